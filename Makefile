@@ -1,0 +1,28 @@
+# A machine needs Python 3.11+ and make; everything else is set up here, in .venv.
+PY ?= python3
+BIN := .venv/bin
+export OMP_WAIT_POLICY = passive
+
+run: .venv/.user
+	@$(BIN)/outcross run stdlib --out runs/stdlib
+
+test: .venv/.dev
+	@$(BIN)/python -m pytest
+
+lint: .venv/.dev
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
+
+bench: .venv/.dev
+	@$(BIN)/python benchmarks/run.py
+
+.venv/.user: EXTRAS = torch,report
+.venv/.dev: EXTRAS = torch,report,dev
+.venv/.user .venv/.dev: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PY) -m venv .venv
+	@echo "setting up .venv ($(EXTRAS)); a minute or two"
+	@if command -v uv >/dev/null 2>&1; \
+	then UV_FIND_LINKS="$$PIP_FIND_LINKS" VIRTUAL_ENV=.venv uv pip install -q -e '.[$(EXTRAS)]' -c constraints.txt; \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(EXTRAS)]' -c constraints.txt; fi
+	@touch $@
+
+.PHONY: run test lint bench

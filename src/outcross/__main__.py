@@ -1,0 +1,3 @@
+from outcross.cli import main
+
+main()

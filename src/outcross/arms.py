@@ -1,0 +1,99 @@
+"""The arms of an experiment file: what differs, one experiment an arm and seed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.experiment import Experiment, experiment, override
+from outcross.recipe import kind, plain
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm with one seed: its name by what differs (seeds of an arm share it), and its experiment."""
+
+    name: str
+    experiment: Experiment
+
+
+def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """Every arm and seed of an experiment file's plain data: the cross product of `sweep:`, or the list under `arms:`."""
+    common = {key: value for key, value in told.items() if key not in ("sweep", "arms")}
+    sweep, listed = told.get("sweep") or {}, told.get("arms")
+    if not isinstance(sweep, Mapping) or not all(isinstance(values, list) and values for values in sweep.values()):
+        raise BadInput("sweep must map keys to lists of values; write sweep: {policy: [replace, accumulate], seed: [0, 1]}")
+    if listed is not None and not (isinstance(listed, list) and listed and all(isinstance(one, Mapping) for one in listed)):
+        raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
+    crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
+    settings = [dict(one) | crossing for one in listed or [{}] for crossing in crossed]
+    given = [setting.pop("name", None) for setting in settings]
+    experiments = [experiment(override(common, setting)) for setting in settings]
+    names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments), strict=True)]
+    made = tuple(itertools.starmap(Arm, zip(names, experiments, strict=True)))
+    if len({(arm.name, arm.experiment.seed) for arm in made}) < len(made):
+        raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
+    return made
+
+
+def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
+    """An experiment file with every default written out: the common settings, and what differs under `arms:`."""
+    flat = [flatten(plain(arm.experiment)) for arm in made]
+    common = {key: value for key, value in flat[0].items() if all(one.get(key, _ABSENT) == value for one in flat)}
+    differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
+    told = unflatten({key: value for key, value in common.items() if key != "kind"})
+    if len(made) > 1:
+        told["arms"] = [{"name": arm.name} | unflatten(own) for arm, own in zip(made, differing, strict=True)]
+    return told
+
+
+def flatten(told: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one with dotted keys.
+
+    >>> flatten({"policy": {"kind": "human_share", "share": 0.1}})
+    {'policy.kind': 'human_share', 'policy.share': 0.1}
+    """
+    if not isinstance(told, Mapping) or not told:
+        return {prefix: told}
+    inner = [flatten(value, f"{prefix}.{name}" if prefix else str(name)) for name, value in told.items()]
+    return {key: value for one in inner for key, value in one.items()}
+
+
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    told: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, last = key.split(".")
+        inner = told
+        for name in path:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return told
+
+
+_ABSENT = object()
+
+
+def _names(experiments: list[Experiment]) -> list[str]:
+    """Names by what differs: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
+    flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
+    names = []
+    for one, own in zip(flat, experiments, strict=True):
+        alike = [other for other in flat if other["policy.kind"] == one["policy.kind"]]
+        dose = one.get("policy.share", one.get("policy.weight"))
+        head = kind(own.policy) + ("" if dose is None else f"={_word(dose)}")
+        policy = [key for key in _differing(alike) if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
+        rest = [key for key in _differing(flat) if not key.startswith("policy")]
+        names.append(",".join([head, *(f"{key.rpartition('.')[2]}={_word(one[key])}" for key in policy + rest if key in one)]))
+    return names
+
+
+def _differing(flat: list[dict[str, Any]]) -> list[str]:
+    return sorted(key for key in {key for one in flat for key in one} if len({repr(one.get(key, _ABSENT)) for one in flat}) > 1)
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

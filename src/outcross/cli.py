@@ -1,0 +1,173 @@
+"""A command a verb: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from outcross.errors import BadInput, OutcrossError
+
+app = App(
+    name="outcross",
+    help="Train on AI-generated data without model collapse: run the recursive loop, see what is lost.",
+    version="0.1.0",
+    help_format="plaintext",
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Print only errors.")]
+
+
+@app.command
+def run(
+    spec: str,
+    *settings: str,
+    out: Path | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    fork: bool = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment: what happens if models keep learning from models, under this data policy?
+
+    Parameters
+    ----------
+    spec
+        An experiment file, or the name of a built-in experiment (see `outcross list experiments`).
+    settings
+        Changes to it, as key.subkey=value (policy.share=0.2, generations=10).
+    out
+        The run's folder; runs/NAME if left out. A folder of the same experiment is gone on with.
+    workers
+        Arms run at a time, one thread each; as many as there are cores if left out.
+    device
+        Where networks are trained: cpu, cuda, cuda:1.
+    fork
+        Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
+    """
+    from outcross import run_folder
+    from outcross.experiment import load
+    from outcross.progress import Quiet as Silent
+    from outcross.progress import watcher
+
+    told = load(spec, settings)
+    os.environ["OUTCROSS_DEVICE"] = device
+    folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
+    count = _workers(workers, made)
+    with Silent() if quiet or as_json else watcher(made, count) as watch:
+        run_folder.fill(folder, made, reuse, count, watch)
+    page = _report(folder)
+    if as_json:
+        _print_json(run_folder.summary(folder) | {"report": str(page)})
+    elif not quiet:
+        print(f"report: {page}")
+
+
+@app.command
+def report(*results: Path, out: Path | None = None, as_json: Json = False) -> None:
+    """Write any result as one HTML file that opens offline.
+
+    Parameters
+    ----------
+    results
+        Run folders; several are drawn together.
+    out
+        The file to write; report.html in the first folder if left out.
+    """
+    if not results:
+        raise BadInput("report needs a run folder; write outcross report runs/stdlib")
+    page = _report(*results, out=out)
+    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {page}")
+
+
+@app.command
+def show(result: Path, as_json: Json = False) -> None:
+    """Print what a run found: its arms, generation by generation.
+
+    Parameters
+    ----------
+    result
+        A run folder.
+    """
+    from outcross import run_folder
+    from outcross.progress import print_summary
+
+    summary = run_folder.summary(result)
+    _print_json(summary) if as_json else print_summary(result)
+
+
+@app.command(name="list")
+def list_(family: str = "", as_json: Json = False) -> None:
+    """List the parts, each with the paper that it comes from.
+
+    Parameters
+    ----------
+    family
+        experiments, policies, models, metrics, sources or laws; all if left out.
+    """
+    from outcross.parts import parts
+
+    told = parts(family)
+    if as_json:
+        _print_json({"schema": 1, "parts": told})
+        return
+    for name, members in told.items():
+        print(name)
+        for member in members:
+            print(f"  {member['name']:22} {member['what']}" + (f"\n{'':25}{member['paper']}" if member["paper"] else ""))
+
+
+def _workers(asked: int | None, made: Any) -> int:
+    """As many as asked for; else one a core for networks, and one for what is fitted in closed form."""
+    if asked is not None:
+        if asked < 1:
+            raise BadInput(f"--workers must be at least 1, got {asked}")
+        return asked
+    return max(1, min(len(os.sched_getaffinity(0)), len(made))) if made[0].experiment.learner.trains else 1
+
+
+def _report(*folders: Path, out: Path | None = None) -> Path:
+    from outcross.report import write_runs
+
+    return write_runs(folders, out or folders[0] / "report.html")
+
+
+def _print_json(told: Any) -> None:
+    print(json.dumps(told, allow_nan=False, ensure_ascii=False))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line: every error is one line on standard error, and an exit code (design.md)."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        code = 0
+    except OutcrossError as error:
+        code = _fail(str(error), error.exit_code)
+    except CycloptsError as error:
+        code = _fail(" ".join(str(error).split()), 2)
+    except KeyboardInterrupt:
+        code = _fail("interrupted; run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except MemoryError:
+        code = _fail("out of memory; finished steps are kept, make the experiment smaller or use fewer --workers", 3)
+    except OSError as error:
+        code = _fail(f"{error.filename or 'the machine'}: {error.strerror or error}", 3)
+    except Exception as error:
+        if os.environ.get("OUTCROSS_DEBUG"):
+            raise
+        code = _fail(f"this is a bug in outcross, please report it: {type(error).__name__}: {error}", 3)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    print("outcross: " + " ".join(message.split()), file=sys.stderr)
+    return code

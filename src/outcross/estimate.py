@@ -1,0 +1,116 @@
+"""A number and how far to trust it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class NotApplicable(Exception):
+    """A metric cannot be computed here; the message says why. Never 0, NaN or an empty list instead."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, how that was made, and the number of things it rests on.
+
+    `method` names the source of the interval ("bootstrap over documents", "chains", "seeds", "Wilson";
+    "exact" where the value is a known property of the model and the interval has no width).
+    `n` counts what was resampled or averaged over: documents, chains, seeds, records.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    n: int
+
+    def __post_init__(self):
+        if not all(map(math.isfinite, (self.value, self.low, self.high))):
+            raise NotApplicable(f"not a finite number: {self.value} [{self.low}, {self.high}]")
+
+    @property
+    def standard_error(self) -> float:
+        """Half the interval's width over 1.96: the standard error where the interval is a normal one."""
+        return (self.high - self.low) / (2 * 1.959964)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One estimate of one aspect (a frequency band, a group; "" is the whole), or the note that says why there is none.
+
+    Aspects that open with "floor" hold what real data of the same size show for the aspect of the same name.
+    """
+
+    metric: str
+    aspect: str
+    estimate: Estimate | None
+    note: str = ""
+
+
+def read_off(metric: str, aspect: str, estimate: Callable[[], Estimate]) -> Reading:
+    """The reading of an estimate, or of the reason why it cannot be had."""
+    try:
+        return Reading(metric, aspect, estimate())
+    except NotApplicable as why:
+        return Reading(metric, aspect, None, str(why))
+
+
+def exact(value: float, n: int = 1) -> Estimate:
+    """A value known without error."""
+    return Estimate(float(value), float(value), float(value), "exact", n)
+
+
+def mean(values: np.ndarray, method: str) -> Estimate:
+    """The mean of independent values with Student's t-interval.
+
+    Raises NotApplicable where fewer than two values give no interval.
+
+    >>> estimate = mean(np.array([1.0, 2.0, 3.0]), "seeds")
+    >>> print(f"{estimate.value} [{estimate.low:.4f}, {estimate.high:.4f}] {estimate.method} n={estimate.n}")
+    2.0 [-0.4841, 4.4841] seeds n=3
+    """
+    from scipy.special import stdtrit
+
+    n = values.size
+    if n < 2:
+        raise NotApplicable(f"an interval over {method} needs at least 2 of them, there is {n}")
+    value = float(np.mean(values))
+    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
+    return Estimate(value, value - half, value + half, method, n)
+
+
+def over_chains(values: np.ndarray) -> Estimate:
+    """The mean over independent chains (any leading axes) with its t-interval; exact where there is one chain."""
+    return exact(values.item()) if values.size == 1 else mean(np.ravel(values), "chains")
+
+
+def share(count: int, n: int) -> Estimate:
+    """A share of n independent things with Wilson's score interval (Wilson 1927), in [0, 1].
+
+    >>> share(0, 10).high > 0.2
+    True
+    """
+    if n == 0:
+        raise NotApplicable("a share of nothing")
+    z2 = 1.959964**2
+    centre = (count + z2 / 2) / (n + z2)
+    half = math.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
+    return Estimate(count / n, max(0.0, centre - half), min(1.0, centre + half), "Wilson", n)
+
+
+def bootstrap(statistic, units: int, rng: np.random.Generator, method: str, resamples: int = 400) -> Estimate:
+    """Percentile bootstrap (Efron 1979) of `statistic(weights)` over independent units.
+
+    `statistic` takes how often each unit is drawn, an array (resamples, units) of counts, and returns (resamples,)
+    values; it is called once with ones for the value and once with the multinomial resamples.
+    """
+    if units < 2:
+        raise NotApplicable(f"an interval by {method} needs at least 2 of them, there is {units}")
+    value = float(statistic(np.ones((1, units)))[0])
+    counts = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    low, high = np.quantile(statistic(counts), [0.025, 0.975])
+    return Estimate(value, float(low), float(high), method, units)

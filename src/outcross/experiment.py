@@ -1,0 +1,202 @@
+"""Experiment: what to run, as a value and as a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, model_validator
+
+from outcross.draw import Draw
+from outcross.errors import BadInput
+from outcross.metrics import METRICS, Metric
+from outcross.models import LEARNERS, Learner
+from outcross.policies import POLICIES, Policy
+from outcross.policies.replace import Replace
+from outcross.recipe import kind, many_of, member, nearest, one_of, recipe
+from outcross.schedule import Schedule
+from outcross.sources import SOURCES, Source
+
+
+def _source(value: object) -> object:
+    """`{text: stdlib}`, `{distribution: normal}`, `{path: …}` and `{hub: …}` as members of the family of sources."""
+    if not isinstance(value, Mapping) or "kind" in value:
+        return value
+    told = dict(value)
+    for word in ("text", "distribution"):
+        if word in told:
+            return {"kind": str(told.pop(word))} | told
+    for word in ("path", "hub"):
+        if word in told:
+            return {"kind": word} | told
+    raise BadInput("human must say where the data come from; write text: stdlib, path: FILE, hub: ID or distribution: normal")
+
+
+def _growth(value: object) -> object:
+    if isinstance(value, Mapping):
+        if set(value) != {"grow"}:
+            raise BadInput(f"rows must be constant, a number or {{grow: 1.5}}, got {dict(value)}")
+        return float(value["grow"])
+    return 1.0 if value == "constant" else value
+
+
+def _draw(value: object) -> object:
+    return Draw(**{str(key): item for key, item in value.items()}) if isinstance(value, Mapping) else value
+
+
+@recipe
+class Experiment:
+    """One chain of generations, or many side by side; every field is identity, none says where it runs."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    human: Annotated[Source, one_of(SOURCES, "human"), BeforeValidator(_source)]
+    learner: Annotated[Learner, one_of(LEARNERS, "learner")]
+    policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
+    block: Annotated[int, Field(ge=2, le=4096)] = 64
+    """Tokens of a text record."""
+    training: Schedule | None = None
+    rows: Annotated[Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=100)], BeforeValidator(_growth)] = 1.0
+    """Records drawn in a generation: `constant` (as many as the original human records), a number, or `{grow: 1.5}` times the last."""
+    draw: Annotated[Draw, BeforeValidator(_draw)] = field(default_factory=Draw)
+    generations: Annotated[int, Field(ge=1, le=100_000)] = 6
+    """6 means g0 … g5; g0 is the model fitted on human data."""
+    metrics: Annotated[tuple[Metric, ...], many_of(METRICS, "metrics")] = ()
+    """Left out: all that apply."""
+    chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
+    """Independent repeats of a statistical experiment, side by side in one array."""
+    store: Literal["all", "readings"] = "all"
+    seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+
+    @model_validator(mode="after")
+    def _parts_fit(self):
+        if self.learner.trains != (self.training is not None):
+            if self.training is not None:
+                raise ValueError(f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; leave it out")
+            object.__setattr__(self, "training", Schedule())
+        if self.draw.records:
+            raise ValueError("draw.records is set by rows; leave it out")
+        fresh = getattr(self.human, "truth", None) is None
+        if self.policy.fresh_rows(1) and fresh and self.generations > 1 and not self.human.is_text:
+            raise ValueError("fresh human records need a reserve; choose another policy")
+        return self
+
+    @property
+    def form(self) -> Any:
+        """How text is cut for the learner; None for numbers."""
+        return self.learner.form(self.block)
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics, by default all that read this kind of records."""
+        if self.metrics:
+            return self.metrics
+        known = [member(METRICS, name, "metric") for name in METRICS]
+        return tuple(one() for one in known if set(one.reads) & set(self.learner.learns))
+
+    def records(self, g: int) -> int:
+        """Records drawn at generation g, the size of what generation g + 1 learns from."""
+        if isinstance(self.rows, int):
+            return self.rows
+        return max(1, round(self.human.rows * self.rows ** (g + 1)))
+
+
+def experiment(told: Mapping[str, Any]) -> Experiment:
+    """An experiment from plain data; BadInput names the key, the rule and the way out."""
+    known = [one.name for one in fields(Experiment)]
+    for key in told:
+        if key not in known:
+            raise BadInput(f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms")
+    return Experiment(**told)
+
+
+def override(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with dotted keys replaced: `{"policy.share": 0.2}`. A plain word on the way becomes a kind."""
+    changed = dict(told)
+    for key, value in settings.items():
+        head, _, rest = str(key).partition(".")
+        if rest:
+            inner = changed.get(head)
+            inner = {"kind": inner} if isinstance(inner, str) else {} if inner is None else inner
+            if not isinstance(inner, Mapping):
+                raise BadInput(f"{key}: {head} is {inner!r}, which has no {rest}")
+            changed[head] = override(inner, {rest: value})
+        else:
+            changed[head] = value
+    return changed
+
+
+def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
+    told = parse(_text(spec), spec)
+    for one in overrides:
+        key, equals, value = one.partition("=")
+        if not equals or not key:
+            raise BadInput(f"{one!r} is no setting; write key=value, as in policy.share=0.2")
+        told = override(told, {key.strip(): _scalar(value, one)})
+    return told
+
+
+def builtin() -> dict[str, Path]:
+    """The built-in experiments by name."""
+    return {Path(str(one)).stem: Path(str(one)) for one in sorted(files("outcross.experiments").iterdir(), key=str) if str(one).endswith(".yaml")}
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """YAML, read safely; duplicate keys are refused."""
+    try:
+        told = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" line {mark.line + 1}" if mark else ""
+        raise BadInput(f"{where}{at}: {getattr(error, 'problem', None) or 'not YAML'}") from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__})") from None
+    if not isinstance(told, dict):
+        raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
+    return {str(key): value for key, value in told.items()}
+
+
+def dump(told: Any) -> str:
+    """Plain data as YAML."""
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _text(spec: str) -> str:
+    path = builtin().get(spec) or Path(spec)
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise BadInput(f"{spec} is {path.stat().st_size:,} bytes, an experiment file is a page; give a smaller one")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{spec} is not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{spec} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _scalar(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise BadInput(f"{where!r}: the value is not YAML; quote it") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without duplicate keys."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
+            if not isinstance(name, str | int | float | bool | None):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key.start_mark)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} is given twice; leave one out", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+

@@ -1,0 +1,401 @@
+"""Each step once, with its inputs, seed and output: provenance, resume and cache in one.
+
+A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, and the source
+of the module that defines the recipe. Where it ran is not identity. A key that the ledger holds, with output
+files that still have their digests, is loaded and not done again.
+
+On disk: `ledger.jsonl` (a line a step, appended as steps end and put in canonical order when a run ends),
+`steps/<key>/` (what the step made) and `timing.jsonl` (which no promise covers). Several processes may work on one
+ledger: a step is done by the one that holds its lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from outcross import runtime
+from outcross.data import Made
+from outcross.errors import BadInput, MachineGaveOut, OutcrossError
+from outcross.estimate import Estimate, Reading
+from outcross.recipe import plain
+
+T = TypeVar("T")
+FORMAT = 1
+"""Raised when a verb's own meaning changes, so that no older step is taken for a new one."""
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of canonical JSON (sorted keys, no spaces)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stream(*names: object) -> np.random.Generator:
+    """The random stream of this name. Equal names give equal numbers, other names independent ones."""
+    seed = int.from_bytes(hashlib.sha256(json.dumps([str(name) for name in names]).encode()).digest()[:16], "big")
+    return np.random.Generator(np.random.SFC64(seed))
+
+
+def modules(recipe: Any) -> set[str]:
+    """The modules that define a recipe and the recipes within it."""
+    if isinstance(recipe, tuple):
+        return set().union(*(modules(one) for one in recipe)) if recipe else set()
+    if not is_dataclass(recipe):
+        return set()
+    return {type(recipe).__module__}.union(*(modules(getattr(recipe, one.name)) for one in fields(recipe)))
+
+
+@functools.cache
+def source_digest(module: str) -> str:
+    """Digest of the source that defines a recipe: its module, or its whole folder where it is a package."""
+    path = Path(importlib.import_module(module).__file__ or "")
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    return digest_of([file.read_text() for file in files])[:16]
+
+
+@dataclass(frozen=True)
+class Verb(Generic[T]):
+    """One of the loop's verbs: what it does, and how its output is read back from the folder where it was saved."""
+
+    name: str
+    do: Callable[..., T]
+    load: Callable[..., T] | None
+    """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
+
+
+def verb(load: Callable[..., T] | None = None) -> Callable[[Callable[..., T]], Verb[T]]:
+    """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
+    return lambda do: Verb(do.__name__, do, load)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far one step is."""
+
+    verb: str
+    part: str
+    generation: int
+    share: float = 1.0
+    """Fraction done, in [0, 1]."""
+    fresh: bool = True
+    """Done now, not loaded."""
+
+
+class Ledger:
+    """The steps of a run folder. `Ledger(None)` keeps nothing: every step is done, in memory."""
+
+    def __init__(self, folder: Path | None, watch: Callable[[Step], None] = lambda step: None, reuse: Path | None = None):
+        self.folder = folder
+        self.watch = watch
+        self.reuse = None if reuse is None else Ledger(reuse)
+        """An older run whose finished steps may be taken over (a fork)."""
+        self.entries: dict[str, dict[str, Any]] = {}
+        self._read_to = 0
+        if folder is not None:
+            (folder / "steps").mkdir(parents=True, exist_ok=True)
+            self.refresh()
+
+    def steps(self, seed: int, generation: int = -1, store: bool = True) -> Steps:
+        """The `do` of one generation of one seed."""
+        return Steps(self, seed, generation, store and self.folder is not None)
+
+    @property
+    def path(self) -> Path:
+        assert self.folder is not None
+        return self.folder / "ledger.jsonl"
+
+    def refresh(self) -> None:
+        """Read the lines that have come since, from this process or another; a damaged line counts as absent."""
+        if self.folder is None or not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read_to)
+            for line in file:
+                if line.endswith(b"\n"):
+                    self._read_to += len(line)
+                    if (entry := _entry(line)) is not None:
+                        self.entries[entry["key"]] = entry
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Append one line, whole or not at all."""
+        self.entries[entry["key"]] = entry
+        if self.folder is None:
+            return
+        line = (json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode()
+        with _lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
+            size = file.tell()
+            try:
+                if size and not _ends_with_newline(self.path):
+                    line = b"\n" + line  # a kill -9 cut the last line off; it counts as absent
+                file.write(line)
+                file.flush()
+            except OSError as error:
+                os.truncate(self.path, size)
+                raise MachineGaveOut(f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again") from None
+
+    def close(self) -> None:
+        """Put the ledger in canonical order (seed, generation, verb, key) and remove what only a running process needs."""
+        if self.folder is None:
+            return
+        self.refresh()
+        lines = [json.dumps(entry, sort_keys=True, separators=(",", ":")) for entry in sorted(self.entries.values(), key=_order)]
+        write_text(self.path, "".join(line + "\n" for line in lines))
+        self._read_to = self.path.stat().st_size
+        shutil.rmtree(self.folder / "steps" / ".locks", ignore_errors=True)
+        for left in (self.folder / "steps").glob(".writing-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def is_whole(self, entry: dict[str, Any]) -> bool:
+        """Whether the files of a step are there and have the digests that they had."""
+        if self.folder is None:
+            return False
+        place = self.folder / "steps" / entry["key"]
+        try:
+            return all(digest_file(place / name) == told for name, told in entry["files"].items())
+        except OSError:
+            return False
+
+    def take_over(self, key: str) -> dict[str, Any] | None:
+        """A step of the run that this one is a fork of, its files linked here."""
+        if self.reuse is None or (entry := self.reuse.entries.get(key)) is None:
+            return None
+        if entry["files"]:
+            if not self.reuse.is_whole(entry):
+                return None
+            assert self.folder is not None and self.reuse.folder is not None
+            place = self.folder / "steps" / key
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(self.reuse.folder / "steps" / key, place, copy_function=_link)
+        self.record(entry)
+        return entry
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`do`: does a verb, or loads what it made before."""
+
+    ledger: Ledger
+    seed: int
+    generation: int
+    store: bool
+
+    def __call__(self, verb: Verb[T], recipe: Any, *inputs: Any, part: str = "") -> Made[T]:
+        """Do `verb(recipe, *inputs, rng)` once. `part` names the stream where one verb is done several times."""
+        names = [self.seed, self.generation, verb.name, part]
+        identity = {
+            "format": FORMAT,
+            "verb": verb.name,
+            "recipe": plain(recipe),
+            "inputs": [_digest(one) for one in inputs],
+            "stream": names,
+            "source": digest_of(sorted(source_digest(module) for module in modules(recipe)))[:16],
+        }
+        key = digest_of(identity)
+        work = functools.partial(self._work, verb, recipe, inputs, names)
+        step = Step(verb.name, part, self.generation)
+        with self._alone(key) as found:
+            if found is not None:
+                self.ledger.watch(replace(step, fresh=False))
+                return self._found(found, verb, recipe, inputs, work)
+            started = time.perf_counter()
+            telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
+            try:
+                made = self._save(identity | {"key": key}, verb, work(), recipe, inputs)
+            finally:
+                runtime.telling.reset(telling)
+        self._time(key, verb.name, time.perf_counter() - started)
+        self.ledger.watch(step)
+        return made
+
+    def _work(self, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
+        return verb.do(recipe, *(_value(one) for one in inputs), rng=stream(*names))
+
+    def _find(self, key: str) -> dict[str, Any] | None:
+        entry = self.ledger.entries.get(key)
+        if entry is not None and (not entry["files"] or self.ledger.is_whole(entry)):
+            return entry
+        return self.ledger.take_over(key)
+
+    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], work: Callable[[], T]) -> Made[T]:
+        if verb.load is None:
+            return Made(entry["output"], 0, lambda: _readings(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
+        if not entry["files"]:
+            return Made(entry["output"], entry["size"], work, entry["key"])
+        assert self.ledger.folder is not None
+        place, load = self.ledger.folder / "steps" / entry["key"], verb.load
+        return Made(entry["output"], entry["size"], lambda: load(place, entry["output"], recipe, *inputs), entry["key"])
+
+    def _save(self, entry: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
+        size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
+        entry |= {"files": {}, "size": size, "output": entry["key"]}
+        if verb.load is None:
+            entry["readings"] = [_told(reading) for reading in made]  # type: ignore[attr-defined]
+            entry["output"] = digest_of(entry["readings"])
+        elif self.store and made is not None:
+            entry["files"] = self._write(entry["key"], made)
+            entry["output"] = digest_of(entry["files"])
+        self.ledger.record(entry)
+        if entry["files"] and verb.load is not None:
+            return self._found(entry, verb, recipe, inputs, lambda: made)
+        return Made(entry["output"], size, lambda: made, entry["key"])
+
+    def _write(self, key: str, made: Any) -> dict[str, str]:
+        assert self.ledger.folder is not None
+        place = self.ledger.folder / "steps" / key
+        writing = self.ledger.folder / "steps" / f".writing-{key}-{os.getpid()}"
+        try:
+            writing.mkdir()
+            made.save(writing)
+            files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
+            for name in files:
+                _sync(writing / name)
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(writing, place)
+            _sync(place.parent)
+            return files
+        except OutcrossError:
+            raise
+        except Exception as error:
+            raise MachineGaveOut(f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again") from None
+        finally:
+            shutil.rmtree(writing, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[dict[str, Any] | None]:
+        """The finished step, or None with the right to do it: no other process does it at the same time."""
+        found = self._find(key)
+        if found is not None or not self.store:
+            yield found
+            return
+        assert self.ledger.folder is not None
+        locks = self.ledger.folder / "steps" / ".locks"
+        locks.mkdir(exist_ok=True)
+        with _lock(locks / key):
+            self.ledger.refresh()
+            yield self._find(key)
+
+    def _time(self, key: str, verb: str, seconds: float) -> None:
+        if self.store and self.ledger.folder is not None:
+            told = {"key": key, "verb": verb, "seconds": round(seconds, 3), "ended": time.time(), "process": os.getpid()}
+            with (self.ledger.folder / "timing.jsonl").open("a") as file:
+                file.write(json.dumps(told) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all (temporary file, fsync, rename)."""
+    writing = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with writing.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(writing, path)
+    except OSError as error:
+        raise MachineGaveOut(f"{path} could not be written: {error.strerror}; free space and run again") from None
+    finally:
+        writing.unlink(missing_ok=True)
+
+
+def _digest(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _digest(one) for name, one in value.items()}
+    return None if value is None else value.digest
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _value(one) for name, one in value.items()}
+    return value.value if isinstance(value, Made) else value
+
+
+def _told(reading: Reading) -> dict[str, Any]:
+    estimate = None if reading.estimate is None else vars(reading.estimate)
+    return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
+
+
+def _readings(told: list[dict[str, Any]]) -> tuple[Reading, ...]:
+    return tuple(Reading(one["metric"], one["aspect"], one["estimate"] and Estimate(**one["estimate"]), one["note"]) for one in told)
+
+
+IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source")
+VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """The entry of a line, or None where the line is damaged: its key no longer fits what it says."""
+    try:
+        entry = json.loads(line)
+        whole = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["verb"] in VERBS
+        made = digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
+        return entry if whole and entry["output"] == made and isinstance(entry["size"], int) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _order(entry: dict[str, Any]) -> tuple[Any, ...]:
+    seed, generation, verb, part = entry["stream"]
+    return seed, generation, VERBS.index(verb), part, entry["key"]
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a file lock; the system lets go of it when the process ends, however it ends."""
+    import fcntl
+
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a run folder; BadInput where another process runs into it."""
+    import fcntl
+
+    with (folder / ".run.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(f"another process is running into {folder}; wait for it, or choose another --out") from None
+        yield
+
+
+__all__ = ["Ledger", "Step", "Steps", "Verb", "alone", "digest_of", "stream", "verb", "write_text"]

@@ -1,0 +1,141 @@
+"""mix → train → generate → select → measure, and the next generation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from outcross.data import Human, Made, Origin, Part, Pool, Training, load_records
+from outcross.draw import Draw
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable, Reading
+from outcross.experiment import Experiment
+from outcross.ledger import Ledger, verb
+from outcross.metrics import Evidence, Metric
+from outcross.models import Learner, Task
+from outcross.policies import Policy
+from outcross.policies.replace import Replace
+from outcross.recipe import kind, plain
+from outcross.sources import Gathering
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation made. Parts load when touched."""
+
+    g: int
+    """0 is the model fitted on human data; the papers' T fits are g + 1."""
+    human: Human
+    training: Made[Training]
+    model: Made[Any]
+    drawn: Part
+    kept: Part
+    readings: dict[str, Made[tuple[Reading, ...]]]
+
+
+def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:
+    """Yield each generation as it ends. A step already in the ledger is loaded, not done again.
+
+    Raises BadInput where the parts do not fit together, NotApplicable never: a metric that cannot be had is a note.
+    """
+    ledger = Ledger(None) if ledger is None else ledger
+    store = experiment.store == "all"
+    do = ledger.steps(experiment.seed, store=store)
+    human = do(gather, Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains))
+    base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
+    pool = Pool((_named(human).training,))
+    for g in range(experiment.generations):
+        do = ledger.steps(experiment.seed, g, store)
+        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, experiment, g))
+        model = do(train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human)
+        draw = replace(experiment.draw, records=experiment.records(g))
+        drawn = _written(do(generate, draw, model, pool, human), model, draw, g)
+        kept = drawn
+        first = model if g == 0 else first
+        evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
+        readings = {kind(metric): do(measure, metric, evidence, part=kind(metric)) for metric in experiment.measured}
+        pool = (pool + kept).newest_only(experiment.policy.reach)
+        yield Generation(g, _named(human), training, model, drawn, kept, readings)
+
+
+@verb(load=lambda folder, digest, recipe: recipe.load(folder))
+def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
+    """Read or draw the human data, split them, and put them in the learner's form."""
+    human = gathering.open(rng)
+    if len(human.training) == 0:
+        raise BadInput("the human data hold no records; give more data or a smaller block")
+    return human
+
+
+@verb(load=lambda folder, digest, task, human: task.learner.load(folder))
+def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
+    """The model that training starts from: pretrained on the human data, untrained, or none."""
+    if human.kind not in task.learner.learns:
+        raise BadInput(f"{kind(task.learner)} learns {' or '.join(task.learner.learns)}, the human data are {human.kind}; choose another learner")
+    return task.learner.begin(human, task.training, rng)
+
+
+@verb(load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
+def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
+    """The next training set. Refuses an empty one."""
+    training = Training(policy(pool, human, rng))
+    if len(training) == 0:
+        raise BadInput(f"the policy {kind(policy)} left no training records; raise its shares or the rows")
+    return training
+
+
+@verb(load=lambda folder, digest, task, training, start, human: task.learner.load(folder))
+def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
+    """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
+    records, weights = training.records, training.weights
+    if weights is not None and not task.learner.takes_weights:
+        records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
+        weights = None
+    return task.learner.fit(records, weights, start, task.training, rng)
+
+
+@verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))
+def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random.Generator) -> Any:
+    """Let the model write. Refuses fewer records than were asked for."""
+    prompts = {"human": human.training, "newest": pool.newest, "none": None}[draw.prompts]
+    records = model.sample(draw, None if prompts is None else prompts.records, rng)
+    assert len(records) == draw.records
+    return records
+
+
+@verb()
+def measure(metric: Metric, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
+    """Read one metric. What cannot be computed is a note that says why."""
+    try:
+        return tuple(metric(Evidence(**evidence), rng))
+    except NotApplicable as why:
+        return tuple(Reading(name, "", None, str(why)) for name in metric.pages)
+
+
+def _named(human: Made[Human]) -> Human:
+    return human.value.named(human.digest)
+
+
+def _unspent(human: Made[Human], experiment: Experiment, g: int) -> Made[Human]:
+    """The human data without the fresh records that generations 1 … g - 1 have used."""
+    spent = sum(experiment.policy.fresh_rows(experiment.records(before)) for before in range(g - 1)) if g else 0
+    return Made(human.digest, human.size, lambda: replace(_named(human), spent=spent))
+
+
+def _start(experiment: Experiment, base: Made[Any], previous: Made[Any]) -> Made[Any]:
+    return previous if experiment.training is not None and experiment.training.start.follows else base
+
+
+def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
+    """The drawn records, stamped with who wrote them."""
+    decoding = json.dumps(plain(draw), sort_keys=True)
+    return Part(Origin("model", model.digest, g, decoding), records, records.size)
+
+
+def _sources(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
+    return _named(human).sources | {part.source.digest: part.source for part in pool.parts}
+

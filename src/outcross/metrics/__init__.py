@@ -1,0 +1,97 @@
+"""What has been lost.
+
+A metric reads evidence and yields readings, each an estimate with its interval and n, or raises NotApplicable("why").
+`pages` says what each of its readings is; `reads` names the kinds of records that it applies to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from outcross.data import Blocks, Human, Part, Training
+from outcross.estimate import NotApplicable, Reading
+from outcross.recipe import Family
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a reader must know of one metric."""
+
+    title: str
+    definition: str
+    unit: str
+    healthy: str
+    """What it reads where nothing is lost."""
+    collapsed: str
+    paper: str
+    log: bool = False
+    """Whether it is drawn on a logarithmic axis."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a metric may look at."""
+
+    drawn: Part
+    """What this generation wrote."""
+    kept: Part
+    """What of it goes on."""
+    training: Training
+    """What this generation learned from."""
+    human: Human
+    model: Any
+    first_model: Any
+    """The model of generation 0, fitted on human data."""
+
+    @property
+    def reference(self) -> Any:
+        """Human records of held-out documents."""
+        return _there(self.human.reference, "held-out human records")
+
+    @property
+    def holdout(self) -> Any:
+        """Human records drawn as the training records were, and as many: what real-against-real shows (floors)."""
+        return _there(self.human.holdout, "a second human sample")
+
+
+class Metric:
+    """What is measured."""
+
+    pages: ClassVar[Mapping[str, Page]]
+    reads: ClassVar[tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        """What tells this metric from others of its kind."""
+        from outcross.recipe import kind
+
+        return kind(self)
+
+    def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading]:
+        raise NotImplementedError
+
+
+def _there(part: Part | None, what: str) -> Any:
+    if part is None:
+        raise NotApplicable(f"needs {what}, the human data have none")
+    return part.records
+
+
+METRICS: Family = {
+    "spread": "outcross.metrics.spread:Spread",
+    "support": "outcross.metrics.support:Support",
+}
+
+
+def pages() -> dict[str, Page]:
+    """The page of every reading that any metric gives."""
+    from outcross.recipe import member
+
+    return {name: page for metric in METRICS for name, page in member(METRICS, metric, "metric").pages.items()}
+
+
+__all__ = ["METRICS", "Blocks", "Evidence", "Metric", "Page", "pages"]

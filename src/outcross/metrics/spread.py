@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+
+from outcross.estimate import NotApplicable, over_chains, read_off
+from outcross.metrics import Metric, Page
+from outcross.recipe import recipe
+
+SCHAEFFER = "Kazdan et al., arXiv 2410.16713 §3; Schaeffer et al., arXiv 2503.03150"
+
+
+@recipe
+class Spread(Metric):
+    """How wide the fitted distribution is and how far it has drifted, against the true one.
+
+    The fitted mean and covariance are the model's own where it has them, else those of what it drew (divisor n - 1).
+    Expectations over chains of s² hide collapse: under replace E s² with divisor n - 1 never moves, while almost every
+    chain's s² goes to 0. The log-variance tells.
+    """
+
+    reads = ("vectors",)
+    pages = {
+        "log_variance": Page(
+            "log-variance", "ln det of the fitted covariance over that of the true one, the mean over chains.",
+            "nats", "0", "minus infinity, linearly in the generations", SCHAEFFER,
+        ),
+        "spread_ratio": Page(
+            "spread ratio", "Trace of the fitted covariance over the trace of the true one.",
+            "ratio", "1", "0 in almost every chain (the mean may stay at 1)", SCHAEFFER,
+        ),
+        "mean_error": Page(
+            "squared error of the mean", "Squared distance of the fitted to the true mean, over the true variance a dimension.",
+            "variances", "1/n", "grows, then stays where the spread vanished", SCHAEFFER,
+        ),
+        "w2": Page(
+            "squared 2-Wasserstein distance",
+            "‖m − m₀‖² + tr(S + S₀ − 2 (S₀^½ S S₀^½)^½) of the normal laws with the fitted and true moments.",
+            "squared data units", "about 1.5 d/n", "goes to infinity", "Shumailov et al., Nature 631:755 (2024), Theorem 3.1",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        truth = evidence.human.known("spread")
+        if not hasattr(truth, "covariance"):
+            raise NotApplicable("spread needs a distribution with a covariance")
+        mean, covariance = _moments(evidence)
+        true_mean, true_covariance = truth.mean, truth.covariance
+        with np.errstate(divide="ignore"):
+            log_variance = np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(true_covariance)[1]
+        trace, true_trace = np.trace(covariance, axis1=-2, axis2=-1), np.trace(true_covariance)
+        error = np.square(mean - true_mean).sum(axis=-1)
+        yield read_off("log_variance", "", lambda: over_chains(_finite(log_variance)))
+        yield read_off("spread_ratio", "", lambda: over_chains(trace / true_trace))
+        yield read_off("mean_error", "", lambda: over_chains(error / (true_trace / truth.dimensions)))
+        yield read_off("w2", "", lambda: over_chains(error + _bures(covariance, true_covariance)))
+
+
+def _moments(evidence) -> tuple[np.ndarray, np.ndarray]:
+    if hasattr(evidence.model, "covariance"):
+        return evidence.model.mean, evidence.model.covariance
+    records = evidence.drawn.records
+    mean, scatter = records.moments
+    return mean, scatter / (len(records) - 1)
+
+
+def _finite(log_variance: np.ndarray) -> np.ndarray:
+    if not np.isfinite(log_variance).all():
+        raise NotApplicable(f"the fitted covariance is singular in {np.mean(~np.isfinite(log_variance)):.1%} of the chains: its log-variance is minus infinity")
+    return log_variance
+
+
+def _bures(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Squared Bures distance tr(S + S₀ − 2 (S₀^½ S S₀^½)^½), (chains…)."""
+    values, vectors = np.linalg.eigh(true)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance @ root), 0)).sum(axis=-1)
+    return np.trace(covariance, axis1=-2, axis2=-1) + np.trace(true) - 2 * overlap

@@ -1,0 +1,66 @@
+"""What learns and writes.
+
+A learner is a recipe (frozen values); `fit` returns a model, which is another type: `sample(draw, prompts, rng)` writes
+records (exactly from the law that `draw` names), `log_prob(records)` is their log-likelihood in nats, `save(folder)` and
+the learner's `load(folder)` keep it without pickle. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
+records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start. Vector models act on
+leading chain axes. The same stream gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Protocol
+
+import numpy as np
+
+from outcross.data import Human
+from outcross.draw import Draw
+from outcross.recipe import Family, one_of, recipe
+from outcross.schedule import Schedule
+
+
+class Model(Protocol):
+    """What came of a fit."""
+
+    def sample(self, draw: Draw, prompts: Any, rng: np.random.Generator) -> Any: ...
+    def log_prob(self, records: Any) -> np.ndarray: ...
+    def save(self, folder: Path) -> None: ...
+
+
+class Learner:
+    """What learns: frozen values, and how to fit."""
+
+    paper: ClassVar[str]
+    learns: ClassVar[tuple[str, ...]]
+    takes_weights: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
+
+    def form(self, block: int) -> Any:
+        """How text must be cut for this learner (a recipe); None for learners of numbers."""
+        return None
+
+    def begin(self, human: Human, training: Schedule | None, rng: np.random.Generator) -> Model | None:
+        """What training starts from; None where a fit needs no start."""
+        return None
+
+    def fit(self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator) -> Model:
+        raise NotImplementedError
+
+    def load(self, folder: Path) -> Model:
+        raise NotImplementedError
+
+
+LEARNERS: Family = {
+    "gaussian": "outcross.models.gaussian:Gaussian",
+    "categorical": "outcross.models.categorical:Categorical",
+    "transformer": "outcross.models.transformer:Transformer",
+}
+
+
+@recipe
+class Task:
+    """What is learned, and for how long."""
+
+    learner: Annotated[Learner, one_of(LEARNERS, "learner")]
+    training: Schedule | None = None

@@ -1,0 +1,43 @@
+"""What there is: every part of every family, with what it does and the paper that it comes from."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.experiment import builtin
+from outcross.metrics import METRICS
+from outcross.models import LEARNERS
+from outcross.policies import POLICIES
+from outcross.recipe import Family, member, nearest
+from outcross.sources import SOURCES
+
+FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "sources": SOURCES}
+
+
+def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
+    """The members of one family, or of all."""
+    known = ["experiments", *FAMILIES]
+    if family and family not in known:
+        raise BadInput(f"no family {family!r}{nearest(family, known)}; known: {', '.join(known)}")
+    return {name: _experiments() if name == "experiments" else _members(FAMILIES[name]) for name in known if family in ("", name)}
+
+
+def _members(family: Family) -> list[dict[str, Any]]:
+    told = []
+    for name in family:
+        cls = member(family, name, "part")
+        papers = [cls.paper] if hasattr(cls, "paper") else sorted({page.paper for page in getattr(cls, "pages", {}).values()})
+        readings = list(getattr(cls, "pages", {}))
+        told.append({"name": name, "what": first_line(cls), "paper": "; ".join(papers)} | ({"readings": readings} if readings else {}))
+    return told
+
+
+def _experiments() -> list[dict[str, Any]]:
+    return [{"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "paper": ""} for name, path in builtin().items()]
+
+
+def first_line(cls: type) -> str:
+    """The first sentence of a part's docstring."""
+    return (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from outcross.data import Pool
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+
+@recipe
+class Augment(Policy):
+    """All original human records and the newest synthetic part, no older one: a fixed human set, augmented."""
+
+    paper = "Alemohammad et al., arXiv 2307.01850 (synthetic augmentation); Seddik et al., arXiv 2404.05090 (partially synthetic)"
+
+    def __call__(self, pool, human, rng):
+        return Pool((pool.human, pool.newest), pool.generation)

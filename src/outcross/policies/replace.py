@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from outcross.data import Pool
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+
+@recipe
+class Replace(Policy):
+    """Train on the newest part alone: each model learns from its predecessor only."""
+
+    paper = "Shumailov et al., Nature 631:755 (2024), arXiv 2305.17493"
+
+    def __call__(self, pool, human, rng):
+        return Pool((pool.newest,), pool.generation)

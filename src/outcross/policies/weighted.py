@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from outcross.data import Pool
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+
+@recipe
+class Weighted(Policy):
+    """Human records and the newest synthetic part, the human ones together at a given weight.
+
+    The fit minimises weight × (mean loss on the n human records) + (1 - weight) × (mean loss on the m synthetic ones).
+    `golden` is w* = (sqrt(k² + 4k) - k) / 2 with k = n / m (0.618 at n = m), the best weight where the human records are
+    fresh at every generation. With the same human records every time it does harm and is refused: at n = m the limiting
+    variance of the mean is then 1.171 / n, against 1 / n as the weight goes to 1.
+    """
+
+    paper = "He et al., Golden Ratio Weighting Prevents Model Collapse, arXiv 2502.18049"
+
+    weight: Annotated[float, Field(gt=0, lt=1)] | Literal["golden"]
+    """Total weight of the human records, in (0, 1)."""
+    rows: Literal["fixed", "fresh"] = "fixed"
+    """The original human records at every generation, or as many newly drawn ones."""
+    human: Annotated[int, Field(ge=1)] | None = None
+    """Fresh human records of each generation; needed with rows: fresh, and only there."""
+
+    @model_validator(mode="after")
+    def _golden_needs_fresh(self):
+        if self.weight == "golden" and self.rows == "fixed":
+            raise ValueError(
+                "weight golden is optimal only where human data are fresh each generation (with fixed rows the limiting "
+                "variance is 1.171/n against 1/n as the weight goes to 1); write rows: fresh, or a number for weight"
+            )
+        if (self.human is None) == (self.rows == "fresh"):
+            raise ValueError("human, the number of fresh records of a generation, goes with rows: fresh; give both or neither")
+        return self
+
+    def fresh_rows(self, records):
+        return self.human or 0
+
+    def __call__(self, pool, human, rng):
+        people = pool.human if self.human is None else human.fresh(self.human, rng)
+        n, m = len(people), len(pool.newest)
+        weight = golden(n / m) if self.weight == "golden" else self.weight
+        return Pool((replace(people, weight=weight / n), replace(pool.newest, weight=(1 - weight) / m)), pool.generation)
+
+
+def golden(k: float) -> float:
+    """The optimal weight of n fresh human records beside m = n / k synthetic ones (He et al., arXiv 2502.18049).
+
+    >>> round(golden(1), 6)
+    0.618034
+    """
+    return (math.sqrt(k * k + 4 * k) - k) / 2

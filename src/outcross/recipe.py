@@ -1,0 +1,141 @@
+"""A recipe: a frozen, validated value that says what to do, apart from the code that does it.
+
+`recipe` makes such a class, `read` makes one from YAML, `plain` turns one back into plain data (its identity).
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, dataclass_transform
+
+from pydantic import ConfigDict, PlainValidator, ValidationError
+from pydantic.dataclasses import dataclass
+
+from outcross.errors import BadInput
+
+Family = Mapping[str, "str | type"]
+"""Members by name: a class, or "module:Class" so that naming a member costs no import."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def recipe(cls: type) -> Any:
+    """Make `cls` a frozen dataclass whose values are checked when it is made; a bad value raises BadInput."""
+    made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+    checked = made.__init__
+
+    @functools.wraps(checked)
+    def __init__(self, *args, **kwargs):
+        try:
+            checked(self, *args, **kwargs)
+        except ValidationError as error:
+            raise BadInput(explain(error, known=[field.name for field in fields(cls)])) from None
+
+    made.__init__ = __init__
+    return made
+
+
+def kind(value: object) -> str:
+    """The name of a recipe in its family: its class name in snake case.
+
+    >>> class AccumulateSubsample: pass
+    >>> kind(AccumulateSubsample())
+    'accumulate_subsample'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
+
+
+def member(family: Family, name: str, what: str) -> type:
+    """The class called `name` in a family, imported now; BadInput with the nearest name where there is none."""
+    if name not in family:
+        raise BadInput(f"unknown {what} {name!r}{nearest(name, family)}; known: {', '.join(family)}")
+    found = family[name]
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+    return found  # type: ignore[return-value]
+
+
+def read(family: Family, value: object, what: str) -> Any:
+    """A member of a family from plain data.
+
+    A plain word is a kind (`policy: replace`); a mapping names its kind (`{kind: human_share, share: 0.1}`) or is
+    keyed by it (`{pretrained: {steps: 1500}}`); a recipe is passed through.
+    """
+    if isinstance(value, str):
+        return _make(member(family, value, what), {}, what)
+    if isinstance(value, Mapping):
+        arguments = dict(value)
+        if "kind" in arguments:
+            return _make(member(family, str(arguments.pop("kind")), what), arguments, what)
+        if len(arguments) == 1 and isinstance(inner := next(iter(arguments.values())), Mapping):
+            return _make(member(family, str(next(iter(arguments))), what), dict(inner), what)
+        raise BadInput(f"{what} must name its kind; write {what}: {{kind: {next(iter(family))}, …}}")
+    if is_dataclass(value) and kind(value) in family:
+        return value
+    raise BadInput(f"{what} must be one of {', '.join(family)}, got {value!r}")
+
+
+def _make(cls: type, arguments: dict[str, Any], what: str) -> Any:
+    try:
+        return cls(**{str(key): value for key, value in arguments.items()})
+    except BadInput as error:
+        raise BadInput(f"{what}.{error}") from None
+
+
+def one_of(family: Family, what: str) -> Any:
+    """The pydantic annotation of a field that holds a member of a family."""
+    return PlainValidator(lambda value: read(family, value, what))
+
+
+def many_of(family: Family, what: str) -> Any:
+    """The pydantic annotation of a field that holds a tuple of members of a family."""
+
+    def validate(values: object) -> tuple[Any, ...]:
+        if isinstance(values, str) or not isinstance(values, list | tuple):
+            raise BadInput(f"{what} must be a list, got {values!r}")
+        return tuple(read(family, value, what) for value in values)
+
+    return PlainValidator(validate)
+
+
+def plain(value: Any) -> Any:
+    """A recipe as plain data (dicts, lists, numbers, words) from which it is made again: its identity.
+
+    A member of a family (it has a protocol above it) says its kind.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        told = {} if type(value).__bases__ == (object,) else {"kind": kind(value)}
+        return told | {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a recipe holds plain values only, got {type(value).__name__}")
+
+
+def nearest(name: str, known: Any) -> str:
+    """The hint that names the nearest known word, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def explain(error: ValidationError, known: list[str]) -> str:
+    """The first complaint of a validation in one line: where, the rule, the value."""
+    first = error.errors(include_url=False, include_context=True)[0]
+    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{where} is not known{nearest(where, known)}; known: {', '.join(known)}"
+    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{where} is needed"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "value_error":
+        return message if not where or message.startswith(where) else f"{where} {message}"
+    return f"{where} must be {message}, got {first['input']!r:.80}"
+

@@ -1,0 +1,254 @@
+"""What a run leaves: its folder, opened, checked, filled and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from outcross import runtime
+from outcross.arms import Arm, arms, flatten, resolved
+from outcross.errors import BadInput, MachineGaveOut
+from outcross.estimate import Reading
+from outcross.experiment import dump, parse
+from outcross.ledger import Ledger, Step, alone, write_text
+from outcross.recipe import plain
+
+SAMPLES = 6
+"""Prompts whose continuations are kept for people to read."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One generation of one arm has ended."""
+
+    arm: str
+    seed: int
+    generation: int
+    readings: tuple[Reading, ...]
+    samples: tuple[tuple[int, str, str], ...]
+    """(prompt number, prompt, what the model wrote)."""
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A step of one arm is so far."""
+
+    arm: str
+    seed: int
+    step: Step
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm with one seed, to be run into a folder."""
+
+    arm: Arm
+    folder: Path
+    reuse: Path | None
+
+
+def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
+    """The folder to run into, the arms, and the older run whose steps may be taken over.
+
+    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference is
+    refused with its field, or with `fork` put in a new folder beside it.
+    """
+    made = arms(told)
+    for arm in made:
+        if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
+            raise BadInput(f"an arm cannot be called {arm.name[:80]!r}; use letters, digits and = . , + -")
+    reuse = None
+    stored = folder / "experiment.yaml"
+    if stored.exists():
+        difference = _difference(parse(_read(stored), str(stored)), made)
+        if difference and not fork:
+            raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
+        if difference:
+            folder, reuse = _free(folder), folder
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not (folder / "ledger.jsonl").exists():
+        raise BadInput(f"{folder} exists and is not a run; choose another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+    return folder, made, reuse
+
+
+def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, watch: Callable[[Ended | UnderWay], None]) -> None:
+    """Run every arm into the folder. Steps that it holds are loaded."""
+    ended: list[Ended] = []
+
+    def handle(event: Ended | UnderWay) -> None:
+        if isinstance(event, Ended):
+            ended.append(event)
+        watch(event)
+
+    with alone(folder):
+        write_text(folder / "experiment.yaml", dump(resolved(made)))
+        write_text(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
+        Ledger(folder).close()
+        try:
+            runtime.map(_run_arm, [Job(arm, folder, reuse) for arm in made], handle, workers)
+        finally:
+            Ledger(folder).close()
+            if ended:
+                _write_tables(folder, made, ended)
+
+
+def _run_arm(job: Job, emit: runtime.Emit) -> None:
+    from outcross.loop import run
+
+    name, experiment = job.arm.name, job.arm.experiment
+    fresh: list[bool] = []
+
+    def watch(step: Step) -> None:
+        fresh.append(step.fresh)
+        emit(UnderWay(name, experiment.seed, step))
+
+    for generation in run(experiment, Ledger(job.folder, watch, job.reuse)):
+        _name(job, generation)
+        readings = tuple(reading for made in generation.readings.values() for reading in made.value)
+        samples = _samples(generation) if experiment.human.is_text else ()
+        emit(Ended(name, experiment.seed, generation.g, readings, samples, is_new=any(fresh)))
+        fresh.clear()
+
+
+def _name(job: Job, generation: Any) -> None:
+    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
+    if job.arm.experiment.store == "readings":
+        return
+    place = job.folder / "arms" / job.arm.name / f"seed-{job.arm.experiment.seed}" / f"g{generation.g:02d}"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, key in (("training", generation.training.key), ("model", generation.model.key), ("drawn", generation.drawn.source.key)):
+        link = place / name
+        target = os.path.relpath(job.folder / "steps" / key, place)
+        if not link.is_symlink() or os.readlink(link) != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
+
+def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
+    records = generation.drawn.records
+    prompts = records.column("_prompt")[:SAMPLES]
+    human = generation.human.training.records.texts
+    return tuple((i, human[prompt] if prompt >= 0 else "", text) for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True)))
+
+
+def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
+    import polars
+
+    order = {arm.name: i for i, arm in enumerate(made)}
+    ended = sorted(ended, key=lambda one: (order[one.arm], one.seed, one.generation))
+    run = made[0].experiment.name
+    rows = []
+    for one in ended:
+        for reading in one.readings:
+            value = None if reading.estimate is None else reading.estimate
+            numbers = (None,) * 5 if value is None else (value.value, value.low, value.high, value.method, value.n)
+            rows.append((run, one.arm, one.seed, one.generation, reading.metric, reading.aspect, *numbers, reading.note))
+    _write(folder / "readings.parquet", polars.DataFrame(rows, schema=READINGS, orient="row"))
+    samples = [(one.arm, one.seed, one.generation, *sample) for one in ended for sample in one.samples]
+    if samples:
+        _write(folder / "samples.parquet", polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"))
+
+
+READINGS = {
+    "run": str, "arm": str, "seed": int, "generation": int, "metric": str, "aspect": str,
+    "value": float, "low": float, "high": float, "method": str, "n": int, "note": str,
+}  # fmt: skip
+SAMPLE_COLUMNS = {"arm": str, "seed": int, "generation": int, "prompt_id": int, "prompt": str, "text": str}
+
+
+def _write(path: Path, frame: Any) -> None:
+    """Write a table whole or not at all."""
+    writing = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.write_parquet(writing)
+        os.replace(writing, path)
+    except OSError as error:
+        raise MachineGaveOut(f"{path} could not be written: {error}; free space and run again") from None
+    finally:
+        writing.unlink(missing_ok=True)
+
+
+def _difference(stored: Mapping[str, Any], made: tuple[Arm, ...]) -> str:
+    """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing."""
+    before = {arm.name: arm.experiment for arm in arms(stored)}
+    known = [arm for arm in made if arm.name in before]
+    if not known:
+        return f"the run holds the arms {', '.join(before)}, the experiment has {', '.join(arm.name for arm in made)}"
+    for arm in known:
+        now = arm.experiment
+        was = replace(before[arm.name], generations=now.generations, metrics=now.metrics, seed=now.seed)
+        old, new = flatten(plain(was)), flatten(plain(now))
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                return f"{key} was {old.get(key)}, now {new.get(key)}"
+    return ""
+
+
+def _free(folder: Path) -> Path:
+    return next(other for i in range(1, 10_000) if not (other := folder.with_name(f"{folder.name}-fork-{i}")).exists())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from None
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers may depend on beside the experiment: versions, machine, processor."""
+    packages = ("outcross", "numpy", "scipy", "polars", "torch", "tokenizers", "safetensors")
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    cpu = flags = ""
+    if Path("/proc/cpuinfo").exists():
+        told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+        told = {key.strip(): value.strip() for key, value in told.items()}
+        cpu = told.get("model name", "")
+        flags = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in told.get("flags", "").split())
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "processor": cpu,
+        "capability": flags,
+        "packages": versions,
+    }
+
+
+def read_readings(folder: Path) -> Any:
+    """The readings of a run, a polars frame with a row a reading."""
+    import polars
+
+    path = folder / "readings.parquet"
+    if not path.exists():
+        raise BadInput(f"{folder} holds no readings; give the folder of a run, as runs/stdlib")
+    try:
+        frame = polars.read_parquet(path)
+    except Exception as error:
+        raise BadInput(f"{path} cannot be read ({type(error).__name__}); run the experiment again, finished steps are kept") from None
+    if list(frame.columns) != list(READINGS):
+        raise BadInput(f"{path} is not a table of readings; run the experiment again, finished steps are kept")
+    return frame
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """A run as plain data: its experiment and the readings of its last generations."""
+    frame = read_readings(folder)
+    told = parse(_read(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
+    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts()}

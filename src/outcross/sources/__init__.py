@@ -1,0 +1,61 @@
+"""Where human data come from.
+
+A source is a recipe; `open(form, chains, rng)` reads or draws the records, splits them and returns a Human. Text is cut as the
+learner's `form` says; numbers need none. `rows` is the size of the original human training set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data import Human
+from outcross.errors import BadInput
+from outcross.recipe import Family, kind, one_of, recipe
+
+
+class Source:
+    """Where human records come from."""
+
+    is_text: ClassVar[bool] = False
+    rows: int
+
+    @property
+    def truth(self) -> Any:
+        """The distribution, where it is known."""
+        return None
+
+    def open(self, form: Any, chains: tuple[int, ...], rng: np.random.Generator) -> Human:
+        raise NotImplementedError
+
+
+SOURCES: Family = {
+    "stdlib": "outcross.sources.text:Stdlib",
+    "path": "outcross.sources.text:Path",
+    "hub": "outcross.sources.text:Hub",
+    "normal": "outcross.sources.normal:Normal",
+    "categorical": "outcross.sources.categorical:Categorical",
+}
+
+
+@recipe
+class Gathering:
+    """Human data as a learner wants them: the source, the form that its text is cut to, and how many chains."""
+
+    source: Annotated[Source, one_of(SOURCES, "human")]
+    form: Any = None
+    chains: Annotated[int, Field(ge=1)] = 1
+
+    def open(self, rng: np.random.Generator) -> Human:
+        if self.source.is_text != (self.form is not None):
+            told = "text" if self.source.is_text else "numbers"
+            raise BadInput(f"the human data of {kind(self.source)} are {told}, which this learner does not read; choose another learner")
+        if self.source.is_text and self.chains > 1:
+            raise BadInput(f"chains are independent repeats of a distribution, text has one; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}")
+        return self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
+
+    def load(self, folder: Path) -> Human:
+        return Human.load(folder, self.source.truth, self.form.load_vocabulary if self.form is not None else None)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data import HUMAN, Human, Vectors, part_of
+from outcross.recipe import recipe
+from outcross.sources import Source
+
+
+@recipe
+class Normal(Source):
+    """Points of a standard normal distribution N(0, I)."""
+
+    rows: Annotated[int, Field(ge=1)] = 100
+    dimensions: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    @property
+    def truth(self):
+        return StandardNormal(self.dimensions)
+
+    def open(self, form, chains, rng):
+        return Human(training=part_of(HUMAN, self.truth.draw(self.rows, chains, rng)), truth=self.truth, chains=chains)
+
+
+@dataclass(frozen=True)
+class StandardNormal:
+    """N(0, I) in d dimensions."""
+
+    dimensions: int
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.zeros(self.dimensions)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        return np.eye(self.dimensions)
+
+    def draw(self, n, chains, rng) -> Vectors:
+        return Vectors(rng.standard_normal((*chains, n, self.dimensions)))
