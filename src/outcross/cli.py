@@ -133,7 +133,7 @@ def _workers(asked: int | None, made: Any) -> int:
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
-    from outcross.report import write_runs
+    from outcross.report.runs import write_runs
 
     return write_runs(folders, out or folders[0] / "report.html")
 

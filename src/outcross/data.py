@@ -331,7 +331,10 @@ class Pool:
             rows = np.sort(rng.permutation(len(self))[:n])
             ends = np.cumsum([len(part) for part in self.parts])
             starts = ends - [len(part) for part in self.parts]
-            picked = [(part, rows[(rows >= start) & (rows < end)] - start) for part, start, end in zip(self.parts, starts, ends, strict=True)]
+            picked = [
+                (part, rows[(rows >= start) & (rows < end)] - start)
+                for part, start, end in zip(self.parts, starts, ends, strict=True)
+            ]
             return replace(self, parts=tuple(part.take(own) for part, own in picked if len(own)))
         records = self.records()
         return replace(self, parts=(part_of(Origin("mixed"), records.take(records.some(n, rng))),))
@@ -388,7 +391,14 @@ class Training:
                 part.records.save(folder / f"part-{i}")
             elif part.rows is not None:
                 arrays[f"rows_{i}"] = part.rows
-            parts.append({"origin": asdict(part.origin), "source": None if at_hand else part.source.digest, "size": len(part), "weight": part.weight})
+            parts.append(
+                {
+                    "origin": asdict(part.origin),
+                    "source": None if at_hand else part.source.digest,
+                    "size": len(part),
+                    "weight": part.weight,
+                }
+            )
         np.savez(folder / "rows.npz", **arrays)
         (folder / "training.json").write_text(json.dumps({"generation": self.pool.generation, "parts": parts}, indent=1))
 
@@ -471,7 +481,9 @@ class Human:
                 windows = file["windows"]
         if (folder / "vocabulary.json").exists():
             vocabulary = load_vocabulary(folder / "vocabulary.json")
-        return cls(**parts, windows=windows, vocabulary=vocabulary, truth=truth, chains=tuple(stored["chains"]), note=stored["note"])
+        return cls(
+            **parts, windows=windows, vocabulary=vocabulary, truth=truth, chains=tuple(stored["chains"]), note=stored["note"]
+        )
 
     def named(self, digest: str) -> Human:
         """The same, its parts named after the step that gathered them, so that training sets can refer to them."""

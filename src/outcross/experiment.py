@@ -109,7 +109,9 @@ def experiment(told: Mapping[str, Any]) -> Experiment:
     known = [one.name for one in fields(Experiment)]
     for key in told:
         if key not in known:
-            raise BadInput(f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms")
+            raise BadInput(
+                f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
+            )
     return Experiment(**told)
 
 
@@ -142,7 +144,11 @@ def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def builtin() -> dict[str, Path]:
     """The built-in experiments by name."""
-    return {Path(str(one)).stem: Path(str(one)) for one in sorted(files("outcross.experiments").iterdir(), key=str) if str(one).endswith(".yaml")}
+    return {
+        Path(str(one)).stem: Path(str(one))
+        for one in sorted(files("outcross.experiments").iterdir(), key=str)
+        if str(one).endswith(".yaml")
+    }
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
@@ -172,7 +178,9 @@ def _text(spec: str) -> str:
             raise BadInput(f"{spec} is {path.stat().st_size:,} bytes, an experiment file is a page; give a smaller one")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file") from None
+        raise BadInput(
+            f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file"
+        ) from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{spec} is not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
@@ -196,7 +204,8 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(name, str | int | float | bool | None):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key.start_mark)
             if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} is given twice; leave one out", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name!r} is given twice; leave one out", key.start_mark
+                )
             seen.add(name)
         return super().construct_mapping(node, deep)
-

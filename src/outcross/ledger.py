@@ -148,7 +148,9 @@ class Ledger:
                 file.flush()
             except OSError as error:
                 os.truncate(self.path, size)
-                raise MachineGaveOut(f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again") from None
+                raise MachineGaveOut(
+                    f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again"
+                ) from None
 
     def close(self) -> None:
         """Put the ledger in canonical order (seed, generation, verb, key) and remove what only a running process needs."""
@@ -273,7 +275,9 @@ class Steps:
         except OutcrossError:
             raise
         except Exception as error:
-            raise MachineGaveOut(f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again") from None
+            raise MachineGaveOut(
+                f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again"
+            ) from None
         finally:
             shutil.rmtree(writing, ignore_errors=True)
 
@@ -331,7 +335,9 @@ def _told(reading: Reading) -> dict[str, Any]:
 
 
 def _readings(told: list[dict[str, Any]]) -> tuple[Reading, ...]:
-    return tuple(Reading(one["metric"], one["aspect"], one["estimate"] and Estimate(**one["estimate"]), one["note"]) for one in told)
+    return tuple(
+        Reading(one["metric"], one["aspect"], one["estimate"] and Estimate(**one["estimate"]), one["note"]) for one in told
+    )
 
 
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source")
@@ -343,7 +349,9 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
         whole = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["verb"] in VERBS
-        made = digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
+        made = (
+            digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
+        )
         return entry if whole and entry["output"] == made and isinstance(entry["size"], int) else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -16,7 +16,7 @@ from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
 from outcross.metrics import Evidence, Metric
-from outcross.models import Learner, Task
+from outcross.models import Task
 from outcross.policies import Policy
 from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
@@ -51,7 +51,9 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
         training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, experiment, g))
-        model = do(train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human)
+        model = do(
+            train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human
+        )
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, pool, human), model, draw, g)
         kept = drawn
@@ -75,7 +77,9 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
-        raise BadInput(f"{kind(task.learner)} learns {' or '.join(task.learner.learns)}, the human data are {human.kind}; choose another learner")
+        raise BadInput(
+            f"{kind(task.learner)} learns {' or '.join(task.learner.learns)}, the human data are {human.kind}; choose another learner"
+        )
     return task.learner.begin(human, task.training, rng)
 
 
@@ -138,4 +142,3 @@ def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
 
 def _sources(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
     return _named(human).sources | {part.source.digest: part.source for part in pool.parts}
-

@@ -30,12 +30,17 @@ def _members(family: Family) -> list[dict[str, Any]]:
         cls = member(family, name, "part")
         papers = [cls.paper] if hasattr(cls, "paper") else sorted({page.paper for page in getattr(cls, "pages", {}).values()})
         readings = list(getattr(cls, "pages", {}))
-        told.append({"name": name, "what": first_line(cls), "paper": "; ".join(papers)} | ({"readings": readings} if readings else {}))
+        told.append(
+            {"name": name, "what": first_line(cls), "paper": "; ".join(papers)} | ({"readings": readings} if readings else {})
+        )
     return told
 
 
 def _experiments() -> list[dict[str, Any]]:
-    return [{"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "paper": ""} for name, path in builtin().items()]
+    return [
+        {"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "paper": ""}
+        for name, path in builtin().items()
+    ]
 
 
 def first_line(cls: type) -> str:

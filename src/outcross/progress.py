@@ -78,7 +78,13 @@ class Bar(Lines):
         super().__init__(made)
         self.costs = {(arm.name, arm.experiment.seed): _costs(arm) for arm in made}
         total = sum(_total(arm) for arm in made)
-        columns = (BarColumn(None), TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        columns = (
+            BarColumn(None),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=total)
         self.part: dict[tuple[str, int], float] = {}
@@ -108,16 +114,27 @@ def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
     """What each verb costs, before the generations and in each, in training steps: for the bar only."""
     training = arm.experiment.training
     if training is None:
-        return dict.fromkeys([(True, "gather"), (True, "begin"), *((False, verb) for verb in ("mix", "train", "generate", "measure"))], 1.0)
+        return dict.fromkeys(
+            [(True, "gather"), (True, "begin"), *((False, verb) for verb in ("mix", "train", "generate", "measure"))], 1.0
+        )
     base = 2.0 * getattr(training.start, "steps", 1)
     steps = float(training.steps_for(arm.experiment.human.rows))
-    return {(True, "gather"): 20.0, (True, "begin"): base, (False, "mix"): 1.0, (False, "train"): steps, (False, "generate"): 80.0, (False, "measure"): 5.0}
+    return {
+        (True, "gather"): 20.0,
+        (True, "begin"): base,
+        (False, "mix"): 1.0,
+        (False, "train"): steps,
+        (False, "generate"): 80.0,
+        (False, "measure"): 5.0,
+    }
 
 
 def _total(arm: Arm) -> float:
     costs = _costs(arm)
     once = sum(cost for (is_base, _), cost in costs.items() if is_base)
-    each = sum(cost for (is_base, _), cost in costs.items() if not is_base) + costs[False, "measure"] * (len(arm.experiment.measured) - 1)
+    each = sum(cost for (is_base, _), cost in costs.items() if not is_base) + costs[False, "measure"] * (
+        len(arm.experiment.measured) - 1
+    )
     return once + each * arm.experiment.generations
 
 

@@ -138,4 +138,3 @@ def explain(error: ValidationError, known: list[str]) -> str:
     if first["type"] == "value_error":
         return message if not where or message.startswith(where) else f"{where} {message}"
     return f"{where} must be {message}, got {first['input']!r:.80}"
-

@@ -128,7 +128,11 @@ def _name(job: Job, generation: Any) -> None:
         return
     place = job.folder / "arms" / job.arm.name / f"seed-{job.arm.experiment.seed}" / f"g{generation.g:02d}"
     place.mkdir(parents=True, exist_ok=True)
-    for name, key in (("training", generation.training.key), ("model", generation.model.key), ("drawn", generation.drawn.source.key)):
+    for name, key in (
+        ("training", generation.training.key),
+        ("model", generation.model.key),
+        ("drawn", generation.drawn.source.key),
+    ):
         link = place / name
         target = os.path.relpath(job.folder / "steps" / key, place)
         if not link.is_symlink() or os.readlink(link) != target:
@@ -140,7 +144,10 @@ def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
     records = generation.drawn.records
     prompts = records.column("_prompt")[:SAMPLES]
     human = generation.human.training.records.texts
-    return tuple((i, human[prompt] if prompt >= 0 else "", text) for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True)))
+    return tuple(
+        (i, human[prompt] if prompt >= 0 else "", text)
+        for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True))
+    )
 
 
 def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
@@ -241,7 +248,9 @@ def read_readings(folder: Path) -> Any:
     try:
         frame = polars.read_parquet(path)
     except Exception as error:
-        raise BadInput(f"{path} cannot be read ({type(error).__name__}); run the experiment again, finished steps are kept") from None
+        raise BadInput(
+            f"{path} cannot be read ({type(error).__name__}); run the experiment again, finished steps are kept"
+        ) from None
     if list(frame.columns) != list(READINGS):
         raise BadInput(f"{path} is not a table of readings; run the experiment again, finished steps are kept")
     return frame

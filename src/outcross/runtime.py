@@ -64,7 +64,9 @@ def _listen(processes: list[Any], told: Any, handle: Emit) -> None:
         except queue.Empty:
             dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
             if dead:
-                raise MachineGaveOut(f"a worker was killed (exit code {dead[0]}), out of memory perhaps; run the same command again to go on, with fewer --workers") from None
+                raise MachineGaveOut(
+                    f"a worker was killed (exit code {dead[0]}), out of memory perhaps; run the same command again to go on, with fewer --workers"
+                ) from None
             continue
         if what == "done":
             working -= 1

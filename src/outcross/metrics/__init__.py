@@ -22,14 +22,17 @@ class Page:
     """What a reader must know of one metric."""
 
     title: str
-    definition: str
-    unit: str
-    healthy: str
+    definition: str = ""
+    unit: str = ""
+    """`fraction` is drawn in percent."""
+    healthy: str = ""
     """What it reads where nothing is lost."""
-    collapsed: str
-    paper: str
+    collapsed: str = ""
+    paper: str = ""
     log: bool = False
     """Whether it is drawn on a logarithmic axis."""
+    larger_is_worse: bool | None = None
+    """None where neither direction is worse by itself."""
 
 
 @dataclass(frozen=True)

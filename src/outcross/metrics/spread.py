@@ -65,7 +65,9 @@ def _moments(evidence) -> tuple[np.ndarray, np.ndarray]:
 
 def _finite(log_variance: np.ndarray) -> np.ndarray:
     if not np.isfinite(log_variance).all():
-        raise NotApplicable(f"the fitted covariance is singular in {np.mean(~np.isfinite(log_variance)):.1%} of the chains: its log-variance is minus infinity")
+        raise NotApplicable(
+            f"the fitted covariance is singular in {np.mean(~np.isfinite(log_variance)):.1%} of the chains: its log-variance is minus infinity"
+        )
     return log_variance
 
 

@@ -44,7 +44,9 @@ class Learner:
         """What training starts from; None where a fit needs no start."""
         return None
 
-    def fit(self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator) -> Model:
+    def fit(
+        self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator
+    ) -> Model:
         raise NotImplementedError
 
     def load(self, folder: Path) -> Model:

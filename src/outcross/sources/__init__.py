@@ -52,9 +52,13 @@ class Gathering:
     def open(self, rng: np.random.Generator) -> Human:
         if self.source.is_text != (self.form is not None):
             told = "text" if self.source.is_text else "numbers"
-            raise BadInput(f"the human data of {kind(self.source)} are {told}, which this learner does not read; choose another learner")
+            raise BadInput(
+                f"the human data of {kind(self.source)} are {told}, which this learner does not read; choose another learner"
+            )
         if self.source.is_text and self.chains > 1:
-            raise BadInput(f"chains are independent repeats of a distribution, text has one; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}")
+            raise BadInput(
+                f"chains are independent repeats of a distribution, text has one; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}"
+            )
         return self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
 
     def load(self, folder: Path) -> Human:

@@ -1,0 +1,92 @@
+"""Laws: how collapse goes on, as formulas.
+
+A law here is a closed form: a pure function from the numbers of an experiment (rows a fit, number of fits, policy,
+temperature) to a curve over T = 1 … fits, where T counts fits, so T = g + 1 for generation g. Each says whether it is
+exact for every finite size or a limit, under which conditions, and from which paper. They are the oracles of the
+simulations: tests/laws holds each against one written without this package. `expected` finds the curve that belongs to
+an experiment's reading, where one is known.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from outcross.laws.expectations import expected
+
+__all__ = ["LAWS", "ClosedForm", "expected", "law"]
+
+
+class ClosedForm(NamedTuple):
+    """Where a law's function is ("module:function"), its id in science/collapse.md section 13, and its source."""
+
+    where: str
+    id: str
+    citation: str
+
+
+def __getattr__(name: str):
+    if name == "expected":
+        from outcross.laws.expectations import expected
+
+        return expected
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def law(name: str):
+    """The function called `name` in LAWS, imported now.
+
+    >>> law("best_weight")(1.0) < 0.62
+    True
+    """
+    module, _, function = LAWS[name].where.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+_GAUSSIAN, _CATEGORICAL = "outcross.laws.gaussian", "outcross.laws.categorical"
+_SHUMAILOV = "Shumailov et al., Nature 631:755 (2024), arXiv 2305.17493"
+_MAD = "Alemohammad et al. (2024), arXiv 2307.01850"
+_KAZDAN = "Kazdan, Schaeffer et al. (2025), arXiv 2410.16713"
+_SURESH = "Suresh et al. (2024), arXiv 2412.17646"
+_HE = "He et al. (2025), arXiv 2502.18049"
+_SEDDIK = "Seddik et al. (2024), arXiv 2404.05090"
+_WRIGHT_FISHER = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
+
+LAWS: dict[str, ClosedForm] = {
+    "variance_replace": ClosedForm(f"{_GAUSSIAN}:variance_replace", "G1 G2 G7", f"{_SHUMAILOV}; {_MAD}"),
+    "mean_error_replace": ClosedForm(f"{_GAUSSIAN}:mean_error_replace", "G1 G2 G7", f"{_SHUMAILOV}; {_MAD}"),
+    "deviation_replace": ClosedForm(f"{_GAUSSIAN}:deviation_replace", "G3", "derived here"),
+    "w2_replace": ClosedForm(f"{_GAUSSIAN}:w2_replace", "G4", f"derived here; leading term {_SHUMAILOV}"),
+    "log_variance_replace": ClosedForm(f"{_GAUSSIAN}:log_variance_replace", "G5 G6", f"derived here; cf. {_KAZDAN}"),
+    "log_variance_spread_replace": ClosedForm(f"{_GAUSSIAN}:log_variance_spread_replace", "G5 G6", "derived here"),
+    "tail_bound_replace": ClosedForm(f"{_GAUSSIAN}:tail_bound_replace", "G8", _SURESH),
+    "variance_accumulate": ClosedForm(f"{_GAUSSIAN}:variance_accumulate", "G9", f"derived here; cf. {_KAZDAN}"),
+    "variance_accumulate_limit": ClosedForm(f"{_GAUSSIAN}:variance_accumulate_limit", "G9", _KAZDAN),
+    "accumulate": ClosedForm(f"{_GAUSSIAN}:accumulate", "G9 G10", "derived here"),
+    "accumulate_subsample": ClosedForm(f"{_GAUSSIAN}:accumulate_subsample", "G11", f"derived here; policy {_KAZDAN}"),
+    "mixed": ClosedForm(f"{_GAUSSIAN}:mixed", "G12", f"derived here; settings {_MAD}; {_SEDDIK}; {_SHUMAILOV}"),
+    "fresh_limit": ClosedForm(f"{_GAUSSIAN}:fresh_limit", "G12", f"derived here; setting {_MAD}"),
+    "mean_error_weighted": ClosedForm(f"{_GAUSSIAN}:mean_error_weighted", "G13", _HE),
+    "mean_error_weighted_limit": ClosedForm(f"{_GAUSSIAN}:mean_error_weighted_limit", "G13", _HE),
+    "best_weight": ClosedForm(f"{_GAUSSIAN}:best_weight", "G13", _HE),
+    "concentration_replace": ClosedForm(f"{_CATEGORICAL}:concentration_replace", "C1", f"{_SEDDIK}, Theorem 1"),
+    "concentration_accumulate": ClosedForm(f"{_CATEGORICAL}:concentration_accumulate", "C2", "derived here"),
+    "concentration_partial": ClosedForm(f"{_CATEGORICAL}:concentration_partial", "C3", f"{_SEDDIK}, Theorem 2"),
+    "concentration_partial_limit": ClosedForm(f"{_CATEGORICAL}:concentration_partial_limit", "C3", f"{_SEDDIK}, Theorem 2"),
+    "absorption_probabilities": ClosedForm(f"{_CATEGORICAL}:absorption_probabilities", "C4", f"{_SHUMAILOV}; {_SEDDIK}"),
+    "absorption_time_diffusion": ClosedForm(f"{_CATEGORICAL}:absorption_time_diffusion", "C5", _WRIGHT_FISHER),
+    "absorbed_bounds": ClosedForm(f"{_CATEGORICAL}:absorbed_bounds", "C5", _SEDDIK),
+    "absorption_time_bounds": ClosedForm(f"{_CATEGORICAL}:absorption_time_bounds", "C5", _SEDDIK),
+    "loss_at_first_fit": ClosedForm(f"{_CATEGORICAL}:loss_at_first_fit", "C6", _SHUMAILOV),
+    "surviving_at_first_fit": ClosedForm(f"{_CATEGORICAL}:surviving_at_first_fit", "C6", _SHUMAILOV),
+    "rare_loss": ClosedForm(f"{_CATEGORICAL}:rare_loss", "C7", f"branching process; cf. {_SURESH}"),
+    "rare_survival_bound": ClosedForm(f"{_CATEGORICAL}:rare_survival_bound", "C7", _SURESH),
+    "transition_matrix": ClosedForm(f"{_CATEGORICAL}:transition_matrix", "C8", _WRIGHT_FISHER),
+    "eigenvalues": ClosedForm(f"{_CATEGORICAL}:eigenvalues", "C8", f"Feller 1951; {_WRIGHT_FISHER}"),
+    "count_distribution": ClosedForm(f"{_CATEGORICAL}:count_distribution", "C8", _WRIGHT_FISHER),
+    "absorbed": ClosedForm(f"{_CATEGORICAL}:absorbed", "C8", _WRIGHT_FISHER),
+    "surviving_states": ClosedForm(f"{_CATEGORICAL}:surviving_states", "C6 C8", _WRIGHT_FISHER),
+    "entropy": ClosedForm(f"{_CATEGORICAL}:entropy", "C8", _WRIGHT_FISHER),
+    "absorption_time": ClosedForm(f"{_CATEGORICAL}:absorption_time", "C8", _WRIGHT_FISHER),
+}

@@ -1,0 +1,167 @@
+"""Which closed form belongs to a reading of an experiment, where one is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from outcross.errors import BadInput
+from outcross.laws import categorical, gaussian
+from outcross.laws.gaussian import Divisor, Moments, Sizes
+
+
+def expected(
+    policy_kind: str,
+    learner_kind: str,
+    metric: str,
+    *,
+    n: Sizes,
+    generations: int,
+    dimensions: int = 1,
+    divisor: Divisor = "n",
+    temperature: float = 1.0,
+    human_share: float | None = None,
+    human: int | None = None,
+    rows: Literal["redrawn", "fixed", "fresh"] | None = None,
+    weight: float | Literal["golden"] | None = None,
+    probabilities: ArrayLike | None = None,
+) -> np.ndarray | None:
+    """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
+
+    The first model learns from `n` human rows, and every model writes n (a sequence for growing sizes: replace and
+    accumulate of a Gaussian only). Policies, with the fields of their recipes: `replace`, `human_only`, `accumulate`,
+    `accumulate_subsample`, `augment`; `human_share` (`human_share`, `rows` "redrawn" unless "fixed"); `fresh`
+    (`human` new rows beside the n); `weighted` (`weight`, `rows` "fixed" unless "fresh", then `human` of them).
+
+    Learner `gaussian` on normal data of `dimensions`, fitted with `divisor`, sampled at `temperature` (MAD's lambda: the
+    covariance times lambda; human data are not scaled). Metrics: `spread_ratio` (trace of the fitted over the true
+    covariance), `mean_error` (squared distance of the means over the true trace per dimension), and, under replace and
+    human_only, `log_variance` (log determinant over the true one) and `w2` (squared, in true variances, one dimension).
+
+    Learner `categorical` on human `probabilities`, at temperature 1. Metrics: `concentration` (sum p^2), and, under
+    replace, human_only or for generation 0 alone, `support` (or `surviving_states`), `entropy` (nats) and `absorbed`
+    (share of chains with one state left); these come from the exact chain, for n up to categorical.MOST_ROWS.
+
+    All values are exact expectations over chains, none are limits.
+
+    >>> np.round(expected("replace", "gaussian", "spread_ratio", n=10, generations=3), 3).tolist()
+    [0.9, 0.81, 0.729]
+    >>> expected("accumulate", "gaussian", "log_variance", n=10, generations=3) is None
+    True
+    """
+    if policy_kind == "human_only":  # the same rows every time, so the same fit
+        first = expected(
+            "replace",
+            learner_kind,
+            metric,
+            n=n if np.ndim(n) == 0 else np.asarray(n)[:1],
+            generations=1,
+            dimensions=dimensions,
+            divisor=divisor,
+            temperature=temperature,
+            probabilities=probabilities,
+        )
+        return None if first is None else np.repeat(first, generations)
+    human_rows = Kept(human_share, human, rows, weight)
+    if learner_kind == "gaussian":
+        if policy_kind == "replace" and metric in ("log_variance", "w2"):
+            return _replaced(metric, n, generations, dimensions, divisor, temperature)
+        moments = _moments(policy_kind, n, generations, human_rows, divisor, temperature)
+        if moments is None:
+            return None
+        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
+    if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
+        if metric == "concentration":
+            moments = _moments(policy_kind, n, generations, human_rows, "n", 1.0)
+            return None if moments is None else categorical.concentration_of(moments.variance, probabilities)
+        if policy_kind == "replace" or generations == 1:
+            return _counted(metric, int(n), generations, probabilities)  # type: ignore[arg-type]
+    return None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The human rows that stand beside the newest model's, as the policies' recipes say it."""
+
+    share: float | None
+    human: int | None
+    rows: str | None
+    weight: float | str | None
+
+
+def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Divisor, temperature: float):
+    """The laws that hold for replace alone, because they need the whole distribution of the fit."""
+    if metric == "log_variance" and np.min(n) > dimensions:
+        options = {"dimensions": dimensions, "divisor": divisor, "temperature": temperature}
+        return gaussian.log_variance_replace(n, generations, **options)
+    if metric == "w2" and dimensions == 1:
+        return gaussian.w2_replace(n, generations, divisor=divisor, temperature=temperature)
+    return None
+
+
+def _moments(policy_kind: str, n, generations: int, kept: Kept, divisor: Divisor, temperature: float) -> Moments | None:
+    """Variance and mean error of a policy; policies move these two without knowing the rest of the distribution."""
+    options = {"divisor": divisor, "temperature": temperature}
+    if policy_kind == "replace":
+        return Moments(gaussian.variance_replace(n, generations, **options), gaussian.mean_error_replace(n, generations, **options))
+    if policy_kind == "accumulate":
+        return gaussian.accumulate(n, generations, **options)
+    if np.ndim(n) > 0:
+        return None
+    if policy_kind == "accumulate_subsample":
+        return gaussian.accumulate_subsample(n, generations, **options)
+    if policy_kind == "augment":
+        return gaussian.mixed(n, n, generations, first=n, human_rows="fixed", **options)
+    if policy_kind == "fresh":
+        return gaussian.mixed(_needed(kept.human, policy_kind, "human"), n, generations, first=n, **options)
+    if policy_kind == "weighted":
+        return _weighted(n, generations, kept, options)
+    if policy_kind == "human_share":
+        return _shared(n, generations, kept, options)
+    return None
+
+
+def _needed(value, policy_kind: str, name: str):
+    if value is None:
+        raise BadInput(f"{policy_kind} needs {name}; give the value of its recipe")
+    return value
+
+
+def _weighted(n: int, generations: int, kept: Kept, options: dict) -> Moments:
+    is_fresh = kept.rows == "fresh"
+    human = _needed(kept.human, "weighted with fresh rows", "human") if is_fresh else n
+    weight = _needed(kept.weight, "weighted", "weight")
+    if weight == "golden":
+        weight = gaussian.best_weight(human / n)
+    human_rows = "fresh" if is_fresh else "fixed"
+    return gaussian.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight, **options)
+
+
+def _shared(n: int, generations: int, kept: Kept, options: dict) -> Moments | None:
+    share = _needed(kept.share, "human_share", "human_share")
+    if not 0 <= share <= 1:
+        raise BadInput(f"human_share must be in [0, 1], got {share}; write 0.3 for thirty percent")
+    human = round(share * n)
+    if human == n:  # every fit sees the n human rows
+        first = gaussian.accumulate(n, 1, divisor=options["divisor"])
+        return Moments(np.repeat(first.variance, generations), np.repeat(first.mean_error, generations))
+    if human == 0:
+        return _moments("replace", n, generations, kept, **options)
+    return gaussian.mixed(human, n - human, generations, first=n, human_rows=kept.rows or "redrawn", **options)
+
+
+def _counted(metric: str, n: int, generations: int, probabilities: ArrayLike) -> np.ndarray | None:
+    if metric in ("support", "surviving_states") and generations == 1:
+        return np.array([categorical.surviving_at_first_fit(n, probabilities)])
+    functions = {
+        "support": categorical.surviving_states,
+        "surviving_states": categorical.surviving_states,
+        "entropy": categorical.entropy,
+        "absorbed": categorical.absorbed,
+    }
+    if metric not in functions or n > categorical.MOST_ROWS:
+        return None
+    return functions[metric](n, generations, probabilities)

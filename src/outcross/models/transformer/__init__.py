@@ -1,0 +1,168 @@
+"""A small decoder-only transformer, trained, sampled and scored by our own batched code (no hub, no tokenizer to fetch)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross import runtime
+from outcross.data import Blocks, blocks
+from outcross.documents import TokenBlocks
+from outcross.errors import BadInput, missing_extra
+from outcross.models import Learner
+from outcross.recipe import recipe
+from outcross.schedule import Pretrained, Scratch
+
+if TYPE_CHECKING:
+    from outcross.models.transformer.network import Network
+    from outcross.models.transformer.vocabulary import Vocabulary
+
+
+@recipe
+class Transformer(Learner):
+    """A decoder-only transformer over byte-level BPE, any size; every token of a block has a probability."""
+
+    paper = "Vaswani et al. 2017; in the loop: Shumailov et al., Nature 2024; Gerstgrasser et al., arXiv 2404.01413"
+    learns = ("text",)
+    trains = True
+
+    layers: Annotated[int, Field(ge=1, le=200)] = 3
+    width: Annotated[int, Field(ge=2, le=65536)] = 128
+    heads: Annotated[int, Field(ge=1)] = 2
+    vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 2048
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of matrix products in training and sampling; weights, norms, logits and scores are fp32 either way."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self):
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width must be a multiple of twice the heads (rotary positions turn pairs), got {self.width} with {self.heads} heads"
+            )
+        return self
+
+    def form(self, block):
+        return TokenBlocks(block=block, vocabulary=self.vocabulary)
+
+    def begin(self, human, training, rng):
+        _one_thread()
+        from outcross.models.transformer import network
+
+        shape = network.Shape(human.vocabulary.size, self.layers, self.width, self.heads)
+        block = human.training.records.tokens.shape[1]
+        model = TextModel(network.initial(shape, rng, _device()), human.vocabulary, block, self.precision)
+        start = training.start
+        if not isinstance(start, Pretrained):
+            return model
+        if not len(human.windows):
+            raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
+        return model.trained(human.windows, None, start.steps, start.batch, start.learning_rate, rng)
+
+    def fit(self, records, weights, start, training, rng):
+        _one_thread()
+        from outcross.models.transformer import network
+
+        if isinstance(training.start, Scratch):
+            start = replace(start, network=network.initial(start.network.shape, rng, _device()))
+        steps = training.steps_for(len(records))
+        return start.trained(records.tokens, weights, steps, training.batch, training.learning_rate, rng)
+
+    def load(self, folder):
+        _one_thread()
+        from outcross.models.transformer import network
+        from outcross.models.transformer.vocabulary import Vocabulary
+
+        block = json.loads((folder / "block.json").read_text())
+        return TextModel(network.load(folder, _device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
+
+
+@dataclass(frozen=True, eq=False)
+class TextModel:
+    """A network with the vocabulary that it reads and writes."""
+
+    network: Network
+    vocabulary: Vocabulary
+    block: int
+    """Tokens of a record."""
+    precision: Literal["bf16", "fp32"]
+
+    def trained(
+        self,
+        tokens: np.ndarray,
+        weights: np.ndarray | None,
+        steps: int,
+        batch: int,
+        learning_rate: float,
+        rng: np.random.Generator,
+    ) -> TextModel:
+        """This model after more steps, on rows of tokens; BadInput where the loss is no longer a number."""
+        from outcross.models.transformer import fitting
+
+        tell = runtime.telling.get()
+        try:
+            fitted = fitting.fit(
+                self.network, tokens, steps=steps, batch=batch, learning_rate=learning_rate, warmup=max(1, steps // 10), weights=weights,
+                precision=self.precision, rng=rng, progress=lambda done, loss: tell(done / steps),
+            )  # fmt: skip
+        except FloatingPointError as error:
+            raise BadInput(f"training diverged: {error}; lower training.learning_rate") from None
+        return replace(self, network=fitted.network)
+
+    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
+        """Blocks written after the prompts, in their order and starting over where there are too few; only what is new is kept."""
+        from outcross.models.transformer import sampling
+
+        rows = None if prompts is None else np.arange(draw.records) % len(prompts)
+        tokens = sampling.sample(
+            self.network, None if prompts is None else prompts.tokens[rows], self.block, rng=rng, n=draw.records if prompts is None else None,
+            temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p, precision=self.precision,
+        )  # fmt: skip
+        columns = (
+            {}
+            if prompts is None
+            else {
+                "prompt": rows if draw.prompts == "human" else prompts.column("_prompt")[rows],
+                "group": prompts.frame["_group"].to_numpy()[rows],
+            }
+        )
+        return blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
+
+    def log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each block in nats, (n,), without a prompt."""
+        from outcross.models.transformer import scoring
+
+        return scoring.log_prob(self.network, records.tokens)
+
+    def save(self, folder: Path) -> None:
+        from outcross.models.transformer import network
+
+        network.save(self.network, folder)
+        self.vocabulary.save(folder / "vocabulary.json")
+        (folder / "block.json").write_text(json.dumps(self.block))
+
+
+def _one_thread() -> None:
+    """One torch thread a step: the same bytes whatever the machine's cores, and parallel arms instead of parallel sums."""
+    try:
+        import torch
+    except ImportError:
+        raise missing_extra("torch", "torch") from None
+    torch.set_num_threads(1)
+
+
+def _device() -> str:
+    import torch
+
+    device = runtime.device()
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        raise BadInput(f"--device {device!r} is not known; use cpu, cuda or cuda:1") from None
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"--device {device} was asked for, torch {torch.__version__} sees no such device; use --device cpu")
+    return device

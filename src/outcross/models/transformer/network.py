@@ -1,0 +1,242 @@
+"""A small decoder-only transformer: what it is made of, and how it is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from outcross.models.transformer.vocabulary import START
+
+Precision = Literal["bf16", "fp32"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a network. Heads of 64 (`width // heads`) are by far the fastest on a CPU."""
+
+    vocabulary: int
+    layers: int = 3
+    width: int = 128
+    heads: int = 2
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.vocabulary <= START + 1:
+            raise ValueError(f"vocabulary must hold a token beside the start token, got {self.vocabulary}")
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width must be a multiple of twice the heads (rotary positions turn pairs), got width {self.width}"
+                f" with heads {self.heads}; try width {math.ceil(self.width / (2 * self.heads)) * 2 * self.heads}"
+            )
+
+
+class Cache:
+    """Keys and values of the tokens a network has read, for each layer, in fp32.
+
+    Keys are (n, heads, width / heads, length), values (n, heads, length, width / heads). On a CPU (AVX-512, no AMX) this
+    layout takes half the time of F.scaled_dot_product_attention for one query a record, and bf16 would take thrice.
+    """
+
+    def __init__(self, shape: Shape, n: int, length: int, device: torch.device):
+        head_width = shape.width // shape.heads
+        self.keys = [torch.zeros(n, shape.heads, head_width, length, device=device) for _ in range(shape.layers)]
+        self.values = [torch.zeros(n, shape.heads, length, head_width, device=device) for _ in range(shape.layers)]
+        self.filled = 0
+
+
+class Network(nn.Module):
+    """Pre-norm transformer with rotary positions and tied embeddings (Vaswani et al. 2017; Su et al., RoFormer 2021).
+
+    Calling it on tokens (n, t) gives the hidden state after each, (n, t, width); `logits` turns a hidden state into
+    scores of the next token. It has no longest sequence. Weights are fp32.
+    """
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Parameter(torch.zeros(shape.vocabulary, shape.width))
+        self.layers = nn.ModuleList(_Layer(shape, place) for place in range(shape.layers))
+        self.norm = nn.LayerNorm(shape.width, bias=False)
+
+    def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """Hidden states (n, t, width). With a cache, the tokens follow those that it holds, and are added to it."""
+        first = 0 if cache is None else cache.filled
+        turns = _turns(first, tokens.shape[1], self.shape.width // self.shape.heads, tokens.device)
+        hidden = F.embedding(tokens, self.embedding)
+        for layer in self.layers:
+            hidden = layer(hidden, turns, cache)
+        if cache is not None:
+            cache.filled += tokens.shape[1]
+        return self.norm(hidden)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of the next token in fp32, (…, vocabulary); minus infinity for the start token, which never comes."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            scores = F.linear(hidden.float(), self.embedding)
+            scores[..., START] = -math.inf
+        return scores
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.device
+
+
+class _Layer(nn.Module):
+    def __init__(self, shape: Shape, place: int):
+        super().__init__()
+        self.place = place
+        self.heads = shape.heads
+        self.attention_norm = nn.LayerNorm(shape.width, bias=False)
+        self.read = nn.Linear(shape.width, 3 * shape.width, bias=False)  # queries, keys, values
+        self.attended = nn.Linear(shape.width, shape.width, bias=False)
+        self.widening_norm = nn.LayerNorm(shape.width, bias=False)
+        self.widen = nn.Linear(shape.width, 4 * shape.width, bias=False)
+        self.narrow = nn.Linear(4 * shape.width, shape.width, bias=False)
+
+    def forward(self, hidden: Tensor, turns: Tensor, cache: Cache | None) -> Tensor:
+        hidden = hidden + self.attended(self._attend(self.attention_norm(hidden), turns, cache))
+        return hidden + self.narrow(F.gelu(self.widen(self.widening_norm(hidden))))
+
+    def _attend(self, hidden: Tensor, turns: Tensor, cache: Cache | None) -> Tensor:
+        read = self.read(hidden).unflatten(-1, (3, self.heads, -1))  # (n, t, 3, heads, width / heads)
+        queries, keys = _turn(read[:, :, :2], turns).transpose(1, 3).unbind(2)  # (n, heads, t, width / heads)
+        values = read[:, :, 2].transpose(1, 2)
+        if cache is None:
+            mixed = _attend_causally(queries, keys, values)
+        else:
+            mixed = self._attend_cached(queries, keys, values, cache)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _attend_cached(self, queries: Tensor, keys: Tensor, values: Tensor, cache: Cache) -> Tensor:
+        all_keys, all_values = cache.keys[self.place], cache.values[self.place]
+        new = slice(cache.filled, cache.filled + queries.shape[2])
+        all_keys[..., new], all_values[:, :, new] = keys.transpose(2, 3), values
+        if cache.filled == 0:
+            return _attend_causally(queries, keys, values)
+        if queries.shape[2] > 1:
+            raise ValueError(f"after the first call a cache takes one token at a time, got {queries.shape[2]}")
+        with torch.autocast(queries.device.type, enabled=False):
+            scores = queries.float() @ all_keys[..., : new.stop] * queries.shape[3] ** -0.5
+            mixed = scores.softmax(-1) @ all_values[:, :, : new.stop]
+        return mixed.to(values.dtype)
+
+
+def _attend_causally(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Each token attends to itself and those before it; all (n, heads, t, width / heads)."""
+    if values.dtype == torch.bfloat16 and values.device.type == "cpu":
+        return _CpuAttention.apply(queries, keys, values)
+    return F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+
+
+class _CpuAttention(torch.autograd.Function):
+    """Causal attention in bf16 by matrix products: torch 2.13's own backward for it is eight times slower on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, *parts: Tensor) -> Tensor:
+        queries, keys, values = (part.flatten(0, 1) for part in parts)  # (n * heads, t, width / heads)
+        future = queries.new_full((queries.shape[1], queries.shape[1]), -math.inf).triu(1)
+        scores = torch.baddbmm(future, queries, keys.transpose(1, 2), alpha=queries.shape[2] ** -0.5)
+        shares = scores.softmax(-1)  # (n * heads, t, t)
+        ctx.save_for_backward(queries, keys, values, shares)
+        return torch.bmm(shares, values).view_as(parts[0])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        queries, keys, values, shares = ctx.saved_tensors
+        gradient = gradients[0].flatten(0, 1)
+        scores = torch.bmm(gradient, values.transpose(1, 2)) * queries.shape[2] ** -0.5
+        scores = torch._softmax_backward_data(scores, shares, -1, shares.dtype)
+        parts = (
+            torch.bmm(scores, keys),
+            torch.bmm(scores.transpose(1, 2), queries),
+            torch.bmm(shares.transpose(1, 2), gradient),
+        )
+        return tuple(part.view_as(gradients[0]) for part in parts)
+
+
+def _turns(first: int, length: int, head_width: int, device: torch.device) -> Tensor:
+    """Rotary angles as unit complex numbers, (length, 1, 1, head_width / 2), for positions from `first` on."""
+    pairs = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
+    positions = torch.arange(first, first + length, device=device, dtype=torch.float32)
+    angles = positions[:, None] * 10_000.0 ** (-pairs / head_width)
+    return torch.polar(torch.ones_like(angles), angles)[:, None, None]
+
+
+def _turn(vectors: Tensor, turns: Tensor) -> Tensor:
+    """Rotate neighbouring pairs of the last axis, in fp32."""
+    pairs = torch.view_as_complex(vectors.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).to(vectors.dtype)
+
+
+def initial(shape: Shape, rng: np.random.Generator, device: str | torch.device = "cpu") -> Network:
+    """An untrained network: normal weights of deviation 0.02, less where a layer adds to the stream (GPT-2)."""
+    network = Network(shape)
+    for name, weights in network.named_parameters():
+        if weights.dim() == 2:
+            adds = name.endswith(("attended.weight", "narrow.weight"))
+            deviation = 0.02 / math.sqrt(2 * shape.layers) if adds else 0.02
+            drawn = rng.standard_normal(tuple(weights.shape), dtype=np.float32)
+            weights.data.copy_(torch.from_numpy(drawn * np.float32(deviation)))
+    return network.to(device)
+
+
+def after_start(tokens: Tensor) -> Tensor:
+    """The tokens behind a start token, the last one left out: what a network reads to predict each of them."""
+    start = tokens.new_full((len(tokens), 1), START)
+    return torch.cat((start, tokens[:, :-1]), dim=1)
+
+
+def precise(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """Matrix products in bf16 or in fp32; weights, norms, logits and softmax are fp32 either way."""
+    if precision not in ("bf16", "fp32"):
+        raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep up to 62 MB of freed memory for the next step, not hand it back and take page faults for it.
+
+    Freeing a mapped piece this large moves glibc's thresholds (mallopt(3), M_MMAP_THRESHOLD). Touched never, it costs
+    nothing; elsewhere it does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+def checked(blocks: NDArray[np.integer], shape: Shape, name: str = "blocks") -> Tensor:
+    """The blocks as an int64 tensor on the CPU, once they are known to be tokens of this network."""
+    blocks = np.asarray(blocks)
+    if blocks.ndim != 2 or not np.issubdtype(blocks.dtype, np.integer):
+        raise ValueError(f"{name} must be a two-dimensional array of integers, got {blocks.ndim}-d {blocks.dtype}")
+    if blocks.size and (blocks.min() <= START or blocks.max() >= shape.vocabulary):
+        raise ValueError(
+            f"{name} must hold tokens from {START + 1} to {shape.vocabulary - 1} (the start token is the network's own),"
+            f" got {blocks.min()} to {blocks.max()}; encode the text with the vocabulary of this network"
+        )
+    return torch.from_numpy(blocks.astype(np.int64))
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write `network.safetensors` and `network.json`; the same network gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "network.json").write_text(json.dumps(asdict(network.shape), indent=2) + "\n", encoding="utf-8")
+    save_file({name: weights.detach().cpu() for name, weights in network.state_dict().items()}, folder / "network.safetensors")
+
+
+def load(folder: Path, device: str | torch.device = "cpu") -> Network:
+    """Read what `save` wrote."""
+    network = Network(Shape(**json.loads((folder / "network.json").read_text(encoding="utf-8"))))
+    network.load_state_dict(load_file(folder / "network.safetensors"))
+    return network.to(device)

@@ -1,0 +1,48 @@
+"""How probable a network holds its records to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from outcross.models.transformer.network import Network, Precision, after_start, checked, precise
+
+_ROWS = 512  # logits at a time: what a CPU keeps in its cache
+
+
+@torch.no_grad()
+def log_prob(
+    network: Network,
+    blocks: NDArray[np.int32],
+    prompts: NDArray[np.int32] | None = None,
+    *,
+    precision: Precision = "fp32",
+    per_token: bool = False,
+    batch: int = 32,
+) -> NDArray[np.float64]:
+    """Log-probability of each block after its prompt in nats, (n,), or of each token in it, (n, block).
+
+    It is the distribution that `sample` draws from at temperature 1: over all blocks of a length it sums to one.
+    Blocks are (n, block), prompts (n, prompt). Logits and softmax are fp32, the sum over a block is float64.
+    """
+    targets = checked(blocks, network.shape)
+    n, block = targets.shape
+    sequences = targets if prompts is None else torch.cat((checked(prompts, network.shape, "prompts"), targets), dim=1)
+    scores = np.empty((n, block))  # (n, block), nats
+    for first in range(0, n, batch):
+        rows = slice(first, first + batch)
+        scores[rows] = _token_log_prob(network, sequences[rows].to(network.device), block, precision)
+    return scores if per_token else scores.sum(axis=1)
+
+
+def _token_log_prob(network: Network, sequences: torch.Tensor, block: int, precision: Precision) -> NDArray[np.float64]:
+    """Nats of the last `block` tokens of each sequence, (n, block)."""
+    with precise(precision, network.device):
+        hidden = network(after_start(sequences))[:, -block:].flatten(0, 1)
+    targets = sequences[:, -block:].flatten()
+    nats = [
+        network.logits(hidden[first : first + _ROWS]).log_softmax(-1).gather(1, targets[first : first + _ROWS, None])
+        for first in range(0, len(targets), _ROWS)
+    ]
+    return torch.cat(nats).view(-1, block).double().cpu().numpy()

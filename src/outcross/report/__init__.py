@@ -1,0 +1,18 @@
+"""Any result as one HTML file that opens offline: `write(read("runs/stdlib"), "report.html")`."""
+
+from outcross.report.folder import read
+from outcross.report.page import write
+from outcross.report.study import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join
+
+__all__ = [
+    "Answer",
+    "Law",
+    "PolicyPage",
+    "Reading",
+    "Run",
+    "Sample",
+    "Study",
+    "join",
+    "read",
+    "write",
+]

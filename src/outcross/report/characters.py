@@ -1,0 +1,60 @@
+"""Text that a model wrote, made safe to look at: nothing hides, nothing turns the page around."""
+
+from __future__ import annotations
+
+import re
+
+# Bidirectional overrides and isolates reorder the page around them; the rest is invisible or no character at all.
+_SHOWN_BY_CODE = re.compile("[\x80-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]")
+_CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+
+
+def visible(text: str) -> str:
+    """Show control characters by their pictures or codes; newlines and tabs stay.
+
+    >>> visible("a\\0b\\u202ec")
+    'a␀b⟨U+202E⟩c'
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8") if _has_surrogates(text) else text
+    text = text.replace("\r\n", "\n").translate(_CONTROLS)
+    return _SHOWN_BY_CODE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def cut(text: str, length: int) -> str:
+    """The beginning of a text, with an ellipsis where more follows."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
+    """Split a text into runs, each with whether it repeats `words` words in a row that stood earlier in the same text.
+
+    >>> repeats("to the end and to the end")
+    [('to the end and ', False), ('to the end', True)]
+    """
+    found = [(match.start(), match.end()) for match in re.finditer(r"\w+", text)]
+    keys = [text[start:end].casefold() for start, end in found]
+    seen: set[tuple[str, ...]] = set()
+    repeated: set[int] = set()
+    for first in range(len(keys) - words + 1):
+        phrase = tuple(keys[first : first + words])
+        if phrase in seen:
+            repeated.update(range(first, first + words))
+        seen.add(phrase)
+    runs: list[tuple[str, bool]] = []
+    position = 0
+    for index in sorted(repeated):
+        start, end = found[index]
+        if index - 1 in repeated and runs:
+            runs[-1] = (runs[-1][0] + text[position:end], True)
+        else:
+            if start > position:
+                runs.append((text[position:start], False))
+            runs.append((text[start:end], True))
+        position = end
+    if position < len(text):
+        runs.append((text[position:], False))
+    return runs

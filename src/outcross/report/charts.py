@@ -1,0 +1,423 @@
+"""Curves as Vega-Lite specifications, and specifications as inline SVG."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outcross.report.characters import cut, visible
+from outcross.report.curves import Curve, Point, standard_error
+from outcross.report.headline import is_baseline
+from outcross.report.numerals import number, percent
+
+Specification = dict[str, Any]
+
+# Okabe and Ito's colours less yellow, which does not print; the human baseline is grey.
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288")
+BASELINE = "#5b5b5b"
+DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4))
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+INK, FAINT = "#3a3a38", "#e9e8e4"
+LABEL_HEIGHT = 14  # pixels
+LARGEST = 700.0  # of a logarithm that exp can undo
+CROWD = 25  # with more generations than this a line carries no dots
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colour and dashes by which an arm is known in every chart."""
+
+    colour: str
+    dashes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a chart, in pixels: `labels` is the margin at the right where lines are named, 0 for none."""
+
+    width: int
+    height: int
+    labels: int = 0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The vertical axis: its range and ticks, and whether it is logarithmic or reads in percent."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    is_log: bool = False
+    is_fraction: bool = False
+
+    def pixel(self, value: float, height: int) -> float:
+        """How far below the top of a chart a value stands."""
+
+        def scaled(of: float) -> float:
+            return math.log(of) if self.is_log else of
+
+        share = (scaled(value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low))
+        return height * (1 - share)
+
+    def hold(self, value: float) -> float:
+        return min(max(value, self.low), self.high)
+
+
+def looks(arms: Sequence[str]) -> dict[str, Look]:
+    """A colour and dashes for each arm, distinct up to 35 arms."""
+    found, drawn = {}, 0
+    for arm in arms:
+        if is_baseline(arm) and not any(look.colour == BASELINE for look in found.values()):
+            found[arm] = Look(BASELINE, (14, 3))
+        else:
+            found[arm] = Look(COLOURS[drawn % len(COLOURS)], DASHES[drawn % len(DASHES)])
+            drawn += 1
+    return found
+
+
+def axis(points: Sequence[Point], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
+    """An axis that holds every value, and intervals as far as they do not dwarf the values."""
+    values = [point.value for point in points if point.value is not None]
+    is_log = is_log and min(values) > 0
+    reach = [math.log(value) for value in values] if is_log else values
+    low, high = min(reach), max(reach)
+    bounds = [bound for point in points for bound in (point.low, point.high) if bound is not None and (bound > 0 or not is_log)]
+    bounds = [math.log(bound) for bound in bounds] if is_log else bounds
+    slack = high - low if high > low else math.inf
+    low = max(min([low, *bounds]), low - slack)
+    high = min(max([high, *bounds]), high + slack)
+    if low == high:
+        around = 0.1 if is_log else 0.1 * abs(high) or 1.0
+        low, high = low - around, high + around
+    if is_log:
+        margin = 0.04 * (high - low)
+        return _log_axis(math.exp(max(low - margin, -LARGEST)), math.exp(min(high + margin, LARGEST)))
+    if is_fraction and min(values) >= 0 and max(values) <= 1:
+        return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), is_fraction=True)
+    return _linear_axis(low, high, is_fraction)
+
+
+def chart(
+    curves: Sequence[Curve],
+    looks: Mapping[str, Look],
+    axis: Axis,
+    size: Size,
+    floor: Curve | None = None,
+    laws: Mapping[str, Mapping[int, float]] | None = None,
+) -> Specification:
+    """Curves over the generations with their intervals; a floor and closed forms lie under them."""
+    layers = [
+        *_floor_layers(floor, curves, axis),
+        *_law_layers(curves, laws or {}, axis),
+        *_interval_layers(curves, axis),
+        *_thread_layers(curves, axis),
+        *_line_layers(curves, axis),
+        *(_label_layers(curves, axis, size) if size.labels else ()),
+    ]
+    arms = [curve.arm for curve in curves]
+    ticks = _generation_ticks(curves, size)
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": size.width - size.labels,
+        "height": size.height,
+        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
+        "background": None,
+        "config": _STYLE,
+        "layer": layers,
+        "encoding": {
+            "x": {
+                "field": "generation",
+                "type": "quantitative",
+                "title": "generation",
+                "scale": {"domain": _span(curves), "nice": False, "zero": False},
+                "axis": {"values": ticks, "tickCount": len(ticks), "format": "d", "grid": False, "labelFlush": False},
+            },
+            "color": {
+                "field": "arm",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": _shown(arms), "range": [looks[arm].colour for arm in arms]},
+            },
+            "strokeDash": {
+                "field": "arm",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": _shown(arms), "range": [list(looks[arm].dashes) for arm in arms]},
+            },
+        },
+    }
+
+
+def draw(specification: Specification, key: str) -> str:
+    """The SVG of a specification, its inner ids made unique on the page by `key`.
+
+    Raises ImportError where vl-convert is missing.
+    """
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(specification)
+    for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
+        svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
+    svg = _NOISE.sub("", svg)
+    return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+
+
+_NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
+# Only coordinates: within path data and translations, never in text.
+_LONG_DECIMAL = re.compile(r"(?<=[ ,(MLHVCZ])-?\d+\.\d{3,}(?=[ ,)LHVCZ\"])")
+
+_STYLE: Specification = {
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "tickColor": "#b8b6b0",
+        "domainColor": "#b8b6b0",
+        "gridColor": FAINT,
+    },
+}
+
+
+def _log_axis(low: float, high: float) -> Axis:
+    decades = math.log10(high) - math.log10(low)
+    steps = (1, 2, 5) if decades < 4 else (1,)
+    every = max(1, math.ceil(decades / 6)) if decades >= 4 else 1
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = tuple(step * 10.0**power for power in powers if power % every == 0 for step in steps)
+    inside = tuple(tick for tick in ticks if low <= tick <= high)
+    return Axis(low, high, inside if len(inside) > 1 else (low, high), is_log=True)
+
+
+def _linear_axis(low: float, high: float, is_fraction: bool) -> Axis:
+    slack = 0.04 * (high - low)
+    low, high = low - slack, high + slack
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return Axis(low, high, tuple(index * step for index in range(first, last + 1)), is_fraction=is_fraction)
+
+
+def _span(curves: Sequence[Curve]) -> list[float]:
+    generations = [point.generation for curve in curves for point in curve.points]
+    first, last = min(generations), max(generations)
+    return [first, last] if first < last else [first - 0.5, last + 0.5]
+
+
+def _generation_ticks(curves: Sequence[Curve], size: Size) -> list[int]:
+    generations = sorted({point.generation for curve in curves for point in curve.points})
+    room = max(2, (size.width - size.labels) // 34)
+    rough = (generations[-1] - generations[0]) / room
+    step = next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= rough)
+    return [generation for generation in generations if (generation - generations[0]) % step == 0]
+
+
+def _vertical(axis: Axis) -> Specification:
+    labels = {"labelExpr": "format(datum.value * 100, '.3~g') + ' %'"} if axis.is_fraction else {"format": ",.4~g"}
+    if not axis.is_fraction and max(abs(axis.low), abs(axis.high)) >= 1e6:
+        labels = {"format": ".1~e"}
+    scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
+    ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count Vega thins the values
+    return {"type": "quantitative", "title": None, "scale": scale, "axis": {**ticks, **labels}}
+
+
+def _shown(arms: Sequence[str]) -> list[str]:
+    return [visible(arm) for arm in arms]
+
+
+def _segments(points: Sequence[Point], arm: str, key: str = "") -> list[Specification]:
+    """The known points of a curve; a generation without a value breaks the line."""
+    rows, segment = [], 0
+    for point in points:
+        if point.value is None:
+            segment += 1
+        else:
+            rows.append({"arm": visible(arm), "generation": point.generation, "value": point.value, "segment": f"{key}{segment}"})
+    return rows
+
+
+def _interval_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+    rows = [
+        {**row, "low": axis.hold(point.low), "high": axis.hold(point.high)}
+        for curve in curves
+        for row, point in zip(_segments(curve.points, curve.arm), curve.known, strict=True)
+        if point.low is not None and point.high is not None
+    ]
+    is_single = len({row["generation"] for row in rows}) == 1
+    mark = {"type": "rule", "strokeWidth": 2, "opacity": 0.5} if is_single else {"type": "area", "opacity": 0.14, "strokeWidth": 0}
+    return [_band(rows, mark, axis)] if rows else []
+
+
+def _band(rows: Sequence[Specification], mark: Specification, axis: Axis, *, is_of_arm: bool = True) -> Specification:
+    encoding: Specification = {
+        "y": {"field": "low", **_vertical(axis)},
+        "y2": {"field": "high"},
+        "detail": [{"field": "arm"}, {"field": "segment"}],
+        "strokeDash": {"value": [1, 0]},
+    }
+    encoding |= {"description": {"field": "arm"}} if is_of_arm else {"color": {"value": mark["color"]}}
+    return {"data": {"values": list(rows)}, "mark": {**mark, "aria": is_of_arm}, "encoding": encoding}
+
+
+def _thread_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+    rows = [
+        row
+        for curve in curves
+        for index, thread in enumerate(curve.threads)
+        for row in _segments(thread, curve.arm, key=f"{index}-")
+    ]
+    return [_lines(rows, {"strokeWidth": 0.8, "opacity": 0.5}, axis)] if rows else []
+
+
+def _line_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+    rows = [row for curve in curves for row in _segments(curve.points, curve.arm)]
+    layers = [_lines(rows, {"strokeWidth": 2}, axis)]
+    if len({row["generation"] for row in rows}) <= CROWD:
+        layers.append(_dots(rows))
+    return layers
+
+
+def _dots(rows: Sequence[Specification]) -> Specification:
+    return {
+        "data": {"values": list(rows)},
+        "mark": {"type": "point", "filled": True, "size": 24, "opacity": 1},
+        "encoding": {
+            "y": {"field": "value", "type": "quantitative"},
+            "description": {"field": "arm"},
+            "strokeDash": {"value": [1, 0]},
+        },
+    }
+
+
+def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Specification:
+    return {
+        "data": {"values": list(rows)},
+        "mark": {"type": "line", **mark},
+        "encoding": {
+            "y": {"field": "value", **_vertical(axis)},
+            "detail": {"field": "segment"},
+            "description": {"field": "arm"},
+        },
+    }
+
+
+def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+    if floor is None:
+        return []
+    points = floor.known
+    if len(points) == 1:
+        first, last = _span(curves)
+        rows = [_floor_row(points[0], generation, axis) for generation in (first, last)]
+    else:
+        rows = [_floor_row(point, point.generation, axis) for point in points]
+    line = {"type": "line", "color": INK, "strokeWidth": 1.3, "strokeDash": [5, 4], "aria": False}
+    level = {"y": {"field": "value", **_vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [5, 4]}}
+    return [
+        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}, axis, is_of_arm=False),
+        {"data": {"values": rows}, "mark": line, "encoding": level},
+        {
+            "data": {"values": rows[-1:]},
+            "mark": {"type": "text", "text": "floor", "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
+            "encoding": {"y": {"field": "value", "type": "quantitative"}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
+        },
+    ]
+
+
+def _floor_row(point: Point, generation: float, axis: Axis) -> Specification:
+    assert point.value is not None
+    low, high = (point.value if bound is None else bound for bound in (point.low, point.high))
+    held = {"value": axis.hold(point.value), "low": axis.hold(low), "high": axis.hold(high)}
+    return {"generation": generation, "arm": "", "segment": "0", **held}
+
+
+def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
+    """Closed forms: a dark dotted line, and two standard errors of the measured curve around it."""
+    rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
+    if not rows:
+        return []
+    line = {"type": "line", "strokeWidth": 1.4, "aria": False}
+    fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "arm"}}
+    return [
+        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}, axis, is_of_arm=False),
+        {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **_vertical(axis)}, **fixed}},
+    ]
+
+
+def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
+    point = curve.at(generation)
+    reach = 2 * ((standard_error(point) if point else None) or 0.0)
+    bounds = {"low": axis.hold(value - reach), "high": axis.hold(value + reach)}
+    return {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value), **bounds}
+
+
+def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Specification]:
+    """Each line named at its end, names moved apart and tied to their ends by a thin line."""
+    ends = sorted((axis.pixel(curve.known[-1].value or 0.0, size.height), index) for index, curve in enumerate(curves))
+    if len(ends) * LABEL_HEIGHT > size.height + 2 * LABEL_HEIGHT:
+        return []
+    places = _apart([end for end, _ in ends], size.height)
+    longest = max(8, (size.labels - 20) // 6)
+    rows = [
+        {
+            "arm": visible(curves[index].arm),
+            "end": end,
+            "place": place,
+            "right": size.width - size.labels + 18,
+            "text": _end_label(curves[index], axis, longest),
+            "x": size.width - size.labels + 3,
+        }
+        for (end, index), place in zip(ends, places, strict=True)
+    ]
+    across = {"type": "quantitative", "scale": None, "axis": None}
+    solid = {"strokeDash": {"value": [1, 0]}, "description": {"field": "arm"}}
+    return [
+        {
+            "data": {"values": rows},
+            "mark": {"type": "rule", "strokeWidth": 1.2, "opacity": 0.75},
+            "encoding": {
+                "x": {"field": "x", **across},
+                "x2": {"field": "right"},
+                "y": {"field": "end", **across},
+                "y2": {"field": "place"},
+                **solid,
+            },
+        },
+        {
+            "data": {"values": rows},
+            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 3, "fontSize": 11.5, "color": "#1c1c1a"},
+            "encoding": {
+                "x": {"field": "right", **across},
+                "y": {"field": "place", **across},
+                "text": {"field": "text"},
+                "color": {"value": "#1c1c1a"},
+                **solid,
+            },
+        },
+    ]
+
+
+def _end_label(curve: Curve, axis: Axis, longest: int) -> str:
+    value = curve.known[-1].value or 0.0
+    written = percent(value) if axis.is_fraction else number(value, 3)
+    return f"{cut(visible(curve.arm), max(4, longest - len(written) - 2))}  {written}"
+
+
+def _apart(ends: Sequence[float], height: int) -> list[float]:
+    """Sorted places, moved as little as it takes for no two to be nearer than a label is high."""
+    places = list(ends)
+    for _ in range(60):
+        for index in range(len(places) - 1):
+            overlap = LABEL_HEIGHT - (places[index + 1] - places[index])
+            if overlap > 0:
+                places[index] -= overlap / 2
+                places[index + 1] += overlap / 2
+        lift = max(0.0, places[-1] - height - 4)
+        places = [place - lift if place > height + 4 else place for place in places]
+    return places

@@ -1,0 +1,143 @@
+"""From readings to curves: one arm, one metric, one aspect, over the generations; seeds averaged."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from outcross.report.study import Reading, Study
+
+
+@dataclass(frozen=True)
+class Point:
+    """A curve at one generation. `value` is None where it could not be had, or is not finite."""
+
+    generation: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An arm over the generations, with a thin curve for each seed where there are several."""
+
+    arm: str
+    points: tuple[Point, ...]
+    threads: tuple[tuple[Point, ...], ...] = ()
+
+    @property
+    def known(self) -> tuple[Point, ...]:
+        """The points that have a value, by generation."""
+        return tuple(point for point in self.points if point.value is not None)
+
+    def at(self, generation: int) -> Point | None:
+        return next((point for point in self.known if point.generation == generation), None)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One aspect of one metric: the curve and the floor of each arm that has a value."""
+
+    metric: str
+    aspect: str
+    curves: Mapping[str, Curve]
+    floors: Mapping[str, Curve]
+
+    @property
+    def floor(self) -> Curve | None:
+        """The floor that all arms are drawn against: their mean at each generation."""
+        return _common(self.floors.values()) if self.floors else None
+
+
+def measured(study: Study) -> list[Measured]:
+    """Every metric and aspect that has at least one value, in the order in which the readings name them."""
+    readings: dict[tuple[str, str], dict[tuple[str, bool], list[Reading]]] = defaultdict(lambda: defaultdict(list))
+    for reading in study.readings:
+        readings[reading.metric, reading.aspect][reading.arm, reading.is_floor].append(reading)
+    found = []
+    for (metric, aspect), of_arms in readings.items():
+        curves = {arm: curve(arm, of_arms[arm, False]) for arm in study.arms if (arm, False) in of_arms}
+        floors = {arm: curve(arm, of_arms[arm, True]) for arm in study.arms if (arm, True) in of_arms}
+        curves = {arm: line for arm, line in curves.items() if line.known}
+        if curves:
+            found.append(Measured(metric, aspect, curves, {arm: line for arm, line in floors.items() if line.known}))
+    return found
+
+
+def curve(arm: str, readings: Iterable[Reading]) -> Curve:
+    """One arm's readings of one aspect; more than one seed is drawn as their mean."""
+    ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
+    threads = [tuple(_point(reading) for reading in group) for _, group in groupby(ordered, lambda reading: reading.seed)]
+    if len(threads) == 1:
+        return Curve(arm, threads[0])
+    by_generation: dict[int, list[Point]] = defaultdict(list)
+    for point in (point for thread in threads for point in thread):
+        by_generation[point.generation].append(point)
+    return Curve(arm, tuple(mean_over_seeds(by_generation[g]) for g in sorted(by_generation)), tuple(threads))
+
+
+def mean_over_seeds(points: Sequence[Point]) -> Point:
+    """The mean of one generation's seeds with a 95 % t-interval; one seed keeps its own interval.
+
+    >>> point = mean_over_seeds([Point(0, 1.0), Point(0, 2.0), Point(0, 3.0)])
+    >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
+    (2.0, -0.484, 4.484, 'seeds', 3)
+    """
+    known = [point for point in points if point.value is not None]
+    if not known:
+        return Point(points[0].generation, None)
+    if len(known) == 1:
+        return known[0]
+    from scipy.special import stdtrit
+
+    n = len(known)
+    values = [point.value for point in known if point.value is not None]
+    mean = math.fsum(values) / n
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    reach = float(stdtrit(n - 1, 0.975)) * error
+    return Point(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
+
+
+def standard_error(point: Point) -> float | None:
+    """The standard error behind a 95 % interval, None without one."""
+    if point.low is None or point.high is None or point.high <= point.low:
+        return None
+    return (point.high - point.low) / (2 * 1.96)
+
+
+def _point(reading: Reading) -> Point:
+    value = _finite(reading.value)
+    if value is None:
+        return Point(reading.generation, None)
+    low, high = _finite(reading.low), _finite(reading.high)
+    return Point(reading.generation, value, low, high, reading.method, reading.n)
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _common(floors: Iterable[Curve]) -> Curve:
+    by_generation: dict[int, list[Point]] = defaultdict(list)
+    for point in (point for floor in floors for point in floor.known):
+        by_generation[point.generation].append(point)
+    return Curve("", tuple(_mean(by_generation[generation]) for generation in sorted(by_generation)))
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return math.fsum(known) / len(known) if known else None
+
+    return Point(
+        points[0].generation,
+        mean([point.value for point in points]),
+        mean([point.low for point in points]),
+        mean([point.high for point in points]),
+    )

@@ -1,0 +1,246 @@
+"""A figure per metric: its panels as SVG, what it means, and every number in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from outcross.report.charts import Axis, Look, Size, axis, chart, draw
+from outcross.report.curves import Curve, Measured, Point, curve, standard_error
+from outcross.report.headline import TAILS, words_of
+from outcross.report.numerals import number
+from outcross.report.study import Page, Reading, Study
+
+WIDE = Size(690, 360, labels=190)
+NARROW = Size(330, 300, labels=124)
+SMALL = Size(280, 160)
+TINY = Size(206, 140)  # where a metric has several aspects
+PANELS = 12  # a metric with more aspects than this draws the first ones; its table has them all
+CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart. `narrow` is the same chart for a phone; both are empty where none could be drawn."""
+
+    title: str
+    svg: str = ""
+    narrow: str = ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The numbers of one arm and aspect, a tuple of cells a row."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...]
+    is_floor: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: tuple[str, ...]
+    groups: tuple[Rows, ...]
+    every: int = 1  # which generations it shows; 1 is all of them
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric on the page."""
+
+    metric: str
+    aspect: str  # where it shows only one
+    page: Page
+    panels: tuple[Panel, ...]
+    table: Table
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass
+class Pen:
+    """Draws charts until its ink, in bytes of SVG, is spent or the library is found missing."""
+
+    looks: Mapping[str, Look]
+    ink: int
+    is_missing: bool = False
+    left_out: int = 0
+    drawn: int = field(default=0, init=False)
+
+    def draw(self, one: Measured, over: Axis, size: Size, laws: Mapping[str, Mapping[int, float]]) -> str:
+        if self.is_missing:
+            return ""
+        if self.ink <= 0:
+            self.left_out += 1
+            return ""
+        specification = chart(tuple(one.curves.values()), self.looks, over, size, one.floor, laws)
+        try:
+            svg = draw(specification, f"c{self.drawn}")
+        except ImportError:
+            self.is_missing = True
+            return ""
+        self.drawn += 1
+        self.ink -= len(svg.encode())
+        return svg
+
+
+def page_of(study: Study, metric: str, found: Iterable[Measured]) -> Page:
+    """What the study says of a metric; without that, its name, and a logarithmic axis where the values span decades."""
+    if metric in study.metrics:
+        return study.metrics[metric]
+    values = [point.value or 0.0 for one in found if one.metric == metric for line in one.curves.values() for point in line.known]
+    spans_decades = bool(values) and min(values) > 0 and max(values) / min(values) > 20
+    return Page(metric.replace("_", " ").capitalize(), log=spans_decades)
+
+
+def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:
+    """The metric that the page leads with, wide and for a phone."""
+    laws = laws_of(study, main)
+    over = _axis([main], page, laws)
+    panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
+    return Figure(main.metric, main.aspect, page, (panel,), table_of(study, main.metric, every), _remarks(main, laws))
+
+
+def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
+    """A metric as small charts, one an aspect, all on one axis."""
+    drawn = aspects[:PANELS]
+    laws = [laws_of(study, one) for one in drawn]
+    over = _axis(drawn, page, *laws)
+    size = TINY if len(drawn) > 1 else SMALL
+    panels = tuple(Panel(_aspect(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
+    remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
+    if len(aspects) > PANELS:
+        remarks += (f"{len(aspects) - PANELS} more aspects are in the table.",)
+    return Figure(metric, "", page, panels, table_of(study, metric, every), remarks)
+
+
+def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
+    """The closed forms of the whole of a metric, by arm and generation."""
+    found: dict[str, dict[int, float]] = {}
+    for law in study.laws:
+        if law.metric == one.metric and law.arm in one.curves and not one.aspect:
+            found.setdefault(law.arm, {})[law.generation] = law.value
+    return found
+
+
+def table_of(study: Study, metric: str, every: int) -> Table:
+    """Every reading of a metric, seeds and their mean, floors and closed forms."""
+    readings = [reading for reading in study.readings if reading.metric == metric]
+    last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
+    shown = [one for one in readings if one.generation % every == 0 or one.generation == last[one.arm]]
+    seeds = {reading.seed for reading in readings}
+    laws = {(law.arm, law.generation): law.value for law in study.laws if law.metric == metric}
+    groups = tuple(_group(key, list(of), laws, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
+    return _without_empty(Table(_COLUMNS, _merged(groups), every))
+
+
+_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "away, in s.e.", "method", "n", "note")
+_KEPT = {"generation", "value", "low", "high", "method", "n"}
+
+
+def _axis(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
+    curves = [line for one in panels for line in one.curves.values()]
+    points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
+    points += [point for one in panels if one.floor for point in one.floor.known]
+    points += [Point(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
+    return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
+
+
+def _aspect(one: Measured) -> str:
+    return words_of(one.aspect) if one.metric == TAILS else one.aspect
+
+
+def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
+    """How many measured values agree with the closed form, an arm a sentence."""
+    return tuple(remark for arm, of in laws.items() if (remark := _agreement(one.curves[arm], of)))
+
+
+def _agreement(line: Curve, law: Mapping[int, float]) -> str:
+    tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
+    if not tested:
+        return ""
+    inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
+    counted = f"{inside} of {len(tested)} measured values"
+    return f"{line.arm}: {counted} lie within two standard errors of the closed form (dotted, grey band)."
+
+
+def _by_arm(readings: Iterable[Reading]) -> Iterator[tuple[str, list[Reading]]]:
+    for arm, group in groupby(sorted(readings, key=lambda reading: reading.arm), lambda reading: reading.arm):
+        yield arm, list(group)
+
+
+def _by_kind(study: Study, readings: Sequence[Reading]) -> Iterator[tuple[tuple[str, bool, str], list[Reading]]]:
+    """Readings by aspect, floor or not, and arm, in the study's order."""
+    kinds = dict.fromkeys((reading.aspect, reading.is_floor) for reading in readings)
+    index: dict[tuple[str, bool, str], list[Reading]] = {}
+    for reading in readings:
+        index.setdefault((reading.aspect, reading.is_floor, reading.arm), []).append(reading)
+    for aspect, is_floor in kinds:
+        for arm in study.arms:
+            if (aspect, is_floor, arm) in index:
+                yield (aspect, is_floor, arm), index[aspect, is_floor, arm]
+
+
+def _group(
+    key: tuple[str, bool, str], readings: Sequence[Reading], laws: Mapping[tuple[str, int], float], *, is_seeded: bool
+) -> Rows:
+    aspect, is_floor, arm = key
+    ordered = sorted(readings, key=lambda reading: (reading.generation, reading.seed))
+    rows = []
+    for generation, group in groupby(ordered, lambda reading: reading.generation):
+        of_seeds = list(group)
+        law = None if is_floor or aspect else laws.get((arm, generation))
+        if len(of_seeds) > 1:
+            rows.append(_mean_row(curve(arm, of_seeds).points[0], law))
+        rows += [_row(reading, law if len(of_seeds) == 1 else None, is_seeded=is_seeded) for reading in of_seeds]
+    title = " · ".join(part for part in (("floor " if is_floor else "") + aspect, arm) if part.strip())
+    return Rows(title, tuple(rows), is_floor)
+
+
+def _mean_row(point: Point, law: float | None) -> tuple[str, ...]:
+    if point.value is None:
+        return (str(point.generation), "mean", number(None), *[""] * 7)
+    return (str(point.generation), "mean", *_interval(point), *_away(point, law), point.method, _count(point.n), "")
+
+
+def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
+    point = Point(reading.generation, reading.value, reading.low, reading.high)
+    seed = str(reading.seed) if is_seeded else ""
+    why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
+    method, n = reading.method, _count(reading.n)
+    return (str(reading.generation), seed, *_interval(point), *_away(point, law), method, n, why + reading.note)
+
+
+def _interval(point: Point) -> tuple[str, str, str]:
+    return number(point.value), number(point.low), number(point.high)
+
+
+def _away(point: Point, law: float | None) -> tuple[str, str]:
+    if law is None:
+        return "", ""
+    error = standard_error(point)
+    return number(law), f"{(point.value - law) / error:+.1f}" if error and point.value is not None else ""
+
+
+def _count(n: int | None) -> str:
+    return "" if n is None else f"{n:,}"
+
+
+def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
+    """Floors that are the same for several arms, said once."""
+    merged: list[Rows] = []
+    for group in groups:
+        before = merged[-1] if merged else None
+        if before and group.is_floor and before.is_floor and before.rows == group.rows:
+            merged[-1] = replace(before, title=f"{before.title}, {group.title.split(' · ', 1)[-1]}")
+        else:
+            merged.append(group)
+    return tuple(merged)
+
+
+def _without_empty(table: Table) -> Table:
+    """Leave out columns that no row fills."""
+    rows = [row for group in table.groups for row in group.rows]
+    kept = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]
+    groups = tuple(replace(group, rows=tuple(tuple(row[i] for i in kept) for row in group.rows)) for group in table.groups)
+    return replace(table, columns=tuple(table.columns[index] for index in kept), groups=groups)

@@ -1,0 +1,218 @@
+"""What happened, in a sentence or two, from the readings alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from outcross.report.curves import Curve, Measured, Point
+from outcross.report.numerals import number, percent, times
+from outcross.report.study import Page, Study
+
+CHIEF = ("held_out_perplexity", "held_out_loss", "bits_per_byte", "log_variance", "spread_ratio", "entropy", "support")
+TAILS = "tail_survival"
+BANDS = ("3-5", "2", "1", "6-10", "")
+REFERENCE = "human_only"
+WELL = 2.0  # a perplexity that rose less than this says "well" …
+LOST = 0.5  # … and tails below this share of their floor say "no".
+
+
+@dataclass(frozen=True)
+class Change:
+    """An arm at its first and at its last generation that has a value."""
+
+    arm: str
+    first: Point
+    last: Point
+
+    @property
+    def generations(self) -> int:
+        return self.last.generation - self.first.generation
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        assert self.first.value is not None and self.last.value is not None
+        return self.first.value, self.last.value
+
+    @property
+    def ratio(self) -> float | None:
+        """Last over first, None where a ratio means nothing."""
+        start, end = self.ends
+        return end / start if start > 0 and end > 0 else None
+
+    @property
+    def is_clear(self) -> bool:
+        """The two intervals do not meet; without intervals, the values differ."""
+        start, end = self.ends
+        lows, highs = (self.first.low, self.last.low), (self.first.high, self.last.high)
+        if None in lows or None in highs:
+            return start != end
+        return max(low for low in lows if low is not None) > min(high for high in highs if high is not None)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The share of one band of human words that an arm's last generation still writes, and its floor."""
+
+    band: str
+    kept: float
+    floor: float | None
+
+    @property
+    def is_lost(self) -> bool:
+        return self.floor is not None and self.kept < LOST * self.floor
+
+
+def chief(found: Sequence[Measured]) -> Measured | None:
+    """The metric that the page leads with: perplexity for text, spread for numbers, else the first there is."""
+    whole = {one.metric: one for one in found if not one.aspect}
+    named = next((whole[metric] for metric in CHIEF if metric in whole), None)
+    return named or next(iter(whole.values()), None) or next(iter(found), None)
+
+
+def chiefs(found: Sequence[Measured]) -> list[Measured]:
+    """The chief metric, and for arms that do not have it (joined runs of another kind) theirs."""
+    leads: list[Measured] = []
+    covered: set[str] = set()
+    while (main := chief([one for one in found if not covered & set(one.curves)])) is not None:
+        leads.append(main)
+        covered |= set(main.curves)
+    return leads
+
+
+def extremes(main: Measured, page: Page) -> tuple[str, str]:
+    """The arms that did worst and best; the human baseline is neither where others stand beside it."""
+    changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: _badness(one, page))
+    rivals = [one for one in changes if not is_baseline(one.arm)] or changes
+    return rivals[-1].arm, rivals[0].arm
+
+
+def is_baseline(arm: str) -> bool:
+    """The arm of equal steps on human data alone."""
+    return arm.split(": ")[-1].startswith(REFERENCE)
+
+
+def change(curve: Curve) -> Change:
+    return Change(curve.arm, curve.known[0], curve.known[-1])
+
+
+def tails(found: Sequence[Measured]) -> dict[str, Tail]:
+    """The tail of each arm at its last generation, in the band that says most."""
+    bands = {one.aspect: one for one in found if one.metric == TAILS}
+    band = next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
+    return {arm: _tail(band, curve) for arm, curve in band.curves.items()} if band else {}
+
+
+def silence(study: Study) -> str:
+    """What to say where nothing could be measured."""
+    why = next((reading.note for reading in study.readings if reading.note), "")
+    return "No reading of this study could be had" + (f": {why}." if why else ".")
+
+
+def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
+    """What happened to a chief metric, worst arm first."""
+    changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
+    title = _in_sentence(page.title) + (f" ({main.aspect})" if main.aspect else "")
+    if not any(one.generations for one in changes):
+        held = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
+        return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {held}."
+    worst = changes[0]
+    kept = _kept(tails(found).get(worst.arm))
+    opening = f"After {_generations(worst.generations)} {worst.arm} {_moved(worst, title, page)}{kept}"
+    others = _others(changes[1:], worst, page)
+    return f"{opening}; {others}." if others else f"{opening}."
+
+
+def warnings(found: Sequence[Measured]) -> list[str]:
+    """One sentence for each arm whose perplexity says well while its tails say no."""
+    perplexity = next((one for one in found if one.metric == "held_out_perplexity" and not one.aspect), None)
+    if perplexity is None:
+        return []
+    left = tails(found)
+    return [
+        _warning(change(curve), left[arm])
+        for arm, curve in perplexity.curves.items()
+        if arm in left and left[arm].is_lost and _is_well(change(curve))
+    ]
+
+
+def words_of(band: str) -> str:
+    """A frequency band in words.
+
+    >>> words_of("1"), words_of("3-5")
+    ('words seen once', 'words seen 3-5 times')
+    """
+    count = {"1": "once", "2": "twice", "": "rarely"}.get(band, f"{band} times")
+    return f"words seen {count}"
+
+
+def _is_well(one: Change) -> bool:
+    return one.generations > 0 and one.ratio is not None and one.ratio < WELL
+
+
+def _warning(one: Change, tail: Tail) -> str:
+    start, end = one.ends
+    assert tail.floor is not None and one.ratio is not None
+    return (
+        f"{one.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(one.ratio)}), the tails say no: "
+        f"of the {words_of(tail.band)} in the human text {percent(tail.kept)} are left, "
+        f"where fresh human text of the same size shows {percent(tail.floor)}."
+    )
+
+
+def _tail(band: Measured, curve: Curve) -> Tail:
+    last = curve.known[-1]
+    floors: Mapping[str, Curve] = band.floors
+    own = floors.get(curve.arm) or band.floor
+    floor = (own.at(last.generation) or own.known[-1]).value if own else None
+    assert last.value is not None
+    return Tail(band.aspect, last.value, floor)
+
+
+def _badness(one: Change, page: Page) -> float:
+    start, end = one.ends
+    moved = math.log(one.ratio) if one.ratio and page.log else end - start
+    if page.larger_is_worse is None:
+        return abs(moved)
+    return moved if page.larger_is_worse else -moved
+
+
+def _moved(one: Change, title: str, page: Page) -> str:
+    start, end = one.ends
+    if not one.is_clear:
+        return f"left {title} where it was, {_value(start, page)} to {_value(end, page)} (the intervals meet)"
+    verb = "raised" if end > start else "lowered"
+    return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(one, page)}"
+
+
+def _others(changes: Sequence[Change], worst: Change, page: Page) -> str:
+    """The arm that did best, and the human baseline where there is one."""
+    comparable = [one for one in changes if one.generations == worst.generations]
+    baseline = [one for one in comparable if is_baseline(one.arm)][:1]
+    best = [one for one in comparable if one not in baseline][-1:]
+    return ", ".join(f"{one.arm} ended at {_value(one.ends[1], page)}{_times(one, page)}" for one in (*best, *baseline))
+
+
+def _kept(tail: Tail | None) -> str:
+    if tail is None:
+        return ""
+    floor = f" (fresh human text: {percent(tail.floor)})" if tail.floor is not None else ""
+    return f" and kept {percent(tail.kept)} of the {words_of(tail.band)}{floor}"
+
+
+def _times(one: Change, page: Page) -> str:
+    """How many times as large, for metrics that are compared by ratios."""
+    return f" ({times(one.ratio)})" if one.ratio and page.log else ""
+
+
+def _value(value: float, page: Page) -> str:
+    return percent(value) if page.unit == "fraction" else number(value, 3)
+
+
+def _generations(count: int) -> str:
+    return "1 generation" if count == 1 else f"{count} generations"
+
+
+def _in_sentence(title: str) -> str:
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

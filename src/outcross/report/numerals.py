@@ -1,0 +1,61 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "\N{EN DASH}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number to some significant digits; whole digits are never dropped below a million.
+
+    >>> number(5166.2), number(0.2), number(61.0), number(2.5e9), number(None)
+    ('5,166', '0.2', '61', '2.5e+09', '–')
+    """
+    if value is None:
+        return NONE
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e6 or size < 1e-4:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(fraction: float) -> str:
+    """A fraction in [0, 1] in percent.
+
+    >>> percent(0.04), percent(0.0412), percent(0.848)
+    ('4\\xa0%', '4.1\\xa0%', '85\\xa0%')
+    """
+    return f"{number(100 * fraction, 2)}\N{NO-BREAK SPACE}%"
+
+
+def times(ratio: float) -> str:
+    """A ratio to two digits.
+
+    >>> times(84.69), times(3.61), times(1.004)
+    ('×85', '×3.6', '×1.0')
+    """
+    return f"\N{MULTIPLICATION SIGN}{ratio:.1f}" if 0.95 <= ratio < 9.95 else f"\N{MULTIPLICATION SIGN}{number(ratio, 2)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the largest two units.
+
+    >>> duration(3725), duration(12.3)
+    ('1 h 2 min', '12 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

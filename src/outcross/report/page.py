@@ -1,0 +1,248 @@
+"""From a Study to one HTML file that opens offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from outcross.report.characters import visible
+from outcross.report.charts import Look, looks
+from outcross.report.curves import Measured, measured
+from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
+from outcross.report.headline import (
+    CHIEF,
+    TAILS,
+    Change,
+    Tail,
+    change,
+    chiefs,
+    extremes,
+    sentence,
+    silence,
+    tails,
+    warnings,
+    words_of,
+)
+from outcross.report.numerals import duration, number, percent, times
+from outcross.report.profile import PAPER, profile_of
+from outcross.report.study import Page, PolicyPage, Study
+from outcross.report.texts import excerpts, writers
+
+DECODING = "decoding_share"
+LIMIT = 1_000_000  # bytes
+ROWS = 6_000
+PREPARED = 30_000  # characters of an experiment or environment shown
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much of each kind the page may hold: bytes of charts, rows of tables, bytes of text."""
+
+    charts: int = 420_000
+    rows: int = ROWS
+    texts: int = 180_000
+
+    def less(self) -> Allowance:
+        return Allowance(self.charts // 2, self.rows // 2, self.texts // 2)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A line of the legend: how an arm is drawn, what it does and where it ended."""
+
+    name: str
+    look: Look
+    policy: PolicyPage | None
+    page: Page | None
+    change: Change | None
+    tail: Tail | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Arms that differ in temperature alone: what decoding does, apart from learning."""
+
+    arm: str
+    temperature: str
+    page: Page
+    change: Change
+
+
+def write(study: Study, path: str | Path) -> Path:
+    """Write the report of a study; the same study gives the same bytes. Returns the path."""
+    path = Path(path)
+    allowance = Allowance()
+    page = render(study, allowance)
+    while len(page) > LIMIT and allowance.rows > 100:
+        allowance = allowance.less()
+        page = render(study, allowance)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(page)
+    os.replace(part, path)
+    return path
+
+
+def render(study: Study, allowance: Allowance) -> bytes:
+    """The page within an allowance."""
+    found = measured(study)
+    pen = Pen(looks(study.arms), allowance.charts)
+    every = _every(study, allowance.rows)
+    leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
+    mains = [main_figure(study, one, page, pen, every) for one, page in leads]
+    rest = _rest(study, found, [one for one, _ in leads], pen, every)
+    told, prompts_left_out = writers(study, allowance.texts)
+    prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
+    script = _resource("page.js")
+    text = _template().render(
+        study=study,
+        sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
+        warnings=warnings(found),
+        mains=mains,
+        arms=_arms(study, found, leads),
+        tail_figure=next((one for one in rest if one.metric == TAILS), None),
+        decoding_figure=next((one for one in rest if one.metric == DECODING), None),
+        figures=[one for one in rest if one.metric not in (TAILS, DECODING)],
+        absent=_absent(study),
+        writers=told,
+        prompts_left_out=prompts_left_out,
+        prompt=prompt,
+        excerpts=excerpted,
+        pairs=[pair for lead in leads for pair in _pairs(*lead)],
+        profile=profile_of(study),
+        papers=_papers(study, found),
+        every=every,
+        pen=pen,
+        shown=PREPARED,
+        style=_resource("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    return text.encode()
+
+
+def _resource(name: str) -> str:
+    return (files("outcross.report") / name).read_text(encoding="utf-8")
+
+
+def _template() -> Any:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        # Every string that reaches the page passes here, so no control character slips in by a new door.
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    environment.filters |= {
+        "drawn": Markup,  # only for what we drew or wrote ourselves: SVG, style and script
+        "cited": _cited,
+        "number": number,
+        "percent": percent,
+        "times": times,
+        "duration": duration,
+        "words_of": words_of,
+    }
+    return environment.from_string(_resource("page.html"))
+
+
+def _cited(paper: str) -> str:
+    """A citation, escaped, its arXiv numbers and https addresses turned into links."""
+    from markupsafe import Markup, escape
+
+    pieces, position = [], 0
+    for match in _ADDRESS.finditer(paper):
+        target = match[0] if match[0].startswith("https://") else f"https://arxiv.org/abs/{match['arxiv']}"
+        pieces += [escape(visible(paper[position : match.start()])), Markup('<a href="{}">{}</a>').format(target, match[0])]
+        position = match.end()
+    return Markup("").join([*pieces, escape(visible(paper[position:]))])
+
+
+_ADDRESS = re.compile(r"https://[\w./%#?=&()~+-]*[\w/]|(?:arXiv[: ])?\b(?P<arxiv>\d{4}\.\d{5})(?:v\d+)?\b")
+
+
+def _every(study: Study, rows: int) -> int:
+    """Which generations the tables show: 1 for all, more where a long study would outgrow the page."""
+    generations = {reading.generation for reading in study.readings}
+    if len(study.readings) <= rows or len(generations) <= CROWDED:
+        return 1
+    rough = math.ceil(len(study.readings) / rows)
+    return next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= rough)
+
+
+def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Figure]:
+    """The metrics that do not lead the page: the field's own names first, then as the readings come."""
+    aspects: dict[str, list[Measured]] = {}
+    for one in found:
+        if one not in leads:
+            aspects.setdefault(one.metric, []).append(one)
+    order = sorted(aspects, key=lambda metric: (metric != TAILS, CHIEF.index(metric) if metric in CHIEF else len(CHIEF)))
+    return [figure(study, metric, aspects[metric], page_of(study, metric, found), pen, every) for metric in order]
+
+
+def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[Arm]:
+    styles, left = looks(study.arms), tails(found)
+    ends = {arm: (page, change(line)) for main, page in leads for arm, line in main.curves.items()}
+    return [Arm(arm, styles[arm], study.policies.get(arm), *ends.get(arm, (None, None)), left.get(arm)) for arm in study.arms]
+
+
+def _absent(study: Study) -> list[tuple[str, str, str]]:
+    """Metrics that no arm could have, with the reasons: metric, aspect, why."""
+    whys: dict[tuple[str, str], dict[str, None]] = {}
+    for reading in study.readings:
+        if not reading.is_floor:
+            whys.setdefault((reading.metric, reading.aspect), {})
+            if reading.value is None or not math.isfinite(reading.value):
+                whys[reading.metric, reading.aspect].setdefault(reading.note or "not finite")
+            else:
+                whys[reading.metric, reading.aspect][""] = None
+    return [
+        (study.metrics[metric].title if metric in study.metrics else metric, aspect, "; ".join(reasons))
+        for (metric, aspect), reasons in whys.items()
+        if "" not in reasons
+    ]
+
+
+def _pairs(main: Measured, page: Page) -> list[Pair]:
+    """Arms whose names differ in temperature alone, side by side."""
+    families: dict[str, list[Pair]] = {}
+    for arm, line in main.curves.items():
+        parts = arm.split(",")
+        temperature = [part.split("=")[-1] for part in parts if _TEMPERATURE.match(part)]
+        rest = ",".join(part for part in parts if not _TEMPERATURE.match(part))
+        pair = Pair(arm, temperature[0] if temperature else "as in the experiment", page, change(line))
+        families.setdefault(rest, []).append(pair)
+    return [pair for family in families.values() if len(family) > 1 for pair in family]
+
+
+_TEMPERATURE = re.compile(r"\s*(draw\.)?temperature=")
+
+
+def _papers(study: Study, found: Iterable[Measured]) -> list[tuple[str, str]]:
+    """Each paper once, with the parts that come from it."""
+    parts: dict[str, dict[str, None]] = {}
+
+    def cite(paper: str, part: str) -> None:
+        if paper:
+            parts.setdefault(paper, {})[part] = None
+
+    for arm in study.arms:
+        if arm in study.policies:
+            cite(study.policies[arm].paper, arm)
+    for metric in dict.fromkeys(reading.metric for reading in study.readings):
+        if metric in study.metrics:
+            cite(study.metrics[metric].paper, study.metrics[metric].title)
+    if study.profile:
+        cite(PAPER, "the collapse profile")
+    return [(paper, ", ".join(used)) for paper, used in parts.items()]

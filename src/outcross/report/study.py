@@ -1,0 +1,166 @@
+"""What a report needs to know, wherever it comes from: one frozen value, `Study`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from outcross.errors import BadInput
+from outcross.metrics import Page
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number of one generation of one arm, or why it could not be had.
+
+    `value` is None where the metric does not apply; `note` then says why. `is_floor` marks what a fresh
+    human sample of the same size shows for the same metric and aspect.
+    """
+
+    arm: str
+    generation: int
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    n: int | None = None
+    aspect: str = ""
+    seed: int = 0
+    note: str = ""
+    is_floor: bool = False
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one generation wrote after one prompt."""
+
+    arm: str
+    generation: int
+    prompt_id: int
+    prompt: str
+    text: str
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Law:
+    """The value that a closed form gives for one generation of one arm."""
+
+    arm: str
+    generation: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether one definition of collapse holds for an arm: yes, no, cannot_tell or not_applicable.
+
+    `when` is the generation the answer is dated to. The definitions `early collapse` and `late collapse` are
+    shown apart from the eight of Schaeffer et al. (arXiv 2503.03150).
+    """
+
+    arm: str
+    definition: str
+    answer: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    when: int | None = None
+    seed: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    """What an arm trains on, in one line, and the paper it comes from."""
+
+    description: str
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run was made."""
+
+    name: str
+    experiment: str = ""  # YAML, resolved
+    environment: str = ""
+    steps: int | None = None
+    seconds: float | None = None  # summed over steps
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that the page shows. `arms` gives their order, and with it their colours; `policies` goes by arm."""
+
+    name: str
+    arms: tuple[str, ...]
+    readings: tuple[Reading, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    laws: tuple[Law, ...] = ()
+    profile: tuple[Answer, ...] = ()
+    metrics: Mapping[str, Page] = field(default_factory=dict)
+    policies: Mapping[str, PolicyPage] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+
+Row = TypeVar("Row", Reading, Sample, Law, Answer)
+
+
+def join(studies: Sequence[Study]) -> Study:
+    """Draw several studies together, each arm under the name of its study.
+
+    >>> join([Study("a", ("replace",)), Study("b", ("replace",))]).arms
+    ('a: replace', 'b: replace')
+    """
+    if not studies:
+        raise BadInput("join needs at least one study, got none; name a run folder")
+    if len(studies) == 1:
+        return studies[0]
+    named = [_prefixed(study, name) for study, name in zip(studies, _distinct(studies), strict=True)]
+    return Study(
+        name=" and ".join(study.name for study in named),
+        arms=tuple(arm for study in named for arm in study.arms),
+        readings=tuple(reading for study in named for reading in study.readings),
+        samples=tuple(sample for study in named for sample in study.samples),
+        laws=tuple(law for study in named for law in study.laws),
+        profile=tuple(answer for study in named for answer in study.profile),
+        metrics={metric: page for study in named for metric, page in study.metrics.items()},
+        policies={arm: page for study in named for arm, page in study.policies.items()},
+        limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
+        runs=tuple(run for study in named for run in study.runs),
+    )
+
+
+def _distinct(studies: Iterable[Study]) -> list[str]:
+    names: list[str] = []
+    for study in studies:
+        name, copy = study.name, 2
+        while name in names:
+            name, copy = f"{study.name} ({copy})", copy + 1
+        names.append(name)
+    return names
+
+
+def _prefixed(study: Study, name: str) -> Study:
+    def under(arm: str) -> str:
+        return f"{name}: {arm}"
+
+    def rename(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        return tuple(replace(row, arm=under(row.arm)) for row in rows)
+
+    return replace(
+        study,
+        name=name,
+        arms=tuple(under(arm) for arm in study.arms),
+        readings=rename(study.readings),
+        samples=rename(study.samples),
+        laws=rename(study.laws),
+        profile=rename(study.profile),
+        policies={under(arm): page for arm, page in study.policies.items()},
+    )

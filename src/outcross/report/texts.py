@@ -1,0 +1,112 @@
+"""What the generations wrote after the same prompts, cut to what a page can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from outcross.report.characters import cut, repeats, visible
+from outcross.report.study import Sample, Study
+
+LONGEST = 900  # characters of one text
+COLUMNS = 12  # generations of one arm
+EXCERPT = 230  # characters
+
+
+@dataclass(frozen=True)
+class Written:
+    """One generation's text in runs, each with whether it repeats what stood before."""
+
+    generation: int
+    runs: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class Continued:
+    """One prompt, continued by every generation of an arm."""
+
+    prompt: str
+    number: int  # counted from 1, the same in every arm
+    texts: tuple[Written, ...]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """An arm and its continuations."""
+
+    arm: str
+    prompts: tuple[Continued, ...]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text short enough for the first screen."""
+
+    arm: str
+    generation: int
+    runs: tuple[tuple[str, bool], ...]
+
+
+def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
+    """The texts of every arm, in at most `room` bytes, and how many prompts found no place."""
+    samples = _first_seed(study)
+    prompts = sorted({sample.prompt_id for sample in samples})
+    cost = {prompt: sum(_bytes(sample) for sample in samples if sample.prompt_id == prompt) for prompt in prompts}
+    kept: list[int] = []
+    for prompt in prompts:
+        if not kept or sum(cost[one] for one in (*kept, prompt)) <= room:
+            kept.append(prompt)
+    found = tuple(_writer(arm, samples, kept, room) for arm in study.arms if any(sample.arm == arm for sample in samples))
+    return found, len(prompts) - len(kept)
+
+
+def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, ...]]:
+    """The first prompt and three texts: the first generation, the last of the worst arm and the last of the best."""
+    samples = _first_seed(study)
+    of_worst = [sample for sample in samples if sample.arm == worst]
+    if not of_worst:
+        return "", ()
+    prompt = min(sample.prompt_id for sample in of_worst)
+    told = [[one for one in samples if one.arm == arm and one.prompt_id == prompt] for arm in dict.fromkeys((worst, best))]
+    chosen = [min(told[0], key=_generation), *(max(of_arm, key=_generation) for of_arm in told if of_arm)]
+    shown = tuple(Excerpt(one.arm, one.generation, _runs(one.text, EXCERPT)) for one in dict.fromkeys(chosen))
+    return chosen[0].prompt, shown
+
+
+def _generation(sample: Sample) -> int:
+    return sample.generation
+
+
+def _first_seed(study: Study) -> list[Sample]:
+    first: dict[str, int] = {}
+    for sample in study.samples:
+        first[sample.arm] = min(sample.seed, first.get(sample.arm, sample.seed))
+    return [sample for sample in study.samples if sample.seed == first[sample.arm]]
+
+
+def _bytes(sample: Sample) -> int:
+    return len(escape(visible(cut(sample.text, LONGEST))).encode()) + 120
+
+
+def _writer(arm: str, samples: Sequence[Sample], prompts: Sequence[int], room: int) -> Writer:
+    longest = LONGEST if len(prompts) > 1 else max(80, min(LONGEST, room // max(1, len(samples))))
+    of_arm = [sample for sample in samples if sample.arm == arm]
+    return Writer(arm, tuple(_continued(of_arm, prompt, index, longest) for index, prompt in enumerate(prompts, 1)))
+
+
+def _continued(of_arm: Sequence[Sample], prompt: int, index: int, longest: int) -> Continued:
+    told = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
+    texts = tuple(Written(one.generation, _runs(one.text, longest)) for one in _spread(told))
+    return Continued(told[0].prompt if told else "", index, texts)
+
+
+def _spread(told: Sequence[Sample]) -> list[Sample]:
+    """At most COLUMNS of them, evenly, the first and the last among them."""
+    if len(told) <= COLUMNS:
+        return list(told)
+    return [told[round(index * (len(told) - 1) / (COLUMNS - 1))] for index in range(COLUMNS)]
+
+
+def _runs(text: str, longest: int) -> tuple[tuple[str, bool], ...]:
+    return tuple(repeats(cut(text, longest)))

@@ -1,0 +1,170 @@
+"""Promises of every member of every family; members are found by themselves."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+
+from outcross.data import HUMAN, Counts, Human, Made, Origin, Part, Pool, Vectors, part_of
+from outcross.draw import Draw
+from outcross.errors import BadInput
+from outcross.metrics import METRICS, Page
+from outcross.models import LEARNERS
+from outcross.parts import FAMILIES
+from outcross.policies import POLICIES
+from outcross.recipe import kind, member, plain, read
+from outcross.sources import SOURCES
+
+EVERY = [(family, name) for family, members in FAMILIES.items() for name in members]
+NEEDED = {
+    "human_share": {"share": 0.25},
+    "fresh": {"human": 5},
+    "weighted": {"weight": 0.3},
+    "path": {"path": "text.txt"},
+    "hub": {"hub": "someone/something"},
+}
+"""What a member cannot be made without."""
+
+
+def made(family, name, what="part"):
+    return read(FAMILIES[family], {"kind": name} | NEEDED.get(name, {}), what)
+
+
+@pytest.mark.parametrize(("family", "name"), EVERY)
+def test_a_member_is_called_by_its_class_is_frozen_and_survives_plain_data(family, name):
+    one = made(family, name)
+    assert kind(one) == name
+    assert read(FAMILIES[family], plain(one), "part") == one
+    field = dataclasses.fields(one)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(one, field[0].name if field else "anything", 1)
+
+
+@pytest.mark.parametrize(("family", "name"), EVERY)
+def test_a_member_says_what_it_is_and_where_it_is_from(family, name):
+    cls = member(FAMILIES[family], name, "part")
+    assert len(inspect.getdoc(cls) or "") > 40
+    if family in ("policies", "models"):
+        assert cls.paper
+    if family == "metrics":
+        assert cls.pages and all(
+            isinstance(page, Page) and page.paper and page.healthy and page.collapsed and page.unit for page in cls.pages.values()
+        )
+
+
+@pytest.mark.parametrize(("family", "name"), EVERY)
+def test_an_unknown_setting_is_refused_with_the_nearest_known_one(family, name):
+    one = made(family, name)
+    known = [field.name for field in dataclasses.fields(one)]
+    with pytest.raises(BadInput, match="is not known"):
+        read(FAMILIES[family], plain(one) | {"shrae": 1}, "part")
+    if known:
+        with pytest.raises(BadInput, match=f"did you mean '{known[0]}'"):
+            read(FAMILIES[family], plain(one) | {known[0] + "x": 1}, "part")
+
+
+def test_reading_names_are_given_by_one_metric_each():
+    names = [reading for name in METRICS for reading in member(METRICS, name, "metric").pages]
+    assert len(names) == len(set(names))
+
+
+def vectors(n, chains=(), seed=0, d=2):
+    return Vectors(np.random.default_rng(seed).standard_normal((*chains, n, d)))
+
+
+def counts(n, chains=(), seed=0):
+    return Counts(np.random.default_rng(seed).multinomial(n, [0.5, 0.3, 0.2], size=chains or None))
+
+
+class Fixed:
+    """A distribution of vectors or counts, by example."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def draw(self, n, chains, rng):
+        return self.make(n, chains, int(rng.integers(2**31)))
+
+
+def pool_of(make, chains, generations=3, n=20):
+    training = part_of(HUMAN, make(n, chains, 1), "human")
+    human = Human(training=training, truth=Fixed(make), chains=chains)
+    pool = Pool((training,))
+    for g in range(generations):
+        records = make(n, chains, 10 + g)
+        pool += Part(Origin("model", f"m{g}", g), Made(f"drawn {g}", n, lambda records=records: records), n)
+    return pool, human
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("chains", [(), (7,)])
+@pytest.mark.parametrize("make", [vectors, counts])
+def test_a_policy_is_pure_keeps_origins_and_takes_records_that_are_there(name, make, chains):
+    policy = made("policies", name)
+    pool, human = pool_of(make, chains)
+    before = [part.records.array.copy() for part in pool.parts]
+    first, again = (policy(pool, human, np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(first.records().array, again.records().array)
+    assert all(np.array_equal(part.records.array, copy) for part, copy in zip(pool.parts, before, strict=True))
+    assert 0 < len(first) == sum(len(part) for part in first.parts)
+    assert first.records().array.shape[: len(chains)] == chains
+    assert {part.origin.author for part in first.parts} <= {"human", "model", "mixed"}
+    assert first.generation == pool.generation
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_reads_no_further_back_than_it_says(name):
+    policy = made("policies", name)
+    pool, human = pool_of(vectors, ())
+    whole = policy(pool, human, np.random.default_rng(3)).records().array
+    assert np.array_equal(
+        policy(pool.newest_only(policy.reach) if policy.reach != 0 else pool, human, np.random.default_rng(3)).records().array,
+        whole,
+    )
+
+
+@pytest.mark.parametrize("make", [vectors, counts])
+def test_the_share_that_is_asked_for_is_the_share_that_is_there(make):
+    pool, human = pool_of(make, (5,), n=40)
+    for share in (0.0, 0.1, 0.5, 1.0):
+        mixed = read(POLICIES, {"kind": "human_share", "share": share}, "policy")(pool, human, np.random.default_rng(0))
+        there = sum(len(part) for part in mixed.parts if part.origin.author == "human")
+        assert there == round(share * 40) and len(mixed) == 40
+
+
+def test_fixed_rows_stay_and_redrawn_rows_change():
+    pool, human = pool_of(vectors, (3,), n=40)
+    for rows, same in (("fixed", True), ("redrawn", False)):
+        policy = read(POLICIES, {"kind": "human_share", "share": 0.5, "rows": rows}, "policy")
+        one, other = (policy(pool, human, np.random.default_rng(seed)).parts[0].records.array for seed in (1, 2))
+        assert np.array_equal(one, other) == same
+
+
+def test_a_subsample_of_counts_is_hypergeometric_in_every_chain():
+    chains, n = 20_000, 6
+    pool = Counts(np.tile([6, 3, 1], (chains, 1)))
+    taken = pool.some(n, np.random.default_rng(0))
+    assert (taken.sum(axis=-1) == n).all() and (taken <= pool.array).all()
+    means, expected = taken.mean(axis=0), n * np.array([6, 3, 1]) / 10
+    variance = n * np.array([0.6 * 0.4, 0.3 * 0.7, 0.1 * 0.9]) * (10 - n) / 9
+    assert (np.abs(means - expected) < 4.5 * np.sqrt(variance / chains)).all()  # 4.5 standard errors: a false alarm in 50,000
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name != "transformer"])
+def test_a_model_keeps_without_pickle_and_the_same_stream_gives_the_same_records(name, tmp_path):
+    learner = made("models", name)
+    records = {"vectors": vectors, "counts": counts}[learner.learns[0]](30, (4,))
+    model = learner.fit(records, None, None, None, np.random.default_rng(0))
+    model.save(tmp_path)
+    assert not list(tmp_path.glob("*.pkl"))
+    draw = Draw(records=11, temperature=0.8)
+    one, other = (each.sample(draw, None, np.random.default_rng(5)) for each in (model, learner.load(tmp_path)))
+    assert np.array_equal(one.array, other.array) and len(one) == 11
+    assert np.isfinite(model.log_prob(records)).all()
+
+
+def test_every_source_of_numbers_draws_what_it_was_asked_for():
+    for name in ("normal", "categorical"):
+        human = read(SOURCES, {"kind": name, "rows": 12}, "human").open(None, (3,), np.random.default_rng(0))
+        assert len(human.training) == 12 and human.training.records.array.shape[0] == 3

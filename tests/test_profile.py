@@ -1,0 +1,340 @@
+"""Profiles of hand-made readings, with answers that a person can check."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.laws import categorical, gaussian
+from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
+
+CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
+EARLY, LATE = "early collapse", "late collapse"
+COLUMNS = {
+    "run": pl.String, "arm": pl.String, "seed": pl.Int64, "generation": pl.Int64, "metric": pl.String,
+    "aspect": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "method": pl.String,
+    "n": pl.Int64, "note": pl.String,
+}  # fmt: skip
+
+
+def course(metric, values, half=0.0, *, aspect="", arm="replace", seed=0, run="run", n=1000, note="", every=1):
+    """The rows of one reading over generations; `half` is half its interval, None for no interval."""
+    rows = []
+    for place, value in enumerate(values):
+        ends = (None, None) if half is None or value is None else (value - half, value + half)
+        rows.append((run, arm, seed, place * every, metric, aspect, value, *ends, "bootstrap", n, note))
+    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+
+def loss(perplexities, half=0.02, **more):
+    return course("held_out_loss", np.log(perplexities).tolist(), half, **more)
+
+
+def text(perplexities, tails, **more):
+    """A text run: the loss, the words seen 3-5 times, and their floor."""
+    return pl.concat(
+        [
+            loss(perplexities, **more),
+            course("tail_survival", tails, 0.02, aspect="3-5", **more),
+            course("tail_survival", [0.8] * len(tails), 0.02, aspect="floor 3-5", **more),
+        ]
+    )
+
+
+REPLACE = text([61, 158, 421, 1267, 2948, 5166], [0.78, 0.55, 0.33, 0.17, 0.08, 0.03])
+SHARE = text([61, 118, 161, 178, 182, 220], [0.78, 0.6, 0.5, 0.44, 0.41, 0.4], arm="human_share=0.1")
+ACCUMULATE = text([61, 66, 74, 81, 88, 95], [0.78, 0.6, 0.45, 0.34, 0.26, 0.2], arm="accumulate")
+TEXTS = pl.concat([REPLACE, SHARE, ACCUMULATE])
+
+
+def said(found):
+    return {answer.definition: answer.answer for answer in (*found.answers, found.early, found.late)}
+
+
+def test_a_profile_answers_eight_definitions_and_is_no_boolean():
+    found = profile(TEXTS, arm="replace")
+    assert [answer.definition for answer in found.answers] == list(DEFINITIONS) and len(DEFINITIONS) == 8
+    assert not hasattr(found, "collapsed")
+
+
+def test_replace_is_a_catastrophe_and_late_collapse():
+    found = profile(TEXTS, arm="replace")
+    catastrophe = found[CATASTROPHE]
+    assert (catastrophe.answer, catastrophe.when) == ("yes", 1)  # 158/61 = 2.6 is above 2 already
+    assert catastrophe.value == pytest.approx(5166 / 61)
+    assert catastrophe.low == pytest.approx(5166 / 61 * math.exp(-math.hypot(0.02, 0.02)))
+    assert (found[INCREASE].answer, found[INCREASE].when) == ("yes", 1)
+    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 1)  # 0.78 against 0.8 may be chance, 0.55 not
+    assert (found.late.answer, found.late.when) == ("yes", 3)  # 421/61 = 6.9, 1267/61 = 20.8, far from 10
+    assert found.early.answer == "no"  # the tails went when the risk had risen by ln(158/61) = 0.95 nats already
+    assert found.early.value == pytest.approx(math.log(158 / 61))
+
+
+def test_accumulate_does_well_by_risk_and_badly_by_tails():
+    found = profile(TEXTS, arm="accumulate")
+    assert found[CATASTROPHE].answer == "no" and found[CATASTROPHE].value == pytest.approx(95 / 61)
+    assert found[DIVERGENCE].answer == "cannot_tell"
+    assert found[INCREASE].answer == "yes"  # any increase: 66 against 61 is one
+    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 1)
+    assert found[TAILS].value == pytest.approx(0.2 / 0.8)
+    assert (found.early.answer, found.early.when) == ("yes", 1)  # tails gone while ln(66/61) = 0.08 nats
+    assert found.late.answer == "no"
+
+
+def test_a_human_share_is_a_catastrophe_later_and_no_late_collapse():
+    found = profile(TEXTS, arm="human_share=0.1")
+    assert (found[CATASTROPHE].answer, found[CATASTROPHE].when) == ("yes", 2)  # 118/61 = 1.93, 161/61 = 2.6
+    assert found.late.answer == "no"  # 220/61 = 3.6 is not 10
+    assert profile(TEXTS, arm="human_share=0.1", thresholds=Thresholds(catastrophe=4))[CATASTROPHE].answer == "no"
+
+
+def test_six_generations_cannot_tell_whether_risk_diverges_and_say_so():
+    for arm in ("replace", "accumulate", "human_share=0.1"):
+        answer = profile(TEXTS, arm=arm)[DIVERGENCE]
+        assert answer.answer == "cannot_tell" and "2 generations and 4 are needed" in answer.note
+    slopes = [profile(TEXTS, arm=arm)[DIVERGENCE].value for arm in ("replace", "human_share=0.1")]
+    assert slopes == pytest.approx([math.log(5166 / 2948), math.log(220 / 182)])  # the share is flatter at the end
+
+
+def test_what_was_not_read_is_not_applicable_with_the_reason():
+    found = profile(TEXTS, arm="replace")
+    assert said(found)[MODES] == said(found)[HALLUCINATION] == said(found)[SCALING] == "not_applicable"
+    assert "no reading of groups or support" in found[MODES].note
+    refused = pl.concat([REPLACE, course("distinct_2", [None, None], note="needs two words a block")])
+    assert "needs two words a block" in profile(refused, arm="replace")[VARIANCE].note
+
+
+@pytest.mark.parametrize("name", ["human_only", "steady"])
+def test_a_run_without_change_says_no(name):
+    steady = pl.concat(
+        [
+            text([61, 60.5, 61.2, 61] * 3, [0.8, 0.81, 0.8, 0.79] * 3, arm=name),
+            course("distinct_2", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
+            course("generated_perplexity", [0.001] * 12, 0.001, aspect="above human 99.9 %", arm=name),
+            course("groups", [12.0] * 12, None, arm=name),
+        ]
+    )
+    found = profile(steady, arm=name)
+    answers = said(found)
+    assert {answers.pop(SCALING)} == {"not_applicable"}
+    assert set(answers.values()) == {"no"}, answers
+    assert all(answer.when is None for answer in found.answers)
+
+
+def test_wide_intervals_cannot_tell():
+    found = profile(loss([61, 66, 74, 81, 88, 95], half=1.0), arm="replace")
+    assert said(found)[CATASTROPHE] == said(found)[INCREASE] == said(found)[LATE] == "cannot_tell"
+
+
+def test_readings_without_intervals_cannot_tell_a_level():
+    found = profile(loss([61, 66, 74, 81, 88, 95], half=None), arm="replace")
+    assert said(found)[CATASTROPHE] == said(found)[INCREASE] == "cannot_tell"
+    assert found[CATASTROPHE].low is None and found[CATASTROPHE].value == pytest.approx(95 / 61)
+
+
+def test_a_rise_that_has_gone_again_is_no_yes():
+    answer = profile(loss([61, 61, 80, 62, 61], half=0.02), arm="replace")[INCREASE]
+    assert answer.answer == "cannot_tell" and "came back" in answer.note
+
+
+def test_perplexity_stands_in_for_the_loss():
+    by_perplexity = course("held_out_perplexity", [61, 66, 74, 81, 88, 95], 1.0, arm="accumulate")
+    answer = profile(by_perplexity, arm="accumulate")[CATASTROPHE]
+    assert answer.answer == "no" and answer.value == pytest.approx(95 / 61)
+
+
+@pytest.mark.parametrize(
+    ("curve", "answer"),
+    [
+        (gaussian.w2_replace(100, 24), "yes"),  # (3/2) T/n: a line
+        (gaussian.mean_error_replace(100, 24), "yes"),
+        (gaussian.accumulate(100, 24, divisor="n-1").mean_error, "no"),  # steps 1/T^2: a limit
+        (0.01 + 0.01 * np.log(np.arange(1, 25)), "cannot_tell"),  # steps 1/T: on the border
+        (np.full(24, 0.01), "no"),
+        (0.01 * np.arange(24, 0, -1), "no"),
+    ],
+)
+def test_divergence_is_told_from_levelling_off(curve, answer):
+    found = profile(course("w2", curve.tolist(), 1e-5), arm="replace")[DIVERGENCE]
+    assert found.answer == answer, found.note
+    assert found.value == pytest.approx((curve[-1] - curve[-8]) / 7)
+    assert found.when == (16 if answer == "yes" else None)
+
+
+def test_seeds_are_taken_together_by_their_t_interval():
+    perplexities = {0: [60, 90], 1: [60, 100], 2: [60, 110]}
+    seeds = pl.concat([loss(values, half=1e-6, seed=seed) for seed, values in perplexities.items()])
+    found = profile(seeds, arm="replace")[INCREASE]
+    rises = np.log([1.5, 100 / 60, 110 / 60])
+    half = 4.302653 * rises.std(ddof=1) / math.sqrt(3)  # Student's 97.5 % point for 2 degrees of freedom
+    assert found.value == pytest.approx(math.exp(rises.mean()))
+    assert (found.low, found.high) == pytest.approx((math.exp(rises.mean() - half), math.exp(rises.mean() + half)))
+    assert profile(seeds, arm="replace", seed=1)[INCREASE].value == pytest.approx(100 / 60)
+
+
+@pytest.mark.parametrize(
+    ("curve", "answer"),
+    [
+        (gaussian.log_variance_replace(10, 12), "yes"),
+        (np.log(gaussian.variance_accumulate(10, 12)), "no"),  # falls, to the sinc limit
+        (np.full(12, -0.1), "no"),
+    ],
+)
+def test_variance_that_collapses_is_told_from_variance_that_falls_to_a_limit(curve, answer):
+    found = profile(course("log_variance", curve.tolist(), 0.002), arm="replace")[VARIANCE]
+    assert found.answer == answer, found.note
+    assert found.value == pytest.approx((curve[-1] - curve[0]) / 11)
+
+
+def test_a_gaussian_run_collapses_early_then_late():
+    fits = 60
+    found = profile(
+        pl.concat(
+            [
+                course("log_variance", gaussian.log_variance_replace(10, fits).tolist(), 0.01),
+                course("w2", gaussian.w2_replace(10, fits).tolist(), 0.01),
+            ]
+        ),
+        arm="replace",
+    )
+    assert (found.early.answer, found.early.when) == ("yes", 1)
+    # W2 has risen by 1 at T with T/n + 2 - 2 c4^T = 1.155; the variance is down to a tenth after 2.3/0.115 = 20 fits.
+    rise = gaussian.w2_replace(10, fits) - gaussian.w2_replace(10, 1)
+    assert (found.late.answer, found.late.when) == ("yes", int(np.argmax(rise - math.hypot(0.01, 0.01) >= 1)))
+    assert 5 < found.late.when < 10
+
+
+def test_the_mean_spread_never_clears_a_run():
+    """E s^2 stays at 1 under replace with divisor n-1 while almost every chain collapses."""
+    found = profile(course("spread_ratio", [1.0] * 12, 0.001), arm="replace")
+    assert found[VARIANCE].answer == "cannot_tell" and "rare chains" in found[VARIANCE].note
+
+
+def test_states_that_are_lost_are_lost_modes_and_collapsing_variance():
+    n, fits, shares = 20, 30, [0.25] * 4
+    states = pl.concat(
+        [
+            course("support", categorical.surviving_states(n, fits, shares).tolist(), 0.01),
+            course("concentration", categorical.concentration_replace(n, fits, shares).tolist(), 0.002),
+        ]
+    )
+    found = profile(states, arm="replace")
+    assert (found[MODES].answer, found[MODES].when) == ("yes", 1)
+    assert found[VARIANCE].answer == "yes" and found[VARIANCE].value == pytest.approx(math.log(1 - 1 / n))
+    assert found[CATASTROPHE].answer == "not_applicable"
+    assert found.early.answer == "cannot_tell" and "unknown" in found.early.note
+
+
+def test_a_chain_in_one_state_has_no_variance_left():
+    found = profile(course("concentration", [0.3, 0.5, 0.8, 1.0, 1.0], None), arm="replace")
+    assert (found[VARIANCE].answer, found[VARIANCE].when) == ("yes", 3)
+    assert (found.late.answer, found.late.when) == ("yes", 3)
+
+
+def test_one_lost_group_is_a_fact_and_needs_no_interval():
+    found = profile(course("groups", [12.0, 12.0, 11.0, 11.0], None), arm="replace")[MODES]
+    assert (found.answer, found.when) == ("yes", 2) and found.value == pytest.approx(11 / 12)
+
+
+def test_tails_lost_by_the_first_fit_are_lost_tails_but_no_early_collapse():
+    """A model that never writes rare words, at low temperature say, and gets no worse."""
+    found = profile(text([61] * 6, [0.5] * 6), arm="replace")
+    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 0)
+    assert found.early.answer == "no"
+
+
+def test_bands_of_rare_words_are_averaged_and_told_apart():
+    bands = pl.concat(
+        [
+            ACCUMULATE,
+            course("tail_survival", [0.4, 0.3, 0.2, 0.1, 0.05, 0.04], 0.01, aspect="1", arm="accumulate"),
+            course("tail_survival", [0.4], 0.01, aspect="floor 1", arm="accumulate"),
+        ]
+    )
+    answer = profile(bands, arm="accumulate")[TAILS]
+    assert answer.value == pytest.approx((0.2 / 0.8 + 0.04 / 0.4) / 2)
+    assert "3-5: 0.25" in answer.note and "1: 0.10" in answer.note
+
+
+def test_blocks_that_no_human_would_write_are_hallucinated():
+    above = course("generated_perplexity", [0.002, 0.01, 0.06, 0.2], 0.005, aspect="above human 99.9 %")
+    floor = course("generated_perplexity", [0.001] * 4, 0.001, aspect="floor above human 99.9 %")
+    answer = profile(pl.concat([above, floor]), arm="replace")[HALLUCINATION]
+    assert (answer.answer, answer.when) == ("yes", 1)
+    assert answer.value == pytest.approx(0.199)
+    assert profile(above, arm="replace")[HALLUCINATION].value == pytest.approx(0.199)  # 0.1 % by definition
+
+
+def test_a_sweep_over_rows_shows_whether_the_scaling_law_changes():
+    sizes, generations = (100, 1000, 10_000), np.arange(6)
+    same = [course("mean_error", ((generations + 1) / n).tolist(), 1e-6, arm=f"replace,rows={n}") for n in sizes]
+    worse = [course("mean_error", (1 / n + generations / 50).tolist(), 1e-6, arm=f"mixed,rows={n}") for n in sizes]
+    readings = pl.concat([*same, *worse])
+    kept = profile(readings, arm="replace,rows=100")[SCALING]
+    assert kept.answer == "no" and kept.value == pytest.approx(0, abs=1e-9) and "-1 at generation 0" in kept.note
+    lost = profile(readings, arm="mixed,rows=100")[SCALING]
+    assert (lost.answer, lost.when) == ("yes", 1) and lost.value > 0.9  # a plateau: more rows no longer help
+
+
+def test_a_sweep_may_stand_in_the_names_of_runs():
+    runs = [course("mean_error", [1 / n, 2 / n], 1e-6, run=f"gaussian rows={n}", arm=f"replace {n}") for n in (10, 100)]
+    assert profile(pl.concat(runs), arm="replace 10")[SCALING].answer == "not_applicable"  # arms differ by more
+    runs = [course("mean_error", [1 / n, 2 / n], 1e-6, run=f"gaussian rows={n}") for n in (10, 100)]
+    with pytest.raises(BadInput, match="in 2 runs"):
+        profile(pl.concat(runs), arm="replace")
+
+
+def test_a_frame_has_one_row_an_answer():
+    frame = profile(TEXTS, arm="replace").frame()
+    assert frame.columns == ["arm", "seed", "definition", "answer", "value", "low", "high", "when", "note"]
+    assert frame["definition"].to_list() == [*DEFINITIONS, EARLY, LATE]
+    assert frame["when"].dtype == pl.Int64 and frame["seed"].null_count() == 10
+    assert frame.schema == profile(loss([61, 62]), arm="replace", seed=0).frame().schema
+
+
+def test_an_unknown_arm_or_seed_is_refused_with_what_there_is():
+    with pytest.raises(
+        BadInput, match="no arm 'fresh' in the readings; there are: accumulate, human_share=0.1, replace"
+    ):
+        profile(TEXTS, arm="fresh")
+    with pytest.raises(BadInput, match="no seed 7; there are: 0"):
+        profile(TEXTS, arm="replace", seed=7)
+
+
+def test_one_generation_is_nothing_to_compare():
+    found = profile(text([61], [0.5]), arm="replace")
+    assert said(found)[INCREASE] == said(found)[DIVERGENCE] == "not_applicable"
+    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 0)  # a floor needs no second generation
+
+
+def test_the_time_to_absorption_is_the_sum_of_the_chains_that_are_left():
+    absorbed = categorical.absorbed(10, 300, [0.5, 0.5])
+    found = time_to_absorption(course("absorbed", absorbed.tolist(), 0.0, n=10_000), arm="replace")
+    assert found.value + 1 == pytest.approx(categorical.absorption_time(10, [0.5, 0.5]), rel=1e-6)
+    # Independent: the standard deviation of the time, from the chances of each generation.
+    chances = np.diff(absorbed, prepend=0.0)
+    times = np.arange(300)
+    deviation = math.sqrt(chances @ times**2 - (chances @ times) ** 2)
+    assert found.high - found.value == pytest.approx(1.959964 * deviation / 100, rel=1e-3)
+
+
+def test_a_chain_that_survives_makes_the_time_a_lower_bound():
+    found = time_to_absorption(course("absorbed", [0.0, 0.5, 0.75], 0.0, n=4), arm="replace")
+    assert found.value == pytest.approx(1.75) and found.is_lower_bound and "at least" in found.note
+    ended = time_to_absorption(course("absorbed", [0.0, 0.5, 1.0], 0.0, n=4), arm="replace")
+    assert ended.value == pytest.approx(1.5) and not ended.is_lower_bound
+
+
+def test_skipped_generations_widen_the_time():
+    whole = categorical.absorbed(10, 301, [0.5, 0.5])
+    found = time_to_absorption(course("absorbed", whole[::10].tolist(), 0.0, n=10_000_000, every=10), arm="replace")
+    truth = categorical.absorption_time(10, [0.5, 0.5]) - 1
+    assert found.low < truth < found.high and found.high - found.low > 5
+
+
+def test_time_to_absorption_needs_its_reading():
+    with pytest.raises(NotApplicable, match="no reading of absorbed"):
+        time_to_absorption(REPLACE, arm="replace")

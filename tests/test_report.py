@@ -1,0 +1,461 @@
+"""What the report promises: one small file, nothing from outside, nothing executed, every number in a table."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+from outcross.errors import BadInput
+from outcross.metrics import Page
+from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, read, write
+from outcross.report.charts import Size, axis, chart, draw, looks
+from outcross.report.curves import Curve, Point, mean_over_seeds, measured
+from outcross.report.figures import page_of
+from outcross.report.headline import chief, sentence, warnings
+from outcross.report.numerals import number
+
+SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
+GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"
+
+METRICS = {
+    "held_out_perplexity": Page(
+        "Held-out perplexity",
+        "exp of the mean loss on human text that no model has seen; how surprised the model is by people.",
+        "",
+        "stays at generation 0's",
+        "rises without bound",
+        SHUMAILOV,
+        log=True,
+        larger_is_worse=True,
+    ),
+    "tail_survival": Page(
+        "Tail survival",
+        "Fraction of the words that are rare in the human training text which the generation still writes.",
+        "fraction",
+        "its floor",
+        "0",
+        SHUMAILOV,
+        larger_is_worse=False,
+    ),
+    "distinct_2": Page(
+        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", larger_is_worse=False
+    ),
+    "entropy": Page("Entropy", "Shannon entropy of the words written.", "nats a word", larger_is_worse=False),
+    "log_variance": Page(
+        "Log variance",
+        "Logarithm of the fitted variance, in units of the human one.",
+        "nats",
+        "0",
+        "falls by a constant each generation",
+        SHUMAILOV,
+        larger_is_worse=False,
+    ),
+}
+POLICIES = {
+    "replace": PolicyPage("the newest generation's output alone", SHUMAILOV),
+    "human_share=0.1": PolicyPage("the newest output with 10 % human text", SHUMAILOV),
+    "accumulate": PolicyPage("human text and the output of all generations so far", GERSTGRASSER),
+    "replace,temperature=1": PolicyPage("the newest output alone, sampled at temperature 1", SHUMAILOV),
+    "human_only": PolicyPage("human text alone, for as many steps"),
+}
+LIMITS = (
+    "One learner of one size on one corpus; larger models may collapse more slowly.",
+    "One seed: intervals cover the test documents, not the training.",
+)
+PERPLEXITY = {
+    "replace": [61, 158, 421, 1267, 2948, 5166],
+    "human_share=0.1": [61, 118, 161, 178, 182, 220],
+    "accumulate": [61, 66, 74, 81, 88, 95],
+    "replace,temperature=1": [61, 120, 157, 200, 257, 334],
+    "human_only": [61, 61.4, 60.8, 61.2, 61.1, 60.9],
+}
+KEPT = {  # words seen 3-5 times
+    "replace": [0.78, 0.41, 0.22, 0.12, 0.07, 0.04],
+    "human_share=0.1": [0.78, 0.52, 0.44, 0.4, 0.38, 0.37],
+    "accumulate": [0.78, 0.55, 0.41, 0.32, 0.25, 0.20],
+    "replace,temperature=1": [0.78, 0.69, 0.6, 0.52, 0.44, 0.38],
+    "human_only": [0.78, 0.77, 0.78, 0.79, 0.78, 0.78],
+}
+BANDS = {"1": 0.45, "2": 0.7, "3-5": 1.0, "6-10": 1.15}
+DEFINITIONS = (
+    "catastrophic increase of population risk",
+    "any increase of population risk",
+    "asymptotically diverging population risk",
+    "collapsing variance",
+    "change in scaling law",
+    "disappearance or entanglement of real modes",
+    "disappearance of real tail data",
+    "appearance of hallucinated data",
+)
+PROSE = (
+    "the parser reads a line, splits it at the first colon and strips what is left; "
+    "if the key is unknown it raises an error that names the file.",
+    "returns the first match, or None where the pattern does not occur. "
+    "Compiled patterns are cached, so a loop need not keep its own.",
+    "a socket that is already closed. The timeout is in seconds and may be a float; zero makes the call return at once.",
+)
+
+
+def reading(arm, generation, metric, value, *, aspect="", width=0.06, method="bootstrap over documents", n=500, seed=0, note=""):
+    known = value is not None
+    return {
+        "run": "stdlib",
+        "arm": arm,
+        "seed": seed,
+        "generation": generation,
+        "metric": metric,
+        "aspect": aspect,
+        "value": None if not known else float(value),
+        "low": float(value) * (1 - width) if known else None,
+        "high": float(value) * (1 + width) if known else None,
+        "method": method if known else None,
+        "n": n if known else None,
+        "note": note or None,
+    }
+
+
+def text_readings():
+    for arm, values in PERPLEXITY.items():
+        for g, value in enumerate(values):
+            yield reading(arm, g, "held_out_perplexity", value)
+            yield reading(arm, g, "distinct_2", 0.62 * KEPT[arm][g] ** 0.35 / 0.78**0.35, width=0.03)
+            yield reading(arm, g, "entropy", 6.9 + 1.2 * math.log(KEPT[arm][g] / 0.78), width=0.02)
+            yield reading(arm, g, "bits_per_byte", 1.1 * math.log(value) / math.log(61), width=0.02)
+            yield reading(arm, g, "log_variance", None, note="records are text, not numbers")
+            for band, ease in BANDS.items():
+                yield reading(arm, g, "tail_survival", min(0.97, KEPT[arm][g] * ease), aspect=band, width=0.09, n=2210)
+                yield reading(arm, g, "tail_survival", min(0.98, 0.8 * ease), aspect=f"floor {band}", width=0.03, n=2210)
+
+
+def written(arm, generation, prompt_id):
+    """Text that repeats itself the more, the higher the perplexity."""
+    words = PROSE[prompt_id % len(PROSE)].split()
+    stuck = min(len(words), round(4 * math.log(PERPLEXITY[arm][generation] / 60)))
+    return " ".join(words[: len(words) - stuck] + (words[2:5] * stuck)[: 2 * stuck])
+
+
+def text_samples():
+    prompts = ('def read(path):\n    """Read a file: ', "This function ", "Raises an error when given ")
+    for arm in PERPLEXITY:
+        for g in range(6):
+            for prompt_id, prompt in enumerate(prompts):
+                yield {
+                    "arm": arm,
+                    "seed": 0,
+                    "generation": g,
+                    "prompt_id": prompt_id,
+                    "prompt": prompt,
+                    "text": written(arm, g, prompt_id),
+                }
+
+
+def text_profile():
+    for arm in PERPLEXITY:
+        collapsed = PERPLEXITY[arm][-1] > 200
+        for number_, definition in enumerate(DEFINITIONS):
+            answer = ("not_applicable", "cannot_tell")[number_ % 2] if number_ in (2, 4) else ("yes" if collapsed else "no")
+            yield {
+                "arm": arm,
+                "seed": 0,
+                "definition": definition,
+                "answer": answer,
+                "value": None if number_ in (2, 4) else PERPLEXITY[arm][-1] / 61,
+                "low": None if number_ in (2, 4) else PERPLEXITY[arm][-1] / 66,
+                "high": None if number_ in (2, 4) else PERPLEXITY[arm][-1] / 56,
+                "when": 2 if answer == "yes" else None,
+                "note": {2: "six generations cannot show a limit", 4: "one model size"}.get(number_, ""),
+            }
+        for definition, when in (("early collapse", 1), ("late collapse", 4)):
+            answer = "yes" if collapsed else "no"
+            row = {"arm": arm, "seed": 0, "definition": definition, "answer": answer, "value": None, "low": None, "high": None}
+            yield {**row, "when": when if collapsed else None, "note": ""}
+
+
+def leave(folder: Path, readings, **tables) -> Path:
+    """A run folder as `outcross run` leaves it."""
+    folder.mkdir(parents=True)
+    polars.DataFrame(list(readings), infer_schema_length=None).write_parquet(folder / "readings.parquet")
+    for name, rows in tables.items():
+        polars.DataFrame(list(rows), infer_schema_length=None).write_parquet(folder / f"{name}.parquet")
+    (folder / "experiment.yaml").write_text(f"name: {folder.name}\nblock: 64\ngenerations: 6\npolicy: {{kind: replace}}\nseed: 0\n")
+    (folder / "environment.json").write_text(json.dumps({"python": "3.11.7", "cpu": "AVX2", "outcross": "0.1.0"}))
+    (folder / "ledger.jsonl").write_text("".join(f'{{"verb": "train", "key": "{key}"}}\n' for key in range(124)))
+    (folder / "timing.jsonl").write_text("".join('{"seconds": 3.25}\n' for _ in range(124)))
+    return folder
+
+
+def gaussian_readings(seeds=1):
+    for seed in range(seeds):
+        noise = np.random.default_rng(seed).normal(0, 0.012, (2, 31))
+        for index, (arm, slope) in enumerate({"replace": -0.011, "accumulate": -0.0006}.items()):
+            for g in range(31):
+                value = slope * g + noise[index, g]
+                row = reading(arm, g, "log_variance", value, method="chains", n=10_000, seed=seed)
+                yield {**row, "low": value - 0.02, "high": value + 0.02}
+
+
+def gaussian_laws():
+    for arm, slope in {"replace": -0.011, "accumulate": -0.0006}.items():
+        for g in range(31):
+            yield {"arm": arm, "metric": "log_variance", "generation": g, "value": slope * g}
+
+
+@pytest.fixture(scope="module")
+def text_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "stdlib"
+    return leave(folder, text_readings(), samples=text_samples(), profile=text_profile())
+
+
+@pytest.fixture(scope="module")
+def text_study(text_run):
+    return read(text_run, METRICS, POLICIES, LIMITS)
+
+
+@pytest.fixture(scope="module")
+def gaussian_study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "gaussian"
+    return read(leave(folder, gaussian_readings(), laws=gaussian_laws()), METRICS)
+
+
+class Page(HTMLParser):
+    """The page as a browser's parser takes it: tags with attributes, the text of table cells, scripts."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.cells, self.scripts, self.open, self.words = [], [], [], "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open = tag
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_data(self, data):
+        if self.open == "td":
+            self.cells[-1] += data
+        if self.open == "script":
+            self.scripts.append(data)
+        elif self.open != "style":
+            self.words.append(data)
+
+    def handle_endtag(self, tag):
+        self.open = ""
+
+
+def page_of_study(study, folder) -> Page:
+    return Page(write(study, folder / "report.html").read_text(encoding="utf-8"))
+
+
+def tiny(**changes) -> Study:
+    readings = tuple(Reading("replace", g, "entropy", 3.0 - g, 2.9 - g, 3.1 - g, "chains", 9) for g in range(3))
+    return replace(Study("tiny", ("replace",), readings), **changes)
+
+
+def test_a_report_is_under_a_megabyte_and_the_same_bytes_twice(text_study, tmp_path):
+    first = write(text_study, tmp_path / "a.html").read_bytes()
+    assert len(first) < 1_000_000
+    assert write(text_study, tmp_path / "b.html").read_bytes() == first
+
+
+def test_nothing_is_fetched_and_only_papers_are_linked(text_study, gaussian_study, tmp_path):
+    for study in (text_study, gaussian_study):
+        for tag, attributes in page_of_study(study, tmp_path).tags:
+            assert tag not in {"link", "img", "iframe", "object", "embed", "image", "foreignobject", "base"}
+            assert not {"src", "srcset", "xlink:href", "action", "data"} & set(attributes)
+            assert not [name for name in attributes if name.startswith("on")]
+            if "href" in attributes:
+                assert tag == "a" and attributes["href"].startswith(("https://", "#"))
+            assert "url(" not in attributes.get("style", "")
+
+
+def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
+    hostile = "<script>alert(1)</script></textarea></style>\0\u202e\x1b[31m\ud800<img src=x onerror=alert(1)>{{7*7}}&quot;'\""
+    study = Study(
+        name=hostile,
+        arms=(hostile, "b"),
+        readings=tuple(
+            Reading(arm, g, metric, 2.0 + g, 1.5, 3.5, hostile, 3, aspect=aspect, note=hostile)
+            for arm in (hostile, "b")
+            for g in range(3)
+            for metric in ("held_out_perplexity", hostile)
+            for aspect in ("", hostile)
+        ),
+        samples=tuple(Sample(hostile, g, 0, hostile, hostile) for g in range(3)),
+        profile=(Answer(hostile, hostile, hostile, 1.0, 0.5, 1.5, 2, note=hostile),),
+        metrics={hostile: Page(hostile, hostile, hostile, hostile, hostile, hostile)},
+        policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
+        limits=(hostile,),
+        runs=(Run(hostile, hostile, hostile, 1, 1.0, hostile),),
+    )
+    html = write(study, tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    ours = page_of_study(tiny(), tmp_path)
+    assert page.scripts == ours.scripts and len(page.scripts) == 1
+    assert not {"img", "textarea"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert not re.search("[\0\x1b\u202e\ud800]", html)
+    assert "␀⟨U+202E⟩␛[31m" in html and "{{7*7}}" in html
+
+
+def test_every_reading_is_in_a_table(text_study, tmp_path):
+    cells = set(page_of_study(text_study, tmp_path).cells)
+    cells = {cell.strip() for cell in cells}
+    for one in text_study.readings:
+        if one.value is None:
+            continue
+        assert {number(one.value), number(one.low), number(one.high), one.method, f"{one.n:,}"} <= cells
+
+
+def test_the_sentence_says_what_the_readings_hold(text_study):
+    found = measured(text_study)
+    main = chief(found)
+    assert main is not None and main.metric == "held_out_perplexity"
+    told = sentence(main, found, page_of(text_study, main.metric, found)).replace("\xa0", " ")
+    assert told == (
+        "After 5 generations replace raised held-out perplexity from 61 to 5,166 (×85) and kept 4 % of the words seen 3-5 times "
+        "(fresh human text: 80 %); accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
+    )
+
+
+def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
+    told = [warning.replace("\xa0", " ") for warning in warnings(measured(text_study))]
+    assert len(told) == 1 and told[0].startswith("accumulate: perplexity says well (61 to 95, ×1.6), the tails say no")
+    assert "20 % are left" in told[0] and "80 %" in told[0]
+
+
+def test_intervals_that_meet_are_not_called_a_change():
+    readings = tuple(Reading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
+    found = measured(Study("s", ("a",), readings))
+    assert "left entropy where it was" in sentence(found[0], found, Page("Entropy"))
+
+
+def test_seeds_are_drawn_as_their_mean_with_students_interval():
+    point = mean_over_seeds([Point(4, value) for value in (2.0, 4.0, 9.0)])
+    assert point.value == 5.0 and point.n == 3 and point.method == "seeds"
+    # By hand: s = sqrt(13), t(2, 0.975) = 4.30265, so 4.30265 * sqrt(13 / 3) = 8.9567.
+    assert point.high - 5 == pytest.approx(8.9567, abs=1e-3)
+
+
+def test_several_seeds_keep_every_number(tmp_path):
+    folder = leave(tmp_path / "seeds", gaussian_readings(seeds=3))
+    study = read(folder, METRICS)
+    cells = {cell.strip() for cell in page_of_study(study, tmp_path).cells}
+    assert {number(one.value) for one in study.readings} <= cells
+    assert {"seeds", "mean"} <= cells
+
+
+def test_a_closed_form_is_compared_point_by_point(gaussian_study, tmp_path):
+    words = " ".join(page_of_study(gaussian_study, tmp_path).words)
+    inside = sum(
+        abs(one.value - slope * one.generation) <= 2 * 0.04 / 3.92
+        for arm, slope in (("replace", -0.011),)
+        for one in gaussian_study.readings
+        if one.arm == arm
+    )
+    assert f"replace: {inside} of 31 measured values lie within two standard errors" in words
+
+
+def test_joined_studies_keep_their_arms_apart(text_study, gaussian_study, tmp_path):
+    both = join([text_study, gaussian_study, gaussian_study])
+    assert len(set(both.arms)) == len(both.arms) == 9
+    assert "gaussian (2): replace" in both.arms
+    assert {one.arm for one in both.readings} == set(both.arms)
+    assert write(both, tmp_path / "report.html").stat().st_size < 1_000_000
+
+
+def test_join_of_nothing_is_refused():
+    with pytest.raises(BadInput, match="at least one"):
+        join([])
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        Study("nothing", ()),
+        tiny(),
+        tiny(readings=tiny().readings[:1]),
+        tiny(readings=(Reading("replace", 0, "entropy", None, note="needs counts"),)),
+        tiny(readings=(*tiny().readings, Reading("replace", 3, "entropy", math.nan), Reading("replace", 4, "entropy", math.inf))),
+        tiny(readings=tuple(Reading("replace", g, "entropy", 0.0, 0.0, 0.0, "exact", 1) for g in range(3))),
+        tiny(readings=tuple(Reading("replace", g, "entropy", 10.0 ** (300 - 300 * g)) for g in range(3))),
+        tiny(readings=tuple(Reading("replace", g, "entropy", -5.0 - g, None, None) for g in range(3))),
+        tiny(samples=(Sample("replace", 0, 7, "", ""),)),
+        tiny(samples=(Sample("elsewhere", 0, 7, "p", "t"),)),
+        tiny(laws=(Law("replace", 0, "entropy", 3.0), Law("absent", 0, "entropy", 3.0))),
+        tiny(profile=(Answer("replace", "early collapse", "yes", when=1), Answer("replace", "early collapse", "no", seed=1))),
+        tiny(readings=tuple(replace(one, aspect=f"group {index}") for index, one in enumerate(tiny().readings * 10))),
+    ],
+    ids=lambda study: f"{study.name}-{len(study.readings)}",
+)
+def test_missing_and_strange_pieces_still_give_a_page(study, tmp_path):
+    page = page_of_study(study, tmp_path)
+    assert any(tag == "h1" for tag, _ in page.tags)
+    assert "traceback" not in " ".join(page.words).lower()
+
+
+def test_the_decoding_share_stands_under_its_own_heading(tmp_path):
+    readings = tuple(Reading("replace", g, "decoding_share", 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1) for g in range(4))
+    page = page_of_study(tiny(readings=(*tiny().readings, *readings)), tmp_path)
+    assert "Decoding or learning?" in page.words and "0.3" in {cell.strip() for cell in page.cells}
+
+
+def test_twelve_arms_have_twelve_looks(tmp_path):
+    arms = tuple(f"human_share=0.{index:02d}" for index in range(12))
+    readings = tuple(Reading(arm, g, "held_out_perplexity", 60.0 + g * i) for i, arm in enumerate(arms) for g in range(6))
+    page = page_of_study(Study("twelve", arms, readings), tmp_path)
+    lines = [tuple(sorted(at.items())) for tag, at in page.tags if tag == "line" and at.get("x2") == "29"]
+    assert len(set(lines)) == 12
+
+
+@pytest.mark.parametrize("width", [None, 0.06], ids=["no intervals", "intervals"])
+def test_a_line_ends_where_its_name_is_tied(width):
+    values = [61.0, 122.0, 244.0, 488.0]
+    reach = {"low": 1 - width, "high": 1 + width} if width else {}
+    points = tuple(Point(g, value, **{end: value * part for end, part in reach.items()}) for g, value in enumerate(values))
+    over = axis(points, is_log=True)
+    specification = chart([Curve("replace", points)], looks(["replace"]), over, Size(600, 300, labels=100))
+    svg = draw(specification, "a")
+    ends = [float(end) for end in re.findall(r"L[\d.]+,([\d.]+)\"", svg)]
+    assert any(end == pytest.approx(over.pixel(488.0, 300), abs=0.02) for end in ends)
+
+
+def test_a_long_study_stays_under_a_megabyte_and_says_what_it_leaves_out(tmp_path):
+    arms = tuple(f"arm {index}" for index in range(12))
+    readings = tuple(
+        Reading(arm, g, f"metric_{m}", 1.0 + g + m, g + m, 2.0 + g + m, "bootstrap over documents", 500)
+        for arm in arms
+        for g in range(100)
+        for m in range(20)
+    )
+    samples = tuple(Sample(arm, g, p, "start", "<&" * 400) for arm in arms for g in range(10) for p in range(8))
+    target = write(Study("long", arms, readings, samples), tmp_path / "report.html")
+    assert target.stat().st_size < 1_000_000
+    words = " ".join(Page(target.read_text()).words)
+    assert "all of them are in readings.parquet" in words and "more prompts are in samples.parquet" in words
+
+
+def test_without_vl_convert_the_tables_are_still_there(text_study, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    page = page_of_study(text_study, tmp_path)
+    words = " ".join(page.words)
+    assert "pip install 'outcross[report]'" in words
+    assert "5,166" in {cell.strip() for cell in page.cells}
+
+
+def test_a_folder_without_readings_is_refused_with_the_way_out(tmp_path):
+    with pytest.raises(BadInput, match="outcross run"):
+        read(tmp_path)
+
+
+def test_reading_a_folder_fills_the_study(text_study):
+    assert text_study.name == "stdlib" and text_study.arms == tuple(PERPLEXITY)
+    assert text_study.runs[0].steps == 124 and text_study.runs[0].seconds == 403.0
+    floors = {one.aspect for one in text_study.readings if one.is_floor}
+    assert floors == set(BANDS)

@@ -1,0 +1,159 @@
+"""kill -9 loses nothing, the same command gives the same bytes, and nothing is done twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import polars
+import pytest
+from conftest import outcross
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """Every file that a promise covers, by name."""
+    left_out = {"timing.jsonl", "report.html", ".run.lock", ".ledger.lock"}
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name not in left_out
+    }
+
+
+def done(run: Path) -> Counter:
+    """How often each step was done."""
+    return Counter(json.loads(line)["key"] for line in (run / "timing.jsonl").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    spec = folder / "tiny.yaml"
+    from conftest import TINY
+
+    spec.write_text(TINY + "arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25, align: true}}]\n")
+    finished = outcross("run", spec, "--out", folder / "run", "--workers", 1)
+    assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+def test_a_run_killed_at_ten_random_moments_ends_as_an_uninterrupted_one(whole, tmp_path):
+    moments = random.Random(0)
+    command = [
+        sys.executable,
+        "-m",
+        "outcross",
+        "run",
+        str(whole / "tiny.yaml"),
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "1",
+        "--quiet",
+    ]
+    for _ in range(10):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.3, 5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert contents(tmp_path / "run") == contents(whole / "run")
+    assert max(done(tmp_path / "run").values()) == 1
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
+def test_the_same_command_gives_the_same_bytes_whatever_the_hash_seed_and_the_workers(whole, tmp_path, hash_seed):
+    finished = outcross(
+        "run", whole / "tiny.yaml", "--out", tmp_path / "run", "--workers", 1 if hash_seed == "1" else 2, PYTHONHASHSEED=hash_seed
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert contents(tmp_path / "run") == contents(whole / "run")
+    assert set(done(tmp_path / "run").values()) == {1}  # arms share generation 0, whichever worker is first
+
+
+def test_a_finished_run_does_nothing_when_asked_again_and_only_its_own_steps_when_a_metric_is_added(whole, tmp_path):
+    finished = outcross("run", whole / "tiny.yaml", "metrics=[held_out]", "--out", tmp_path / "run", "--workers", 1)
+    assert finished.returncode == 0, finished.stderr
+    before = done(tmp_path / "run")
+    assert outcross("run", whole / "tiny.yaml", "metrics=[held_out]", "--out", tmp_path / "run", "--workers", 1).returncode == 0
+    assert done(tmp_path / "run") == before
+    assert (
+        outcross(
+            "run", whole / "tiny.yaml", "metrics=[held_out, tail_survival]", "--out", tmp_path / "run", "--workers", 1
+        ).returncode
+        == 0
+    )
+    added = done(tmp_path / "run") - before
+    ledger = {entry["key"]: entry for entry in map(json.loads, (tmp_path / "run" / "ledger.jsonl").read_text().splitlines())}
+    assert {ledger[key]["stream"][3] for key in added} == {"tail_survival"}
+    assert len(added) == 5  # generation 0 once for both arms, then two generations of two arms
+
+
+def test_ctrl_c_stops_within_two_seconds_and_the_same_command_goes_on(whole, tmp_path):
+    for workers in ("1", "2"):
+        command = [
+            sys.executable,
+            "-m",
+            "outcross",
+            "run",
+            str(whole / "tiny.yaml"),
+            "training.start.pretrained.steps=4000",
+            "--out",
+            str(tmp_path / workers),
+            "--workers",
+            workers,
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        time.sleep(6)
+        asked = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+        assert time.monotonic() - asked < 4  # a second or two; the margin is for a machine under load
+        assert process.returncode == 130
+        assert error == "outcross: interrupted; run the same command again to go on\n"
+
+
+def test_a_damaged_ledger_line_and_a_corrupted_output_are_found_and_only_those_steps_redone(whole, tmp_path):
+    run = tmp_path / "run"
+    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    expected, before = contents(run), done(run)
+    text = next(iter(sorted((run / "steps").glob("*/text.parquet"))))
+    text.write_bytes(text.read_bytes()[:-7] + b"corrupt")
+    lines = (run / "ledger.jsonl").read_text().splitlines(keepends=True)
+    truncated = json.loads(lines[5])["key"]
+    (run / "ledger.jsonl").write_text("".join([*lines[:5], lines[5][:100] + "\n", *lines[6:-1], lines[-1][:-20]]))
+    finished = outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1)
+    assert finished.returncode == 0, finished.stderr
+    assert contents(run) == expected
+    assert set(done(run) - before) == {text.parent.name, truncated, json.loads(lines[-1])["key"]}
+
+
+def test_another_experiment_is_refused_with_its_field_and_forked_with_what_still_fits(whole, tmp_path):
+    run = tmp_path / "run"
+    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    refused = outcross("run", whole / "tiny.yaml", "training.steps=7", "--out", run)
+    assert refused.returncode == 2
+    assert refused.stderr == "outcross: training.steps was 6, now 7; start a new run with another --out, or pass --fork\n"
+    forked = outcross("run", whole / "tiny.yaml", "training.steps=7", "--out", run, "--workers", 1, "--fork")
+    assert forked.returncode == 0, forked.stderr
+    verbs = [json.loads(line)["verb"] for line in (tmp_path / "run-fork-1" / "timing.jsonl").read_text().splitlines()]
+    assert "gather" not in verbs  # the human data were taken over
+
+
+def test_growth_extends_a_run_and_another_seed_differs_within_the_printed_interval(whole, tmp_path):
+    run = tmp_path / "run"
+    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    before = done(run)
+    assert outcross("run", whole / "tiny.yaml", "generations=4", "sweep.seed=[0, 1]", "--out", run, "--workers", 1).returncode == 0
+    assert all(done(run)[key] == 1 for key in before)
+    readings = polars.read_parquet(run / "readings.parquet").filter(metric="held_out_perplexity", generation=0, arm="replace")
+    first, second = readings.filter(seed=0).row(0, named=True), readings.filter(seed=1).row(0, named=True)
+    assert first["value"] != second["value"]
+    assert first["low"] <= second["high"] and second["low"] <= first["high"]
