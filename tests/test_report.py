@@ -223,7 +223,7 @@ def gaussian_study(tmp_path_factory):
     return read(leave(folder, gaussian_readings(), laws=gaussian_laws()), METRICS)
 
 
-class Page(HTMLParser):
+class Written(HTMLParser):
     """The page as a browser's parser takes it: tags with attributes, the text of table cells, scripts."""
 
     def __init__(self, html: str):
@@ -249,8 +249,8 @@ class Page(HTMLParser):
         self.open = ""
 
 
-def page_of_study(study, folder) -> Page:
-    return Page(write(study, folder / "report.html").read_text(encoding="utf-8"))
+def page_of_study(study, folder) -> Written:
+    return Written(write(study, folder / "report.html").read_text(encoding="utf-8"))
 
 
 def tiny(**changes) -> Study:
@@ -295,7 +295,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         runs=(Run(hostile, hostile, hostile, 1, 1.0, hostile),),
     )
     html = write(study, tmp_path / "report.html").read_text(encoding="utf-8")
-    page = Page(html)
+    page = Written(html)
     ours = page_of_study(tiny(), tmp_path)
     assert page.scripts == ours.scripts and len(page.scripts) == 1
     assert not {"img", "textarea"} & {tag for tag, _ in page.tags}
@@ -437,7 +437,7 @@ def test_a_long_study_stays_under_a_megabyte_and_says_what_it_leaves_out(tmp_pat
     samples = tuple(Sample(arm, g, p, "start", "<&" * 400) for arm in arms for g in range(10) for p in range(8))
     target = write(Study("long", arms, readings, samples), tmp_path / "report.html")
     assert target.stat().st_size < 1_000_000
-    words = " ".join(Page(target.read_text()).words)
+    words = " ".join(Written(target.read_text()).words)
     assert "all of them are in readings.parquet" in words and "more prompts are in samples.parquet" in words
 
 

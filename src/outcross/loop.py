@@ -35,6 +35,12 @@ class Generation:
     drawn: Part
     kept: Part
     readings: dict[str, Made[tuple[Reading, ...]]]
+    """By metric."""
+
+    @property
+    def measured(self) -> tuple[Reading, ...]:
+        """The readings of all metrics."""
+        return tuple(reading for made in self.readings.values() for reading in made.value)
 
 
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:

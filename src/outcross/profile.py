@@ -47,6 +47,7 @@ DEFINITIONS: dict[str, str] = {
 }
 """The eight definitions of arXiv 2503.03150 in its order, each in one sentence."""
 
+VARIANCE, TAILS = "collapsing variance", "disappearance of real tail data"
 Z = 1.959964
 
 
@@ -75,13 +76,14 @@ class Thresholds:
     """Risk ratio to generation 0 that counts as catastrophic. A loss counts as its perplexity, so 2 is one bit a token
     more. An unbiased estimator that accumulates never passes pi^2/6 = 1.64 (Dey and Donoho 2410.22812)."""
     margin: float = 0.05
-    """Smallest change worth naming: a fraction of generation 0 or of the floor (nats or true variances for a slope)."""
+    """Smallest change worth naming: a fraction of generation 0 or of the floor; in nats or true variances for what the
+    last doubling of the fits brought; a difference of exponents."""
     excess_share: float = 0.01
     """Smallest share of unlikely blocks beyond the floor worth naming, in [0, 1]."""
     flat: float = 0.25
     """Rise of the risk, in nats a token or true variances, below which it counts as nearly flat (early collapse)."""
     far_loss: float = math.log(10)
-    """Rise of the loss, in nats a token, from which little resemblance is left (late collapse): ten times the perplexity."""
+    """Rise of the loss, in nats a token, from which little resemblance is left (late collapse): 10 × the perplexity."""
     far_distance: float = 1.0
     """The same for squared distances: as far off as the true law is wide, in true variances."""
     remains: float = 0.1
@@ -108,29 +110,24 @@ class Profile:
         for answer in (*self.answers, self.early, self.late):
             if answer.definition == definition:
                 return answer
-        raise KeyError(
-            f"{definition!r} is no definition; known: {', '.join(DEFINITIONS)}, early collapse, late collapse"
-        )
+        raise KeyError(f"{definition!r} is no definition; known: {', '.join(DEFINITIONS)}, early collapse, late collapse")
 
     def frame(self) -> pl.DataFrame:
         """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come last."""
         import polars as pl
 
-        rows = [
-            {"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in (*self.answers, self.early, self.late)
-        ]
+        rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in (*self.answers, self.early, self.late)]
         numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
         words = dict.fromkeys(("arm", "definition", "answer", "note"), pl.String)
         return pl.DataFrame(rows, schema_overrides=numbers | words | {"seed": pl.Int64, "when": pl.Int64})
 
 
-def profile(
-    readings: pl.DataFrame, *, arm: str, seed: int | None = None, thresholds: Thresholds | None = None
-) -> Profile:
+def profile(readings: pl.DataFrame, *, arm: str, seed: int | None = None, thresholds: Thresholds | None = None) -> Profile:
     """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse.
 
     `readings` is a run's readings.parquet (columns run, arm, seed, generation, metric, aspect, value, low, high, method,
-    n, note); other arms are only read where a scaling law wants them. All seeds are taken together unless `seed` is given.
+    n, note); other arms are only read where a scaling law wants them. All seeds are taken together unless `seed` says
+    which one.
     BadInput where the arm or seed is not there, or the arm is found in several runs.
 
     The risk is `held_out_loss` (or the log of `held_out_perplexity`) where there is one, in nats a token; a ratio of
@@ -144,10 +141,10 @@ def profile(
         "catastrophic increase of population risk": lambda: _catastrophe(_risk(chosen), limits),
         "any increase of population risk": lambda: _increase(_risk(chosen), limits),
         "asymptotically diverging population risk": lambda: _divergence(_risk(chosen), limits),
-        "collapsing variance": lambda: _narrowing(_spread(chosen), limits),
+        VARIANCE: lambda: _narrowing(_spread(chosen), limits),
         "change in scaling law": lambda: _scaling(_sizes(readings, chosen, arm, seed), limits),
         "disappearance or entanglement of real modes": lambda: _lost_modes(chosen, limits),
-        "disappearance of real tail data": lambda: _lost_tails(chosen, limits),
+        TAILS: lambda: _lost_tails(chosen, limits),
         "appearance of hallucinated data": lambda: _hallucination(chosen, limits),
     }
     answers = tuple(_asked(name, question) for name, question in questions.items())
@@ -243,9 +240,9 @@ class Course:
     def bend(self) -> Interval | None:
         """The change over the last doubling of the fits less the change over the doubling before; None under four fits.
 
-        R(T) - 2 R(T/2) + R(T/4), T = g + 1, read between generations along straight lines. By Cauchy's condensation, steps that shrink as a power of
-        1/T add up to a limit exactly where doublings bring less and less: negative for a rise that levels off, 0 for a
-        logarithm, positive for a line.
+        R(T) - 2 R(T/2) + R(T/4), T = g + 1, read between generations along straight lines. By Cauchy's condensation,
+        steps that shrink as a power of 1/T add up to a limit exactly where doublings bring less and less: negative for a
+        rise that levels off, 0 for a logarithm, positive for a line.
         """
         fits = self.generations + 1.0
         if fits[-1] < 4 * fits[0]:
@@ -254,8 +251,13 @@ class Course:
         bend = self.sum(last - 2 * half + quarter)
         return self._widened(bend, fits.size - math.ceil(fits.size / 3), math.sqrt(0.75 * fits[-1]))
 
+    def last_doubling(self) -> Interval:
+        """The change from half the fits to all of them, T = g + 1."""
+        fits = self.generations + 1.0
+        return self.sum(_between(fits, fits[-1]) - _between(fits, fits[-1] / 2))
+
     def _widened(self, number: Interval, first: int, scale: float) -> Interval:
-        """Where there is one seed: the interval made no narrower than `scale` times the scatter of the steps since `first`."""
+        """Where there is one seed: an interval no narrower than `scale` times the scatter of the steps since `first`."""
         steps = np.diff(self.values[0, first:]) / np.diff(self.generations[first:])
         if len(self.values) > 1 or steps.size < 2:
             return number
@@ -317,9 +319,7 @@ class Readings:
             notes = [note for note in found["note"].to_list() if note]
             raise NotApplicable(f"{metric}: {notes[0]}" if notes else f"no reading of {_named(metric, aspect)}")
         seeds = _distinct(values, "seed")
-        generations = [
-            generation for (generation,), rows in values.group_by("generation") if rows["seed"].n_unique() == len(seeds)
-        ]
+        generations = [generation for (generation,), rows in values.group_by("generation") if rows["seed"].n_unique() == len(seeds)]
         if 0 not in generations:
             raise NotApplicable(f"{_named(metric, aspect)} was not read at generation 0, so nothing compares with it")
         return _course(values, sorted(generations), seeds, _named(metric, aspect))
@@ -421,9 +421,7 @@ def _spread(readings: Readings) -> Spread:
         return _logged_spread("log distinct_2", readings.course("distinct_2"), caveat)
 
     makers = (lambda: Spread("log_variance", readings.course("log_variance")), of_states, of_trace, of_text)
-    return _first(
-        makers, "no reading of a variance: log_variance, concentration, spread_ratio, or distinct_2 in its place"
-    )
+    return _first(makers, "no reading of a variance: log_variance, concentration, spread_ratio, or distinct_2 in its place")
 
 
 def _logged_spread(name: str, course: Course, caveat: str = "") -> Spread:
@@ -458,19 +456,22 @@ def _since(generations: np.ndarray, holds: Sequence[bool]) -> int | None:
 
 def _answer(verdict: Verdict, number: Interval | None, when: int | None, note: str) -> Answer:
     """An answer whose definition is still to be named; ends that are not finite are left out."""
-    ends = [None if end is None or not math.isfinite(end) else float(end) for end in number or (None, None, None)]
-    return Answer("", verdict, *ends, when if verdict == "yes" else None, note)
+    value, low, high = (end if end is not None and math.isfinite(end) else None for end in number or (None, None, None))
+    return Answer("", verdict, value, low, high, when if verdict == "yes" else None, note)
 
 
 def _compared(risk: Risk) -> list[Interval]:
     """Risk ratios to generation 0 for every later generation."""
     if risk.course.generations.size < 2:
         raise NotApplicable(f"{risk.metric} has one generation, so nothing has changed yet")
-    return [Interval(*map(_exponential, change)) for change in risk.logs.changes()]
+    return [_exponential(change) for change in risk.logs.changes()]
 
 
-def _exponential(number: float) -> float:
-    return math.exp(number) if number < 700 else math.inf
+def _exponential(number: Interval) -> Interval:
+    """The ratio of which `number` is the log; ends that say nothing still say nothing."""
+    with np.errstate(over="ignore"):
+        value, low, high = np.exp(number).tolist()
+    return Interval(value, low if math.isfinite(number.low) else -math.inf, high)
 
 
 def _catastrophe(risk: Risk, limits: Thresholds) -> Answer:
@@ -481,16 +482,14 @@ def _catastrophe(risk: Risk, limits: Thresholds) -> Answer:
     when = _since(later, [ratio.low > limits.catastrophe for ratio in ratios])
     is_safe = all(ratio.high < limits.catastrophe for ratio in ratios)
     note = (
-        f"Largest risk ratio to generation 0 {ratios[peak]} at generation {later[peak]}, threshold {limits.catastrophe:g}; "
-        f"{_kind_of_ratio(risk)}; {risk.span()}."
+        f"Largest risk ratio to generation 0 {ratios[peak]} at generation {later[peak]}, "
+        f"threshold {limits.catastrophe:g}; {_kind_of_ratio(risk)}; {risk.span()}."
     )
     return _answer("yes" if when is not None else "no" if is_safe else "cannot_tell", ratios[peak], when, note)
 
 
 def _kind_of_ratio(risk: Risk) -> str:
-    return (
-        "a ratio of perplexities" if risk.is_loss else "a ratio of excess risks, so small errors may give large ratios"
-    )
+    return "a ratio of perplexities" if risk.is_loss else "a ratio of excess risks, so small errors may give large ratios"
 
 
 def _increase(risk: Risk, limits: Thresholds) -> Answer:
@@ -529,9 +528,9 @@ def _divergence(risk: Risk, limits: Thresholds) -> Answer:
         bend = course.bend()
         verdict, why = _bent(bend)
         return _answer(verdict, slope, start, f"{rate}: still rising; {why}.")
-    ahead = slope.high * (course.generations[-1] + 1)
-    if slope.high <= 0 or ahead < limits.margin:
-        note = f"{rate}: level, for a run as long again would add less than {limits.margin:g} {risk.unit}."
+    rise = course.last_doubling()
+    if slope.high <= 0 or rise.high < limits.margin:
+        note = f"{rate}: level; the last doubling of the fits brought {rise} {risk.unit}, small below {limits.margin:g}."
         return _answer("no", slope, None, note)
     return _answer("cannot_tell", slope, None, f"{rate}: neither a rise nor its absence is sure.")
 
@@ -555,9 +554,7 @@ def _narrowing(spread: Spread, limits: Thresholds) -> Answer:
     course, caveat = spread.course, f" ({spread.caveat})" if spread.caveat else ""
     if course.generations.size < 2:
         if spread.gone is not None:
-            return _answer(
-                "yes", None, spread.gone, f"Nothing varies from generation {spread.gone} on; {spread.name}{caveat}."
-            )
+            return _answer("yes", None, spread.gone, f"Nothing varies from generation {spread.gone} on; {spread.name}{caveat}.")
         raise NotApplicable(f"{spread.name} has one generation, so it has no slope")
     slope, changes = course.slope(), course.changes()
     when = _since(course.generations[1:], [change.high < 0 for change in changes])
@@ -578,9 +575,7 @@ def _narrowing(spread: Spread, limits: Thresholds) -> Answer:
         return _answer(verdict, slope, when, f"{rate}: falling; {why}.")
     if changes[-1].low > math.log(1 - limits.margin):
         verdict: Verdict = "cannot_tell" if spread.name == "log spread_ratio" else "no"
-        return _answer(
-            verdict, slope, None, f"{rate}: the last generation surely keeps {1 - limits.margin:g} of generation 0's."
-        )
+        return _answer(verdict, slope, None, f"{rate}: the last generation surely keeps {1 - limits.margin:g} of generation 0's.")
     return _answer("cannot_tell", slope, None, f"{rate}: neither a fall nor its absence is sure.")
 
 
@@ -631,19 +626,18 @@ def _scaling(risks: dict[int, Risk], limits: Thresholds) -> Answer:
     def summed(select: Callable[[Risk], np.ndarray]) -> Interval:
         parts = [risk.course.logged().sum(select(risk)) for risk in risks.values()]
         halves = np.array([part.high - part.value for part in parts])
-        return _interval(
-            float(slope_weights @ [part.value for part in parts]), float(np.sqrt(slope_weights**2 @ halves**2))
-        )
+        return _interval(float(slope_weights @ [part.value for part in parts]), float(np.sqrt(slope_weights**2 @ halves**2)))
 
     changes = [summed(lambda risk, later=later: at(risk, later) - at(risk, 0)) for later in generations[1:]]
     first, last = summed(lambda risk: at(risk, 0)), summed(lambda risk: at(risk, generations[-1]))
     when = _since(np.array(generations[1:]), [change.low > 0 or change.high < 0 for change in changes])
     is_same = all(max(-change.low, change.high) < limits.margin for change in changes)
-    name = next(iter(risks.values())).metric
+    risk = next(iter(risks.values()))
+    caveat = "; of the whole loss, whose floor flattens it" if risk.is_loss else ""
     note = (
-        f"Exponent of {name} across rows {', '.join(map(str, risks))}: {first.value:.3g} at generation 0, {last.value:.3g} at "
-        f"generation {generations[-1]}; it changed by {changes[-1]}: yes if surely not 0, no if surely within {limits.margin:g}"
-        f"{'; of the whole loss, whose floor flattens it' if next(iter(risks.values())).is_loss else ''}."
+        f"Exponent of {risk.metric} across rows {', '.join(map(str, risks))}: {first.value:.3g} at generation 0, "
+        f"{last.value:.3g} at generation {generations[-1]}; it changed by {changes[-1]}: yes if surely not 0, "
+        f"no if surely within {limits.margin:g}{caveat}."
     )
     return _answer("yes" if when is not None else "no" if is_same else "cannot_tell", changes[-1], when, note)
 
@@ -658,9 +652,7 @@ def _kept(readings: Readings, metric: str, aspect: str = "", is_count: bool = Fa
         return course.over(replace(floor, errors=np.nan_to_num(floor.errors))), "its floor in human data"
     if course.values[:, 0].min() <= 0:
         raise NotApplicable(f"{_named(metric, aspect)} was 0 at generation 0 and has no floor")
-    start = replace(
-        course, values=np.repeat(course.values[:, :1], course.generations.size, axis=1), errors=0 * course.errors
-    )
+    start = replace(course, values=np.repeat(course.values[:, :1], course.generations.size, axis=1), errors=0 * course.errors)
     return course.over(start), "generation 0, so what the first fit lost is not counted"
 
 
@@ -671,12 +663,15 @@ def _lost_modes(readings: Readings, limits: Thresholds) -> Answer:
     generations, parts = _against_one(kept, of)
     when = _since(generations, [part.high < 1 for part in parts])
     is_whole = all(part.low > 1 - limits.margin for part in parts)
-    note = f"{name} of the last generation is {parts[-1]} of {of}: yes if surely below 1, no if surely above {1 - limits.margin:g}."
+    note = (
+        f"{name} of the last generation is {parts[-1]} of {of}: yes if surely below 1, "
+        f"no if every generation is surely above {1 - limits.margin:g}."
+    )
     return _answer("yes" if when is not None else "no" if is_whole else "cannot_tell", parts[-1], when, note)
 
 
 def _against_one(kept: Course, of: str) -> tuple[np.ndarray, list[Interval]]:
-    """Shares to compare with 1: of a floor at every generation, of generation 0 at the later ones (less its own error)."""
+    """Shares to compare with 1: of a floor at every generation, of generation 0 at the later ones."""
     if of.startswith("its floor"):
         return kept.generations, [kept.at(place) for place in range(kept.generations.size)]
     if kept.generations.size < 2:
@@ -702,9 +697,7 @@ def _tails(readings: Readings) -> tuple[Course, str, str]:
     return (
         mean,
         of,
-        ", ".join(
-            f"{part[0] or 'all'}: {course.at(-1).value:.2f}" for part, course in zip(parts, courses, strict=True)
-        ),
+        ", ".join(f"{part[0] or 'all'}: {course.at(-1).value:.2f}" for part, course in zip(parts, courses, strict=True)),
     )
 
 
@@ -728,8 +721,8 @@ def _lost_tails(readings: Readings, limits: Thresholds) -> Answer:
     when = _since(generations, [part.high < 1 for part in parts])
     is_kept = all(part.low > 1 - limits.margin for part in parts)
     note = (
-        f"tail_survival of the last generation is {parts[-1]} of {of}, mean of the bands ({bands}): no if every generation is "
-        f"surely above {1 - limits.margin:g}, else yes if surely below 1."
+        f"tail_survival of the last generation is {parts[-1]} of {of}, mean of the bands ({bands}): "
+        f"no if every generation is surely above {1 - limits.margin:g}, else yes if surely below 1."
     )
     return _answer("no" if is_kept else "yes" if when is not None else "cannot_tell", parts[-1], when, note)
 
@@ -751,8 +744,8 @@ def _hallucination(readings: Readings, limits: Thresholds) -> Answer:
     is_human = all(part.high < limits.excess_share for part in parts)
     note = (
         f"Share of generated blocks above the human 99.9th percentile of perplexity under generation 0 is "
-        f"{course.at(-1).value:.3g}, {parts[-1]} beyond {of} ({floor.at(-1).value:.3g}): no if every generation is surely below "
-        f"{limits.excess_share:g}, else yes if surely above 0."
+        f"{course.at(-1).value:.3g}, {parts[-1]} beyond {of} ({floor.at(-1).value:.3g}): "
+        f"no if every generation is surely below {limits.excess_share:g}, else yes if surely above 0."
     )
     return _answer("no" if is_human else "yes" if when is not None else "cannot_tell", parts[-1], when, note)
 
@@ -764,26 +757,21 @@ def _early(readings: Readings, answers: tuple[Answer, ...], limits: Thresholds) 
     the decoding lost is no collapse over generations.
     """
     said = {answer.definition: answer.answer for answer in answers}
-    signs = {
-        "collapsing variance": lambda: _spread(readings).course,
-        "disappearance of real tail data": lambda: _tails(readings)[0],
-    }
+    signs = {VARIANCE: lambda: _spread(readings).course, TAILS: lambda: _tails(readings)[0]}
     asked = [name for name in signs if said[name] != "not_applicable"]
     if not asked:
         raise NotApplicable("no reading of tails or spread")
     going = {name: _since_start(signs[name]()) for name in asked if said[name] == "yes"}
     starts = {name: start for name, start in going.items() if start is not None}
     if not starts:
-        unsure = [name for name in asked if said[name] != "no"]
+        unsure = [name for name in asked if said[name] == "cannot_tell"]
         if unsure:
-            return _answer("cannot_tell", None, None, f"Whether tails or spread go is not sure ({', '.join(unsure)}).")
-        return _answer("no", None, None, "Neither tails nor spread go.")
+            return _answer("cannot_tell", None, None, f"Not sure whether these go: {', '.join(unsure)}.")
+        return _answer("no", None, None, "Neither tails nor spread were seen to go after generation 0.")
     try:
         risk = _risk(readings)
     except NotApplicable as reason:
-        return _answer(
-            "cannot_tell", None, None, f"{', '.join(starts)}, but whether the risk was flat is unknown: {reason}."
-        )
+        return _answer("cannot_tell", None, None, f"{', '.join(starts)}, but whether the risk was flat is unknown: {reason}.")
     return _dated(risk, starts, limits)
 
 
@@ -802,9 +790,7 @@ def _dated(risk: Risk, starts: dict[str, int], limits: Thresholds) -> Answer:
         return _answer("cannot_tell", None, None, f"{what}, where {risk.metric} was not read.")
     rise = rises[begun[0]]
     verdict: Verdict = "no" if all(rises[generation].low >= limits.flat for generation in begun) else "cannot_tell"
-    return _answer(
-        verdict, rise, None, f"{what}, but {risk.metric} had risen by {rise} at generation {begun[0]}, {limit}."
-    )
+    return _answer(verdict, rise, None, f"{what}, but {risk.metric} had risen by {rise} at generation {begun[0]}, {limit}.")
 
 
 def _since_start(course: Course) -> int | None:
@@ -812,7 +798,7 @@ def _since_start(course: Course) -> int | None:
 
 
 def _late(readings: Readings, limits: Thresholds) -> Answer:
-    """Little resemblance left: the risk has risen far, or hardly any spread remains (Shumailov et al., Definition 2.1)."""
+    """Little resemblance left: the risk has risen far, or hardly any spread remains (Shumailov et al., Def. 2.1)."""
     signs = [sign for sign in (_far(readings, limits), _narrow(readings, limits)) if sign is not None]
     if not signs:
         raise NotApplicable("no reading of a risk or a spread over two generations")
@@ -843,13 +829,11 @@ def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:
         spread = _spread(readings)
     except NotApplicable:
         return None
-    changes = [Interval(*map(_exponential, change)) for change in spread.course.changes()]
+    changes = [_exponential(change) for change in spread.course.changes()]
     when = _since(spread.course.generations[1:], [change.high <= limits.remains for change in changes])
     if spread.gone is not None:
         when = spread.gone if when is None else when
-        return _answer(
-            "yes", changes[-1] if changes else None, when, f"Nothing varies from generation {spread.gone} on."
-        )
+        return _answer("yes", changes[-1] if changes else None, when, f"Nothing varies from generation {spread.gone} on.")
     if not changes:
         return None
     is_wide = all(change.low > limits.remains for change in changes) and spread.name != "log spread_ratio"
@@ -867,8 +851,8 @@ class AbsorptionTime:
     """Mean generation at which chains have one state left, with its 95 % interval and the number of chains or seeds.
 
     In generations, g = 0 the human fit; add one for the papers' number of fits T. `is_lower_bound`: some chain had not
-    collapsed at the last generation, so the mean time is at least `value` (and `high` bounds the truncated mean only). One
-    chain has no interval.
+    collapsed at the last generation, so the mean time is at least `value` (and `high` bounds the truncated mean only).
+    One chain has no interval.
     """
 
     value: float

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -116,9 +116,8 @@ def _run_arm(job: Job, emit: runtime.Emit) -> None:
 
     for generation in run(experiment, Ledger(job.folder, watch, job.reuse)):
         _name(job, generation)
-        readings = tuple(reading for made in generation.readings.values() for reading in made.value)
         samples = _samples(generation) if experiment.human.is_text else ()
-        emit(Ended(name, experiment.seed, generation.g, readings, samples, is_new=any(fresh)))
+        emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
         fresh.clear()
 
 
@@ -155,17 +154,24 @@ def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> No
 
     order = {arm.name: i for i, arm in enumerate(made)}
     ended = sorted(ended, key=lambda one: (order[one.arm], one.seed, one.generation))
-    run = made[0].experiment.name
-    rows = []
-    for one in ended:
-        for reading in one.readings:
-            value = None if reading.estimate is None else reading.estimate
-            numbers = (None,) * 5 if value is None else (value.value, value.low, value.high, value.method, value.n)
-            rows.append((run, one.arm, one.seed, one.generation, reading.metric, reading.aspect, *numbers, reading.note))
-    _write(folder / "readings.parquet", polars.DataFrame(rows, schema=READINGS, orient="row"))
+    readings = tabulate(made[0].experiment.name, [(one.arm, one.seed, one.generation, one.readings) for one in ended])
+    _write(folder / "readings.parquet", readings)
     samples = [(one.arm, one.seed, one.generation, *sample) for one in ended for sample in one.samples]
     if samples:
         _write(folder / "samples.parquet", polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"))
+
+
+def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
+    """The readings of (arm, seed, generation, readings) as a polars frame, a row a reading."""
+    import polars
+
+    rows = []
+    for arm, seed, generation, readings in ended:
+        for reading in readings:
+            told = reading.estimate
+            numbers = (None,) * 5 if told is None else (told.value, told.low, told.high, told.method, told.n)
+            rows.append((run, arm, seed, generation, reading.metric, reading.aspect, *numbers, reading.note))
+    return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 
 READINGS = {

@@ -68,10 +68,123 @@ class Words:
         """The lowest cluster (a number for each block) that each spelling occurs in, (spellings,)."""
         return lowest(self.ids, clusters[self.blocks], len(self.spellings))
 
-    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Runs of n words inside a block, numbered so that equal runs have equal numbers 0, 1, …, and the block of each."""
-        codes, blocks = self.ids, self.blocks
-        for length in range(1, n):
-            starts = self.blocks[: codes.size] == self.blocks[length : length + codes.size] if codes.size else np.zeros(0, bool)
-            raise NotImplementedError(starts, blocks)
-        return np.unique(codes, return_inverse=True)[1], blocks
+    @cached_property
+    def runs(self) -> dict[int, Runs]:
+        """Runs of 1, 2, 3 and 4 words; none crosses the end of a block."""
+        starts, codes, found = np.arange(len(self)), self.ids, {}
+        for n in range(1, LONGEST + 1):
+            ends = starts + n - 1
+            inside = ends < len(self)
+            inside[inside] = self.blocks[starts[inside]] == self.blocks[ends[inside]]
+            starts, codes = starts[inside], codes[inside]
+            # Numbered anew at every length, so that the product stays far below 2⁶³.
+            codes = np.unique(codes.astype(np.int64) * len(self.spellings) + self.ids[starts + n - 1], return_inverse=True)[1] if n > 1 else codes
+            found[n] = Runs(codes, self.blocks[starts])
+        return found
+
+
+LONGEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Running n-grams of words: equal runs have equal codes."""
+
+    codes: np.ndarray  # (runs,)
+    blocks: np.ndarray  # (runs,)
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+    @property
+    def distinct(self) -> int:
+        return np.unique(self.codes).size
+
+    def inside(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct runs and all runs inside each of n blocks, two arrays (n,)."""
+        pairs = np.unique(self.blocks.astype(np.int64) * (self.codes.max(initial=0) + 1) + self.codes)
+        distinct = np.bincount(pairs // (self.codes.max(initial=0) + 1), minlength=n)
+        return distinct, np.bincount(self.blocks, minlength=n)
+
+
+def lowest(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """The lowest value that goes with each id below n; the largest integer for one that does not occur."""
+    found = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(found, ids, values)
+    return found
+
+
+@remembered
+def words(blocks: Blocks) -> Words:
+    """The words of every block, block ends dropped."""
+    return count(map(inner, blocks.texts))
+
+
+def count(texts: Iterable[str]) -> Words:
+    """The words of texts as they are.
+
+    >>> found = count(["Don't don’t stop: 24 dogs", ""])
+    >>> found.spellings, found.per_block.tolist()
+    (("don't", 'don’t', 'stop', 'dogs'), [4, 0])
+    """
+    many = [spoken(text) for text in texts]
+    numbers: dict[str, int] = {}
+    ids = np.fromiter((numbers.setdefault(word, len(numbers)) for one in many for word in one), np.int64)
+    blocks = np.repeat(np.arange(len(many)), [len(one) for one in many])
+    return _worded(Words(tuple(numbers), ids, blocks, len(many)))
+
+
+def inner(text: str) -> str:
+    """A block without its first and its last piece, which a cut may have maimed.
+
+    >>> inner("tain the dogs bar"), inner("日本語"), inner("dogs")
+    (' the dogs ', '本', '')
+    """
+    first, last = _ends()
+    text = text[first.match(text).end() :] if text.strip() else ""
+    backwards = text[::-1]
+    return backwards[last.match(backwards).end() :][::-1] if text.strip() else ""
+
+
+def spoken(text: str) -> list[str]:
+    """The runs that may be words, lower-case: bare numbers are still among them."""
+    return _run().findall(text.lower())
+
+
+def _worded(found: Words) -> Words:
+    """Without the spellings that hold no letter."""
+    has_letter = np.fromiter((any(map(str.isalpha, spelling)) for spelling in found.spellings), bool, len(found.spellings))
+    number = np.cumsum(has_letter) - 1
+    here = has_letter[found.ids]
+    spellings = tuple(spelling for spelling, is_word in zip(found.spellings, has_letter, strict=True) if is_word)
+    return Words(spellings, number[found.ids[here]], found.blocks[here], found.n)
+
+
+@functools.cache
+def _run() -> re.Pattern[str]:
+    letters, marks = _class("LMN"), _class("M")
+    return re.compile(rf"[{UNSPACED}][{marks}]*+|[{letters}]++(?:['’][{letters}]++)*+")
+
+
+@functools.cache
+def _ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The first piece of a text, and of a text written backwards, with the space around it."""
+    marks = _class("M")
+    return (
+        re.compile(rf"\s*+(?:[{UNSPACED}][{marks}]*+|[^\s{UNSPACED}]++)"),
+        re.compile(rf"\s*+(?:[{marks}]*+[{UNSPACED}]|[^\s{UNSPACED}]++)"),
+    )
+
+
+@functools.cache
+def _class(categories: str) -> str:
+    """The characters of these Unicode categories as the inside of a character class, without Han and kana."""
+    unspaced = re.compile(f"[{UNSPACED}]")
+    codes = [code for code in range(0x20000) if unicodedata.category(chr(code))[0] in categories and not unspaced.match(chr(code))]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in _ranges(codes))
+
+
+def _ranges(codes: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """Ascending numbers as ranges without a gap."""
+    breaks = np.flatnonzero(np.diff(codes) > 1)
+    return zip(np.asarray(codes)[[0, *(breaks + 1)]].tolist(), np.asarray(codes)[[*breaks, -1]].tolist(), strict=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
 from outcross.laws import categorical, gaussian
-from outcross.laws.gaussian import Divisor, Moments, Sizes
+from outcross.laws.gaussian import Divisor, HumanRows, Moments, Sizes
 
 
 def expected(
@@ -25,7 +25,7 @@ def expected(
     temperature: float = 1.0,
     human_share: float | None = None,
     human: int | None = None,
-    rows: Literal["redrawn", "fixed", "fresh"] | None = None,
+    rows: HumanRows | None = None,
     weight: float | Literal["golden"] | None = None,
     probabilities: ArrayLike | None = None,
 ) -> np.ndarray | None:
@@ -65,17 +65,17 @@ def expected(
             probabilities=probabilities,
         )
         return None if first is None else np.repeat(first, generations)
-    human_rows = Kept(human_share, human, rows, weight)
+    kept = Kept(human_share, human, rows, weight)
     if learner_kind == "gaussian":
         if policy_kind == "replace" and metric in ("log_variance", "w2"):
             return _replaced(metric, n, generations, dimensions, divisor, temperature)
-        moments = _moments(policy_kind, n, generations, human_rows, divisor, temperature)
+        moments = _moments(policy_kind, n, generations, kept, divisor, temperature)
         if moments is None:
             return None
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
         if metric == "concentration":
-            moments = _moments(policy_kind, n, generations, human_rows, "n", 1.0)
+            moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
             return None if moments is None else categorical.concentration_of(moments.variance, probabilities)
         if policy_kind == "replace" or generations == 1:
             return _counted(metric, int(n), generations, probabilities)  # type: ignore[arg-type]
@@ -88,8 +88,8 @@ class Kept:
 
     share: float | None
     human: int | None
-    rows: str | None
-    weight: float | str | None
+    rows: HumanRows | None
+    weight: float | Literal["golden"] | None
 
 
 def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Divisor, temperature: float):
@@ -133,9 +133,8 @@ def _needed(value, policy_kind: str, name: str):
 def _weighted(n: int, generations: int, kept: Kept, options: dict) -> Moments:
     is_fresh = kept.rows == "fresh"
     human = _needed(kept.human, "weighted with fresh rows", "human") if is_fresh else n
-    weight = _needed(kept.weight, "weighted", "weight")
-    if weight == "golden":
-        weight = gaussian.best_weight(human / n)
+    told = _needed(kept.weight, "weighted", "weight")
+    weight = gaussian.best_weight(human / n) if told == "golden" else told
     human_rows = "fresh" if is_fresh else "fixed"
     return gaussian.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight, **options)
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from outcross.data import Vectors
 from outcross.errors import BadInput
@@ -25,8 +26,17 @@ class Gaussian(Learner):
     learns = ("vectors",)
 
     divisor: Literal["n", "n-1"] = "n-1"
+    known_variance: Annotated[float, Field(gt=0)] | None = None
+    """The variance of every dimension where it is known and only the mean is fitted (He et al.'s setting)."""
 
     def fit(self, records, weights, start, training, rng):
+        fitted = self._fitted(records, weights)
+        if self.known_variance is None:
+            return fitted
+        known = self.known_variance * np.eye(records.dimensions)
+        return NormalModel(fitted.mean, np.broadcast_to(known, fitted.covariance.shape).copy())
+
+    def _fitted(self, records, weights):
         n = len(records)
         if n < 2 and self.divisor == "n-1":
             raise BadInput(f"gaussian with divisor n-1 needs at least 2 records, got {n}")

@@ -158,7 +158,7 @@ class _CpuAttention(torch.autograd.Function):
         queries, keys, values, shares = ctx.saved_tensors
         gradient = gradients[0].flatten(0, 1)
         scores = torch.bmm(gradient, values.transpose(1, 2)) * queries.shape[2] ** -0.5
-        scores = torch._softmax_backward_data(scores, shares, -1, shares.dtype)
+        scores = torch.ops.aten._softmax_backward_data(scores, shares, -1, shares.dtype)
         parts = (
             torch.bmm(scores, keys),
             torch.bmm(scores.transpose(1, 2), queries),

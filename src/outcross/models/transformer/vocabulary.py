@@ -88,7 +88,8 @@ class Vocabulary:
         return cls(path.read_text(encoding="utf-8"))
 
 
-def _to_bytes(token: str) -> bytes:
+def _to_bytes(token: str | None) -> bytes:
+    assert token is not None, "token numbers of a BPE have no gaps"
     return bytes(_BYTE_OF[character] for character in token)
 
 

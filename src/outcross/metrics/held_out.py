@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from outcross.clusters import documents, ratio, totals
+from outcross.data import Blocks
+from outcross.estimate import Estimate, NotApplicable, Reading, read_off
+from outcross.metrics import Metric, Page
+from outcross.recipe import recipe
+from outcross.remembered import remembered
+
+SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"
+
+
+@recipe
+class HeldOut(Metric):
+    """How well the model predicts human text of documents that no generation has seen.
+
+    It sees late collapse, and may stay flat while the tails are lost (Shumailov et al.). Each block stands alone: no context is
+    carried across blocks. The interval resamples documents, for the blocks of one document are alike.
+    """
+
+    reads = ("text",)
+    pages = {
+        "held_out_loss": Page(
+            "held-out loss", "−Σ ln p over all tokens of the held-out human blocks, divided by their number; blocks stand alone.",
+            "nats a token", "that of generation 0", "grows", SHUMAILOV,
+        ),
+        "held_out_perplexity": Page(
+            "held-out perplexity", "exp of the held-out loss: of the mean over tokens, not a mean of exps.",
+            "tokens", "that of generation 0", "grows; the number of kinds of token for a model that knows nothing", SHUMAILOV, log=True,
+        ),
+        "bits_per_byte": Page(
+            "bits per byte", "−Σ log₂ p over the held-out human blocks, divided by their bytes in UTF-8; comparable across tokenisers.",
+            "bits a byte", "that of generation 0", "grows; 8 says as little as chance", "Gao et al., The Pile, arXiv 2101.00027 §3.1",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        reference = evidence.reference
+        surprise, of = nats(evidence.model, reference), documents(reference)
+        tokens = np.full(len(reference), float(reference.tokens.shape[1]))
+        loss = ratio(totals(surprise, of), totals(tokens, of), rng, "documents")
+        yield Reading("held_out_loss", "", loss)
+        yield read_off("held_out_perplexity", "", lambda: exp(loss))
+        yield read_off("bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), rng, "documents"))
+
+
+@remembered
+def nats(model, blocks: Blocks) -> np.ndarray:
+    """−ln p of every block under a model, (n,).
+
+    Scored once for a model and human text that stay in memory: generation 0 is asked at every generation.
+    """
+    surprise = -np.asarray(model.log_prob(blocks), dtype=float)
+    if impossible := int((~np.isfinite(surprise)).sum()):
+        raise NotApplicable(f"{impossible} of {len(blocks)} blocks have no finite likelihood under the model")
+    return surprise
+
+
+def exp(loss: Estimate) -> Estimate:
+    """The exponential of an estimate; NotApplicable where it is too large for a number."""
+    with np.errstate(over="ignore"):
+        value, low, high = (float(np.exp(bound)) for bound in (loss.value, loss.low, loss.high))
+    return Estimate(value, low, high, loss.method, loss.n)
+
+
+def _bytes(blocks: Blocks) -> np.ndarray:
+    size = blocks.column("_bytes")
+    if not (size > 0).all():
+        raise NotApplicable("a held-out block has no bytes")
+    return size

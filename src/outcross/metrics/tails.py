@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+
+from outcross.clusters import documents, share, totals
+from outcross.data import Blocks
+from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.metrics import Metric, Page
+from outcross.recipe import recipe
+from outcross.words import Words, words
+
+BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
+
+
+@recipe
+class TailSurvival(Metric):
+    """Which of the words that people used still occur, by how often they used them: early collapse, which perplexity hides.
+
+    It depends on how much text there is to look in. So it is read beside its floor: the same share for another human sample
+    of as many blocks as were drawn, and only a gap between the two is a loss.
+
+    The interval is one over words, as a sample of the words that people use so often; n counts them. Wilson over words
+    would be too narrow, for the rare words of a document come and go together (a name, a foreign phrase); a bootstrap over drawn
+    blocks is wrong, because a resample holds fewer distinct blocks and so fewer words. So: Wilson at the effective
+    sample size, words in the human documents where they stand (the first, for those that stand in several; blocks, where
+    the human text is one document). That covers both which words are rare and which of them happened to be drawn.
+    """
+
+    reads = ("text",)
+    pages = {
+        "tail_survival": Page(
+            "tail survival",
+            "Of the distinct words that occur so often in the human training text, the share that occurs at all in the drawn text "
+            "(lower case, whole words, block ends dropped).",
+            "fraction", "its floor: human text of as many blocks", "0, the rarest words first", "Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        human, drawn = evidence.human.training.records, words(evidence.drawn.records)
+        clusters, inside = _clusters(human)
+        for band in BANDS:
+            yield read_off("tail_survival", band, lambda band=band: _survival(words(human), drawn, band, clusters, inside))
+        rows = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))[: drawn.n]
+        for band in BANDS:
+            yield read_off("tail_survival", f"floor {band}", lambda band=band: _survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside))
+
+
+def _survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
+    if len(text) == 0:
+        raise NotApplicable("the text to look in has no whole words")
+    least, most = BANDS[band]
+    here = (human.counts >= least) & (human.counts <= most)
+    if not here.any():
+        raise NotApplicable(f"no word occurs {band} times in the human training text")
+    return surviving(human.are_in([text])[here], human.first_cluster(clusters)[here], inside)
+
+
+def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
+    """The share of words alive, each in the cluster where it stands."""
+    return share(totals(alive, clusters), totals(np.ones(alive.size), clusters), "words", inside)
+
+
+def _clusters(human: Blocks) -> tuple[np.ndarray, str]:
+    of = documents(human)
+    return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
+
+
+def _as_many(evidence, rows: np.ndarray, n: int) -> Words:
+    holdout = words(evidence.holdout)
+    if holdout.n < n:
+        raise NotApplicable(f"a floor needs as many other human blocks as were drawn, {n}; there are {holdout.n}")
+    return holdout.take(rows)
