@@ -140,6 +140,19 @@ def test_a_rise_that_has_gone_again_is_no_yes():
     assert answer.answer == "cannot_tell" and "came back" in answer.note
 
 
+def test_chance_alone_seldom_makes_an_increase():
+    """At most 5 % of steady runs say yes however many generations they have: above 7.5 % of these at exactly 5 %: 1 stream in 90."""
+    rng = np.random.default_rng(2503)
+    noise = 4 + 0.01 * rng.standard_normal((400, 8))
+    answers = [profile(course("held_out_loss", row.tolist(), 1.96 * 0.01), arm="replace")[INCREASE].answer for row in noise]
+    assert answers.count("yes") <= 30
+
+
+def test_a_small_error_that_triples_is_an_increase_and_no_catastrophe():
+    found = profile(course("w2", [0.001, 0.002, 0.003, 0.003], 0.0001), arm="replace")
+    assert said(found)[INCREASE] == "yes" and said(found)[CATASTROPHE] == "no"
+
+
 def test_perplexity_stands_in_for_the_loss():
     by_perplexity = course("held_out_perplexity", [61, 66, 74, 81, 88, 95], 1.0, arm="accumulate")
     answer = profile(by_perplexity, arm="accumulate")[CATASTROPHE]

@@ -11,7 +11,7 @@ from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, bootstrap
 
 
-def documents(blocks: Blocks) -> np.ndarray:
+def document_of(blocks: Blocks) -> np.ndarray:
     """The document of each block as a number 0, 1, …, (n,). A block of no known document (-1) is one by itself."""
     told = blocks.column("_document").astype(np.int64)
     own = np.where(told < 0, told.max(initial=0) + 1 + np.arange(told.size), told)

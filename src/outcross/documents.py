@@ -44,7 +44,7 @@ class TokenBlocks:
     """Tokens of the vocabulary, the start token and the 256 bytes among them."""
 
     def load_vocabulary(self, path: Path) -> Any:
-        from outcross.models.transformer.vocabulary import Vocabulary
+        from outcross.vocabulary import Vocabulary
 
         return Vocabulary.load(path)
 
@@ -54,7 +54,7 @@ class TokenBlocks:
         Blocks are cut within documents and what is left of a document at its end is dropped. The original rows, the holdout (as many) and
         the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
         """
-        from outcross.models.transformer.vocabulary import Vocabulary
+        from outcross.vocabulary import Vocabulary
 
         sides = split(documents, held_out, rng)
         vocabulary = Vocabulary.train([document.text for document in sides.training], self.vocabulary)

@@ -17,20 +17,20 @@ from outcross.metrics import METRICS, Metric
 from outcross.models import LEARNERS, Learner
 from outcross.policies import POLICIES, Policy
 from outcross.policies.replace import Replace
-from outcross.recipe import kind, many_of, member, nearest, one_of, recipe
+from outcross.recipe import exactly, kind, many_of, member, nearest, one_of, recipe
 from outcross.schedule import Schedule
 from outcross.sources import SOURCES, Source
 
 
 def _source(value: object) -> object:
-    """`{text: stdlib}`, `{distribution: normal}`, `{path: …}` and `{hub: …}` as members of the family of sources."""
+    """`{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` as members of the family of sources."""
     if not isinstance(value, Mapping) or "kind" in value:
         return value
     told = dict(value)
     for word in ("text", "distribution"):
         if word in told:
             return {"kind": str(told.pop(word))} | told
-    for word in ("path", "hub"):
+    for word in ("path", "hub", "array"):
         if word in told:
             return {"kind": word} | told
     raise BadInput("human must say where the data come from; write text: stdlib, path: FILE, hub: ID or distribution: normal")
@@ -44,10 +44,6 @@ def _growth(value: object) -> object:
     return 1.0 if value == "constant" else value
 
 
-def _draw(value: object) -> object:
-    return Draw(**{str(key): item for key, item in value.items()}) if isinstance(value, Mapping) else value
-
-
 @recipe
 class Experiment:
     """One chain of generations, or many side by side; every field is identity, none says where it runs."""
@@ -58,10 +54,10 @@ class Experiment:
     policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
-    training: Schedule | None = None
+    training: Annotated[Schedule | None, exactly(Schedule, "training")] = None
     rows: Annotated[Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=100)], BeforeValidator(_growth)] = 1.0
     """Records drawn in a generation: `constant` (as many as the original human records), a number, or `{grow: 1.5}` times the last."""
-    draw: Annotated[Draw, BeforeValidator(_draw)] = field(default_factory=Draw)
+    draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
     metrics: Annotated[tuple[Metric, ...], many_of(METRICS, "metrics")] = ()
@@ -79,9 +75,6 @@ class Experiment:
             object.__setattr__(self, "training", Schedule())
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
-        fresh = getattr(self.human, "truth", None) is None
-        if self.policy.fresh_rows(1) and fresh and self.generations > 1 and not self.human.is_text:
-            raise ValueError("fresh human records need a reserve; choose another policy")
         return self
 
     @property
@@ -139,7 +132,16 @@ def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         if not equals or not key:
             raise BadInput(f"{one!r} is no setting; write key=value, as in policy.share=0.2")
         told = override(told, {key.strip(): _scalar(value, one)})
+        _check_not_overruled(told, key.strip(), spec)
     return told
+
+
+def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:
+    arms, sweep = told.get("arms"), told.get("sweep")
+    overruling = [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm] if isinstance(arms, list) else []
+    overruling += [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
+    if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in overruling):
+        raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) before it to run one arm, or give your own arms")
 
 
 def builtin() -> dict[str, Path]:

@@ -1,13 +1,16 @@
-"""Files of human text ↔ documents: plain text, csv, jsonl and parquet, also gzipped. Input is hostile and never executed."""
+"""Files of human data: text (plain, csv, jsonl, parquet, also gzipped) and arrays (npy, npz). Input is hostile, never executed."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import re
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from outcross.documents import Document
 from outcross.errors import BadInput, MachineGaveOut
@@ -114,3 +117,26 @@ def _column(frame, column: str | None, field: str, path: Path) -> list[str]:
     except polars.exceptions.PolarsError:
         raise BadInput(f"{path}: the column {column!r} holds {frame[column].dtype}, not text; choose another {field}") from None
     return values.fill_null("").to_list()
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The array of a .npy file, or the only one of a .npz file, as floats (n, d); BadInput where it is not finite numbers."""
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.lib.npyio.NpzFile):
+            with stored:
+                names = stored.files
+                if len(names) != 1:
+                    raise BadInput(f"{path} holds {len(names)} arrays; give a file with one")
+                stored = stored[names[0]]
+    except FileNotFoundError:
+        raise BadInput(f"no file {path}; check the path") from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError, SyntaxError) as error:
+        raise BadInput(f"{path} is not a whole .npy or .npz file of numbers: {' '.join(str(error).split())[:120]}") from None
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiub" or stored.ndim not in (1, 2) or 0 in stored.shape:
+        raise BadInput(f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}")
+    points = stored.astype(float).reshape(len(stored), -1)
+    if not np.isfinite(points).all():
+        row, column = np.argwhere(~np.isfinite(points))[0]
+        raise BadInput(f"{path} holds {points[row, column]} at row {row}, column {column}; give finite numbers")
+    return points

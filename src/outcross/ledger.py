@@ -330,7 +330,8 @@ def _value(value: Any) -> Any:
 
 
 def _told(reading: Reading) -> dict[str, Any]:
-    estimate = None if reading.estimate is None else vars(reading.estimate)
+    one = reading.estimate
+    estimate = None if one is None else {"value": float(one.value), "low": float(one.low), "high": float(one.high), "method": one.method, "n": int(one.n)}
     return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
 
 

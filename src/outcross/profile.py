@@ -73,7 +73,7 @@ class Thresholds:
     """Where the definitions leave a number open. Each is stated in the note of the answers that it decides."""
 
     catastrophe: float = 2.0
-    """Risk ratio to generation 0 that counts as catastrophic. A loss counts as its perplexity, so 2 is one bit a token
+    """Risk ratio to generation 0 that counts as catastrophic if the rise is not nearly flat too. A loss counts as its perplexity, so 2 is one bit a token
     more. An unbiased estimator that accumulates never passes pi^2/6 = 1.64 (Dey and Donoho 2410.22812)."""
     margin: float = 0.05
     """Smallest change worth naming: a fraction of generation 0 or of the floor; in nats or true variances for what the
@@ -132,8 +132,16 @@ def profile(readings: pl.DataFrame, *, arm: str, seed: int | None = None, thresh
 
     The risk is `held_out_loss` (or the log of `held_out_perplexity`) where there is one, in nats a token; a ratio of
     risks is then a ratio of perplexities, which the entropy of the text does not dilute. For numeric runs it is the
-    *excess* risk `w2` or else `mean_error`, in true variances: the ratio is to the error of one fit, so for large n it
-    may be large while the error is still small. The note gives both numbers.
+    *excess* risk `w2` or else `mean_error`, in true variances (a squared distance where the true variance is 1): the
+    ratio is to the error of one fit, so for large n it may be large while the error is small. Notes give both numbers.
+
+    >>> import polars as pl
+    >>> columns = "run arm seed generation metric aspect value low high method n note".split()
+    >>> losses = enumerate([4.1, 5.1, 6.0])
+    >>> rows = [("r", "replace", 0, g, "held_out_loss", "", x, x - 0.02, x + 0.02, "bootstrap", 99, "") for g, x in losses]
+    >>> found = profile(pl.DataFrame(rows, schema=columns, orient="row"), arm="replace")
+    >>> found["catastrophic increase of population risk"].when, found["disappearance of real tail data"].answer
+    (1, 'not_applicable')
     """
     chosen = Readings(_of_arm(readings, arm, seed))
     limits = thresholds or Thresholds()
@@ -475,34 +483,39 @@ def _exponential(number: Interval) -> Interval:
 
 
 def _catastrophe(risk: Risk, limits: Thresholds) -> Answer:
-    """(1) The largest risk ratio to generation 0, against a threshold."""
-    ratios = _compared(risk)
+    """(1) The largest risk ratio to generation 0, against a threshold.
+
+    The rise must also be more than nearly flat: an excess risk of 0.001 that has become 0.003 is no catastrophe.
+    """
+    ratios, rises = _compared(risk), risk.course.changes()
     later = risk.course.generations[1:]
     peak = int(np.argmax([ratio.value for ratio in ratios]))
-    when = _since(later, [ratio.low > limits.catastrophe for ratio in ratios])
-    is_safe = all(ratio.high < limits.catastrophe for ratio in ratios)
+    pairs = list(zip(ratios, rises, strict=True))
+    when = _since(later, [ratio.low > limits.catastrophe and rise.low > limits.flat for ratio, rise in pairs])
+    is_safe = all(ratio.high < limits.catastrophe or rise.high < limits.flat for ratio, rise in pairs)
     note = (
-        f"Largest risk ratio to generation 0 {ratios[peak]} at generation {later[peak]}, "
-        f"threshold {limits.catastrophe:g}; {_kind_of_ratio(risk)}; {risk.span()}."
+        f"Largest risk ratio to generation 0 {ratios[peak]} at generation {later[peak]}, threshold {limits.catastrophe:g} "
+        f"with a rise of {limits.flat:g} {risk.unit}; {_kind_of_ratio(risk)}; {risk.span()}."
     )
     return _answer("yes" if when is not None else "no" if is_safe else "cannot_tell", ratios[peak], when, note)
 
 
 def _kind_of_ratio(risk: Risk) -> str:
-    return "a ratio of perplexities" if risk.is_loss else "a ratio of excess risks, so small errors may give large ratios"
+    return "a ratio of perplexities" if risk.is_loss else "a ratio of excess risks"
 
 
 def _increase(risk: Risk, limits: Thresholds) -> Answer:
     """(2) Any rise of the risk that its interval tells from none."""
-    ratios = _compared(risk)
+    ratios, rises = _compared(risk), risk.course.changes()
     when = _since(risk.course.generations[1:], [ratio.low > 1 for ratio in ratios])
-    is_level = all(ratio.high < 1 + limits.margin for ratio in ratios)
+    small = 1 + limits.margin
+    is_level = all(ratio.high < small or rise.high < limits.margin for ratio, rise in zip(ratios, rises, strict=True))
     note = (
-        f"Risk ratio of the last generation to generation 0 {ratios[-1]}: yes above 1, no if every generation is surely "
-        f"below {1 + limits.margin:g}; {_kind_of_ratio(risk)}; {risk.span()}."
+        f"Risk ratio of the last generation to generation 0 {ratios[-1]}: yes if surely above 1, no if every generation is "
+        f"surely below {small:g} or {limits.margin:g} {risk.unit} more; {_kind_of_ratio(risk)}; {risk.span()}."
     )
     if when is None and any(ratio.low > 1 for ratio in ratios):
-        note += " It was higher in between and came back."
+        return _answer("cannot_tell", ratios[-1], None, f"{note} It was higher in between and came back.")
     return _answer("yes" if when is not None else "no" if is_level else "cannot_tell", ratios[-1], when, note)
 
 
@@ -569,13 +582,15 @@ def _narrowing(spread: Spread, limits: Thresholds) -> Answer:
     if changes[-1].high < math.log(limits.remains):
         left = f"less than {limits.remains:g} of generation 0's is left"
         return _answer("yes", slope, when, f"{rate}: {left}.")
+    is_kept = changes[-1].low > math.log(1 - limits.margin)
     if slope.high < 0 and when is not None:
-        falling = replace(course, values=-course.values)
-        verdict, why = _bent(falling.bend())
-        return _answer(verdict, slope, when, f"{rate}: falling; {why}.")
-    if changes[-1].low > math.log(1 - limits.margin):
-        verdict: Verdict = "cannot_tell" if spread.name == "log spread_ratio" else "no"
-        return _answer(verdict, slope, None, f"{rate}: the last generation surely keeps {1 - limits.margin:g} of generation 0's.")
+        verdict, why = _bent(replace(course, values=-course.values).bend())
+        if verdict != "cannot_tell" or not is_kept:
+            return _answer(verdict, slope, when, f"{rate}: falling; {why}.")
+    if is_kept:
+        verdict = "cannot_tell" if spread.name == "log spread_ratio" else "no"
+        kept = f"the last generation surely keeps {1 - limits.margin:g} of generation 0's"
+        return _answer(verdict, slope, None, f"{rate}: {kept}.")
     return _answer("cannot_tell", slope, None, f"{rate}: neither a fall nor its absence is sure.")
 
 
@@ -821,7 +836,7 @@ def _far(readings: Readings, limits: Thresholds) -> Answer | None:
         return None
     when = _since(risk.course.generations[1:], [rise.low >= far for rise in rises])
     verdict: Verdict = "yes" if when is not None else "no" if all(rise.high < far for rise in rises) else "cannot_tell"
-    return _answer(verdict, rises[-1], when, f"{risk.metric} has risen by {rises[-1]} {risk.unit}, far from {far:.3g}.")
+    return _answer(verdict, rises[-1], when, f"{risk.metric} has risen by {rises[-1]} {risk.unit}, which is far at {far:.3g}.")
 
 
 def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:

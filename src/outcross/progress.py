@@ -44,13 +44,13 @@ class Lines(AbstractContextManager):
         self.quick = not experiment.learner.trains
         self.last = max(arm.experiment.generations for arm in made) - 1
         self.started = time.monotonic()
-
-    def __enter__(self):
-        self.write(self.row(["arm", "g", *self.columns]))
-        return self
+        self.is_headed = False
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Ended) and (not self.quick or event.generation == self.last):
+            if not self.is_headed:
+                self.write(self.row(["arm", "g", *self.columns]))
+                self.is_headed = True
             readings = {(one.metric, one.aspect): one.estimate for one in event.readings}
             values = [_short(readings.get(where)) for where in self.columns.values()]
             name = f"{event.arm} seed {event.seed}" if self.many_seeds else event.arm

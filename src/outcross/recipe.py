@@ -92,6 +92,19 @@ def one_of(family: Family, what: str) -> Any:
     return PlainValidator(lambda value: read(family, value, what))
 
 
+def exactly(cls: type, what: str) -> Any:
+    """The pydantic annotation of a field that holds one kind of recipe, given as such or as a mapping; or None."""
+
+    def validate(value: object) -> Any:
+        if value is None or isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise BadInput(f"{what} must be a mapping of settings, got {value!r:.80}")
+        return _make(cls, dict(value), what)
+
+    return PlainValidator(validate)
+
+
 def many_of(family: Family, what: str) -> Any:
     """The pydantic annotation of a field that holds a tuple of members of a family."""
 
@@ -128,7 +141,8 @@ def nearest(name: str, known: Any) -> str:
 
 def explain(error: ValidationError, known: list[str]) -> str:
     """The first complaint of a validation in one line: where, the rule, the value."""
-    first = error.errors(include_url=False, include_context=True)[0]
+    complaints = error.errors(include_url=False, include_context=True)
+    first = min(complaints, key=lambda one: not one["type"].startswith(("unexpected", "extra")))  # a misspelt key is also a missing one
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{where} is not known{nearest(where, known)}; known: {', '.join(known)}"

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -99,9 +100,12 @@ def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, 
         try:
             runtime.map(_run_arm, [Job(arm, folder, reuse) for arm in made], handle, workers)
         finally:
-            Ledger(folder).close()
+            ledger = Ledger(folder)
+            ledger.close()
             if ended:
                 _write_tables(folder, made, ended)
+            if not ledger.entries:
+                shutil.rmtree(folder)  # not one step was done: leave no half-written run behind
 
 
 def _run_arm(job: Job, emit: runtime.Emit) -> None:

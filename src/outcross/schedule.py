@@ -21,8 +21,9 @@ class Pretrained(Start):
     """Every generation fine-tunes the same base, trained once on all human training text (Shumailov et al., Nature 2024)."""
 
     steps: Annotated[int, Field(ge=1)] = 1500
-    batch: Annotated[int, Field(ge=1)] = 32
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-3
+    batch: Annotated[int, Field(ge=1)] = 16
+    """Windows of two blocks a step."""
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 4e-3
 
 
 @recipe

@@ -96,10 +96,6 @@ class Runs:
     def __len__(self) -> int:
         return self.codes.size
 
-    @property
-    def distinct(self) -> int:
-        return np.unique(self.codes).size
-
     def inside(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct runs and all runs inside each of n blocks, two arrays (n,)."""
         pairs = np.unique(self.blocks.astype(np.int64) * (self.codes.max(initial=0) + 1) + self.codes)

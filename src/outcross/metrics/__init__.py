@@ -87,6 +87,12 @@ def _there(part: Part | None, what: str) -> Any:
 METRICS: Family = {
     "spread": "outcross.metrics.spread:Spread",
     "support": "outcross.metrics.support:Support",
+    "held_out": "outcross.metrics.held_out:HeldOut",
+    "tail_survival": "outcross.metrics.tails:TailSurvival",
+    "diversity": "outcross.metrics.diversity:Diversity",
+    "generated_perplexity": "outcross.metrics.likelihood:GeneratedPerplexity",
+    "copying": "outcross.metrics.copying:Copying",
+    "groups": "outcross.metrics.groups:Groups",
 }
 
 

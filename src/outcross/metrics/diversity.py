@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from outcross.clusters import bootstrapped, documents, jackknife, share
-from outcross.data import Blocks
+from outcross.clusters import bootstrapped, document_of, jackknife, share, totals
+from outcross.data import HUMAN_PARTS, Blocks, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.remembered import remembered
-from outcross.words import Runs, Words, lowest, words
+from outcross.words import Words, lowest, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)
@@ -48,21 +50,130 @@ class Diversity(Metric):
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
-        drawn = words(evidence.drawn.records)
-        blocks = np.arange(drawn.n)
-        order = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))
-        rest = rng.permutation(len(evidence.human.training))
+        text = words(evidence.drawn.records)
+        drawn = Sample(text, np.arange(text.n), "blocks")
+        order = [rng.permutation(0 if part is None else len(part)) for part in (evidence.human.holdout, evidence.human.training)]
 
-        def human(cut):
-            return cut(_human_text(evidence.holdout, evidence.human.training.records), order, rest, drawn)
+        def as_many(cut):
+            return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
 
-        for prefix, sample in (("", lambda cut: (drawn, blocks, "blocks")), ("floor", human)):
-            yield read_off("vocabulary", prefix, lambda: _vocabulary(*sample(_as_many_blocks)))
+        for floor, sample in (("", lambda cut: drawn), ("floor", as_many)):
+            yield read_off("vocabulary", floor, lambda sample=sample: _vocabulary(sample(_as_many_blocks)))
             for n in (1, 2, 3):
-                yield read_off(f"distinct_{n}", prefix, lambda n=n: _distinct(n, *sample(_as_many_words)))
+                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
-                yield read_off("ngram_entropy", f"{prefix} {aspect}".strip(), lambda n=n: _entropy(n, *sample(_as_many_words)))
-        yield read_off("known_words", "", lambda: _known(drawn, blocks, "blocks", _human_words(evidence.human, {})))
-        yield read_off("known_words", "floor", lambda: _known(*_second(evidence), _human_words(evidence.human, {"holdout"})))
-        yield read_off("repetition", "", lambda: _repetition(drawn, blocks, "blocks", rng))
-        yield read_off("repetition", "floor", lambda: _repetition(*_second(evidence), rng))
+                yield read_off("ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n))
+        for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
+            yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
+            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample(), rng))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
+
+    words: Words
+    clusters: np.ndarray  # (n,)
+    of: str
+
+    def take(self, rows: np.ndarray) -> Sample:
+        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
+
+    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
+        runs = self.words.runs[n]
+        if len(runs) == 0:
+            raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
+        return runs.codes, self.clusters[runs.blocks]
+
+    def spread(self, per_block: np.ndarray) -> np.ndarray:
+        """What there is in each block, added up over clusters."""
+        return totals(per_block, self.clusters)
+
+
+def _vocabulary(sample: Sample) -> Estimate:
+    codes, clusters = sample.runs(1)
+    alone = _only_here(codes, clusters, sample.clusters.max() + 1)
+    return jackknife(np.unique(codes).size, alone, sample.spread(np.ones(sample.words.n)), sample.of)
+
+
+def _distinct(sample: Sample, n: int) -> Estimate:
+    codes, clusters = sample.runs(n)
+    alone, running = _only_here(codes, clusters, clusters.max() + 1), np.bincount(clusters)
+    return jackknife(np.unique(codes).size / codes.size, alone / codes.size, running, sample.of, most=1.0)
+
+
+def _only_here(codes: np.ndarray, clusters: np.ndarray, n: int) -> np.ndarray:
+    """How many of the distinct codes occur in this cluster alone, for each of n clusters."""
+    first = lowest(codes, clusters, codes.max() + 1)
+    last = -lowest(codes, -clusters, codes.max() + 1)
+    return np.bincount(first[(first == last) & (first < n)], minlength=n)
+
+
+def _entropy(sample: Sample, n: int) -> Estimate:
+    """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
+    from scipy.special import xlogy
+
+    codes, clusters = sample.runs(n)
+    counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
+    pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
+    there = counts[pairs % counts.size]
+    changes = totals(xlogy(there - own, there - own) - xlogy(there, there), pairs // counts.size)
+    whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
+    value, left = np.log(total) - whole / total, total - running
+    others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
+    return jackknife(max(0.0, float(value)), value - others, running, sample.of)
+
+
+def _known(sample: Sample, human: Human, but: str) -> Estimate:
+    text = sample.words
+    parts = [getattr(human, name) for name in HUMAN_PARTS if name != but]
+    known = text.are_in([words(part.records) for part in parts if part is not None])[text.ids]
+    return share(totals(known, sample.clusters[text.blocks], sample.clusters.max(initial=0) + 1), sample.spread(text.per_block), "words", sample.of)
+
+
+def _repetition(sample: Sample, rng: np.random.Generator) -> Estimate:
+    text = sample.words
+    if not (long := text.per_block >= max(REPEATED)).any():
+        raise NotApplicable(f"no block of the text has {max(REPEATED)} whole words")
+    clusters = np.unique(sample.clusters[long], return_inverse=True)[1]
+    inside = [text.runs[n].inside(text.n) for n in REPEATED]
+    counted = [(totals(distinct[long], clusters), totals(running[long], clusters)) for distinct, running in inside]
+
+    def repetition(weights):
+        return 1 - np.prod([(weights @ distinct) / (weights @ running) for distinct, running in counted], axis=0)
+
+    return bootstrapped(repetition, clusters.max() + 1, rng, sample.of)
+
+
+def _human(blocks: Blocks) -> Sample:
+    return Sample(words(blocks), document_of(blocks), "documents")
+
+
+@remembered
+def _human_text(holdout: Blocks, training: Blocks) -> Blocks:
+    return Blocks.concat((holdout, training))
+
+
+def _as_many_blocks(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
+    return _human(human).take(_in_turn(order)[: _enough(drawn.n, len(human), "blocks")])
+
+
+def _as_many_words(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
+    rows, wanted = _in_turn(order), _enough(len(drawn), len(words(human)), "words")
+    so_far = np.cumsum(words(human).per_block[rows])
+    return _human(human).take(rows[: np.abs(so_far - wanted).argmin() + 1])
+
+
+def _in_turn(order: list[np.ndarray]) -> np.ndarray:
+    """The rows of the second human sample in their order, then those of the training text."""
+    first, then = order
+    return np.concatenate((first, first.size + then))
+
+
+def _enough(wanted: int, there: int, what: str) -> int:
+    if wanted == 0:
+        raise NotApplicable(f"the drawn text has no {what}")
+    if there < wanted:
+        raise NotApplicable(f"a floor needs as many human {what} as were drawn, {wanted}; there are {there}")
+    return wanted

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from outcross.clusters import documents, ratio, totals
+from outcross.clusters import document_of, ratio, totals
 from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
@@ -40,7 +40,7 @@ class HeldOut(Metric):
 
     def __call__(self, evidence, rng):
         reference = evidence.reference
-        surprise, of = nats(evidence.model, reference), documents(reference)
+        surprise, of = nats(evidence.model, reference), document_of(reference)
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
         loss = ratio(totals(surprise, of), totals(tokens, of), rng, "documents")
         yield Reading("held_out_loss", "", loss)

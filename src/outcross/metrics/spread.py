@@ -11,7 +11,7 @@ SCHAEFFER = "Kazdan et al., arXiv 2410.16713 §3; Schaeffer et al., arXiv 2503.0
 
 @recipe
 class Spread(Metric):
-    """How wide the fitted distribution is and how far it has drifted, against the true one.
+    """How wide the fitted distribution is and how far it has drifted, against the true one (or held-out human records).
 
     The fitted mean and covariance are the model's own where it has them, else those of what it drew (divisor n - 1).
     Expectations over chains of s² hide collapse: under replace E s² with divisor n - 1 never moves, while almost every
@@ -40,19 +40,26 @@ class Spread(Metric):
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
-        truth = evidence.human.known("spread")
-        if not hasattr(truth, "covariance"):
-            raise NotApplicable("spread needs a distribution with a covariance")
+        true_mean, true_covariance = _true_moments(evidence)
         mean, covariance = _moments(evidence)
-        true_mean, true_covariance = truth.mean, truth.covariance
         with np.errstate(divide="ignore"):
             log_variance = np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(true_covariance)[1]
         trace, true_trace = np.trace(covariance, axis1=-2, axis2=-1), np.trace(true_covariance)
         error = np.square(mean - true_mean).sum(axis=-1)
         yield read_off("log_variance", "", lambda: over_chains(_finite(log_variance)))
         yield read_off("spread_ratio", "", lambda: over_chains(trace / true_trace))
-        yield read_off("mean_error", "", lambda: over_chains(error / (true_trace / truth.dimensions)))
+        yield read_off("mean_error", "", lambda: over_chains(error / (true_trace / len(true_mean))))
         yield read_off("w2", "", lambda: over_chains(error + _bures(covariance, true_covariance)))
+
+
+def _true_moments(evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the distribution, where it is known; else of the held-out human records (divisor n - 1)."""
+    if evidence.human.truth is not None:
+        return evidence.human.truth.mean, evidence.human.truth.covariance
+    mean, scatter = evidence.reference.moments
+    if np.linalg.matrix_rank(scatter) < len(mean):
+        raise NotApplicable("the held-out human records do not span all dimensions; give more rows")
+    return mean, scatter / (len(evidence.reference) - 1)
 
 
 def _moments(evidence) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.clusters import documents, share, totals
+from outcross.clusters import document_of, share, totals
 from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
@@ -62,7 +62,7 @@ def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
 
 
 def _clusters(human: Blocks) -> tuple[np.ndarray, str]:
-    of = documents(human)
+    of = document_of(human)
     return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 
 

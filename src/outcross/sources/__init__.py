@@ -36,6 +36,7 @@ SOURCES: Family = {
     "stdlib": "outcross.sources.text:Stdlib",
     "path": "outcross.sources.text:Path",
     "hub": "outcross.sources.text:Hub",
+    "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
     "categorical": "outcross.sources.categorical:Categorical",
 }

@@ -20,7 +20,7 @@ from outcross.schedule import Pretrained, Scratch
 
 if TYPE_CHECKING:
     from outcross.models.transformer.network import Network
-    from outcross.models.transformer.vocabulary import Vocabulary
+    from outcross.vocabulary import Vocabulary
 
 
 @recipe
@@ -75,7 +75,7 @@ class Transformer(Learner):
     def load(self, folder):
         _one_thread()
         from outcross.models.transformer import network
-        from outcross.models.transformer.vocabulary import Vocabulary
+        from outcross.vocabulary import Vocabulary
 
         block = json.loads((folder / "block.json").read_text())
         return TextModel(network.load(folder, _device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)

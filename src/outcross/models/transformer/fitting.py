@@ -15,7 +15,7 @@ from torch import Tensor
 
 from outcross.models.transformer.network import Network, Precision, after_start, checked, keep_freed_memory, precise
 from outcross.models.transformer.scoring import log_prob
-from outcross.models.transformer.vocabulary import START
+from outcross.vocabulary import START
 
 _LOGITS_AT_A_TIME = 2**18  # so that a chunk of them stays in a CPU's cache
 _STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU

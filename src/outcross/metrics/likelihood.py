@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.clusters import bootstrapped, document_of, effective_size, ratio, student, totals
+from outcross.data import Blocks
+from outcross.estimate import Estimate, NotApplicable, Reading, read_off
+from outcross.metrics import Metric, Page
+from outcross.metrics.held_out import exp, nats
+from outcross.recipe import recipe
+
+RESAMPLES = 400
+QUANTILES = (0.05, 0.5, 0.95)
+ENDS = {"below human 5 %": (0.05, -1), "above human 99.9 %": (0.999, 1)}
+"""Which quantile of human blocks, and on which side of it (-1 below, 1 above)."""
+
+
+@recipe
+class GeneratedPerplexity(Metric):
+    """How likely the drawn text is to the model of generation 0, and at both ends: what it finds too easy, and what it would never say.
+
+    In Shumailov et al. (Fig. 1b, c) the mass moves to low perplexity while a tail grows at the high end, so that the mean alone may
+    stand still. A quantile is taken at rank q (n + 1), for which new human text exceeds it with chance 1 − q. Drawn
+    blocks are resampled one by one, human ones in documents; the shares at the ends count the error of the human quantile too.
+    """
+
+    reads = ("text",)
+    pages = {
+        "generated_perplexity": Page(
+            "perplexity of the drawn text",
+            "exp of −ln p a token under the model of generation 0: over all drawn tokens, quantiles over drawn blocks, and the shares of drawn blocks "
+            "(fractions) beyond two quantiles of the held-out human blocks. "
+            "Floors: the held-out human blocks; for the shares, half their documents against the other half.",
+            "tokens", "its floor", "falls (repetition) or grows (noise): the shares at the two ends say which", "Shumailov et al., Nature 631:755 (2024), Fig. 1", log=True,
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        def drawn():
+            return _scored(evidence.first_model, evidence.drawn.records, "blocks")
+
+        def human():
+            return _scored(evidence.first_model, evidence.reference, "documents")
+
+        for floor, text in (("", drawn), ("floor", human)):
+            yield _reading(floor, lambda text=text: _mean(text(), rng))
+            for q in QUANTILES:
+                yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q, rng))
+        for aspect, (q, side) in ENDS.items():
+            yield _reading(aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side, rng))
+            yield _reading(f"floor {aspect}", lambda q=q, side=side: _beyond(*_halves(human(), rng), q, side, rng))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Nats a token of each block, each block's cluster as a number, and the clusters' name."""
+
+    nats: np.ndarray  # (n,)
+    clusters: np.ndarray  # (n,)
+    of: str
+
+    def quantiles(self, q: float, weights: np.ndarray) -> np.ndarray:
+        """The q-quantile of the blocks when each cluster counts so often (resamples, clusters): one a resample."""
+        order = np.argsort(self.nats, kind="stable")
+        so_far = np.cumsum(weights[:, self.clusters[order]], axis=1)  # (resamples, n)
+        blocks = so_far[:, -1]
+        rank = np.clip(q * (blocks + 1), 1, blocks)
+        below, above = (self.nats[order][(so_far < whole[:, None]).sum(axis=1)] for whole in (np.floor(rank), np.ceil(rank)))
+        return below + (rank - np.floor(rank)) * (above - below)
+
+    @property
+    def units(self) -> int:
+        return int(self.clusters.max()) + 1
+
+
+def _scored(model, blocks: Blocks, of: str) -> Scored:
+    if len(blocks) == 0:
+        raise NotApplicable("there are no blocks to score")
+    clusters = document_of(blocks) if of == "documents" else np.arange(len(blocks))
+    return Scored(nats(model, blocks) / blocks.tokens.shape[1], clusters, of)
+
+
+def _reading(aspect: str, estimate) -> Reading:
+    return read_off("generated_perplexity", aspect.strip(), estimate)
+
+
+def _mean(text: Scored, rng: np.random.Generator) -> Estimate:
+    return exp(ratio(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), rng, text.of))
+
+
+def _quantile(text: Scored, q: float, rng: np.random.Generator) -> Estimate:
+    return exp(bootstrapped(lambda weights: text.quantiles(q, weights), text.units, rng, text.of))
+
+
+def _beyond(text: Scored, human: Scored, q: float, side: int, rng: np.random.Generator) -> Estimate:
+    """The share of blocks beyond a quantile of human ones.
+
+    The quantile is bootstrapped; at each, the share is drawn from its Jeffreys posterior, which has a width where no block is beyond.
+    """
+    if human.nats.size * min(q, 1 - q) < 0.5:
+        raise NotApplicable(f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}")
+    student(human.units, "human documents"), student(text.units, text.of)
+    limits = human.quantiles(q, np.vstack((np.ones(human.units), rng.multinomial(human.units, np.full(human.units, 1 / human.units), RESAMPLES))))
+    beyond = side * (text.nats - limits[0]) > 0
+    n = effective_size(totals(beyond, text.clusters), np.bincount(text.clusters))
+    shares = np.searchsorted(np.sort(side * text.nats), side * limits, side="right")
+    shares = 1 - shares / text.nats.size
+    low, high = np.quantile(rng.beta(shares[1:] * n + 0.5, (1 - shares[1:]) * n + 0.5), [0.025, 0.975])
+    value = float(beyond.mean())
+    return Estimate(value, min(float(low), value), max(float(high), value), f"Jeffreys over {text.of}, human quantile by bootstrap over documents", beyond.size)
+
+
+def _halves(human: Scored, rng: np.random.Generator) -> tuple[Scored, Scored]:
+    """The blocks of half the documents, and those of the other half."""
+    is_first = np.isin(human.clusters, rng.permutation(human.units)[: human.units // 2])
+    if is_first.all() or not is_first.any():
+        raise NotApplicable("a floor needs human text of at least 2 documents")
+    first, second = (Scored(human.nats[here], np.unique(human.clusters[here], return_inverse=True)[1], human.of) for here in (is_first, ~is_first))
+    return first, second

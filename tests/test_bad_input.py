@@ -1,0 +1,220 @@
+"""Bad input is refused in one line that names the value, the rule and the way out; nothing is half-written."""
+
+import gzip
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import polars
+import pytest
+from conftest import TINY
+
+from outcross.cli import main
+
+GAUSSIAN = """
+name: g
+human: {distribution: normal, rows: 20}
+learner: gaussian
+draw: {prompts: none}
+generations: 2
+chains: 10
+"""
+
+
+def refused(capsys, *arguments, code=2) -> str:
+    """The one line of a command that is refused."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    assert stopped.value.code == code, told.err
+    assert told.out == ""
+    assert told.err.startswith("outcross: ") and told.err.count("\n") == 1, told.err
+    assert "Traceback" not in told.err
+    return told.err
+
+
+EXPERIMENTS = {
+    "polcy: replace": "polcy is not known; did you mean 'policy'?",
+    "policy: replase": "unknown policy 'replase'; did you mean 'replace'?",
+    "policy: {kind: human_share, share: 30}": "policy.share must be less than or equal to 1, got 30",
+    "policy: {kind: human_share, share: -0.1}": "policy.share must be greater than or equal to 0, got -0.1",
+    "policy: {kind: human_share, share: .nan}": "policy.share must be a finite number, got nan",
+    "policy: {kind: human_share}": "policy.share is needed",
+    "policy: {kind: human_share, shrae: 0.1}": "policy.shrae is not known; did you mean 'share'?",
+    "policy: {kind: weighted, weight: golden}": "variance is 1.171/n",
+    "policy: [replace]": "policy must be one of replace",
+    "policy: {kind: fresh, human: 0}": "policy.human must be greater than or equal to 1, got 0",
+    "generations: 0": "generations must be greater than or equal to 1, got 0",
+    "generations: -3": "generations must be greater than or equal to 1, got -3",
+    "generations: many": "generations must be a valid integer",
+    "chains: 0": "chains must be greater than or equal to 1",
+    "rows: {grow: -1}": "rows",
+    "rows: {shrink: 2}": "rows must be constant, a number or {grow: 1.5}",
+    "draw: {temperature: -1}": "draw.temperature must be greater than or equal to 0, got -1",
+    "draw: {top_p: 0}": "draw.top_p must be greater than 0, got 0",
+    "draw: {tempratur: 1}": "tempratur is not known; did you mean 'temperature'?",
+    "seed: 1\nseed: 2": "the key 'seed' is given twice",
+    "learner: {kind: gaussian, divisor: 7}": "learner.divisor must be 'n' or 'n-1', got 7",
+    "training: {steps: 5}": "training has no meaning for gaussian",
+    "metrics: [spred]": "unknown metrics 'spred'; did you mean 'spread'?",
+    "metrics: spread": "metrics must be a list",
+    "human: {distribution: normal, rows: 0}": "human.rows must be greater than or equal to 1, got 0",
+    "human: {distribution: normal, dimensions: -2}": "human.dimensions must be greater than or equal to 1",
+    "human: {rows: 3}": "human must say where the data come from",
+    "sweep: {policy: replace}": "sweep must map keys to lists",
+    "sweep: {chains: []}": "sweep must map keys to lists",
+    "arms: replace": "arms must be a list",
+    "arms: [{policy: replace}, {policy: replace}]": "two arms have the same name and seed",
+    "arms: [{name: ../../x, policy: replace}]": "an arm cannot be called '../../x'",
+    "name: ../x": "name must",
+    "policy: !!python/object/apply:os.system ['true']": "could not determine a constructor",
+    "? [a, b]\n: c": "a key must be a plain word",
+    "policy: &a [*a]": "policy must be one of",
+    "{": "line",
+}
+
+
+@pytest.mark.parametrize("change", EXPERIMENTS, ids=lambda change: change.replace("\n", " ")[:40])
+def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
+    key = change.split(":")[0]
+    kept = [line for line in GAUSSIAN.strip().splitlines() if line.split(":")[0] != key]
+    spec = tmp_path / "bad.yaml"
+    spec.write_text("\n".join([*kept, change]))
+    assert EXPERIMENTS[change] in refused(capsys, "run", spec, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "holds no experiment"),
+        (b"\xff\xfe\x00", "is not UTF-8 text (byte 0)"),
+        (b"just words", "holds no experiment"),
+        (b"- a\n- b", "holds no experiment"),
+        (b"a: \x07", "not"),
+        (b"x: 1\n" * 300_000, "an experiment file is a page"),
+    ],
+)
+def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys):
+    (tmp_path / "bad.yaml").write_bytes(content)
+    assert told in refused(capsys, "run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "gausian"], "did you mean 'gaussian'?"),
+        (["run", "gaussian", "generations"], "is no setting; write key=value"),
+        (["run", "gaussian", "policy.share=0.1"], "policy.share is set by the arms of gaussian; add arms=null"),
+        (["run", "gaussian", "arms=null", "policy.share=0.1"], "policy must name its kind"),
+        (["run", "gaussian", "name.first=x"], "name"),
+        (["run", "gaussian", "chains=[1"], "the value is not YAML"),
+        (["run", "gaussian", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["run", "gaussian", "--wrokers", "2"], "--wrokers"),
+        (["run"], "spec"),
+        (["report"], "report needs a run folder"),
+        (["report", "nowhere"], "nowhere"),
+        (["show", "nowhere"], "nowhere"),
+        (["list", "polices"], "did you mean 'policies'?"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_a_bad_command_line_is_refused(arguments, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told in refused(capsys, *arguments)
+
+
+TEXTS = {
+    "empty.txt": (b"", "is empty"),
+    "spaces.txt": (b" \n\n \n", "is empty"),
+    "line.txt": (b"only one line\n", "holds 1 documents, splitting needs at least 2"),
+    "latin.txt": ("Zürich\n\n".encode("latin-1") * 900, "is not UTF-8 text (byte 1, line 1)"),
+    "binary.txt": (b"\x7fELF\0\0\1" * 900, "is not text (a zero byte at 4)"),
+    "short.txt": (b"a few words only\n\n" * 300, "lower human.rows"),
+    "cut.txt.gz": (gzip.compress(b"words and words\n\n" * 9000)[:60], "is not a whole gzip file"),
+    "notgz.txt.gz": (b"plain", "is not a whole gzip file"),
+    "cut.parquet": (b"PAR1\0\0", "is not a whole .parquet file"),
+    "bad.jsonl": (b'{"text": "a"}\n{"text": \n', "is not a whole .jsonl file"),
+    "table.csv": (b"a,b\n1,2\n", "is a table; write human.text_column=NAME, one of a, b"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
+    content, told = TEXTS[name]
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path / name}, rows: 60}}", "--out", tmp_path / "run")
+    assert told in line
+    assert not (tmp_path / "run").exists()
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    polars.DataFrame({"text": ["words"] * 9, "lang": ["en"] * 9}).write_parquet(tmp_path / "t.parquet")
+    line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path}/t.parquet, text_column: txt}}", "--out", tmp_path / "run")
+    assert "has no column 'txt'; did you mean 'text'?" in line
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.array([[1.0, np.nan]] * 50), "holds nan at row 0, column 1"),
+        (np.array([1.0] * 49 + [np.inf]), "holds inf at row 49, column 0"),
+        (np.array(["a", "b"]), "must hold numbers"),
+        (np.zeros((3, 3, 3)), "must hold numbers of shape (n, d)"),
+        (np.zeros((0, 2)), "must hold numbers of shape (n, d)"),
+        (np.array([{"a": 1}], dtype=object), "is not a whole .npy or .npz file"),
+        (np.zeros(30), "holds 30 rows, human.rows=20 needs twice as many"),
+    ],
+)
+def test_a_bad_array_is_refused(array, told, tmp_path, capsys):
+    np.save(tmp_path / "points.npy", array, allow_pickle=True)
+    (tmp_path / "g.yaml").write_text(GAUSSIAN.replace("chains: 10", "").replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"))
+    assert told in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
+
+
+def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, capsys):
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).standard_normal((500, 2)) * [1, 5] + 3)
+    (tmp_path / "g.yaml").write_text(GAUSSIAN.replace("chains: 10", "").replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 150}}"))
+    main_ok(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
+    first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(metric="spread_ratio", generation=0)["value"][0]
+    assert 0.7 < first < 1.4  # two samples of 150: the ratio of their variances has a standard deviation of about 0.16
+
+
+def main_ok(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 0
+
+
+def test_fresh_human_records_that_run_out_are_refused_with_the_count(tmp_path, capsys):
+    np.save(tmp_path / "points.npy", np.arange(100.0))
+    spec = GAUSSIAN.replace("chains: 10", "policy: {kind: fresh, human: 30}").replace("generations: 2", "generations: 4")
+    (tmp_path / "g.yaml").write_text(spec.replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"))
+    line = refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run", "--quiet")
+    assert "30 more were asked for, 10 of 40 in reserve are left" in line
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
+    (tmp_path / "precious.txt").write_text("mine")
+    (tmp_path / "g.yaml").write_text(GAUSSIAN)
+    assert "exists and is not a run" in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.yaml", "precious.txt"]
+
+
+def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = [sys.executable, "-m", "outcross", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "run"), "--workers", "1", "--quiet"]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # the text fits, the network does not
+
+    full = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert full.returncode == 3, full.stderr
+    assert full.stderr.startswith("outcross: ") and full.stderr.count("\n") == 1 and "free space" in full.stderr
+    assert not list((tmp_path / "run" / "steps").glob(".writing-*"))
+    freed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert freed.returncode == 0, freed.stderr
