@@ -239,7 +239,8 @@ PROGRAM = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np, torch
-from outcross.models.transformer import fitting, network, sampling, scoring, vocabulary
+from outcross import vocabulary
+from outcross.models.transformer import fitting, network, sampling, scoring
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 rng = np.random.default_rng(7)

@@ -132,7 +132,8 @@ def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         if not equals or not key:
             raise BadInput(f"{one!r} is no setting; write key=value, as in policy.share=0.2")
         told = override(told, {key.strip(): _scalar(value, one)})
-        _check_not_overruled(told, key.strip(), spec)
+    for one in overrides:
+        _check_not_overruled(told, one.partition("=")[0].strip(), spec)
     return told
 
 
@@ -141,7 +142,7 @@ def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:
     overruling = [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm] if isinstance(arms, list) else []
     overruling += [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
     if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in overruling):
-        raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) before it to run one arm, or give your own arms")
+        raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) to run one arm, or give your own arms")
 
 
 def builtin() -> dict[str, Path]:

@@ -18,7 +18,7 @@ from outcross import runtime
 from outcross.arms import Arm, arms, flatten, resolved
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import Reading
-from outcross.experiment import dump, parse
+from outcross.experiment import Experiment, dump, parse
 from outcross.ledger import Ledger, Step, alone, write_text
 from outcross.recipe import plain
 
@@ -160,9 +160,60 @@ def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> No
     ended = sorted(ended, key=lambda one: (order[one.arm], one.seed, one.generation))
     readings = tabulate(made[0].experiment.name, [(one.arm, one.seed, one.generation, one.readings) for one in ended])
     _write(folder / "readings.parquet", readings)
+    _write(folder / "profile.parquet", _profiles(readings))
+    if (laws := _laws(made, readings)) is not None:
+        _write(folder / "laws.parquet", laws)
     samples = [(one.arm, one.seed, one.generation, *sample) for one in ended for sample in one.samples]
     if samples:
         _write(folder / "samples.parquet", polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"))
+
+
+def _profiles(readings: Any) -> Any:
+    """The eight definitions of collapse for every arm."""
+    import polars
+
+    from outcross.profile import profile
+
+    return polars.concat([profile(readings, arm=arm).frame() for arm in readings["arm"].unique(maintain_order=True)])
+
+
+def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
+    """The closed-form curve of every metric and arm that has one: arm, metric, generation, value; None where there are none."""
+    import polars
+
+    from outcross.laws import expected
+
+    rows = []
+    for arm in {arm.name: arm for arm in made}.values():
+        told = law_arguments(arm.experiment)
+        metrics = readings.filter(arm=arm.name)["metric"].unique(maintain_order=True) if told else ()
+        for metric in metrics:
+            curve = expected(metric=metric, **told)
+            rows += [] if curve is None else [(arm.name, metric, g, float(value)) for g, value in enumerate(curve)]
+    return polars.DataFrame(rows, schema={"arm": str, "metric": str, "generation": int, "value": float}, orient="row") if rows else None
+
+
+def law_arguments(experiment: Experiment) -> dict[str, Any]:
+    """What `laws.expected` needs to know of an experiment; empty where no law applies to it."""
+    human, policy, learner = experiment.human, plain(experiment.policy), plain(experiment.learner)
+    if human.truth is None or learner.get("known_variance") or experiment.draw.cuts or experiment.training is not None:
+        return {}
+    sizes = [human.rows, *(experiment.records(g) for g in range(experiment.generations - 1))]
+    told = {
+        "policy_kind": policy.pop("kind"),
+        "learner_kind": learner["kind"],
+        "n": sizes[0] if len(set(sizes)) == 1 else sizes,
+        "generations": experiment.generations,
+        "temperature": experiment.draw.temperature,
+    }
+    if "share" in policy:
+        policy["human_share"] = policy.pop("share")
+        policy.pop("align")
+    if learner["kind"] == "gaussian":
+        told |= {"dimensions": human.truth.dimensions, "divisor": learner["divisor"]}
+    else:
+        told |= {"probabilities": human.truth.probabilities}
+    return told | {name: value for name, value in policy.items() if value is not None}
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, effective_size, ratio, student, totals
+from outcross.clusters import bootstrapped, document_of, effective_size, ratio, share, student, totals
 from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
@@ -32,7 +32,7 @@ class GeneratedPerplexity(Metric):
             "perplexity of the drawn text",
             "exp of −ln p a token under the model of generation 0: over all drawn tokens, quantiles over drawn blocks, and the shares of drawn blocks "
             "(fractions) beyond two quantiles of the held-out human blocks. "
-            "Floors: the held-out human blocks; for the shares, half their documents against the other half.",
+            "Floors: the held-out human blocks; for the shares, each of their documents against all others.",
             "tokens", "its floor", "falls (repetition) or grows (noise): the shares at the two ends say which", "Shumailov et al., Nature 631:755 (2024), Fig. 1", log=True,
         ),
     }  # fmt: skip
@@ -50,7 +50,7 @@ class GeneratedPerplexity(Metric):
                 yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q, rng))
         for aspect, (q, side) in ENDS.items():
             yield _reading(aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side, rng))
-            yield _reading(f"floor {aspect}", lambda q=q, side=side: _beyond(*_halves(human(), rng), q, side, rng))
+            yield _reading(f"floor {aspect}", lambda q=q, side=side: _beyond_others(human(), q, side))
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def _beyond(text: Scored, human: Scored, q: float, side: int, rng: np.random.Gen
 
     The quantile is bootstrapped; at each, the share is drawn from its Jeffreys posterior, which has a width where no block is beyond.
     """
-    if human.nats.size * min(q, 1 - q) < 0.5:
-        raise NotApplicable(f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}")
-    student(human.units, "human documents"), student(text.units, text.of)
+    _enough(human, q)
+    student(text.units, text.of)
     limits = human.quantiles(q, np.vstack((np.ones(human.units), rng.multinomial(human.units, np.full(human.units, 1 / human.units), RESAMPLES))))
     beyond = side * (text.nats - limits[0]) > 0
     n = effective_size(totals(beyond, text.clusters), np.bincount(text.clusters))
@@ -109,13 +108,19 @@ def _beyond(text: Scored, human: Scored, q: float, side: int, rng: np.random.Gen
     shares = 1 - shares / text.nats.size
     low, high = np.quantile(rng.beta(shares[1:] * n + 0.5, (1 - shares[1:]) * n + 0.5), [0.025, 0.975])
     value = float(beyond.mean())
-    return Estimate(value, min(float(low), value), max(float(high), value), f"Jeffreys over {text.of}, human quantile by bootstrap over documents", beyond.size)
+    return Estimate(value, min(float(low), value), max(float(high), value), f"Jeffreys over {text.of}, quantile by bootstrap over documents", beyond.size)
 
 
-def _halves(human: Scored, rng: np.random.Generator) -> tuple[Scored, Scored]:
-    """The blocks of half the documents, and those of the other half."""
-    is_first = np.isin(human.clusters, rng.permutation(human.units)[: human.units // 2])
-    if is_first.all() or not is_first.any():
-        raise NotApplicable("a floor needs human text of at least 2 documents")
-    first, second = (Scored(human.nats[here], np.unique(human.clusters[here], return_inverse=True)[1], human.of) for here in (is_first, ~is_first))
-    return first, second
+def _beyond_others(human: Scored, q: float, side: int) -> Estimate:
+    """The share of human blocks beyond the quantile of all other documents' blocks."""
+    _enough(human, q)
+    limits = human.quantiles(q, 1.0 - np.eye(human.units))[human.clusters]
+    beyond = side * (human.nats - limits) > 0
+    return share(totals(beyond, human.clusters), np.bincount(human.clusters), "blocks", human.of)
+
+
+def _enough(human: Scored, q: float) -> None:
+    """Refuse a quantile of fewer blocks than it can be read from, or of one document."""
+    if human.nats.size * min(q, 1 - q) < 0.5:
+        raise NotApplicable(f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}")
+    student(human.units, human.of)
