@@ -32,7 +32,7 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     settings = [dict(one) | crossing for one in listed or [{}] for crossing in crossed]
     given = [setting.pop("name", None) for setting in settings]
     experiments = [experiment(override(common, setting)) for setting in settings]
-    names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments), strict=True)]
+    names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments, settings), strict=True)]
     made = tuple(itertools.starmap(Arm, zip(names, experiments, strict=True)))
     if len({(arm.name, arm.experiment.seed) for arm in made}) < len(made):
         raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
@@ -77,18 +77,22 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 _ABSENT = object()
 
 
-def _names(experiments: list[Experiment]) -> list[str]:
-    """Names by what differs: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
+def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
+    """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
     flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
     names = []
-    for one, own in zip(flat, experiments, strict=True):
+    for one, own, setting in zip(flat, experiments, settings, strict=True):
         alike = [other for other in flat if other["policy.kind"] == one["policy.kind"]]
         dose = one.get("policy.share", one.get("policy.weight"))
         head = kind(own.policy) + ("" if dose is None else f"={_word(dose)}")
         policy = [key for key in _differing(alike) if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
-        rest = [key for key in _differing(flat) if not key.startswith("policy")]
+        rest = [key for key in _differing(flat) if not key.startswith("policy") and _is_set(key, setting)]
         names.append(",".join([head, *(f"{key.rpartition('.')[2]}={_word(one[key])}" for key in policy + rest if key in one)]))
     return names
+
+
+def _is_set(key: str, setting: dict[str, Any]) -> bool:
+    return any(key == own or key.startswith(f"{own}.") for own in setting)
 
 
 def _differing(flat: list[dict[str, Any]]) -> list[str]:

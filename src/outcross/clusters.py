@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from outcross.data import Blocks
-from outcross.estimate import Estimate, NotApplicable, bootstrap
+from outcross.estimate import Estimate, NotApplicable
 
 
 def document_of(blocks: Blocks) -> np.ndarray:
@@ -25,13 +24,29 @@ def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np
 
 def ratio(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator, of: str) -> Estimate:
     """Σ top / Σ bottom over independent clusters, bootstrapped; the ratio of sums, not the mean of ratios."""
-    return bootstrapped(lambda weights: (weights @ top) / (weights @ bottom), top.size, rng, of)
+    return bootstrapped(lambda weights: weighted(weights, top) / weighted(weights, bottom), top.size, rng, of)
 
 
-def bootstrapped(statistic, units: int, rng: np.random.Generator, of: str) -> Estimate:
-    """`estimate.bootstrap`, its percentile interval widened to the value where a skewed statistic left it outside."""
-    estimate = bootstrap(statistic, units, rng, f"bootstrap over {of}")
-    return replace(estimate, low=min(estimate.low, estimate.value), high=max(estimate.high, estimate.value))
+def weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Σ weight · value for each resample, (resamples,); added up in a fixed order, which BLAS does not promise."""
+    return np.einsum("rc,c->r", weights, values)
+
+
+def bootstrapped(statistic, units: int, rng: np.random.Generator, of: str, resamples: int = 400) -> Estimate:
+    """Bootstrap of `statistic(weights)` over independent units, as `estimate.bootstrap`, with the expanded percentile interval.
+
+    Plain percentiles are too narrow by the divisor n and the missing t quantile, which shows with the few tens of documents that
+    held-out text has: 90 % instead of 95 % for 20, 91 % for 40. So the percentiles are those that a normal law has at
+    t √(n / (n - 1)) (Hesterberg, Am. Stat. 69:371, 2015, §4): 92 % for both. The interval is widened to the value where
+    a skewed statistic left it outside.
+    """
+    from scipy.special import ndtr
+
+    tail = float(ndtr(-student(units, of) * math.sqrt(units / (units - 1))))
+    value = float(statistic(np.ones((1, units)))[0])
+    counts = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
+    low, high = map(float, np.quantile(statistic(counts), [tail, 1 - tail]))
+    return Estimate(value, min(low, value), max(high, value), f"bootstrap over {of}", units)
 
 
 def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate:
@@ -57,7 +72,8 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     centre = (value + t * t / (2 * effective)) / (1 + t * t / effective)
     half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
     low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Estimate(value, min(low, value), max(high, value), f"Wilson over {of} in {inside}" if of != inside else f"Wilson over {of}", n)
+    method = f"Wilson over {of}" if of == inside else f"Wilson over {of} in {inside}"
+    return Estimate(value, min(low, value), max(high, value), method, n)
 
 
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:

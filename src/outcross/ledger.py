@@ -11,10 +11,11 @@ ledger: a step is done by the one that holds its lock.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -62,12 +63,39 @@ def modules(recipe: Any) -> set[str]:
     return {type(recipe).__module__}.union(*(modules(getattr(recipe, one.name)) for one in fields(recipe)))
 
 
+SPINE = {"data", "draw", "errors", "estimate", "experiment", "ledger", "loop", "recipe", "runtime", "schedule"}
+"""Modules that every step rests on; a change of their meaning raises FORMAT instead."""
+
+
 @functools.cache
 def source_digest(module: str) -> str:
-    """Digest of the source that defines a recipe: its module, or its whole folder where it is a package."""
-    path = Path(importlib.import_module(module).__file__ or "")
-    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-    return digest_of([file.read_text() for file in files])[:16]
+    """Digest of the source that defines a recipe: its module, and the modules of ours that it imports, and they."""
+    found: dict[str, bytes] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        spec = importlib.util.find_spec(name) if name not in found else None
+        if spec is not None and spec.origin is not None:
+            found[name] = Path(spec.origin).read_bytes()
+            waiting += _imported(found[name])
+    return digest_of(sorted(hashlib.sha256(source).hexdigest() for source in found.values()))[:16]
+
+
+def _imported(source: bytes) -> list[str]:
+    """The modules of ours that a source imports, without the spine and the families' protocols."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("outcross"):
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources", "filters")} | {"outcross"}
+    return [name for name in names if name not in left_out and name.rpartition(".")[0] not in left_out - {"outcross"} and _is_module(name)]
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

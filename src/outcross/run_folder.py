@@ -55,6 +55,10 @@ class Job:
     arm: Arm
     folder: Path
     reuse: Path | None
+    in_turns: bool
+    """Stop after each generation, so that the arms share the workers evenly."""
+    ended: int = 0
+    """Generations that earlier turns have ended."""
 
 
 def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
@@ -97,8 +101,10 @@ def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, 
         write_text(folder / "experiment.yaml", dump(resolved(made)))
         write_text(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
         Ledger(folder).close()
+        in_turns = workers > 1 and made[0].experiment.store == "all"
+        jobs = [Job(arm, folder, reuse, in_turns) for arm in made]
         try:
-            runtime.map(_run_arm, [Job(arm, folder, reuse) for arm in made], handle, workers)
+            runtime.map(_run_arm, jobs, handle, workers)
         finally:
             ledger = Ledger(folder)
             ledger.close()
@@ -108,21 +114,28 @@ def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, 
                 shutil.rmtree(folder)  # not one step was done: leave no half-written run behind
 
 
-def _run_arm(job: Job, emit: runtime.Emit) -> None:
+def _run_arm(job: Job, emit: runtime.Emit) -> Job | None:
+    """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
     from outcross.loop import run
 
     name, experiment = job.arm.name, job.arm.experiment
     fresh: list[bool] = []
 
     def watch(step: Step) -> None:
-        fresh.append(step.fresh)
-        emit(UnderWay(name, experiment.seed, step))
+        if step.generation >= job.ended or not job.ended:
+            fresh.append(step.fresh)
+            emit(UnderWay(name, experiment.seed, step))
 
     for generation in run(experiment, Ledger(job.folder, watch, job.reuse)):
+        if generation.g < job.ended:
+            continue
         _name(job, generation)
         samples = _samples(generation) if experiment.human.is_text else ()
         emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
         fresh.clear()
+        if job.in_turns and generation.g + 1 < experiment.generations:
+            return replace(job, ended=generation.g + 1)
+    return None
 
 
 def _name(job: Job, generation: Any) -> None:

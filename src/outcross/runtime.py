@@ -6,9 +6,9 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -27,28 +27,30 @@ def device() -> str:
     return os.environ.get("OUTCROSS_DEVICE", "cpu")
 
 
-def map(function: Callable[[Item, Emit], None], items: Sequence[Item], handle: Emit, workers: int = 1) -> None:
+def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], handle: Emit, workers: int = 1) -> None:
     """Call `function(item, emit)` for every item; what it emits reaches `handle`, here, as it comes.
 
-    With several workers the items run in as many processes, started afresh; function and items must be importable. An error of one
-    stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
+    A function may stop half-way and return the rest of its item, which then waits for its next turn behind the others: so many items
+    stay even on few workers. With several workers the items run in as many processes, started afresh; function and items must be
+    importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
     """
     if workers == 1 or len(items) < 2:
-        for item in items:
-            function(item, handle)
+        waiting = deque(items)
+        while waiting:
+            rest = function(waiting.popleft(), handle)
+            if rest is not None:
+                waiting.append(rest)
         return
     context = multiprocessing.get_context("spawn")
-    waiting, told = context.SimpleQueue(), context.Queue()
+    queued, told = context.SimpleQueue(), context.Queue()
     for item in items:
-        waiting.put(item)
+        queued.put(item)
     count = min(workers, len(items))
-    for _ in range(count):
-        waiting.put(None)
-    processes = [context.Process(target=_work, args=(function, waiting, told, os.getpid()), daemon=True) for _ in range(count)]
+    processes = [context.Process(target=_work, args=(function, queued, told, os.getpid()), daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
     try:
-        _listen(processes, told, handle)
+        _listen(processes, queued, told, len(items), handle)
     finally:
         for process in processes:
             process.kill()
@@ -56,46 +58,44 @@ def map(function: Callable[[Item, Emit], None], items: Sequence[Item], handle: E
             process.join()
 
 
-def _listen(processes: list[Any], told: Any, handle: Emit) -> None:
-    working = len(processes)
-    while working:
+def _listen(processes: list[Any], queued: Any, told: Any, unfinished: int, handle: Emit) -> None:
+    while unfinished:
         try:
             what, value = told.get(timeout=0.5)
         except queue.Empty:
-            dead = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
+            dead = [process.exitcode for process in processes if process.exitcode is not None]
             if dead:
                 raise MachineGaveOut(
-                    f"a worker was killed (exit code {dead[0]}), out of memory perhaps; run the same command again to go on, with fewer --workers"
+                    f"a worker was killed (exit code {dead[0]}), out of memory perhaps; "
+                    "run the same command again to go on, with fewer --workers"
                 ) from None
             continue
-        if what == "done":
-            working -= 1
+        if what == "event":
+            handle(value)
         elif what == "failed":
             kind, message = value
             raise _FAILURES.get(kind, RuntimeError)(message)
+        elif value is None:
+            unfinished -= 1
         else:
-            handle(value)
+            queued.put(value)
 
 
 _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput, GateFailed, MachineGaveOut, MemoryError)}
 
 
-def _work(function: Callable[[Any, Emit], None], waiting: Any, told: Any, parent: int) -> None:
+def _work(function: Callable[[Any, Emit], Any], queued: Any, told: Any, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    try:
-        while (item := waiting.get()) is not None:
-            function(item, lambda value: told.put(("event", value)))
-        told.put(("done", None))
-    except (OutcrossError, MemoryError) as error:
-        told.put(("failed", (type(error).__name__, str(error))))
-    except Exception as error:
-        told.put(("failed", ("", f"{type(error).__name__}: {error}")))
-        if os.environ.get("OUTCROSS_DEBUG"):
-            raise
-    told.close()
-    told.join_thread()
-    sys.exit(0)
+    while True:
+        try:
+            told.put(("rest", function(queued.get(), lambda value: told.put(("event", value)))))
+        except (OutcrossError, MemoryError) as error:
+            told.put(("failed", (type(error).__name__, str(error))))
+        except Exception as error:
+            told.put(("failed", ("", f"{type(error).__name__}: {error}")))
+            if os.environ.get("OUTCROSS_DEBUG"):
+                raise
 
 
 def _follow(parent: int) -> None:

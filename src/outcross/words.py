@@ -78,7 +78,11 @@ class Words:
             inside[inside] = self.blocks[starts[inside]] == self.blocks[ends[inside]]
             starts, codes = starts[inside], codes[inside]
             # Numbered anew at every length, so that the product stays far below 2⁶³.
-            codes = np.unique(codes.astype(np.int64) * len(self.spellings) + self.ids[starts + n - 1], return_inverse=True)[1] if n > 1 else codes
+            codes = (
+                np.unique(codes.astype(np.int64) * len(self.spellings) + self.ids[starts + n - 1], return_inverse=True)[1]
+                if n > 1
+                else codes
+            )
             found[n] = Runs(codes, self.blocks[starts])
         return found
 
@@ -137,9 +141,7 @@ def inner(text: str) -> str:
     (' the dogs ', '本', '')
     """
     first, last = _ends()
-    text = text[first.match(text).end() :] if text.strip() else ""
-    backwards = text[::-1]
-    return backwards[last.match(backwards).end() :][::-1] if text.strip() else ""
+    return last.sub("", first.sub("", text, count=1)[::-1], count=1)[::-1]
 
 
 def spoken(text: str) -> list[str]:
@@ -167,8 +169,8 @@ def _ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The first piece of a text, and of a text written backwards, with the space around it."""
     marks = _class("M")
     return (
-        re.compile(rf"\s*+(?:[{UNSPACED}][{marks}]*+|[^\s{UNSPACED}]++)"),
-        re.compile(rf"\s*+(?:[{marks}]*+[{UNSPACED}]|[^\s{UNSPACED}]++)"),
+        re.compile(rf"\A\s*+(?:[{UNSPACED}][{marks}]*+|[^\s{UNSPACED}]++)"),
+        re.compile(rf"\A\s*+(?:[{marks}]*+[{UNSPACED}]|[^\s{UNSPACED}]++)"),
     )
 
 

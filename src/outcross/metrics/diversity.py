@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, jackknife, share, totals
+from outcross.clusters import bootstrapped, document_of, jackknife, share, totals, weighted
 from outcross.data import HUMAN_PARTS, Blocks, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
@@ -62,7 +62,9 @@ class Diversity(Metric):
             for n in (1, 2, 3):
                 yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
-                yield read_off("ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n))
+                yield read_off(
+                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n)
+                )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
             yield read_off("repetition", floor, lambda sample=sample: _repetition(sample(), rng))
@@ -100,6 +102,8 @@ def _vocabulary(sample: Sample) -> Estimate:
 def _distinct(sample: Sample, n: int) -> Estimate:
     codes, clusters = sample.runs(n)
     alone, running = _only_here(codes, clusters, clusters.max() + 1), np.bincount(clusters)
+    if alone.sum() == codes.size:  # nothing is said twice, so the jackknife has no width
+        return share(running, running, "n-grams", sample.of)
     return jackknife(np.unique(codes).size / codes.size, alone / codes.size, running, sample.of, most=1.0)
 
 
@@ -129,7 +133,8 @@ def _known(sample: Sample, human: Human, but: str) -> Estimate:
     text = sample.words
     parts = [getattr(human, name) for name in HUMAN_PARTS if name != but]
     known = text.are_in([words(part.records) for part in parts if part is not None])[text.ids]
-    return share(totals(known, sample.clusters[text.blocks], sample.clusters.max(initial=0) + 1), sample.spread(text.per_block), "words", sample.of)
+    found = sample.spread(np.bincount(text.blocks[known], minlength=text.n))
+    return share(found, sample.spread(text.per_block), "words", sample.of)
 
 
 def _repetition(sample: Sample, rng: np.random.Generator) -> Estimate:
@@ -141,9 +146,14 @@ def _repetition(sample: Sample, rng: np.random.Generator) -> Estimate:
     counted = [(totals(distinct[long], clusters), totals(running[long], clusters)) for distinct, running in inside]
 
     def repetition(weights):
-        return 1 - np.prod([(weights @ distinct) / (weights @ running) for distinct, running in counted], axis=0)
+        return 1 - np.prod([weighted(weights, distinct) / weighted(weights, running) for distinct, running in counted], axis=0)
 
-    return bootstrapped(repetition, clusters.max() + 1, rng, sample.of)
+    estimate = bootstrapped(repetition, clusters.max() + 1, rng, sample.of)
+    if estimate.value > 0:
+        return estimate
+    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and the bootstrap has no width
+    none = share(np.zeros(pairs.size), pairs, "word pairs", sample.of)
+    return replace(none, high=1 - (1 - none.high) ** len(REPEATED))
 
 
 def _human(blocks: Blocks) -> Sample:

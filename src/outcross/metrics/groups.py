@@ -70,13 +70,17 @@ class Groups(Metric):
             return _as_many(drawn(), second(), rng)
 
         for band, groups in grouped.bands.items():
-            yield read_off("group_loss", band, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng))
+            yield read_off(
+                "group_loss", band, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng)
+            )
         for floor, text in (("", drawn), ("floor ", as_many)):
             for band, groups in grouped.bands.items():
                 yield read_off("group_survival", floor + band, lambda text=text, groups=groups: _survival(grouped, text(), groups))
         for floor, text, of in (("", drawn, "blocks"), ("floor ", second, "documents")):
             for band, groups in grouped.bands.items():
-                yield read_off("group_share", floor + band, lambda text=text, groups=groups, of=of: _faithful(grouped, text(), groups, of))
+                yield read_off(
+                    "group_share", floor + band, lambda text=text, groups=groups, of=of: _faithful(grouped, text(), groups, of)
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +192,7 @@ def _frequencies(human: Blocks) -> np.ndarray:
     own = Grouped(human).own(human).groups
     rows = np.flatnonzero(own >= 0)
     members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(human)))
-    counts = (members @ _characters(human)).toarray()  # (groups, buckets)
+    counts = csr_array(members @ _characters(human)).toarray()  # (groups, buckets)
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
     return np.log((counts + PRIOR * overall) / (counts.sum(axis=1, keepdims=True) + PRIOR)).T
 

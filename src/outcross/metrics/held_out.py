@@ -45,7 +45,9 @@ class HeldOut(Metric):
         loss = ratio(totals(surprise, of), totals(tokens, of), rng, "documents")
         yield Reading("held_out_loss", "", loss)
         yield read_off("held_out_perplexity", "", lambda: exp(loss))
-        yield read_off("bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), rng, "documents"))
+        yield read_off(
+            "bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), rng, "documents")
+        )
 
 
 @remembered

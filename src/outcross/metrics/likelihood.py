@@ -101,14 +101,22 @@ def _beyond(text: Scored, human: Scored, q: float, side: int, rng: np.random.Gen
     """
     _enough(human, q)
     student(text.units, text.of)
-    limits = human.quantiles(q, np.vstack((np.ones(human.units), rng.multinomial(human.units, np.full(human.units, 1 / human.units), RESAMPLES))))
+    limits = human.quantiles(
+        q, np.vstack((np.ones(human.units), rng.multinomial(human.units, np.full(human.units, 1 / human.units), RESAMPLES)))
+    )
     beyond = side * (text.nats - limits[0]) > 0
     n = effective_size(totals(beyond, text.clusters), np.bincount(text.clusters))
     shares = np.searchsorted(np.sort(side * text.nats), side * limits, side="right")
     shares = 1 - shares / text.nats.size
     low, high = np.quantile(rng.beta(shares[1:] * n + 0.5, (1 - shares[1:]) * n + 0.5), [0.025, 0.975])
     value = float(beyond.mean())
-    return Estimate(value, min(float(low), value), max(float(high), value), f"Jeffreys over {text.of}, quantile by bootstrap over documents", beyond.size)
+    return Estimate(
+        value,
+        min(float(low), value),
+        max(float(high), value),
+        f"Jeffreys over {text.of}, quantile by bootstrap over documents",
+        beyond.size,
+    )
 
 
 def _beyond_others(human: Scored, q: float, side: int) -> Estimate:
@@ -122,5 +130,7 @@ def _beyond_others(human: Scored, q: float, side: int) -> Estimate:
 def _enough(human: Scored, q: float) -> None:
     """Refuse a quantile of fewer blocks than it can be read from, or of one document."""
     if human.nats.size * min(q, 1 - q) < 0.5:
-        raise NotApplicable(f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}")
+        raise NotApplicable(
+            f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}"
+        )
     student(human.units, human.of)

@@ -43,7 +43,11 @@ class TailSurvival(Metric):
             yield read_off("tail_survival", band, lambda band=band: _survival(words(human), drawn, band, clusters, inside))
         rows = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))[: drawn.n]
         for band in BANDS:
-            yield read_off("tail_survival", f"floor {band}", lambda band=band: _survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside))
+            yield read_off(
+                "tail_survival",
+                f"floor {band}",
+                lambda band=band: _survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside),
+            )
 
 
 def _survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
