@@ -400,8 +400,10 @@ def test_missing_and_strange_pieces_still_give_a_page(study, tmp_path):
     assert "traceback" not in " ".join(page.words).lower()
 
 
-def test_the_decoding_share_stands_under_its_own_heading(tmp_path):
-    readings = tuple(Reading("replace", g, "decoding_share", 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1) for g in range(4))
+def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
+    readings = tuple(
+        Reading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1) for metric in ("decoding_loss", "learning_loss") for g in range(4)
+    )
     page = page_of_study(tiny(readings=(*tiny().readings, *readings)), tmp_path)
     assert "Decoding or learning?" in page.words and "0.3" in {cell.strip() for cell in page.cells}
 

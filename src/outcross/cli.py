@@ -17,6 +17,7 @@ app = App(
     help="Train on AI-generated data without model collapse: run the recursive loop, see what is lost.",
     version="0.1.0",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]

@@ -53,6 +53,7 @@ class TokenBlocks:
 
         Blocks are cut within documents and what is left of a document at its end is dropped. The original rows, the holdout (as many) and
         the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
+        Every group has its proportional share of the rows, and as many in the holdout.
         """
         from outcross.vocabulary import Vocabulary
 
@@ -63,8 +64,7 @@ class TokenBlocks:
             raise BadInput(
                 f"the training documents hold {len(every)} blocks of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
             )
-        order = rng.permutation(len(every))
-        training, holdout, reserve = order[:rows], order[rows : 2 * rows], order[2 * rows :]
+        training, holdout, reserve = deal(every.column("_group"), rows, rng)
         return Human(
             training=part_of(HUMAN, every.take(training)),
             reference=self._part(sides.reference, vocabulary),
@@ -110,14 +110,41 @@ def split(documents: Sequence[Document], held_out: float, rng: np.random.Generat
         groups.setdefault(document.group, []).append(document)
     for _, members in sorted(groups.items()):
         shuffled = [members[i] for i in rng.permutation(len(members))]
-        out = max(1, round(held_out * len(shuffled))) if len(shuffled) > 1 else 0
-        checked = round(held_out / 4 * len(shuffled))
+        out = min(max(1, round(held_out * len(shuffled))), len(shuffled) - 1)  # nothing of a single document
+        checked = min(round(held_out / 4 * len(shuffled)), len(shuffled) - 1 - out)
         sides.reference.extend(shuffled[:out])
         sides.validation.extend(shuffled[out : out + checked])
         sides.training.extend(shuffled[out + checked :])
     if not sides.reference or not sides.training:
         raise BadInput(f"{len(documents)} documents cannot be split into text to train on and text held out; give more text")
     return sides
+
+
+def deal(groups: Sequence[str], rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Disjoint random rows: so many, as many again where there are enough, and the rest; the first two stratified by group.
+
+    A group's share is its fraction of all rows, rounded by largest remainder (Hamilton), so that `rows` come out exactly.
+    """
+    order = rng.permutation(len(groups))
+    number = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1][order]
+    sizes = np.bincount(number)
+    quota = proportional(sizes, rows)[number]
+    by_group = np.argsort(number, kind="stable")
+    rank = np.empty_like(number)
+    rank[by_group] = np.arange(number.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[rank < quota], order[(rank >= quota) & (rank < 2 * quota)], order[rank >= 2 * quota]
+
+
+def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
+    """Whole numbers in proportion to the sizes that add up to `seats`, by largest remainder.
+
+    >>> proportional(np.array([70, 20, 10]), 5).tolist()
+    [3, 1, 1]
+    """
+    exact = sizes.astype(np.int64) * seats
+    shares, remainders = np.divmod(exact, sizes.sum())
+    shares[np.argsort(-remainders, kind="stable")[: seats - shares.sum()]] += 1
+    return shares
 
 
 def _some(every: Blocks, rows: np.ndarray) -> Part | None:

@@ -33,7 +33,9 @@ def _source(value: object) -> object:
     for word in ("path", "hub", "array"):
         if word in told:
             return {"kind": word} | told
-    raise BadInput("human must say where the data come from; write text: stdlib, path: FILE, hub: ID or distribution: normal")
+    raise BadInput(
+        "human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, or write text: stdlib or distribution: normal"
+    )
 
 
 def _growth(value: object) -> object:

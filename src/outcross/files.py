@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,14 @@ LARGEST = 1 << 30
 """Bytes of text read from one file, unpacked: 1 GiB."""
 DOCUMENT = 2000
 """Characters at which gathered paragraphs or short texts make a document."""
+SHORT_DOCUMENT = 400
+"""The same at least, in a group that holds little text: a few blocks, so that cutting them loses little."""
+DOCUMENTS = 20
+"""Documents that a group is given where it holds text enough for short ones: some to learn from, some held out."""
 
 
-def read_documents(path: Path, text_column: str | None, group_column: str | None) -> list[Document]:
-    """The documents of a file; BadInput with the byte or the column where it is not text."""
+def read_documents(path: Path, text_column: str | None, group_column: str | None, heading: str | None = None) -> list[Document]:
+    """The documents of a file; BadInput with the byte or the column where it is not text, or where no line is a heading."""
     content = _content(path)
     suffix = Path(path.stem if path.suffix == ".gz" else path.name).suffix.lower()
     if suffix not in (".csv", ".jsonl", ".ndjson", ".parquet"):
@@ -30,25 +36,49 @@ def read_documents(path: Path, text_column: str | None, group_column: str | None
             raise BadInput(
                 f"{path} is read as plain text, which has no column {text_column!r}; leave text_column out, or give .csv, .jsonl or .parquet"
             )
-        return gather_documents(re.split(r"\n[ \t]*\n", _decoded(content, path)), None)
+        return gather_documents(re.split(r"\n[ \t]*\n", _decoded(content, path)), None, heading)
     frame = _table(content, suffix, path)
     texts = _column(frame, text_column, "text_column", path)
-    return gather_documents(texts, None if group_column is None else _column(frame, group_column, "group_column", path))
+    groups = None if group_column is None else _column(frame, group_column, "group_column", path)
+    return gather_documents(texts, groups, heading)
 
 
-def gather_documents(texts: Sequence[str], groups: Sequence[str] | None) -> list[Document]:
-    """Documents of at least 2,000 characters out of consecutive texts of one group; a longer text stays one, a very long one is cut."""
-    gathered: dict[str, list[str]] = {}
-    documents: list[Document] = []
+def gather_documents(texts: Sequence[str], groups: Sequence[str] | None, heading: str | None = None) -> list[Document]:
+    """Documents out of consecutive texts of one group: articles where a heading opens each, else texts put together till they are long.
+
+    Put together they hold at least 2,000 characters; a longer text stays one, a very long one is cut. The texts of a small group (under
+    40,000 characters) make shorter documents, a twentieth of it or 400 characters, so that it too has some on either side of the split.
+    """
+    by_group: dict[str, list[str]] = {}
     for i, text in enumerate(texts):
-        group = "" if groups is None else groups[i]
-        for piece in _pieces(text):
-            waiting = gathered.setdefault(group, [])
-            waiting.append(piece)
-            if sum(map(len, waiting)) >= DOCUMENT:
-                documents.append(Document("\n".join(waiting), group))
-                waiting.clear()
-    return documents + [Document("\n".join(waiting), group) for group, waiting in gathered.items() if "".join(waiting).strip()]
+        by_group.setdefault("" if groups is None else groups[i], []).append(text)
+    if heading is not None:
+        cut = partial(_articles, heading=heading)
+    else:
+        cut = partial(_gathered, shortest=DOCUMENT if groups is None else SHORT_DOCUMENT)
+    return [Document(text, group) for group, own in by_group.items() for text in cut(own)]
+
+
+def _gathered(texts: Sequence[str], shortest: int) -> Iterator[str]:
+    enough = min(DOCUMENT, max(shortest, sum(map(len, texts)) // DOCUMENTS))
+    waiting: list[str] = []
+    for piece in itertools.chain.from_iterable(map(_pieces, texts)):
+        waiting.append(piece)
+        if sum(map(len, waiting)) >= enough:
+            yield "\n".join(waiting)
+            waiting.clear()
+    if "".join(waiting).strip():
+        yield "\n".join(waiting)
+
+
+def _articles(texts: Sequence[str], heading: str) -> Iterator[str]:
+    """The lines from each heading to the next, and those before the first; blank lines are dropped."""
+    lines = [line for text in texts for line in text.split("\n") if line.strip()]
+    starts = [i for i, line in enumerate(lines) if re.fullmatch(heading, line.strip())]
+    if not starts:
+        raise BadInput(f"human.heading {heading!r} fits no line of the text; leave it out (heading=null), or write what a line that opens a document looks like")
+    for first, end in itertools.pairwise([*([0] if starts[0] else []), *starts, len(lines)]):
+        yield "\n".join(lines[first:end])
 
 
 def _pieces(text: str) -> list[str]:

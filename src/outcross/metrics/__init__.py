@@ -91,6 +91,7 @@ METRICS: Family = {
     "tail_survival": "outcross.metrics.tails:TailSurvival",
     "diversity": "outcross.metrics.diversity:Diversity",
     "generated_perplexity": "outcross.metrics.likelihood:GeneratedPerplexity",
+    "decoding": "outcross.metrics.decoding:Decoding",
     "copying": "outcross.metrics.copying:Copying",
     "groups": "outcross.metrics.groups:Groups",
 }

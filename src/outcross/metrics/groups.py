@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from outcross import estimate
 from outcross.clusters import document_of, ratio, share, totals
 from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
@@ -29,17 +30,24 @@ class Groups(Metric):
     """What is left of each group of people's texts (a language, a domain), by how much of it there was to learn from.
 
     Groups are gathered in octaves of their number of human training blocks: 1, 2-3, 4-7 … A drawn block belongs to the group of the human
-    block that it continues. `group_loss` and `group_share` see a group that is no longer written, `group_survival` one
-    that is written with fewer words. Floors use the second human sample; for survival it is cut, group by group, to as
-    many blocks as were drawn, and groups of which it holds fewer are left out of the floor.
+    block that it continues. `groups` counts those that are written at all; `group_loss` and `group_share` see one that is
+    written less and less, `group_survival` one that is written with fewer words. Floors use the second human sample; for survival
+    it is cut, group by group, to as many blocks as were drawn, and groups of which it holds fewer are left out of the floor.
 
     The classifier is multinomial naive Bayes over hashed runs of 1 to 3 characters (lower case), each group's frequencies mixed with the overall ones
     (a Dirichlet prior worth 300 runs) and all groups equally likely beforehand. It sees no more than letters, so it
     confuses close relatives; the floor is how often it is right about people.
     """
 
+    each: bool = False
+    """Also every group by itself, as aspect `group NAME`: hundreds of groups make long tables."""
+
     reads = ("text",)
     pages = {
+        "groups": Page(
+            "groups still written", "Share of the groups of which at least one block, drawn for a prompt of the group, is given to it by a classifier of letters.",
+            "fraction", "its floor: the same for the second human sample", "0, small groups first", "McCallum and Nigam, AAAI workshop 1998 (the classifier)",
+        ),
         "group_loss": Page(
             "held-out loss of groups", "Nats a token of the model on held-out human blocks, by how many training blocks their group has.",
             "nats a token", "that of generation 0", "grows, in small groups first", "Shumailov et al., Nature 631:755 (2024)",
@@ -60,26 +68,31 @@ class Groups(Metric):
             raise NotApplicable("the human data have no groups")
         grouped = Grouped(human)
 
+        @cache
         def drawn():
             return grouped.prompted(evidence.drawn.records)
 
+        @cache
         def second():
             return grouped.own(evidence.holdout)
 
+        @cache
         def as_many():
             return _as_many(drawn(), second(), rng)
 
-        for band, groups in grouped.bands.items():
-            yield read_off(
-                "group_loss", band, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng)
-            )
+        parts = grouped.bands | (grouped.ones if self.each else {})
+        for floor, text in (("", drawn), ("floor ", second)):
+            for band, groups in {"": grouped.all, **grouped.bands}.items():
+                yield read_off("groups", (floor + band).strip(), lambda text=text, groups=groups: _written(grouped, text(), groups))
+        for part, groups in parts.items():
+            yield read_off("group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng))
         for floor, text in (("", drawn), ("floor ", as_many)):
-            for band, groups in grouped.bands.items():
-                yield read_off("group_survival", floor + band, lambda text=text, groups=groups: _survival(grouped, text(), groups))
+            for part, groups in parts.items():
+                yield read_off("group_survival", floor + part, lambda text=text, groups=groups: _survival(grouped, text(), groups))
         for floor, text, of in (("", drawn, "blocks"), ("floor ", second, "documents")):
-            for band, groups in grouped.bands.items():
+            for part, groups in parts.items():
                 yield read_off(
-                    "group_share", floor + band, lambda text=text, groups=groups, of=of: _faithful(grouped, text(), groups, of)
+                    "group_share", floor + part, lambda text=text, groups=groups, of=of: _faithful(grouped, text(), groups, of)
                 )
 
 
@@ -111,6 +124,15 @@ class Grouped:
     def names(self) -> np.ndarray:
         return np.unique([name for name in self.human.column("_group") if name])
 
+    @property
+    def all(self) -> np.ndarray:
+        return np.arange(self.names.size)
+
+    @property
+    def ones(self) -> dict[str, np.ndarray]:
+        """Every group by itself."""
+        return {f"group {name}": np.array([i]) for i, name in enumerate(self.names)}
+
     @cached_property
     def bands(self) -> dict[str, np.ndarray]:
         """The groups of each octave of sizes, smallest first."""
@@ -133,6 +155,12 @@ class Grouped:
 def _band(octave: int) -> str:
     first, last = 1 << octave, (1 << (octave + 1)) - 1
     return "groups of 1 block" if octave == 0 else f"groups of {first}-{last} blocks"
+
+
+def _written(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
+    """The share of these groups that some of their own blocks are given to; Wilson over groups."""
+    own = text.groups[_classified(grouped.human, text.blocks) == text.groups]
+    return replace(estimate.share(int(np.isin(groups, own).sum()), groups.size), method="Wilson over groups")
 
 
 def _loss(model, held_out: Text, groups: np.ndarray, rng: np.random.Generator) -> Estimate:

@@ -38,7 +38,7 @@ class TailSurvival(Metric):
 
     def __call__(self, evidence, rng):
         human, drawn = evidence.human.training.records, words(evidence.drawn.records)
-        clusters, inside = _clusters(human)
+        clusters, inside = clusters_of(human)
         for band in BANDS:
             yield read_off("tail_survival", band, lambda band=band: _survival(words(human), drawn, band, clusters, inside))
         rows = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))[: drawn.n]
@@ -65,7 +65,8 @@ def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
     return share(totals(alive, clusters), totals(np.ones(alive.size), clusters), "words", inside)
 
 
-def _clusters(human: Blocks) -> tuple[np.ndarray, str]:
+def clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
+    """What the words of human text come in: the document of each block, or the block where there is one document; and their name."""
     of = document_of(human)
     return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 

@@ -36,7 +36,7 @@ from outcross.report.profile import PAPER, profile_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.texts import excerpts, writers
 
-DECODING = "decoding_share"
+DECODING = ("decoding_loss", "learning_loss")
 LIMIT = 1_000_000  # bytes
 ROWS = 6_000
 PREPARED = 30_000  # characters of an experiment or environment shown
@@ -109,8 +109,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
         mains=mains,
         arms=_arms(study, found, leads),
         tail_figure=next((one for one in rest if one.metric == TAILS), None),
-        decoding_figure=next((one for one in rest if one.metric == DECODING), None),
-        figures=[one for one in rest if one.metric not in (TAILS, DECODING)],
+        decoding_figures=[one for one in rest if one.metric in DECODING],
+        figures=[one for one in rest if one.metric not in (TAILS, *DECODING)],
         absent=_absent(study),
         writers=told,
         prompts_left_out=prompts_left_out,

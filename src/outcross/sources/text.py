@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 import ast
+import re
 import sysconfig
 import warnings
 from collections.abc import Iterator
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from outcross.documents import Document
-from outcross.errors import BadInput, missing_extra
-from outcross.files import read_documents
-from outcross.recipe import recipe
+from outcross.errors import BadInput, MachineGaveOut, missing_extra
+from outcross.files import gather_documents, read_documents
+from outcross.recipe import nearest, recipe
 from outcross.sources import Source
 
 
@@ -35,6 +36,18 @@ class Text(Source):
 
 Rows = Annotated[int, Field(ge=1, le=10_000_000)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _pattern(heading: str) -> str:
+    try:
+        re.compile(heading)
+    except re.error as error:
+        raise ValueError(f"heading must be a regular expression, as '= [^=].* =', got {heading!r} ({error})") from None
+    return heading
+
+
+Heading = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+"""A regular expression that fits the whole of a line, but for the space around it, that opens a document."""
 
 
 @recipe
@@ -102,43 +115,72 @@ def _tree(path: FilePath) -> ast.AST:
 
 @recipe
 class Path(Text):
-    """A file of text: .txt or .md (paragraphs, gathered into documents), or a column of .csv, .jsonl or .parquet; also .gz."""
+    """A file of text: .txt or .md (paragraphs, gathered into documents), or a column of .csv, .jsonl or .parquet; also .gz.
+
+    Whole documents are held out. Where the text is a row of articles, `heading` says which lines open one, so that no article is on
+    both sides.
+    """
 
     path: Annotated[str, Field(min_length=1)]
     text_column: str | None = None
     """Needed for tables; a row is a text."""
     group_column: str | None = None
     """Whose text it is: a language, a speaker."""
+    heading: Heading | None = None
+    """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
 
     def documents(self):
-        return read_documents(FilePath(self.path), self.text_column, self.group_column)
+        return read_documents(FilePath(self.path), self.text_column, self.group_column, self.heading)
 
 
 @recipe
 class Hub(Text):
-    """A dataset of the Hugging Face hub, or one that its library can load from a folder; the network is used only here."""
+    """A dataset of the Hugging Face hub, or a folder that its library can load (data files, or what save_to_disk wrote).
+
+    The network is used only here.
+    """
 
     hub: Annotated[str, Field(min_length=1)]
     configuration: str | None = None
     split: str = "train"
     text_column: str = "text"
     group_column: str | None = None
+    heading: Heading | None = None
+    """As for a file; the rows are lines, or texts of several."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
 
     def documents(self):
-        from outcross.files import gather_documents
+        table = _hub_table(self.hub, self.configuration, self.split)
+        texts = _hub_column(table, self.text_column, "text_column", self.hub)
+        groups = None if self.group_column is None else _hub_column(table, self.group_column, "group_column", self.hub)
+        return gather_documents(texts, groups, self.heading)
 
-        try:
-            import datasets
-        except ImportError:
-            raise missing_extra("datasets", "hf") from None
-        try:
-            table = datasets.load_dataset(self.hub, self.configuration, split=self.split)
-            texts = table[self.text_column]
-            groups = table[self.group_column] if self.group_column else [""] * len(texts)
-        except Exception as error:
-            raise BadInput(f"hub {self.hub}: {type(error).__name__}: {error}") from None
-        return gather_documents([str(text or "") for text in texts], [str(group or "") for group in groups])
+
+def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise missing_extra("datasets", "hf") from None
+    datasets.disable_progress_bars()
+    try:
+        if (FilePath(hub) / "state.json").is_file():  # what Dataset.save_to_disk writes, which has no splits
+            return datasets.load_from_disk(hub)
+        return datasets.load_dataset(hub, configuration, split=split)
+    except ConnectionError as error:
+        raise MachineGaveOut(f"hub {hub} cannot be reached ({_short(error)}); give a folder, or a file as human.path=FILE") from None
+    except Exception as error:
+        raise BadInput(f"hub {hub}: {type(error).__name__}: {_short(error)}") from None
+
+
+def _hub_column(table: Any, column: str, field: str, hub: str) -> list[str]:
+    if column not in table.column_names:
+        names = ", ".join(table.column_names[:12])
+        raise BadInput(f"hub {hub} has no column {column!r}{nearest(column, table.column_names)}; write human.{field}=NAME, one of {names}")
+    return ["" if value is None else str(value) for value in table[column]]
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
