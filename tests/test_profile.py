@@ -1,14 +1,18 @@
 """Profiles of hand-made readings, with answers that a person can check."""
 
+import importlib
+import inspect
 import math
 
 import numpy as np
 import polars as pl
 import pytest
 
+import outcross
+from outcross.definitions import definition
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.laws import categorical, gaussian
+from outcross.laws import categorical, expected, gaussian
 from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
@@ -20,12 +24,12 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def course(metric, values, half=0.0, *, aspect="", arm="replace", seed=0, run="run", n=1000, note="", every=1):
+def course(metric, values, half=0.0, *, aspect="", arm="replace", seed=0, run="run", n=1000, note=""):
     """The rows of one reading over generations; `half` is half its interval, None for no interval."""
     rows = []
-    for place, value in enumerate(values):
+    for generation, value in enumerate(values):
         ends = (None, None) if half is None or value is None else (value - half, value + half)
-        rows.append((run, arm, seed, place * every, metric, aspect, value, *ends, "bootstrap", n, note))
+        rows.append((run, arm, seed, generation, metric, aspect, value, *ends, "bootstrap", n, note))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
@@ -226,19 +230,43 @@ def test_the_mean_spread_never_clears_a_run():
     assert found[VARIANCE].answer == "cannot_tell" and "rare chains" in found[VARIANCE].note
 
 
+def states(n, fits, shares):
+    """Replace on a few states, by its closed forms."""
+    laws = {"support": 0.01, "concentration": 0.002, "excess_risk": 0.002}
+    law = {"n": n, "generations": fits, "probabilities": shares}
+    return {name: course(name, expected("replace", "categorical", name, **law).tolist(), half) for name, half in laws.items()}
+
+
 def test_states_that_are_lost_are_lost_modes_and_collapsing_variance():
-    n, fits, shares = 20, 30, [0.25] * 4
-    states = pl.concat(
-        [
-            course("support", categorical.surviving_states(n, fits, shares).tolist(), 0.01),
-            course("concentration", categorical.concentration_replace(n, fits, shares).tolist(), 0.002),
-        ]
-    )
-    found = profile(states, arm="replace")
+    n = 20
+    found = profile(pl.concat(states(n, 30, [0.25] * 4).values()), arm="replace")
     assert (found[MODES].answer, found[MODES].when) == ("yes", 1)
     assert found[VARIANCE].answer == "yes" and found[VARIANCE].value == pytest.approx(math.log(1 - 1 / n))
+
+
+def test_the_risk_of_states_is_their_excess_risk():
+    n, fits, left = 20, 60, 0.75  # 1 - sum p^2 of four states alike
+    found = profile(pl.concat(states(n, fits, [0.25] * 4).values()), arm="replace")
+    risk = left * (1 - (1 - 1 / n) ** np.arange(1, fits + 1))
+    assert (found[INCREASE].answer, found[INCREASE].when) == ("yes", 1)
+    assert found[CATASTROPHE].answer == "yes" and found[CATASTROPHE].value == pytest.approx(risk[-1] / risk[0])
+    assert "probability squared" in found[CATASTROPHE].note
+    assert found[DIVERGENCE].answer == "no"  # it ends at 1 - sum p^2, where a single state is left
+    assert (found.early.answer, found.early.when) == ("yes", 1)
+    # A tenth of the variance is left once 0.95^g < 0.1.
+    assert (found.late.answer, found.late.when) == ("yes", 45)
+
+
+def test_states_without_a_risk_cannot_date_early_collapse():
+    known = states(20, 30, [0.25] * 4)
+    found = profile(pl.concat([known["support"], known["concentration"]]), arm="replace")
     assert found[CATASTROPHE].answer == "not_applicable"
     assert found.early.answer == "cannot_tell" and "unknown" in found.early.note
+
+
+def test_a_risk_of_states_is_never_far_by_itself():
+    found = profile(states(20, 60, [0.25] * 4)["excess_risk"], arm="replace")
+    assert found.late.answer == "not_applicable"
 
 
 def test_a_chain_in_one_state_has_no_variance_left():
@@ -292,12 +320,34 @@ def test_a_sweep_over_rows_shows_whether_the_scaling_law_changes():
     assert (lost.answer, lost.when) == ("yes", 1) and lost.value > 0.9  # a plateau: more rows no longer help
 
 
-def test_a_sweep_may_stand_in_the_names_of_runs():
-    runs = [course("mean_error", [1 / n, 2 / n], 1e-6, run=f"gaussian rows={n}", arm=f"replace {n}") for n in (10, 100)]
-    assert profile(pl.concat(runs), arm="replace 10")[SCALING].answer == "not_applicable"  # arms differ by more
-    runs = [course("mean_error", [1 / n, 2 / n], 1e-6, run=f"gaussian rows={n}") for n in (10, 100)]
+def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
+    """Every seed's exponent goes from -1 to -1 + change, whatever its level: the interval is that of the changes alone."""
+    sizes, changes = (10, 1000), {0: 0.1, 1: 0.2, 2: 0.3}
+    arms = [
+        course("w2", [seed + 1.0, (seed + 1) * (n / 10) ** (change + 1)], None, arm=f"replace,rows={n}", seed=seed)
+        for n in sizes
+        for seed, change in changes.items()
+    ]
+    found = profile(pl.concat(arms), arm="replace,rows=10")[SCALING]
+    half = 4.302653 * np.std(list(changes.values()), ddof=1) / math.sqrt(3)
+    assert (found.value, found.low, found.high) == pytest.approx((1.2, 1.2 - half, 1.2 + half))
+    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1)[SCALING]
+    assert one.value == pytest.approx(1.2) and one.low is None
+    elsewhere = pl.concat([arms[0], course("w2", [1.0, 2.0], arm="replace,rows=1000", run="other")])
+    assert profile(elsewhere, arm="replace,rows=10")[SCALING].answer == "not_applicable"
+
+
+def test_an_arm_of_several_runs_is_refused():
+    runs = [course("mean_error", [1 / n, 2 / n], 1e-6, run=f"gaussian {n}") for n in (10, 100)]
     with pytest.raises(BadInput, match="in 2 runs"):
         profile(pl.concat(runs), arm="replace")
+
+
+def test_a_reading_counts_up_to_the_first_generation_that_lacks_it():
+    found = profile(course("log_variance", [0.0, -0.1, -0.2, None, -9.0], 1e-4, note="singular"), arm="replace")[VARIANCE]
+    assert found.value == pytest.approx(-0.1) and found.when is None
+    whole = profile(course("held_out_loss", [4.1, None, 9.0], 0.01), arm="replace")[INCREASE]
+    assert whole.answer == "not_applicable" and "one generation" in whole.note
 
 
 def test_a_frame_has_one_row_an_answer():
@@ -339,13 +389,16 @@ def test_a_chain_that_survives_makes_the_time_a_lower_bound():
     assert ended.value == pytest.approx(1.5) and not ended.is_lower_bound
 
 
-def test_skipped_generations_widen_the_time():
-    whole = categorical.absorbed(10, 301, [0.5, 0.5])
-    found = time_to_absorption(course("absorbed", whole[::10].tolist(), 0.0, n=10_000_000, every=10), arm="replace")
-    truth = categorical.absorption_time(10, [0.5, 0.5]) - 1
-    assert found.low < truth < found.high and found.high - found.low > 5
-
-
 def test_time_to_absorption_needs_its_reading():
     with pytest.raises(NotApplicable, match="no reading of absorbed"):
         time_to_absorption(REPLACE, arm="replace")
+
+
+@pytest.mark.parametrize("name", ["arms", "experiment", "profile"])
+def test_the_function_wins_over_the_module_of_its_name(name):
+    module = importlib.import_module(f"outcross.{name}")
+    assert getattr(outcross, name) is getattr(module, name)
+
+
+def test_every_definition_says_what_it_is():
+    assert all((inspect.getdoc(definition(name)) or "").split("\n")[0].endswith(".") for name in DEFINITIONS)

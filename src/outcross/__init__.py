@@ -6,6 +6,8 @@ The public names, loaded on first use: `import outcross` costs nothing.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -51,6 +53,16 @@ def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(f"outcross.{_WHERE[name]}"), name)
     raise AttributeError(f"outcross has no {name!r}")
+
+
+class _Verbs(ModuleType):
+    """`outcross.profile` is the function, always: importing the module of that name must not put it in its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, getattr(value, name) if name in _WHERE and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Verbs
 
 
 def __dir__() -> list[str]:

@@ -43,7 +43,7 @@ def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = N
     times = alive.sum(axis=1)
     if len(times) > 1:
         n, over = len(times), "seeds"
-        half = student(n - 1) * times.std(ddof=1) / math.sqrt(n)
+        half = student(n - 1) * float(times.std(ddof=1)) / math.sqrt(n)
     else:
         n, over = _chains(chosen), "chains"
         half = Z * _deviation(alive[0]) / math.sqrt(n)

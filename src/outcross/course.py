@@ -59,7 +59,7 @@ class Course:
         seeds = len(self.values)
         sums = self.values @ weights
         if seeds > 1:
-            half = student(seeds - 1) * sums.std(ddof=1) / math.sqrt(seeds)
+            half = student(seeds - 1) * float(sums.std(ddof=1)) / math.sqrt(seeds)
         else:
             used = weights != 0
             half = Z * math.sqrt(float(weights[used] ** 2 @ self.errors[0, used] ** 2))
@@ -127,7 +127,7 @@ class Course:
         steps = np.diff(self.values[0, first:])
         if len(self.values) > 1 or steps.size < 2:
             return number
-        scatter = student(steps.size - 1) * steps.std(ddof=1) * scale
+        scatter = student(steps.size - 1) * float(steps.std(ddof=1)) * scale
         own = number.high - number.value
         return Interval.around(number.value, max(own, scatter) if math.isfinite(own) else scatter)
 

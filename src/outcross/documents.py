@@ -138,7 +138,7 @@ def deal(groups: Sequence[str], rows: int, rng: np.random.Generator) -> tuple[np
 def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
     """Whole numbers in proportion to the sizes that add up to `seats`, by largest remainder.
 
-    >>> proportional(np.array([70, 20, 10]), 5).tolist()
+    >>> proportional(np.array([60, 25, 15]), 5).tolist()
     [3, 1, 1]
     """
     exact = sizes.astype(np.int64) * seats

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 from outcross.errors import BadInput
 from outcross.experiment import builtin
+from outcross.laws import LAWS, law
 from outcross.metrics import METRICS
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
@@ -18,10 +20,10 @@ FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metric
 
 def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
     """The members of one family, or of all."""
-    known = ["experiments", *FAMILIES]
-    if family and family not in known:
-        raise BadInput(f"no family {family!r}{nearest(family, known)}; known: {', '.join(known)}")
-    return {name: _experiments() if name == "experiments" else _members(FAMILIES[name]) for name in known if family in ("", name)}
+    told = {"experiments": _experiments} | {name: partial(_members, FAMILIES[name]) for name in FAMILIES} | {"laws": _laws}
+    if family and family not in told:
+        raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
+    return {name: tell() for name, tell in told.items() if family in ("", name)}
 
 
 def _members(family: Family) -> list[dict[str, Any]]:
@@ -43,6 +45,11 @@ def _experiments() -> list[dict[str, Any]]:
     ]
 
 
-def first_line(cls: type) -> str:
+def _laws() -> list[dict[str, Any]]:
+    """The closed forms, each with its id in science/collapse.md section 13."""
+    return [{"name": name, "what": first_line(law(name)), "paper": LAWS[name].citation, "id": LAWS[name].id} for name in LAWS]
+
+
+def first_line(part: object) -> str:
     """The first sentence of a part's docstring."""
-    return (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
+    return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")

@@ -101,7 +101,9 @@ def test_the_golden_weight_does_harm_with_fixed_human_rows_and_is_refused_there(
 
     with pytest.raises(BadInput, match="1.171/n"):
         experiment(gaussian({"kind": "weighted", "weight": "golden"}))
-    told = gaussian({"kind": "weighted", "weight": 0.6180339887498949, "rows": "fixed"}, generations=40, chains=20_000, known_variance=1.0)
+    told = gaussian(
+        {"kind": "weighted", "weight": 0.6180339887498949, "rows": "fixed"}, generations=40, chains=20_000, known_variance=1.0
+    )
     last = readings(told)["mean_error"][-1]
     assert abs(last.value - 1.171 / 20) <= BOUND * last.standard_error + 5e-4 / 20  # 1.171 has four digits
 
@@ -135,7 +137,7 @@ def categorical(policy, n=10, states=10, generations=15, chains=10_000, **human)
     }
 
 
-STATES = ("concentration", "support", "entropy", "absorbed")
+STATES = ("concentration", "excess_risk", "support", "entropy", "absorbed")
 ZIPF = np.arange(1, 7) ** -1.0 / (np.arange(1, 7) ** -1.0).sum()
 
 

@@ -41,7 +41,8 @@ def expected(
     covariance), `mean_error` (squared distance of the means over the true trace per dimension), and, under replace and
     human_only, `log_variance` (log determinant over the true one) and `w2` (squared, in true variances, one dimension).
 
-    Learner `categorical` on human `probabilities`, at temperature 1. Metrics: `concentration` (sum p^2), and, under
+    Learner `categorical` on human `probabilities`, at temperature 1. Metrics: `concentration` (sum p^2), `excess_risk`
+    (sum (p - p_0)^2, p_0 the human ones: the concentration less theirs, since every policy keeps E p = p_0), and, under
     replace, human_only or for generation 0 alone, `support` (or `surviving_states`), `entropy` (nats) and `absorbed`
     (share of chains with one state left); these come from the exact chain, for n up to categorical.MOST_ROWS.
 
@@ -74,9 +75,12 @@ def expected(
             return None
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
-        if metric == "concentration":
+        if metric in ("concentration", "excess_risk"):
             moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
-            return None if moments is None else categorical.concentration_of(moments.variance, probabilities)
+            if moments is None:
+                return None
+            human = np.sum(np.square(probabilities)) if metric == "excess_risk" else 0.0
+            return categorical.concentration_of(moments.variance, probabilities) - human
         if policy_kind == "replace" or generations == 1:
             return _counted(metric, int(n), generations, probabilities)  # type: ignore[arg-type]
     return None

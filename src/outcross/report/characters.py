@@ -29,6 +29,12 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+def ending(text: str, length: int = 140) -> str:
+    """The end of a text, with an ellipsis where more came before."""
+    text = text.strip()
+    return text if len(text) <= length else "…" + text[1 - length :].lstrip()
+
+
 def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
     """Split a text into runs, each with whether it repeats `words` words in a row that stood earlier in the same text.
 

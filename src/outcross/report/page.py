@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from outcross.report.characters import visible
+from outcross.report.characters import ending, visible
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
@@ -46,7 +46,7 @@ PREPARED = 30_000  # characters of an experiment or environment shown
 class Allowance:
     """How much of each kind the page may hold: bytes of charts, rows of tables, bytes of text."""
 
-    charts: int = 420_000
+    charts: int = 700_000
     rows: int = ROWS
     texts: int = 180_000
 
@@ -122,6 +122,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
         every=every,
         pen=pen,
         shown=PREPARED,
+        named=zip,
         style=_resource("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -153,6 +154,7 @@ def _template() -> Any:
         "times": times,
         "duration": duration,
         "words_of": words_of,
+        "ending": ending,
     }
     return environment.from_string(_resource("page.html"))
 

@@ -23,6 +23,9 @@ class Verdict:
     mark: str
     word: str
     details: tuple[str, ...]
+    """When, and the number with its interval."""
+    notes: tuple[str, ...]
+    """The statistic, its threshold and why."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ def _verdict(answers: Sequence[Answer]) -> Verdict:
     elif len(answers) > 1:
         word = f"{word} ({len(answers)} seeds)"
     details = tuple(dict.fromkeys(detail for answer in answers if (detail := _detail(answer))))
-    return Verdict(common, mark, word, details)
+    notes = tuple(dict.fromkeys(answer.note for answer in answers if answer.note))
+    return Verdict(common, mark, word, details, notes)
 
 
 def _detail(answer: Answer) -> str:
     value = number(answer.value) if answer.value is not None else ""
     interval = f"[{number(answer.low)}, {number(answer.high)}]" if answer.low is not None and answer.high is not None else ""
     when = f"generation {answer.when}" if answer.when is not None else ""
-    return "; ".join(part for part in (when, " ".join(filter(None, (value, interval))), answer.note) if part)
+    return "; ".join(part for part in (when, " ".join(filter(None, (value, interval)))) if part)

@@ -11,7 +11,7 @@ from outcross.report.study import Sample, Study
 
 LONGEST = 900  # characters of one text
 COLUMNS = 12  # generations of one arm
-EXCERPT = 230  # characters
+EXCERPT = 170  # characters
 
 
 @dataclass(frozen=True)
