@@ -101,12 +101,13 @@ class Experiment:
 
 def experiment(told: Mapping[str, Any]) -> Experiment:
     """An experiment from plain data; BadInput names the key, the rule and the way out."""
+    told = {key: value for key, value in told.items() if key not in ("arms", "sweep") or value is not None}
+    if many := [key for key in ("arms", "sweep") if key in told]:
+        raise BadInput(f"{many[0]} makes several experiments of one file; use outcross.arms")
     known = [one.name for one in fields(Experiment)]
     for key in told:
         if key not in known:
-            raise BadInput(
-                f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
-            )
+            raise BadInput(f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms")
     return Experiment(**told)
 
 
