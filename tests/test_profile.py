@@ -232,7 +232,7 @@ def test_the_mean_spread_never_clears_a_run():
 
 def states(n, fits, shares):
     """Replace on a few states, by its closed forms."""
-    laws = {"support": 0.01, "concentration": 0.002, "excess_risk": 0.002}
+    laws = {"support": 0.01, "concentration": 1e-5, "excess_risk": 1e-5}
     law = {"n": n, "generations": fits, "probabilities": shares}
     return {name: course(name, expected("replace", "categorical", name, **law).tolist(), half) for name, half in laws.items()}
 

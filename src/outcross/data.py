@@ -344,7 +344,7 @@ class Pool:
         many = [part.records for part in self.parts]
         if self.is_weighted and isinstance(many[0], Counts):
             weights = [1.0 if part.weight is None else part.weight for part in self.parts]
-            return Counts(sum(one.array * weight for one, weight in zip(many, weights, strict=True)))
+            return Counts(np.sum([one.array * weight for one, weight in zip(many, weights, strict=True)], axis=0))
         return type(many[0]).concat(many)
 
     @property
@@ -468,10 +468,10 @@ class Human:
         (folder / "human.json").write_text(json.dumps(told, indent=1, sort_keys=True))
 
     @classmethod
-    def load(cls, folder: Path, truth: Any, load_vocabulary: Callable[[Path], Any]) -> Human:
+    def load(cls, folder: Path, truth: Any, load_vocabulary: Callable[[Path], Any] | None) -> Human:
         """The human data that a step stored; `truth` comes from the recipe, which is written down elsewhere."""
         stored = json.loads((folder / "human.json").read_text())
-        parts = {
+        parts: dict[str, Any] = {
             name: Part(HUMAN, Made("", size, lambda name=name: load_records(folder / name)), size)
             for name, size in stored["sizes"].items()
         }
@@ -479,7 +479,7 @@ class Human:
         if (folder / "windows.npz").exists():
             with np.load(folder / "windows.npz", allow_pickle=False) as file:
                 windows = file["windows"]
-        if (folder / "vocabulary.json").exists():
+        if load_vocabulary is not None and (folder / "vocabulary.json").exists():
             vocabulary = load_vocabulary(folder / "vocabulary.json")
         return cls(
             **parts, windows=windows, vocabulary=vocabulary, truth=truth, chains=tuple(stored["chains"]), note=stored["note"]

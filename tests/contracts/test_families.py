@@ -21,6 +21,7 @@ NEEDED = {
     "human_share": {"share": 0.25},
     "fresh": {"human": 5},
     "weighted": {"weight": 0.3},
+    "array": {"array": "points.npy"},
     "path": {"path": "text.txt"},
     "hub": {"hub": "someone/something"},
 }

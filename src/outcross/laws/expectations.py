@@ -79,8 +79,8 @@ def expected(
             moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
             if moments is None:
                 return None
-            human = np.sum(np.square(probabilities)) if metric == "excess_risk" else 0.0
-            return categorical.concentration_of(moments.variance, probabilities) - human
+            concentration = categorical.concentration_of(moments.variance, probabilities)
+            return concentration - (np.sum(np.square(probabilities)) if metric == "excess_risk" else 0)
         if policy_kind == "replace" or generations == 1:
             return _counted(metric, int(n), generations, probabilities)  # type: ignore[arg-type]
     return None

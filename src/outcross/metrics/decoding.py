@@ -48,7 +48,7 @@ class Decoding(Metric):
     def __call__(self, evidence, rng):
         drawn, human, holdout = evidence.drawn.records, evidence.human.training.records, evidence.holdout
         n = min(self.blocks, len(drawn), len(holdout))
-        draw = Draw(**json.loads(evidence.drawn.origin.decoding))
+        draw = Draw(**json.loads(evidence.drawn.origin.decoding or "{}"))
         as_drawn = drawn.take(np.arange(n))
         is_full = draw.temperature == 1 and not draw.cuts
         fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, rng)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from outcross import runtime
-from outcross.data import Blocks, blocks
+from outcross.data import Blocks, Human, blocks
 from outcross.documents import TokenBlocks
 from outcross.errors import BadInput, missing_extra
 from outcross.models import Learner
@@ -49,7 +49,7 @@ class Transformer(Learner):
     def form(self, block):
         return TokenBlocks(block=block, vocabulary=self.vocabulary)
 
-    def begin(self, human, training, rng):
+    def begin(self, human: Human, training: Any, rng):
         _one_thread()
         from outcross.models.transformer import network
 
@@ -59,11 +59,11 @@ class Transformer(Learner):
         start = training.start
         if not isinstance(start, Pretrained):
             return model
-        if not len(human.windows):
+        if human.windows is None or not len(human.windows):
             raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
         return model.trained(human.windows, None, start.steps, start.batch, start.learning_rate, rng)
 
-    def fit(self, records, weights, start, training, rng):
+    def fit(self, records, weights, start: Any, training: Any, rng):
         _one_thread()
         from outcross.models.transformer import network
 
