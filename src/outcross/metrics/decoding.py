@@ -43,13 +43,15 @@ class Decoding(Metric):
     }  # fmt: skip
 
     blocks: Annotated[int, Field(ge=20)] = 250
-    """Blocks of each sample; the first so many of what the arm drew."""
+    """Blocks of each sample; the first so many of what the arm drew, in the order of their prompts."""
 
     def __call__(self, evidence, rng):
         drawn, human, holdout = evidence.drawn.records, evidence.human.training.records, evidence.holdout
         n = min(self.blocks, len(drawn), len(holdout))
+        if n == 0:
+            raise NotApplicable("nothing was drawn, or no second human sample is there")
         draw = Draw(**json.loads(evidence.drawn.origin.decoding or "{}"))
-        as_drawn = drawn.take(np.arange(n))
+        as_drawn = drawn.take(_first(drawn, n))
         is_full = draw.temperature == 1 and not draw.cuts
         fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
@@ -61,6 +63,11 @@ class Decoding(Metric):
             lost = exact(0.0, n) if is_full else None
             yield read_off("decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, rng, of))
             yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, rng, of))
+
+
+def _first(drawn: Blocks, n: int) -> np.ndarray:
+    """The first n blocks in an order that is the blocks' own: by prompt, then by tokens."""
+    return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
 
 
 def _fully(model, drawn: Blocks, human: Blocks, rng: np.random.Generator) -> Blocks:

@@ -1,0 +1,119 @@
+"""How fast do many small chains collapse?
+
+Chains of generations are independent repeats of a statistical experiment. Ours run side by side in one array; the loop that papers
+publish takes one chain after the other: fit, draw, and where data accumulate, concatenate the pool again. The loop runs fewer chains, so
+both are counted in chain-generations (one fit and one draw of one chain). Ours also measures every generation (interval over chains) and keeps a
+ledger where it is the command, whose time includes starting Python and writing the report. `by hand` is the array program that a
+NumPy user writes for this one case, which measures only the log-variance.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import OUTCROSS, Figure, Side, answer, compare, here, process
+
+import outcross
+
+GENERATIONS = 100
+POINTS, WORDS, STATES = 100, 200, 100
+CHAINS, FEWER, IN_THE_LOOP = 10_000, 2_000, 200
+PAIRS = 5
+TARGET = 5.0
+UNIT = "chain-generations"
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        loop, by_hand = _loop(points_one_by_one), Side("by hand", here(lambda: points_by_hand(_rng())), CHAINS * GENERATIONS)
+        return [
+            *compare("`outcross run gaussian`, replace", _command(Path(folder)), [loop], unit=UNIT, pairs=3, target=TARGET),
+            *compare("gaussian, replace, in Python", _gaussian(CHAINS, "replace"), [loop, by_hand], unit=UNIT, pairs=PAIRS),
+            *_against_the_loop("gaussian, accumulate", _gaussian(FEWER, "accumulate"), points_one_by_one, accumulate=True),
+            *_against_the_loop("categorical, replace", _categorical("replace"), words_one_by_one, accumulate=False),
+            *_against_the_loop("categorical, accumulate", _categorical("accumulate"), words_one_by_one, accumulate=True),
+        ]
+
+
+def points_one_by_one(rng: np.random.Generator, accumulate: bool = False) -> list[list[float]]:
+    """A normal distribution refitted to its own samples, as in Shumailov et al. (Nature 2024) and Kazdan et al. (2024)."""
+    deviations = []
+    for _ in range(IN_THE_LOOP):
+        pool, own = rng.normal(0, 1, POINTS), []
+        for _ in range(GENERATIONS):
+            mean, deviation = np.mean(pool), np.std(pool, ddof=1)
+            own.append(float(deviation))
+            drawn = rng.normal(mean, deviation, POINTS)
+            pool = np.concatenate((pool, drawn)) if accumulate else drawn
+        deviations.append(own)
+    return deviations
+
+
+def words_one_by_one(rng: np.random.Generator, accumulate: bool = False) -> list[list[int]]:
+    """A categorical distribution refitted to its own samples, each outcome drawn by itself, as in Seddik et al. (2024)."""
+    weights = 1 / np.arange(1, STATES + 1)
+    supports = []
+    for _ in range(IN_THE_LOOP):
+        pool, own = rng.choice(STATES, WORDS, p=weights / weights.sum()), []
+        for _ in range(GENERATIONS):
+            counts = np.bincount(pool, minlength=STATES)
+            own.append(int((counts > 0).sum()))
+            drawn = rng.choice(STATES, WORDS, p=counts / len(pool))
+            pool = np.concatenate((pool, drawn)) if accumulate else drawn
+        supports.append(own)
+    return supports
+
+
+def points_by_hand(rng: np.random.Generator) -> list[float]:
+    """The same as `points_one_by_one` under replace, all chains in one array."""
+    pool, log_variances = rng.standard_normal((CHAINS, POINTS)), []
+    for _ in range(GENERATIONS):
+        mean, variance = pool.mean(axis=1, keepdims=True), pool.var(axis=1, ddof=1, keepdims=True)
+        log_variances.append(float(np.log(variance).mean()))
+        pool = mean + np.sqrt(variance) * rng.standard_normal((CHAINS, POINTS))
+    return log_variances
+
+
+def _against_the_loop(what: str, ours: Side, one_by_one: Callable[..., Any], accumulate: bool) -> list[Figure]:
+    return compare(what, ours, [_loop(one_by_one, accumulate)], unit=UNIT, pairs=PAIRS)
+
+
+def _loop(one_by_one: Callable[..., Any], accumulate: bool = False) -> Side:
+    return Side("the published loop", here(lambda: one_by_one(_rng(), accumulate)), IN_THE_LOOP * GENERATIONS)
+
+
+def _command(folder: Path) -> Side:
+    settings = ["arms=null", "policy=replace", f"human.rows={POINTS}", f"chains={CHAINS}", f"generations={GENERATIONS}"]
+
+    def fresh() -> list[object]:
+        return [*OUTCROSS, "run", "gaussian", *settings, "--quiet", "--out", tempfile.mkdtemp(dir=folder)]
+
+    return Side("the command", process(fresh), CHAINS * GENERATIONS)
+
+
+def _gaussian(chains: int, policy: str) -> Side:
+    human = {"distribution": "normal", "rows": POINTS}
+    return _ours(chains, {"human": human, "learner": {"kind": "gaussian", "divisor": "n-1"}, "policy": policy})
+
+
+def _categorical(policy: str) -> Side:
+    human = {"distribution": "categorical", "law": "zipf", "states": STATES, "rows": WORDS}
+    return _ours(FEWER, {"human": human, "learner": "categorical", "policy": policy})
+
+
+def _ours(chains: int, told: dict[str, Any]) -> Side:
+    common = {"name": "chains", "draw": {"prompts": "none"}, "generations": GENERATIONS, "chains": chains, "store": "readings"}
+    made = outcross.experiment(common | told)
+    return Side(f"outcross, {chains:,} chains", here(lambda: [one.measured for one in outcross.run(made)]), chains * GENERATIONS)
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+if __name__ == "__main__":
+    answer(__file__, __doc__, measure)

@@ -1,0 +1,187 @@
+"""The form of every figure: two sides in one run, interleaved, and the ratio of what they take."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+OUTCROSS = (sys.executable, "-m", "outcross")
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""What every side runs under: one thread, no network."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call took."""
+
+    seconds: float
+    """By the clock on the wall."""
+    cpu: float
+    """Seconds of processor, all threads."""
+    memory: float | None = None
+    """Peak resident set of the process in MB (10^6 bytes), its largest child if that is larger; None where several share one."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Something that can be timed."""
+
+    name: str
+    work: Callable[[], Cost]
+    amount: int = 1
+    """Units of work in one call."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one side took: medians over the pairs, and the largest memory."""
+
+    name: str
+    amount: int
+    seconds: float
+    cpu: float
+    memory: float | None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How many times as fast our side is, unit of work for unit of work."""
+
+    what: str
+    unit: str
+    ours: Taken
+    theirs: Taken
+    ratio: float
+    """Median over pairs of (their seconds a unit) / (our seconds a unit): above 1, ours is faster."""
+    low: float
+    high: float
+    """The smallest and the largest ratio of a pair."""
+    pairs: int
+    target: float | None = None
+    """Seconds that our side may take."""
+
+
+def compare(
+    what: str, ours: Side, others: Sequence[Side], *, unit: str, pairs: int, target: float | None = None, warm: bool = True
+) -> list[Figure]:
+    """A figure for each of the others. Sides take turns, A B C A B C …, after one call each that is not counted (`warm`)."""
+    sides = [ours, *others]
+    if warm:
+        for side in sides:
+            side.work()
+    turns = [[side.work() for side in sides] for _ in range(pairs)]
+    figures = [
+        _figure(what, unit, ours, other, [(turn[0], turn[i]) for turn in turns], target) for i, other in enumerate(others, 1)
+    ]
+    for one in figures:
+        print(f"  {what}: {one.ratio:.3g} times as fast [{one.low:.3g}, {one.high:.3g}] as {one.theirs.name}", flush=True)
+    return figures
+
+
+def _figure(what: str, unit: str, ours: Side, theirs: Side, costs: list[tuple[Cost, Cost]], target: float | None) -> Figure:
+    ratios = [(b.seconds / theirs.amount) / (a.seconds / ours.amount) for a, b in costs]
+    mine, other = (_taken(side, [pair[i] for pair in costs]) for i, side in enumerate((ours, theirs)))
+    return Figure(what, unit, mine, other, median(ratios), min(ratios), max(ratios), len(costs), target)
+
+
+def _taken(side: Side, costs: list[Cost]) -> Taken:
+    memory = [cost.memory for cost in costs if cost.memory is not None]
+    seconds, cpu = median(cost.seconds for cost in costs), median(cost.cpu for cost in costs)
+    return Taken(side.name, side.amount, seconds, cpu, max(memory) if memory else None)
+
+
+def here(work: Callable[[], object]) -> Callable[[], Cost]:
+    """Time a call in this process."""
+
+    def cost() -> Cost:
+        started, cpu = time.perf_counter(), time.process_time()
+        work()
+        return Cost(time.perf_counter() - started, time.process_time() - cpu)
+
+    return cost
+
+
+def process(command: Callable[[], Sequence[object]]) -> Callable[[], Cost]:
+    """Time a process from start to end; `command` makes its command line (a fresh folder each time, say)."""
+
+    def cost() -> Cost:
+        arguments = [str(one) for one in command()]
+        started = time.perf_counter()
+        child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env=os.environ | QUIET)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise SystemExit(f"{' '.join(arguments)} ended with exit code {child.returncode}; a figure needs it to end well")
+        return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+
+    return cost
+
+
+def answer(script: str, page: str | None, measure: Callable[[], Sequence[Figure]]) -> None:
+    """Measure, and write results/<question>.json. The script's docstring is what the page says of the question."""
+    load = os.getloadavg()
+    figures = measure()
+    write(Path(script).stem, page or "", load, {"figures": [asdict(one) for one in figures]})
+
+
+def write(question: str, page: str, load: tuple[float, float, float], told: dict[str, Any], folder: Path = RESULTS) -> None:
+    """Write a question's results with the machine, the date and how busy the machine was before."""
+    title, _, about = page.strip().partition("\n")
+    common = {
+        "schema": 1,
+        "question": question,
+        "title": title,
+        "about": " ".join(about.split()),
+        "date": today(),
+        "machine": machine(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    result = common | {"load_before": [round(one, 2) for one in load]} | told
+    (folder / f"{question}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def today() -> str:
+    """Date and time of the system clock."""
+    return datetime.now().astimezone().isoformat(timespec="minutes")
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    from outcross.run_folder import environment
+
+    told = environment()
+    return {
+        "processor": told["processor"] or platform.processor(),
+        "capability": told["capability"],
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "platform": told["platform"],
+        "python": told["python"],
+        "packages": told["packages"] | {"transformers": _version("transformers")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,142 @@
+"""Rewrite README.md from results/*.json: every number on the page comes from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from figures import HERE, RESULTS
+
+HEAD = """# Benchmarks
+
+`make bench` measures every question again and rewrites this page from `results/*.json`; `python benchmarks/run.py start chains` measures
+those named, `--page` only rewrites the page.
+
+**How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
+as fast we are, unit of work for unit of work: the median over pairs, with the smallest and the largest pair in brackets and the number of pairs
+behind. Above 1 we are faster. Times go up and down with whatever else runs beside them (the load before is given: processes that want to
+run, to be held against the cores); ratios hardly do. `cpu` is processor time. Memory is the peak of a process of its own.
+"""
+
+
+def rewrite(questions: Iterable[str]) -> None:
+    """Write the page, a section a question that has results, in the order given."""
+    told = [json.loads(path.read_text(encoding="utf-8")) for one in questions if (path := RESULTS / f"{one}.json").exists()]
+    (HERE / "README.md").write_text("\n".join([HEAD, *map(_section, told)]), encoding="utf-8")
+
+
+def _section(told: dict[str, Any]) -> str:
+    body = [_figures(told["figures"])] if "figures" in told else [*_study(told["study"]), _work(told)]
+    return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _figures(figures: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            one["what"],
+            _side(one, "ours"),
+            _side(one, "theirs"),
+            f"**{_short(one['ratio'])}** [{_short(one['low'])}, {_short(one['high'])}], {one['pairs']}",
+        ]
+        for one in figures
+    ]
+    return _table(["", "ours", "against", "ratio [range], pairs"], rows) + _targets(figures)
+
+
+def _side(figure: dict[str, Any], which: str) -> str:
+    """`name: 1.2 s (cpu 1.1 s), 800,000 tokens/s, 310 MB`."""
+    side, unit = figure[which], figure["unit"]
+    parts = [f"{_time(side['seconds'])} (cpu {_time(side['cpu'])})"]
+    if unit in ("step", "process"):
+        parts += [] if side["amount"] == 1 else [f"{_time(side['seconds'] / side['amount'])} a {unit}"]
+    else:
+        parts.append(f"{_grouped(side['amount'] / side['seconds'])} {unit}/s")
+    parts += [] if side["memory"] is None else [f"{side['memory']:,.0f} MB"]
+    return f"{side['name']}: {', '.join(parts)}"
+
+
+def _targets(figures: list[dict[str, Any]]) -> str:
+    aimed = {one["what"]: one for one in figures if one["target"] is not None}
+    lines = [
+        f"Target of {name}: at most {_time(one['target'])}; it took {_time(one['ours']['seconds'])} (cpu {_time(one['ours']['cpu'])}): "
+        f"{'met' if one['ours']['seconds'] <= one['target'] else 'missed'} in this run."
+        for name, one in aimed.items()
+    ]
+    return "".join(f"\n\n{line}" for line in lines)
+
+
+def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
+    for metric, aspect in dict.fromkeys((row["metric"], row["aspect"]) for row in rows):
+        own = [row for row in rows if (row["metric"], row["aspect"]) == (metric, aspect)]
+        generations = sorted({row["generation"] for row in own})
+        name = f"`{metric}`{f' {aspect}' if aspect else ''}"
+        for what, which in (
+            ("mean over seeds", "level"),
+            ("less generation 0 of the arm", "over_first"),
+            ("less `human_only`", "over_control"),
+        ):
+            if aspect.startswith("floor") and which != "level":
+                continue
+            table = [[f"`{arm}`", *_cells(own, arm, which, generations)] for arm in dict.fromkeys(row["arm"] for row in own)]
+            yield f"{name}, {what} [95 %], n = {max(row[which]['n'] for row in own)} seeds"
+            yield _table(["arm", *(f"g{g}" for g in generations)], table)
+
+
+def _cells(rows: list[dict[str, Any]], arm: str, which: str, generations: list[int]) -> list[str]:
+    found = {row["generation"]: row[which] for row in rows if row["arm"] == arm}
+    return [_cell(found.get(g), f"{'+' if which != 'level' else ''}") for g in generations]
+
+
+def _cell(told: dict[str, Any] | None, sign: str) -> str:
+    if told is None or told["value"] is None:
+        return "none"
+    places = 1 if abs(told["value"]) >= 10 else 3
+    value = format(told["value"], f"{sign}.{places}f")
+    if told["low"] is None:
+        return f"{value} (no interval)"
+    return value if told["low"] == told["high"] else f"{value} [{told['low']:.{places}f}, {told['high']:.{places}f}]"
+
+
+def _work(told: dict[str, Any]) -> str:
+    work = ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in told["work"].items())
+    line = f"Work of all steps: {_time(sum(told['work'].values()))} ({work})."
+    if (alone := told["alone"]) is not None:
+        line += (
+            f" `{alone['command']}` by itself in a fresh folder: {_time(alone['seconds'])} (cpu {_time(alone['cpu'])}), {alone['memory']:,.0f} MB "
+            f"in its largest process, {alone['together']:,.0f} MB in all of them together; {alone['date']}, load before {alone['load_before']}."
+        )
+    return line
+
+
+def _measured(told: dict[str, Any]) -> str:
+    machine, packages = told["machine"], told["machine"]["packages"]
+    versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
+    return (
+        f"*{told['date']}, load before {told['load_before'][0]}; {machine['processor']} ({machine['capability']}), {machine['cores']} cores, "
+        f"{machine['memory_gb']} GB, {machine['platform']}; Python {machine['python']}, {versions}.*"
+    )
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 300:
+        return f"{seconds / 60:.1f} min"
+    return f"{_short(seconds)} s" if seconds >= 0.1 else f"{_short(seconds * 1e3)} ms"
+
+
+def _short(value: float) -> str:
+    """Three digits.
+
+    >>> _short(1117.9), _short(12.34), _short(0.07371)
+    ('1,120', '12.3', '0.0737')
+    """
+    return _grouped(value) if value >= 100 else format(value, ".3g")
+
+
+def _grouped(value: float) -> str:
+    return f"{float(format(value, '.3g')):,.0f}"

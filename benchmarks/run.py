@@ -1,0 +1,54 @@
+"""Measure every question, or those named, and rewrite README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import page
+import peers
+from figures import HERE, QUIET
+
+QUESTIONS: dict[str, Callable[[], object]] = {
+    "start": lambda: sys.executable,
+    "chains": lambda: sys.executable,
+    "resume": lambda: sys.executable,
+    "transformer": peers.python,
+    "stdlib_seeds": lambda: sys.executable,
+}
+"""A script each, and the interpreter that it needs; the long study is last, and goes on where it was stopped."""
+
+
+def main() -> None:
+    asked = _asked()
+    failed = [] if asked.page else [one for one in asked.questions or QUESTIONS if not _measured(one)]
+    page.rewrite(QUESTIONS)
+    print(f"{HERE / 'README.md'} is rewritten")
+    sys.exit(1 if failed else 0)
+
+
+def _measured(question: str) -> bool:
+    print(question, flush=True)
+    try:
+        interpreter = QUESTIONS[question]()
+    except RuntimeError as why:
+        print(f"  left out: {why}")
+        return True
+    return subprocess.run([str(interpreter), str(HERE / f"{question}.py")], env=os.environ | QUIET, check=False).returncode == 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all if left out (half an hour)")
+    parser.add_argument("--page", action="store_true", help="measure nothing, only rewrite the page")
+    asked = parser.parse_args()
+    if unknown := [one for one in asked.questions if one not in QUESTIONS]:
+        parser.error(f"no question {unknown[0]!r}; there are: {', '.join(QUESTIONS)}")
+    return asked
+
+
+if __name__ == "__main__":
+    main()

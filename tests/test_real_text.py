@@ -1,0 +1,269 @@
+"""The built-in experiments on texts that people wrote: plays, Wikipedia, sentences in 112 languages.
+
+The data are looked for in the folder OUTCROSS_DATA, by default shared/data beside the repository; tests that need them skip without.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+from conftest import outcross
+from hypothesis import given
+from hypothesis import strategies as st
+
+import outcross as library
+from outcross.documents import Document, deal, split
+from outcross.errors import BadInput
+from outcross.experiment import parse
+from outcross.files import SHORT_DOCUMENT, gather_documents, read_documents
+from outcross.ledger import Ledger
+from outcross.sources.text import Hub
+from outcross.sources.text import Path as TextFile
+
+DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
+PLAYS = DATA / "text/tinyshakespeare/input.txt.gz"
+ARTICLES = DATA / "text/wikitext2/valid.txt.gz"
+SENTENCES = DATA / "text/multilingual/tatoeba_112.parquet"
+TITLE = "= [^=].* ="
+SMALL = (
+    "learner={kind: transformer, layers: 1, width: 32, heads: 1, vocabulary: 400}",
+    "training={steps: 4, batch: 8, start: {pretrained: {steps: 8, batch: 8}}}",
+    "generations=2",
+)
+
+
+def needs(path: Path) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not path.exists(), reason=f"there is no {path}; set OUTCROSS_DATA to the folder that holds it")
+
+
+def run(name: str, data: Path, out: Path, *settings: str) -> polars.DataFrame:
+    """The readings of a built-in experiment, run small through the command line."""
+    ended = outcross("run", name, f"human.path={data}", *SMALL, *settings, "--out", out, "--workers", 1, "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    assert (out / "report.html").stat().st_size > 10_000
+    return polars.read_parquet(out / "readings.parquet")
+
+
+def assert_told(readings: polars.DataFrame, metric: str, arms: int, aspect: str = "") -> None:
+    """Every arm and generation has this reading, with an interval about its value."""
+    found = readings.filter(metric=metric, aspect=aspect)
+    assert len(found) == 2 * arms, found
+    assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"]) & (found["n"] > 0)).all(), found
+
+
+# The three experiments, small
+
+
+@needs(PLAYS)
+def test_shakespeare_runs_on_a_text_given_by_path(tmp_path):
+    readings = run("shakespeare", PLAYS, tmp_path / "run", "human.rows=40")
+    assert readings["arm"].n_unique() == 5
+    assert_told(readings, "held_out_loss", arms=5)
+
+
+@needs(ARTICLES)
+def test_wikitext_puts_a_tenth_of_the_human_blocks_back_in_place(tmp_path):
+    readings = run("wikitext", ARTICLES, tmp_path / "run", "human.rows=50", "block=32")
+    assert_told(readings, "held_out_loss", arms=4)
+    arm = next(one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if "human_share" in one.name)
+    last = list(library.run(arm.experiment, Ledger(tmp_path / "run")))[-1]
+    authors = Counter({part.origin.author: len(part) for part in last.training.value.pool.parts})
+    assert authors == {"human": 5, "model": 45}
+
+
+@pytest.fixture(scope="module")
+def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
+    """A run of the languages in two arms: models' text alone, and people's alone at every generation."""
+    folder = tmp_path_factory.mktemp("languages") / "run"
+    arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
+    return folder, run("languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: groups, each: true}, held_out]", arms)
+
+
+@needs(SENTENCES)
+def test_groups_are_read_by_size_with_intervals_and_floors(languages):
+    _, readings = languages
+    bands = [aspect for aspect in readings.filter(metric="group_share")["aspect"].unique() if aspect.startswith("groups of")]
+    assert len(bands) >= 4
+    for band in bands:
+        for metric in ("groups", "group_survival", "group_share"):
+            assert_told(readings, metric, 2, band)
+            assert_told(readings, metric, 2, f"floor {band}")
+        assert_told(readings, "group_loss", 2, band)
+    assert_told(readings, "groups", 2)
+    assert readings.filter(metric="groups", aspect="floor")["n"].to_list() == [112] * 4
+
+
+@needs(SENTENCES)
+def test_every_group_is_read_by_itself_where_asked(languages):
+    _, readings = languages
+    for metric in ("group_survival", "group_share", "group_loss"):
+        assert readings.filter(polars.col("aspect").str.starts_with("group "), metric=metric).height == 112 * 4
+    told = readings.filter(metric="group_share", aspect="floor group deu")
+    assert told["value"].min() > 0.5  # people's German is German; a guess is right once in 112
+
+
+@needs(SENTENCES)
+def test_human_text_alone_keeps_every_language_at_every_generation(languages):
+    folder, _ = languages
+    arm = next(one for one in library.arms(parse((folder / "experiment.yaml").read_text(), "")) if "human_share" in one.name)
+    for generation in library.run(arm.experiment, Ledger(folder)):
+        assert {part.origin.author for part in generation.training.value.pool.parts} == {"human"}
+        human = Counter(generation.human.training.records.column("_group"))
+        assert len(human) == 112
+        assert Counter(generation.training.value.records.column("_group")) == human
+        assert Counter(generation.drawn.records.column("_group")) == human
+
+
+@needs(SENTENCES)
+def test_every_language_has_text_to_learn_and_text_held_out(languages):
+    folder, _ = languages
+    arm = library.arms(parse((folder / "experiment.yaml").read_text(), ""))[0]
+    human = next(iter(library.run(arm.experiment, Ledger(folder)))).human
+    sizes = [Counter(part.records.column("_group")) for part in (human.training, human.holdout, human.reference)]
+    assert [len(size) for size in sizes] == [112] * 3
+    assert sizes[0] == sizes[1]  # the second human sample holds as many blocks of each, so every group has a floor
+
+
+# Documents
+
+
+@needs(SENTENCES)
+def test_no_document_is_on_two_sides_and_every_language_is_on_both():
+    documents = read_documents(SENTENCES, "text", "lang")
+    sides = split(documents, 0.1, np.random.default_rng(0))
+    numbers = [{id(one) for one in side} for side in (sides.training, sides.reference, sides.validation)]
+    assert sum(map(len, numbers)) == len(set().union(*numbers)) == len(documents)
+    assert {one.group for one in sides.training} == {one.group for one in sides.reference} == {one.group for one in documents}
+    assert min(Counter(one.group for one in documents).values()) >= 4
+
+
+@needs(ARTICLES)
+def test_no_article_of_wikipedia_is_on_two_sides():
+    documents = read_documents(ARTICLES, None, None, TITLE)
+    assert len(documents) == 60  # WikiText-2's validation articles (Merity et al. 2016, table 1)
+    lines = sum((document.text.split("\n") for document in documents), [])
+    sides = split(documents, 0.1, np.random.default_rng(0))
+    titles = [Counter(one.text.split("\n")[0] for one in side) for side in (sides.training, sides.reference, sides.validation)]
+    assert all(title.startswith(" = ") and title.count("=") == 2 for side in titles for title in side)
+    assert sum(titles, Counter()) == Counter(line for line in lines if line in set().union(*titles))
+
+
+def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
+    texts = ["preface\n", " = A = \n one \n = = part = = \n", "two\n", "\n", " = B = \n three"]
+    found = [document.text for document in gather_documents(texts, None, TITLE)]
+    assert found == ["preface", " = A = \n one \n = = part = = \ntwo", " = B = \n three"]
+
+
+def test_an_article_is_one_document_however_long():
+    assert [len(one.text) for one in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [90_006, 5]
+
+
+def test_a_small_group_has_several_documents_and_a_text_without_groups_is_cut_as_before():
+    texts = ["a sentence of forty characters or about."] * 60
+    assert len(gather_documents(texts, None)) == 2
+    grouped = gather_documents(texts * 2, ["small"] * 60 + ["other"] * 60)
+    assert Counter(one.group for one in grouped) == {"small": 6, "other": 6}
+    assert all(len(one.text) >= SHORT_DOCUMENT for one in grouped)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=30), st.floats(0.01, 0.99))
+def test_a_group_of_two_documents_or_more_is_on_both_sides_whatever_is_held_out(groups, held_out):
+    many = Counter(groups)
+    if max(many.values()) < 2:
+        groups, many = [*groups, groups[0]], Counter([*groups, groups[0]])
+    sides = split([Document(str(i), group) for i, group in enumerate(groups)], held_out, np.random.default_rng(0))
+    assert {one.group for one in sides.training} == set(many)
+    assert {one.group for one in sides.reference} == {group for group, n in many.items() if n > 1}
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "cd"]), min_size=1, max_size=60), st.data())
+def test_rows_are_dealt_in_proportion_to_the_groups(groups, data):
+    rows = data.draw(st.integers(1, len(groups)))
+    dealt = deal(groups, rows, np.random.default_rng(rows))
+    assert sorted(np.concatenate(dealt).tolist()) == list(range(len(groups)))
+    assert len(dealt[0]) == rows
+    assert len(dealt[1]) <= rows
+    for group, n in Counter(groups).items():
+        first, second = (sum(groups[i] == group for i in part) for part in dealt[:2])
+        assert abs(first - rows * n / len(groups)) < 1
+        assert second == min(first, n - first)
+
+
+def test_rows_of_one_group_are_dealt_as_a_plain_shuffle():
+    order = np.random.default_rng(5).permutation(20)
+    first, second, rest = deal([""] * 20, 7, np.random.default_rng(5))
+    assert [*first, *second, *rest] == order.tolist()
+
+
+# What is refused, in one line
+
+
+@pytest.mark.parametrize("name", ["shakespeare", "wikitext", "languages"])
+def test_without_a_text_it_says_what_to_write(name, tmp_path):
+    ended = outcross("run", name, "--out", tmp_path / "run")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "add human.path=FILE" in ended.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("heading", "why"), [("(", "heading must be a regular expression"), ("Chapter .*", "'Chapter .*' fits no line of the text")]
+)
+def test_a_heading_that_cannot_be_used_is_refused(heading, why, tmp_path):
+    (tmp_path / "text.txt").write_text("One.\n\nTwo.\n")
+    with pytest.raises(BadInput, match="heading") as refused:
+        TextFile(path=str(tmp_path / "text.txt"), heading=heading).documents()
+    assert why in str(refused.value)
+
+
+# Datasets of the Hugging Face hub, from folders
+
+
+@pytest.fixture
+def datasets():
+    return pytest.importorskip("datasets", reason="datasets is not installed; pip install 'outcross[hf]'")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A folder of data files: ten rows in two groups."""
+    rows = [{"text": f"sentence {i} " * 30, "lang": "ab"[i % 2]} for i in range(10)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "data"
+
+
+def test_a_folder_of_data_files_is_read_as_the_hub_is(datasets, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    found = Hub(hub=str(folder), group_column="lang").documents()
+    assert Counter(one.group for one in found) == {"a": 3, "b": 3}
+    with pytest.raises(BadInput, match=r"has no column 'words'; write human.text_column=NAME, one of text, lang"):
+        Hub(hub=str(folder), text_column="words").documents()
+    with pytest.raises(BadInput, match=r"Unknown split"):
+        Hub(hub=str(folder), split="test").documents()
+
+
+def test_a_dataset_saved_to_disk_is_read(datasets, tmp_path):
+    datasets.Dataset.from_dict({"text": ["= A =", "one", "", "= B =", "two"]}).save_to_disk(str(tmp_path / "saved"))
+    found = Hub(hub=str(tmp_path / "saved"), heading=TITLE).documents()
+    assert [one.text for one in found] == ["= A =\none", "= B =\ntwo"]
+
+
+def test_a_folder_that_is_not_there_is_refused_in_one_line(datasets, tmp_path):
+    ended = outcross("run", "shakespeare", f"human.hub={tmp_path / 'none'}", "--out", tmp_path / "run")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1, ended.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("datasets") is not None, reason="datasets is installed")
+def test_the_hub_without_its_library_says_what_to_install():
+    with pytest.raises(BadInput, match=r"pip install 'outcross\[hf\]'"):
+        Hub(hub="any").documents()
