@@ -49,23 +49,21 @@ def main() -> None:
 
 def study(folder: Path) -> list[dict[str, Any]]:
     """A row a metric, arm and generation: its level, and what it differs by from generation 0 and from the control."""
-    values = _values(folder)
+    frame = read_readings(folder).drop_nulls("value")
     rows = []
-    for arm, metric, aspect, generation in dict.fromkeys((arm, *rest) for arm, _, *rest in values):
-        seeds = sorted(seed for name, seed, *rest in values if (name, *rest) == (arm, metric, aspect, generation))
-        own = [values[arm, seed, metric, aspect, generation] for seed in seeds]
-        first = [values.get((arm, seed, metric, aspect, 0)) for seed in seeds]
-        control = [values.get((CONTROL, seed, metric, aspect, generation)) for seed in seeds]
-        rows.append(
-            {"metric": metric, "aspect": aspect, "arm": arm, "generation": generation, "level": _mean(own)}
-            | {"over_first": _difference(own, first), "over_control": _difference(own, control)}
-        )
+    for metric, aspect in METRICS:
+        told = frame.filter(metric=metric, aspect=aspect).select("arm", "generation", "seed", "value").rows()
+        values = {(arm, generation, seed): value for arm, generation, seed, value in told}
+        for arm, generation in dict.fromkeys((arm, generation) for arm, generation, _ in values):
+            seeds = sorted(seed for name, g, seed in values if (name, g) == (arm, generation))
+            own = [values[arm, generation, seed] for seed in seeds]
+            first = [values.get((arm, 0, seed)) for seed in seeds]
+            control = [values.get((CONTROL, generation, seed)) for seed in seeds]
+            rows.append(
+                {"metric": metric, "aspect": aspect, "arm": arm, "generation": generation, "level": _mean(own)}
+                | {"over_first": _difference(own, first), "over_control": _difference(own, control)}
+            )
     return rows
-
-
-def _values(folder: Path) -> dict[tuple[str, int, str, str, int], float]:
-    rows = read_readings(folder).select("arm", "seed", "metric", "aspect", "generation", "value").drop_nulls("value").rows()
-    return {(arm, seed, *of, generation): value for arm, seed, *of, generation, value in rows if tuple(of) in METRICS}
 
 
 def _difference(own: list[float], other: list[float | None]) -> dict[str, Any]:

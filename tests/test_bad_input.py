@@ -154,7 +154,9 @@ def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys):
     (tmp_path / "tiny.yaml").write_text(TINY)
     polars.DataFrame({"text": ["words"] * 9, "lang": ["en"] * 9}).write_parquet(tmp_path / "t.parquet")
-    line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path}/t.parquet, text_column: txt}}", "--out", tmp_path / "run")
+    line = refused(
+        capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path}/t.parquet, text_column: txt}}", "--out", tmp_path / "run"
+    )
     assert "has no column 'txt'; did you mean 'text'?" in line
 
 
@@ -172,13 +174,21 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
 )
 def test_a_bad_array_is_refused(array, told, tmp_path, capsys):
     np.save(tmp_path / "points.npy", array, allow_pickle=True)
-    (tmp_path / "g.yaml").write_text(GAUSSIAN.replace("chains: 10", "").replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"))
+    (tmp_path / "g.yaml").write_text(
+        GAUSSIAN.replace("chains: 10", "").replace(
+            "{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"
+        )
+    )
     assert told in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
 
 
 def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, capsys):
     np.save(tmp_path / "points.npy", np.random.default_rng(0).standard_normal((500, 2)) * [1, 5] + 3)
-    (tmp_path / "g.yaml").write_text(GAUSSIAN.replace("chains: 10", "").replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 150}}"))
+    (tmp_path / "g.yaml").write_text(
+        GAUSSIAN.replace("chains: 10", "").replace(
+            "{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 150}}"
+        )
+    )
     main_ok(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
     first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(metric="spread_ratio", generation=0)["value"][0]
     assert 0.7 < first < 1.4  # two samples of 150: the ratio of their variances has a standard deviation of about 0.16
@@ -193,7 +203,9 @@ def main_ok(arguments):
 def test_fresh_human_records_that_run_out_are_refused_with_the_count(tmp_path, capsys):
     np.save(tmp_path / "points.npy", np.arange(100.0))
     spec = GAUSSIAN.replace("chains: 10", "policy: {kind: fresh, human: 30}").replace("generations: 2", "generations: 4")
-    (tmp_path / "g.yaml").write_text(spec.replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"))
+    (tmp_path / "g.yaml").write_text(
+        spec.replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}")
+    )
     line = refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run", "--quiet")
     assert "30 more were asked for, 10 of 40 in reserve are left" in line
 
@@ -207,7 +219,18 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
 
 def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    command = [sys.executable, "-m", "outcross", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "run"), "--workers", "1", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "outcross",
+        "run",
+        str(tmp_path / "tiny.yaml"),
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "1",
+        "--quiet",
+    ]
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # the text fits, the network does not

@@ -117,7 +117,7 @@ def test_a_run_without_change_says_no(name):
         [
             text([61, 60.5, 61.2, 61] * 3, [0.8, 0.81, 0.8, 0.79] * 3, arm=name),
             course("distinct_2", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
-            course("generated_perplexity", [0.001] * 12, 0.001, aspect="above human 99.9 %", arm=name),
+            course("beyond_human", [0.001] * 12, 0.001, aspect="above human 99.9 %", arm=name),
             course("groups", [12.0] * 12, None, arm=name),
         ]
     )
@@ -301,8 +301,8 @@ def test_bands_of_rare_words_are_averaged_and_told_apart():
 
 
 def test_blocks_that_no_human_would_write_are_hallucinated():
-    above = course("generated_perplexity", [0.002, 0.01, 0.06, 0.2], 0.005, aspect="above human 99.9 %")
-    floor = course("generated_perplexity", [0.001] * 4, 0.001, aspect="floor above human 99.9 %")
+    above = course("beyond_human", [0.002, 0.01, 0.06, 0.2], 0.005, aspect="above human 99.9 %")
+    floor = course("beyond_human", [0.001] * 4, 0.001, aspect="floor above human 99.9 %")
     answer = profile(pl.concat([above, floor]), arm="replace")[HALLUCINATION]
     assert (answer.answer, answer.when) == ("yes", 1)
     assert answer.value == pytest.approx(0.199)

@@ -72,7 +72,9 @@ def test_shakespeare_runs_on_a_text_given_by_path(tmp_path):
 def test_wikitext_puts_a_tenth_of_the_human_blocks_back_in_place(tmp_path):
     readings = run("wikitext", ARTICLES, tmp_path / "run", "human.rows=50", "block=32")
     assert_told(readings, "held_out_loss", arms=4)
-    arm = next(one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if "human_share" in one.name)
+    arm = next(
+        one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if "human_share" in one.name
+    )
     last = list(library.run(arm.experiment, Ledger(tmp_path / "run")))[-1]
     authors = Counter({part.origin.author: len(part) for part in last.training.value.pool.parts})
     assert authors == {"human": 5, "model": 45}
@@ -83,7 +85,7 @@ def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
     """A run of the languages in two arms: models' text alone, and people's alone at every generation."""
     folder = tmp_path_factory.mktemp("languages") / "run"
     arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
-    return folder, run("languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: groups, each: true}, held_out]", arms)
+    return folder, run("languages", SENTENCES, folder, "human.rows=1000", "metrics=[{kind: groups, each: true}, held_out]", arms)
 
 
 @needs(SENTENCES)

@@ -402,7 +402,9 @@ def test_missing_and_strange_pieces_still_give_a_page(study, tmp_path):
 
 def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
     readings = tuple(
-        Reading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1) for metric in ("decoding_loss", "learning_loss") for g in range(4)
+        Reading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1)
+        for metric in ("decoding_loss", "learning_loss")
+        for g in range(4)
     )
     page = page_of_study(tiny(readings=(*tiny().readings, *readings)), tmp_path)
     assert "Decoding or learning?" in page.words and "0.3" in {cell.strip() for cell in page.cells}

@@ -208,19 +208,19 @@ def test_generated_perplexity_shows_both_ends():
     assert value(found, "generated_perplexity") == pytest.approx(perplexity((1500 + 599.5 + 700) / 10))
     assert value(found, "generated_perplexity", "quantile 0.5") == pytest.approx(perplexity(300))
     assert value(found, "generated_perplexity", "floor quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
-    assert value(found, "generated_perplexity", "below human 5 %") == 3 / 10
-    assert value(found, "generated_perplexity", "above human 99.9 %") == 2 / 10
-    assert value(found, "generated_perplexity", "floor below human 5 %") == pytest.approx(0.05, abs=0.002)
-    assert value(found, "generated_perplexity", "floor above human 99.9 %") == 1 / 600
+    assert value(found, "beyond_human", "below human 5 %") == 3 / 10
+    assert value(found, "beyond_human", "above human 99.9 %") == 2 / 10
+    assert value(found, "beyond_human", "floor below human 5 %") == pytest.approx(0.05, abs=0.002)
+    assert value(found, "beyond_human", "floor above human 99.9 %") == 1 / 600
 
 
 def test_rare_quantiles_need_enough_human_blocks():
     found = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
     assert (
-        found["generated_perplexity", "above human 99.9 %"].note
+        found["beyond_human", "above human 99.9 %"].note
         == "the 99.9% quantile of human text needs at least 500 blocks, there are 20"
     )
-    assert value(found, "generated_perplexity", "below human 5 %") == 0
+    assert value(found, "beyond_human", "below human 5 %") == 0
 
 
 def test_copying_counts_runs_that_stand_in_what_was_learned():

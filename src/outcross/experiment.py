@@ -86,11 +86,12 @@ class Experiment:
 
     @property
     def measured(self) -> tuple[Metric, ...]:
-        """The metrics, by default all that read this kind of records."""
+        """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
         if self.metrics:
             return self.metrics
+        there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
         known = [member(METRICS, name, "metric") for name in METRICS]
-        return tuple(one() for one in known if set(one.reads) & set(self.learner.learns))
+        return tuple(one() for one in known if there & set(one.reads))
 
     def records(self, g: int) -> int:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""
@@ -107,7 +108,9 @@ def experiment(told: Mapping[str, Any]) -> Experiment:
     known = [one.name for one in fields(Experiment)]
     for key in told:
         if key not in known:
-            raise BadInput(f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms")
+            raise BadInput(
+                f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
+            )
     return Experiment(**told)
 
 

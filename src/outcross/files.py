@@ -76,7 +76,9 @@ def _articles(texts: Sequence[str], heading: str) -> Iterator[str]:
     lines = [line for text in texts for line in text.split("\n") if line.strip()]
     starts = [i for i, line in enumerate(lines) if re.fullmatch(heading, line.strip())]
     if not starts:
-        raise BadInput(f"human.heading {heading!r} fits no line of the text; leave it out (heading=null), or write what a line that opens a document looks like")
+        raise BadInput(
+            f"human.heading {heading!r} fits no line of the text; leave it out (heading=null), or write what a line that opens a document looks like"
+        )
     for first, end in itertools.pairwise([*([0] if starts[0] else []), *starts, len(lines)]):
         yield "\n".join(lines[first:end])
 
@@ -164,7 +166,9 @@ def read_array(path: Path) -> np.ndarray:
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError, SyntaxError) as error:
         raise BadInput(f"{path} is not a whole .npy or .npz file of numbers: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiub" or stored.ndim not in (1, 2) or 0 in stored.shape:
-        raise BadInput(f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}")
+        raise BadInput(
+            f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}"
+        )
     points = stored.astype(float).reshape(len(stored), -1)
     if not np.isfinite(points).all():
         row, column = np.argwhere(~np.isfinite(points))[0]

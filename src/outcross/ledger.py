@@ -88,7 +88,11 @@ def _imported(source: bytes) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("outcross"):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources", "filters")} | {"outcross"}
-    return [name for name in names if name not in left_out and name.rpartition(".")[0] not in left_out - {"outcross"} and _is_module(name)]
+    return [
+        name
+        for name in names
+        if name not in left_out and name.rpartition(".")[0] not in left_out - {"outcross"} and _is_module(name)
+    ]
 
 
 def _is_module(name: str) -> bool:
@@ -359,7 +363,11 @@ def _value(value: Any) -> Any:
 
 def _told(reading: Reading) -> dict[str, Any]:
     one = reading.estimate
-    estimate = None if one is None else {"value": float(one.value), "low": float(one.low), "high": float(one.high), "method": one.method, "n": int(one.n)}
+    estimate = (
+        None
+        if one is None
+        else {"value": float(one.value), "low": float(one.low), "high": float(one.high), "method": one.method, "n": int(one.n)}
+    )
     return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
 
 

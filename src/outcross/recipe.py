@@ -142,7 +142,9 @@ def nearest(name: str, known: Any) -> str:
 def explain(error: ValidationError, known: list[str]) -> str:
     """The first complaint of a validation in one line: where, the rule, the value."""
     complaints = error.errors(include_url=False, include_context=True)
-    first = min(complaints, key=lambda one: not one["type"].startswith(("unexpected", "extra")))  # a misspelt key is also a missing one
+    first = min(
+        complaints, key=lambda one: not one["type"].startswith(("unexpected", "extra"))
+    )  # a misspelt key is also a missing one
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{where} is not known{nearest(where, known)}; known: {', '.join(known)}"

@@ -203,7 +203,11 @@ def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
         for metric in metrics:
             curve = expected(metric=metric, **told)
             rows += [] if curve is None else [(arm.name, metric, g, float(value)) for g, value in enumerate(curve)]
-    return polars.DataFrame(rows, schema={"arm": str, "metric": str, "generation": int, "value": float}, orient="row") if rows else None
+    return (
+        polars.DataFrame(rows, schema={"arm": str, "metric": str, "generation": int, "value": float}, orient="row")
+        if rows
+        else None
+    )
 
 
 def law_arguments(experiment: Experiment) -> dict[str, Any]:

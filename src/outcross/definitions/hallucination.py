@@ -7,7 +7,7 @@ import numpy as np
 from outcross.course import Course, Readings
 from outcross.definitions import Answer, Thresholds, answer, since
 
-METRIC, ASPECT, HUMAN_SHARE = "generated_perplexity", "above human 99.9 %", 0.001
+METRIC, ASPECT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
 
 
 def hallucination(readings: Readings, limits: Thresholds) -> Answer:

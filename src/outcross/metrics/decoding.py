@@ -61,7 +61,9 @@ class Decoding(Metric):
             own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
             inside = words(human).first_cluster(clusters)[here]
             lost = exact(0.0, n) if is_full else None
-            yield read_off("decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, rng, of))
+            yield read_off(
+                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, rng, of)
+            )
             yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, rng, of))
 
 

@@ -42,7 +42,7 @@ class Groups(Metric):
     each: bool = False
     """Also every group by itself, as aspect `group NAME`: hundreds of groups make long tables."""
 
-    reads = ("text",)
+    reads = ("groups",)
     pages = {
         "groups": Page(
             "groups still written", "Share of the groups of which at least one block, drawn for a prompt of the group, is given to it by a classifier of letters.",
@@ -85,7 +85,9 @@ class Groups(Metric):
             for band, groups in {"": grouped.all, **grouped.bands}.items():
                 yield read_off("groups", (floor + band).strip(), lambda text=text, groups=groups: _written(grouped, text(), groups))
         for part, groups in parts.items():
-            yield read_off("group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng))
+            yield read_off(
+                "group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng)
+            )
         for floor, text in (("", drawn), ("floor ", as_many)):
             for part, groups in parts.items():
                 yield read_off("group_survival", floor + part, lambda text=text, groups=groups: _survival(grouped, text(), groups))

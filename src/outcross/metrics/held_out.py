@@ -28,6 +28,11 @@ class HeldOut(Metric):
             "held-out loss", "−Σ ln p over all tokens of the held-out human blocks, divided by their number; blocks stand alone.",
             "nats a token", "that of generation 0", "grows", SHUMAILOV,
         ),
+        "excess_loss": Page(
+            "held-out loss above generation 0", "The held-out loss less that of generation 0's model, document by document: the same documents on both sides, so "
+            "the interval is that of the change.",
+            "nats a token", "0", "grows", SHUMAILOV, larger_is_worse=True,
+        ),
         "held_out_perplexity": Page(
             "held-out perplexity", "exp of the held-out loss: of the mean over tokens, not a mean of exps.",
             "tokens", "that of generation 0", "grows; the number of kinds of token for a model that knows nothing", SHUMAILOV, log=True,
@@ -44,6 +49,11 @@ class HeldOut(Metric):
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
         loss = ratio(totals(surprise, of), totals(tokens, of), rng, "documents")
         yield Reading("held_out_loss", "", loss)
+        yield read_off(
+            "excess_loss",
+            "",
+            lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), rng, "documents"),
+        )
         yield read_off("held_out_perplexity", "", lambda: exp(loss))
         yield read_off(
             "bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), rng, "documents")

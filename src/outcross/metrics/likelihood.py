@@ -16,6 +16,8 @@ QUANTILES = (0.05, 0.5, 0.95)
 ENDS = {"below human 5 %": (0.05, -1), "above human 99.9 %": (0.999, 1)}
 """Which quantile of human blocks, and on which side of it (-1 below, 1 above)."""
 
+FIGURE = "Shumailov et al., Nature 631:755 (2024), Fig. 1"
+
 
 @recipe
 class GeneratedPerplexity(Metric):
@@ -30,10 +32,15 @@ class GeneratedPerplexity(Metric):
     pages = {
         "generated_perplexity": Page(
             "perplexity of the drawn text",
-            "exp of −ln p a token under the model of generation 0: over all drawn tokens, quantiles over drawn blocks, and the shares of drawn blocks "
-            "(fractions) beyond two quantiles of the held-out human blocks. "
-            "Floors: the held-out human blocks; for the shares, each of their documents against all others.",
-            "tokens", "its floor", "falls (repetition) or grows (noise): the shares at the two ends say which", "Shumailov et al., Nature 631:755 (2024), Fig. 1", log=True,
+            "exp of −ln p a token under the model of generation 0: over all drawn tokens, and quantiles over drawn blocks. "
+            "Floors: the held-out human blocks.",
+            "tokens", "its floor", "falls (repetition) or grows (noise)", FIGURE, log=True,
+        ),
+        "beyond_human": Page(
+            "drawn text beyond human text",
+            "Share of drawn blocks that are likelier under the model of generation 0 than all but 5 % of the held-out human blocks, and of those "
+            "that are less likely than 99.9 % of them. Floors: each human document against all others.",
+            "fraction", "its floor", "1: below, where text repeats what is likely; above, where it is noise", FIGURE,
         ),
     }  # fmt: skip
 
@@ -49,8 +56,8 @@ class GeneratedPerplexity(Metric):
             for q in QUANTILES:
                 yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q, rng))
         for aspect, (q, side) in ENDS.items():
-            yield _reading(aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side, rng))
-            yield _reading(f"floor {aspect}", lambda q=q, side=side: _beyond_others(human(), q, side))
+            yield read_off("beyond_human", aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side, rng))
+            yield read_off("beyond_human", f"floor {aspect}", lambda q=q, side=side: _beyond_others(human(), q, side))
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,13 @@ class Array(Source):
             raise BadInput("chains are independent repeats of a distribution, a file has one; write sweep: {seed: [0, 1]} instead")
         points = read_array(Path(self.array))
         if len(points) < 2 * self.rows:
-            raise BadInput(f"{self.array} holds {len(points)} rows, human.rows={self.rows} needs twice as many, half of them held out; lower human.rows")
+            raise BadInput(
+                f"{self.array} holds {len(points)} rows, human.rows={self.rows} needs twice as many, half of them held out; lower human.rows"
+            )
         shuffled = points[rng.permutation(len(points))]
         cuts = np.cumsum([self.rows, self.rows, self.rows if len(points) >= 3 * self.rows else 0])
-        training, reference, holdout, reserve = (part_of(HUMAN, Vectors(one)) if len(one) else None for one in np.split(shuffled, cuts))
+        training, reference, holdout, reserve = (
+            part_of(HUMAN, Vectors(one)) if len(one) else None for one in np.split(shuffled, cuts)
+        )
         assert training is not None
         return Human(training=training, reference=reference, holdout=holdout, reserve=reserve)

@@ -170,7 +170,9 @@ def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
             return datasets.load_from_disk(hub)
         return datasets.load_dataset(hub, configuration, split=split)
     except ConnectionError as error:
-        raise MachineGaveOut(f"hub {hub} cannot be reached ({_short(error)}); give a folder, or a file as human.path=FILE") from None
+        raise MachineGaveOut(
+            f"hub {hub} cannot be reached ({_short(error)}); give a folder, or a file as human.path=FILE"
+        ) from None
     except Exception as error:
         raise BadInput(f"hub {hub}: {type(error).__name__}: {_short(error)}") from None
 
@@ -178,7 +180,9 @@ def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
 def _hub_column(table: Any, column: str, field: str, hub: str) -> list[str]:
     if column not in table.column_names:
         names = ", ".join(table.column_names[:12])
-        raise BadInput(f"hub {hub} has no column {column!r}{nearest(column, table.column_names)}; write human.{field}=NAME, one of {names}")
+        raise BadInput(
+            f"hub {hub} has no column {column!r}{nearest(column, table.column_names)}; write human.{field}=NAME, one of {names}"
+        )
     return ["" if value is None else str(value) for value in table[column]]
 
 
