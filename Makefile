@@ -13,7 +13,7 @@ lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
 bench: .venv/.dev
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/run.py $(QUESTIONS)
 
 .venv/.user: EXTRAS = torch,report
 .venv/.dev: EXTRAS = torch,report,dev

@@ -75,6 +75,8 @@ class Figure:
     low: float
     high: float
     """The smallest and the largest ratio of a pair."""
+    cpu_ratio: float
+    """The same median by processor seconds, which other processes on the machine disturb less."""
     pairs: int
     target: float | None = None
     """Seconds that our side may take."""
@@ -93,14 +95,18 @@ def compare(
         _figure(what, unit, ours, other, [(turn[0], turn[i]) for turn in turns], target) for i, other in enumerate(others, 1)
     ]
     for one in figures:
-        print(f"  {what}: {one.ratio:.3g} times as fast [{one.low:.3g}, {one.high:.3g}] as {one.theirs.name}", flush=True)
+        print(
+            f"  {what}: {one.ratio:.3g} times as fast [{one.low:.3g}, {one.high:.3g}] as {one.theirs.name}; by cpu {one.cpu_ratio:.3g}",
+            flush=True,
+        )
     return figures
 
 
 def _figure(what: str, unit: str, ours: Side, theirs: Side, costs: list[tuple[Cost, Cost]], target: float | None) -> Figure:
-    ratios = [(b.seconds / theirs.amount) / (a.seconds / ours.amount) for a, b in costs]
+    units = ours.amount / theirs.amount
+    ratios, cpu = [units * b.seconds / a.seconds for a, b in costs], [units * b.cpu / a.cpu for a, b in costs]
     mine, other = (_taken(side, [pair[i] for pair in costs]) for i, side in enumerate((ours, theirs)))
-    return Figure(what, unit, mine, other, median(ratios), min(ratios), max(ratios), len(costs), target)
+    return Figure(what, unit, mine, other, median(ratios), min(ratios), max(ratios), median(cpu), len(costs), target)
 
 
 def _taken(side: Side, costs: list[Cost]) -> Taken:
@@ -125,13 +131,11 @@ def process(command: Callable[[], Sequence[object]]) -> Callable[[], Cost]:
 
     def cost() -> Cost:
         arguments = [str(one) for one in command()]
-        started = time.perf_counter()
-        child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env=os.environ | QUIET)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise SystemExit(f"{' '.join(arguments)} ended with exit code {child.returncode}; a figure needs it to end well")
-        return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+        launcher = [sys.executable, "-I", "-S", str(HERE / "launch.py")]
+        done = subprocess.run([*launcher, *arguments], stdout=subprocess.PIPE, env=os.environ | QUIET, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(arguments)} ended with exit code {done.returncode}; a figure needs it to end well")
+        return Cost(**json.loads(done.stdout))
 
     return cost
 

@@ -16,7 +16,7 @@ those named, `--page` only rewrites the page.
 **How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
 as fast we are, unit of work for unit of work: the median over pairs, with the smallest and the largest pair in brackets and the number of pairs
 behind. Above 1 we are faster. Times go up and down with whatever else runs beside them (the load before is given: processes that want to
-run, to be held against the cores); ratios hardly do. `cpu` is processor time. Memory is the peak of a process of its own.
+run, to be held against the cores); ratios do less, and least by processor time (`by cpu`). Memory is the peak of a process of its own, in MB of 10^6 bytes.
 """
 
 
@@ -32,16 +32,12 @@ def _section(told: dict[str, Any]) -> str:
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:
-    rows = [
-        [
-            one["what"],
-            _side(one, "ours"),
-            _side(one, "theirs"),
-            f"**{_short(one['ratio'])}** [{_short(one['low'])}, {_short(one['high'])}], {one['pairs']}",
-        ]
-        for one in figures
-    ]
-    return _table(["", "ours", "against", "ratio [range], pairs"], rows) + _targets(figures)
+    rows = [[one["what"], _side(one, "ours"), _side(one, "theirs"), _ratio(one), _short(one["cpu_ratio"])] for one in figures]
+    return _table(["", "ours", "against", "ratio [range], pairs", "by cpu"], rows) + _targets(figures)
+
+
+def _ratio(figure: dict[str, Any]) -> str:
+    return f"**{_short(figure['ratio'])}** [{_short(figure['low'])}, {_short(figure['high'])}], {figure['pairs']}"
 
 
 def _side(figure: dict[str, Any], which: str) -> str:

@@ -85,7 +85,7 @@ def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
     """A run of the languages in two arms: models' text alone, and people's alone at every generation."""
     folder = tmp_path_factory.mktemp("languages") / "run"
     arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
-    return folder, run("languages", SENTENCES, folder, "human.rows=1000", "metrics=[{kind: groups, each: true}, held_out]", arms)
+    return folder, run("languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: groups, each: true}, held_out]", arms)
 
 
 @needs(SENTENCES)
@@ -150,7 +150,7 @@ def test_no_document_is_on_two_sides_and_every_language_is_on_both():
 def test_no_article_of_wikipedia_is_on_two_sides():
     documents = read_documents(ARTICLES, None, None, TITLE)
     assert len(documents) == 60  # WikiText-2's validation articles (Merity et al. 2016, table 1)
-    lines = sum((document.text.split("\n") for document in documents), [])
+    lines = [line for document in documents for line in document.text.split("\n")]
     sides = split(documents, 0.1, np.random.default_rng(0))
     titles = [Counter(one.text.split("\n")[0] for one in side) for side in (sides.training, sides.reference, sides.validation)]
     assert all(title.startswith(" = ") and title.count("=") == 2 for side in titles for title in side)

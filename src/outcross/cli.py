@@ -30,6 +30,7 @@ def run(
     *settings: str,
     out: Path | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     device: str = "cpu",
     fork: bool = False,
     quiet: Quiet = False,
@@ -47,6 +48,8 @@ def run(
         The run's folder; runs/NAME if left out. A folder of the same experiment is gone on with.
     workers
         Arms run at a time, one thread each; as many as there are cores if left out.
+    ray
+        A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder.
     device
         Where networks are trained: cpu, cuda, cuda:1.
     fork
@@ -56,13 +59,14 @@ def run(
     from outcross.experiment import load
     from outcross.progress import Quiet as Silent
     from outcross.progress import watcher
+    from outcross.runtime import Where
 
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
     folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
     count = _workers(workers, made)
     with Silent() if quiet or as_json else watcher(made, count) as watch:
-        run_folder.fill(folder, made, reuse, count, watch)
+        run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
     if as_json:
         _print_json(run_folder.summary(folder) | {"report": str(page)})

@@ -186,7 +186,7 @@ class Readings:
             raise NotApplicable(f"{metric}: {notes[0]}" if notes else f"no reading of {name}")
         if values.select("seed", "generation").is_duplicated().any():
             raise BadInput(f"{name} is read more than once in a generation of a seed; filter the readings to one run")
-        seeds = [set(one["generation"].to_list()) for one in values.partition_by("seed")]
+        seeds = [set(values.filter(seed=seed)["generation"].to_list()) for seed in rows["seed"].unique()]
         generations = 0
         while all(generations in seed for seed in seeds):
             generations += 1

@@ -43,6 +43,11 @@ class TokenBlocks:
     vocabulary: Annotated[int, Field(ge=257)]
     """Tokens of the vocabulary, the start token and the 256 bytes among them."""
 
+    def learn_vocabulary(self, texts: Sequence[str]) -> Any:
+        from outcross.vocabulary import Vocabulary
+
+        return Vocabulary.train(texts, self.vocabulary)
+
     def load_vocabulary(self, path: Path) -> Any:
         from outcross.vocabulary import Vocabulary
 
@@ -55,10 +60,8 @@ class TokenBlocks:
         the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
         Every group has its proportional share of the rows, and as many in the holdout.
         """
-        from outcross.vocabulary import Vocabulary
-
         sides = split(documents, held_out, rng)
-        vocabulary = Vocabulary.train([document.text for document in sides.training], self.vocabulary)
+        vocabulary = self.learn_vocabulary([document.text for document in sides.training])
         every = self._blocks(sides.training, vocabulary)
         if len(every) < rows:
             raise BadInput(
@@ -82,7 +85,7 @@ class TokenBlocks:
         cut = [ids[: len(ids) // self.block * self.block].reshape(-1, self.block) for ids in tokens]
         table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
         document = np.repeat(np.arange(len(cut)), [len(one) for one in cut])
-        group = [documents[i].group for i in document]
+        group = [documents[i].group for i in document.tolist()]
         return blocks(
             table,
             vocabulary.decode(table),
@@ -120,7 +123,7 @@ def split(documents: Sequence[Document], held_out: float, rng: np.random.Generat
     return sides
 
 
-def deal(groups: Sequence[str], rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def deal(groups: Sequence[str] | np.ndarray, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Disjoint random rows: so many, as many again where there are enough, and the rest; the first two stratified by group.
 
     A group's share is its fraction of all rows, rounded by largest remainder (Hamilton), so that `rows` come out exactly.

@@ -63,7 +63,7 @@ class Experiment:
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
     metrics: Annotated[tuple[Metric, ...], many_of(METRICS, "metrics")] = ()
-    """Left out: all that apply."""
+    """Left out: all that apply and cost little."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
     """Independent repeats of a statistical experiment, side by side in one array."""
     store: Literal["all", "readings"] = "all"
@@ -91,7 +91,7 @@ class Experiment:
             return self.metrics
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
         known = [member(METRICS, name, "metric") for name in METRICS]
-        return tuple(one() for one in known if there & set(one.reads))
+        return tuple(one() for one in known if one.by_default and there & set(one.reads))
 
     def records(self, g: int) -> int:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""

@@ -77,9 +77,10 @@ def _articles(texts: Sequence[str], heading: str) -> Iterator[str]:
     starts = [i for i, line in enumerate(lines) if re.fullmatch(heading, line.strip())]
     if not starts:
         raise BadInput(
-            f"human.heading {heading!r} fits no line of the text; leave it out (heading=null), or write what a line that opens a document looks like"
+            f"human.heading {heading!r} fits no line of the text; leave it out (human.heading=null), or write what a line that opens a document looks like"
         )
-    for first, end in itertools.pairwise([*([0] if starts[0] else []), *starts, len(lines)]):
+    ends: list[int] = [*([0] if starts[0] else []), *starts, len(lines)]
+    for first, end in itertools.pairwise(ends):
         yield "\n".join(lines[first:end])
 
 

@@ -20,7 +20,7 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import Reading
 from outcross.experiment import Experiment, dump, parse
 from outcross.ledger import Ledger, Step, alone, write_text
-from outcross.recipe import plain
+from outcross.recipe import kind, plain
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -88,7 +88,9 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
     return folder, made, reuse
 
 
-def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, watch: Callable[[Ended | UnderWay], None]) -> None:
+def fill(
+    folder: Path, made: tuple[Arm, ...], reuse: Path | None, where: runtime.Where, watch: Callable[[Ended | UnderWay], None]
+) -> None:
     """Run every arm into the folder. Steps that it holds are loaded."""
     ended: list[Ended] = []
 
@@ -101,10 +103,10 @@ def fill(folder: Path, made: tuple[Arm, ...], reuse: Path | None, workers: int, 
         write_text(folder / "experiment.yaml", dump(resolved(made)))
         write_text(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
         Ledger(folder).close()
-        in_turns = workers > 1 and made[0].experiment.store == "all"
+        in_turns = where != runtime.Where() and made[0].experiment.store == "all"
         jobs = [Job(arm, folder, reuse, in_turns) for arm in made]
         try:
-            runtime.map(_run_arm, jobs, handle, workers)
+            runtime.map(_run_arm, jobs, handle, where)
         finally:
             ledger = Ledger(folder)
             ledger.close()
@@ -213,7 +215,8 @@ def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
 def law_arguments(experiment: Experiment) -> dict[str, Any]:
     """What `laws.expected` needs to know of an experiment; empty where no law applies to it."""
     human, policy, learner = experiment.human, plain(experiment.policy), plain(experiment.learner)
-    if human.truth is None or learner.get("known_variance") or experiment.draw.cuts or experiment.training is not None:
+    known = _known_to_laws(human, learner)
+    if known is None or experiment.draw.cuts or experiment.training is not None:
         return {}
     sizes = [human.rows, *(experiment.records(g) for g in range(experiment.generations - 1))]
     told = {
@@ -226,11 +229,19 @@ def law_arguments(experiment: Experiment) -> dict[str, Any]:
     if "share" in policy:
         policy["human_share"] = policy.pop("share")
         policy.pop("align")
-    if learner["kind"] == "gaussian":
-        told |= {"dimensions": human.truth.dimensions, "divisor": learner["divisor"]}
-    else:
-        told |= {"probabilities": human.truth.probabilities}
-    return told | {name: value for name, value in policy.items() if value is not None}
+    return told | known | {name: value for name, value in policy.items() if value is not None}
+
+
+def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None:
+    """What the closed forms need to know of the data and what learns them; None for a pair of which no law is known."""
+    pair = (kind(human), learner["kind"])
+    if pair == ("normal", "gaussian") and learner["known_variance"] is None:
+        return {"dimensions": human.dimensions, "divisor": learner["divisor"]}
+    if pair == ("normal", "kde"):
+        return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
+    if pair == ("regression", "regression") and learner["ridge"] == 0 and learner["noise"] == human.noise:
+        return {"dimensions": human.dimensions, "noise": human.noise, "design": learner["design"]}
+    return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:

@@ -11,9 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError
+from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError, missing_extra
 
 Item = TypeVar("Item")
 Emit = Callable[[Any], None]
@@ -27,14 +28,27 @@ def device() -> str:
     return os.environ.get("OUTCROSS_DEVICE", "cpu")
 
 
-def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], handle: Emit, workers: int = 1) -> None:
+@dataclass(frozen=True)
+class Where:
+    """Where work is done."""
+
+    workers: int = 1
+    """Items at a time, a process each; 1 is this process."""
+    ray: str | None = None
+    """A Ray cluster's address, "local" to start one here; its machines must share the folder that the items name."""
+
+
+def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], handle: Emit, where: Where) -> None:
     """Call `function(item, emit)` for every item; what it emits reaches `handle`, here, as it comes.
 
     A function may stop half-way and return the rest of its item, which then waits for its next turn behind the others: so many items
     stay even on few workers. With several workers the items run in as many processes, started afresh; function and items must be
     importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
     """
-    if workers == 1 or len(items) < 2:
+    if where.ray is not None:
+        _map_on_ray(function, items, handle, where.workers, where.ray)
+        return
+    if where.workers == 1 or len(items) < 2:
         waiting = deque(items)
         while waiting:
             rest = function(waiting.popleft(), handle)
@@ -45,7 +59,7 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
     queued, told = context.SimpleQueue(), context.Queue()
     for item in items:
         queued.put(item)
-    count = min(workers, len(items))
+    count = min(where.workers, len(items))
     processes = [context.Process(target=_work, args=(function, queued, told, os.getpid()), daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
@@ -79,6 +93,52 @@ def _listen(processes: list[Any], queued: Any, told: Any, unfinished: int, handl
             unfinished -= 1
         else:
             queued.put(value)
+
+
+def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], handle: Emit, workers: int, address: str) -> None:
+    """One Ray task an item's turn; what a task emits comes when it ends."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise missing_extra("ray", "ray") from None
+    place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
+    try:
+        ray.init(**place, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise BadInput(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
+    try:
+        turn = ray.remote(num_cpus=1, max_retries=0)(_turn)
+        environment = {name: value for name, value in os.environ.items() if name.startswith(("OUTCROSS_", "OMP_", "PYTHONHASHSEED"))}
+        pending = [turn.remote(function, item, environment) for item in items]
+        while pending:
+            ended, pending = ray.wait(pending, num_returns=1)
+            try:
+                events, rest, failure = ray.get(ended[0])
+            except ray.exceptions.RayError as error:
+                raise MachineGaveOut(f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on") from None
+            for event in events:
+                handle(event)
+            if failure is not None:
+                kind, message = failure
+                raise _FAILURES.get(kind, RuntimeError)(message)
+            if rest is not None:
+                pending.append(turn.remote(function, rest, environment))
+    finally:
+        ray.shutdown()
+
+
+def _turn(function: Callable[[Any, Emit], Any], item: Any, environment: dict[str, str]) -> tuple[list[Any], Any, tuple[str, str] | None]:
+    """What one turn of an item emits, the rest of the item, and how it failed."""
+    os.environ.update(environment)
+    events: list[Any] = []
+    try:
+        return events, function(item, events.append), None
+    except (OutcrossError, MemoryError) as error:
+        return events, None, (type(error).__name__, str(error))
+    except Exception as error:
+        return events, None, ("", f"{type(error).__name__}: {error}")
 
 
 _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput, GateFailed, MachineGaveOut, MemoryError)}

@@ -50,6 +50,9 @@ _MAD = "Alemohammad et al. (2024), arXiv 2307.01850"
 _KAZDAN = "Kazdan, Schaeffer et al. (2025), arXiv 2410.16713"
 _SURESH = "Suresh et al. (2024), arXiv 2412.17646"
 _HE = "He et al. (2025), arXiv 2502.18049"
+_GERSTGRASSER = "Gerstgrasser et al. (2024), arXiv 2404.01413"
+_DOHMATOB = "Dohmatob et al. (2024)"
+_BERTRAND = "Bertrand et al. (2024), arXiv 2310.00429"
 _SEDDIK = "Seddik et al. (2024), arXiv 2404.05090"
 _WRIGHT_FISHER = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
 
@@ -70,6 +73,25 @@ LAWS: dict[str, ClosedForm] = {
     "mean_error_weighted": ClosedForm(f"{_GAUSSIAN}:mean_error_weighted", "G13", _HE),
     "mean_error_weighted_limit": ClosedForm(f"{_GAUSSIAN}:mean_error_weighted_limit", "G13", _HE),
     "best_weight": ClosedForm(f"{_GAUSSIAN}:best_weight", "G13", _HE),
+    "kde_replace": ClosedForm("outcross.laws.kde:kde_replace", "K1", f"derived here; setting {_KAZDAN}"),
+    "kde_replace_limit": ClosedForm("outcross.laws.kde:kde_replace_limit", "K1", f"derived here; setting {_KAZDAN}"),
+    "kde_accumulate": ClosedForm("outcross.laws.kde:kde_accumulate", "K2", f"derived here; setting {_KAZDAN}"),
+    "kde_accumulate_growth": ClosedForm("outcross.laws.kde:kde_accumulate_growth", "K2", f"derived here; setting {_KAZDAN}"),
+    "l2_squared": ClosedForm("outcross.laws.mixture:l2_squared", "M1", _SHUMAILOV),
+    "coefficient_error_replace": ClosedForm("outcross.laws.regression:coefficient_error_replace", "R1 R2", _GERSTGRASSER),
+    "coefficient_error_accumulate": ClosedForm("outcross.laws.regression:coefficient_error_accumulate", "R1", _GERSTGRASSER),
+    "coefficient_error_accumulate_limit": ClosedForm(
+        "outcross.laws.regression:coefficient_error_accumulate_limit", "R1", _GERSTGRASSER
+    ),
+    "coefficient_error_after": ClosedForm(
+        "outcross.laws.regression:coefficient_error_after", "R2", f"{_DOHMATOB}, arXiv 2402.07712"
+    ),
+    "label_shift_error": ClosedForm(
+        "outcross.laws.regression:label_shift_error", "R3", f"derived here; leading terms {_DOHMATOB}, arXiv 2410.04840"
+    ),
+    "verifier_breakdown": ClosedForm("outcross.laws.verifier:verifier_breakdown", "V1", "Feng et al. (2024), arXiv 2406.07515"),
+    "is_locally_stable": ClosedForm("outcross.laws.stability:is_locally_stable", "S1", _BERTRAND),
+    "largest_stable_weight": ClosedForm("outcross.laws.stability:largest_stable_weight", "S1", _BERTRAND),
     "concentration_replace": ClosedForm(f"{_CATEGORICAL}:concentration_replace", "C1", f"{_SEDDIK}, Theorem 1"),
     "concentration_accumulate": ClosedForm(f"{_CATEGORICAL}:concentration_accumulate", "C2", "derived here"),
     "concentration_partial": ClosedForm(f"{_CATEGORICAL}:concentration_partial", "C3", f"{_SEDDIK}, Theorem 2"),
@@ -89,4 +111,6 @@ LAWS: dict[str, ClosedForm] = {
     "surviving_states": ClosedForm(f"{_CATEGORICAL}:surviving_states", "C6 C8", _WRIGHT_FISHER),
     "entropy": ClosedForm(f"{_CATEGORICAL}:entropy", "C8", _WRIGHT_FISHER),
     "absorption_time": ClosedForm(f"{_CATEGORICAL}:absorption_time", "C8", _WRIGHT_FISHER),
+    "memory_error": ClosedForm("outcross.laws.hutter:memory_error", "H1", "Dohmatob et al. (2024), arXiv 2402.07043"),
+    "memory_error_replace": ClosedForm("outcross.laws.hutter:memory_error_replace", "H1 C8", "derived here"),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, gaussian
+from outcross.laws import categorical, gaussian, kde, regression
 from outcross.laws.gaussian import Divisor, HumanRows, Moments, Sizes
 
 
@@ -28,6 +28,9 @@ def expected(
     rows: HumanRows | None = None,
     weight: float | Literal["golden"] | None = None,
     probabilities: ArrayLike | None = None,
+    bandwidth: kde.Bandwidth = "scott",
+    noise: float = 1.0,
+    design: Literal["same", "fresh"] = "same",
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
 
@@ -45,6 +48,12 @@ def expected(
     (sum (p - p_0)^2, p_0 the human ones: the concentration less theirs, since every policy keeps E p = p_0), and, under
     replace, human_only or for generation 0 alone, `support` (or `surviving_states`), `entropy` (nats) and `absorbed`
     (share of chains with one state left); these come from the exact chain, for n up to categorical.MOST_ROWS.
+
+    Learner `kde` on normal data of `dimensions`, with `bandwidth`, at temperature 1: `spread_ratio` and `mean_error`, under
+    replace, accumulate and human_only.
+
+    Learner `regression` on x of `dimensions` with labels of deviation `noise`, known to it and no ridge: `coefficient_error`,
+    under replace, human_only and, on the same `design` and at temperature 1, accumulate.
 
     All values are exact expectations over chains, none are limits.
 
@@ -64,6 +73,9 @@ def expected(
             divisor=divisor,
             temperature=temperature,
             probabilities=probabilities,
+            bandwidth=bandwidth,
+            noise=noise,
+            design=design,
         )
         return None if first is None else np.repeat(first, generations)
     kept = Kept(human_share, human, rows, weight)
@@ -74,6 +86,12 @@ def expected(
         if moments is None:
             return None
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
+    if learner_kind == "kde" and temperature == 1.0 and policy_kind in ("replace", "accumulate"):
+        law = {"replace": kde.kde_replace, "accumulate": kde.kde_accumulate}[policy_kind]
+        moments = law(n, generations, bandwidth=bandwidth, dimensions=dimensions)
+        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
+    if learner_kind == "regression" and metric == "coefficient_error":
+        return _labelled(policy_kind, n, generations, dimensions, noise, design, temperature)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
         if metric in ("concentration", "excess_risk"):
             moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
@@ -103,6 +121,18 @@ def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Diviso
         return gaussian.log_variance_replace(n, generations, **options)
     if metric == "w2" and dimensions == 1:
         return gaussian.w2_replace(n, generations, divisor=divisor, temperature=temperature)
+    return None
+
+
+def _labelled(policy_kind: str, n, generations: int, dimensions: int, noise: float, design: str, temperature: float):
+    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows."""
+    if np.min(n) <= dimensions + 1 or (design == "same" and np.ndim(n) > 0):
+        return None
+    if policy_kind == "replace":
+        noises = noise * np.sqrt([1.0, *[temperature] * (generations - 1)])
+        return regression.coefficient_error_replace(n, generations, dimensions=dimensions, noise=noises)
+    if policy_kind == "accumulate" and design == "same" and temperature == 1.0:
+        return regression.coefficient_error_accumulate(n, generations, dimensions=dimensions, noise=noise)
     return None
 
 

@@ -66,6 +66,8 @@ class Metric:
 
     pages: ClassVar[Mapping[str, Page]]
     reads: ClassVar[tuple[str, ...]]
+    by_default: ClassVar[bool] = True
+    """Whether it is read where no metrics are named; what takes time over thousands of chains is not."""
 
     @property
     def name(self) -> str:
@@ -87,6 +89,7 @@ def _there(part: Part | None, what: str) -> Any:
 METRICS: Family = {
     "spread": "outcross.metrics.spread:Spread",
     "support": "outcross.metrics.support:Support",
+    "memory": "outcross.metrics.memory:Memory",
     "held_out": "outcross.metrics.held_out:HeldOut",
     "tail_survival": "outcross.metrics.tails:TailSurvival",
     "diversity": "outcross.metrics.diversity:Diversity",
@@ -94,6 +97,15 @@ METRICS: Family = {
     "decoding": "outcross.metrics.decoding:Decoding",
     "copying": "outcross.metrics.copying:Copying",
     "groups": "outcross.metrics.groups:Groups",
+    "tail_mass": "outcross.metrics.quantiles:TailMass",
+    "modes": "outcross.metrics.coverage:Modes",
+    "coverage": "outcross.metrics.coverage:Coverage",
+    "w1": "outcross.metrics.distance:W1",
+    "sliced_w2": "outcross.metrics.distance:SlicedW2",
+    "energy_distance": "outcross.metrics.distance:EnergyDistance",
+    "held_out_nats": "outcross.metrics.density:HeldOutNats",
+    "mixture_distance": "outcross.metrics.mixture:MixtureDistance",
+    "coefficient_error": "outcross.metrics.regression:CoefficientError",
 }
 
 

@@ -56,6 +56,12 @@ class Learner:
 LEARNERS: Family = {
     "gaussian": "outcross.models.gaussian:Gaussian",
     "categorical": "outcross.models.categorical:Categorical",
+    "kde": "outcross.models.kde:Kde",
+    "gaussian_mixture": "outcross.models.gaussian_mixture:GaussianMixture",
+    "regression": "outcross.models.regression:Regression",
+    "spike": "outcross.models.spike:Spike",
+    "hutter": "outcross.models.hutter:Hutter",
+    "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
 }
 

@@ -39,6 +39,9 @@ SOURCES: Family = {
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
     "categorical": "outcross.sources.categorical:Categorical",
+    "blobs": "outcross.sources.blobs:Blobs",
+    "regression": "outcross.sources.regression:Regression",
+    "uniform": "outcross.sources.uniform:Uniform",
 }
 
 

@@ -89,9 +89,9 @@ LEFT_OUT = {
 
 
 def _docstrings(path: FilePath) -> Iterator[str]:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(_tree(path)):
-        if isinstance(node, documented) and (text := ast.get_docstring(node)):
+        is_documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_documented and (text := ast.get_docstring(node)):
             yield text
 
 
@@ -161,7 +161,7 @@ class Hub(Text):
 
 def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise missing_extra("datasets", "hf") from None
     datasets.disable_progress_bars()

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from outcross.models.transformer.network import Network, Precision, after_start, checked, keep_freed_memory, precise
+from outcross.models.transformer.network import Network, Precision, after_start, checked, give_back_memory, keep_freed_memory, precise
 from outcross.models.transformer.scoring import log_prob
 from outcross.vocabulary import START
 
@@ -76,6 +76,7 @@ def fit(
         done = step + 1
         if done % _STEPS_BETWEEN_CHECKS == 0 or done == steps:
             _check_finite(losses, learning_rate)
+            give_back_memory()
             if progress is not None:
                 progress(done, losses[-1].item())
         if validation is not None and (done % math.ceil(steps / 10) == 0 or done == steps):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -214,6 +216,12 @@ def keep_freed_memory() -> None:
     nothing; elsewhere it does nothing.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+def give_back_memory() -> None:
+    """Hand glibc's fragments back to the system; without it a long fit grows by up to 2 MB a step. Elsewhere it does nothing."""
+    if sys.platform == "linux" and hasattr(glibc := ctypes.CDLL(None), "malloc_trim"):
+        glibc.malloc_trim(0)
 
 
 def checked(blocks: NDArray[np.integer], shape: Shape, name: str = "blocks") -> Tensor:

@@ -1,0 +1,107 @@
+"""What a kernel density estimate becomes when it is fitted again and again to its own samples.
+
+To sample one is the smoothed bootstrap: a training row drawn with replacement plus a draw of the kernel. So every fit
+adds the kernel's variance, and the loop spreads out where a Gaussian's shrinks. T counts fits, T = g + 1; a law returns
+its curve for T = 1 … `fits`. The variance is that of the density (points' variance, divisor n, plus the kernel's) as a
+fraction of the true variance, per dimension; a `bandwidth` that is a number is in true standard deviations. `scott` and
+`silverman` are factor² times the sample covariance (divisor n - 1), as scipy's gaussian_kde and our learner have them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.laws.gaussian import Moments, Sizes, _rows
+
+Bandwidth = float | Literal["scott", "silverman"]
+
+
+def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+    """Expected variance and mean error of a kernel density under replace (K1).
+
+    V_{t+1} = (1 - 1/n) V_t + k, V_0 = 1, and the squared error of the mean is sum_t V_{t-1}/n. k = h^2 for a number h:
+    the variance ends at n h^2 (`kde_replace_limit`), whatever the human data were. For a rule k = f^2 V_t, f its factor:
+    V_T = (1 - 1/n + f^2)^T has no limit at all, since f^2 > 1/n. Exact for any distribution with a variance, any
+    dimension (trace), n >= 2. Source: derived here; setting Kazdan et al. 2410.16713.
+
+    >>> np.round(kde_replace(10, 3, bandwidth=0.5).variance, 4).tolist()
+    [1.15, 1.285, 1.4065]
+    """
+    rows = _rows(sizes, fits)
+    variance, before = np.empty(fits), 1.0
+    for fit, n in enumerate(rows):
+        pooled = (1 - 1 / n) * before
+        variance[fit] = before = pooled + kernel_variance(pooled, n, bandwidth, dimensions)
+    return Moments(variance, np.cumsum(np.concatenate([[1.0], variance[:-1]]) / rows))
+
+
+def kde_replace_limit(n: int, bandwidth: float) -> float:
+    """Where the expected variance of a kernel density of fixed bandwidth ends under replace (K1).
+
+    n h^2, in the units of the bandwidth squared: a limit for infinite T, exact in n, whatever the human data were. A
+    fixed bandwidth below 1/sqrt(n) true deviations so ends in less variance than the human data had, one above it in
+    more. Source: derived here; setting Kazdan et al. 2410.16713.
+
+    >>> kde_replace_limit(100, 0.5)
+    25.0
+    """
+    return n * bandwidth**2
+
+
+def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+    """Expected variance and mean error of a kernel density when every generation's data are kept (K2).
+
+    With N rows in the pool, P their expected variance (divisor N), V = P + k: n new rows make P' = [N P + n V (1-1/n) +
+    (N n/(N+n)) V/n]/(N+n), and the error of the mean A' = A + (n/(N+n))^2 V/n. For a number h (k = h^2, N = T n) that is
+    V_{T+1} = V_T (1 - 1/(n (T+1)^2)) + h^2/(T+1): the Gaussian's Euler product (G9) with a source that grows as h^2 ln T
+    (`kde_accumulate_growth`). Exact for any distribution with a variance, any dimension (trace), n >= 2.
+
+    Source: derived here; setting Kazdan et al. 2410.16713.
+
+    >>> np.round(kde_accumulate(10, 3, bandwidth=0.5).variance, 4).tolist()
+    [1.15, 1.2462, 1.3157]
+    """
+    rows = _rows(sizes, fits)
+    variance, error = np.empty(fits), np.empty(fits)
+    total, pooled, wander = rows[0], 1 - 1 / rows[0], 1 / rows[0]
+    for fit in range(fits):
+        if fit > 0:
+            new, sampled = rows[fit], variance[fit - 1]
+            pooled = (total * pooled + new * sampled * (1 - 1 / new) + total / (total + new) * sampled) / (total + new)
+            wander += (new / (total + new)) ** 2 * sampled / new
+            total += new
+        variance[fit] = pooled + kernel_variance(pooled, total, bandwidth, dimensions)
+        error[fit] = wander
+    return Moments(variance, error)
+
+
+def kde_accumulate_growth(bandwidth: float, fits: int) -> np.ndarray:
+    """How the variance of a kernel density of fixed bandwidth grows when every generation's data are kept (K2).
+
+    h^2 ln T, in the units of the bandwidth squared: the leading term for large T. What `kde_accumulate` has beyond it
+    goes to a constant, so compare differences of two T, not values. Unbounded, but a doubling of the variance at
+    h = 0.1 takes about e^100 generations. Source: derived here; claim Kazdan et al. 2410.16713.
+
+    >>> round(float(kde_accumulate_growth(0.5, 100)[-1]), 4)
+    1.1513
+    """
+    return bandwidth**2 * np.log(np.arange(1, fits + 1))
+
+
+def kernel_variance(pooled: float, rows: float, bandwidth: Bandwidth, dimensions: int) -> float:
+    """Expected variance of the kernel on points of variance `pooled` (divisor n), a dimension: h^2, or factor^2 times theirs.
+
+    Factor n^(-1/(d+4)) (Scott 1992) or (n (d+2)/4)^(-1/(d+4)) (Silverman 1986), times the sample variance, divisor n-1.
+
+    >>> round(kernel_variance(0.99, 100, "scott", 1), 4)
+    0.1585
+    """
+    if not isinstance(bandwidth, str):
+        return bandwidth**2
+    if bandwidth not in ("scott", "silverman"):
+        raise BadInput(f"bandwidth must be a number, 'scott' or 'silverman', got {bandwidth!r}")
+    effective = rows * (1 if bandwidth == "scott" else (dimensions + 2) / 4)
+    return effective ** (-2 / (dimensions + 4)) * pooled * rows / (rows - 1)

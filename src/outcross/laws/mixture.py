@@ -1,0 +1,107 @@
+"""Mixtures of normal distributions in closed form: density, moments, and how far apart two of them are (M1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Σ_k w_k N(m_k, C_k), one a chain."""
+
+    weights: np.ndarray  # (chains…, K), each row sums to 1
+    means: np.ndarray  # (chains…, K, d)
+    covariances: np.ndarray  # (chains…, K, d, d)
+
+    @property
+    def dimensions(self) -> int:
+        return self.means.shape[-1]
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean of the whole, (chains…, d)."""
+        return np.einsum("...k,...kd->...d", self.weights, self.means)
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the whole, within the components and between them, (chains…, d, d)."""
+        apart = self.means - self.mean[..., None, :]
+        between = np.einsum("...k,...kd,...ke->...de", self.weights, apart, apart)
+        return np.einsum("...k,...kde->...de", self.weights, self.covariances) + between
+
+    def log_joint(self, points: np.ndarray) -> np.ndarray:
+        """ln w_k N(x; m_k, C_k) of points (chains…, n, d), in nats, (chains…, n, K)."""
+        with np.errstate(divide="ignore"):
+            weights = np.log(self.weights)
+        return weights[..., None, :] + log_normal(points, self.means, np.linalg.cholesky(self.covariances))
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """ln p(x) of points (chains…, n, d), in nats, (chains…, n)."""
+        return log_sum_exp(self.log_joint(points))
+
+    def points(self, n: int, rng: np.random.Generator, chains: tuple[int, ...] | None = None) -> np.ndarray:
+        """n independent draws, (chains…, n, d); `chains` where one mixture is drawn from side by side."""
+        chains = self.weights.shape[:-1] if chains is None else chains
+        edges = np.cumsum(self.weights, axis=-1)[..., None, :-1]
+        component = (rng.random((*chains, n, 1)) >= edges).sum(axis=-1)
+        flat = component + len(self.weights.T) * np.arange(self.weights[..., 0].size).reshape(*self.weights.shape[:-1], 1)
+        roots = np.linalg.cholesky(self.covariances).reshape(-1, self.dimensions, self.dimensions)
+        drawn = np.einsum("...de,...e->...d", roots[flat], rng.standard_normal((*chains, n, self.dimensions)))
+        drawn += self.means.reshape(-1, self.dimensions)[flat]
+        return drawn
+
+
+def log_normal(points: np.ndarray, means: np.ndarray, roots: np.ndarray) -> np.ndarray:
+    """ln N(x_i; m_k, L_k L_kᵀ) in nats, (chains…, n, K); `roots` are the lower triangular L, (chains…, K, d, d)."""
+    d = points.shape[-1]
+    whiten = np.swapaxes(np.linalg.inv(roots), -1, -2)
+    square = np.square(points[..., None, :, :] @ whiten - means[..., :, None, :] @ whiten).sum(axis=-1)  # (chains…, K, n)
+    log_det = np.log(np.diagonal(roots, axis1=-2, axis2=-1)).sum(axis=-1)
+    return np.swapaxes(-0.5 * square - log_det[..., None] - 0.5 * d * np.log(2 * np.pi), -1, -2)
+
+
+def log_sum_exp(logs: np.ndarray) -> np.ndarray:
+    """ln Σ exp along the last axis, without overflow."""
+    top = logs.max(axis=-1)
+    return top + np.log(np.exp(logs - top[..., None]).sum(axis=-1))
+
+
+def overlap(first: Mixture, second: Mixture) -> np.ndarray:
+    """∫ p q of two mixtures, (chains…): Σ_ij w_i v_j N(m_i - m_j; 0, C_i + C_j).
+
+    Exact. In units of one over the volume of the data space; infinite where a component of each has shrunk to the same
+    point. Source: textbook; Shumailov et al. 2305.17493 (released code).
+
+    >>> unit = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+    >>> round(float(overlap(unit, unit)), 6)
+    0.282095
+    """
+    apart = first.means[..., :, None, :] - second.means[..., None, :, :]  # (chains…, I, J, d)
+    total = first.covariances[..., :, None, :, :] + second.covariances[..., None, :, :, :]
+    with np.errstate(divide="ignore"):
+        log_det = np.linalg.slogdet(2 * np.pi * total)[1]
+    whole = np.isfinite(log_det)
+    inverse = np.linalg.inv(np.where(whole[..., None, None], total, np.eye(first.dimensions)))
+    square = np.einsum("...d,...de,...e->...", apart, inverse, apart)
+    density = np.where(whole, np.exp(-0.5 * (square + np.where(whole, log_det, 0.0))), np.inf)
+    return np.einsum("...i,...ij,...j->...", first.weights, density, second.weights)
+
+
+def l2_squared(first: Mixture, second: Mixture) -> np.ndarray:
+    """Squared L2 distance of the densities of two mixtures, (chains…) (M1).
+
+    ∫ (p - q)² = (pp) + (qq) - 2 (pq), each a sum over pairs of components (`overlap`). Exact; 0 where the laws agree. It
+    misleads: it is not bounded, it goes to infinity as a model shrinks to a point, and it has the unit of one over the
+    volume of the data space, so two data sets cannot be compared by it.
+
+    Source: Shumailov et al. 2305.17493 (released code; the distance of their Gaussian mixture experiment).
+
+    >>> unit = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+    >>> narrow = Mixture(np.ones(1), np.zeros((1, 1)), np.full((1, 1, 1), 1e-4))
+    >>> float(l2_squared(unit, unit)), round(float(l2_squared(unit, narrow)), 2)
+    (0.0, 27.69)
+    """
+    return overlap(first, first) + overlap(second, second) - 2 * overlap(first, second)

@@ -1,0 +1,237 @@
+"""Whether drawn points lie where real ones do, and real points where drawn ones do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from outcross.clusters import jackknife, share, student
+from outcross.estimate import Estimate, NotApplicable, Reading, over_chains, read_off
+from outcross.estimate import share as independent
+from outcross.metrics import Metric, Page
+from outcross.metrics.distance import FLOOR, finite, samples
+from outcross.recipe import recipe
+
+HALVES = 60
+"""Random halves from which the error of a single chain is read."""
+KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
+NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
+SRIVASTAVA = (
+    "Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4; Alemohammad et al., arXiv 2307.01850 App. B.2 (25 modes)"
+)
+
+
+@recipe
+class Coverage(Metric):
+    """Fidelity and diversity apart: precision and density ask whether drawn points look real, recall and coverage whether real ones are reached.
+
+    Every point has a ball that reaches to its k-th neighbour of its own kind, its border included, so that a point repeated k times
+    covers its copies (the package prdc leaves the border out, which differs only where distances are tied). As many
+    drawn points as real ones are compared; all four depend on how many. Precision and recall also on outliers: one real
+    outlier has a ball in which anything passes. Real against real, density is 1 and coverage
+    1 − Π (n − i)/(2n − i) over i = 1 … k on average (0.97 for k = 5).
+
+    The error of a single chain is the spread over random halves of both kinds, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989):
+    a bootstrap repeats points, whose balls then have no size. That of a share is never below Wilson's for independent points, so that
+    it has a width at 0 and 1. Graphs of ten thousand chains are not drawn: the first chains stand for all.
+    """
+
+    k: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Neighbours that a ball holds."""
+    points: Annotated[int, Field(ge=2, le=5000)] = 1000
+    """At most so many points of a chain are compared, drawn at random; time and memory grow with their square."""
+    chains: Annotated[int, Field(ge=1)] = 200
+    """At most so many chains are read; all are alike, so the first are a fair sample."""
+
+    by_default = False
+    reads = ("vectors",)
+    pages = {
+        "precision": Page(
+            "precision", "Share of drawn points inside a ball around a real one that reaches to its 5th (unless set) real neighbour: fidelity. At most 1,000 points and 200 chains, unless set.",
+            "fraction", FLOOR, "0; it stays or rises while only variety is lost", KYNKAANNIEMI, larger_is_worse=False,
+        ),
+        "recall": Page(
+            "recall", "Share of real points inside a ball around a drawn one that reaches to its 5th (unless set) drawn neighbour: diversity. At most 1,000 points and 200 chains, unless set.",
+            "fraction", FLOOR, "0", f"{KYNKAANNIEMI}; Alemohammad et al., arXiv 2307.01850 App. B.2: it follows lost modes best", larger_is_worse=False,
+        ),
+        "density": Page(
+            "density", "In how many balls of real points a drawn point lies, over k: precision that counts how crowded the place is.",
+            "ratio", "1", "0; above 1 where the points crowd where real ones are common", NAEEM,
+        ),
+        "coverage": Page(
+            "coverage", "Share of real points whose ball holds a drawn point: recall that a drawn outlier does not fool.",
+            "fraction", FLOOR, "0", NAEEM, larger_is_worse=False,
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        drawn, real, other = samples(evidence, rng, self.chains, self.points)
+        yield from self._read("", lambda: drawn, real, rng)
+        yield from self._read("floor", other, real, rng)
+
+    def _read(self, aspect, points, real, rng):
+        try:
+            found = self._estimates(points(), real, rng)
+        except NotApplicable as why:
+            return [Reading(name, aspect, None, str(why)) for name in self.pages]
+        return [Reading(name, aspect, estimate) for name, estimate in found.items()]
+
+    def _estimates(self, drawn: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> dict[str, Estimate]:
+        """Each number's estimate for points (chains, n, d)."""
+        n, least = drawn.shape[1], self.k + 1 if len(drawn) > 1 else 2 * (self.k + 1)
+        if n < least:
+            raise NotApplicable(f"balls to the {self.k}th neighbour need at least {least} points, there are {n}")
+        if len(drawn) > 1:
+            return over_graphs([graph(*pair).numbers(self.k) for pair in zip(drawn, real, strict=True)], n)
+        return of_one(graph(drawn[0], real[0]), self.k, rng)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Distances between real points, between drawn ones, and across, (n, n) each; rows of the last are real."""
+
+    real: np.ndarray
+    drawn: np.ndarray
+    across: np.ndarray
+
+    def numbers(self, k: int) -> dict[str, float]:
+        """Precision, recall, density and coverage."""
+        near_real = self.across <= radii(self.real, k)[:, None]  # (real, drawn)
+        near_drawn = self.across <= radii(self.drawn, k)
+        return {
+            "precision": float(near_real.any(axis=0).mean()),
+            "recall": float(near_drawn.any(axis=1).mean()),
+            "density": float(near_real.sum(axis=0).mean() / k),
+            "coverage": float(near_real.any(axis=1).mean()),
+        }
+
+    def half(self, rng: np.random.Generator) -> Graph:
+        """That of a random half of the real and of the drawn points."""
+        real, drawn = (np.sort(rng.permutation(len(distances))[: len(distances) // 2]) for distances in (self.real, self.drawn))
+        return Graph(self.real[np.ix_(real, real)], self.drawn[np.ix_(drawn, drawn)], self.across[np.ix_(real, drawn)])
+
+
+def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
+    """The distances of points (n, d). Equal points have distance 0 to the bit, which inner products do not promise."""
+    from scipy.spatial.distance import cdist
+
+    return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
+
+
+def radii(distances: np.ndarray, k: int) -> np.ndarray:
+    """The distance from each point to its k-th neighbour, itself not counted, (n,)."""
+    return np.partition(distances, k, axis=1)[:, k]
+
+
+def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
+    """The means over chains of graphs with n points of each kind, those of shares with Wilson's interval."""
+    sizes = np.full(len(many), float(n))
+    values = {name: np.array([one[name] for one in many]) for name in Coverage.pages}
+    shares = {name: share(own * n, sizes, "points", "chains") for name, own in values.items() if name != "density"}
+    return shares | {"density": over_chains(values["density"])}
+
+
+def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate]:
+    """The numbers of one graph, their error read from random halves."""
+    n, values = len(whole.real), whole.numbers(k)
+    halves = [whole.half(rng).numbers(k) for _ in range(HALVES)]
+    kept = n // 2 / n
+    scale = student(HALVES, "halves") * math.sqrt(kept / (1 - kept))
+    half = {name: scale * float(np.std([one[name] for one in halves], ddof=1)) for name in values}
+    shares = {name: _at_least_wilson(value, half[name], n) for name, value in values.items() if name != "density"}
+    density = values["density"]
+    # No drawn point in any ball: as many may lie in one as Wilson's interval says of the share that does.
+    high = density + half["density"] if density > 0 else shares["precision"].high
+    return shares | {"density": Estimate(density, max(0.0, density - half["density"]), high, "halves of points", n)}
+
+
+def _at_least_wilson(value: float, half: float, n: int) -> Estimate:
+    """A share of n points with its normal interval, or Wilson's for independent points where that reaches farther (at 0 and 1)."""
+    least = independent(round(value * n), n)
+    low, high = min(least.low, max(0.0, value - half)), max(least.high, min(1.0, value + half))
+    return Estimate(value, low, high, "halves of points, at least Wilson", n)
+
+
+@recipe
+class Modes(Metric):
+    """How many of the truth's modes are still drawn from, and how much of what is drawn belongs to one.
+
+    A point is of high quality within three standard deviations of the nearest mode, and a mode is covered where it is nearest to at
+    least one such point. One point is enough, so it depends on how many are drawn: read it beside its floor. Three deviations are a convention
+    of the plane; in ten dimensions most of a mode lies farther out, which the floor shows too. A truth with modes has `means` (K, d) and
+    `covariances` (K, d, d), as a mixture of normal laws; or `centres` (K, d) and `deviation`, one for all or one a mode.
+
+    The interval of a single chain: modes are counted, so points are left out one by one (a bootstrap holds fewer modes), and it
+    reaches at least one mode up and down, for a mode of few points might have had none. Of high quality, Wilson's.
+    """
+
+    deviations: Annotated[float, Field(gt=0)] = 3.0
+    """How far from a mode's centre a point may lie, in the mode's standard deviations."""
+    chains: Annotated[int, Field(ge=1)] = 1000
+    """At most so many chains are read; all are alike, so the first are a fair sample."""
+
+    reads = ("vectors",)
+    pages = {
+        "modes": Page(
+            "modes covered", "Share of the truth's modes that are nearest to a drawn point within 3 standard deviations (unless set); the mean over the first 1,000 chains (unless set).",
+            "fraction", FLOOR, "0, or one mode of all", SRIVASTAVA, larger_is_worse=False,
+        ),
+        "high_quality": Page(
+            "high-quality points", "Share of drawn points within 3 standard deviations (unless set) of the nearest mode of the truth.",
+            "fraction", FLOOR, "falls where modes run into each other; stays where they vanish", SRIVASTAVA, larger_is_worse=False,
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        truth, drawn = evidence.human.known("a count of modes"), finite(evidence.drawn.records.array)
+        modes = modes_of(truth)
+        drawn = drawn.reshape(-1, *drawn.shape[-2:])[: self.chains]
+        real = truth.draw(drawn.shape[1], drawn.shape[:1], rng).array
+        for aspect, points in (("", drawn), ("floor", real)):
+            nearest = self._nearest(points, *modes)
+            yield read_off("modes", aspect, lambda nearest=nearest: covered(nearest, len(modes[0])))
+            yield read_off("high_quality", aspect, lambda nearest=nearest: _of_quality(nearest))
+
+    def _nearest(self, points: np.ndarray, centres: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+        """The mode of each point, (chains, n); -1 for points too far from all."""
+        nearest, least = np.full(points.shape[:-1], -1), np.full(points.shape[:-1], np.nextafter(self.deviations**2, np.inf))
+        for mode, (centre, whiten) in enumerate(zip(centres, whitening, strict=True)):
+            square = np.square((points - centre) @ whiten).sum(axis=-1)
+            is_nearer = square < least
+            nearest, least = np.where(is_nearer, mode, nearest), np.where(is_nearer, square, least)
+        return nearest
+
+
+def modes_of(truth: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Where the modes of a truth are, (K, d), and what turns a step from there into standard deviations, (K, d, d)."""
+    centres = getattr(truth, "centres", getattr(truth, "means", None))
+    if centres is None:
+        raise NotApplicable("the true distribution has no modes to count")
+    if hasattr(truth, "deviation"):
+        modes, d = centres.shape
+        return centres, np.eye(d) / np.broadcast_to(truth.deviation, modes)[:, None, None]
+    return centres, np.swapaxes(np.linalg.inv(np.linalg.cholesky(truth.covariances)), -1, -2)
+
+
+def covered(nearest: np.ndarray, modes: int) -> Estimate:
+    """The share of modes that have a point, of the modes of points (chains, n)."""
+    chains, n = nearest.shape
+    points = nearest + np.arange(chains)[:, None] * modes
+    counts = np.bincount(points[nearest >= 0], minlength=chains * modes).reshape(chains, modes)
+    if chains > 1:
+        return share((counts > 0).sum(axis=1).astype(float), np.full(chains, float(modes)), "modes", "chains")
+    is_alone = (nearest[0] >= 0) & (counts[0][nearest[0]] == 1)
+    told = jackknife(float((counts[0] > 0).mean()), is_alone / modes, np.ones(n), "points", most=1.0)
+    low, high = max(0.0, told.value - 1 / modes), min(1.0, told.value + 1 / modes)
+    return replace(told, low=min(low, told.low), high=max(high, told.high))
+
+
+def _of_quality(nearest: np.ndarray) -> Estimate:
+    hits = nearest >= 0
+    things = "chains" if len(hits) > 1 else "points"
+    clusters = hits.sum(axis=1).astype(float) if len(hits) > 1 else hits[0].astype(float)
+    return share(clusters, np.full(clusters.size, hits.size / clusters.size), "points", things)

@@ -1,0 +1,122 @@
+"""An n-gram model of text, counted, sampled and scored with sorted arrays in NumPy: no steps, no accelerator, seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data import Blocks, Human, blocks
+from outcross.documents import TokenBlocks
+from outcross.errors import missing_extra
+from outcross.models import Learner
+from outcross.models.ngram.sampling import opened, sample
+from outcross.models.ngram.tree import NOTHING, START, Tree, grow
+from outcross.models.ngram.words import WordBlocks
+from outcross.recipe import recipe
+
+if TYPE_CHECKING:
+    from outcross.models.ngram.words import WordVocabulary
+    from outcross.vocabulary import Vocabulary
+
+
+@recipe
+class Ngram(Learner):
+    """Interpolated Kneser-Ney with three discounts an order (models/ngram/tree.py has the formula), over byte-level BPE or words.
+
+    A token that never occurred keeps a probability, from uniform mass below the shortest context. Kneser-Ney is defined on whole counts,
+    so it takes no weights: the loop redraws records in proportion to them, and then whole records repeat, few n-grams occur once, and
+    discounts that can no longer be estimated are 0.5, 1 and 1.5. What a model continues after is the end of its prompt.
+    """
+
+    paper = "Kneser & Ney, ICASSP 1995; Chen & Goodman, Computer Speech and Language 13:359 (1999); Heafield et al., ACL 2013"
+    learns = ("text",)
+    takes_weights = False
+
+    order: Annotated[int, Field(ge=1, le=5)] = 3
+    """Tokens of the longest n-grams: 3 predicts a token from the two before it."""
+    tokens: Literal["bpe", "words"] = "bpe"
+    """What is counted. Words are what stands between white space; those not in the vocabulary are spelt in bytes."""
+    vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 8192
+    """Tokens, the start token and the 256 bytes among them; for `words` give enough for the words you care about."""
+
+    def form(self, block):
+        if self.tokens == "words":
+            return WordBlocks(block=block, vocabulary=self.vocabulary)
+        if importlib.util.find_spec("tokenizers") is None:
+            raise missing_extra("tokenizers", "torch")
+        return TokenBlocks(block=block, vocabulary=self.vocabulary)
+
+    def begin(self, human: Human, training, rng):
+        """A model that has read nothing, for which all tokens are alike; it carries the vocabulary."""
+        block = human.training.records.tokens.shape[1]
+        return NgramModel(grow(np.empty((0, block), dtype=np.int32), 1, human.vocabulary.size), human.vocabulary, block)
+
+    def fit(self, records: Blocks, weights, start: Any, training, rng):
+        return replace(start, tree=grow(records.tokens, self.order, start.vocabulary.size))
+
+    def load(self, folder):
+        with np.load(folder / "ngram.npz", allow_pickle=False) as stored:
+            tree = Tree(int(stored["tokens"]), *(stored[name] for name in ARRAYS))
+            block = int(stored["block"])
+        return NgramModel(tree, self.form(block).load_vocabulary(folder / "vocabulary.json"), block)
+
+
+ARRAYS = ("contexts", "followers", "counts", "firsts", "discounts")
+
+
+@dataclass(frozen=True, eq=False)
+class NgramModel:
+    """Counted contexts with the vocabulary that they are written in."""
+
+    tree: Tree
+    vocabulary: Vocabulary | WordVocabulary
+    block: int
+    """Tokens of a record."""
+
+    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
+        """Blocks written after the prompts, in their order and starting over where there are too few; only what is new is kept."""
+        rows = np.arange(draw.records) % (draw.records if prompts is None else len(prompts))
+        read = np.empty((draw.records, 0), dtype=np.int32) if prompts is None else prompts.tokens[rows]
+        tokens = sample(self.tree, read, self.block, draw, rng)
+        columns = {} if prompts is None else _origins(prompts, rows, draw)
+        return blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
+
+    def log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each block in nats, (n,), without a prompt."""
+        many = max(1, POSITIONS // self.block)
+        scored = [self._nats(records.tokens[first : first + many]) for first in range(0, len(records), many)]
+        return np.concatenate(scored) if scored else np.empty(0)
+
+    def distribution(self, contexts: np.ndarray) -> np.ndarray:
+        """Probability of each next token after rows of tokens (n, any), which begin a record: (n, vocabulary); the start token's is 0."""
+        return self.tree.distribution(self.tree.deepest(opened(contexts, self.tree.reach)))
+
+    def _nats(self, tokens: np.ndarray) -> np.ndarray:
+        """Log-probability of each row of tokens, (n,)."""
+        reach = self.tree.reach
+        padded = np.full((len(tokens), reach + tokens.shape[1]), NOTHING, dtype=np.int32)
+        padded[:, reach - 1 : reach] = START
+        padded[:, reach:] = tokens
+        windows = np.lib.stride_tricks.sliding_window_view(padded, max(1, reach), axis=1)[:, : tokens.shape[1]]
+        nodes = self.tree.deepest(windows.reshape(tokens.size, -1))
+        return np.log(self.tree.probability(nodes, tokens.ravel())).reshape(tokens.shape).sum(axis=1)
+
+    def save(self, folder: Path) -> None:
+        arrays = {name: getattr(self.tree, name) for name in ARRAYS}
+        np.savez(folder / "ngram.npz", tokens=self.tree.tokens, block=self.block, **arrays)
+        self.vocabulary.save(folder / "vocabulary.json")
+
+
+POSITIONS = 2**19
+"""Tokens scored at a time."""
+
+
+def _origins(prompts: Blocks, rows: np.ndarray, draw) -> dict[str, np.ndarray]:
+    """Which human block each record continues, and its group."""
+    prompt = rows if draw.prompts == "human" else prompts.column("_prompt")[rows]
+    return {"prompt": prompt, "group": prompts.column("_group")[rows]}

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data import Vectors
+from outcross.errors import BadInput
+from outcross.models import Learner
+from outcross.recipe import recipe
+
+
+@recipe
+class Regression(Learner):
+    """Linear regression whose next training labels its predecessor writes: y = x·w + noise, by least squares.
+
+    A record is a row (x, y), the label last; there is no intercept. The fit minimises Σ weight (y - x·w)² + ridge |w|², so a
+    ridge weighs less on more records. With `design: same` the model relabels the x of its prompts, in their order and from the
+    top again where more are asked for (Gerstgrasser et al.: the human x at every generation); with `fresh` it labels new
+    x ~ N(0, I). A temperature scales the variance of the label noise alone: x is not the model's to write.
+    """
+
+    paper = "Gerstgrasser et al., arXiv 2404.01413 §2 (same design); Dohmatob et al., Model Collapse Demystified, arXiv 2402.07712 (fresh, ridge)"
+    learns = ("vectors", "pairs")  # pairs are vectors whose last number is a label: they bring the metrics of regression along
+
+    design: Literal["same", "fresh"] = "same"
+    ridge: Annotated[float, Field(ge=0)] = 0.0
+    """Penalty on the squared length of the coefficients."""
+    noise: Annotated[float, Field(ge=0)] | Literal["fitted"] = 1.0
+    """Standard deviation of the labels that the model writes, known as in the papers; or fitted, Σ residual² / (n - d)."""
+
+    def fit(self, records, weights, start, training, rng):
+        n, d = len(records), records.dimensions - 1
+        least = d + 1 if self.noise == "fitted" else d
+        if d < 1:
+            raise BadInput("regression needs rows (x, y), got rows of one number; give two or more columns")
+        if n < least and (self.ridge == 0 or self.noise == "fitted"):
+            raise BadInput(
+                f"regression on {d} predictors needs at least {least} records, got {n}; give more, or a ridge and a known noise"
+            )
+        x, y = records.array[..., :-1], records.array[..., -1]
+        weighed = np.swapaxes(x if weights is None else x * weights[:, None], -1, -2)
+        coefficients = np.linalg.solve(weighed @ x + self.ridge * np.eye(d), weighed @ y[..., None])[..., 0]
+        if isinstance(self.noise, float):
+            return LinearModel(coefficients, np.full(coefficients.shape[:-1], self.noise), self.design)
+        squares = np.square(y - predicted(x, coefficients)) * (1.0 if weights is None else weights / weights.mean())
+        return LinearModel(coefficients, np.sqrt(squares.sum(axis=-1) / (n - d)), self.design)
+
+    def load(self, folder):
+        with np.load(folder / "regression.npz", allow_pickle=False) as stored:
+            return LinearModel(stored["coefficients"], stored["noise"], str(stored["design"]))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """y = x·w + noise, one a chain."""
+
+    coefficients: np.ndarray  # (chains…, d)
+    noise: np.ndarray  # (chains…)
+    """Standard deviation of a label about x·w."""
+    design: str
+    """Which x it labels when it writes."""
+
+    def sample(self, draw, prompts, rng) -> Vectors:
+        """Rows (x, y), (chains…, n, d + 1)."""
+        if draw.cuts:
+            raise BadInput("top_k and top_p cut lists of outcomes, a regression has none; leave them out")
+        x = self._designed(draw.records, prompts, rng)
+        spread = np.sqrt(draw.temperature) * self.noise[..., None]
+        y = predicted(x, self.coefficients) + spread * rng.standard_normal(x.shape[:-1])
+        return Vectors(np.concatenate([x, y[..., None]], axis=-1))
+
+    def _designed(self, records: int, prompts: Vectors | None, rng: np.random.Generator) -> np.ndarray:
+        """The x to be labelled, (chains…, n, d)."""
+        if self.design == "fresh":
+            return rng.standard_normal((*self.coefficients.shape[:-1], records, self.coefficients.shape[-1]))
+        if prompts is None:
+            raise BadInput("design same labels the x of prompts, and there are none; write draw.prompts: human, or design: fresh")
+        return prompts.array[..., np.arange(records) % len(prompts), :-1]
+
+    def log_prob(self, records: Vectors) -> np.ndarray:
+        """Log-density of each label given its x in nats, (chains…, n)."""
+        residual = records.array[..., -1] - predicted(records.array[..., :-1], self.coefficients)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            square = np.where(residual == 0, 0.0, np.square(residual / self.noise[..., None]))
+            return -0.5 * square - np.log(self.noise)[..., None] - 0.5 * np.log(2 * np.pi)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "regression.npz", coefficients=self.coefficients, noise=self.noise, design=np.array(self.design))
+
+
+def predicted(x: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """x·w, (chains…, n)."""
+    return (x @ coefficients[..., None])[..., 0]

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross.data import HUMAN, Human, Vectors, part_of
+from outcross.laws.mixture import Mixture
+from outcross.recipe import recipe
+from outcross.sources import Source
+
+
+@recipe
+class Blobs(Source):
+    """Points of round normal blobs, all alike, on a square grid about the origin: the truth is a known mixture.
+
+    `grid: 5` is the 25 modes in the plane on which modes are seen to vanish (Alemohammad et al., arXiv 2307.01850; their spacing
+    and deviation are not known to us). `grid: 1, deviation: 1` is the single blob at the origin to which Shumailov et al.
+    (Nature 2024) fit two components again and again.
+    """
+
+    rows: Annotated[int, Field(ge=1)] = 1000
+    dimensions: Annotated[int, Field(ge=1, le=1000)] = 2
+    grid: Annotated[int, Field(ge=1, le=100)] = 5
+    """Modes along each dimension: grid ** dimensions in all."""
+    spacing: Annotated[float, Field(gt=0)] = 1.0
+    """From one mode to the next."""
+    deviation: Annotated[float, Field(gt=0)] = 0.05
+    """Standard deviation of a blob in every direction, in the unit of `spacing`'s numbers."""
+
+    @model_validator(mode="after")
+    def _few_modes(self):
+        if self.grid**self.dimensions > 10_000:
+            raise ValueError(
+                f"grid {self.grid} in {self.dimensions} dimensions is {self.grid**self.dimensions} modes, at most 10000; lower one"
+            )
+        return self
+
+    @property
+    def truth(self):
+        axis = self.spacing * (np.arange(self.grid) - (self.grid - 1) / 2)
+        means = np.stack(np.meshgrid(*[axis] * self.dimensions, indexing="ij"), axis=-1).reshape(-1, self.dimensions)
+        covariances = np.tile(self.deviation**2 * np.eye(self.dimensions), (len(means), 1, 1))
+        return KnownMixture(np.full(len(means), 1 / len(means)), means, covariances)
+
+    def open(self, form, chains, rng):
+        return Human(training=part_of(HUMAN, self.truth.draw(self.rows, chains, rng)), truth=self.truth, chains=chains)
+
+
+class KnownMixture(Mixture):
+    """A known mixture, from which human records are drawn."""
+
+    def draw(self, n, chains, rng) -> Vectors:
+        return Vectors(self.points(n, rng, chains))

@@ -1,0 +1,136 @@
+"""Kernel densities: the law of one fit against scipy's, and the loop against K1 and K2 over 10⁴ chains."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from outcross.data import Vectors
+from outcross.draw import Draw
+from outcross.errors import BadInput
+from outcross.experiment import experiment
+from outcross.laws.kde import kde_accumulate, kde_accumulate_growth, kde_replace, kde_replace_limit
+from outcross.loop import run
+from outcross.models.kde import Kde, KernelModel
+
+BOUND = 4.5
+"""Standard errors: a false alarm in 150,000 comparisons; the file makes about 150."""
+FALSE_ALARM = 1e-4
+
+
+def fitted(bandwidth, points, weights=None):
+    return Kde(bandwidth=bandwidth).fit(Vectors(points), weights, None, None, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("rule", ["scott", "silverman"])
+@pytest.mark.parametrize("weights", [None, np.linspace(0.2, 2.0, 30)])
+@pytest.mark.parametrize("d", [1, 3])
+def test_a_rules_density_is_scipys(rule, weights, d):
+    rng = np.random.default_rng(d)
+    points, at = rng.standard_normal((30, d)) @ rng.standard_normal((d, d)), rng.standard_normal((9, d))
+    scipys = stats.gaussian_kde(points.T, bw_method=rule, weights=weights)
+    assert np.allclose(fitted(rule, points, weights).log_prob(Vectors(at)), scipys.logpdf(at.T), rtol=1e-10)
+
+
+def test_a_number_is_the_deviation_of_a_round_kernel_in_the_datas_units():
+    from sklearn.neighbors import KernelDensity
+
+    rng = np.random.default_rng(0)
+    points, at = 5 * rng.standard_normal((40, 2)), 5 * rng.standard_normal((9, 2))
+    assert np.allclose(fitted(0.7, points).log_prob(Vectors(at)), KernelDensity(bandwidth=0.7).fit(points).score_samples(at))
+
+
+def test_chains_and_blocks_give_each_chains_own_density(monkeypatch):
+    import outcross.models.kde as kde
+
+    rng = np.random.default_rng(1)
+    points, at = rng.standard_normal((7, 20, 2)), rng.standard_normal((7, 11, 2))
+    whole = fitted("scott", points).log_prob(Vectors(at))
+    assert np.allclose(whole[3], fitted("scott", points[3]).log_prob(Vectors(at[3])))
+    for pairs in (25, 450):
+        monkeypatch.setattr(kde, "PAIRS", pairs)
+        assert np.array_equal(fitted("scott", points).log_prob(Vectors(at)), whole)
+
+
+def along(model, direction, shares):
+    """The distribution function of a kernel density along a direction: a sum of normal ones."""
+    centres, deviation = model.points @ direction, np.linalg.norm(model.root.T @ direction)
+    return lambda x: stats.norm.cdf(x[:, None], centres, deviation) @ shares
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.0, 2.0, 12)])
+@pytest.mark.parametrize("bandwidth", [0.3, "silverman"])
+def test_what_a_kernel_density_writes_follows_its_density(bandwidth, weights):
+    rng = np.random.default_rng(2)
+    model = fitted(bandwidth, rng.standard_normal((12, 2)) @ np.array([[2.0, 0.0], [1.0, 0.3]]), weights)
+    drawn = model.sample(Draw(records=50_000), None, rng)
+    shares = np.ones(12) / 12 if weights is None else weights / weights.sum()
+    for direction in np.eye(2)[0], np.array([0.6, -0.8]):
+        law = along(model, direction, shares)
+        assert stats.kstest(drawn.array @ direction, law).pvalue > FALSE_ALARM
+    assert np.allclose(np.cov(drawn.array.T), model.covariance, rtol=0.1) and np.allclose(
+        drawn.array.mean(axis=0), model.mean, atol=0.05
+    )
+
+
+def test_a_kernel_density_refuses_a_temperature_and_a_rule_without_spread():
+    with pytest.raises(BadInput, match="temperature must be 1 for kde"):
+        fitted(0.3, np.zeros((4, 1))).sample(Draw(records=2, temperature=0.5), None, np.random.default_rng(0))
+    with pytest.raises(BadInput, match="span all 2 dimensions"):
+        fitted("scott", np.zeros((4, 2)))
+    assert isinstance(fitted(0.3, np.zeros((4, 2))), KernelModel)
+
+
+def readings(policy, n, bandwidth, d, generations, chains=10_000):
+    told = {
+        "name": "law", "human": {"distribution": "normal", "rows": n, "dimensions": d}, "learner": {"kind": "kde", "bandwidth": bandwidth},
+        "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["spread"],
+    }  # fmt: skip
+    found = {}
+    for generation in run(experiment(told)):
+        for one in generation.measured:
+            found.setdefault(one.metric, []).append(one.estimate)
+    return found
+
+
+def assert_agrees(found, law, d):
+    for metric, curve in (("spread_ratio", law.variance), ("mean_error", d * law.mean_error)):
+        for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
+            assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"{metric} g{g}: {estimate} against {value}"
+
+
+@pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
+def test_replace_of_a_kernel_density_K1(n, bandwidth, d):
+    found = readings("replace", n, bandwidth, d, generations=10)
+    assert_agrees(found, kde_replace(n, 10, bandwidth=bandwidth, dimensions=d), d)
+
+
+@pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
+def test_accumulate_of_a_kernel_density_K2(n, bandwidth, d):
+    found = readings("accumulate", n, bandwidth, d, generations=8)
+    assert_agrees(found, kde_accumulate(n, 8, bandwidth=bandwidth, dimensions=d), d)
+
+
+def test_replace_ends_at_n_h_squared_whatever_the_human_variance():
+    found = readings("replace", 5, 0.4, 1, generations=40)["spread_ratio"][-1]
+    assert abs(found.value - kde_replace_limit(5, 0.4)) < BOUND * found.standard_error + 0.8**40
+    for h in (0.05, 3.0):
+        assert kde_replace(50, 2000, bandwidth=h).variance[-1] == pytest.approx(kde_replace_limit(50, h), rel=1e-6)
+
+
+def test_the_laws_are_the_recursions_of_section_13():
+    n, h, fits = 10, 0.5, 200
+    variance, pooled = 1 - 1 / n + h * h, 1 - 1 / n
+    for t in range(1, fits + 1):
+        assert kde_replace(n, t, bandwidth=h).variance[-1] == pytest.approx(variance)
+        assert kde_accumulate(n, t, bandwidth=h).variance[-1] == pytest.approx(pooled + h * h)
+        variance = (1 - 1 / n) * variance + h * h
+        pooled = (t * pooled + (pooled + h * h) * (1 - 1 / n)) / (t + 1) + t / (t + 1) ** 2 * (pooled + h * h) / n
+
+
+def test_accumulate_grows_as_h_squared_ln_t_and_without_a_kernel_as_the_gaussian():
+    from outcross.laws.gaussian import variance_accumulate
+
+    long = kde_accumulate(10, 20_000, bandwidth=0.5).variance
+    growth = kde_accumulate_growth(0.5, 20_000)
+    assert long[-1] - long[1_999] == pytest.approx(growth[-1] - growth[1_999], rel=2e-3)
+    assert np.allclose(kde_accumulate(10, 50, bandwidth=0.0).variance, variance_accumulate(10, 50))

@@ -1,0 +1,75 @@
+"""Serial, processes and Ray: the same digests; a killed worker or parent loses nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import TINY, outcross
+from test_resume import contents, done
+
+SWEEP = TINY + "sweep: {policy: [replace, accumulate, {kind: human_share, share: 0.5}], seed: [0, 1, 2]}\n"
+CHAINS = """
+name: chains
+human: {distribution: normal, rows: 20}
+learner: gaussian
+draw: {prompts: none}
+generations: 4
+chains: 10000
+store: all
+sweep: {policy: [replace, accumulate], seed: [0, 1]}
+"""
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("serial")
+    for name, text in (("sweep", SWEEP), ("chains", CHAINS)):
+        (folder / f"{name}.yaml").write_text(text)
+        finished = outcross("run", folder / f"{name}.yaml", "--out", folder / name, "--workers", 1)
+        assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", ["sweep", "chains"])
+@pytest.mark.parametrize("where", [["--workers", "2"], ["--ray", "local", "--workers", "2"]], ids=["processes", "ray"])
+def test_processes_and_ray_give_the_digests_of_one_process(serial, tmp_path, name, where):
+    if "--ray" in where:
+        pytest.importorskip("ray")
+    finished = outcross("run", serial / f"{name}.yaml", "--out", tmp_path / "run", *where)
+    assert finished.returncode == 0, finished.stderr
+    assert contents(tmp_path / "run") == contents(serial / name)
+    assert set(done(tmp_path / "run").values()) == {1}  # shared steps are done by one
+
+
+def children(process: int) -> list[int]:
+    told = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout
+    return [int(line) for line in told.split()]
+
+
+@pytest.mark.parametrize("victim", ["worker", "parent"])
+def test_kill_9_of_a_worker_or_of_the_parent_is_gone_on_from(serial, tmp_path, victim):
+    command = [sys.executable, "-m", "outcross", "run", str(serial / "sweep.yaml"), "--out", str(tmp_path / "run"), "--workers", "2", "--quiet"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    timing = tmp_path / "run" / "timing.jsonl"
+    while not timing.exists() or len(timing.read_text().splitlines()) < 6:
+        time.sleep(0.1)
+    workers = [child for child in children(process.pid) if "spawn_main" in open(f"/proc/{child}/cmdline").read()]
+    os.kill(workers[0] if victim == "worker" else process.pid, signal.SIGKILL)
+    _, error = process.communicate(timeout=60)
+    if victim == "worker":
+        assert process.returncode == 3 and "a worker was killed" in error and error.count("\n") == 1
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert contents(tmp_path / "run") == contents(serial / "sweep")
+    assert max(done(tmp_path / "run").values()) == 1
+
+
+def test_a_ray_cluster_that_is_not_there_is_one_clear_error(serial, tmp_path):
+    pytest.importorskip("ray")
+    refused = outcross("run", serial / "chains.yaml", "--out", tmp_path / "run", "--ray", "127.0.0.1:1")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1, refused.stderr
+    assert json.dumps("traceback") not in refused.stderr

@@ -1,0 +1,393 @@
+"""What the metrics of vectors read: counted by hand on a few points, equal to the packages of their papers, and promised on any points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from outcross.data import HUMAN, Human, Origin, Pool, Training, Vectors, part_of
+from outcross.estimate import NotApplicable
+from outcross.experiment import experiment
+from outcross.loop import run
+from outcross.metrics import METRICS, Evidence
+from outcross.metrics.coverage import Coverage, Modes, graph, of_one
+from outcross.metrics.density import HeldOutNats
+from outcross.metrics.distance import W1, EnergyDistance, SlicedW2, energy, transport
+from outcross.metrics.quantiles import TAILS, Limit, TailMass, limit, mass
+from outcross.models.gaussian import NormalModel
+from outcross.recipe import kind, member
+from outcross.sources.normal import StandardNormal
+
+OURS = (TailMass, Modes, Coverage, W1, SlicedW2, EnergyDistance, HeldOutNats)
+
+
+def points(*rows):
+    """Points of one dimension from numbers, of more from tuples, (n, d)."""
+    array = np.array(rows, dtype=float)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def normal(mean=0.0, variance=1.0, d=1):
+    return NormalModel(np.full(d, mean), variance * np.eye(d))
+
+
+def evidence(drawn, reference=None, holdout=None, truth=None, model=None):
+    parts = {
+        name: part_of(HUMAN, Vectors(one)) for name, one in {"reference": reference, "holdout": holdout}.items() if one is not None
+    }
+    human = Human(training=part_of(HUMAN, Vectors(drawn)), truth=truth, **parts)
+    written = part_of(Origin("model"), Vectors(drawn))
+    first = normal(d=drawn.shape[-1])
+    return Evidence(written, written, Training(Pool((human.training,))), human, model or first, first)
+
+
+def read(metric, told, seed=0):
+    return {f"{one.metric} {one.aspect}".strip(): one for one in metric(told, np.random.default_rng(seed))}
+
+
+def values(found):
+    return {name: one.estimate.value for name, one in found.items() if one.estimate is not None}
+
+
+def one_chain(drawn, real):
+    return drawn[None], real[None]
+
+
+def numbers(drawn, real, k=5):
+    return graph(drawn, real).numbers(k)
+
+
+# By hand
+
+
+def test_w1_moves_sorted_points_onto_sorted_points():
+    assert transport(*one_chain(points(3, 0, 1), points(1, 3, 2)), 1).value == pytest.approx(2 / 3)
+    assert transport(*one_chain(points(3, 0, 1), points(1, 3, 5)), 2).value == pytest.approx((1 + 4 + 4) / 3)
+    flat = points((3, 7), (0, 7), (1, 7)), points((1, 7), (3, 7), (2, 7))  # a dimension where nothing moves halves the mean
+    assert transport(*one_chain(*flat), 1).value == pytest.approx(1 / 3)
+
+
+def test_energy_distance_is_over_pairs_of_different_points():
+    across, among, among_real = (1 + 4 + 1 + 2) / 4, 2, 3
+    assert energy(*one_chain(points(0, 2), points(1, 4))).value == pytest.approx(2 * across - among - among_real)
+
+
+def test_balls_reach_to_the_nearest_neighbour():
+    real, drawn = points(0, 1, 10), points(0.5, 20, 21)  # radii 1, 1, 9 and 19.5, 1, 1
+    found = numbers(drawn, real, k=1)
+    assert found == pytest.approx({"precision": 1 / 3, "recall": 1, "density": 2 / 3, "coverage": 2 / 3})
+
+
+def test_tail_mass_counts_what_lies_beyond_the_real_quantiles():
+    real = points(*range(999))  # the 1, 10, 50, 950, 990, 999th of 999
+    told = evidence(points(-1, 0, 8, 48, 500, 950, 995, 2000), reference=real)
+    beyond = {"below 0.1 %": 1, "below 1 %": 3, "below 5 %": 4, "above 95 %": 3, "above 99 %": 2, "above 99.9 %": 1}
+    found = read(TailMass(), told)
+    assert {aspect: found[f"tail_mass {aspect}"].estimate.value * 8 for aspect in TAILS} == beyond
+    assert found["tail_mass floor above 99.9 %"].estimate.value == 0.001
+
+
+def test_a_quantile_of_too_few_points_is_a_note_that_says_how_many_are_needed():
+    found = read(TailMass(), evidence(points(1, 2), reference=points(*range(99))))
+    assert found["tail_mass below 1 %"].estimate is not None
+    assert "needs at least 999 held-out points, there are 99" in found["tail_mass above 99.9 %"].note
+
+
+@dataclass(frozen=True)
+class Two:
+    """Modes at 0 and 10."""
+
+    deviation = 1.0
+    centres = np.array([[0.0], [10.0]])
+
+    def draw(self, n, chains, rng):
+        return Vectors(rng.standard_normal((*chains, n, 1)) + 10 * rng.integers(2, size=(*chains, n, 1)))
+
+
+def test_a_mode_is_covered_by_one_point_within_three_deviations():
+    found = values(read(Modes(), evidence(points(-3, 0, 3, 6.9, 5), truth=Two())))
+    assert found["modes"] == 0.5 and found["high_quality"] == pytest.approx(3 / 5)
+    assert values(read(Modes(), evidence(points(-3, 7), truth=Two())))["modes"] == 1
+    assert values(read(Modes(), evidence(points(0, *[0] * 99), truth=Two())))["modes floor"] == 1
+
+
+@dataclass(frozen=True)
+class Leaning(Two):
+    """Two modes in the plane, long along the diagonal."""
+
+    means = np.array([[0.0, 0.0], [10.0, 10.0]])
+    covariances = np.tile([[2.0, 1.9], [1.9, 2.0]], (2, 1, 1))
+    centres = property(lambda self: self.means)  # type: ignore[assignment]
+    deviation = property()  # type: ignore[assignment]
+
+    def draw(self, n, chains, rng):
+        return Vectors(np.zeros((*chains, n, 2)))
+
+
+def test_a_mode_that_leans_is_measured_along_its_own_axes():
+    found = values(read(Modes(), evidence(points((4, 4), (1, -1)), truth=Leaning())))  # 2.9 deviations along, 4.5 across
+    assert found["high_quality"] == 0.5
+
+
+def test_held_out_nats_are_those_of_the_normal_law():
+    real = points(-1, 0, 3)
+    found = values(read(HeldOutNats(), evidence(real, reference=real, model=normal(1.0, 4.0))))
+    assert found["held_out_nats"] == pytest.approx(0.5 * math.log(2 * math.pi * 4) + (4 + 1 + 4) / 3 / 8)
+    assert found["held_out_nats floor"] == pytest.approx(0.5 * math.log(2 * math.pi) + (1 + 0 + 9) / 3 / 2)
+
+
+def test_a_point_without_density_is_no_number_but_a_share():
+    real = points((0, 0), (0, 1), (1, 1), (1, 0))
+    flat = NormalModel(np.zeros(2), np.diag([1.0, 0.0]))
+    found = read(HeldOutNats(), evidence(real, reference=real, model=flat))["held_out_nats"]
+    assert found.estimate is None and "100.0% of 4 held-out real points have no finite density" in found.note
+
+
+# As the packages of the papers
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "scale", "shift"), [(50, 1, 1.0, 0.0), (200, 3, 0.5, 0.5), (300, 20, 1.2, 0.1), (100, 2, 0.1, 2.0)]
+)
+def test_precision_recall_density_and_coverage_are_those_of_prdc(n, d, scale, shift):
+    from prdc import compute_prdc
+
+    rng = np.random.default_rng(n)
+    real, drawn = rng.standard_normal((n, d)), scale * rng.standard_normal((n, d)) + shift
+    for k in (1, 5):
+        theirs = compute_prdc(real_features=real, fake_features=drawn, nearest_k=k)
+        assert numbers(drawn, real, k) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_the_energy_distance_squared_is_scipys_without_the_own_distance_of_each_point():
+    from scipy.stats import energy_distance
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(40), 0.3 * rng.standard_normal(40) + 1
+    own = sum(np.abs(one[:, None] - one).sum() for one in (x, y)) * (1 / (40 * 39) - 1 / 40**2)
+    ours = energy(*one_chain(points(*x), points(*y))).value
+    assert ours + own == pytest.approx(energy_distance(x, y) ** 2, rel=1e-12)
+
+
+def test_w1_is_scipys_in_every_dimension():
+    from scipy.stats import wasserstein_distance
+
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), rng.exponential(size=(40, 3))
+    theirs = np.mean([wasserstein_distance(x[:, i], y[:, i]) for i in range(3)])
+    assert transport(*one_chain(x, y), 1).value == pytest.approx(theirs, rel=1e-12)
+
+
+# On any points
+
+
+SOME = st.tuples(st.integers(12, 30), st.integers(1, 3)).flatmap(
+    lambda shape: st.tuples(*[arrays(np.float64, shape, elements=st.integers(-8, 8).map(lambda i: i / 4))] * 2)
+)
+"""Two samples with many ties."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(SOME)
+def test_a_sample_compared_with_itself_has_lost_nothing(pair):
+    same, _ = pair
+    found = numbers(same, same)
+    assert found["precision"] == found["recall"] == found["coverage"] == 1 and found["density"] >= 1
+    assert transport(*one_chain(same, same), 1).value == transport(*one_chain(same, same), 2).value == 0
+    assert energy(*one_chain(same, same)).value <= 1e-12  # unbiased: below 0 by the own distances that it leaves out
+
+
+@settings(max_examples=40, deadline=None)
+@given(SOME)
+def test_precision_and_recall_are_each_other_with_the_roles_swapped(pair):
+    one, other = numbers(*pair), numbers(*pair[::-1])
+    assert (one["precision"], one["recall"]) == (other["recall"], other["precision"])
+    for distance in (lambda *both: transport(*both, 1), lambda *both: transport(*both, 2), energy):
+        assert distance(*one_chain(*pair)).value == pytest.approx(distance(*one_chain(*pair[::-1])).value, abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SOME, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(pair, shuffler):
+    drawn, real = pair
+    order = list(range(len(drawn)))
+    shuffler.shuffle(order)
+    for metric in (TailMass(), W1(), SlicedW2(projections=5), EnergyDistance(), Coverage(k=2), HeldOutNats()):
+        before, after = (
+            read(metric, evidence(one, reference=other)) for one, other in ((drawn, real), (drawn[order], real[order]))
+        )
+        assert values(before) == pytest.approx(values(after), abs=1e-9), kind(metric)
+        assert {name: one.note for name, one in before.items()} == {name: one.note for name, one in after.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(SOME)
+def test_many_chains_read_what_each_of_them_reads(pair):
+    drawn, real = pair
+    both = np.stack((drawn, real)), np.stack((real, drawn))
+    alone = (np.mean, lambda one: [one(*one_chain(*pair)).value, one(*one_chain(*pair[::-1])).value])
+    for distance in (lambda *both: transport(*both, 1), lambda *both: transport(*both, 2), energy):
+        assert distance(*both).value == pytest.approx(alone[0](alone[1](distance)), abs=1e-9)
+    at = Limit(np.zeros(drawn.shape[1]))
+    assert mass(both[0], at, 1).value == pytest.approx((mass(drawn, at, 1).value + mass(real, at, 1).value) / 2)
+
+
+def test_points_that_are_all_alike_are_precise_and_reach_nothing():
+    real, drawn = np.random.default_rng(0).standard_normal((100, 2)), np.full((100, 2), 0.1)
+    found = read(Coverage(), evidence(drawn, reference=real))
+    assert values(found)["precision"] == 1 and values(found)["recall"] == 0
+    assert found["recall"].estimate.high > 0.03  # and there is a width at 0
+
+
+# Floors and known values, over chains; 4.5 standard errors: a false alarm in 150,000
+
+
+def over(metric, drawn, truth, seed=0):
+    return {
+        name: one.estimate for name, one in read(metric, evidence(drawn, truth=truth), seed).items() if one.estimate is not None
+    }
+
+
+def holds(estimate, value):
+    return abs(estimate.value - value) < 4.5 * estimate.standard_error
+
+
+def test_floors_are_what_theory_says_of_two_real_samples():
+    n, k, truth = 30, 3, StandardNormal(2)
+    drawn = truth.draw(n, (400,), np.random.default_rng(1)).array
+    found = over(Coverage(k=k, chains=400), drawn, truth)
+    missed = math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
+    for aspect in ("", " floor"):  # Naeem et al., Lemmas 1 and 2
+        assert holds(found[f"density{aspect}"], 1) and holds(found[f"coverage{aspect}"], 1 - missed)
+        assert holds(over(EnergyDistance(), drawn, truth)[f"energy_distance{aspect}"], 0)
+        assert holds(over(HeldOutNats(), drawn, truth)[f"held_out_nats{aspect}"], 1 + math.log(2 * math.pi))
+
+
+def test_distances_of_points_at_the_mean_are_moments_of_the_normal_law():
+    truth, drawn = StandardNormal(1), np.zeros((2000, 20, 1))
+    assert holds(over(W1(), drawn, truth)["w1"], math.sqrt(2 / math.pi))
+    assert holds(over(SlicedW2(chains=2000), drawn, truth)["sliced_w2"], 1)
+    assert holds(over(EnergyDistance(), drawn, truth)["energy_distance"], (2 * math.sqrt(2) - 2) / math.sqrt(math.pi))
+
+
+@dataclass(frozen=True)
+class Known(StandardNormal):
+    """A normal law that knows its quantiles."""
+
+    def quantile(self, q):
+        from scipy.special import ndtri
+
+        return np.full(self.dimensions, ndtri(q))
+
+
+def test_tail_mass_of_a_narrower_law_is_that_of_its_quantiles():
+    from scipy.special import ndtr, ndtri
+
+    drawn = 0.7 * np.random.default_rng(0).standard_normal((500, 100, 2))
+    for truth in (Known(2), StandardNormal(2)):
+        found = over(TailMass(), drawn, truth)
+        for aspect, (tail, _) in TAILS.items():
+            assert holds(found[f"tail_mass {aspect}"], ndtr(ndtri(tail) / 0.7)), aspect
+    assert found["tail_mass below 1 %"].n == drawn.size
+
+
+# Intervals, of a single chain: they hold the expected value in 95 of 100 samples
+
+
+def collapsed(rng, n, d=1):
+    return 0.5 * rng.standard_normal((n, d)), rng.standard_normal((n, d))
+
+
+def share_that_holds(estimates, value=None):
+    value = np.mean([one.value for one in estimates]) if value is None else value
+    return np.mean([one.low <= value <= one.high for one in estimates])
+
+
+@pytest.mark.parametrize("distance", [lambda *both: transport(*both, 1), lambda *both: transport(*both, 2), energy])
+def test_intervals_of_distances_hold_the_expected_distance(distance):
+    rng = np.random.default_rng(5)
+    held = share_that_holds([distance(*one_chain(*collapsed(rng, 100))) for _ in range(800)])
+    assert 0.915 < held < 0.985  # 4.5 standard errors of 800 samples about 0.95
+
+
+@pytest.mark.parametrize("held_out", [0, 400])
+def test_intervals_of_tail_mass_hold_the_true_mass(held_out):
+    from scipy.special import ndtr, ndtri
+
+    rng, found = np.random.default_rng(6), []
+    for _ in range(600):
+        drawn = 0.8 * rng.standard_normal((400, 1))
+        told = evidence(drawn, truth=Known(1)) if not held_out else evidence(drawn, reference=rng.standard_normal((held_out, 1)))
+        found.append(mass(drawn, limit(told, 0.05, 1), 1))
+    held = share_that_holds(found, ndtr(ndtri(0.05) / 0.8))
+    assert 0.91 < held < (0.99 if not held_out else 1.0)  # order statistics are wider than they need be
+
+
+def test_intervals_of_shares_in_neighbour_graphs_hold_what_is_expected():
+    rng = np.random.default_rng(7)
+    expected = [numbers(*collapsed(rng, 60, 2)) for _ in range(1500)]
+    found = [of_one(graph(*collapsed(rng, 60, 2)), 5, rng) for _ in range(150)]
+    for name in Coverage.pages:
+        held = share_that_holds([one[name] for one in found], np.mean([one[name] for one in expected]))
+        assert held > 0.95 - 4.5 * math.sqrt(0.05 * 0.95 / 150), name
+
+
+# In the loop
+
+
+def test_what_takes_time_is_read_only_where_it_is_asked_for():
+    told = {"name": "v", "human": {"distribution": "normal"}, "learner": "gaussian"}
+    names = [kind(metric) for metric in experiment(told).measured]
+    assert {"spread", "tail_mass", "modes"} <= set(names) and not {"coverage", "w1", "energy_distance"} & set(names)
+    asked = experiment(told | {"metrics": ["coverage", "w1"]}).measured
+    assert [kind(metric) for metric in asked] == ["coverage", "w1"]
+
+
+@pytest.mark.parametrize("chains", [1, 300])
+def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
+    told = {
+        "name": "v",
+        "human": {"distribution": "normal", "dimensions": 2, "rows": 40},
+        "learner": "gaussian",
+        "draw": {"prompts": "none"},
+        "generations": 2,
+        "chains": chains,
+        "metrics": [kind(one()) for one in OURS],
+    }
+    for generation in run(experiment(told)):
+        found = {(one.metric, one.aspect): one for one in generation.measured}
+        assert {name for name, _ in found} == {page for one in OURS for page in one.pages}
+        for (name, _), one in found.items():
+            assert (one.estimate is None) == (name in ("modes", "high_quality")), one
+        assert all((name, "floor") in found for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
+        if chains > 1:
+            assert found["sliced_w2", ""].estimate.n == 200 and found["w1", ""].estimate.n == 300
+
+
+def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
+    for rows, floor in ((200, True), (290, False)):
+        np.save(tmp_path / "points.npy", np.random.default_rng(0).standard_normal((600, 2)))
+        human = {"array": str(tmp_path / "points.npy"), "rows": rows}
+        told = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
+        (generation,) = run(experiment(told | {"metrics": ["w1", "coverage", "modes"]}))
+        found = {(one.metric, one.aspect): one for one in generation.measured}
+        assert found["w1", ""].estimate.n == found["recall", ""].estimate.n == min(rows, 250)
+        assert (found["w1", "floor"].estimate is not None) == (found["recall", "floor"].estimate is not None) == floor
+        assert "finite set" in found["modes", ""].note
+
+
+def test_points_that_are_no_numbers_are_refused_with_their_share():
+    told = evidence(points(0, np.nan, 1, np.inf), reference=points(0, 1, 2, 3))
+    for metric in (W1(), EnergyDistance(), Coverage(), TailMass()):
+        with pytest.raises(NotApplicable, match=r"50.0% of the drawn coordinates are not finite"):
+            list(metric(told, np.random.default_rng(0)))
+
+
+def test_ours_are_members():
+    assert all(member(METRICS, kind(one()), "metric") is one for one in OURS)
