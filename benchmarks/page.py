@@ -10,8 +10,9 @@ from figures import HERE, RESULTS
 
 HEAD = """# Benchmarks
 
-`make bench` measures every question again and rewrites this page from `results/*.json`; `python benchmarks/run.py start chains` measures
-those named, `--page` only rewrites the page.
+`make bench` measures every question again (half an hour, most of it the study at the end, which goes on where it was stopped) and rewrites
+this page from `results/*.json`; `make bench QUESTIONS="start chains"` measures those named, `QUESTIONS=--page` only rewrites the page.
+`python benchmarks/stdlib_seeds.py --alone` also times one seed in a fresh folder, as `make run` does.
 
 **How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
 as fast we are, unit of work for unit of work: the median over pairs, with the smallest and the largest pair in brackets and the number of pairs

@@ -5,25 +5,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 TINY = """
 name: tiny
-human: {text: stdlib, held_out: 0.1, rows: 60}
+human: {path: TEXT, held_out: 0.1, rows: 60}
 block: 16
 learner: {kind: transformer, layers: 1, width: 32, heads: 1, vocabulary: 400}
 training: {steps: 6, batch: 8, learning_rate: 0.003, start: {pretrained: {steps: 12, batch: 8}}}
 draw: {temperature: 0.7}
 generations: 3
 """
+TWO_ARMS = "arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25, align: true}}]\n"
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """The file of a transformer experiment on the standard library's text, two arms of three generations."""
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY + "arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25, align: true}}]\n")
-    return path
+def write_tiny(folder: Path, name: str = "tiny", more: str = "") -> Path:
+    """Write the file of a transformer experiment, and the human text that it reads: pydoc's topics, 120 kB."""
+    from pydoc_data.topics import topics
+
+    text = folder / "text.txt"
+    text.write_text("\n\n".join(topics[topic] for topic in sorted(topics))[:120_000])
+    spec = folder / f"{name}.yaml"
+    spec.write_text(TINY.replace("TEXT", str(text)) + more)
+    return spec
 
 
 def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProcess:

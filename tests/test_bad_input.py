@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import polars
 import pytest
-from conftest import TINY
+from conftest import write_tiny
 
 from outcross.cli import main
 
@@ -144,7 +144,7 @@ TEXTS = {
 def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
     content, told = TEXTS[name]
     (tmp_path / name).write_bytes(content)
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    write_tiny(tmp_path)
     line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path / name}, rows: 60}}", "--out", tmp_path / "run")
     assert told in line
     assert not (tmp_path / "run").exists()
@@ -152,7 +152,7 @@ def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    write_tiny(tmp_path)
     polars.DataFrame({"text": ["words"] * 9, "lang": ["en"] * 9}).write_parquet(tmp_path / "t.parquet")
     line = refused(
         capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path}/t.parquet, text_column: txt}}", "--out", tmp_path / "run"
@@ -218,7 +218,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
 
 
 def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    write_tiny(tmp_path)
     command = [
         sys.executable,
         "-m",

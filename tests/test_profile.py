@@ -406,6 +406,9 @@ def test_every_definition_says_what_it_is():
 
 def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
     both = [course("tail_survival", [0.8, 0.4], 0.01, aspect="1", seed=seed) for seed in (0, 1)]
-    one = [course("tail_survival", [0.9, 0.9], 0.01, aspect="2", seed=0), course("tail_survival", [None, None], 0.01, aspect="2", seed=1)]
+    one = [
+        course("tail_survival", [0.9, 0.9], 0.01, aspect="2", seed=0),
+        course("tail_survival", [None, None], 0.01, aspect="2", seed=1),
+    ]
     found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
     assert found.value == pytest.approx(0.5)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars
 import pytest
-from conftest import outcross
+from conftest import TWO_ARMS, outcross, write_tiny
 
 
 def contents(run: Path) -> dict[str, bytes]:
@@ -34,10 +34,7 @@ def done(run: Path) -> Counter:
 def whole(tmp_path_factory) -> Path:
     """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
-    spec = folder / "tiny.yaml"
-    from conftest import TINY
-
-    spec.write_text(TINY + "arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25, align: true}}]\n")
+    spec = write_tiny(folder, more=TWO_ARMS)
     finished = outcross("run", spec, "--out", folder / "run", "--workers", 1)
     assert finished.returncode == 0, finished.stderr
     return folder

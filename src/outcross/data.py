@@ -109,7 +109,7 @@ class Vectors:
 
     @classmethod
     def concat(cls, many: Sequence[Vectors]) -> Vectors:
-        return many[0] if len(many) == 1 else Vectors(np.concatenate([one.array for one in many], axis=-2))
+        return many[0] if len(many) == 1 else JoinedVectors(many)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "vectors.npz", array=self.array)
@@ -118,6 +118,35 @@ class Vectors:
     def load(cls, folder: Path) -> Vectors:
         with np.load(folder / "vectors.npz", allow_pickle=False) as stored:
             return cls(stored["array"])
+
+
+class JoinedVectors(Vectors):
+    """Vectors one after the other, put into one array only when it is touched: a pool that grows is not copied at every generation."""
+
+    def __init__(self, pieces: Sequence[Vectors]):
+        object.__setattr__(self, "pieces", tuple(pieces))
+
+    @cached_property
+    def array(self) -> np.ndarray:  # type: ignore[override]
+        return np.concatenate([piece.array for piece in self.pieces], axis=-2)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def dimensions(self) -> int:
+        return self.pieces[0].dimensions
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the pieces, merged (Chan, Golub and LeVeque 1979); each piece works out its own once."""
+        n, (mean, scatter) = len(self.pieces[0]), self.pieces[0].moments
+        for piece in self.pieces[1:]:
+            m, (other, around) = len(piece), piece.moments
+            apart = other - mean
+            scatter = scatter + around + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
+            mean, n = mean + m / (n + m) * apart, n + m
+        return mean, scatter
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import ast
 import contextlib
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -74,32 +74,30 @@ def source_digest(module: str) -> str:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        spec = importlib.util.find_spec(name) if name not in found else None
-        if spec is not None and spec.origin is not None:
-            found[name] = Path(spec.origin).read_bytes()
+        if name not in found and (path := _source(name)) is not None:
+            found[name] = path.read_bytes()
             waiting += _imported(found[name])
     return digest_of(sorted(hashlib.sha256(source).hexdigest() for source in found.values()))[:16]
 
 
+def _source(module: str) -> Path | None:
+    """The file of a module, not imported if it is ours; None where there is no such module, or it has no file."""
+    package, *names = module.split(".")
+    if package != "outcross":
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return None if file is None else Path(file)
+    base = Path(__file__).parent.joinpath(*names)
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()), None)
+
+
 def _imported(source: bytes) -> list[str]:
     """The modules of ours that a source imports, without the spine and the families' protocols."""
+    left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources")} | {"outcross"}
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("outcross"):
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources", "filters")} | {"outcross"}
-    return [
-        name
-        for name in names
-        if name not in left_out and name.rpartition(".")[0] not in left_out - {"outcross"} and _is_module(name)
-    ]
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+    return [name for name in names if name not in left_out]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -103,21 +104,26 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         import ray
     except ImportError:
         raise missing_extra("ray", "ray") from None
+    _check_answers(address)
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
     try:
         ray.init(**place, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BadInput(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
+        raise MachineGaveOut(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
     try:
         turn = ray.remote(num_cpus=1, max_retries=0)(_turn)
-        environment = {name: value for name, value in os.environ.items() if name.startswith(("OUTCROSS_", "OMP_", "PYTHONHASHSEED"))}
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(("OUTCROSS_", "OMP_", "PYTHONHASHSEED"))
+        }
         pending = [turn.remote(function, item, environment) for item in items]
         while pending:
             ended, pending = ray.wait(pending, num_returns=1)
             try:
                 events, rest, failure = ray.get(ended[0])
             except ray.exceptions.RayError as error:
-                raise MachineGaveOut(f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on") from None
+                raise MachineGaveOut(
+                    f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on"
+                ) from None
             for event in events:
                 handle(event)
             if failure is not None:
@@ -129,7 +135,22 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         ray.shutdown()
 
 
-def _turn(function: Callable[[Any, Emit], Any], item: Any, environment: dict[str, str]) -> tuple[list[Any], Any, tuple[str, str] | None]:
+def _check_answers(address: str) -> None:
+    """Refuse a host that does not answer at once; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise MachineGaveOut(
+            f"--ray {address}: nothing answers there ({error.strerror or error}); use --ray local or a cluster's address"
+        ) from None
+
+
+def _turn(
+    function: Callable[[Any, Emit], Any], item: Any, environment: dict[str, str]
+) -> tuple[list[Any], Any, tuple[str, str] | None]:
     """What one turn of an item emits, the rest of the item, and how it failed."""
     os.environ.update(environment)
     events: list[Any] = []

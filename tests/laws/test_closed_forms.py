@@ -434,7 +434,7 @@ def test_expected_is_none_where_no_closed_form_is_known():
     options = {"n": 10, "generations": 4}
     assert expected("accumulate", "gaussian", "w2", **options) is None
     assert expected("replace", "gaussian", "w2", dimensions=2, **options) is None
-    assert expected("replace", "kde", "spread_ratio", **options) is None
+    assert expected("replace", "spike", "spread_ratio", **options) is None
     assert expected("star", "gaussian", "spread_ratio", **options) is None
     assert expected("accumulate", "categorical", "support", probabilities=SHARES, **options) is None
     assert expected("replace", "categorical", "entropy", probabilities=SHARES, n=10_000, generations=4) is None

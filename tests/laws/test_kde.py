@@ -134,3 +134,39 @@ def test_accumulate_grows_as_h_squared_ln_t_and_without_a_kernel_as_the_gaussian
     growth = kde_accumulate_growth(0.5, 20_000)
     assert long[-1] - long[1_999] == pytest.approx(growth[-1] - growth[1_999], rel=2e-3)
     assert np.allclose(kde_accumulate(10, 50, bandwidth=0.0).variance, variance_accumulate(10, 50))
+
+
+def test_a_weighted_kernel_density_is_kept_whole(tmp_path):
+    points, weights = np.random.default_rng(3).standard_normal((6, 20, 2)), np.linspace(0.5, 1.5, 20)
+    model = fitted("scott", points, weights)
+    model.save(tmp_path)
+    again = Kde().load(tmp_path)
+    assert np.array_equal(again.log_prob(Vectors(points)), model.log_prob(Vectors(points)))
+    assert again.weights is not None and np.array_equal(again.weights, weights)
+
+
+def laws(learner, source, policy="replace", **told):
+    """The law curves that a run of this experiment draws, by metric."""
+    from outcross.laws import expected
+    from outcross.run_folder import law_arguments
+
+    common = {"name": "law", "human": source, "learner": learner, "policy": policy, "generations": 5}
+    arguments = law_arguments(experiment(common | told))
+    curves = {metric: expected(metric=metric, **arguments) for metric in ("spread_ratio", "coefficient_error")} if arguments else {}
+    return {metric: curve.tolist() for metric, curve in curves.items() if curve is not None}
+
+
+def test_a_run_draws_the_law_that_is_its_own_and_none_that_is_not():
+    from outcross.laws import regression
+
+    normal, pairs = {"distribution": "normal", "rows": 20}, {"distribution": "regression", "rows": 30}
+    kernel = {"kind": "kde", "bandwidth": 0.5}
+    assert laws(kernel, normal) == {"spread_ratio": kde_replace(20, 5, bandwidth=0.5).variance.tolist()}
+    assert laws(kernel, normal, "accumulate") == {"spread_ratio": kde_accumulate(20, 5, bandwidth=0.5).variance.tolist()}
+    assert laws("regression", pairs) == {"coefficient_error": regression.coefficient_error_replace(30, 5, dimensions=5).tolist()}
+    kept = regression.coefficient_error_accumulate(30, 5, dimensions=5).tolist()
+    assert laws("regression", pairs, "accumulate") == {"coefficient_error": kept}
+    assert laws({"kind": "regression", "design": "fresh"}, pairs, "accumulate") == {}
+    for unknown in ({"kind": "regression", "ridge": 1.0}, {"kind": "regression", "noise": 2.0}):
+        assert laws(unknown, pairs) == {}
+    assert laws("gaussian", {"distribution": "blobs"}) == {} and laws("spike", {"distribution": "uniform"}) == {}

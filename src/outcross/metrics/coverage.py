@@ -174,7 +174,7 @@ class Modes(Metric):
     chains: Annotated[int, Field(ge=1)] = 1000
     """At most so many chains are read; all are alike, so the first are a fair sample."""
 
-    reads = ("vectors",)
+    reads = ("blobs",)
     pages = {
         "modes": Page(
             "modes covered", "Share of the truth's modes that are nearest to a drawn point within 3 standard deviations (unless set); the mean over the first 1,000 chains (unless set).",

@@ -94,7 +94,7 @@ class EnergyDistance(Metric):
 
     chains: Annotated[int, Field(ge=1)] = 200
     """In more than one dimension at most so many chains are read; all are alike, so the first are a fair sample."""
-    points: Annotated[int, Field(ge=2, le=100_000)] = 10_000
+    points: Annotated[int, Field(ge=2, le=100_000)] = 5000
     """At most so many points of a chain are compared; time grows with their square, except for chains in one dimension."""
 
     by_default = False

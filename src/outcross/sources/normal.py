@@ -40,5 +40,11 @@ class StandardNormal:
     def covariance(self) -> np.ndarray:
         return np.eye(self.dimensions)
 
+    def quantile(self, q: float) -> np.ndarray:
+        """The q-quantile of each dimension, (d,)."""
+        from scipy.special import ndtri
+
+        return np.full(self.dimensions, ndtri(q))
+
     def draw(self, n, chains, rng) -> Vectors:
         return Vectors(rng.standard_normal((*chains, n, self.dimensions)))

@@ -13,7 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from outcross.models.transformer.network import Network, Precision, after_start, checked, give_back_memory, keep_freed_memory, precise
+from outcross.models.transformer.network import (
+    Network,
+    Precision,
+    after_start,
+    checked,
+    give_back_memory,
+    keep_freed_memory,
+    precise,
+)
 from outcross.models.transformer.scoring import log_prob
 from outcross.vocabulary import START
 
