@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable
+from outcross.records import Blocks
 
 
 def document_of(blocks: Blocks) -> np.ndarray:
@@ -33,7 +33,7 @@ def weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def bootstrapped(statistic, units: int, rng: np.random.Generator, of: str, resamples: int = 400) -> Estimate:
-    """Bootstrap of `statistic(weights)` over independent units, as `estimate.bootstrap`, with the expanded percentile interval.
+    """Bootstrap of `statistic(weights)` over independent units (Efron 1979), with the expanded percentile interval.
 
     Plain percentiles are too narrow by the divisor n and the missing t quantile, which shows with the few tens of documents that
     held-out text has: 90 % instead of 95 % for 20, 91 % for 40. So the percentiles are those that a normal law has at

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from outcross.data import HUMAN, Blocks, Human, Part, blocks, part_of
+from outcross.data import HUMAN, Human, Part, part_of
 from outcross.errors import BadInput
 from outcross.recipe import recipe
+from outcross.records import Blocks, blocks
 
 
 @dataclass(frozen=True)

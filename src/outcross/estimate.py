@@ -100,17 +100,3 @@ def share(count: int, n: int) -> Estimate:
     centre = (count + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
     return Estimate(count / n, max(0.0, centre - half), min(1.0, centre + half), "Wilson", n)
-
-
-def bootstrap(statistic, units: int, rng: np.random.Generator, method: str, resamples: int = 400) -> Estimate:
-    """Percentile bootstrap (Efron 1979) of `statistic(weights)` over independent units.
-
-    `statistic` takes how often each unit is drawn, an array (resamples, units) of counts, and returns (resamples,)
-    values; it is called once with ones for the value and once with the multinomial resamples.
-    """
-    if units < 2:
-        raise NotApplicable(f"an interval by {method} needs at least 2 of them, there is {units}")
-    value = float(statistic(np.ones((1, units)))[0])
-    counts = rng.multinomial(units, np.full(units, 1 / units), size=resamples)
-    low, high = np.quantile(statistic(counts), [0.025, 0.975])
-    return Estimate(value, float(low), float(high), method, units)

@@ -63,7 +63,7 @@ def modules(recipe: Any) -> set[str]:
     return {type(recipe).__module__}.union(*(modules(getattr(recipe, one.name)) for one in fields(recipe)))
 
 
-SPINE = {"data", "draw", "errors", "estimate", "experiment", "ledger", "loop", "recipe", "runtime", "schedule"}
+SPINE = {"data", "draw", "errors", "estimate", "experiment", "ledger", "loop", "recipe", "records", "runtime", "schedule"}
 """Modules that every step rests on; a change of their meaning raises FORMAT instead."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data import Human, Made, Origin, Part, Pool, Training, load_records
+from outcross.data import Human, Made, Origin, Part, Pool, Training
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
@@ -20,6 +20,7 @@ from outcross.models import Task
 from outcross.policies import Policy
 from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
+from outcross.records import load_records
 from outcross.sources import Gathering
 
 

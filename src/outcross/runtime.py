@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import queue
@@ -102,12 +103,13 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError:
         raise missing_extra("ray", "ray") from None
     _check_answers(address)
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
     try:
-        ray.init(**place, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise MachineGaveOut(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
     try:
@@ -120,7 +122,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
             ended, pending = ray.wait(pending, num_returns=1)
             try:
                 events, rest, failure = ray.get(ended[0])
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 raise MachineGaveOut(
                     f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on"
                 ) from None

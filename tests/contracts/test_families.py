@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 
-from outcross.data import HUMAN, Counts, Human, Made, Origin, Part, Pool, Vectors, part_of
+from outcross.data import HUMAN, Human, Made, Origin, Part, Pool, part_of
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.metrics import METRICS, Page
@@ -14,6 +14,7 @@ from outcross.models import LEARNERS
 from outcross.parts import FAMILIES
 from outcross.policies import POLICIES
 from outcross.recipe import kind, member, plain, read
+from outcross.records import Counts, Vectors
 from outcross.sources import SOURCES
 
 EVERY = [(family, name) for family, members in FAMILIES.items() for name in members]

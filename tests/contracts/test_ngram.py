@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from outcross.cli import main
-from outcross.data import blocks
 from outcross.draw import Draw
 from outcross.models.categorical import CategoricalModel
 from outcross.models.ngram import Ngram, NgramModel
 from outcross.models.ngram.sampling import _picked, sample
 from outcross.models.ngram.tree import FALLBACK, START, discounts, grow
 from outcross.models.ngram.words import FIRST, WordBlocks, WordVocabulary
+from outcross.records import blocks
 
 FALSE_ALARM = 1e-5  # of each chi-square below; with fixed streams a pass stays a pass
 BOUND = 4.5  # standard errors

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from outcross.data import HUMAN, Counts, Human, Pool, Training, part_of
+from outcross.data import HUMAN, Human, Pool, Training, part_of
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
@@ -12,6 +12,7 @@ from outcross.loop import run
 from outcross.metrics import Evidence
 from outcross.metrics.memory import Memory
 from outcross.models.hutter import Hutter
+from outcross.records import Counts
 from outcross.sources.categorical import Categorical
 
 BOUND = 4.5

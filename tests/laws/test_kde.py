@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.data import Vectors
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.laws.kde import kde_accumulate, kde_accumulate_growth, kde_replace, kde_replace_limit
 from outcross.loop import run
 from outcross.models.kde import Kde, KernelModel
+from outcross.records import Vectors
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 150."""

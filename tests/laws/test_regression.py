@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.data import Vectors
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.experiment import experiment
@@ -19,6 +18,7 @@ from outcross.laws.stability import is_locally_stable, largest_stable_weight
 from outcross.laws.verifier import verifier_breakdown
 from outcross.loop import run
 from outcross.models.regression import LinearModel, Regression
+from outcross.records import Vectors
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""

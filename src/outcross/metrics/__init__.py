@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outcross.data import Blocks, Human, Part, Training
+from outcross.data import Human, Part, Training
 from outcross.estimate import NotApplicable, Reading
 from outcross.recipe import Family
+from outcross.records import Blocks
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.clusters import document_of, share, totals
-from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
+from outcross.records import Blocks
 
 
 @recipe

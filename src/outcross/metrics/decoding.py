@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from outcross.clusters import ratio, totals
-from outcross.data import Blocks
 from outcross.draw import Draw
 from outcross.estimate import NotApplicable, exact, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.tails import BANDS, clusters_of
 from outcross.recipe import recipe
+from outcross.records import Blocks
 from outcross.words import Words, words
 
 LOSSES = "Holtzman et al., arXiv 1904.09751 (truncation cuts tails); Drayson et al., arXiv 2502.15654 (decoding changes collapse)"

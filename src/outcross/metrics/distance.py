@@ -15,10 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.clusters import student
-from outcross.data import Vectors
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
+from outcross.records import Vectors
 
 FLOOR = "its floor: two samples of real points"
 

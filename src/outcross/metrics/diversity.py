@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from outcross.clusters import bootstrapped, document_of, jackknife, share, totals, weighted
-from outcross.data import HUMAN_PARTS, Blocks, Human
+from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
+from outcross.records import Blocks
 from outcross.remembered import remembered
 from outcross.words import Words, lowest, words
 

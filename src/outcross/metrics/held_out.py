@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from outcross.clusters import document_of, ratio, totals
-from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
+from outcross.records import Blocks
 from outcross.remembered import remembered
 
 SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.clusters import bootstrapped, document_of, effective_size, ratio, share, student, totals
-from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import exp, nats
 from outcross.recipe import recipe
+from outcross.records import Blocks
 
 RESAMPLES = 400
 QUANTILES = (0.05, 0.5, 0.95)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.clusters import document_of, share, totals
-from outcross.data import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
+from outcross.records import Blocks
 from outcross.words import Words, words
 
 BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}

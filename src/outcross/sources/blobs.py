@@ -5,9 +5,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
-from outcross.data import HUMAN, Human, Vectors, part_of
+from outcross.data import HUMAN, Human, part_of
 from outcross.laws.mixture import Mixture
 from outcross.recipe import recipe
+from outcross.records import Vectors
 from outcross.sources import Source
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from outcross.data import HUMAN, Counts, Human, part_of
+from outcross.data import HUMAN, Human, part_of
 from outcross.recipe import recipe
+from outcross.records import Counts
 from outcross.sources import Source
 
 

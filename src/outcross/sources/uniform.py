@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.data import HUMAN, Human, Vectors, part_of
+from outcross.data import HUMAN, Human, part_of
 from outcross.recipe import recipe
+from outcross.records import Vectors
 from outcross.sources import Source
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from outcross.data import Blocks, Human, blocks
+from outcross.data import Human
 from outcross.documents import TokenBlocks
 from outcross.errors import missing_extra
 from outcross.models import Learner
@@ -18,6 +18,7 @@ from outcross.models.ngram.sampling import opened, sample
 from outcross.models.ngram.tree import NOTHING, START, Tree, grow
 from outcross.models.ngram.words import WordBlocks
 from outcross.recipe import recipe
+from outcross.records import Blocks, blocks
 
 if TYPE_CHECKING:
     from outcross.models.ngram.words import WordVocabulary

@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from outcross import runtime
-from outcross.data import Blocks, Human, blocks
+from outcross.data import Human
 from outcross.documents import TokenBlocks
 from outcross.errors import BadInput, missing_extra
 from outcross.models import Learner
 from outcross.recipe import recipe
+from outcross.records import Blocks, blocks
 from outcross.schedule import Pretrained, Scratch
 
 if TYPE_CHECKING:

@@ -1,0 +1,223 @@
+"""Kinds of records: points, counts of states, blocks of text; with leading axes for independent chains where they have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from outcross.errors import BadInput
+
+
+class Records(Protocol):
+    """Records of one kind. Leading axes, where there are any, are independent chains.
+
+    `some` returns a reference to n records drawn without replacement (in every chain on its own); `take` resolves one.
+    A reference is an array, or None for all records.
+    """
+
+    kind: str
+
+    def __len__(self) -> int: ...
+    def some(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
+    def take(self, rows: np.ndarray | None) -> Self: ...
+    @classmethod
+    def concat(cls, many: Sequence[Self]) -> Self: ...
+    def save(self, folder: Path) -> None: ...
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Points: an array (chains…, n, d) of floats."""
+
+    array: np.ndarray
+    kind = "vectors"
+
+    def __len__(self) -> int:
+        return self.array.shape[-2]
+
+    @property
+    def dimensions(self) -> int:
+        return self.array.shape[-1]
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (chains…, d) and scatter about it, sum of (x - mean)(x - mean)ᵀ, (chains…, d, d)."""
+        mean = self.array.mean(axis=-2)
+        centred = self.array - mean[..., None, :]
+        if self.dimensions == 1:
+            flat = centred[..., 0]
+            return mean, np.einsum("...n,...n->...", flat, flat)[..., None, None]
+        return mean, np.swapaxes(centred, -1, -2) @ centred
+
+    def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        keys = rng.random((*self.array.shape[:-2], len(self)))
+        return np.argpartition(keys, n - 1, axis=-1)[..., :n] if n < len(self) else np.argsort(keys, axis=-1)
+
+    def take(self, rows: np.ndarray | None) -> Vectors:
+        if rows is None:
+            return self
+        if rows.ndim == 1:
+            return Vectors(self.array[..., rows, :])
+        return Vectors(np.take_along_axis(self.array, rows[..., None], axis=-2))
+
+    @classmethod
+    def concat(cls, many: Sequence[Vectors]) -> Vectors:
+        return many[0] if len(many) == 1 else JoinedVectors(many)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "vectors.npz", array=self.array)
+
+    @classmethod
+    def load(cls, folder: Path) -> Vectors:
+        with np.load(folder / "vectors.npz", allow_pickle=False) as stored:
+            return cls(stored["array"])
+
+
+class JoinedVectors(Vectors):
+    """Vectors one after the other, put into one array only when it is touched: a pool that grows is not copied at every generation."""
+
+    pieces: tuple[Vectors, ...]
+
+    def __init__(self, pieces: Sequence[Vectors]):
+        object.__setattr__(self, "pieces", tuple(pieces))
+
+    @cached_property
+    def array(self) -> np.ndarray:  # type: ignore[override]
+        return np.concatenate([piece.array for piece in self.pieces], axis=-2)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def dimensions(self) -> int:
+        return self.pieces[0].dimensions
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the pieces, merged (Chan, Golub and LeVeque 1979); each piece works out its own once."""
+        n, (mean, scatter) = len(self.pieces[0]), self.pieces[0].moments
+        for piece in self.pieces[1:]:
+            m, (other, around) = len(piece), piece.moments
+            apart = other - mean
+            scatter = scatter + around + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
+            mean, n = mean + m / (n + m) * apart, n + m
+        return mean, scatter
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each of K states occurs among n records: an array (chains…, K) of integers, the same n in every chain."""
+
+    array: np.ndarray
+    kind = "counts"
+
+    def __len__(self) -> int:
+        return int(self.array[(0,) * (self.array.ndim - 1)].sum())
+
+    def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Multivariate hypergeometric, state by state, vectorised over chains; the reference is itself counts."""
+        left, wanted = self.array.sum(axis=-1), np.full(self.array.shape[:-1], n)
+        taken = np.empty_like(self.array)
+        for state in range(self.array.shape[-1]):
+            here = self.array[..., state]
+            taken[..., state] = rng.hypergeometric(here, left - here, wanted)
+            left, wanted = left - here, wanted - taken[..., state]
+        return taken
+
+    def take(self, rows: np.ndarray | None) -> Counts:
+        return self if rows is None else Counts(rows)
+
+    @classmethod
+    def concat(cls, many: Sequence[Counts]) -> Counts:
+        return Counts(np.sum([one.array for one in many], axis=0))
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "counts.npz", array=self.array)
+
+    @classmethod
+    def load(cls, folder: Path) -> Counts:
+        with np.load(folder / "counts.npz", allow_pickle=False) as stored:
+            return cls(stored["array"])
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Text: a polars frame, one row a block of tokens.
+
+    Columns: `tokens` (Array of Int32), `text` (decoded, for people and word metrics), `_bytes` (UTF-8 bytes of the
+    block), `_document` (which document a human block is cut from; -1 for model text), `_prompt` (the row of the
+    human training set that a model's block continues, -1 for none), `_group` (empty where there are none).
+    """
+
+    frame: Any
+    kind = "text"
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @cached_property
+    def tokens(self) -> np.ndarray:
+        """Token ids, (n, block), int32."""
+        return np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), -1)
+
+    @property
+    def texts(self) -> list[str]:
+        return self.frame["text"].to_list()
+
+    def column(self, name: str) -> np.ndarray:
+        return self.frame[name].to_numpy()
+
+    def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(len(self))[:n]
+
+    def take(self, rows: np.ndarray | None) -> Blocks:
+        return self if rows is None else Blocks(self.frame[rows])
+
+    @classmethod
+    def concat(cls, many: Sequence[Blocks]) -> Blocks:
+        import polars
+
+        return many[0] if len(many) == 1 else Blocks(polars.concat([one.frame for one in many]))
+
+    def save(self, folder: Path) -> None:
+        self.frame.write_parquet(folder / "text.parquet", compression="zstd", statistics=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Blocks:
+        import polars
+
+        return cls(polars.read_parquet(folder / "text.parquet"))
+
+
+def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **columns: np.ndarray) -> Blocks:
+    """Blocks from token ids (n, block), their text and their length in bytes; other columns by keyword."""
+    import polars
+
+    n = len(tokens)
+    frame = {
+        "tokens": polars.Series(tokens, dtype=polars.Array(polars.Int32, tokens.shape[1])),
+        "text": polars.Series(list(texts), dtype=polars.String),
+        "_bytes": polars.Series(lengths, dtype=polars.Int32),
+        "_document": polars.Series(columns.get("document", np.full(n, -1)), dtype=polars.Int32),
+        "_prompt": polars.Series(columns.get("prompt", np.full(n, -1)), dtype=polars.Int32),
+        "_group": polars.Series(list(columns.get("group", [""] * n)), dtype=polars.String),
+    }
+    return Blocks(polars.DataFrame(frame))
+
+
+RECORDS: dict[str, type] = {"vectors": Vectors, "counts": Counts, "text": Blocks}
+
+
+def load_records(folder: Path) -> Any:
+    """The records that a folder holds, whichever kind they are."""
+    for kind, file in (("vectors", "vectors.npz"), ("counts", "counts.npz"), ("text", "text.parquet")):
+        if (folder / file).exists():
+            return RECORDS[kind].load(folder)
+    raise BadInput(f"{folder} holds no records")
