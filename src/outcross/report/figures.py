@@ -8,7 +8,7 @@ from itertools import groupby
 
 from outcross.report.charts import Axis, Look, Size, axis, chart, draw
 from outcross.report.curves import Curve, Measured, Point, curve, standard_error
-from outcross.report.headline import TAILS, words_of
+from outcross.report.headline import DECODING, TAILS, words_of
 from outcross.report.numerals import number
 from outcross.report.study import Page, Reading, Study
 
@@ -147,7 +147,7 @@ def _axis(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[in
 
 
 def _aspect(one: Measured) -> str:
-    return words_of(one.aspect) if one.metric == TAILS else one.aspect
+    return words_of(one.aspect) if one.metric in (TAILS, *DECODING) else one.aspect
 
 
 def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:

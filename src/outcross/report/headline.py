@@ -12,6 +12,7 @@ from outcross.report.study import Page, Study
 
 CHIEF = ("held_out_perplexity", "held_out_loss", "bits_per_byte", "log_variance", "spread_ratio", "entropy", "support")
 TAILS = "tail_survival"
+DECODING = ("decoding_loss", "learning_loss")
 BANDS = ("3-5", "2", "1", "6-10", "")
 REFERENCE = "human_only"
 WELL = 2.0  # a perplexity that rose less than this says "well" …

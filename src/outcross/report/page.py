@@ -19,6 +19,7 @@ from outcross.report.curves import Measured, measured
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
+    DECODING,
     TAILS,
     Change,
     Tail,
@@ -36,7 +37,6 @@ from outcross.report.profile import PAPER, profile_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.texts import excerpts, writers
 
-DECODING = ("decoding_loss", "learning_loss")
 LIMIT = 1_000_000  # bytes
 ROWS = 6_000
 PREPARED = 30_000  # characters of an experiment or environment shown
