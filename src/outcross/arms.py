@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, override
 from outcross.recipe import kind, plain
+
+
+MOST_ARMS = 10_000
+"""Arms and seeds of one experiment file."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("sweep must map keys to lists of values; write sweep: {policy: [replace, accumulate], seed: [0, 1]}")
     if listed is not None and not (isinstance(listed, list) and listed and all(isinstance(one, Mapping) for one in listed)):
         raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
+    many = math.prod(map(len, sweep.values())) * len(listed or [{}])
+    if many > MOST_ARMS:
+        raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
     settings = [dict(one) | crossing for one in listed or [{}] for crossing in crossed]
     given = [setting.pop("name", None) for setting in settings]
@@ -36,6 +44,10 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     made = tuple(itertools.starmap(Arm, zip(names, experiments, strict=True)))
     if len({(arm.name, arm.experiment.seed) for arm in made}) < len(made):
         raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
+    first = {arm.name: arm.experiment for arm in reversed(made)}
+    for arm in made:
+        if replace(arm.experiment, seed=0) != replace(first[arm.name], seed=0):
+            raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
     return made
 
 
@@ -46,7 +58,7 @@ def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
     differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
     told = unflatten({key: value for key, value in common.items() if key != "kind"})
     if len(made) > 1:
-        told["arms"] = [{"name": arm.name} | unflatten(own) for arm, own in zip(made, differing, strict=True)]
+        told["arms"] = [{"name": arm.name} | own for arm, own in zip(made, differing, strict=True)]
     return told
 
 
@@ -87,7 +99,7 @@ def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> lis
         head = kind(own.policy) + ("" if dose is None else f"={_word(dose)}")
         policy = [key for key in _differing(alike) if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
         rest = [key for key in _differing(flat) if not key.startswith("policy") and _is_set(key, setting)]
-        names.append(",".join([head, *(f"{key.rpartition('.')[2]}={_word(one[key])}" for key in policy + rest if key in one)]))
+        names.append(",".join([head, *(_told(key, one[key]) for key in policy + rest if key in one)]))
     return names
 
 
@@ -97,6 +109,13 @@ def _is_set(key: str, setting: dict[str, Any]) -> bool:
 
 def _differing(flat: list[dict[str, Any]]) -> list[str]:
     return sorted(key for key in {key for one in flat for key in one} if len({repr(one.get(key, _ABSENT)) for one in flat}) > 1)
+
+
+def _told(key: str, value: Any) -> str:
+    """`key=value`; growing rows are no number of rows."""
+    if key == "rows" and isinstance(value, float):
+        return "constant" if value == 1 else f"grow={value:g}"
+    return f"{key.rpartition('.')[2]}={_word(value)}"
 
 
 def _word(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -93,7 +94,7 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
 
 @app.command
 def show(result: Path, as_json: Json = False) -> None:
-    """Print what a run found: its arms, generation by generation.
+    """Print what a run found: the last generation of every arm; --json prints every generation.
 
     Parameters
     ----------
@@ -149,7 +150,10 @@ def _print_json(told: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line: every error is one line on standard error, and an exit code (design.md)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
+        _check_text(sys.argv[1:] if arguments is None else arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         code = 0
@@ -173,6 +177,23 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+def _check_text(arguments: list[str]) -> None:
+    for argument in arguments:
+        if "\0" in argument or not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise BadInput(f"{argument!r} is not UTF-8 text; rename the file, or set a UTF-8 locale")
+
+
 def _fail(message: str, code: int) -> int:
-    print("outcross: " + " ".join(message.split()), file=sys.stderr)
+    print("outcross: " + _one_line(message), file=sys.stderr)
     return code
+
+
+LONGEST = 2000
+"""Characters of an error: one line, even where the value that it names is a page."""
+
+
+def _one_line(message: str) -> str:
+    """The message on one line, with what a terminal would obey or cannot show escaped."""
+    told = " ".join(message.split())
+    told = told if len(told) <= LONGEST else f"{told[: LONGEST // 2]} … {told[-LONGEST // 2 :]}"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in told)

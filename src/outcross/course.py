@@ -200,14 +200,14 @@ class Readings:
         return [aspect for aspect in aspects if not aspect.startswith("floor")]
 
     def floor(self, metric: str, aspect: str, like: Course) -> Course | None:
-        """What real data of the same size show, counted, along `like`; that of generation 0 stands where there is none."""
+        """What real data of the same size show, counted, along `like`; None where it is not read to the end."""
         try:
             floor = self.course(metric, f"floor {aspect}".strip()).counted()
         except NotApplicable:
             return None
-        generations = np.arange(like.generations)
-        generations[floor.generations :] = 0
-        values, errors = floor.values[:, generations], floor.errors[:, generations]
+        if floor.generations < like.generations:
+            return None
+        values, errors = floor.values[:, : like.generations], floor.errors[:, : like.generations]
         if len(values) == len(like.values):
             return Course(values, errors)
         seeds = len(like.values)  # human data alone: one floor may serve every seed

@@ -325,7 +325,7 @@ class Human:
 
     def fixed(self, n: int) -> Part:
         """The same n of the original human records at every generation."""
-        return self.training.some(n, np.random.default_rng(0x0C)) if n < len(self.training) else self.training
+        return self.training.some(n, np.random.default_rng(0x0C))
 
     def redrawn(self, n: int, rng: np.random.Generator) -> Part:
         """n of the original human records, another choice at every generation."""
@@ -344,17 +344,18 @@ class Human:
         return self.reserve.take(np.arange(self.spent, self.spent + n))
 
     def aligned(self, synthetic: Part, n: int, rng: np.random.Generator) -> tuple[Part, Part]:
-        """n human continuations, and the synthetic records without those that they take the place of."""
+        """What people wrote in place of n synthetic records, and the other synthetic records."""
         if self.continuations is None:
             raise BadInput("align: true needs text sampled from human prompts; leave align out")
-        prompts = synthetic.records.column("_prompt")
-        places = self.continuations.records.column("_prompt")
-        if not np.isin(places, prompts).any():
+        prompts, places = synthetic.records.column("_prompt"), self.continuations.records.column("_prompt")
+        replaceable = np.flatnonzero(np.isin(prompts, places))
+        if not len(replaceable):
             raise BadInput("align: true needs draw.prompts: human; leave align out")
-        if n > len(places):
-            raise BadInput(f"align: true can place {len(places)} human continuations, {n} were asked for; lower the share")
-        chosen = rng.permutation(len(places))[:n]
-        return self.continuations.take(np.sort(chosen)), synthetic.take(np.flatnonzero(~np.isin(prompts, places[chosen])))
+        if n > len(replaceable):
+            raise BadInput(f"align: true can place {len(replaceable)} human continuations, {n} were asked for; lower the share")
+        chosen = np.sort(rng.permutation(replaceable)[:n])
+        written = self.continuations.take(np.searchsorted(places, prompts[chosen]))  # places rise
+        return written, synthetic.take(np.setdiff1d(np.arange(len(prompts)), chosen))
 
     def known(self, what: str) -> Any:
         """The distribution that the human records are drawn from, or NotApplicable."""

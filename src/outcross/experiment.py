@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +20,7 @@ from outcross.metrics import METRICS, Metric
 from outcross.models import LEARNERS, Learner
 from outcross.policies import POLICIES, Policy
 from outcross.policies.replace import Replace
-from outcross.recipe import exactly, kind, many_of, member, nearest, one_of, recipe
+from outcross.recipe import exactly, kind, many_of, member, nearest, one_of, plain, recipe
 from outcross.schedule import Schedule
 from outcross.sources import SOURCES, Source
 
@@ -42,7 +45,10 @@ def _growth(value: object) -> object:
     if isinstance(value, Mapping):
         if set(value) != {"grow"}:
             raise BadInput(f"rows must be constant, a number or {{grow: 1.5}}, got {dict(value)}")
-        return float(value["grow"])
+        grow = value["grow"]
+        if isinstance(grow, bool) or not isinstance(grow, int | float):
+            raise BadInput(f"rows.grow must be a number, got {grow!r:.80}; write rows: {{grow: 1.5}}")
+        return float(grow)
     return 1.0 if value == "constant" else value
 
 
@@ -56,7 +62,7 @@ class Experiment:
     policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
-    training: Annotated[Schedule | None, exactly(Schedule, "training")] = None
+    training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
     rows: Annotated[Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=100)], BeforeValidator(_growth)] = 1.0
     """Records drawn in a generation: `constant` (as many as the original human records), a number, or `{grow: 1.5}` times the last."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
@@ -75,9 +81,29 @@ class Experiment:
             if self.training is not None:
                 raise ValueError(f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; leave it out")
             object.__setattr__(self, "training", Schedule())
+        if len({kind(one) for one in self.metrics}) < len(self.metrics):
+            raise ValueError("metrics names one metric twice; leave one out")
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
+        self._fits_a_machine()
         return self
+
+    def _fits_a_machine(self) -> None:
+        """Refuse numbers that no machine can hold, before the work begins."""
+        for key, value in _numbers(plain(self)):
+            if isinstance(value, int) and value > MOST_RECORDS and key != "seed":
+                raise ValueError(f"{key} must be at most {MOST_RECORDS:,}, got {value}")
+            if isinstance(value, float) and value and not 1e-100 <= abs(value) <= 1e100:
+                raise ValueError(f"{key} must be 0 or between 1e-100 and 1e100 in size, got {value}; change the unit")
+        growth = 1.0 if isinstance(self.rows, int) else self.rows
+        largest = (
+            math.log10(max(self.human.rows, self.rows)) + max(0.0, self.generations * math.log10(growth)) + math.log10(self.chains)
+        )
+        if largest > math.log10(MOST_RECORDS):
+            raise ValueError(
+                f"rows, grown over {self.generations} generations in {self.chains} chains, come to 10^{largest:.0f} records, "
+                f"at most {MOST_RECORDS:,} can be; lower rows, generations or chains"
+            )
 
     @property
     def form(self) -> Any:
@@ -98,6 +124,19 @@ class Experiment:
         if isinstance(self.rows, int):
             return self.rows
         return max(1, round(self.human.rows * self.rows ** (g + 1)))
+
+
+MOST_RECORDS = 10**10
+"""Records of one generation, all chains together: 80 GB of single numbers."""
+
+
+def _numbers(told: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
+    """Every number of plain data with its dotted key."""
+    if isinstance(told, dict | list):
+        for name, value in told.items() if isinstance(told, dict) else enumerate(told):
+            yield from _numbers(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(told, int | float):
+        yield key, told
 
 
 def experiment(told: Mapping[str, Any]) -> Experiment:
@@ -161,18 +200,51 @@ def builtin() -> dict[str, Path]:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """YAML, read safely; duplicate keys are refused."""
+    """YAML, read safely, of plain values only; duplicate keys are refused."""
+    told = _read_yaml(text, where)
+    if not isinstance(told, dict):
+        raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
+    return told
+
+
+def _read_yaml(text: str, where: str) -> Any:
     try:
-        told = yaml.load(text, _Loader)
+        return _plain_yaml(yaml.load(text, _Loader), where, itertools.count(), 0)
+    except BadInput:
+        raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f" line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{where}{at}: {getattr(error, 'problem', None) or 'not YAML'}") from None
-    except (RecursionError, ValueError, OverflowError) as error:
-        raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__})") from None
-    if not isinstance(told, dict):
-        raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
-    return {str(key): value for key, value in told.items()}
+        raise BadInput(f"{where}{at}: {getattr(error, 'problem', None) or 'not YAML'}; see the examples of outcross list") from None
+    except Exception as error:  # a tag on what it does not fit (`!!timestamp x`) fails as its constructor happens to
+        raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__}); quote the values") from None
+
+
+MOST_VALUES = 1_000_000
+"""Values of an experiment file, those that aliases repeat counted again, so that a page cannot unfold into gigabytes."""
+DEEPEST = 40
+"""Levels of lists and mappings in an experiment file."""
+
+
+def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
+    """The value, if it is made of words, numbers, lists and mappings alone; keys are words."""
+    if next(seen) > MOST_VALUES or depth > DEEPEST:
+        raise BadInput(
+            f"{where} holds more than {MOST_VALUES:,} values or {DEEPEST} levels, or an alias of itself; write it out, smaller"
+        )
+    if isinstance(value, dict):
+        return {str(_plain_yaml(key, where, seen, depth)): _plain_yaml(one, where, seen, depth + 1) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain_yaml(one, where, seen, depth + 1) for one in value]
+    if isinstance(value, int) and abs(value) > 2**64:
+        raise BadInput(f"{where} holds a whole number of {value.bit_length()} bits, 64 at most can be used; write a smaller one")
+    if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadInput(f"{where} holds {value!r:.80}; a value is text without zero bytes and lone surrogates")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise BadInput(
+        f"{where} holds {value!r:.80}, a {type(value).__name__}; write it in quotes, or as a number, a list or a mapping"
+    )
 
 
 def dump(told: Any) -> str:
@@ -198,9 +270,9 @@ def _text(spec: str) -> str:
 
 def _scalar(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise BadInput(f"{where!r}: the value is not YAML; quote it") from None
+        return _read_yaml(text, f"{where[:80]!r}")
+    except BadInput as error:
+        raise BadInput(f"{error}; the value is not YAML that can be used, quote it") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -218,3 +290,7 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"), list("-+0123456789"))
+"""1e-3 is a number (YAML 1.2), not a word (1.1)."""

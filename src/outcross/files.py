@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import itertools
 import re
@@ -19,6 +20,8 @@ from outcross.errors import BadInput, MachineGaveOut
 
 LARGEST = 1 << 30
 """Bytes of text read from one file, unpacked: 1 GiB."""
+LARGEST_NUMBER = 1e100
+"""Size of a number in an array: squares of larger ones overflow."""
 DOCUMENT = 2000
 """Characters at which gathered paragraphs or short texts make a document."""
 SHORT_DOCUMENT = 400
@@ -170,8 +173,22 @@ def read_array(path: Path) -> np.ndarray:
         raise BadInput(
             f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}"
         )
-    points = stored.astype(float).reshape(len(stored), -1)
+    with np.errstate(over="ignore"):
+        points = stored.astype(float).reshape(len(stored), -1)
     if not np.isfinite(points).all():
         row, column = np.argwhere(~np.isfinite(points))[0]
         raise BadInput(f"{path} holds {points[row, column]} at row {row}, column {column}; give finite numbers")
+    if (largest := np.abs(points).max()) > LARGEST_NUMBER:
+        raise BadInput(
+            f"{path} holds numbers of size {largest:.3g}, at most {LARGEST_NUMBER:g} can be squared and added; change the unit"
+        )
     return points
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

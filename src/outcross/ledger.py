@@ -20,6 +20,7 @@ import os
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -137,6 +138,8 @@ class Ledger:
         self.reuse = None if reuse is None else Ledger(reuse)
         """An older run whose finished steps may be taken over (a fork)."""
         self.entries: dict[str, dict[str, Any]] = {}
+        self.untouched: deque[Made[Any]] = deque()
+        """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
         self._read_to = 0
         if folder is not None:
             (folder / "steps").mkdir(parents=True, exist_ok=True)
@@ -200,21 +203,27 @@ class Ledger:
             return False
         place = self.folder / "steps" / entry["key"]
         try:
-            return all(digest_file(place / name) == told for name, told in entry["files"].items())
+            return all(digest_file(place / name) == told and not (place / name).is_symlink() for name, told in entry["files"].items())
         except OSError:
             return False
 
+    def whole(self, key: str) -> dict[str, Any] | None:
+        """A finished step whose files are all there."""
+        entry = self.entries.get(key)
+        return entry if entry is not None and (not entry["files"] or self.is_whole(entry)) else None
+
     def take_over(self, key: str) -> dict[str, Any] | None:
-        """A step of the run that this one is a fork of, its files linked here."""
-        if self.reuse is None or (entry := self.reuse.entries.get(key)) is None:
+        """A step of the run that this one is a fork of, its files linked here. Only for who may do the step."""
+        if self.reuse is None or (entry := self.reuse.whole(key)) is None:
             return None
         if entry["files"]:
-            if not self.reuse.is_whole(entry):
-                return None
             assert self.folder is not None and self.reuse.folder is not None
-            place = self.folder / "steps" / key
+            place, writing = self.folder / "steps" / key, self.folder / "steps" / f".writing-{key}-{os.getpid()}"
+            for name in entry["files"]:
+                (writing / name).parent.mkdir(parents=True, exist_ok=True)
+                _link(self.reuse.folder / "steps" / key / name, writing / name)
             shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(self.reuse.folder / "steps" / key, place, copy_function=_link)
+            os.replace(writing, place)
         self.record(entry)
         return entry
 
@@ -246,6 +255,8 @@ class Steps:
             if found is not None:
                 self.ledger.watch(replace(step, fresh=False))
                 return self._found(found, verb, recipe, inputs, work)
+            while self.ledger.untouched:
+                _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
             try:
@@ -259,17 +270,13 @@ class Steps:
     def _work(self, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
         return verb.do(recipe, *(_value(one) for one in inputs), rng=stream(*names))
 
-    def _find(self, key: str) -> dict[str, Any] | None:
-        entry = self.ledger.entries.get(key)
-        if entry is not None and (not entry["files"] or self.ledger.is_whole(entry)):
-            return entry
-        return self.ledger.take_over(key)
-
     def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], work: Callable[[], T]) -> Made[T]:
         if verb.load is None:
             return Made(entry["output"], 0, lambda: _readings(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
         if not entry["files"]:
-            return Made(entry["output"], entry["size"], work, entry["key"])
+            made = Made(entry["output"], entry["size"], work, entry["key"])
+            self.ledger.untouched.append(made)
+            return made
         assert self.ledger.folder is not None
         place, load = self.ledger.folder / "steps" / entry["key"], verb.load
         return Made(entry["output"], entry["size"], lambda: load(place, entry["output"], recipe, *inputs), entry["key"])
@@ -279,10 +286,10 @@ class Steps:
         entry |= {"files": {}, "size": size, "output": entry["key"]}
         if verb.load is None:
             entry["readings"] = [_told(reading) for reading in made]  # type: ignore[attr-defined]
-            entry["output"] = digest_of(entry["readings"])
+            entry["output"] = _output(entry)
         elif self.store and made is not None:
             entry["files"] = self._write(entry["key"], made)
-            entry["output"] = digest_of(entry["files"])
+            entry["output"] = _output(entry)
         self.ledger.record(entry)
         if entry["files"] and verb.load is not None:
             return self._found(entry, verb, recipe, inputs, lambda: made)
@@ -314,16 +321,16 @@ class Steps:
     @contextlib.contextmanager
     def _alone(self, key: str) -> Iterator[dict[str, Any] | None]:
         """The finished step, or None with the right to do it: no other process does it at the same time."""
-        found = self._find(key)
+        found = self.ledger.whole(key)
         if found is not None or not self.store:
-            yield found
+            yield found or self.ledger.take_over(key)
             return
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
         locks.mkdir(exist_ok=True)
         with _lock(locks / key):
             self.ledger.refresh()
-            yield self._find(key)
+            yield self.ledger.whole(key) or self.ledger.take_over(key)
 
     def _time(self, key: str, verb: str, seconds: float) -> None:
         if self.store and self.ledger.folder is not None:
@@ -380,16 +387,59 @@ VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line, or None where the line is damaged: its key no longer fits what it says."""
+    """The entry of a line, or None where the line is damaged or forged: its key no longer fits what it says, or it is no entry."""
     try:
         entry = json.loads(line)
+        if not _is_entry(entry):
+            return None
         whole = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["verb"] in VERBS
         made = (
             digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
         )
         return entry if whole and entry["output"] == made and isinstance(entry["size"], int) else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it has the shape of an entry; it names files within the folder of its step alone."""
+    seed, generation, verb, part = entry["stream"]
+    return (
+        {"format", "verb", "recipe", "inputs", "stream", "source", "key", "files", "size", "output"} == entry.keys() - {"readings"}
+        and all(type(one) is int for one in (seed, generation, entry["size"]))
+        and all(type(one) is str for one in (verb, part, entry["key"], entry["output"]))
+        and all(type(told) is str and _is_within(name) for name, told in entry["files"].items())
+        and all(_is_reading(one) for one in entry.get("readings", ()))
+        and ("readings" in entry) == (entry["verb"] == "measure")
+    )
+
+
+def _is_within(name: str) -> bool:
+    """Whether a file's name leads nowhere but into its step's folder."""
+    return bool(name) and "\0" not in name and not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _is_reading(told: Any) -> bool:
+    one = told["estimate"]
+    return (
+        told.keys() == {"metric", "aspect", "estimate", "note"}
+        and all(type(told[name]) is str for name in ("metric", "aspect", "note"))
+        and (
+            one is None
+            or one.keys() == {"value", "low", "high", "method", "n"}
+            and all(type(one[name]) is float for name in ("value", "low", "high"))
+            and (type(one["method"]), type(one["n"])) == (str, int)
+        )
+    )
+
+
+def _output(entry: dict[str, Any]) -> str:
+    """The digest of what a step made. A model's includes the source of its code, which samples and scores as well as fits."""
+    if "readings" in entry:
+        return digest_of(entry["readings"])
+    if not entry["files"]:
+        return entry["key"]
+    return digest_of([entry["files"], entry["source"] if entry["verb"] in ("begin", "train") else ""])
 
 
 def _order(entry: dict[str, Any]) -> tuple[Any, ...]:
@@ -403,7 +453,7 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _link(source: str, target: str) -> None:
+def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:

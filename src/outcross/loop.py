@@ -52,7 +52,10 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
     do = ledger.steps(experiment.seed, store=store)
-    human = do(gather, Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains))
+    human = do(
+        gather,
+        Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content()),
+    )
     base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
     pool = Pool((_named(human).training,))
     for g in range(experiment.generations):
@@ -106,7 +109,12 @@ def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.r
     if weights is not None and not task.learner.takes_weights:
         records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
         weights = None
-    return task.learner.fit(records, weights, start, task.training, rng)
+    try:
+        return task.learner.fit(records, weights, start, task.training, rng)
+    except np.linalg.LinAlgError as error:
+        raise BadInput(
+            f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
+        ) from None
 
 
 @verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))

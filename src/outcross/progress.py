@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -65,7 +66,10 @@ class Lines(AbstractContextManager):
         return f"{name:{self.width}} {g:>3}  " + "  ".join(f"{value:>13}" for value in values)
 
     def write(self, line: str) -> None:
-        print(line, flush=True)
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # nobody reads any more; the run goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Bar(Lines):
@@ -87,7 +91,8 @@ class Bar(Lines):
         )
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=total)
-        self.part: dict[tuple[str, int], float] = {}
+        self.part: dict[tuple[str, int], tuple[Any, float]] = {}
+        """The step under way of each arm, and how much of it the bar shows."""
 
     def __enter__(self):
         self.bar.start()
@@ -99,8 +104,12 @@ class Bar(Lines):
             arm, step = (event.arm, event.seed), event.step
             done = self.costs[arm][step.generation < 0, step.verb] * step.share
             where = "base" if step.generation < 0 else f"g{step.generation}"
-            self.bar.update(self.task, advance=done - self.part.get(arm, 0.0), description=f"{event.arm} {where} {step.verb}")
-            self.part[arm] = 0.0 if step.share == 1 else done
+            name = (step.generation, step.verb, step.part)
+            before = self.part.get(arm, (name, 0.0))
+            self.bar.update(
+                self.task, advance=done - before[1] if before[0] == name else done, description=f"{event.arm} {where} {step.verb}"
+            )
+            self.part[arm] = (name, done)
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
@@ -147,19 +156,24 @@ def _short(estimate: Estimate | None) -> str:
 
 
 def print_summary(folder: Path) -> None:
-    """The last generation of every arm, metric by metric, with intervals."""
+    """The last generation of every arm and seed, metric by metric, with intervals."""
+    import polars
     from rich.console import Console
     from rich.table import Table
 
     from outcross.run_folder import read_readings
 
     frame = read_readings(folder)
-    arms = list(dict.fromkeys(frame["arm"].to_list()))
-    table = Table("metric", "aspect", *(f"{arm} g{frame.filter(frame['arm'] == arm)['generation'].max()}" for arm in arms))
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    many = frame["seed"].n_unique() > 1
+    last = frame.group_by("arm", "seed", maintain_order=True).agg(polars.col("generation").max())
+    columns = {(arm, seed): generation for arm, seed, generation in last.iter_rows()}
+    table = Table("metric", "aspect", *(f"{arm}{f' seed {seed}' if many else ''} g{g}" for (arm, seed), g in columns.items()))
+    cells: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
     for row in frame.iter_rows(named=True):
-        value = "–" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
-        cells.setdefault((row["metric"], row["aspect"]), {})[row["arm"]] = value  # the last generation comes last
+        of = (row["arm"], row["seed"])
+        if row["generation"] == columns[of]:
+            value = "–" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
+            cells.setdefault((row["metric"], row["aspect"]), {})[of] = value
     for (metric, aspect), by_arm in cells.items():
-        table.add_row(metric, aspect, *(by_arm.get(arm, "") for arm in arms))
+        table.add_row(metric, aspect, *(by_arm.get(of, "") for of in columns))
     Console().print(table)

@@ -24,8 +24,11 @@ Family = Mapping[str, "str | type"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def recipe(cls: type) -> Any:
-    """Make `cls` a frozen dataclass whose values are checked when it is made; a bad value raises BadInput."""
-    made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+    """Make `cls` a frozen dataclass whose values are checked when it is made; a bad value raises BadInput.
+
+    The check is strict: `true` is no number, nor is a number in quotes.
+    """
+    made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
     checked = made.__init__
 
     @functools.wraps(checked)
@@ -77,7 +80,7 @@ def read(family: Family, value: object, what: str) -> Any:
         raise BadInput(f"{what} must name its kind; write {what}: {{kind: {next(iter(family))}, …}}")
     if is_dataclass(value) and kind(value) in family:
         return value
-    raise BadInput(f"{what} must be one of {', '.join(family)}, got {value!r}")
+    raise BadInput(f"{what} must be one of {', '.join(family)}, got {value!r:.80}")
 
 
 def _make(cls: type, arguments: dict[str, Any], what: str) -> Any:
@@ -92,11 +95,11 @@ def one_of(family: Family, what: str) -> Any:
     return PlainValidator(lambda value: read(family, value, what))
 
 
-def exactly(cls: type, what: str) -> Any:
-    """The pydantic annotation of a field that holds one kind of recipe, given as such or as a mapping; or None."""
+def exactly(cls: type, what: str, or_none: bool = False) -> Any:
+    """The pydantic annotation of a field that holds one kind of recipe, given as such or as a mapping."""
 
     def validate(value: object) -> Any:
-        if value is None or isinstance(value, cls):
+        if isinstance(value, cls) or (value is None and or_none):
             return value
         if not isinstance(value, Mapping):
             raise BadInput(f"{what} must be a mapping of settings, got {value!r:.80}")
@@ -110,7 +113,7 @@ def many_of(family: Family, what: str) -> Any:
 
     def validate(values: object) -> tuple[Any, ...]:
         if isinstance(values, str) or not isinstance(values, list | tuple):
-            raise BadInput(f"{what} must be a list, got {values!r}")
+            raise BadInput(f"{what} must be a list, got {values!r:.80}")
         return tuple(read(family, value, what) for value in values)
 
     return PlainValidator(validate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -72,20 +73,30 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
         if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
             raise BadInput(f"an arm cannot be called {arm.name[:80]!r}; use letters, digits and = . , + -")
     reuse = None
-    stored = folder / "experiment.yaml"
-    if stored.exists():
-        difference = _difference(parse(_read(stored), str(stored)), made)
-        if difference and not fork:
-            raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
-        if difference:
-            folder, reuse = _free(folder), folder
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not (folder / "ledger.jsonl").exists():
+    if folder.exists() and not _is_run(folder):
         raise BadInput(f"{folder} exists and is not a run; choose another --out")
+    difference = _difference(folder, made)
+    if difference and not fork:
+        raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
+    if difference:
+        folder, reuse = _fork(folder, made), folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
     return folder, made, reuse
+
+
+OURS = {"ledger.jsonl", "steps", "timing.jsonl", ".run.lock", ".ledger.lock", "experiment.yaml", "environment.json"}
+"""What a run writes before its first step has ended; experiment.yaml comes after ledger.jsonl."""
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run, or empty, or what is left of a run that was killed as it began."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return "ledger.jsonl" in names or names <= OURS - {"experiment.yaml"}
 
 
 def fill(
@@ -100,20 +111,32 @@ def fill(
         watch(event)
 
     with alone(folder):
+        Ledger(folder).close()
         write_text(folder / "experiment.yaml", dump(resolved(made)))
         write_text(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
-        Ledger(folder).close()
         in_turns = where != runtime.Where() and made[0].experiment.store == "all"
         jobs = [Job(arm, folder, reuse, in_turns) for arm in made]
         try:
             runtime.map(_run_arm, jobs, handle, where)
-        finally:
-            ledger = Ledger(folder)
-            ledger.close()
-            if ended:
-                _write_tables(folder, made, ended)
-            if not ledger.entries:
-                shutil.rmtree(folder)  # not one step was done: leave no half-written run behind
+        except BaseException:
+            _leave(folder, made, ended)
+            raise
+        Ledger(folder).close()
+        _write_tables(folder, made, ended)
+
+
+def _leave(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
+    """Put an unfinished run in order: what was read so far beside what was there; nothing of ours where not one step was done."""
+    ledger = Ledger(folder)
+    ledger.close()
+    if ended:
+        _write_readings(folder, made, ended, over=True)
+    if not ledger.entries:
+        shutil.rmtree(folder / "steps", ignore_errors=True)
+        for name in OURS - {"steps"}:
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _run_arm(job: Job, emit: runtime.Emit) -> Job | None:
@@ -169,18 +192,33 @@ def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
 
 
 def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
+    """Every table of a finished run."""
+    readings = _write_readings(folder, made, ended)
+    _write(folder / "profile.parquet", _profiles(readings))
+    if (laws := _laws(made, readings)) is not None:
+        _write(folder / "laws.parquet", laws)
+
+
+def _write_readings(folder: Path, made: tuple[Arm, ...], ended: list[Ended], over: bool = False) -> Any:
+    """The readings and the samples; with `over` beside those rows of the tables there that none of these replaces."""
     import polars
 
     order = {arm.name: i for i, arm in enumerate(made)}
     ended = sorted(ended, key=lambda one: (order[one.arm], one.seed, one.generation))
-    readings = tabulate(made[0].experiment.name, [(one.arm, one.seed, one.generation, one.readings) for one in ended])
-    _write(folder / "readings.parquet", readings)
-    _write(folder / "profile.parquet", _profiles(readings))
-    if (laws := _laws(made, readings)) is not None:
-        _write(folder / "laws.parquet", laws)
     samples = [(one.arm, one.seed, one.generation, *sample) for one in ended for sample in one.samples]
-    if samples:
-        _write(folder / "samples.parquet", polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"))
+    tables = {
+        "readings.parquet": tabulate(made[0].experiment.name, [(one.arm, one.seed, one.generation, one.readings) for one in ended]),
+        "samples.parquet": polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"),
+    }
+    for name, table in tables.items():
+        if over and (folder / name).exists():
+            kept = polars.read_parquet(folder / name).join(
+                table, on=["arm", "seed", "generation"], how="anti", maintain_order="left"
+            )
+            tables[name] = table = polars.concat([kept, table])
+        if len(table):
+            _write(folder / name, table)
+    return tables["readings.parquet"]
 
 
 def _profiles(readings: Any) -> Any:
@@ -200,7 +238,7 @@ def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        told = law_arguments(arm.experiment)
+        told = law_arguments(arm.experiment) if kind(arm.experiment.policy) in POLICIES_WITH_LAWS else {}
         metrics = readings.filter(arm=arm.name)["metric"].unique(maintain_order=True) if told else ()
         for metric in metrics:
             curve = expected(metric=metric, **told)
@@ -210,6 +248,9 @@ def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
         if rows
         else None
     )
+
+
+POLICIES_WITH_LAWS = {"replace", "human_only", "accumulate", "accumulate_subsample", "augment", "human_share", "fresh", "weighted"}
 
 
 def law_arguments(experiment: Experiment) -> dict[str, Any]:
@@ -276,24 +317,32 @@ def _write(path: Path, frame: Any) -> None:
         writing.unlink(missing_ok=True)
 
 
-def _difference(stored: Mapping[str, Any], made: tuple[Arm, ...]) -> str:
+def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
     """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing."""
-    before = {arm.name: arm.experiment for arm in arms(stored)}
-    known = [arm for arm in made if arm.name in before]
-    if not known:
-        return f"the run holds the arms {', '.join(before)}, the experiment has {', '.join(arm.name for arm in made)}"
-    for arm in known:
-        now = arm.experiment
-        was = replace(before[arm.name], generations=now.generations, metrics=now.metrics, seed=now.seed)
-        old, new = flatten(plain(was)), flatten(plain(now))
-        for key in sorted(old.keys() | new.keys()):
-            if old.get(key) != new.get(key):
-                return f"{key} was {old.get(key)}, now {new.get(key)}"
+    stored = folder / "experiment.yaml"
+    if not stored.exists():
+        return ""
+    before = arms(parse(_read(stored), str(stored)))
+    now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
+    for arm in before:
+        was, key = arm.experiment, (arm.name, arm.experiment.seed)
+        if key not in now:
+            return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
+        if was.generations > now[key].generations:
+            return f"generations was {was.generations}, now {now[key].generations}; a run only grows"
+        grown = replace(was, generations=now[key].generations, metrics=now[key].metrics)
+        old, new = flatten(plain(grown)), flatten(plain(now[key]))
+        for field in sorted(old.keys() | new.keys()):
+            if old.get(field) != new.get(field):
+                return f"{field} was {old.get(field)}, now {new.get(field)}"
     return ""
 
 
-def _free(folder: Path) -> Path:
-    return next(other for i in range(1, 10_000) if not (other := folder.with_name(f"{folder.name}-fork-{i}")).exists())
+def _fork(folder: Path, made: tuple[Arm, ...]) -> Path:
+    """The folder beside it for another experiment: the fork that was begun with this one, or the next free name."""
+    folder = folder.resolve()
+    forks = (folder.with_name(f"{folder.name}-fork-{i}") for i in itertools.count(1))
+    return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, made)))
 
 
 def _read(path: Path) -> str:

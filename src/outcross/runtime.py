@@ -58,7 +58,8 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
                 waiting.append(rest)
         return
     context = multiprocessing.get_context("spawn")
-    queued, told = context.SimpleQueue(), context.Queue()
+    queued, told = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
+    queued.cancel_join_thread()
     for item in items:
         queued.put(item)
     count = min(where.workers, len(items))

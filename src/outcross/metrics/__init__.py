@@ -70,13 +70,6 @@ class Metric:
     by_default: ClassVar[bool] = True
     """Whether it is read where no metrics are named; what takes time over thousands of chains is not."""
 
-    @property
-    def name(self) -> str:
-        """What tells this metric from others of its kind."""
-        from outcross.recipe import kind
-
-        return kind(self)
-
     def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading]:
         raise NotImplementedError
 

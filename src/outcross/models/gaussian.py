@@ -74,13 +74,14 @@ class NormalModel:
         return Vectors(noise)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """Log-density in nats, (chains…, n); minus infinity off the support of a collapsed model."""
+        """Log-density in nats, (chains…, n); minus infinity off the support of a collapsed model, infinity on it."""
         values, vectors = np.linalg.eigh(self.covariance)
-        whitened = (records.array - self.mean[..., None, :]) @ vectors
-        with np.errstate(divide="ignore", invalid="ignore"):
-            square = np.where(whitened == 0, 0.0, whitened**2 / values[..., None, :]).sum(axis=-1)
-            log_det = np.log(np.maximum(values, 0)).sum(axis=-1)
-        return -0.5 * (square + log_det[..., None] + self.mean.shape[-1] * np.log(2 * np.pi))
+        flat = values[..., None, :] <= 0  # directions without width
+        along = (records.array - self.mean[..., None, :]) @ vectors
+        square = np.square(along / np.sqrt(np.where(flat, 1.0, values[..., None, :])))
+        nats = -0.5 * (np.where(flat, 0.0, square + np.log(np.where(flat, 1.0, values[..., None, :]) * 2 * np.pi))).sum(axis=-1)
+        on_it = np.where(flat.any(axis=-1), np.inf, nats)  # all mass on a point or a plane: an infinite density there
+        return np.where((flat & (along != 0)).any(axis=-1), -np.inf, on_it)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "normal.npz", mean=self.mean, covariance=self.covariance)

@@ -40,5 +40,6 @@ POLICIES: Family = {
     "human_share": "outcross.policies.human_share:HumanShare",
     "fresh": "outcross.policies.fresh:Fresh",
     "augment": "outcross.policies.augment:Augment",
+    "crawl": "outcross.policies.crawl:Crawl",
     "weighted": "outcross.policies.weighted:Weighted",
 }

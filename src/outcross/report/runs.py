@@ -49,7 +49,8 @@ def limits(made: Sequence[Arm]) -> list[str]:
     told.append(
         "No verdict: eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
     )
-    if len({arm.experiment.training.steps for arm in made if arm.experiment.training}) == 1:
+    schedules = [arm.experiment.training for arm in made if arm.experiment.training is not None]
+    if schedules and all(one.epochs is None for one in schedules) and len({one.steps_for(1) for one in schedules}) == 1:
         told.append(
             "Training steps are matched: an arm with more records does not train longer, so accumulating is not helped by compute."
         )

@@ -6,6 +6,7 @@ learner's `form` says; numbers need none. `rows` is the size of the original hum
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from outcross.data import Human
 from outcross.errors import BadInput
-from outcross.recipe import Family, kind, one_of, recipe
+from outcross.recipe import Family, kind, one_of, plain, recipe
 
 
 class Source:
@@ -27,6 +28,10 @@ class Source:
     def truth(self) -> Any:
         """The distribution, where it is known."""
         return None
+
+    def content(self) -> str:
+        """Digest of what is read, so that an edited file is other human data; empty where nothing is read (or it is not there)."""
+        return ""
 
     def open(self, form: Any, chains: tuple[int, ...], rng: np.random.Generator) -> Human:
         raise NotImplementedError
@@ -52,6 +57,8 @@ class Gathering:
     source: Annotated[Source, one_of(SOURCES, "human")]
     form: Any = None
     chains: Annotated[int, Field(ge=1)] = 1
+    content: str = ""
+    """Digest of what the source reads."""
 
     def open(self, rng: np.random.Generator) -> Human:
         if self.source.is_text != (self.form is not None):
@@ -63,7 +70,8 @@ class Gathering:
             raise BadInput(
                 f"chains are independent repeats of a distribution, text has one; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}"
             )
-        return self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
+        human = self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
+        return replace(human, note=human.note | {"source": plain(self.source)})  # equal records of another truth are other data
 
     def load(self, folder: Path) -> Human:
         return Human.load(folder, self.source.truth, self.form.load_vocabulary if self.form is not None else None)

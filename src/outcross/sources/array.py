@@ -8,7 +8,7 @@ from pydantic import Field
 
 from outcross.data import HUMAN, Human, part_of
 from outcross.errors import BadInput
-from outcross.files import read_array
+from outcross.files import digest, read_array
 from outcross.recipe import recipe
 from outcross.records import Vectors
 from outcross.sources import Source
@@ -25,6 +25,9 @@ class Array(Source):
     array: Annotated[str, Field(min_length=1)]
     """The file."""
     rows: Annotated[int, Field(ge=1)] = 100
+
+    def content(self):
+        return digest(Path(self.array))
 
     def open(self, form, chains, rng):
         if chains:

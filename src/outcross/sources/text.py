@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import platform
 import re
 import sysconfig
 import warnings
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from outcross.documents import Document
 from outcross.errors import BadInput, MachineGaveOut, missing_extra
-from outcross.files import gather_documents, read_documents
+from outcross.files import digest, gather_documents, read_documents
 from outcross.recipe import nearest, recipe
 from outcross.sources import Source
 
@@ -62,6 +63,9 @@ class Stdlib(Text):
     """Blocks of the original human training set."""
     held_out: HeldOut = 0.1
     """Fraction of the documents that no model sees."""
+
+    def content(self):
+        return platform.python_version()
 
     def documents(self):
         root = FilePath(sysconfig.get_paths()["stdlib"])
@@ -130,6 +134,9 @@ class Path(Text):
     """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
+
+    def content(self):
+        return digest(FilePath(self.path))
 
     def documents(self):
         return read_documents(FilePath(self.path), self.text_column, self.group_column, self.heading)

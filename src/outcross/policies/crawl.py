@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from outcross.data import Pool
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+
+@recipe
+class Crawl(Policy):
+    """A web that fills up: what is crawled holds ever more of what models wrote, and the human stock is finite.
+
+    At generation g a share min(most, rise × g) of the training set is drawn from all that models have written so far, the rest from
+    the original human records, which nobody adds to. The size stays.
+    """
+
+    paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713; Dohmatob et al., Strong Model Collapse, arXiv 2410.04840 (small synthetic shares)"
+    reach = None
+
+    rise: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """How much the synthetic share of the web rises a generation, as a fraction."""
+    most: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The synthetic share at which it stays, a fraction."""
+
+    def __call__(self, pool, human, rng):
+        n = min(len(pool.newest), len(pool.human))
+        written = Pool(tuple(part for part in pool.parts if part.origin.author != "human"), pool.generation)
+        crawled = round(min(self.most, self.rise * pool.generation) * n)
+        parts = (human.redrawn(n - crawled, rng), *written.some(crawled, rng).parts)
+        return Pool(tuple(part for part in parts if len(part)), pool.generation)

@@ -1,0 +1,50 @@
+"""What an experiment file says survives being written out, and arms are named by what differs."""
+
+import pytest
+
+from outcross.arms import arms, resolved
+from outcross.errors import BadInput
+from outcross.experiment import builtin, dump, load, parse
+
+BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
+SWEEPS = [
+    {"sweep": {"policy": ["replace", {"kind": "human_share", "share": 0.5}], "seed": [0, 1]}},
+    {"policy": {"kind": "human_share", "share": 0.1}, "sweep": {"policy.share": [0.1, 0.2]}},
+    {"sweep": {"human.rows": [20, 50], "draw.temperature": [1.0, 0.5]}},
+    {
+        "arms": [
+            {"policy": "replace"},
+            {"name": "two", "policy": {"kind": "weighted", "weight": "golden", "rows": "fresh", "human": 5}},
+        ]
+    },
+    {"sweep": {"rows": ["constant", 30, {"grow": 2}]}},
+]
+
+
+@pytest.mark.parametrize("told", SWEEPS, ids=str)
+def test_a_resolved_experiment_makes_the_same_arms(told):
+    made = arms(BASE | told)
+    assert arms(parse(dump(resolved(made)), "resolved")) == made
+
+
+@pytest.mark.parametrize("name", [name for name in builtin() if name not in ("shakespeare", "wikitext", "languages")])
+def test_a_built_in_experiment_makes_the_same_arms_once_resolved(name):
+    made = arms(load(name))
+    assert arms(parse(dump(resolved(made)), name)) == made
+
+
+def test_arms_are_named_by_what_they_set():
+    assert [arm.name for arm in arms(load("stdlib"))] == [
+        "replace",
+        "human_share=0.1",
+        "accumulate",
+        "human_only",
+        "replace,temperature=1",
+    ]
+    assert [arm.name for arm in arms(BASE | SWEEPS[1])] == ["human_share=0.1", "human_share=0.2"]
+    assert [arm.name for arm in arms(BASE | SWEEPS[4])] == ["replace,constant", "replace,rows=30", "replace,grow=2"]
+
+
+def test_two_different_arms_never_share_a_name():
+    with pytest.raises(BadInput, match="only seeds share a name"):
+        arms(BASE | {"arms": [{"name": "x", "seed": 0, "policy": "replace"}, {"name": "x", "seed": 1, "policy": "accumulate"}]})
