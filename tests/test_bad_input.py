@@ -70,7 +70,7 @@ EXPERIMENTS = {
     "name: ../x": "name must",
     "policy: !!python/object/apply:os.system ['true']": "could not determine a constructor",
     "? [a, b]\n: c": "a key must be a plain word",
-    "policy: &a [*a]": "policy must be one of",
+    "policy: &a [*a]": "an alias of itself",
     "{": "line",
 }
 

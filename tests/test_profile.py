@@ -292,7 +292,7 @@ def test_bands_of_rare_words_are_averaged_and_told_apart():
         [
             ACCUMULATE,
             course("tail_survival", [0.4, 0.3, 0.2, 0.1, 0.05, 0.04], 0.01, aspect="1", arm="accumulate"),
-            course("tail_survival", [0.4], 0.01, aspect="floor 1", arm="accumulate"),
+            course("tail_survival", [0.4] * 6, 0.01, aspect="floor 1", arm="accumulate"),
         ]
     )
     answer = profile(bands, arm="accumulate")[TAILS]

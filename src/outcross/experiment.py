@@ -220,7 +220,7 @@ def _read_yaml(text: str, where: str) -> Any:
         raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__}); quote the values") from None
 
 
-MOST_VALUES = 1_000_000
+MOST_VALUES = 200_000
 """Values of an experiment file, those that aliases repeat counted again, so that a page cannot unfold into gigabytes."""
 DEEPEST = 40
 """Levels of lists and mappings in an experiment file."""

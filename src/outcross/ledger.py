@@ -279,7 +279,8 @@ class Steps:
             return made
         assert self.ledger.folder is not None
         place, load = self.ledger.folder / "steps" / entry["key"], verb.load
-        return Made(entry["output"], entry["size"], lambda: load(place, entry["output"], recipe, *inputs), entry["key"])
+        read = lambda: _read_back(place, lambda: load(place, entry["output"], recipe, *inputs))  # noqa: E731
+        return Made(entry["output"], entry["size"], read, entry["key"])
 
     def _save(self, entry: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
         size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
@@ -337,6 +338,18 @@ class Steps:
             told = {"key": key, "verb": verb, "seconds": round(seconds, 3), "ended": time.time(), "process": os.getpid()}
             with (self.ledger.folder / "timing.jsonl").open("a") as file:
                 file.write(json.dumps(told) + "\n")
+
+
+def _read_back(place: Path, load: Callable[[], T]) -> T:
+    """What a step stored; BadInput where its files, though they have their digests, are not what the step writes."""
+    try:
+        return load()
+    except (OutcrossError, MemoryError):
+        raise
+    except Exception as error:
+        raise BadInput(
+            f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:
