@@ -135,7 +135,8 @@ def _workers(asked: int | None, made: Any) -> int:
         if asked < 1:
             raise BadInput(f"--workers must be at least 1, got {asked}")
         return asked
-    return max(1, min(len(os.sched_getaffinity(0)), len(made))) if made[0].experiment.learner.trains else 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, len(made))) if made[0].experiment.learner.trains else 1
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
