@@ -12,7 +12,6 @@ from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, override
 from outcross.recipe import kind, plain
 
-
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
 
@@ -112,9 +111,9 @@ def _differing(flat: list[dict[str, Any]]) -> list[str]:
 
 
 def _told(key: str, value: Any) -> str:
-    """`key=value`; growing rows are no number of rows."""
-    if key == "rows" and isinstance(value, float):
-        return "constant" if value == 1 else f"grow={value:g}"
+    """`key=value`; constant rows need no key."""
+    if key == "rows" and value == "constant":
+        return "constant"
     return f"{key.rpartition('.')[2]}={_word(value)}"
 
 

@@ -44,7 +44,7 @@ def run(
     spec
         An experiment file, or the name of a built-in experiment (see `outcross list experiments`).
     settings
-        Changes to it, as key.subkey=value (policy.share=0.2, generations=10).
+        Changes to it, as key.subkey=value (generations=10, human.rows=50).
     out
         The run's folder; runs/NAME if left out. A folder of the same experiment is gone on with.
     workers
@@ -84,7 +84,7 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
     results
         Run folders; several are drawn together.
     out
-        The file to write; report.html in the first folder if left out.
+        The file to write; if left out, report.html in the folder, or compare.html beside the first of several.
     """
     if not results:
         raise BadInput("report needs a run folder; write outcross report runs/stdlib")
@@ -93,19 +93,26 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
 
 
 @app.command
-def show(result: Path, as_json: Json = False) -> None:
-    """Print what a run found: the last generation of every arm; --json prints every generation.
+def show(what: str, as_json: Json = False) -> None:
+    """Print what a run found (the last generation of every arm; --json: every one), or what an experiment says, every key resolved.
 
     Parameters
     ----------
-    result
-        A run folder.
+    what
+        A run folder, an experiment file, or the name of a built-in experiment.
     """
     from outcross import run_folder
     from outcross.progress import print_summary
 
-    summary = run_folder.summary(result)
-    _print_json(summary) if as_json else print_summary(result)
+    if not Path(what).is_dir():
+        from outcross.arms import arms, resolved
+        from outcross.experiment import dump, load
+
+        told = resolved(arms(load(what)))
+        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told), end="")
+        return
+    summary = run_folder.summary(Path(what))
+    _print_json(summary) if as_json else print_summary(Path(what))
 
 
 @app.command(name="list")
@@ -142,7 +149,7 @@ def _workers(asked: int | None, made: Any) -> int:
 def _report(*folders: Path, out: Path | None = None) -> Path:
     from outcross.report.runs import write_runs
 
-    return write_runs(folders, out or folders[0] / "report.html")
+    return write_runs(folders, out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html"))
 
 
 def _print_json(told: Any) -> None:
@@ -180,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _check_text(arguments: list[str]) -> None:
     for argument in arguments:
-        if "\0" in argument or not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+        if "\0" in argument or (not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument)):
             raise BadInput(f"{argument!r} is not UTF-8 text; rename the file, or set a UTF-8 locale")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,8 +84,8 @@ def mean(values: np.ndarray, method: str) -> Estimate:
 
 
 def over_chains(values: np.ndarray) -> Estimate:
-    """The mean over independent chains (any leading axes) with its t-interval; exact where there is one chain."""
-    return exact(values.item()) if values.size == 1 else mean(np.ravel(values), "chains")
+    """The mean over independent chains (any leading axes) with its t-interval; one chain has a value, and says that it has no interval."""
+    return replace(exact(values.item()), method="one chain: no interval") if values.size == 1 else mean(np.ravel(values), "chains")
 
 
 def share(count: int, n: int) -> Estimate:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from outcross.draw import Draw
 from outcross.errors import BadInput
@@ -41,15 +41,24 @@ def _source(value: object) -> object:
     )
 
 
-def _growth(value: object) -> object:
-    if isinstance(value, Mapping):
-        if set(value) != {"grow"}:
-            raise BadInput(f"rows must be constant, a number or {{grow: 1.5}}, got {dict(value)}")
-        grow = value["grow"]
-        if isinstance(grow, bool) or not isinstance(grow, int | float):
-            raise BadInput(f"rows.grow must be a number, got {grow!r:.80}; write rows: {{grow: 1.5}}")
-        return float(grow)
-    return 1.0 if value == "constant" else value
+@recipe
+class Growth:
+    """Every generation draws so many times as many records as the one before; the first the original human rows times it."""
+
+    grow: Annotated[float, Field(gt=0, le=100)]
+
+
+def _rows(value: object) -> object:
+    if value == "constant" or isinstance(value, Growth):
+        return value
+    if isinstance(value, Mapping) and set(value) == {"grow"}:
+        try:
+            return Growth(**value)
+        except BadInput as error:
+            raise BadInput(f"rows.{error}") from None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise BadInput(f"rows must be constant, a whole number from 1 or {{grow: 1.5}}, got {value!r:.80}")
 
 
 @recipe
@@ -63,7 +72,7 @@ class Experiment:
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
-    rows: Annotated[Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=100)], BeforeValidator(_growth)] = 1.0
+    rows: Annotated[int | Growth | Literal["constant"], PlainValidator(_rows)] = "constant"
     """Records drawn in a generation: `constant` (as many as the original human records), a number, or `{grow: 1.5}` times the last."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
@@ -81,6 +90,11 @@ class Experiment:
             if self.training is not None:
                 raise ValueError(f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; leave it out")
             object.__setattr__(self, "training", Schedule())
+        for one in self.metrics:
+            if not set(one.reads) & {*self.learner.learns, "groups", "blobs", "pairs"}:
+                raise ValueError(
+                    f"the metric {kind(one)} reads {' or '.join(one.reads)}, {kind(self.learner)} learns {self.learner.learns[0]}; leave it out"
+                )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
         if self.draw.records:
@@ -93,11 +107,13 @@ class Experiment:
         for key, value in _numbers(plain(self)):
             if isinstance(value, int) and value > MOST_RECORDS and key != "seed":
                 raise ValueError(f"{key} must be at most {MOST_RECORDS:,}, got {value}")
-            if isinstance(value, float) and value and not 1e-100 <= abs(value) <= 1e100:
-                raise ValueError(f"{key} must be 0 or between 1e-100 and 1e100 in size, got {value}; change the unit")
-        growth = 1.0 if isinstance(self.rows, int) else self.rows
+            if isinstance(value, float) and value and not 1e-50 <= abs(value) <= 1e50:
+                raise ValueError(f"{key} must be 0 or between 1e-50 and 1e50 in size, got {value}; change the unit")
+        growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
         largest = (
-            math.log10(max(self.human.rows, self.rows)) + max(0.0, self.generations * math.log10(growth)) + math.log10(self.chains)
+            math.log10(max(self.human.rows, self.rows if isinstance(self.rows, int) else 1))
+            + max(0.0, self.generations * math.log10(growth))
+            + math.log10(self.chains)
         )
         if largest > math.log10(MOST_RECORDS):
             raise ValueError(
@@ -123,7 +139,8 @@ class Experiment:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""
         if isinstance(self.rows, int):
             return self.rows
-        return max(1, round(self.human.rows * self.rows ** (g + 1)))
+        growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
+        return max(1, round(self.human.rows * growth ** (g + 1)))
 
 
 MOST_RECORDS = 10**10
@@ -175,7 +192,7 @@ def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     for one in overrides:
         key, equals, value = one.partition("=")
         if not equals or not key:
-            raise BadInput(f"{one!r} is no setting; write key=value, as in policy.share=0.2")
+            raise BadInput(f"{one!r} is no setting; write key=value, as in generations=10")
         told = override(told, {key.strip(): _scalar(value, one)})
     for one in overrides:
         _check_not_overruled(told, one.partition("=")[0].strip(), spec)

@@ -203,7 +203,9 @@ class Ledger:
             return False
         place = self.folder / "steps" / entry["key"]
         try:
-            return all(digest_file(place / name) == told and not (place / name).is_symlink() for name, told in entry["files"].items())
+            return all(
+                digest_file(place / name) == told and not (place / name).is_symlink() for name, told in entry["files"].items()
+            )
         except OSError:
             return False
 
@@ -410,7 +412,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
             digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
         )
         return entry if whole and entry["output"] == made and isinstance(entry["size"], int) else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -439,9 +441,11 @@ def _is_reading(told: Any) -> bool:
         and all(type(told[name]) is str for name in ("metric", "aspect", "note"))
         and (
             one is None
-            or one.keys() == {"value", "low", "high", "method", "n"}
-            and all(type(one[name]) is float for name in ("value", "low", "high"))
-            and (type(one["method"]), type(one["n"])) == (str, int)
+            or (
+                one.keys() == {"value", "low", "high", "method", "n"}
+                and all(type(one[name]) is float for name in ("value", "low", "high"))
+                and (type(one["method"]), type(one["n"])) == (str, int)
+            )
         )
     )
 

@@ -14,11 +14,15 @@ from outcross.estimate import Estimate
 from outcross.run_folder import Ended, UnderWay
 
 HEADLINES = {
-    "text": {"perplexity": ("held_out_perplexity", ""), "words 1×": ("tail_survival", "1"), "words 3–5×": ("tail_survival", "3-5"), "distinct-2": ("distinct_2", ""), "known words": ("known_words", "")},
-    "vectors": {"log-variance": ("log_variance", ""), "spread": ("spread_ratio", ""), "mean error": ("mean_error", ""), "W2²": ("w2", "")},
-    "counts": {"states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""), "absorbed": ("absorbed", "")},
+    "perplexity": ("held_out_perplexity", ""), "words 1×": ("tail_survival", "1"), "words 3–5×": ("tail_survival", "3-5"),
+    "distinct-2": ("distinct_2", ""), "known words": ("known_words", ""),
+    "coefficients": ("coefficient_error", ""), "modes": ("modes", ""), "log-variance": ("log_variance", ""), "spread": ("spread_ratio", ""),
+    "mean error": ("mean_error", ""), "W2²": ("w2", ""), "L2²": ("l2_squared", ""),
+    "test error": ("test_error", ""), "states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""),
+    "absorbed": ("absorbed", ""),
 }  # fmt: skip
-"""The readings of a generation's row: heading, metric, aspect."""
+"""The readings that a generation's row may show, most telling first: heading, metric, aspect."""
+COLUMNS = 5
 
 
 class Quiet(AbstractContextManager):
@@ -39,27 +43,33 @@ class Lines(AbstractContextManager):
 
     def __init__(self, made: tuple[Arm, ...]):
         experiment = made[0].experiment
-        self.columns = HEADLINES[experiment.learner.learns[0]]
-        self.width = max(12, *(len(arm.name) for arm in made))
+        self.columns: dict[str, tuple[str, str]] = {}
+        """Those that the first generation has."""
         self.many_seeds = len({arm.experiment.seed for arm in made}) > 1
+        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in made))
         self.quick = not experiment.learner.trains
         self.last = max(arm.experiment.generations for arm in made) - 1
         self.started = time.monotonic()
-        self.is_headed = False
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Ended) and (not self.quick or event.generation == self.last):
-            if not self.is_headed:
-                self.write(self.row(["arm", "g", *self.columns]))
-                self.is_headed = True
             readings = {(one.metric, one.aspect): one.estimate for one in event.readings}
+            if not self.columns:
+                there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
+                others = {
+                    metric: (metric, aspect) for (metric, aspect), value in readings.items() if value is not None and not aspect
+                }
+                self.columns = dict(list((there or others).items())[:COLUMNS])
+                self.write(self.row(["arm", "g", *self.columns]))
             values = [_short(readings.get(where)) for where in self.columns.values()]
-            name = f"{event.arm} seed {event.seed}" if self.many_seeds else event.arm
-            self.write(self.row([name, str(event.generation), *values]))
+            self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None:
             self.write(f"{time.monotonic() - self.started:.0f} s")
+
+    def name(self, arm: str, seed: int) -> str:
+        return f"{arm} seed {seed}" if self.many_seeds else arm
 
     def row(self, cells: list[str]) -> str:
         name, g, *values = cells
@@ -152,6 +162,8 @@ def _short(estimate: Estimate | None) -> str:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
     half = (estimate.high - estimate.low) / 2
+    if half == 0:
+        return f"{estimate.value:,.{digits}f}"
     return f"{estimate.value:,.{digits}f} ±{half:,.{digits}f}"
 
 
@@ -169,11 +181,12 @@ def print_summary(folder: Path) -> None:
     columns = {(arm, seed): generation for arm, seed, generation in last.iter_rows()}
     table = Table("metric", "aspect", *(f"{arm}{f' seed {seed}' if many else ''} g{g}" for (arm, seed), g in columns.items()))
     cells: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
-    for row in frame.iter_rows(named=True):
+    for row in frame.filter(~frame["aspect"].str.starts_with("floor")).iter_rows(named=True):
         of = (row["arm"], row["seed"])
         if row["generation"] == columns[of]:
             value = "–" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
             cells.setdefault((row["metric"], row["aspect"]), {})[of] = value
     for (metric, aspect), by_arm in cells.items():
         table.add_row(metric, aspect, *(by_arm.get(of, "") for of in columns))
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=60 + 30 * len(columns))).print(table)

@@ -75,6 +75,7 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
     reuse = None
     if folder.exists() and not _is_run(folder):
         raise BadInput(f"{folder} exists and is not a run; choose another --out")
+    _check_own(folder)
     difference = _difference(folder, made)
     if difference and not fork:
         raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
@@ -85,6 +86,13 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
     except OSError as error:
         raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
     return folder, made, reuse
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a run folder where a link stands for a file or a folder that a run writes: it may lead anywhere."""
+    places = itertools.chain(*(folder.glob(one) for one in ("*", ".*.lock", "steps/*", "arms/*", "arms/*/*", "arms/*/*/*")))
+    if linked := next((path for path in places if path.is_symlink()), None):
+        raise BadInput(f"{linked} is a link, a run writes into its own folder alone; put what it leads to in its place")
 
 
 OURS = {"ledger.jsonl", "steps", "timing.jsonl", ".run.lock", ".ledger.lock", "experiment.yaml", "environment.json"}
@@ -257,7 +265,7 @@ def law_arguments(experiment: Experiment) -> dict[str, Any]:
     """What `laws.expected` needs to know of an experiment; empty where no law applies to it."""
     human, policy, learner = experiment.human, plain(experiment.policy), plain(experiment.learner)
     known = _known_to_laws(human, learner)
-    if known is None or experiment.draw.cuts or experiment.training is not None:
+    if known is None or experiment.draw.cuts or experiment.draw.temperature == 0 or experiment.training is not None:
         return {}
     sizes = [human.rows, *(experiment.records(g) for g in range(experiment.generations - 1))]
     told = {
@@ -382,7 +390,12 @@ def read_readings(folder: Path) -> Any:
 
     path = folder / "readings.parquet"
     if not path.exists():
-        raise BadInput(f"{folder} holds no readings; give the folder of a run, as runs/stdlib")
+        why = (
+            "no generation has ended yet; run the same command to go on"
+            if (folder / "ledger.jsonl").exists()
+            else "give the folder of a run"
+        )
+        raise BadInput(f"{folder} holds no readings: {why}")
     try:
         frame = polars.read_parquet(path)
     except Exception as error:

@@ -38,7 +38,7 @@ def compare(found, metrics, **law):
     assert compared, "no law was compared"
 
 
-def gaussian(policy, n=20, d=1, divisor="n", temperature=1.0, generations=12, rows=1.0, chains=10_000, **learner):
+def gaussian(policy, n=20, d=1, divisor="n", temperature=1.0, generations=12, rows="constant", chains=10_000, **learner):
     return {
         "name": "law",
         "human": {"distribution": "normal", "dimensions": d, "rows": n},

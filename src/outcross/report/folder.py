@@ -145,7 +145,7 @@ def _run(folder: Path, experiment: Mapping[str, Any]) -> Run:
         environment=_environment(folder / "environment.json"),
         steps=len(steps) if steps else None,
         seconds=_seconds(folder / "timing.jsonl"),
-        command=f"outcross run {name}/experiment.yaml --out {name}-again",
+        command=f"outcross run {folder}/experiment.yaml --out {folder}-again",
     )
 
 

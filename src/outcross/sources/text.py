@@ -41,8 +41,10 @@ HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 def _pattern(heading: str) -> str:
     try:
-        re.compile(heading)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(heading)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError(f"heading must be a regular expression, as '= [^=].* =', got {heading!r} ({error})") from None
     return heading
 
