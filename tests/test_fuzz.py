@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import gzip
 import hashlib
 import io
@@ -21,7 +20,7 @@ import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -91,12 +90,7 @@ class Place:
         """One call, and every promise; what is broken is noted with the case. A call that is refused is refused again alike."""
         self.cases += 1
         before = image(self.inputs) | image(self.bystanders)
-        import time
-
-        t = time.time()
         told = call(self.root, *map(str, arguments))
-        if time.time() - t > 0.7:
-            open("/tmp/fz/slow", "a").write(f"{time.time() - t:.1f} {case[:500]} {told.code} {told.err[:200]}\n")
         broken = list(breaches(told))
         if image(self.inputs) | image(self.bystanders) != before:
             broken.append("an input or a bystander was changed")
@@ -128,7 +122,7 @@ def _stop(*_: object) -> None:
     raise TooLong(f"not ended after {PATIENCE} s")
 
 
-PATIENCE = 6
+PATIENCE = 60
 """Seconds after which a case is taken to hang; most take a hundredth of one."""
 
 
@@ -399,7 +393,7 @@ CHUNKS = 8
 
 
 def is_small(key: str, value: Any) -> bool:
-    """Whether an experiment that takes this value ends at once: ten million chains are allowed, and take their time."""
+    """Whether an experiment that takes this value ends at once."""
     return not (isinstance(value, float) and value > 1e200 and key == "training.epochs")
 
 
@@ -408,7 +402,7 @@ def test_no_value_at_any_key_breaks_a_promise(chunk, place, no_page):
     ready(place)
     rng = random.Random(chunk)
     for base, key in KEYS[chunk::CHUNKS]:
-        for value in rng.sample(NASTY, 17):
+        for value in rng.sample(NASTY, 14):
             if is_small(key, value):
                 try_experiment(place, f"{key}={value!r:.60}", written(spoilt(base, key, value)))
 
@@ -861,7 +855,7 @@ def test_no_ledger_breaks_a_promise_or_leads_out_of_its_folder(chunk, finished, 
     rng = random.Random(600 + chunk)
     name = "path" if chunk == 3 else "normal"
     lines = (finished[name] / "out" / "ledger.jsonl").read_bytes().splitlines()
-    for i in range(30 if name == "path" else 75):
+    for i in range(15 if name == "path" else 40):
         copied(place, finished[name])
         content = mutated_ledger(lines, place, rng)
         (place.out / "ledger.jsonl").write_bytes(content)
@@ -878,7 +872,7 @@ def test_a_damaged_ledger_changes_no_reading(finished, place, no_page):
     rng = random.Random(650)
     clean = polars.read_parquet(finished["normal"] / "out" / "readings.parquet")
     content = (finished["normal"] / "out" / "ledger.jsonl").read_bytes()
-    for _ in range(40):
+    for _ in range(15):
         copied(place, finished["normal"])
         (place.out / "ledger.jsonl").write_bytes(flipped(content, rng))
         told = go_on(place, "damaged ledger")
@@ -889,7 +883,7 @@ def test_a_damaged_ledger_changes_no_reading(finished, place, no_page):
 def test_no_file_of_a_run_folder_breaks_a_promise(finished, place, no_page):
     """Files of a run flipped, emptied, removed, made folders or links that lead elsewhere."""
     rng = random.Random(700)
-    for name, times in (("normal", 110), ("path", 30)):
+    for name, times in (("normal", 60), ("path", 15)):
         paths = [path.relative_to(finished[name] / "out") for path in files(finished[name] / "out") if not path.is_symlink()]
         for _ in range(times):
             copied(place, finished[name])
@@ -929,7 +923,7 @@ def test_no_link_in_a_run_folder_is_written_through(linked, target, finished, pl
 def test_no_stored_step_breaks_a_promise(kept, finished, place, no_page):
     """What a step made is spoilt, and the ledger says that it is whole."""
     rng = random.Random(750)
-    for name, times in (("normal", 60), ("path", 25)):
+    for name, times in (("normal", 30), ("path", 10)):
         paths = [path.relative_to(finished[name] / "out") for path in files(finished[name] / "out" / "steps")]
         for _ in range(times):
             copied(place, finished[name])
@@ -973,7 +967,7 @@ def spoilt_frames(frame: polars.DataFrame) -> Iterator[tuple[str, polars.DataFra
     for column in frame.columns:
         yield f"without {column}", frame.drop(column)
         yield f"{column} renamed", frame.rename({column: "x"})
-        for dtype, value in ((polars.String, "x"), (polars.Int64, -5), (polars.Float64, math.nan), (polars.Float64, math.inf), (polars.Boolean, True), (polars.Null, None), (polars.List(polars.Int64), [1]), (polars.Date, datetime.date(2026, 1, 1)), (polars.String, "\u202e\0\x1b[2J<script>"), (polars.Int64, 2**62), (polars.String, "x" * 9000)):  # fmt: skip
+        for dtype, value in ((polars.String, "x"), (polars.Int64, -5), (polars.Float64, math.nan), (polars.Float64, math.inf), (polars.Boolean, True), (polars.Null, None), (polars.List(polars.Int64), [1]), (polars.Date, datetime.date(2026, 1, 1)), (polars.String, "\u202e\0\x1b[2J<script>"), (polars.Int64, 2**62), (polars.String, "[/b] [red]"), (polars.String, "x" * 9000)):  # fmt: skip
             yield f"{column} all {value!r:.30}", frame.with_columns(polars.Series(column, [value] * frame.height, dtype=dtype))
     yield "no rows", frame.head(0)
     yield "no columns", frame.select([])
@@ -987,7 +981,7 @@ TABLES = ("readings", "profile", "laws")
 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_table_of_a_run_breaks_show_or_report(table, finished, place):
-    rng = random.Random(800)
+    rng = random.Random(f"{table} 800")
     copied(place, finished["normal"])
     path = place.out / f"{table}.parquet"
     clean = path.read_bytes()

@@ -408,10 +408,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         if not _is_entry(entry):
             return None
         whole = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["verb"] in VERBS
-        made = (
-            digest_of(entry["readings"]) if "readings" in entry else digest_of(entry["files"]) if entry["files"] else entry["key"]
-        )
-        return entry if whole and entry["output"] == made and isinstance(entry["size"], int) else None
+        return entry if whole and entry["output"] == _output(entry) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

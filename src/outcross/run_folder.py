@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -250,7 +251,11 @@ def _laws(made: tuple[Arm, ...], readings: Any) -> Any:
         metrics = readings.filter(arm=arm.name)["metric"].unique(maintain_order=True) if told else ()
         for metric in metrics:
             curve = expected(metric=metric, **told)
-            rows += [] if curve is None else [(arm.name, metric, g, float(value)) for g, value in enumerate(curve)]
+            rows += (
+                []
+                if curve is None
+                else [(arm.name, metric, g, float(value)) for g, value in enumerate(curve) if math.isfinite(value)]
+            )
     return (
         polars.DataFrame(rows, schema={"arm": str, "metric": str, "generation": int, "value": float}, orient="row")
         if rows
@@ -330,7 +335,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
     stored = folder / "experiment.yaml"
     if not stored.exists():
         return ""
-    before = arms(parse(_read(stored), str(stored)))
+    before = arms(parse(read_text(stored), str(stored)))
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     for arm in before:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
@@ -353,11 +358,12 @@ def _fork(folder: Path, made: tuple[Arm, ...]) -> Path:
     return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, made)))
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a run's file; BadInput where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from None
+        raise BadInput(f"{path} cannot be read: {error}; run the experiment again, finished steps are kept") from None
 
 
 def environment() -> dict[str, Any]:
@@ -384,10 +390,56 @@ def environment() -> dict[str, Any]:
     }
 
 
-def read_readings(folder: Path) -> Any:
-    """The readings of a run, a polars frame with a row a reading."""
+COLUMNS = READINGS | SAMPLE_COLUMNS | {"definition": str, "answer": str, "when": int}
+"""What every column of a run's tables holds."""
+ALWAYS_THERE = ("run", "arm", "generation", "metric", "aspect", "definition", "answer", "prompt_id")
+"""Columns in which every row has a value."""
+
+
+def read_table(path: Path, needed: Sequence[str]) -> Any:
+    """A table that a run left, a polars frame; BadInput where it is damaged, or where a column is missing or is not what it was."""
     import polars
 
+    again = "run the experiment again, finished steps are kept"
+    try:
+        frame = polars.read_parquet(path)
+    except Exception as error:
+        raise BadInput(f"{path} cannot be read ({type(error).__name__}); {again}") from None
+    if missing := [column for column in needed if column not in frame.columns]:
+        raise BadInput(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)[:200]}; {again}")
+    for name in [column for column in frame.columns if column in COLUMNS]:
+        if why := _spoilt(frame[name]):
+            raise BadInput(f"{path}: the column {name} {why}; {again}")
+    if {"value", "low", "high"} <= set(frame.columns):
+        half = frame.filter(polars.col("value").is_not_null() & (polars.col("low").is_null() != polars.col("high").is_null()))
+        if half.height:
+            raise BadInput(f"{path}: a value has one end of its interval; {again}")
+    return frame
+
+
+def _spoilt(column: Any) -> str:
+    """Why a column is not what a run writes, or nothing."""
+    import polars
+
+    held = COLUMNS[column.name]
+    fits = {str: column.dtype == polars.String, int: column.dtype.is_integer(), float: column.dtype.is_numeric()}[held]
+    if not fits and column.dtype != polars.Null:
+        return f"must hold {held.__name__}, it holds {column.dtype}"
+    if column.name in ALWAYS_THERE and column.null_count():
+        return "has empty places"
+    if column.dtype.is_float() and not column.is_finite().all():
+        return "holds numbers that are not finite"
+    if column.name in ("generation", "prompt_id") and len(column) and not 0 <= column.min() <= column.max() <= MOST_ROWS:
+        return f"must be in [0, {MOST_ROWS}], got {column.min()} … {column.max()}"
+    return ""
+
+
+MOST_ROWS = 10_000_000
+"""A generation's or a prompt's largest number."""
+
+
+def read_readings(folder: Path) -> Any:
+    """The readings of a run, a polars frame with a row a reading."""
     path = folder / "readings.parquet"
     if not path.exists():
         why = (
@@ -396,19 +448,11 @@ def read_readings(folder: Path) -> Any:
             else "give the folder of a run"
         )
         raise BadInput(f"{folder} holds no readings: {why}")
-    try:
-        frame = polars.read_parquet(path)
-    except Exception as error:
-        raise BadInput(
-            f"{path} cannot be read ({type(error).__name__}); run the experiment again, finished steps are kept"
-        ) from None
-    if list(frame.columns) != list(READINGS):
-        raise BadInput(f"{path} is not a table of readings; run the experiment again, finished steps are kept")
-    return frame
+    return read_table(path, list(READINGS))
 
 
 def summary(folder: Path) -> dict[str, Any]:
     """A run as plain data: its experiment and the readings of its last generations."""
     frame = read_readings(folder)
-    told = parse(_read(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
+    told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
     return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts()}

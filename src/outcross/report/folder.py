@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput
+from outcross.experiment import parse
 from outcross.report.study import Answer, Law, Page, PolicyPage, Reading, Run, Sample, Study
+from outcross.run_folder import read_table, read_text
 
 FLOOR = "floor"
 
@@ -28,7 +30,7 @@ def read(
         raise BadInput(f"{folder} holds no readings.parquet; name a folder that `outcross run SPEC --out DIR` made")
     readings = tuple(_reading(row) for row in _rows(folder / "readings.parquet", "arm generation metric value"))
     samples = tuple(_sample(row) for row in _rows(folder / "samples.parquet", "arm generation prompt_id prompt text"))
-    laws = tuple(_law(row) for row in _rows(folder / "laws.parquet", "arm metric generation value"))
+    laws = tuple(_law(row) for row in _rows(folder / "laws.parquet", "arm metric generation value") if row["value"] is not None)
     profile = tuple(_answer(row) for row in _rows(folder / "profile.parquet", "arm definition answer"))
     experiment = _experiment(folder)
     return Study(
@@ -48,13 +50,7 @@ def read(
 def _rows(path: Path, needed: str) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    import polars
-
-    frame = polars.read_parquet(path)
-    missing = [column for column in needed.split() if column not in frame.columns]
-    if missing:
-        raise BadInput(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}")
-    return frame.to_dicts()
+    return read_table(path, needed.split()).to_dicts()
 
 
 def _reading(row: Mapping[str, Any]) -> Reading:
@@ -116,22 +112,16 @@ def _text(path: Path) -> str:
 
 
 def _experiment(folder: Path) -> Mapping[str, Any]:
-    import yaml
-
     path = folder / "experiment.yaml"
-    try:
-        loaded = yaml.safe_load(_text(path)) or {}
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path} is not YAML: {error}") from error
-    if not isinstance(loaded, dict):
-        raise BadInput(f"{path} must hold a mapping of keys, got a {type(loaded).__name__}")
-    return loaded
+    text = read_text(path) if path.exists() else ""
+    return parse(text, str(path)) if text.strip() else {}
 
 
 def _arms(experiment: Mapping[str, Any], seen: Iterable[str]) -> tuple[str, ...]:
     """The arms that left something behind, in the order of the experiment, then of the readings."""
     found = dict.fromkeys(seen)
-    declared = experiment.get("arms") or []
+    declared = experiment.get("arms")
+    declared = declared if isinstance(declared, list) else []
     names = [str(arm.get("name")) if isinstance(arm, dict) else str(arm) for arm in declared]
     return tuple(dict.fromkeys([*(name for name in names if name in found), *found]))
 
@@ -152,8 +142,12 @@ def _run(folder: Path, experiment: Mapping[str, Any]) -> Run:
 def _environment(path: Path) -> str:
     try:
         return json.dumps(json.loads(_text(path) or "null"), indent=1, ensure_ascii=False, sort_keys=True)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is not JSON: {error}; run the experiment again, finished steps are kept") from None
+
+
+MOST_SECONDS = 1e9
+"""Thirty years: a step that says it took longer is damaged."""
 
 
 def _seconds(path: Path) -> float | None:
@@ -162,8 +156,9 @@ def _seconds(path: Path) -> float | None:
     for line in _text(path).splitlines():
         try:
             step = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(step, dict) and isinstance(step.get("seconds"), int | float):
-            total = (total or 0.0) + step["seconds"]
+        seconds = step.get("seconds") if isinstance(step, dict) else None
+        if isinstance(seconds, int | float) and 0 <= seconds <= MOST_SECONDS:
+            total = (total or 0.0) + seconds
     return total

@@ -12,6 +12,7 @@ from outcross.parts import first_line
 from outcross.report.folder import read
 from outcross.report.page import write
 from outcross.report.study import PolicyPage, Study, join
+from outcross.run_folder import read_text
 
 
 def write_runs(folders: Sequence[Path], path: Path) -> Path:
@@ -23,7 +24,7 @@ def write_runs(folders: Sequence[Path], path: Path) -> Path:
 def study(folder: Path) -> Study:
     """A run folder's study, every arm and metric with its definition and paper."""
     experiment = folder / "experiment.yaml"
-    made = arms(parse(experiment.read_text(encoding="utf-8"), str(experiment))) if experiment.exists() else ()
+    made = arms(parse(read_text(experiment), str(experiment))) if experiment.exists() else ()
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
     return read(folder, pages(), policies, limits(made) if made else ())
 
