@@ -203,9 +203,7 @@ class Ledger:
             return False
         place = self.folder / "steps" / entry["key"]
         try:
-            return all(
-                digest_file(place / name) == told and not (place / name).is_symlink() for name, told in entry["files"].items()
-            )
+            return all(_is_own(place, name) and digest_file(place / name) == told for name, told in entry["files"].items())
         except OSError:
             return False
 
@@ -429,6 +427,12 @@ def _is_entry(entry: Any) -> bool:
 def _is_within(name: str) -> bool:
     """Whether a file's name leads nowhere but into its step's folder."""
     return bool(name) and "\0" not in name and not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _is_own(place: Path, name: str) -> bool:
+    """Whether neither a file in a step's folder nor a folder on the way to it is a link."""
+    path = place / name
+    return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
 
 
 def _is_reading(told: Any) -> bool:

@@ -219,5 +219,12 @@ def load_records(folder: Path) -> Any:
     """The records that a folder holds, whichever kind they are."""
     for kind, file in (("vectors", "vectors.npz"), ("counts", "counts.npz"), ("text", "text.parquet")):
         if (folder / file).exists():
-            return RECORDS[kind].load(folder)
+            try:
+                return RECORDS[kind].load(folder)
+            except MemoryError:
+                raise
+            except Exception as error:  # read late, when touched, so that no caller can say what is wrong
+                raise BadInput(
+                    f"{folder / file} holds no {kind} ({type(error).__name__}); delete the step's folder and run again"
+                ) from None
     raise BadInput(f"{folder} holds no records")
