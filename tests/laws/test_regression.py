@@ -25,7 +25,7 @@ BOUND = 4.5
 FALSE_ALARM = 1e-4
 
 
-def errors(policy, generations, n=30, d=5, rows=1.0, noise=1.0, chains=10_000, learner=()):
+def errors(policy, generations, n=30, d=5, rows="constant", noise=1.0, chains=10_000, learner=()):
     told = {
         "name": "law", "human": {"distribution": "regression", "rows": n, "dimensions": d, "noise": noise},
         "learner": {"kind": "regression", "noise": noise, "design": "same"} | dict(learner), "policy": policy, "generations": generations,
