@@ -188,7 +188,7 @@ def override(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
 
 def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
-    told = parse(_text(spec), spec)
+    told = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
     for one in overrides:
         key, equals, value = one.partition("=")
         if not equals or not key:

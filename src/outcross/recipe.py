@@ -155,5 +155,5 @@ def explain(error: ValidationError, known: list[str]) -> str:
         return f"{where} is needed"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "value_error":
-        return message if not where or message.startswith(where) else f"{where} {message}"
+        return message if not where or message.startswith((where, "unknown ")) else f"{where} {message}"
     return f"{where} must be {message}, got {first['input']!r:.80}"
