@@ -57,6 +57,8 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
             if rest is not None:
                 waiting.append(rest)
         return
+    # Ctrl-C may leave a semaphore for multiprocessing's tracker to clean up; that it did is nothing to tell a user.
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     context = multiprocessing.get_context("spawn")
     queued, told = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
     queued.cancel_join_thread()
