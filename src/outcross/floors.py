@@ -1,0 +1,141 @@
+"""Floors: what real data show against real data of the same size, and how often they look as bad as this.
+
+A floor answers the question that a bare number leaves open: how far below 1 does a variance ratio fall by chance? Every way of
+making one gives a `Null`; all p-values are one-sided and never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Worse = Literal["smaller", "larger"]
+"""Which way a statistic moves where something is lost."""
+
+LEVEL = 0.05
+"""One in twenty real sets reaches the floor or passes it."""
+PERMUTATIONS = 999
+CHUNK = 1 << 24
+"""Labels drawn at a time."""
+SMALLEST = 1e-12
+"""No p-value is smaller: no simulation and no normal tail is known farther out."""
+
+
+@dataclass(frozen=True)
+class Null:
+    """What the statistic does where nothing is lost."""
+
+    p: float
+    """P(real against real is at least as bad), one-sided, in (0, 1]."""
+    floor: float
+    """The value that one in twenty real sets of this size reaches or passes."""
+    typical: float
+    """The median value of real against real."""
+    method: str
+
+
+def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Null:
+    """The null that draws of the statistic (draws,) from real against real make.
+
+    p is (1 + draws at least as bad) / (1 + draws), the value itself among them (Phipson and Smyth 2010). Where fewer than ten draws are as
+    bad, the tail beyond the worst twentieth is taken to fall off exponentially from there, as a generalised Pareto law of shape 0 does
+    (Knijnenburg et al., Bioinformatics 25:i161, 2009, whose fitted shape is below 0 for statistics such as these, so that this p is the larger one).
+
+    >>> from_draws(0.5, np.linspace(0.8, 1.2, 999), "smaller", "permutation").p < 0.001
+    True
+    """
+    sign = -1.0 if worse == "smaller" else 1.0
+    badness, drawn = sign * value, np.sort(sign * draws)
+    as_bad = int(drawn.size - np.searchsorted(drawn, badness - 1e-12 * abs(badness), side="left"))
+    p = (1 + as_bad) / (1 + drawn.size)
+    if as_bad < 10 and drawn.size >= 200:
+        p = min(p, _beyond(badness, drawn)) if as_bad == 0 else p
+    floor = float(np.quantile(draws, LEVEL if worse == "smaller" else 1 - LEVEL))
+    return Null(max(SMALLEST, p), floor, float(np.median(draws)), method)
+
+
+def _beyond(badness: float, drawn: np.ndarray) -> float:
+    """P(a draw beyond `badness`), which lies beyond all of them."""
+    far = drawn.size // 20
+    threshold = drawn[-far - 1]
+    excess = float(np.mean(drawn[-far:] - threshold))
+    return 0.0 if excess <= 0 else far / drawn.size * math.exp(-(badness - threshold) / excess)
+
+
+def normal(value: float, standard_error: float, worse: Worse, method: str, typical: float = 0.0) -> Null:
+    """The null of a statistic that is normal about its typical value where nothing is lost."""
+    from scipy.special import ndtr, ndtri
+
+    if standard_error <= 0:
+        return Null(1.0 if value == typical else SMALLEST, typical, typical, method)
+    sign = 1.0 if worse == "smaller" else -1.0
+    p = float(ndtr(sign * (value - typical) / standard_error))
+    return Null(max(SMALLEST, p), typical + sign * float(ndtri(LEVEL)) * standard_error, typical, method)
+
+
+def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """The null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test.
+
+    Where nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. Also right where a threshold is the
+    reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
+    p is at most this one.
+    """
+    return _fisher(count, rows, reference_count, reference_rows, "smaller")
+
+
+def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """As `fewer`, for more than the reference has."""
+    return _fisher(count, rows, reference_count, reference_rows, "larger")
+
+
+def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
+    from scipy.stats import hypergeom
+
+    law = hypergeom(rows + reference_rows, count + reference_count, rows)
+    p = float(law.cdf(count) if worse == "smaller" else law.sf(count - 1))
+    far = int(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL))
+    expected = rows * (count + reference_count) / (rows + reference_rows)
+    floor = far / expected if expected else 1.0
+    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
+
+
+def labels(first: int, rows: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> Iterator[np.ndarray]:
+    """Random labels: so many of the rows are called the first set, permutation after permutation, in chunks (chunk, rows) of bool."""
+    chunk = max(1, CHUNK // max(1, rows))
+    for start in range(0, permutations, chunk):
+        drawn = np.zeros((min(chunk, permutations - start), rows), dtype=bool)
+        drawn[:, :first] = True
+        yield rng.permuted(drawn, axis=1)
+
+
+def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:
+    """Sums of row features (rows, features) over the first set under random labels, (permutations, features)."""
+    return np.concatenate([drawn.astype(float) @ features for drawn in labels(first, len(features), rng, permutations)])
+
+
+def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows: int) -> tuple[float, float, float]:
+    """(count / rows) / (reference_count / reference_rows) with its 95 % interval from Wilson's for each share (MOVER-R; Donner and Zou,
+    Stat. Methods Med. Res. 21:347, 2012), good for small counts and at 0. The upper end is infinite where the reference's share may be 0.
+
+    >>> value, low, high = ratio_of_shares(300, 20_000, 600, 20_000)
+    >>> print(f"{value} [{low:.3f}, {high:.3f}]")
+    0.5 [0.436, 0.574]
+    """
+    from outcross.estimate import share
+
+    one, two = share(count, rows), share(reference_count, reference_rows)
+    if two.value == 0:
+        return math.inf, 0.0, math.inf
+    product = one.value * two.value
+    low = _mover(product, one.low * (2 * one.value - one.low), two.high * (2 * two.value - two.high), -1.0)
+    high = _mover(product, one.high * (2 * one.value - one.high), two.low * (2 * two.value - two.low), 1.0)
+    return one.value / two.value, max(0.0, low), high
+
+
+def _mover(product: float, top: float, bottom: float, sign: float) -> float:
+    root = math.sqrt(max(0.0, product**2 - top * bottom))
+    return math.inf if bottom <= 0 else (product + sign * root) / bottom

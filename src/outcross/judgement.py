@@ -1,0 +1,121 @@
+"""From findings to verdicts: margins, floors, and how many false alarms are let through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from outcross.aspects import ASPECTS, CheckPage, Finding
+from outcross.recipe import member
+
+Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A finding with its verdict."""
+
+    aspect: str
+    finding: Finding
+    page: CheckPage
+    limit: float | None
+    """The value at which a loss becomes worth naming."""
+    verdict: Verdict
+    depth: float | None
+    """How far the value is beyond what is healthy, in margins: 1 at the margin; below 0 on the healthy side."""
+    why: str
+
+
+def judge(findings: Mapping[str, Sequence[Finding]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int) -> list[Judged]:
+    """A verdict for every finding.
+
+    `lost`: the whole interval is beyond the margin, and real against real looks as bad too seldom to be chance. `kept`: the whole interval is
+    within the margin. `cannot_tell`: neither; says what n would do. `invented`: lost, for checks of what human data do not have.
+
+    What is too seldom is controlled over all checks: an aspect is looked into where Simes' p-value of its checks passes Benjamini and Hochberg's
+    step among the aspects, its checks at the rate times the share of aspects that do (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected
+    share of false discoveries, averaged over the aspects selected, stays below the rate).
+    """
+    discovered = discoveries({key: [one.null.p for one in told if one.null] for key, told in _families(findings)}, rate)
+    levels = {key: discovered.get(key, 0.0) for key, _ in _families(findings)}
+    judged = []
+    for aspect, told in findings.items():
+        pages = member(ASPECTS, aspect, "aspect").pages
+        for finding in told:
+            page = pages[finding.check]
+            margin = margins.get(f"{aspect}.{finding.check}", margins.get(aspect, page.margin))
+            judged.append(_judged(aspect, finding, page, margin, levels[aspect, page.is_invention], min(rows, reference_rows)))
+    return judged
+
+
+def _families(findings: Mapping[str, Sequence[Finding]]) -> Iterator[tuple[tuple[str, bool], list[Finding]]]:
+    """Checks that are controlled together: what an aspect has lost, what it has invented."""
+    for aspect, told in findings.items():
+        pages = member(ASPECTS, aspect, "aspect").pages
+        for is_invention in (False, True):
+            yield (aspect, is_invention), [one for one in told if pages[one.check].is_invention == is_invention]
+
+
+def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: float) -> dict[tuple[str, bool], float]:
+    """The largest p-value that is a discovery in each family; 0 where there is none.
+
+    >>> discoveries({("tails", False): [0.001, 0.4], ("spread", False): [0.3, 0.6]}, 0.05)
+    {('tails', False): 0.001, ('spread', False): 0.0}
+    """
+    told = {key: np.sort(np.array(p)) for key, p in families.items() if len(p)}
+    simes = {key: float(np.min(p * p.size / np.arange(1, p.size + 1))) for key, p in told.items()}
+    selected = step_up(np.array(list(simes.values())), rate)
+    share = sum(p <= selected for p in simes.values()) / max(1, len(simes))
+    return {key: step_up(p, rate * share) if simes[key] <= selected else 0.0 for key, p in told.items()}
+
+
+def step_up(p: np.ndarray, rate: float) -> float:
+    """The largest p-value that Benjamini and Hochberg's step-up rejects (JRSS-B 57:289, 1995); 0 where none is."""
+    ordered = np.sort(p)
+    passed = np.flatnonzero(ordered <= rate * np.arange(1, p.size + 1) / max(1, p.size))
+    return float(ordered[passed[-1]]) if passed.size else 0.0
+
+
+def _judged(aspect: str, finding: Finding, page: CheckPage, margin: float, level: float, rows: int) -> Judged:
+    estimate, null = finding.estimate, finding.null
+    if estimate is None:
+        return Judged(aspect, finding, page, None, "not_applicable", None, finding.note)
+    limit = page.limit(null, margin)
+    if limit is None:
+        return Judged(aspect, finding, page, None, "not_applicable", None, finding.note or "nothing says what human data show")
+    healthy = page.healthy if page.healthy is not None else (null.typical if null else limit)
+    depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
+    sign = 1.0 if page.worse == "smaller" else -1.0
+    best, worst = (estimate.high, estimate.low) if page.worse == "smaller" else (estimate.low, estimate.high)
+    is_beyond, is_within = sign * (limit - best) > 0, sign * (worst - limit) >= 0
+    if is_beyond and (null is None or null.p <= level):
+        return Judged(aspect, finding, page, limit, "invented" if page.is_invention else "lost", depth, finding.note)
+    if is_within:
+        return Judged(aspect, finding, page, limit, "kept", depth, finding.note)
+    why = _by_chance(null) if is_beyond and null is not None else _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
+    return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, finding.note))))
+
+
+def _by_chance(null) -> str:
+    return f"beyond the margin, but among so many checks real against real shows as much (p = {null.p:.2g})"
+
+
+def _enough(value: float, end: float, limit: float, page: CheckPage, rows: int) -> str:
+    """How many records would bring the end of the interval to the margin."""
+    if page.of == "ratio" and min(value, end, limit) > 0:
+        value, end, limit = math.log(value), math.log(end), math.log(limit)
+    if value == limit:
+        return "the value is at the margin; no n tells"
+    needed = rows * ((end - value) / (limit - value)) ** 2
+    return f"the interval crosses the margin; about {_rounded(needed)} records a side would tell"
+
+
+def _rounded(number: float) -> str:
+    if number > 1e12:
+        return "more than 10¹²"
+    step = 10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1)
+    return f"{math.ceil(number / step) * step:,}"
