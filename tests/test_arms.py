@@ -4,7 +4,8 @@ import pytest
 
 from outcross.arms import arms, resolved
 from outcross.errors import BadInput
-from outcross.experiment import builtin, dump, load, parse
+from outcross.experiment import builtin, load, parse
+from outcross.plain_yaml import dump
 
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 SWEEPS = [

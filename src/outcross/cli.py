@@ -76,6 +76,94 @@ def run(
 
 
 @app.command
+def audit(
+    *synthetic: str,
+    reference: str | None = None,
+    holdout: str | None = None,
+    before: str | None = None,
+    after: str | None = None,
+    group: str = "",
+    target: str | None = None,
+    text_column: str | None = None,
+    kind: list[str] | None = None,
+    aspects: str = "",
+    margin: list[str] | None = None,
+    thresholds: Path | None = None,
+    fail_on: str = "",
+    shares: str | None = None,
+    generations: Annotated[bool, Parameter(negative="")] = False,
+    rate: float | None = None,
+    seed: int | None = None,
+    most_columns: int | None = None,
+    most_seconds: float | None = None,
+    out: Path | None = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Audit data: what has it lost, compared with human data?
+
+    Parameters
+    ----------
+    synthetic
+        Sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
+    reference
+        Human data with the same columns.
+    holdout
+        More human data, which no generator has seen: what copies and neighbours are held against.
+    before
+        With --after: what a filter was given, in place of --reference.
+    after
+        With --before: what the filter let through.
+    group
+        Columns that say which group a record belongs to, as in sex,race.
+    target
+        The column that people would predict, for the aspect `use`.
+    text_column
+        The column that holds text.
+    kind
+        What a column is, as column=number, category or text; may be given several times.
+    aspects
+        Only these, as in tails,groups; all if left out.
+    margin
+        The smallest loss worth naming, as in tails=0.9 or groups.share=0.8; may be given several times.
+    thresholds
+        A YAML file that says any of these: margins, fail_on, groups, target, text_column, kinds, aspects, rate, seed.
+    fail_on
+        Aspects in which a loss makes the exit code 1, as in tails,groups; any for all.
+    shares
+        For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25.
+    generations
+        The sets are generations, in order: when was each aspect first lost?
+    rate
+        False-discovery rate, 0.05 if left out.
+    seed
+        Of the random streams, 0 if left out.
+    most_columns
+        Columns looked at, 200 if left out.
+    most_seconds
+        Seconds after which no further aspect is begun; all if left out.
+    out
+        A folder for audit.json, report.html, audit.md and the records pointed at.
+    """
+    from outcross import auditing
+
+    flags = auditing.Flags(
+        groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
+        rate=rate, seed=seed, most_columns=most_columns, most_seconds=most_seconds,
+    )  # fmt: skip
+    sets = auditing.sets(synthetic, reference, holdout, before, after)
+    question, gates = auditing.asked(flags, thresholds)
+    made = auditing.audited(sets, question)
+    if out is not None:
+        auditing.write(made, out, generations)
+    if as_json:
+        _print_json(auditing.plain(made, generations))
+    elif not quiet:
+        auditing.show(made, generations, out)
+    auditing.check_gates(made, gates)
+
+
+@app.command
 def report(*results: Path, out: Path | None = None, as_json: Json = False) -> None:
     """Write any result as one HTML file that opens offline.
 
@@ -106,7 +194,8 @@ def show(what: str, as_json: Json = False) -> None:
 
     if not Path(what).is_dir():
         from outcross.arms import arms, resolved
-        from outcross.experiment import dump, load
+        from outcross.experiment import load
+        from outcross.plain_yaml import dump
 
         told = resolved(arms(load(what)))
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told), end="")

@@ -33,6 +33,7 @@ from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.estimate import Estimate, Reading
 from outcross.recipe import plain
+from outcross.whole import write_whole
 
 T = TypeVar("T")
 FORMAT = 1
@@ -191,7 +192,7 @@ class Ledger:
             return
         self.refresh()
         lines = [json.dumps(entry, sort_keys=True, separators=(",", ":")) for entry in sorted(self.entries.values(), key=_order)]
-        write_text(self.path, "".join(line + "\n" for line in lines))
+        write_whole(self.path, "".join(line + "\n" for line in lines))
         self._read_to = self.path.stat().st_size
         shutil.rmtree(self.folder / "steps" / ".locks", ignore_errors=True)
         for left in (self.folder / "steps").glob(".writing-*"):
@@ -352,21 +353,6 @@ def _read_back(place: Path, load: Callable[[], T]) -> T:
         ) from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all (temporary file, fsync, rename)."""
-    writing = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with writing.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(writing, path)
-    except OSError as error:
-        raise MachineGaveOut(f"{path} could not be written: {error.strerror}; free space and run again") from None
-    finally:
-        writing.unlink(missing_ok=True)
-
-
 def _digest(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _digest(one) for name, one in value.items()}
@@ -509,4 +495,4 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-__all__ = ["Ledger", "Step", "Steps", "Verb", "alone", "digest_of", "stream", "verb", "write_text"]
+__all__ = ["Ledger", "Step", "Steps", "Verb", "alone", "digest_of", "stream", "verb"]

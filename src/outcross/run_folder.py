@@ -20,9 +20,11 @@ from outcross import runtime
 from outcross.arms import Arm, arms, flatten, resolved
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import Reading
-from outcross.experiment import Experiment, dump, parse
-from outcross.ledger import Ledger, Step, alone, write_text
+from outcross.experiment import Experiment, parse
+from outcross.ledger import Ledger, Step, alone
+from outcross.plain_yaml import dump
 from outcross.recipe import kind, plain
+from outcross.whole import write_whole
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -121,8 +123,8 @@ def fill(
 
     with alone(folder):
         Ledger(folder).close()
-        write_text(folder / "experiment.yaml", dump(resolved(made)))
-        write_text(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
+        write_whole(folder / "experiment.yaml", dump(resolved(made)))
+        write_whole(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
         in_turns = where != runtime.Where() and made[0].experiment.store == "all"
         jobs = [Job(arm, folder, reuse, in_turns) for arm in made]
         try:
@@ -203,9 +205,9 @@ def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
 def _write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
     """Every table of a finished run."""
     readings = _write_readings(folder, made, ended)
-    _write(folder / "profile.parquet", _profiles(readings))
+    write_whole(folder / "profile.parquet", _profiles(readings))
     if (laws := _laws(made, readings)) is not None:
-        _write(folder / "laws.parquet", laws)
+        write_whole(folder / "laws.parquet", laws)
 
 
 def _write_readings(folder: Path, made: tuple[Arm, ...], ended: list[Ended], over: bool = False) -> Any:
@@ -226,7 +228,7 @@ def _write_readings(folder: Path, made: tuple[Arm, ...], ended: list[Ended], ove
             )
             tables[name] = table = polars.concat([kept, table])
         if len(table):
-            _write(folder / name, table)
+            write_whole(folder / name, table)
     return tables["readings.parquet"]
 
 
@@ -316,18 +318,6 @@ READINGS = {
     "value": float, "low": float, "high": float, "method": str, "n": int, "note": str,
 }  # fmt: skip
 SAMPLE_COLUMNS = {"arm": str, "seed": int, "generation": int, "prompt_id": int, "prompt": str, "text": str}
-
-
-def _write(path: Path, frame: Any) -> None:
-    """Write a table whole or not at all."""
-    writing = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        frame.write_parquet(writing)
-        os.replace(writing, path)
-    except OSError as error:
-        raise MachineGaveOut(f"{path} could not be written: {error}; free space and run again") from None
-    finally:
-        writing.unlink(missing_ok=True)
 
 
 def _difference(folder: Path, made: tuple[Arm, ...]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from outcross.report.numerals import duration, number, percent, times
 from outcross.report.profile import PAPER, profile_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.texts import excerpts, writers
+from outcross.whole import write_whole
 
 LIMIT = 1_000_000  # bytes
 ROWS = 6_000
@@ -85,9 +85,7 @@ def write(study: Study, path: str | Path) -> Path:
         allowance = allowance.less()
         page = render(study, allowance)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(page)
-    os.replace(part, path)
+    write_whole(path, page)
     return path
 
 

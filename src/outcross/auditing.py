@@ -1,0 +1,225 @@
+"""The command `audit`: from words on a command line to audits, and from audits to files and a screen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from outcross.aspects import ASPECTS
+from outcross.audit import Audit, audits
+from outcross.errors import BadInput, GateFailed
+from outcross.rankings import onsets, ranking
+from outcross.recipe import nearest
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says of how to look; None or empty where it says nothing."""
+
+    groups: str = ""
+    target: str | None = None
+    text_column: str | None = None
+    kinds: Sequence[str] | None = None
+    aspects: str = ""
+    margins: Sequence[str] | None = None
+    fail_on: str = ""
+    shares: str | None = None
+    rate: float | None = None
+    seed: int | None = None
+    most_columns: int | None = None
+    most_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Which data: sets to audit by name, and what they are held against."""
+
+    synthetic: Mapping[str, str]
+    reference: str
+    holdout: str | None
+
+
+def sets(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
+    """The data of an audit, or of what a filter did."""
+    if (before is None) != (after is None):
+        raise BadInput("--before and --after go together: what a filter was given, and what it let through")
+    if before is not None and after is not None:
+        if synthetic or reference is not None:
+            raise BadInput("--before and --after stand in for the sets and --reference; leave those out")
+        return Sets({_name(after): after}, before, holdout)
+    if not synthetic:
+        raise BadInput("audit needs data; write outcross audit SYNTHETIC --reference HUMAN")
+    if reference is None:
+        raise BadInput("audit needs human data to compare with; pass --reference HUMAN")
+    return Sets(_named(synthetic), reference, holdout)
+
+
+def _named(paths: Sequence[str]) -> dict[str, str]:
+    """Each set by the name of its file; by its path where two have the same."""
+    names = [_name(path) for path in paths]
+    told = {name if names.count(name) == 1 else path: path for name, path in zip(names, paths, strict=True)}
+    if len(told) < len(paths):
+        raise BadInput("a set is given twice; give each once")
+    return told
+
+
+def _name(path: str) -> str:
+    name = Path(path).name
+    for suffix in (".gz", ".zst"):
+        name = name.removesuffix(suffix)
+    return Path(name).stem or path
+
+
+def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The question and the gates: a file of thresholds, and over it what the command line says."""
+    told = {} if thresholds is None else _thresholds(thresholds)
+    said = {field.name: getattr(flags, field.name) for field in fields(flags) if getattr(flags, field.name) not in (None, "", [])}
+    said |= {key: _words(said[key]) for key in ("groups", "aspects", "fail_on") if key in said}
+    said |= {"kinds": _pairs(said["kinds"], "--kind")} if "kinds" in said else {}
+    said |= {"margins": {name: _number(name, value) for name, value in _pairs(said["margins"], "--margin").items()}} if "margins" in said else {}
+    for key in ("kinds", "margins"):
+        if key in said and key in told:
+            said[key] = {**told[key], **said[key]}
+    told |= said
+    gates = tuple(told.pop("fail_on", ()))
+    for gate in gates:
+        if gate != "any" and gate not in ASPECTS:
+            raise BadInput(f"--fail-on {gate!r} is no aspect{nearest(gate, ASPECTS)}; known: any, {', '.join(ASPECTS)}")
+    if "shares" in told:
+        told["aspects"] = _with_shares(told)
+    return told, gates
+
+
+def _thresholds(path: Path) -> dict[str, Any]:
+    from outcross.experiment import parse
+    from outcross.files import read_small
+
+    told = parse(read_small(path), str(path), "thresholds")
+    known = [field.name for field in fields(Flags)]
+    for key, value in told.items():
+        if key not in known:
+            raise BadInput(f"{path}: {key!r} is not known{nearest(key, known)}; known: {', '.join(known)}")
+        if key in ("kinds", "margins") and not isinstance(value, dict):
+            raise BadInput(f"{path}: {key} must be a mapping, got {value!r:.80}")
+        if key in ("groups", "aspects", "fail_on"):
+            told[key] = _words(value)
+    return told
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    raise BadInput(f"a list of names must be written as a,b or [a, b], got {value!r:.80}")
+
+
+def _pairs(words: Sequence[str], flag: str) -> dict[str, str]:
+    told = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        if not equals or not name or not value:
+            raise BadInput(f"{flag} must be written as name=value, got {word!r:.80}")
+        told[name] = value
+    return told
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadInput(f"--margin {name} must be a number, got {value!r:.80}")
+    return number
+
+
+def _with_shares(told: dict[str, Any]) -> tuple[Any, ...]:
+    """The aspects, `use` among them looking at these shares."""
+    shares = _steps(told.pop("shares"))
+    names = told.get("aspects") or tuple(ASPECTS)
+    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in names)
+
+
+def _steps(words: Any) -> list[float]:
+    """first:last:step as numbers, the last among them.
+
+    >>> _steps("0:1:0.25")
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    try:
+        first, last, step = map(float, str(words).split(":"))
+        count = int(round((last - first) / step, 9)) + 1
+    except (ValueError, ZeroDivisionError, OverflowError):
+        count = first = step = 0
+    if not 1 < count <= 50 or first < 0:
+        raise BadInput(f"--shares must be first:last:step with 2 to 50 steps, as in 0:2:0.25, got {words!r:.80}")
+    return [round(first + i * step, 9) for i in range(count)]
+
+
+def audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:
+    """The audit of every set."""
+    return audits(data.synthetic, reference=data.reference, holdout=data.holdout, **question)
+
+
+def plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
+    """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
+    if len(made) == 1:
+        return made[0].plain()
+    told: dict[str, Any] = {"schema": 1, "audits": [audit.plain() for audit in made], "ranking": [vars(place) for place in ranking(made)]}
+    if are_generations:
+        told["onsets"] = [
+            {"aspect": one.aspect, "generation": one.generation, "name": one.name, "code": one.check.code if one.check else None} for one in onsets(made)
+        ]
+    return told
+
+
+def write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
+    """audit.json, audit.md, report.html and the records pointed at, each whole or not at all."""
+    from outcross.files import write_whole
+    from outcross.report.audits import page
+    from outcross.sentences import markdown
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "audit.json", json.dumps(plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n")
+    write_whole(out / "audit.md", "\n".join(map(markdown, made)))
+    for audit in made:
+        for side, frame in audit.pointed.items():
+            name = f"{side}-records.parquet" if len(made) == 1 else f"{_file(audit.name)}-{side}-records.parquet"
+            write_whole(out / name, frame)
+    write_whole(out / "report.html", page(made, are_generations))
+
+
+def _file(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:80]
+
+
+def show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> None:
+    """One screen: what is lost first."""
+    from outcross.screens import print_audit, print_onsets, print_ranking
+
+    if len(made) == 1:
+        print_audit(made[0])
+    else:
+        print_ranking(made)
+        if are_generations:
+            print_onsets(onsets(made), len(made))
+    if out is not None:
+        print_line(f"report: {out / 'report.html'}")
+
+
+def print_line(text: str) -> None:
+    from outcross.screens import console
+
+    console().print(text, markup=False, highlight=False)
+
+
+def check_gates(made: Sequence[Audit], gates: Sequence[str]) -> None:
+    """GateFailed where something is lost in an aspect that was named."""
+    failed = [f"{audit.name} {aspect}" for audit in made for aspect in audit.lost if aspect in gates or "any" in gates]
+    if failed:
+        raise GateFailed(f"lost: {', '.join(failed)} (--fail-on {','.join(gates)})")
