@@ -71,7 +71,16 @@ def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
     for check in checks:
         where = " ".join(filter(None, (check.column, check.at, f"[{check.group}]" if check.group else "")))
         value = f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
-        yield check.verdict, check.code, title(check), where, value, written(check.real_vs_real), written(check.margin), f"{check.n or 0:,}"
+        yield (
+            check.verdict,
+            check.code,
+            title(check),
+            where,
+            value,
+            written(check.real_vs_real),
+            written(check.margin),
+            f"{check.n or 0:,}",
+        )
 
 
 HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real", "margin", "n")
@@ -83,8 +92,12 @@ def markdown(audit: Audit) -> str:
     lines = [f"### Outcross audit: {_cell(audit.name)}", "", _cell(audit.summary), ""]
     if told:
         lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(told)), ""]
-    counts = ", ".join(f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable"))
-    lines += [f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."]
+    counts = ", ".join(
+        f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable")
+    )
+    lines += [
+        f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."
+    ]
     return "\n".join([*lines, *(f"- {_cell(note)}" for note in audit.notes)]) + "\n"
 
 

@@ -165,7 +165,8 @@ class Beyond:
 
     def result(self) -> dict[str, Tails]:
         return {
-            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column]) for column in self.columns
+            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column])
+            for column in self.columns
         }
 
 

@@ -118,7 +118,9 @@ def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
     low, high = np.quantile(quotients, [0.025, 0.975])
     reach = error * max(-low, 1.96), error * max(high, 1.96)
     null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
-    ratio = Estimate(math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n))
+    ratio = Estimate(
+        math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
+    )
     return ratio, Null(null.p, math.exp(null.floor * error), math.exp(null.typical * error), null.method)
 
 
@@ -128,8 +130,8 @@ def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Gener
     powers = _powers(np.concatenate([synthetic, reference]))
     sums = permuted_sums(powers, len(synthetic), rng)
     with np.errstate(divide="ignore", invalid="ignore"):
-        (n, v, k), (m, w, l) = _moments(sums, columns), _moments(powers.sum(axis=0) - sums, columns)
-        return np.log(v / w) / np.sqrt((k - 1) / n + (l - 1) / m)
+        (n, v, k), (m, w, j) = _moments(sums, columns), _moments(powers.sum(axis=0) - sums, columns)
+        return np.log(v / w) / np.sqrt((k - 1) / n + (j - 1) / m)
 
 
 def _powers(values: np.ndarray) -> np.ndarray:
@@ -190,7 +192,9 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     difference = math.log(ratio / human)
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(difference, draws, "smaller", "permutation")
-    estimate = Estimate(math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n)
+    estimate = Estimate(
+        math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n
+    )
     return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
@@ -224,7 +228,11 @@ def principal(compared: Compared, most: int, rng: np.random.Generator) -> tuple[
     values, vectors = np.linalg.eigh(both)
     order = [i for i in np.argsort(values)[::-1][:most] if values[i] > 1e-9]
     vectors = vectors[:, order]
-    return [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)], synthetic @ vectors, reference @ vectors
+    return (
+        [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)],
+        synthetic @ vectors,
+        reference @ vectors,
+    )
 
 
 def _points(compared: Compared) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -232,8 +240,10 @@ def _points(compared: Compared) -> tuple[list[str], np.ndarray, np.ndarray]:
     if vectors := compared.reference.of_kind("vector"):
         synthetic, reference = (side.frame[vectors[0]].to_numpy().reshape(side.frame.height, -1).astype(float) for side in sides)
         return [f"{vectors[0]} {i}" for i in range(reference.shape[1])], synthetic, reference
-    columns = [column for column in compared.reference.of_kind("number")]
-    return columns, *(np.column_stack([side.numbers(column) for column in columns]) if columns else np.empty((0, 0)) for side in sides)
+    columns = compared.reference.of_kind("number")
+    return columns, *(
+        np.column_stack([side.numbers(column) for column in columns]) if columns else np.empty((0, 0)) for side in sides
+    )
 
 
 def _named(what: str, names: list[str], vector: np.ndarray) -> str:
