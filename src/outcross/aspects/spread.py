@@ -16,6 +16,7 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
 from outcross.sketches import Moments
+from outcross.tables import Table
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
@@ -64,8 +65,8 @@ class Spread(Aspect):
         yield from variances(compared, rng)
         places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
         for column in compared.reference.of_kind("number"):
-            values = compared.synthetic.numbers(column), compared.reference.numbers(column)
-            yield found("interquartile_range", column, "", lambda values=values: _range_ratio(*map(_there, values), places))
+            one, two = (_there(side.numbers(column)) for side in (compared.synthetic, compared.reference))
+            yield found("interquartile_range", column, "", lambda one=one, two=two: _range_ratio(one, two, places))
         yield from self._along_directions(compared, rng)
 
     def _along_directions(self, compared: Compared, rng: np.random.Generator):
@@ -84,8 +85,13 @@ def variances(compared: Compared, rng: np.random.Generator, check: str = "varian
     if not columns:
         yield Finding(check, "", group, None, None, "no column of numbers")
         return
-    frames = [np.column_stack([side.numbers(column) for column in columns]) for side in (compared.synthetic, compared.reference)]
-    yield from _compared(check, columns, *frames, compared.counted.get("moments"), rng, group)
+    counted = compared.counted.get("moments")
+    yield from _compared(check, columns, _numbers(compared.synthetic), _numbers(compared.reference), counted, rng, group)
+
+
+def _numbers(side: Table) -> np.ndarray:
+    """The columns of numbers of a table side by side, (rows, columns)."""
+    return np.column_stack([side.numbers(column) for column in side.of_kind("number")])
 
 
 def _compared(check, columns, synthetic, reference, counted, rng, group=""):
@@ -241,9 +247,9 @@ def _points(compared: Compared) -> tuple[list[str], np.ndarray, np.ndarray]:
         synthetic, reference = (side.frame[vectors[0]].to_numpy().reshape(side.frame.height, -1).astype(float) for side in sides)
         return [f"{vectors[0]} {i}" for i in range(reference.shape[1])], synthetic, reference
     columns = compared.reference.of_kind("number")
-    return columns, *(
-        np.column_stack([side.numbers(column) for column in columns]) if columns else np.empty((0, 0)) for side in sides
-    )
+    if not columns:
+        raise NotApplicable("no column of numbers")
+    return columns, _numbers(compared.synthetic), _numbers(compared.reference)
 
 
 def _named(what: str, names: list[str], vector: np.ndarray) -> str:

@@ -81,8 +81,8 @@ class Tails(Aspect):
         for column in compared.reference.of_kind("number"):
             yield from self._numbers(compared, column)
         for column in compared.reference.of_kind("category"):
-            tallies = tuple(_shares(told, column) for told in compared.counted[f"tally {column}"])
-            yield from self._categories(column, *tallies, rng)
+            synthetic, reference = (_shares(told, column) for told in compared.counted[f"tally {column}"])
+            yield from self._categories(column, synthetic, reference, rng)
 
     def _numbers(self, compared: Compared, column: str) -> Iterator[Finding]:
         values = [
