@@ -150,17 +150,19 @@ def as_category(values: polars.Series) -> polars.Series:
         values = _finite(values.cast(pl.Float64)).cast(pl.String)
     elif dtype.is_nested() or dtype in (pl.Binary, pl.Object):
         return pl.Series(values.name, [None] * len(values), dtype=pl.String)
-    text = (
-        values.cast(pl.String).str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1").str.replace(r"^(?i)(true|false)$", "$1")
-    )
-    return _lower_truth(text).set(text == "", None)
+    text = values.cast(pl.String)
+    written = text.unique(maintain_order=True)  # what to write is found once for each, since categories are few
+    plain = _plain(written)
+    return text if written.equals(plain, null_equal=True) else text.replace_strict(written, plain, return_dtype=pl.String)
 
 
-def _lower_truth(text: polars.Series) -> polars.Series:
+def _plain(text: polars.Series) -> polars.Series:
     import polars as pl
 
-    lower = text.str.to_lowercase()
-    return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower).otherwise(text)).to_series().alias(text.name)
+    stripped = text.str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1")
+    lower = stripped.str.to_lowercase()
+    is_truth = lower.is_in(["true", "false"])
+    return pl.select(pl.when(is_truth).then(lower).when(stripped != "").then(stripped)).to_series().alias(text.name)
 
 
 def as_text(values: polars.Series) -> polars.Series:
