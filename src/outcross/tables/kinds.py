@@ -64,8 +64,11 @@ def infer(values: polars.Series) -> tuple[Kind | None, str]:
         return _strings(held.cast(pl.String))
     if _inner(dtype) is not None:
         lengths = _lists(held).list.len()
-        one_length = lengths.min() == lengths.max() and lengths.min() != 0
-        return ("vector" if one_length else "series"), ""
+        if lengths.max() == 0:
+            return None, "holds empty lists"
+        if lengths.min() == lengths.max():
+            return "vector", ""
+        return (None, "holds lists of lists of several lengths") if dtype.inner.is_nested() else ("series", "")  # type: ignore[union-attr]
     return None, f"holds {dtype}, which is neither a value nor a list of numbers"
 
 
@@ -244,25 +247,26 @@ def width(values: polars.Series) -> int:
 
 
 def _inner(dtype: polars.DataType) -> polars.DataType | None:
-    """The type of the numbers in lists (or in arrays of any shape) of them; None for another type."""
+    """The type of the numbers in lists or arrays of any depth; None for another type."""
     import polars as pl
 
     inner = dtype
-    if isinstance(inner, pl.Array):
-        while isinstance(inner, pl.Array):
-            inner = inner.inner
-    elif isinstance(inner, pl.List):
+    while isinstance(inner, pl.Array | pl.List):
         inner = inner.inner
     return inner if inner is not dtype and (inner.is_numeric() or inner in (pl.Boolean, pl.Null)) else None  # type: ignore[return-value, union-attr]
 
 
 def _lists(values: polars.Series) -> polars.Series:
-    """Lists, or arrays of any shape (flattened), as lists."""
+    """Lists or arrays of any shape, flattened to lists of numbers."""
     import polars as pl
 
-    if not isinstance(values.dtype, pl.Array):
-        return values
-    return values.reshape((len(values), -1)).arr.to_list() if len(values.dtype.shape) > 1 else values.arr.to_list()
+    if isinstance(values.dtype, pl.Array):
+        return _lists(values.arr.to_list())
+    if isinstance(values.dtype.inner, pl.Array):  # type: ignore[attr-defined]
+        return _lists(values.list.eval(pl.element().arr.to_list()))
+    if isinstance(values.dtype.inner, pl.List):  # type: ignore[attr-defined]
+        return _lists(values.list.eval(pl.element().explode()))
+    return values
 
 
 def _finite(numbers: polars.Series) -> polars.Series:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import json
+import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +41,8 @@ class Source:
     columns: tuple[str, ...]
     batches: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]
     notes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Columns that are text by the format."""
 
 
 def read(data: Any) -> Source:
@@ -44,14 +50,23 @@ def read(data: Any) -> Source:
     import polars as pl
 
     if isinstance(data, str | Path):
-        return _joined([_file(path) for path in _paths(str(data))], str(data))
+        paths = _paths(str(data))
+        return _joined([_file(path) for path in paths], paths[0].name if len(paths) == 1 else str(data))
     if isinstance(data, pl.DataFrame):
         return _held(data)
     if isinstance(data, pl.LazyFrame):
-        return _lazy(data, "LazyFrame")
+        return _guarded(
+            lambda: _lazy(data, "LazyFrame"), lambda error: BadInput(f"the LazyFrame cannot be read: {_first_line(error)}")
+        )
     if isinstance(data, np.ndarray):
         return _held(_from_array(data, "the array"))
+    if hasattr(data, "to_frame") and not hasattr(data, "columns"):
+        return read(data.to_frame())  # one column of polars or pandas
     if isinstance(data, Mapping):
+        if splits := [name for name, split in data.items() if hasattr(split, "select_columns")]:
+            raise BadInput(
+                f"{type(data).__name__} holds several tables ({', '.join(splits)}); give one of them: data[{splits[0]!r}]"
+            )
         return _held(_from_columns(data, "the mapping"))
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return _from_pandas(data)
@@ -73,6 +88,8 @@ def read(data: Any) -> Source:
 def _paths(given: str) -> list[Path]:
     """The files that a path, a folder or a glob names, in the order of their names."""
     path = Path(given)
+    if not given.strip():
+        raise BadInput("an empty path names no file; give the path of a table")
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.is_file() and _suffix(file)[0] in (*TABULAR, *ARRAYS))
         if found:
@@ -100,7 +117,7 @@ def _suffix(path: Path) -> tuple[str, str]:
 def _joined(sources: Sequence[Source], name: str) -> Source:
     """Shards one after another; a column that one of them has not is missing there."""
     if len(sources) == 1:
-        return sources[0]
+        return replace(sources[0], name=name)
     columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
     lacking = [
         f"{source.name} has no column {', '.join(map(repr, missing[:5]))}: missing there"
@@ -112,7 +129,8 @@ def _joined(sources: Sequence[Source], name: str) -> Source:
         for source in sources:
             yield from source.batches(None if wanted is None else [column for column in wanted if column in source.columns])
 
-    return Source(name, columns, batches, tuple(dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])))
+    notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
+    return Source(name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts)))
 
 
 def _held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> Source:
@@ -153,45 +171,50 @@ def _file(path: Path) -> Source:
     scan = {".parquet": _parquet, ".txt": _text}.get(
         held, _lines if held in (".jsonl", ".ndjson") else partial(_delimited, held=held)
     )
+    source = _guarded(lambda: scan(path), partial(_refusal, path))
+    if held not in (".csv", ".tsv", ".txt"):
+        return source
+    strange = "".join(source.columns)
+    if "\0" in strange or ("\ufffd" in strange and _undecodable(path, packed)):
+        raise _refusal(path, ValueError("a zero byte in its header"))
+    return replace(source, batches=lambda wanted: (_without_zero_byte(batch, path) for batch in source.batches(wanted)))
+
+
+def _guarded(make: Callable[[], Source], refusal: Callable[[BaseException], Exception]) -> Source:
+    """A source whose reader's errors, now and later, are refusals in one line."""
     try:
-        return _checked(scan(path), path)
+        source = make()
     except BadInput:
         raise
     except Exception as error:
-        raise _refusal(path, error) from None
-
-
-def _checked(source: Source, path: Path) -> Source:
-    """The same, where an error of the reader is a refusal in one line, and text that is not UTF-8 one too."""
+        raise refusal(error) from None
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        from polars.exceptions import PanicException
+
         try:
-            for batch in source.batches(wanted):
-                if _suffix(path)[0] in (".csv", ".tsv", ".txt"):
-                    _no_zero_byte(batch, path)
-                yield batch
+            yield from source.batches(wanted)
         except BadInput:
             raise
-        except Exception as error:
-            raise _refusal(path, error) from None
+        except (Exception, PanicException) as error:  # a panic of polars is no Exception
+            raise refusal(error) from None
 
-    if any("\ufffd" in column or "\0" in column for column in source.columns):
-        raise _refusal(path, ValueError("its column names are not UTF-8"))
-    return Source(str(path), source.columns, batches, source.notes)
+    return replace(source, batches=batches)
 
 
-def _no_zero_byte(batch: polars.DataFrame, path: Path) -> None:
+def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
     import polars as pl
 
     for column in batch.select(pl.col(pl.String)):
         if column.str.contains("\0", literal=True).any():
             raise BadInput(f"{path} is not text (a zero byte in column {column.name!r}); give a text file, in UTF-8")
+    return batch
 
 
-def _refusal(path: Path, error: Exception) -> Exception:
+def _refusal(path: Path, error: BaseException) -> Exception:
     """What to say of a file that cannot be read."""
     held, packed = _suffix(path)
-    said = " ".join(str(error).split())
+    said = _first_line(error)
     if isinstance(error, FileNotFoundError):
         return BadInput(f"no file {path}; check the path")
     if isinstance(error, OSError) and packed:
@@ -206,25 +229,52 @@ def _refusal(path: Path, error: Exception) -> Exception:
         return BadInput(
             f"{path} has a line with more fields than its header; quote fields that hold the separator, or mend the line"
         )
-    return BadInput(f"{path} is not a whole {held} file: {said[:160]}; fetch or write it again")
+    if held in (".jsonl", ".ndjson") and (found := _broken_line(path, packed)):
+        return BadInput(f"{path} is not JSON of one record a line: {found}; mend it, or write the file again")
+    return BadInput(f"{path} is not a whole {held} file: {said}; fetch or write it again")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:160]
+
+
+def _broken_line(path: Path, packed: str) -> str:
+    """The first line that is no JSON record, and why; nothing where there is none, or it cannot be unpacked here."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number (write null)")
+
+    if packed == ".zst":
+        return ""
+    with gzip.open(path) if packed else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.startswith(codecs.BOM_UTF8):
+                return "it opens with a byte order mark (remove the first three bytes)"
+            try:
+                if line.strip() and not isinstance(json.loads(line, parse_constant=refuse), dict):
+                    return f"line {number} is no record in braces"
+            except (ValueError, RecursionError) as error:
+                return f"line {number}: {_first_line(error)}"
+    return ""
 
 
 def _undecodable(path: Path, packed: str) -> str:
     """Where a file stops being UTF-8: the byte and the line; nothing where it does not, or cannot be unpacked here."""
-    import codecs
-
-    decoder, bytes_before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
     if packed == ".zst":
         return ""
-    with gzip.open(path) if packed else path.open("rb") as file:
-        while block := file.read(1 << 20):
-            waiting = len(decoder.getstate()[0])
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                at = bytes_before - waiting + error.start
-                return f"byte {at}, line {line + block[: max(0, error.start - waiting)].count(10)}"
-            bytes_before, line = bytes_before + len(block), line + block.count(10)
+    decoder, before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            while block := file.read(1 << 20):
+                waiting = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    at = max(0, error.start - waiting)
+                    return f"byte {before + error.start - waiting}, line {line + block[:at].count(10)}"
+                before, line = before + len(block), line + block.count(10)
+    except (OSError, EOFError, zlib.error):
+        return ""
     return ""
 
 
@@ -279,12 +329,12 @@ def _text(path: Path) -> Source:
     import polars as pl
 
     query = pl.scan_lines(path, name="text", glob=False)
-    first = next(iter(query.collect_batches(chunk_size=BATCH)), pl.DataFrame({"text": []}, schema={"text": pl.String}))
+    first = next(iter(query.collect_batches(chunk_size=BATCH, lazy=True)), pl.DataFrame({"text": []}, schema={"text": pl.String}))
     if ((first["text"].str.strip_chars() == "").mean() or 0.0) < PARAGRAPHS:  # type: ignore[operator]
-        return _lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
-    return Source(
-        str(path), ("text",), lambda wanted: _paragraphs(query.collect_batches(chunk_size=BATCH)), ("a paragraph a record",)
-    )
+        lines = _lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
+        return replace(lines, texts=("text",))
+    paragraphs = partial(query.collect_batches, chunk_size=BATCH, lazy=True)
+    return Source(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
 
 
 def _paragraphs(batches: Iterator[polars.DataFrame]) -> Iterator[polars.DataFrame]:
@@ -366,8 +416,8 @@ def _from_array(array: np.ndarray, what: str) -> polars.DataFrame:
 
     if array.dtype.kind not in "fiub" or array.ndim == 0:
         raise BadInput(f"{what} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
-    if array.ndim <= 2 and array[:1].size <= WIDEST:
-        columns = array.reshape(len(array), -1)
+    if array.ndim <= 2 and math.prod(array.shape[1:]) <= WIDEST:
+        columns = array.reshape(len(array), math.prod(array.shape[1:]))  # (n, d)
         return pl.DataFrame({f"x{i}": np.ascontiguousarray(columns[:, i]) for i in range(columns.shape[1])})
     return pl.DataFrame({"vector": _vectors(array)})
 
@@ -375,7 +425,7 @@ def _from_array(array: np.ndarray, what: str) -> polars.DataFrame:
 def _vectors(array: np.ndarray) -> polars.Series:
     import polars as pl
 
-    flat = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)  # (n, d)
+    flat = np.ascontiguousarray(array.reshape(len(array), math.prod(array.shape[1:])), dtype=np.float32)  # (n, d)
     return pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1])) if flat.size else pl.Series([], dtype=pl.Array(pl.Float32, 1))
 
 
@@ -420,4 +470,4 @@ def _from_hugging_face(data: Any) -> Source:
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (data if wanted is None else data.select_columns(list(wanted))).to_polars(batch_size=BATCH, batched=True)
 
-    return Source("Dataset", tuple(data.column_names), batches)
+    return Source("Dataset", tuple(data.column_names or ()), batches)
