@@ -28,6 +28,8 @@ NEARLY_ALL = 0.95
 """Share of strings that are numbers (or dates) from which the others are codes for a missing value."""
 CODES = 3
 """Distinct codes for a missing value, at most, among strings that are nearly all numbers."""
+LED_BY_ZERO = 0.01
+"""Share of strings that a needless zero leads ("01301") from which they are codes, not numbers."""
 MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "none", "null", "missing", "unknown", "inf", "-inf"])
 """Strings that stand for a missing value among numbers, in any share and any case."""
 MANY = 100_000
@@ -41,7 +43,7 @@ def infer(values: polars.Series) -> tuple[Kind | None, str]:
     - Fractions are numbers. Whole numbers (as integers, or as floats where some are missing) are a category where they are few
       (at most 20 distinct, each five times on average), else numbers. So ages, incomes and most counts are numbers; codes of sex
       or race, ranks, and counts that hardly vary are categories; codes of many values (industry, postal) look like numbers
-      and must be overridden, unless a zero leads one of them ("01301").
+      and must be overridden, unless a zero leads some of them ("01301").
     - Strings that are all numbers but for the usual signs of a missing value ("?", "N", "NA", ""), or for three codes in one
       value of twenty, are read as numbers; likewise ISO dates. Other strings are text where they have five words on average
       and most are distinct, else a category ("?" is one of them: that a value is unknown is a value).
@@ -85,7 +87,7 @@ def _strings(held: polars.Series) -> tuple[Kind | None, str]:
     values = values.filter(values != "")
     if values.is_empty():
         return None, "holds no value"
-    if not values.str.contains(r"^[+-]?0[0-9]").any():
+    if values.str.contains(r"^[+-]?0[0-9]").mean() < LED_BY_ZERO:  # type: ignore[operator]
         for parse, kind_of, note in (
             (_parsed_number, _numbers, ""),
             (_parsed_day, lambda days, held: "number", "dates as days since 1970"),

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import polars
 
 BATCH = 100_000
-"""Rows in a batch."""
+"""Rows in a batch, at most."""
+BYTES = 1 << 26
+"""Bytes of a batch as read, about, where its rows are long."""
 WIDEST = 64
 """Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
 PARAGRAPHS = 0.02
@@ -59,7 +61,7 @@ def read(data: Any) -> Source:
             lambda: _lazy(data, "LazyFrame"), lambda error: BadInput(f"the LazyFrame cannot be read: {_first_line(error)}")
         )
     if isinstance(data, np.ndarray):
-        return _held(_from_array(data, "the array"))
+        return _array(data, "")
     if hasattr(data, "to_frame") and not hasattr(data, "columns"):
         return read(data.to_frame())  # one column of polars or pandas
     if isinstance(data, Mapping):
@@ -127,7 +129,8 @@ def _joined(sources: Sequence[Source], name: str) -> Source:
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         for source in sources:
-            yield from source.batches(None if wanted is None else [column for column in wanted if column in source.columns])
+            held = [column for column in source.columns if wanted is None or column in wanted]
+            yield from source.batches(held or source.columns[:1])  # rows without any of them count too
 
     notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
     return Source(name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts)))
@@ -146,20 +149,26 @@ def _lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Sour
     """Records that polars reads as they are asked for."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
-        return iter((query if wanted is None else query.select(wanted)).collect_batches(chunk_size=BATCH, lazy=True))
+        asked = query if wanted is None else query.select(wanted)
+        first = asked.head(1_000).collect()
+        return iter(asked.collect_batches(chunk_size=_rows(first.estimated_size() / max(first.height, 1)), lazy=True))
 
     return Source(name, tuple(query.collect_schema().names()), batches, tuple(notes))
+
+
+def _rows(width: float) -> int:
+    """Rows in a batch, of so many bytes each."""
+    return int(min(BATCH, max(1.0, BYTES / max(width, 1.0))))
 
 
 def _file(path: Path) -> Source:
     held, packed = _suffix(path)
     if path.is_dir():
-        return _held(_pictures(path), str(path))
+        return _pictures(path)
     if not path.exists():
         raise BadInput(f"no file {path}; check the path")
     if held in ARRAYS or (held == ".json"):
-        readers = {".npy": _numpy, ".npz": _numpy, ".idx": _idx, ".json": _json}
-        return _held(readers[held](path, packed), str(path))
+        return {".npy": _numpy, ".npz": _numpy, ".idx": _idx, ".json": _json}[held](path, packed)
     if held not in TABULAR:
         raise BadInput(
             f"{path} is none of {', '.join(TABULAR + ARRAYS)} (also .gz, .zst); rename it, or read it yourself and pass a frame"
@@ -303,10 +312,11 @@ def _delimited(path: Path, held: str) -> Source:
 def _lines(path: Path) -> Source:
     import polars as pl
 
-    return _lazy(pl.scan_ndjson(path, infer_schema_length=None), str(path))
+    schema = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()  # of all lines, once
+    return _lazy(pl.scan_ndjson(path, schema=schema), str(path))
 
 
-def _json(path: Path, packed: str) -> polars.DataFrame:
+def _json(path: Path, packed: str) -> Source:
     """A list of records, or one record a line."""
     import polars as pl
 
@@ -316,10 +326,10 @@ def _json(path: Path, packed: str) -> polars.DataFrame:
         raise BadInput(f"{path} must be unpacked first (zstd -d); .jsonl.zst is read as it is")
     content = read_bytes(path)
     try:
-        return pl.read_json(io.BytesIO(content), infer_schema_length=None)
+        return _held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
     except Exception as error:
         try:
-            return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
+            return _held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
         except Exception:
             raise _refusal(path, error) from None
 
@@ -356,17 +366,19 @@ def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
     return whole.select("text")
 
 
-def _numpy(path: Path, packed: str) -> polars.DataFrame:
+def _numpy(path: Path, packed: str) -> Source:
     """The array of a .npy file, or each array of a .npz file as a column of its name."""
     from outcross.files import load_arrays
 
     if packed:
         raise BadInput(f"{path} must be unpacked first ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     arrays = load_arrays(path)
-    return _from_array(next(iter(arrays.values())), str(path)) if len(arrays) == 1 else _from_columns(arrays, str(path))
+    return (
+        _array(next(iter(arrays.values())), str(path)) if len(arrays) == 1 else _held(_from_columns(arrays, str(path)), str(path))
+    )
 
 
-def _idx(path: Path, packed: str) -> polars.DataFrame:
+def _idx(path: Path, packed: str) -> Source:
     """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
     from outcross.files import read_bytes
 
@@ -386,10 +398,10 @@ def _idx(path: Path, packed: str) -> polars.DataFrame:
     )
     if values is None or values.size != np.prod([*map(int, shape)], dtype=object):
         raise BadInput(f"{path} is cut off: {len(content) - header} bytes of values for the shape {shape}; fetch it again")
-    return _from_array(values.astype(values.dtype.newbyteorder("=")).reshape(shape), str(path))
+    return _array(values.astype(values.dtype.newbyteorder("=")).reshape(shape), str(path))
 
 
-def _pictures(folder: Path) -> polars.DataFrame:
+def _pictures(folder: Path) -> Source:
     """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
     try:
         from PIL import Image
@@ -407,19 +419,32 @@ def _pictures(folder: Path) -> polars.DataFrame:
             raise BadInput(
                 f"{path} is of shape {pictures[-1].shape}, {paths[0].name} of {pictures[0].shape}; make them of one size and mode"
             )
-    return _from_array(np.stack(pictures), str(folder))
+    return _array(np.stack(pictures), str(folder))
 
 
-def _from_array(array: np.ndarray, what: str) -> polars.DataFrame:
+def _array(array: np.ndarray, name: str) -> Source:
     """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
     import polars as pl
 
     if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise BadInput(f"{what} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
-    if array.ndim <= 2 and math.prod(array.shape[1:]) <= WIDEST:
-        columns = array.reshape(len(array), math.prod(array.shape[1:]))  # (n, d)
-        return pl.DataFrame({f"x{i}": np.ascontiguousarray(columns[:, i]) for i in range(columns.shape[1])})
-    return pl.DataFrame({"vector": _vectors(array)})
+        raise BadInput(f"{name or 'the array'} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
+    width = math.prod(array.shape[1:])
+    is_wide = array.ndim > 2 or width > WIDEST
+    columns = ["vector"] if is_wide else [f"x{i}" for i in range(width)]
+
+    def frame(rows: np.ndarray) -> polars.DataFrame:
+        if is_wide:
+            return pl.DataFrame({"vector": _vectors(rows)})
+        flat = rows.reshape(len(rows), width)  # (n, d)
+        return pl.DataFrame({column: np.ascontiguousarray(flat[:, i]) for i, column in enumerate(columns)})
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        step = _rows(4 * width)
+        for start in range(0, len(array) if width else 0, step):
+            batch = frame(array[start : start + step])
+            yield batch if wanted is None else batch.select(wanted)
+
+    return Source(name, tuple(columns), batches)
 
 
 def _vectors(array: np.ndarray) -> polars.Series:
