@@ -198,7 +198,8 @@ def audit(data: Any, *, reference: Any, holdout: Any = None, name: str = "", **q
 def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **question: Any) -> list[Audit]:
     """An audit of each of several sets against one reference, which is read once."""
     asked = asked_for(**question)
-    kinds: dict[str, Kind] = {**{group: "category" for group in asked.groups}, **asked.kinds}
+    category: Kind = "category"
+    kinds = dict.fromkeys(asked.groups, category) | dict(asked.kinds)
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     human = table(reference, "reference", kinds=kinds)
