@@ -99,6 +99,10 @@ class Experiment:
             raise ValueError("metrics names one metric twice; leave one out")
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
+        if self.human.records == "moments" and not self.policy.takes_whole:
+            raise ValueError(
+                f"policy {kind(self.policy)} takes or weighs records one by one, and human.records is moments; write human.records: points"
+            )
         self._fits_a_machine()
         return self
 

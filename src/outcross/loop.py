@@ -57,13 +57,14 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content()),
     )
     base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
-    pool = Pool((_named(human).training,))
+    pool, spent = Pool((_named(human).training,)), 0
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, experiment, g))
+        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, spent))
         model = do(
             train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human
         )
+        spent += experiment.policy.fresh_rows(experiment.records(g - 1)) if g else 0
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, pool, human), model, draw, g)
         kept = drawn
@@ -139,9 +140,8 @@ def _named(human: Made[Human]) -> Human:
     return human.value.named(human.digest)
 
 
-def _unspent(human: Made[Human], experiment: Experiment, g: int) -> Made[Human]:
-    """The human data without the fresh records that generations 1 … g - 1 have used."""
-    spent = sum(experiment.policy.fresh_rows(experiment.records(before)) for before in range(g - 1)) if g else 0
+def _unspent(human: Made[Human], spent: int) -> Made[Human]:
+    """The human data without the fresh records that earlier generations have used."""
     return Made(human.digest, human.size, lambda: replace(_named(human), spent=spent))
 
 
