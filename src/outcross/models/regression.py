@@ -68,10 +68,13 @@ class LinearModel:
         """Rows (x, y), (chains…, n, d + 1)."""
         if draw.cuts:
             raise BadInput("top_k and top_p cut lists of outcomes, a regression has none; leave them out")
-        x = self._designed(draw.records, prompts, rng)
-        spread = np.sqrt(draw.temperature) * self.noise[..., None]
-        y = predicted(x, self.coefficients) + spread * rng.standard_normal(x.shape[:-1])
-        return Vectors(np.concatenate([x, y[..., None]], axis=-1))
+        *chains, d = self.coefficients.shape
+        rows = np.empty((*chains, draw.records, d + 1))
+        rows[..., :-1] = self._designed(draw.records, prompts, rng)
+        noise = rng.standard_normal(rows.shape[:-1])
+        noise *= np.sqrt(draw.temperature) * self.noise[..., None]
+        np.add(predicted(rows[..., :-1], self.coefficients), noise, out=rows[..., -1])
+        return Vectors(rows)
 
     def _designed(self, records: int, prompts: Vectors | None, rng: np.random.Generator) -> np.ndarray:
         """The x to be labelled, (chains…, n, d)."""
@@ -79,6 +82,8 @@ class LinearModel:
             return rng.standard_normal((*self.coefficients.shape[:-1], records, self.coefficients.shape[-1]))
         if prompts is None:
             raise BadInput("design same labels the x of prompts, and there are none; write draw.prompts: human, or design: fresh")
+        if records <= len(prompts):
+            return prompts.array[..., :records, :-1]
         return prompts.array[..., np.arange(records) % len(prompts), :-1]
 
     def log_prob(self, records: Vectors) -> np.ndarray:
