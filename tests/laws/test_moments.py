@@ -5,6 +5,8 @@ of its streams. The streams of the two sides are independent. With 20,000 chains
 every second time.
 """
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -154,3 +156,18 @@ def test_the_size_of_a_part_costs_nothing(tmp_path):
     *_, last = run(told, Ledger(tmp_path))
     assert len(last.training.value) == 21 * 10**9
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 1_000_000
+
+
+@pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "fresh", "human": 4}])
+@pytest.mark.parametrize("store", ["all", "readings"])
+def test_a_run_of_moments_goes_on_where_it_was_stopped(tmp_path, policy, store):
+    told = chains("moments", policy, d=2, generations=7, chains=30, store=store)
+    for folder, stops in (("whole", (7,)), ("stopped", (1, 2, 5, 7))):
+        for stop in stops:
+            ledger = Ledger(tmp_path / folder)
+            for _ in islice(run(told, ledger), stop):
+                pass
+            ledger.close()
+    whole, stopped = ((tmp_path / folder / "ledger.jsonl").read_bytes() for folder in ("whole", "stopped"))
+    assert whole == stopped  # every step with the digests of its files
+    assert any(path.name == "moments.npz" for path in (tmp_path / "whole").rglob("*")) == (store == "all")
