@@ -64,15 +64,21 @@ def _commands(folder: Path) -> list[Figure]:
     ]
 
 
-def points_one_by_one(rng: np.random.Generator, accumulate: bool = False) -> list[list[float]]:
+def points_one_by_one(
+    rng: np.random.Generator,
+    accumulate: bool = False,
+    chains: int = IN_THE_LOOP,
+    generations: int = GENERATIONS,
+    points: int = POINTS,
+) -> list[list[float]]:
     """A normal distribution refitted to its own samples, as in Shumailov et al. (Nature 2024) and Kazdan et al. (2024)."""
     deviations = []
-    for _ in range(IN_THE_LOOP):
-        pool, own = rng.normal(0, 1, POINTS), []
-        for _ in range(GENERATIONS):
+    for _ in range(chains):
+        pool, own = rng.normal(0, 1, points), []
+        for _ in range(generations):
             mean, deviation = np.mean(pool), np.std(pool, ddof=1)
             own.append(float(deviation))
-            drawn = rng.normal(mean, deviation, POINTS)
+            drawn = rng.normal(mean, deviation, points)
             pool = np.concatenate((pool, drawn)) if accumulate else drawn
         deviations.append(own)
     return deviations

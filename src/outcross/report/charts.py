@@ -125,7 +125,7 @@ def chart(
         "height": size.height,
         "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
         "background": None,
-        "config": _STYLE,
+        "config": STYLE,
         "layer": layers,
         "encoding": {
             "x": {
@@ -169,7 +169,7 @@ _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-event
 # Only coordinates: within path data and translations, never in text.
 _LONG_DECIMAL = re.compile(r"(?<=[ ,(MLHVCZ])-?\d+\.\d{3,}(?=[ ,)LHVCZ\"])")
 
-_STYLE: Specification = {
+STYLE: Specification = {
     "font": FONT,
     "view": {"stroke": None},
     "axis": {
