@@ -12,7 +12,6 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.remembered import remembered
 
 
 class Records(Protocol):
@@ -144,7 +143,25 @@ class Moments:
 
     @classmethod
     def concat(cls, many: Sequence[Moments]) -> Moments:
-        return reduce(joined, many)
+        """The moments of all points, part after part.
+
+        The first part keeps the last result at hand: a pool that grows is joined to its newest part at every generation, not all over again.
+        """
+        first, rest = many[0], tuple(many[1:])
+        known, joined = first.__dict__.get("_joined", ((), first))
+        if rest[: len(known)] != known:
+            known, joined = (), first
+        joined = reduce(cls._beside, rest[len(known) :], joined)
+        if rest:
+            object.__setattr__(first, "_joined", (rest, joined))
+        return joined
+
+    def _beside(self, other: Moments) -> Moments:
+        """The moments of the points of both (Chan, Golub and LeVeque 1979)."""
+        n, m = self.n, other.n
+        apart = other.mean - self.mean
+        scatter = self.scatter + other.scatter + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
+        return Moments(n + m, self.mean + m / (n + m) * apart, scatter)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "moments.npz", n=self.n, mean=self.mean, scatter=self.scatter)
@@ -153,15 +170,6 @@ class Moments:
     def load(cls, folder: Path) -> Moments:
         with np.load(folder / "moments.npz", allow_pickle=False) as stored:
             return cls(int(stored["n"]), stored["mean"], stored["scatter"])
-
-
-@remembered  # a pool that grows is joined to its newest part at every generation, not all over again
-def joined(one: Moments, other: Moments) -> Moments:
-    """The moments of the points of both (Chan, Golub and LeVeque 1979)."""
-    n, m = one.n, other.n
-    apart = other.mean - one.mean
-    scatter = one.scatter + other.scatter + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
-    return Moments(n + m, one.mean + m / (n + m) * apart, scatter)
 
 
 @dataclass(frozen=True)
