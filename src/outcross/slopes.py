@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from outcross.arms import Arm, flatten
-from outcross.course import Z, Course, Interval, Readings, student
+from outcross.course import Course, Interval, Readings, Z, student
 from outcross.definitions.risk import risk_of
-from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import ONE_CHAIN, Estimate, NotApplicable
 from outcross.recipe import plain
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class Quantity:
 
     @property
     def interval(self) -> Interval:
-        """Over seeds; of one seed, as wide as the readings' errors, or the scatter of the steps where training noise adds to them."""
+        """Over seeds. Of one seed, as wide as the readings' errors, those of two generations added as if independent (they are not: it
+        is too wide, never too narrow), or as the scatter of the steps where training noise adds to them.
+        """
         own = self.course.sum(self.weights)
         if self.is_over_chains or self.name == "start":
             return own
@@ -159,16 +162,14 @@ def _held(family: Family, found: Iterable[Family]) -> str:
 def _quantities(readings: Readings) -> dict[str, Quantity]:
     """What can be read off an arm, by name."""
     found = {}
-    try:
+    with suppress(NotApplicable):
         risk = risk_of(readings)
-        found["start"] = _quantity(readings, "start", risk.metric, risk.course)
+        # An excess over generation 0 is nothing at generation 0.
+        first = "held_out_loss" if risk.metric == "excess_loss" else risk.metric
+        found["start"] = _quantity(readings, "start", first, readings.course(first) if first != risk.metric else risk.course)
         found["speed"] = _quantity(readings, "speed", risk.metric, risk.course)
-    except NotApplicable:
-        pass
-    try:
+    with suppress(NotApplicable):
         found["narrowing"] = _quantity(readings, "narrowing", "log_variance", readings.course("log_variance"))
-    except NotApplicable:
-        pass
     return found
 
 
@@ -182,7 +183,9 @@ def _quantity(readings: Readings, name: str, metric: str, course: Course) -> Qua
         weights[0] = 1.0
     else:
         weights[0], weights[-1] = (-1 / span, 1 / span) if name == "speed" else (1 / span, -1 / span)
-    methods = readings.rows.filter(metric=metric)["method"].drop_nulls().unique().to_list()
+    methods = readings.rows.filter(metric=metric, aspect="")["method"].drop_nulls().unique().to_list()
+    if ONE_CHAIN in methods:
+        course = replace(course, errors=np.full_like(course.errors, math.nan))
     return Quantity(name, metric, course, weights, methods == ["chains"], tuple(readings.rows["seed"].unique().sort().to_list()))
 
 

@@ -57,7 +57,7 @@ class Regression(Learner):
         seen = x[..., :d]
         weighed = np.swapaxes(seen if weights is None else seen * weights[:, None], -1, -2)
         fitted = self._descended(weighed @ seen + self.ridge * np.eye(d), weighed @ y[..., None])[..., 0]
-        coefficients = np.zeros(x.shape[:-2] + (there,))
+        coefficients = np.zeros((*x.shape[:-2], there))
         coefficients[..., :d] = fitted
         if isinstance(self.noise, float):
             return LinearModel(coefficients, np.full(coefficients.shape[:-1], self.noise), self.design)
