@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from outcross.experiment import load, override
 from outcross.loop import run
 from outcross.models.regression import Regression
 from outcross.records import Vectors
+from outcross.report.runs import write_runs
 from outcross.runtime import Where
 from outcross.slopes import families, settings_of, slopes
 
@@ -23,7 +25,7 @@ BOUND = 4.5
 D, ROWS, FITS, COEFFICIENT = 8, 100, 11, 1.0
 
 
-def found_slopes(told):
+def found_slopes(told) -> dict[tuple[str, str], Any]:
     made = arms(told)
     ended = [
         (arm.name, arm.experiment.seed, generation.g, generation.measured) for arm in made for generation in run(arm.experiment)
@@ -37,14 +39,14 @@ def sources():
     return found_slopes(override(load("error-sources"), {"chains": 500}))
 
 
-def steps_of(rows=ROWS, predictors=D, temperature=1.0, noise=1.0):
+def steps_of(rows=ROWS, predictors=D, temperature=1.0, noise=1.0, fits=FITS):
     """Expected risk at generation 0, and what each fit adds to it.
 
     The predictors that a model does not see are noise to it, of variance coefficient² each. A fit adds σ² k/(n − k − 1), and its fitted
     noise has expectation σ², of which the next one sees temperature times as much.
     """
     unseen = (D - predictors) * COEFFICIENT**2
-    each = (noise**2 + unseen) * predictors / (rows - predictors - 1) * temperature ** np.arange(FITS)
+    each = (noise**2 + unseen) * predictors / (rows - predictors - 1) * temperature ** np.arange(fits)
     return unseen + each[0], each[1:].mean()
 
 
@@ -146,23 +148,25 @@ def made_up(values, seeds=1):
     return pl.DataFrame(rows, schema=schema, orient="row"), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
 
 
+def found(frame, settings) -> dict[str, Any]:
+    return {one.quantity: one for one in slopes(frame, settings)}
+
+
 def test_seeds_that_arms_share_are_compared_within_each_seed():
-    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30)
-    one = next(one for one in slopes(frame, settings) if one.quantity == "speed")
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
     assert one.slope.method == "jackknife over seeds" and one.slope.n == 30
     assert abs(one.slope.value + 1) < BOUND * one.slope.standard_error
 
 
 def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
-    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.0001})
-    one = next(one for one in slopes(frame, settings) if one.quantity == "speed")
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
     assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
 
 
 def test_one_chain_has_a_speed_and_no_slope_at_generation_0():
     frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
     frame = frame.with_columns(low="value", high="value", method=pl.lit("one chain: no interval"))
-    start = next(one for one in slopes(frame, settings) if one.quantity == "start")
+    start = found(frame, settings)["start"]
     assert start.slope is None and "give more chains or seeds" in start.note
 
 
@@ -170,22 +174,27 @@ def test_arms_that_differ_in_two_settings_are_no_family():
     both = {f"arm{n}": {"human.rows": n, "draw.temperature": 1 / n, "seed": n} for n in (1, 2, 4)}
     assert families(both) == ()
     one = {f"arm{n}": {"human.rows": n, "draw.temperature": 1.0, "learner.steps": None} for n in (1, 2, 4)}
-    assert [(found.setting, found.arms) for found in families(one)] == [("human.rows", ((1, "arm1"), (2, "arm2"), (4, "arm4")))]
+    assert [(family.setting, family.arms) for family in families(one)] == [("human.rows", ((1, "arm1"), (2, "arm2"), (4, "arm4")))]
 
 
 def test_the_same_setting_under_two_policies_is_two_families_told_apart():
     told = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
     made = arms(told | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
     ended = [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)]
-    found = slopes(run_folder.tabulate("two", ended), settings_of(made))
-    assert {one.held for one in found} == {"policy.kind=replace", "policy.kind=accumulate"}
-    assert {one.slope.method for one in found if one.slope} == {"errors of arms that share random numbers, as if they did not"}
+    many = slopes(run_folder.tabulate("two", ended), settings_of(made))
+    assert {one.held for one in many} == {"policy.kind=replace", "policy.kind=accumulate"}
+    assert {one.slope.method for one in many if one.slope} == {"errors of arms that share random numbers, as if they did not"}
 
 
-def test_show_and_its_json_tell_the_slopes(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     told = override(load("error-sources"), {"chains": 50, "generations": 4})
-    folder, made, reuse = run_folder.open_folder(tmp_path / "run", told)
+    folder, made, reuse = run_folder.open_folder(tmp_path_factory.mktemp("sources") / "run", told)
     run_folder.fill(folder, made, reuse, Where(), lambda event: None)
+    return folder
+
+
+def test_show_and_its_json_tell_the_slopes(folder, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(folder), "--json"])
     slopes_told = json.loads(capsys.readouterr().out)["slopes"]
@@ -196,3 +205,28 @@ def test_show_and_its_json_tell_the_slopes(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(folder)])
     assert "ln speed against ln human.rows" in capsys.readouterr().out
+
+
+def test_the_report_draws_every_slope_and_tells_its_interval(folder):
+    page = write_runs([folder], folder / "report.html").read_text()
+    section = page[page.index('id="slopes"') : page.index('id="metrics"')]
+    for one in run_folder.summary(folder)["slopes"]:
+        assert one["of"] in section
+    assert section.count("<svg") == 15
+
+
+def test_speeds_are_compared_over_the_generations_that_all_arms_have():
+    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
+    cut = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 3))
+    assert found(cut, settings)["speed"].note == "over the first 3 of 4 generations"
+    without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
+    assert found(without, settings)["speed"].slope is None and found(without, settings)["start"].slope is not None
+    assert found(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
+
+
+def test_the_closed_form_beside_a_run_is_that_of_a_noise_that_is_fitted(folder):
+    laws = pl.read_parquet(folder / "laws.parquet").filter(metric="coefficient_error")
+    warm = laws.filter(arm="replace,temperature=1.4").sort("generation")["value"]
+    start, step = steps_of(temperature=1.4, fits=4)
+    assert warm[0] == pytest.approx(start) and (warm[3] - warm[0]) / 3 == pytest.approx(step)
+    assert not laws["arm"].str.contains("steps|predictors").any()  # no law is known of those

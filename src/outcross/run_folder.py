@@ -294,14 +294,16 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         return {"dimensions": human.dimensions, "divisor": learner["divisor"]}
     if pair == ("normal", "kde"):
         return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
-    if pair == ("regression", "regression") and learner["noise"] == human.noise and _is_least_squares(learner):
-        return {"dimensions": human.dimensions, "noise": human.noise, "design": learner["design"]}
+    if pair == ("regression", "regression") and _is_least_squares(learner, human.dimensions):
+        is_fitted = learner["noise"] == "fitted"
+        told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
+        return told if is_fitted or learner["noise"] == human.noise else None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
 
 
-def _is_least_squares(regression: dict[str, Any]) -> bool:
+def _is_least_squares(regression: dict[str, Any], dimensions: int) -> bool:
     """Whether a regression is fitted to the end, on all predictors."""
-    return regression["ridge"] == 0 and regression["predictors"] is None and regression["steps"] is None
+    return regression["ridge"] == 0 and regression["steps"] is None and regression["predictors"] in (None, dimensions)
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:

@@ -72,14 +72,23 @@ class Slope:
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A weighted sum over the generations of a course."""
+    """A start, a speed or a narrowing, read off a course: a weighted sum over its generations."""
 
     name: str
     metric: str
     course: Course
-    weights: np.ndarray  # (generations,)
     is_over_chains: bool
     seeds: tuple[int, ...]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(generations,): generation 0 alone, or the mean step from it to the last (down, for narrowing)."""
+        weights = np.zeros(self.course.generations)
+        if self.name == "start":
+            weights[0] = 1.0
+            return weights
+        weights[0], weights[-1] = -1.0, 1.0
+        return weights / (self.course.generations - 1) * (-1 if self.name == "narrowing" else 1)
 
     @property
     def by_seed(self) -> np.ndarray:
@@ -174,31 +183,23 @@ def _quantities(readings: Readings) -> dict[str, Quantity]:
 
 
 def _quantity(readings: Readings, name: str, metric: str, course: Course) -> Quantity:
-    """The value of generation 0, or the mean step of a generation (down, for narrowing)."""
-    span = course.generations - 1
-    if name != "start" and span < 1:
+    if name != "start" and course.generations < 2:
         raise NotApplicable(f"{metric} has one generation, so it has no speed")
-    weights = np.zeros(course.generations)
-    if name == "start":
-        weights[0] = 1.0
-    else:
-        weights[0], weights[-1] = (-1 / span, 1 / span) if name == "speed" else (1 / span, -1 / span)
     methods = readings.rows.filter(metric=metric, aspect="")["method"].drop_nulls().unique().to_list()
     if ONE_CHAIN in methods:
         course = replace(course, errors=np.full_like(course.errors, math.nan))
-    return Quantity(name, metric, course, weights, methods == ["chains"], tuple(readings.rows["seed"].unique().sort().to_list()))
+    return Quantity(name, metric, course, methods == ["chains"], tuple(readings.rows["seed"].unique().sort().to_list()))
 
 
 def _slope(family: Family, held: str, name: str, quantities: Mapping[str, Mapping[str, Quantity]]) -> Slope:
     """The slope of one quantity over a family, or why there is none; arms in which it was not read are named."""
-    read = [(value, arm, quantities[arm][name]) for value, arm in family.arms if name in quantities[arm]]
+    there = [(value, arm, quantities[arm][name]) for value, arm in family.arms if name in quantities[arm]]
+    shared = min(quantity.course.generations for _, _, quantity in there)
+    read = [(value, arm, replace(one, course=one.course.until(shared))) for value, arm, one in there]
     points = [Point(arm, float(value), *quantity.interval) for value, arm, quantity in read]
     metrics = dict.fromkeys(quantity.metric for _, _, quantity in read)
-    unread = [arm for _, arm in family.arms if name not in quantities[arm]]
-    told = Slope(
-        family.setting, held, name, ", ".join(metrics), "", None, None,
-        f"not read in {', '.join(unread)}" if unread else "", tuple(point for point in points if math.isfinite(point.low)),
-    )  # fmt: skip
+    known = tuple(point for point in points if math.isfinite(point.low))
+    told = Slope(family.setting, held, name, ", ".join(metrics), "", None, None, _left_out(name, family, there, shared), known)
     try:
         if len(metrics) > 1:
             raise NotApplicable("the arms were read by different metrics")
@@ -207,6 +208,15 @@ def _slope(family: Family, held: str, name: str, quantities: Mapping[str, Mappin
         return _fitted(told, [quantity for _, _, quantity in read])
     except NotApplicable as why:
         return replace(told, note="; ".join(filter(None, (told.note, str(why)))))
+
+
+def _left_out(name: str, family: Family, there: list[tuple[float, str, Quantity]], shared: int) -> str:
+    """What of the family's readings is not compared: arms without them, and generations that only some arms have."""
+    unread = [arm for _, arm in family.arms if arm not in {one for _, one, _ in there}]
+    longest = max(quantity.course.generations for _, _, quantity in there)
+    is_cut = name != "start" and longest > shared
+    notes = (f"not read in {', '.join(unread)}" * bool(unread), f"over the first {shared} of {longest} generations" * is_cut)
+    return "; ".join(filter(None, notes))
 
 
 def _fitted(told: Slope, quantities: list[Quantity]) -> Slope:
