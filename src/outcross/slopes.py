@@ -1,14 +1,15 @@
 """How fast an arm collapses, and the slope of that speed against a setting in which arms alone differ.
 
-"The speed depends on the model, the learning process and the data" (Shumailov et al., Nature 631:755, 2024). What is read off an arm:
+How fast models collapse depends on the model, on how it learns and on the data (the three errors of Shumailov et al., Nature 631:755, 2024,
+Definition 2.1). What is read off an arm:
 
 - `start`: its risk at generation 0, before anything is inherited;
 - `speed`: how much the risk grows a generation;
 - `narrowing`: how many nats of log-variance are lost a generation.
 
 A speed is the mean step a generation, from the first to the last: generations inherit each other's error, so no line is fitted to the
-levels. The slope is that of ln speed against ln setting by least squares, an exponent: -1 says that twice the setting is half the speed.
-Where a speed is not surely above 0 the speed itself stands for its logarithm, and so does a setting that is not above 0.
+levels. The slope is that of ln speed against ln setting by least squares, an exponent: -1 says that twice the setting is half the
+speed. Where a speed is not surely above 0 the speed itself stands for its logarithm, and so does a setting that is not above 0.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ class Slope:
     """What was fitted: `ln speed against ln human.rows`."""
     slope: Estimate | None
     bend: Estimate | None
-    """How much the slope changes from one unit of the setting (an e-fold, where it is a logarithm) to the next: 0 for a straight line."""
+    """How much the slope changes from one unit of the setting (an e-fold, of a logarithm) to the next: 0 for a straight line."""
     note: str
-    """Why there is none."""
+    """Why there is none, and what was left out."""
     points: tuple[Point, ...]
 
     def plain(self) -> dict[str, Any]:
@@ -92,13 +93,14 @@ class Quantity:
 
     @property
     def by_seed(self) -> np.ndarray:
-        """(seeds,)"""
+        """Its value in each seed, (seeds,)."""
         return self.course.values @ self.weights
 
     @property
     def interval(self) -> Interval:
-        """Over seeds. Of one seed, as wide as the readings' errors, those of two generations added as if independent (they are not: it
-        is too wide, never too narrow), or as the scatter of the steps where training noise adds to them.
+        """Over seeds. Of one seed, as wide as the readings' errors, or as the scatter of the steps where training noise adds to them.
+
+        The errors of the two generations are added as if independent. What they inherit they share, so it is rather too wide.
         """
         own = self.course.sum(self.weights)
         if self.is_over_chains or self.name == "start":
