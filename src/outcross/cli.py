@@ -59,7 +59,7 @@ def run(
     from outcross import run_folder
     from outcross.experiment import load
     from outcross.progress import Quiet as Silent
-    from outcross.progress import watcher
+    from outcross.progress import print_slopes, watcher
     from outcross.runtime import Where
 
     told = load(spec, settings)
@@ -68,10 +68,11 @@ def run(
     count = _workers(workers, made)
     with Silent() if quiet or as_json else watcher(made, count) as watch:
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
-    page = _report(folder)
+    page, summary = _report(folder), run_folder.summary(folder)
     if as_json:
-        _print_json(run_folder.summary(folder) | {"report": str(page)})
+        _print_json(summary | {"report": str(page)})
     elif not quiet:
+        print_slopes(summary["slopes"])
         print(f"report: {page}")
 
 
@@ -112,7 +113,7 @@ def show(what: str, as_json: Json = False) -> None:
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told), end="")
         return
     summary = run_folder.summary(Path(what))
-    _print_json(summary) if as_json else print_summary(Path(what))
+    _print_json(summary) if as_json else print_summary(Path(what), summary)
 
 
 @app.command(name="list")

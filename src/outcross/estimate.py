@@ -83,9 +83,12 @@ def mean(values: np.ndarray, method: str) -> Estimate:
     return Estimate(value, value - half, value + half, method, n)
 
 
+ONE_CHAIN = "one chain: no interval"
+
+
 def over_chains(values: np.ndarray) -> Estimate:
     """The mean over independent chains (any leading axes) with its t-interval; one chain has a value, and says that it has no interval."""
-    return replace(exact(values.item()), method="one chain: no interval") if values.size == 1 else mean(np.ravel(values), "chains")
+    return replace(exact(values.item()), method=ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
 
 
 def share(count: int, n: int) -> Estimate:

@@ -23,6 +23,7 @@ from outcross.estimate import Reading
 from outcross.experiment import Experiment, dump, parse
 from outcross.ledger import Ledger, Step, alone, write_text
 from outcross.recipe import kind, plain
+from outcross.slopes import settings_of, slopes
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -293,9 +294,16 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         return {"dimensions": human.dimensions, "divisor": learner["divisor"]}
     if pair == ("normal", "kde"):
         return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
-    if pair == ("regression", "regression") and learner["ridge"] == 0 and learner["noise"] == human.noise:
-        return {"dimensions": human.dimensions, "noise": human.noise, "design": learner["design"]}
+    if pair == ("regression", "regression") and _is_least_squares(learner, human.dimensions):
+        is_fitted = learner["noise"] == "fitted"
+        told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
+        return told if is_fitted or learner["noise"] == human.noise else None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
+
+
+def _is_least_squares(regression: dict[str, Any], dimensions: int) -> bool:
+    """Whether a regression is fitted to the end, on all predictors."""
+    return regression["ridge"] == 0 and regression["steps"] is None and regression["predictors"] in (None, dimensions)
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
@@ -452,7 +460,8 @@ def read_readings(folder: Path) -> Any:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """A run as plain data: its experiment and the readings of its last generations."""
+    """A run as plain data: its experiment, its readings, and the slopes of collapse against the settings in which its arms differ."""
     frame = read_readings(folder)
     told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
-    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts()}
+    found = [one.plain() for one in slopes(frame, settings_of(arms(told)))]
+    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "slopes": found}

@@ -30,6 +30,7 @@ def expected(
     probabilities: ArrayLike | None = None,
     bandwidth: kde.Bandwidth = "scott",
     noise: float = 1.0,
+    noise_is_fitted: bool = False,
     design: Literal["same", "fresh"] = "same",
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
@@ -52,8 +53,9 @@ def expected(
     Learner `kde` on normal data of `dimensions`, with `bandwidth`, at temperature 1: `spread_ratio` and `mean_error`, under
     replace, accumulate and human_only.
 
-    Learner `regression` on x of `dimensions` with labels of deviation `noise`, known to it and no ridge: `coefficient_error`,
-    under replace, human_only and, on the same `design` and at temperature 1, accumulate.
+    Learner `regression` on x of `dimensions` with labels of deviation `noise`, no ridge: `coefficient_error`, under replace,
+    human_only and, with the noise known to it, on the same `design` and at temperature 1, accumulate. A noise that is known is
+    scaled by the temperature anew at every generation, one that is fitted (`noise_is_fitted`) again and again.
 
     All values are exact expectations over chains, none are limits.
 
@@ -75,6 +77,7 @@ def expected(
             probabilities=probabilities,
             bandwidth=bandwidth,
             noise=noise,
+            noise_is_fitted=noise_is_fitted,
             design=design,
         )
         return None if first is None else np.repeat(first, generations)
@@ -91,7 +94,10 @@ def expected(
         moments = law(n, generations, bandwidth=bandwidth, dimensions=dimensions)
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
     if learner_kind == "regression" and metric == "coefficient_error":
-        return _labelled(policy_kind, n, generations, dimensions, noise, design, temperature)
+        with np.errstate(over="ignore"):
+            noises = noise * temperature ** (np.minimum(np.arange(generations), np.inf if noise_is_fitted else 1.0) / 2)
+        is_as_written = temperature == 1.0 and not noise_is_fitted
+        return _labelled(policy_kind, n, dimensions, noises, design, is_as_written)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
         if metric in ("concentration", "excess_risk"):
             moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
@@ -124,15 +130,17 @@ def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Diviso
     return None
 
 
-def _labelled(policy_kind: str, n, generations: int, dimensions: int, noise: float, design: str, temperature: float):
-    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows."""
+def _labelled(policy_kind: str, n, dimensions: int, noises: np.ndarray, design: str, is_as_written: bool):
+    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows.
+
+    `noises` are the deviations of the labels of each fit; `is_as_written`: they are known, and all alike.
+    """
     if np.min(n) <= dimensions + 1 or (design == "same" and np.ndim(n) > 0):
         return None
     if policy_kind == "replace":
-        noises = noise * np.sqrt([1.0, *[temperature] * (generations - 1)])
-        return regression.coefficient_error_replace(n, generations, dimensions=dimensions, noise=noises)
-    if policy_kind == "accumulate" and design == "same" and temperature == 1.0:
-        return regression.coefficient_error_accumulate(n, generations, dimensions=dimensions, noise=noise)
+        return regression.coefficient_error_replace(n, len(noises), dimensions=dimensions, noise=noises)
+    if policy_kind == "accumulate" and design == "same" and is_as_written:
+        return regression.coefficient_error_accumulate(n, len(noises), dimensions=dimensions, noise=noises[0])
     return None
 
 

@@ -34,6 +34,7 @@ from outcross.report.headline import (
 )
 from outcross.report.numerals import duration, number, percent, times
 from outcross.report.profile import PAPER, profile_of
+from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.texts import excerpts, writers
 
@@ -118,6 +119,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
         excerpts=excerpted,
         pairs=[pair for lead in leads for pair in _pairs(*lead)],
         profile=profile_of(study),
+        slopes=slopes_of(study, pen),
         papers=_papers(study, found),
         every=every,
         pen=pen,
