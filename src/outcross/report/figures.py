@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from outcross.report.charts import Axis, Look, Size, axis, chart, draw
+from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
 from outcross.report.curves import Curve, Measured, Point, curve, standard_error
 from outcross.report.headline import DECODING, TAILS, words_of
 from outcross.report.numerals import number
@@ -67,13 +67,24 @@ class Pen:
     left_out: int = 0
     drawn: int = field(default=0, init=False)
 
-    def draw(self, one: Measured, over: Axis, size: Size, laws: Mapping[str, Mapping[int, float]]) -> str:
+    def draw(
+        self,
+        one: Measured,
+        over: Axis,
+        size: Size,
+        laws: Mapping[str, Mapping[int, float]],
+        looks: Mapping[str, Look] | None = None,
+    ) -> str:
+        """A chart of curves; `looks` where arms are drawn otherwise than on the rest of the page."""
+        return self.draw_specification(chart(tuple(one.curves.values()), looks or self.looks, over, size, one.floor, laws))
+
+    def draw_specification(self, specification: Specification) -> str:
+        """Any chart; nothing where there is no ink or no library."""
         if self.is_missing:
             return ""
         if self.ink <= 0:
             self.left_out += 1
             return ""
-        specification = chart(tuple(one.curves.values()), self.looks, over, size, one.floor, laws)
         try:
             svg = draw(specification, f"c{self.drawn}")
         except ImportError:
@@ -96,7 +107,7 @@ def page_of(study: Study, metric: str, found: Iterable[Measured]) -> Page:
 def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:
     """The metric that the page leads with, wide and for a phone."""
     laws = laws_of(study, main)
-    over = _axis([main], page, laws)
+    over = axis_of([main], page, laws)
     panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
     return Figure(main.metric, main.aspect, page, (panel,), table_of(study, main.metric, every), _remarks(main, laws))
 
@@ -105,7 +116,7 @@ def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, p
     """A metric as small charts, one an aspect, all on one axis."""
     drawn = aspects[:PANELS]
     laws = [laws_of(study, one) for one in drawn]
-    over = _axis(drawn, page, *laws)
+    over = axis_of(drawn, page, *laws)
     size = TINY if len(drawn) > 1 else SMALL
     panels = tuple(Panel(_aspect(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
@@ -138,7 +149,7 @@ _COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "away, 
 _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 
-def _axis(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
+def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
     curves = [line for one in panels for line in one.curves.values()]
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
     points += [point for one in panels if one.floor for point in one.floor.known]
@@ -200,7 +211,7 @@ def _group(
 def _mean_row(point: Point, law: float | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
-    return (str(point.generation), "mean", *_interval(point), *_away(point, law), point.method, _count(point.n), "")
+    return (str(point.generation), "mean", *interval_cells(point), *_away(point, law), point.method, _count(point.n), "")
 
 
 def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
@@ -208,10 +219,10 @@ def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, 
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
-    return (str(reading.generation), seed, *_interval(point), *_away(point, law), method, n, why + reading.note)
+    return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
 
 
-def _interval(point: Point) -> tuple[str, str, str]:
+def interval_cells(point: Point) -> tuple[str, str, str]:
     return number(point.value), number(point.low), number(point.high)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from outcross.report.characters import ending, visible
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
+from outcross.report.exponents import exponent_figures
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
@@ -32,6 +33,7 @@ from outcross.report.headline import (
     warnings,
     words_of,
 )
+from outcross.report.multiples import multiples
 from outcross.report.numerals import duration, number, percent, times
 from outcross.report.profile import PAPER, profile_of
 from outcross.report.study import Page, PolicyPage, Study
@@ -98,6 +100,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
     every = _every(study, allowance.rows)
     leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
+    grids = [grid for one, page in leads for grid in multiples(study, one, page, pen)]
+    scalings = exponent_figures(study, [one for one, _ in leads], pen)
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
@@ -107,6 +111,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
         sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
         warnings=warnings(found),
         mains=mains,
+        grids=grids,
+        scalings=scalings,
         arms=_arms(study, found, leads),
         tail_figure=next((one for one in rest if one.metric == TAILS), None),
         decoding_figures=[one for one in rest if one.metric in DECODING],
