@@ -359,7 +359,7 @@ def test_a_closed_form_is_compared_point_by_point(gaussian_study, tmp_path):
         for one in gaussian_study.readings
         if one.arm == arm
     )
-    assert f"replace: {inside} of 31 measured values lie within two standard errors" in words
+    assert f"within: {inside} of 31 (replace)" in words
 
 
 def test_joined_studies_keep_their_arms_apart(text_study, gaussian_study, tmp_path):

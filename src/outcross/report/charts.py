@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.report.characters import cut, visible
+from outcross.report.characters import shortened, visible
 from outcross.report.curves import Curve, Point, standard_error
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
@@ -23,9 +23,12 @@ FONT_SIZE = 11.5
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, FAINT = "#3a3a38", "#e9e8e4"
 LABEL_HEIGHT = 14  # pixels
+LABEL_INDENT, LETTER = 20, 6  # pixels before a line's name, and of a letter of it
 LARGEST = 700.0  # of a logarithm that exp can undo
 LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
-CROWD = 25  # with more generations than this a line carries no dots
+CROWD = 25  # with more generations than this a line carries no dots …
+DOTS = 120  # … nor where the chart would have more than these
+NARROWEST = 0.58  # share of a chart's width that is left to its lines, however long their names
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def chart(
     laws: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Specification:
     """Curves over the generations with their intervals; a floor and closed forms lie under them."""
+    size = _with_room_for_names(curves, axis, size) if size.labels else size
     layers = [
         *_floor_layers(floor, curves, axis),
         *_law_layers(curves, laws or {}, axis),
@@ -163,11 +167,16 @@ def draw(specification: Specification, key: str) -> str:
     svg = vl_convert.vegalite_to_svg(specification)
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
-    svg = _NOISE.sub("", svg)
+    svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
+# A dot is a path of arcs, three times as long as a circle.
+_DOT = re.compile(
+    r'<path aria-label="([^"]*)" role="graphics-symbol" transform="translate\(([\d.-]+),([\d.-]+)\)" '
+    r'd="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" (?:stroke-dasharray="1,0" )?opacity="1"/>'
+)
 # Only coordinates: within path data and translations, never in text.
 _LONG_DECIMAL = re.compile(r"(?<=[ ,(MLHVCZ])-?\d+\.\d{3,}(?=[ ,)LHVCZ\"])")
 
@@ -290,7 +299,7 @@ def _thread_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
 def _line_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
     rows = [row for curve in curves for row in _segments(curve.points, curve.arm)]
     layers = [_lines(rows, {"strokeWidth": 2}, axis)]
-    if len({row["generation"] for row in rows}) <= CROWD:
+    if len({row["generation"] for row in rows}) <= CROWD and len(rows) <= DOTS:
         layers.append(_dots(rows))
     return layers
 
@@ -374,7 +383,7 @@ def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Speci
     if len(ends) * LABEL_HEIGHT > size.height + 2 * LABEL_HEIGHT:
         return []
     places = _apart([end for end, _ in ends], size.height)
-    longest = max(8, (size.labels - 20) // 6)
+    longest = max(8, (size.labels - LABEL_INDENT) // LETTER)
     rows = [
         {
             "arm": visible(curves[index].arm),
@@ -414,10 +423,21 @@ def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Speci
     ]
 
 
+def _with_room_for_names(curves: Sequence[Curve], axis: Axis, size: Size) -> Size:
+    """A margin as wide as the longest name needs, as far as the lines keep enough."""
+    longest = max(len(visible(curve.arm)) + 2 + len(_end_value(curve, axis)) for curve in curves)
+    needed = LABEL_INDENT + LETTER * longest
+    return replace(size, labels=max(size.labels, min(needed, round((1 - NARROWEST) * size.width))))
+
+
 def _end_label(curve: Curve, axis: Axis, longest: int) -> str:
+    value = _end_value(curve, axis)
+    return f"{shortened(visible(curve.arm), max(4, longest - len(value) - 2))}  {value}"
+
+
+def _end_value(curve: Curve, axis: Axis) -> str:
     value = curve.known[-1].value or 0.0
-    written = percent(value) if axis.is_fraction else number(value, 3)
-    return f"{cut(visible(curve.arm), max(4, longest - len(written) - 2))}  {written}"
+    return percent(value) if axis.is_fraction else number(value, 3)
 
 
 def _apart(ends: Sequence[float], height: int) -> list[float]:

@@ -162,17 +162,20 @@ def _aspect(one: Measured) -> str:
 
 
 def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
-    """How many measured values agree with the closed form, an arm a sentence."""
-    return tuple(remark for arm, of in laws.items() if (remark := _agreement(one.curves[arm], of)))
+    """How many generations agree with the closed form, all arms in one sentence."""
+    counted = [told for arm, of in laws.items() if (told := _agreement(one.curves[arm], of))]
+    if not counted:
+        return ()
+    return (
+        "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
+        f"within: {', '.join(counted)}. Where the closed form holds about 95 % do; neighbouring generations err together.",
+    )
 
 
 def _agreement(line: Curve, law: Mapping[int, float]) -> str:
     tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
-    if not tested:
-        return ""
     inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
-    counted = f"{inside} of {len(tested)} measured values"
-    return f"{line.arm}: {counted} lie within two standard errors of the closed form (dotted, grey band)."
+    return f"{inside} of {len(tested)} ({line.arm})" if tested else ""
 
 
 def _by_arm(readings: Iterable[Reading]) -> Iterator[tuple[str, list[Reading]]]:
