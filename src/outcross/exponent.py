@@ -90,7 +90,7 @@ def power(at: Sequence[float], sizes: Sequence[Interval], method: str = "") -> E
     scatter = heights - heights.mean() - slope * (logs - logs.mean())
     spread = math.sqrt(float(scatter @ scatter) / (len(logs) - 2)) * float(np.linalg.norm(weights)) * student(len(logs) - 2)
     halves = np.array([(size.high - size.low) / 2 / abs(size.value) for size in sizes])
-    own = float(np.linalg.norm(weights * halves))
+    own = float(np.linalg.norm(weights * halves)) if np.isfinite(halves).all() else math.inf
     if not math.isfinite(own):
         half, method = spread, "scatter about the line"
     elif method:

@@ -12,7 +12,7 @@ from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Specification, axis, looks, vertical
 from outcross.report.curves import Measured, Point
 from outcross.report.figures import Panel, Pen, Rows, Table, page_of
-from outcross.report.numerals import number
+from outcross.report.numerals import decimal, number
 from outcross.report.study import Page, Study
 
 WIDTH, HEIGHT = 380, 250  # pixels
@@ -54,11 +54,6 @@ def exponent_figures(study: Study, leads: Sequence[Measured], pen: Pen) -> list[
     return found
 
 
-def told(value: float) -> str:
-    """An exponent to two decimals, as it is drawn and said."""
-    return f"{value + 0.0:.2f}".replace("-0.00", "0.00")
-
-
 def _figure(study: Study, metric: str, of: Sequence[Exponent], pen: Pen) -> ExponentFigure:
     styles = looks([one.among for one in of])
     fitted = [one for one in of if one.estimate]
@@ -69,11 +64,11 @@ def _figure(study: Study, metric: str, of: Sequence[Exponent], pen: Pen) -> Expo
 
 
 def _line(one: Exponent, look: Look) -> Line:
-    closed_form = "" if one.closed_form is None else told(one.closed_form)
+    closed_form = "" if one.closed_form is None else decimal(one.closed_form)
     if one.estimate is None:
         return Line(look, one.among, "–", "", closed_form, len(one.places), "", one.note)
-    interval = f"[{told(one.estimate.low)}, {told(one.estimate.high)}]"
-    return Line(look, one.among, told(one.estimate.value), interval, closed_form, one.estimate.n, one.estimate.method, one.note)
+    interval = f"[{decimal(one.estimate.low)}, {decimal(one.estimate.high)}]"
+    return Line(look, one.among, decimal(one.estimate.value), interval, closed_form, one.estimate.n, one.estimate.method, one.note)
 
 
 def _table(of: Iterable[Exponent]) -> Table:
@@ -169,7 +164,7 @@ def _fitted(one: Exponent, over: Axis) -> list[Specification]:
     at = np.log([place.at for place in one.places])
     sizes = np.log([abs(place.speed.value) for place in one.places])
     rows = []
-    for end, label in ((at.min(), ""), (at.max(), told(one.estimate.value))):
+    for end, label in ((at.min(), ""), (at.max(), decimal(one.estimate.value))):
         value = float(np.exp(sizes.mean() + one.estimate.value * (end - at.mean())))
         rows.append({"arm": visible(one.among), "at": float(np.exp(end)), "value": over.hold(value), "exponent": label})
     return rows
