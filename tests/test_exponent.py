@@ -3,6 +3,7 @@
 import json
 import math
 
+import hypothesis
 import polars
 import pytest
 from hypothesis import given
@@ -35,8 +36,12 @@ def unknown(value):
     return Interval(value, -math.inf, math.inf)
 
 
+@hypothesis.settings(deadline=None)  # the first call imports scipy
 @given(
-    st.floats(-3, 3), st.floats(1e-6, 1e6), st.sampled_from([-1, 1]), st.lists(st.integers(1, 10_000), min_size=3, max_size=8, unique=True)
+    st.floats(-3, 3),
+    st.floats(1e-6, 1e6),
+    st.sampled_from([-1, 1]),
+    st.lists(st.integers(1, 10_000), min_size=3, max_size=8, unique=True),
 )
 def test_a_power_law_is_recovered(exponent, factor, sign, at):
     found = power(at, [exactly(sign * factor * n**exponent) for n in at], "chains")
@@ -85,7 +90,7 @@ def frame(speeds, seeds=1):
         for seed in range(seeds)
         for g in range(6)
     ]
-    columns = "run arm seed generation metric aspect value low high method n note".split()
+    columns = ["run", "arm", "seed", "generation", "metric", "aspect", "value", "low", "high", "method", "n", "note"]
     return polars.DataFrame(rows, schema=columns, orient="row")
 
 
@@ -117,7 +122,10 @@ def test_two_sizes_are_refused_and_two_temperatures_not_asked():
 
 def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form(tmp_path, capsys):
     (tmp_path / "drift.yaml").write_text(DRIFT)
-    for command in (["run", str(tmp_path / "drift.yaml"), "--out", str(tmp_path / "run"), "--quiet"], ["show", str(tmp_path / "run"), "--json"]):
+    for command in (
+        ["run", str(tmp_path / "drift.yaml"), "--out", str(tmp_path / "run"), "--quiet"],
+        ["show", str(tmp_path / "run"), "--json"],
+    ):
         with pytest.raises(SystemExit) as stopped:
             main(command)
         assert stopped.value.code == 0

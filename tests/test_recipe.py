@@ -43,7 +43,14 @@ def test_numpys_numbers_may_be_swept_over():
 
 
 @pytest.mark.parametrize(
-    "told", [{"chains": np.float64(10)}, {"chains": np.True_}, {"seed": np.array([1])}, {"rows": np.True_}, {"seed": np.datetime64(3, "D")}]
+    "told",
+    [
+        {"chains": np.float64(10)},
+        {"chains": np.True_},
+        {"seed": np.array([1])},
+        {"rows": np.True_},
+        {"seed": np.datetime64(3, "D")},
+    ],
 )
 def test_numpys_values_of_another_type_are_refused(told):
     with pytest.raises(BadInput, match=next(iter(told))):

@@ -109,7 +109,9 @@ def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> lis
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
     flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
     differing = _differing(flat)
-    by_policy = {name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}}
+    by_policy = {
+        name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}
+    }
     names = []
     for one, own, setting in zip(flat, experiments, settings, strict=True):
         dose = one.get("policy.share", one.get("policy.weight"))

@@ -102,7 +102,7 @@ def show(what: str, as_json: Json = False) -> None:
         A run folder, an experiment file, or the name of a built-in experiment.
     """
     from outcross import run_folder
-    from outcross.terminal import print_summary, width
+    from outcross.terminal import run_lines, width
 
     if not Path(what).is_dir():
         from outcross.arms import arms, resolved
@@ -111,8 +111,7 @@ def show(what: str, as_json: Json = False) -> None:
         told = resolved(arms(load(what)))
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
         return
-    summary = run_folder.summary(Path(what))
-    _print_json(summary) if as_json else print_summary(Path(what))
+    _print_json(run_folder.summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 
 
 @app.command(name="list")

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from outcross.arms import Arm

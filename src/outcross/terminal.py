@@ -21,12 +21,12 @@ def width() -> int:
     return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
-def print_summary(folder: Path) -> None:
+def run_lines(folder: Path, width: int) -> Iterator[str]:
     """The last generation of every arm and seed, reading by reading, with intervals; then the exponents that the arms give."""
     from outcross.run_folder import read_exponents, read_readings
 
-    lines = [*summary_lines(read_readings(folder), width()), *exponent_lines(read_exponents(folder), width())]
-    print("\n".join(lines))
+    yield from summary_lines(read_readings(folder), width)
+    yield from exponent_lines(read_exponents(folder), width)
 
 
 def summary_lines(readings: Any, width: int) -> Iterator[str]:

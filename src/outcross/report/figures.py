@@ -145,7 +145,7 @@ def table_of(study: Study, metric: str, every: int) -> Table:
     return _without_empty(Table(_COLUMNS, _merged(groups), every))
 
 
-_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "away, in s.e.", "method", "n", "note")
+_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "standard errors away", "method", "n", "note")
 _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 

@@ -138,7 +138,7 @@ def join(studies: Sequence[Study]) -> Study:
         policies={arm: page for study in named for arm, page in study.policies.items()},
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
         runs=tuple(run for study in named for run in study.runs),
-        settings={arm: {"run": study.name} | told for study in named for arm, told in study.settings.items()},
+        settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
         exponents=tuple(one for study in named for one in study.exponents),
     )
 
