@@ -25,6 +25,8 @@ class Multiples:
     figure: Figure
     columns: int
     lines: tuple[tuple[str, Look], ...]
+    run: str = ""
+    """Where runs are drawn together and each has its own grid."""
     left_out: int = 0
 
 
@@ -45,8 +47,12 @@ def multiples(study: Study, main: Measured, page: Page, pen: Pen) -> list[Multip
     by_run: dict[str, list[str]] = {}
     for arm in arms:
         by_run.setdefault(str(study.settings[arm].get("run", "")), []).append(arm)
-    apart = [(own, settings({arm: study.settings[arm] for arm in own})) for own in by_run.values() if len(by_run) > 1]
-    return [_grid(study, _some(main, own), page, pen, differing) for own, differing in apart if is_crossed(differing)]
+    apart = {run: settings({arm: study.settings[arm] for arm in own}) for run, own in by_run.items() if len(by_run) > 1}
+    return [
+        replace(_grid(study, _some(main, by_run[run]), page, pen, differing), run=run)
+        for run, differing in apart.items()
+        if is_crossed(differing)
+    ]
 
 
 def _some(main: Measured, arms: Sequence[str]) -> Measured:
@@ -73,7 +79,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
     )
     figure = Figure(main.metric, main.aspect, page, drawn, _table(cells, lines, main))
     columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)
-    return Multiples(figure, columns, tuple(shared.items()), max(0, len(cells) - MOST))
+    return Multiples(figure, columns, tuple(shared.items()), left_out=max(0, len(cells) - MOST))
 
 
 def _fewest(differing: Sequence[Setting]) -> Setting:
