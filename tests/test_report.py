@@ -623,3 +623,21 @@ def test_two_runs_of_many_generations_leave_no_chart_out(tmp_path):
     target = write(join([run("one"), run("two")]), tmp_path / "compare.html")
     assert target.stat().st_size < 1_000_000
     assert "charts are left out" not in " ".join(Written(target.read_text()).words)
+
+
+def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
+    made = arms_of(SWEPT | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [20, 50]}})
+    readings = tuple(
+        reading
+        for i, arm in enumerate(made)
+        for g in range(3)
+        for reading in (
+            Reading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
+            Reading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, aspect="3-5"),
+            Reading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, aspect="3-5", is_floor=True),
+        )
+    )
+    study = Study("text", tuple(arm.name for arm in made), readings, metrics=METRICS, settings=flat_settings(made))
+    words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
+    assert "Held-out perplexity, setting by setting" in words
+    assert "Tail survival (words seen 3-5 times), setting by setting" in words

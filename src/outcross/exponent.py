@@ -140,8 +140,9 @@ def _alike(setting: Setting, every: Sequence[Setting], there: set[str]) -> Itera
 
 
 def _exponent(readings, metric: str, setting: Setting, among: str, arms: list[str], laws, is_log: bool) -> Exponent:
+    own = readings.filter((readings["metric"] == metric) & readings["arm"].is_in(arms))
     try:
-        courses = {arm: Readings(readings, arm).course(metric) for arm in arms}
+        courses = {arm: Readings(own, arm).course(metric) for arm in arms}
         courses = {arm: course.logged() for arm, course in courses.items()} if is_log else courses
         last = min(course.generations for course in courses.values()) - 1
         if last < 1:
@@ -155,7 +156,7 @@ def _exponent(readings, metric: str, setting: Setting, among: str, arms: list[st
     at = [place.at for place in places]
     note = ""
     try:
-        estimate = power(at, [place.speed for place in places], _repeats(readings.filter(metric=metric), courses))
+        estimate = power(at, [place.speed for place in places], _repeats(own, courses))
     except NotApplicable as why:
         estimate, note = None, str(why)
     return Exponent(metric, setting.name, among, is_log, places, estimate, _closed_form(places), note)
@@ -165,12 +166,11 @@ def _speed(course: Course, last: int) -> Interval:
     return course.until(last + 1).slope()
 
 
-def _repeats(readings, courses: Mapping[str, Course]) -> str:
+def _repeats(own: pl.DataFrame, courses: Mapping[str, Course]) -> str:
     """What the intervals are over, where that is independent repeats; else nothing."""
     if all(len(course.values) > 1 for course in courses.values()):
         return "seeds"
-    methods = set(readings.filter(readings["arm"].is_in(list(courses)))["method"].to_list())
-    return "chains" if methods == {"chains"} else ""
+    return "chains" if set(own["method"].to_list()) == {"chains"} else ""
 
 
 def _law_speed(law: Mapping[int, float], last: int, is_log: bool) -> float | None:

@@ -118,7 +118,7 @@ def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, p
     laws = [laws_of(study, one) for one in drawn]
     over = axis_of(drawn, page, *laws)
     size = TINY if len(drawn) > 1 else SMALL
-    panels = tuple(Panel(_aspect(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
+    panels = tuple(Panel(aspect_words(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
     if len(aspects) > PANELS:
         remarks += (f"{len(aspects) - PANELS} more aspects are in the table.",)
@@ -157,7 +157,8 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
 
 
-def _aspect(one: Measured) -> str:
+def aspect_words(one: Measured) -> str:
+    """An aspect as people read it."""
     return words_of(one.aspect) if one.metric in (TAILS, *DECODING) else one.aspect
 
 

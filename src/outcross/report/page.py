@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +29,7 @@ from outcross.report.headline import (
     extremes,
     sentence,
     silence,
+    tail_band,
     tails,
     warnings,
     words_of,
@@ -101,7 +102,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
     every = _every(study, allowance.rows)
     leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
-    grids = [grid for one, page in leads for grid in multiples(study, one, page, pen)]
+    grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
     scalings = exponent_figures(study, [one for one, _ in leads], pen)
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
@@ -135,6 +136,14 @@ def render(study: Study, allowance: Allowance) -> bytes:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return text.encode()
+
+
+def _headlines(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> Iterator[tuple[Measured, Page]]:
+    """What leads the page, and the tails, which may say otherwise."""
+    yield from leads
+    band = tail_band(found)
+    if band is not None and band not in [one for one, _ in leads]:
+        yield band, page_of(study, TAILS, found)
 
 
 def _resource(name: str) -> str:

@@ -49,7 +49,8 @@ def _pattern(heading: str) -> str:
 
 
 Heading = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
-"""A regular expression that fits the whole of a line, but for the space around it, that opens a document."""
+"""A regular expression (Rust's: no look-around, no back-references) that fits the whole of a line, but for the space around it, that
+opens a document."""
 
 
 @recipe
