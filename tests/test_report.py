@@ -641,3 +641,16 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
     words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
     assert "Held-out perplexity, setting by setting" in words
     assert "Tail survival (words seen 3-5 times), setting by setting" in words
+
+
+@pytest.mark.parametrize(("small", "is_apart"), [(0.001, True), (0.03, False)])
+def test_shares_of_very_different_sizes_each_have_their_own_axis(small, is_apart, tmp_path):
+    readings = tuple(
+        Reading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, aspect=aspect)
+        for aspect, size in (("below 5 %", 0.05), ("below 0.1 %", small))
+        for g in range(2)
+    )
+    page = page_of_study(
+        tiny(readings=(*tiny().readings, *readings), metrics={"tails_left": Page("Tails left", unit="fraction")}), tmp_path
+    )
+    assert ("Each chart has its own axis." in page.words) == is_apart

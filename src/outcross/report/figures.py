@@ -17,6 +17,7 @@ NARROW = Size(330, 300, labels=124)
 SMALL = Size(280, 160)
 TINY = Size(206, 140)  # where a metric has several aspects
 PANELS = 12  # a metric with more aspects than this draws the first ones; its table has them all
+APART = 4.0  # shares whose largest values differ by more than this factor are unreadable on one axis
 CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
 
 
@@ -113,16 +114,24 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
 
 
 def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
-    """A metric as small charts, one an aspect, all on one axis."""
+    """A metric as small charts, one an aspect, all on one axis; shares of very different sizes each on its own."""
     drawn = aspects[:PANELS]
     laws = [laws_of(study, one) for one in drawn]
-    over = axis_of(drawn, page, *laws)
+    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
+    shared = axis_of(drawn, page, *laws)
+    axes = [axis_of([one], page, of) if is_apart else shared for one, of in zip(drawn, laws, strict=True)]
     size = TINY if len(drawn) > 1 else SMALL
-    panels = tuple(Panel(aspect_words(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
+    panels = tuple(Panel(aspect_words(one), pen.draw(one, over, size, of)) for one, over, of in zip(drawn, axes, laws, strict=True))
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
+    if is_apart:
+        remarks += ("Each chart has its own axis.",)
     if len(aspects) > PANELS:
         remarks += (f"{len(aspects) - PANELS} more aspects are in the table.",)
     return Figure(metric, "", page, panels, table_of(study, metric, every), remarks)
+
+
+def _largest(several: Sequence[Measured]) -> float:
+    return max(point.value or 0.0 for one in several for line in one.curves.values() for point in line.known)
 
 
 def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
