@@ -90,7 +90,7 @@ def headings(lines: Sequence[str], heading: str) -> list[int]:
     """Which lines a heading fits, the space around them aside; ValueError where it is no regular expression of this kind.
 
     Matched in time that is linear in the text (Rust's regex crate, which polars brings): Python's own engine backtracks, and on
-    `(a+)+$` a line of thirty letters takes it minutes. The price: no look-around, no back-references.
+    `(a+)+$` a line of thirty letters takes it over a minute. The price: no look-around, no back-references.
     """
     import polars
 
