@@ -59,8 +59,9 @@ def run(
     from outcross import run_folder
     from outcross.experiment import load
     from outcross.progress import Quiet as Silent
-    from outcross.progress import print_slopes, watcher
+    from outcross.progress import watcher
     from outcross.runtime import Where
+    from outcross.terminal import slope_lines, width
 
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
@@ -68,12 +69,11 @@ def run(
     count = _workers(workers, made)
     with Silent() if quiet or as_json else watcher(made, count) as watch:
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
-    page, summary = _report(folder), run_folder.summary(folder)
+    page = _report(folder)
     if as_json:
-        _print_json(summary | {"report": str(page)})
+        _print_json(run_folder.summary(folder) | {"report": str(page)})
     elif not quiet:
-        print_slopes(summary["slopes"])
-        print(f"report: {page}")
+        print(*slope_lines(run_folder.read_slopes(folder), width()), f"report: {page}", sep="\n")
 
 
 @app.command
@@ -103,17 +103,16 @@ def show(what: str, as_json: Json = False) -> None:
         A run folder, an experiment file, or the name of a built-in experiment.
     """
     from outcross import run_folder
-    from outcross.progress import print_summary
+    from outcross.terminal import run_lines, width
 
     if not Path(what).is_dir():
         from outcross.arms import arms, resolved
         from outcross.experiment import dump, load
 
         told = resolved(arms(load(what)))
-        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told), end="")
+        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
         return
-    summary = run_folder.summary(Path(what))
-    _print_json(summary) if as_json else print_summary(Path(what), summary)
+    _print_json(run_folder.summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 
 
 @app.command(name="list")
@@ -123,18 +122,13 @@ def list_(family: str = "", as_json: Json = False) -> None:
     Parameters
     ----------
     family
-        experiments, policies, models, metrics, sources or laws; all if left out.
+        experiments, policies, models, metrics, sources, definitions or laws; all if left out.
     """
     from outcross.parts import parts
+    from outcross.terminal import part_lines, width
 
     told = parts(family)
-    if as_json:
-        _print_json({"schema": 1, "parts": told})
-        return
-    for name, members in told.items():
-        print(name)
-        for member in members:
-            print(f"  {member['name']:22} {member['what']}" + (f"\n{'':25}{member['paper']}" if member["paper"] else ""))
+    _print_json({"schema": 1, "parts": told}) if as_json else print("\n".join(part_lines(told, width())))
 
 
 def _workers(asked: int | None, made: Any) -> int:

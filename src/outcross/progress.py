@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from outcross.arms import Arm
@@ -166,66 +164,3 @@ def _short(estimate: Estimate | None) -> str:
     if half == 0:
         return f"{estimate.value:,.{digits}f}"
     return f"{estimate.value:,.{digits}f} ±{half:,.{digits}f}"
-
-
-def print_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """The last generation of every arm and seed, metric by metric, with intervals; and the slopes over arms, where there are some."""
-    import polars
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from outcross.run_folder import read_readings
-
-    frame = read_readings(folder)
-    many = frame["seed"].n_unique() > 1
-    last = frame.group_by("arm", "seed", maintain_order=True).agg(polars.col("generation").max())
-    columns = {(arm, seed): generation for arm, seed, generation in last.iter_rows()}
-    names = [escape(f"{arm}{f' seed {seed}' if many else ''} g{g}") for (arm, seed), g in columns.items()]
-    cells: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
-    for row in frame.filter(~frame["aspect"].str.starts_with("floor")).iter_rows(named=True):
-        of = (row["arm"], row["seed"])
-        if row["generation"] == columns[of]:
-            value = "–" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
-            cells.setdefault((row["metric"], row["aspect"]), {})[of] = value
-    if len(columns) > max(MOST_COLUMNS, len(cells)):  # the longer side goes down the page
-        table = Table("arm", *(escape(f"{metric} {aspect}".strip()) for metric, aspect in cells))
-        for of, name in zip(columns, names, strict=True):
-            table.add_row(name, *(by_arm.get(of, "") for by_arm in cells.values()))
-    else:
-        table = Table("metric", "aspect", *names)
-        for (metric, aspect), by_arm in cells.items():
-            table.add_row(escape(metric), escape(aspect), *(by_arm.get(of, "") for of in columns))
-    console = Console()
-    (console if console.is_terminal else Console(width=60 + 30 * len(table.columns))).print(table)
-    print_slopes(summary["slopes"])
-
-
-MOST_COLUMNS = 8
-"""Arms that stand side by side."""
-
-
-def print_slopes(slopes: Sequence[Mapping[str, Any]]) -> None:
-    """How the speed of collapse depends on what the arms differ in; nothing where no three arms differ in one number alone."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    if not slopes:
-        return
-    table = Table("slope of", "metric", "slope [95 %]", "bend", "arms", "at each value")
-    for one in slopes:
-        of = one["of"] or f"{one['quantity']} against {one['setting']}"
-        values = ", ".join(f"{point['setting']:g}: {point['value']:.3g}" for point in one["points"])
-        cells = (f"{of} ({one['held']})" if one["held"] else of, one["metric"], _interval(one["slope"]), _interval(one["bend"]))
-        table.add_row(*map(escape, cells), str(len(one["points"])), escape("; ".join(filter(None, (values, one["note"])))))
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
-    print(
-        "start: the risk at generation 0; speed: its growth a generation; narrowing: nats of log-variance lost a generation.\n"
-        "Bend: how much the slope changes from one e-fold of the setting to the next; where it is not 0 the slope is only a mean."
-    )
-
-
-def _interval(estimate: Mapping[str, Any] | None) -> str:
-    return "–" if estimate is None else f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"

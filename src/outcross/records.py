@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, Self
 
@@ -151,7 +151,8 @@ class Moments:
         known, joined = first.__dict__.get("_joined", ((), first))
         if rest[: len(known)] != known:
             known, joined = (), first
-        joined = reduce(cls._beside, rest[len(known) :], joined)
+        for part in rest[len(known) :]:
+            joined = joined._beside(part)
         if rest:
             object.__setattr__(first, "_joined", (rest, joined))
         return joined

@@ -21,9 +21,12 @@ from outcross.arms import Arm, arms, flatten, resolved
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import Reading
 from outcross.experiment import Experiment, dump, parse
+from outcross.exponent import Exponent, exponents
 from outcross.ledger import Ledger, Step, alone, write_text
+from outcross.metrics import pages
 from outcross.recipe import kind, plain
-from outcross.slopes import settings_of, slopes
+from outcross.settings import flat_settings, settings
+from outcross.slopes import Slope, settings_of, slopes
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -460,8 +463,31 @@ def read_readings(folder: Path) -> Any:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """A run as plain data: its experiment, its readings, and the slopes of collapse against the settings in which its arms differ."""
+    """A run as plain data: its experiment, its readings, and how the speed of collapse goes with what its arms differ in."""
     frame = read_readings(folder)
     told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
-    found = [one.plain() for one in slopes(frame, settings_of(arms(told)))]
-    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "slopes": found}
+    found = [one.plain() for one in read_exponents(folder)]
+    over = [one.plain() for one in read_slopes(folder)]
+    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "exponents": found, "slopes": over}
+
+
+def read_slopes(folder: Path) -> tuple[Slope, ...]:
+    """The slopes of collapse against the settings in which a run's arms differ."""
+    told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
+    return slopes(read_readings(folder), settings_of(arms(told)))
+
+
+def read_exponents(folder: Path) -> list[Exponent]:
+    """The exponents of the speed of collapse in the numbers that a run's arms differ in; none where no number is swept over."""
+    stored = folder / "experiment.yaml"
+    made = arms(parse(read_text(stored), str(stored))) if stored.exists() else ()
+    differing = settings(flat_settings(made))
+    if not any(one.is_number for one in differing):
+        return []
+    laws: dict[tuple[str, str], dict[int, float]] = {}
+    if (folder / "laws.parquet").exists():
+        table = read_table(folder / "laws.parquet", ["arm", "metric", "generation", "value"]).drop_nulls("value")
+        for row in table.iter_rows(named=True):
+            laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
+    logarithmic = frozenset(name for name, page in pages().items() if page.log)
+    return exponents(read_readings(folder), differing, laws, logarithmic)

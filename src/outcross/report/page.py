@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from outcross.report.characters import ending, visible
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
+from outcross.report.exponents import exponent_figures
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
@@ -28,10 +29,12 @@ from outcross.report.headline import (
     extremes,
     sentence,
     silence,
+    tail_band,
     tails,
     warnings,
     words_of,
 )
+from outcross.report.multiples import multiples
 from outcross.report.numerals import duration, number, percent, times
 from outcross.report.profile import PAPER, profile_of
 from outcross.report.slopes import slopes_of
@@ -52,7 +55,8 @@ class Allowance:
     texts: int = 180_000
 
     def less(self) -> Allowance:
-        return Allowance(self.charts // 2, self.rows // 2, self.texts // 2)
+        """The next smaller one; charts give way least, for they are what a page is opened for."""
+        return Allowance(self.charts * 3 // 4, self.rows // 2, self.texts // 2)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
     every = _every(study, allowance.rows)
     leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
+    grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
+    scalings = exponent_figures(study, [one for one, _ in leads], pen)
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
@@ -108,6 +114,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
         sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
         warnings=warnings(found),
         mains=mains,
+        grids=grids,
+        scalings=scalings,
         arms=_arms(study, found, leads),
         tail_figure=next((one for one in rest if one.metric == TAILS), None),
         decoding_figures=[one for one in rest if one.metric in DECODING],
@@ -130,6 +138,14 @@ def render(study: Study, allowance: Allowance) -> bytes:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return text.encode()
+
+
+def _headlines(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> Iterator[tuple[Measured, Page]]:
+    """What leads the page, and the tails, which may say otherwise."""
+    yield from leads
+    band = tail_band(found)
+    if band is not None and band not in [one for one, _ in leads]:
+        yield band, page_of(study, TAILS, found)
 
 
 def _resource(name: str) -> str:

@@ -11,7 +11,7 @@ from outcross.arms import arms
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.experiment import parse
-from outcross.report.charts import _STYLE, INK, Axis, Specification, _vertical, axis, draw
+from outcross.report.charts import INK, STYLE, Axis, Specification, axis, draw, vertical
 from outcross.report.curves import Point
 from outcross.report.figures import TINY, Panel, Pen
 from outcross.report.numerals import number
@@ -122,8 +122,8 @@ def chart(one: Slope) -> Specification:
         "height": TINY.height,
         "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
         "background": None,
-        "config": _STYLE,
-        "encoding": {"x": _across(one), "y": {"field": "value", **_vertical(upright)}},
+        "config": STYLE,
+        "encoding": {"x": _across(one), "y": {"field": "value", **vertical(upright)}},
         "layer": [
             {"data": {"values": line}, "mark": {"type": "line", "color": INK, "strokeWidth": 1.2, "strokeDash": [5, 4]}},
             {"data": {"values": values}, "mark": {"type": "rule", "color": COLOUR}, "encoding": _ENDS},
