@@ -62,9 +62,9 @@ class Decoding(Metric):
             inside = words(human).first_cluster(clusters)[here]
             lost = exact(0.0, n) if is_full else None
             yield read_off(
-                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, rng, of)
+                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of)
             )
-            yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, rng, of))
+            yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of))
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:
@@ -84,10 +84,10 @@ def _band(human: Words, band: str) -> np.ndarray:
     return (human.counts >= least) & (human.counts <= most)
 
 
-def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, rng: np.random.Generator, of: str):
-    """The mean over words of a difference that each word has, bootstrapped over the human documents where the words stand."""
+def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, of: str):
+    """The mean over words of a difference that each word has, its interval over the human documents where the words stand."""
     if not more.size:
         raise NotApplicable("no word of the human training text occurs so often")
     size = totals(np.ones(more.size), inside)
     there = size > 0
-    return ratio(totals(more - less, inside)[there], size[there], rng, of)
+    return ratio(totals(more - less, inside)[there], size[there], of)

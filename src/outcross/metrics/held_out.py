@@ -19,7 +19,7 @@ class HeldOut(Metric):
     """How well the model predicts human text of documents that no generation has seen.
 
     It sees late collapse, and may stay flat while the tails are lost (Shumailov et al.). Each block stands alone: no context is
-    carried across blocks. The interval resamples documents, for the blocks of one document are alike.
+    carried across blocks. The interval is one over documents, for the blocks of one document are alike.
     """
 
     reads = ("text",)
@@ -47,16 +47,16 @@ class HeldOut(Metric):
         reference = evidence.reference
         surprise, of = nats(evidence.model, reference), document_of(reference)
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
-        loss = ratio(totals(surprise, of), totals(tokens, of), rng, "documents")
+        loss = ratio(totals(surprise, of), totals(tokens, of), "documents")
         yield Reading("held_out_loss", "", loss)
         yield read_off(
             "excess_loss",
             "",
-            lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), rng, "documents"),
+            lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
         )
         yield read_off("held_out_perplexity", "", lambda: exp(loss))
         yield read_off(
-            "bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), rng, "documents")
+            "bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
         )
 
 
