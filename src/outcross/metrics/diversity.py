@@ -65,7 +65,9 @@ class Diversity(Metric):
                 yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
                 yield read_off(
-                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n)
+                    "ngram_entropy",
+                    f"{floor} {aspect}".strip(),
+                    lambda sample=sample, n=n: entropy(*(text := sample(_as_many_words)).runs(n), text.of),
                 )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
@@ -108,11 +110,10 @@ def _distinct(sample: Sample, n: int) -> Estimate:
     return distinct(codes, clusters, running, sample.of, per=codes.size, most=1.0)
 
 
-def _entropy(sample: Sample, n: int) -> Estimate:
+def entropy(codes: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
     """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
     from scipy.special import xlogy
 
-    codes, clusters = sample.runs(n)
     counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
     pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
     there = counts[pairs % counts.size]
@@ -120,7 +121,7 @@ def _entropy(sample: Sample, n: int) -> Estimate:
     whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
     value, left = np.log(total) - whole / total, total - running
     others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
-    return jackknife(max(0.0, float(value)), value - others, running, sample.of)
+    return jackknife(max(0.0, float(value)), value - others, running, of)
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:
@@ -139,13 +140,18 @@ def _repetition(sample: Sample) -> Estimate:
     inside = [text.runs[n].inside(text.n) for n in REPEATED]
     counted = [(totals(unlike[long], clusters), totals(running[long], clusters)) for unlike, running in inside]
 
+    return repeated(counted, sample.of)
+
+
+def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
+    """1 - Π (different / running) of runs of each length, told for every cluster."""
     new = [unlike.sum() / running.sum() for unlike, running in counted]
-    if (repeated := 1 - math.prod(new)) > 0:
+    if (value := 1 - math.prod(new)) > 0:
         parts = [(share * running - unlike) / unlike.sum() for share, (unlike, running) in zip(new, counted, strict=True)]
-        told = sum_of(repeated, math.prod(new) * np.sum(parts, axis=0), counted[0][1], sample.of)  # to first order
+        told = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)  # to first order
         return replace(told, low=max(0.0, told.low), high=min(1.0, told.high))
     pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and there is no scatter
-    none = share(np.zeros(pairs.size), pairs, "word pairs", sample.of)
+    none = share(np.zeros(pairs.size), pairs, "word pairs", of)
     return replace(none, high=1 - (1 - none.high) ** len(REPEATED))
 
 
