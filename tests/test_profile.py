@@ -106,7 +106,7 @@ def test_six_generations_cannot_tell_whether_risk_diverges_and_say_so():
 def test_what_was_not_read_is_not_applicable_with_the_reason():
     found = profile(TEXTS, arm="replace")
     assert said(found)[MODES] == said(found)[HALLUCINATION] == said(found)[SCALING] == "not_applicable"
-    assert "no reading of groups or support" in found[MODES].note
+    assert "no reading of groups, modes or support" in found[MODES].note
     refused = pl.concat([REPLACE, course("distinct_2", [None, None], note="needs two words a block")])
     assert "needs two words a block" in profile(refused, arm="replace")[VARIANCE].note
 

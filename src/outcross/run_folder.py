@@ -295,6 +295,8 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
     if pair == ("regression", "regression") and learner["ridge"] == 0 and learner["noise"] == human.noise:
         return {"dimensions": human.dimensions, "noise": human.noise, "design": learner["design"]}
+    if learner["kind"] == "hutter" and learner["writes"] != "frequencies":
+        return None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
 
 
