@@ -280,6 +280,11 @@ def test_one_lost_group_is_a_fact_and_needs_no_interval():
     assert (found.answer, found.when) == ("yes", 2) and found.value == pytest.approx(11 / 12)
 
 
+def test_modes_of_a_density_that_nothing_is_drawn_from_are_lost_modes():
+    found = profile(course("modes", [1.0, 1.0, 0.9, 0.72], 0.05), arm="replace")[MODES]
+    assert found.answer == "yes" and found.value == pytest.approx(0.72) and "modes" in found.note
+
+
 def test_tails_lost_by_the_first_fit_are_lost_tails_but_no_early_collapse():
     """A model that never writes rare words, at low temperature say, and gets no worse."""
     found = profile(text([61] * 6, [0.5] * 6), arm="replace")

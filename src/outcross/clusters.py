@@ -95,9 +95,9 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     has a width at 0 and 1. Under twenty clusters it is wider than it need be.
     `of` names the things, `inside` the clusters; n counts the things.
 
-    >>> estimate = share(np.array([3, 0, 3]), np.array([4, 4, 4]), "words", "documents")
+    >>> estimate = share(np.array([3, 1, 2, 2, 3, 1]), np.full(6, 4), "words", "documents")
     >>> print(f"{estimate.value} [{estimate.low:.2f}, {estimate.high:.2f}] {estimate.method} n={estimate.n}")
-    0.5 [0.01, 0.99] Wilson over words in documents n=12
+    0.5 [0.27, 0.73] Wilson over words in documents n=24
     """
     there = sizes > 0
     hits, sizes = hits[there].astype(float), sizes[there].astype(float)

@@ -110,11 +110,21 @@ def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.r
         records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
         weights = None
     try:
+        if task.training is not None and task.training.checkpoint == "best":
+            return task.learner.fit(records, weights, start, task.training, rng, validation=_validation(human))
         return task.learner.fit(records, weights, start, task.training, rng)
     except np.linalg.LinAlgError as error:
         raise BadInput(
             f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
         ) from None
+
+
+def _validation(human: Human) -> Any:
+    if human.validation is None or len(human.validation) == 0:
+        raise BadInput(
+            "training.checkpoint best needs human validation text and there is none; raise human.held_out, or write last"
+        )
+    return human.validation.records
 
 
 @verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))

@@ -132,7 +132,12 @@ POLICIES = {
 @pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_moves_a_kernel_density_as_its_recursion_says(policy, n, bandwidth, d):
-    told = {"name": "law", "human": {"distribution": "normal", "rows": n, "dimensions": d}, "policy": POLICIES[policy], "generations": 8}
+    told = {
+        "name": "law",
+        "human": {"distribution": "normal", "rows": n, "dimensions": d},
+        "policy": POLICIES[policy],
+        "generations": 8,
+    }
     arguments = law_arguments(experiment(told | {"learner": {"kind": "kde", "bandwidth": bandwidth}, "draw": {"prompts": "none"}}))
     found = readings(POLICIES[policy], n, bandwidth, d, generations=8)
     for metric in ("spread_ratio", "mean_error"):

@@ -53,7 +53,7 @@ class Decoding(Metric):
         draw = Draw(**json.loads(evidence.drawn.origin.decoding or "{}"))
         as_drawn = drawn.take(_first(drawn, n))
         is_full = draw.temperature == 1 and not draw.cuts
-        fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, rng)
+        fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
         clusters, of = clusters_of(human)
         for band in list(BANDS)[:4]:
@@ -72,11 +72,11 @@ def _first(drawn: Blocks, n: int) -> np.ndarray:
     return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
 
 
-def _fully(model, drawn: Blocks, human: Blocks, rng: np.random.Generator) -> Blocks:
+def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Generator) -> Blocks:
     prompts = drawn.column("_prompt")
     if (prompts < 0).any():
         raise NotApplicable("sampling the same prompts again needs draw.prompts: human")
-    return model.sample(Draw(records=len(drawn)), human.take(prompts), rng)
+    return model.sample(Draw(records=len(drawn), prefix=prefix), human.take(prompts), rng)
 
 
 def _band(human: Words, band: str) -> np.ndarray:
