@@ -64,6 +64,7 @@ def test_a_run_keeps_the_best_checkpoint_where_it_is_asked_to(tmp_path):
     def loss(checkpoint):
         training = {"steps": 60, "batch": 8, "learning_rate": 0.02, "start": {"pretrained": {"steps": 12, "batch": 8}}}
         (only,) = run(experiment(told(tmp_path, training=training | {"checkpoint": checkpoint}, generations=1)))
+        assert only.human.validation is not None
         validation = only.human.validation.records
         return -only.model.value.log_prob(validation).mean()
 
