@@ -21,6 +21,7 @@ from outcross.policies import Policy
 from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
 from outcross.records import load_records
+from outcross.schedule import Schedule
 from outcross.sources import Gathering
 
 
@@ -111,11 +112,22 @@ def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.r
         records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
         weights = None
     try:
-        return task.learner.fit(records, weights, start, task.training, rng)
+        return task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human))
     except np.linalg.LinAlgError as error:
         raise BadInput(
             f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
         ) from None
+
+
+def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
+    """The human records by which a fit keeps the best of its checkpoints, where it is to do so."""
+    if training is None or training.checkpoint == "last":
+        return {}
+    if human.validation is None or len(human.validation) == 0:
+        raise BadInput(
+            "training.checkpoint best needs human validation text and there is none; raise human.held_out, or write last"
+        )
+    return {"validation": human.validation.records}
 
 
 @verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))

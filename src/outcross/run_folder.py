@@ -301,6 +301,8 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         is_fitted = learner["noise"] == "fitted"
         told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
         return told if is_fitted or learner["noise"] == human.noise else None
+    if learner["kind"] == "hutter" and learner["writes"] != "frequencies":
+        return None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
 
 

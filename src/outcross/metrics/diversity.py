@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, jackknife, share, totals, weighted
+from outcross.clusters import distinct, document_of, jackknife, share, sum_of, totals
 from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.words import Words, lowest, words
+from outcross.words import Words, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)
@@ -24,8 +25,8 @@ class Diversity(Metric):
 
     Words as everywhere: lower case, block ends dropped; n-grams of words never cross the end of a block. Counts of distinct things depend
     on the amount of text: their floors are human text (the second sample, filled up from the training text) cut to as many blocks
-    (vocabulary) or as many words, to the nearest block (distinct n-grams, entropy). Drawn blocks are resampled one by
-    one, human ones in documents. The jackknife's intervals are somewhat too wide, which `clusters.jackknife` explains.
+    (vocabulary) or as many words, to the nearest block (distinct n-grams, entropy). Intervals are over drawn blocks one
+    by one, over human ones in documents. How intervals of counts are made `clusters.distinct` explains.
     """
 
     reads = ("text",)
@@ -64,16 +65,18 @@ class Diversity(Metric):
                 yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
                 yield read_off(
-                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n)
+                    "ngram_entropy",
+                    f"{floor} {aspect}".strip(),
+                    lambda sample=sample, n=n: entropy(*(text := sample(_as_many_words)).runs(n), text.of),
                 )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
-            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample(), rng))
+            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample()))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
+    """Words, and what its error is over: each block's cluster as a number, and the clusters' name."""
 
     words: Words
     clusters: np.ndarray  # (n,)
@@ -96,30 +99,21 @@ class Sample:
 
 def _vocabulary(sample: Sample) -> Estimate:
     codes, clusters = sample.runs(1)
-    alone = _only_here(codes, clusters, sample.clusters.max() + 1)
-    return jackknife(np.unique(codes).size, alone, sample.spread(np.ones(sample.words.n)), sample.of)
+    return distinct(codes, clusters, sample.spread(np.ones(sample.words.n)), sample.of)
 
 
 def _distinct(sample: Sample, n: int) -> Estimate:
     codes, clusters = sample.runs(n)
-    alone, running = _only_here(codes, clusters, clusters.max() + 1), np.bincount(clusters)
-    if alone.sum() == codes.size:  # nothing is said twice, so the jackknife has no width
+    running = np.bincount(clusters)
+    if np.unique(codes).size == codes.size:  # nothing is said twice, so leaving out has no width
         return share(running, running, "n-grams", sample.of)
-    return jackknife(np.unique(codes).size / codes.size, alone / codes.size, running, sample.of, most=1.0)
+    return distinct(codes, clusters, running, sample.of, per=codes.size, most=1.0)
 
 
-def _only_here(codes: np.ndarray, clusters: np.ndarray, n: int) -> np.ndarray:
-    """How many of the distinct codes occur in this cluster alone, for each of n clusters."""
-    first = lowest(codes, clusters, codes.max() + 1)
-    last = -lowest(codes, -clusters, codes.max() + 1)
-    return np.bincount(first[(first == last) & (first < n)], minlength=n)
-
-
-def _entropy(sample: Sample, n: int) -> Estimate:
+def entropy(codes: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
     """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
     from scipy.special import xlogy
 
-    codes, clusters = sample.runs(n)
     counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
     pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
     there = counts[pairs % counts.size]
@@ -127,7 +121,7 @@ def _entropy(sample: Sample, n: int) -> Estimate:
     whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
     value, left = np.log(total) - whole / total, total - running
     others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
-    return jackknife(max(0.0, float(value)), value - others, running, sample.of)
+    return jackknife(max(0.0, float(value)), value - others, running, of)
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:
@@ -138,22 +132,26 @@ def _known(sample: Sample, human: Human, but: str) -> Estimate:
     return share(found, sample.spread(text.per_block), "words", sample.of)
 
 
-def _repetition(sample: Sample, rng: np.random.Generator) -> Estimate:
+def _repetition(sample: Sample) -> Estimate:
     text = sample.words
     if not (long := text.per_block >= max(REPEATED)).any():
         raise NotApplicable(f"no block of the text has {max(REPEATED)} whole words")
     clusters = np.unique(sample.clusters[long], return_inverse=True)[1]
     inside = [text.runs[n].inside(text.n) for n in REPEATED]
-    counted = [(totals(distinct[long], clusters), totals(running[long], clusters)) for distinct, running in inside]
+    counted = [(totals(unlike[long], clusters), totals(running[long], clusters)) for unlike, running in inside]
 
-    def repetition(weights):
-        return 1 - np.prod([weighted(weights, distinct) / weighted(weights, running) for distinct, running in counted], axis=0)
+    return repeated(counted, sample.of)
 
-    estimate = bootstrapped(repetition, clusters.max() + 1, rng, sample.of)
-    if estimate.value > 0:
-        return estimate
-    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and the bootstrap has no width
-    none = share(np.zeros(pairs.size), pairs, "word pairs", sample.of)
+
+def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
+    """1 - Π (different / running) of runs of each length, told for every cluster."""
+    new = [unlike.sum() / running.sum() for unlike, running in counted]
+    if (value := 1 - math.prod(new)) > 0:
+        parts = [(share * running - unlike) / unlike.sum() for share, (unlike, running) in zip(new, counted, strict=True)]
+        told = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)  # to first order
+        return replace(told, low=max(0.0, told.low), high=min(1.0, told.high))
+    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and there is no scatter
+    none = share(np.zeros(pairs.size), pairs, "word pairs", of)
     return replace(none, high=1 - (1 - none.high) ** len(REPEATED))
 
 
