@@ -6,6 +6,7 @@ import inspect
 from functools import partial
 from typing import Any
 
+from outcross.attributes import ATTRIBUTES
 from outcross.errors import BadInput
 from outcross.experiment import builtin
 from outcross.laws import LAWS, law
@@ -15,7 +16,7 @@ from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 
-FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "sources": SOURCES}
+FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "attributes": ATTRIBUTES, "sources": SOURCES}
 
 
 def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
@@ -30,7 +31,8 @@ def _members(family: Family) -> list[dict[str, Any]]:
     told = []
     for name in family:
         cls = member(family, name, "part")
-        papers = [cls.paper] if hasattr(cls, "paper") else sorted({page.paper for page in getattr(cls, "pages", {}).values()})
+        pages = [cls.page] if hasattr(cls, "page") else getattr(cls, "pages", {}).values()
+        papers = [cls.paper] if hasattr(cls, "paper") else sorted({page.paper for page in pages})
         readings = list(getattr(cls, "pages", {}))
         told.append(
             {"name": name, "what": first_line(cls), "paper": "; ".join(papers)} | ({"readings": readings} if readings else {})

@@ -11,9 +11,11 @@ piece is what stands between white space, or one Han or kana character.
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,6 +49,50 @@ class Words:
     def per_block(self) -> np.ndarray:
         """Words in each block, (n,)."""
         return np.bincount(self.blocks, minlength=self.n)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The distinct words inside each block, and how often each occurs there."""
+        keys = self.blocks.astype(np.int64) * max(1, len(self.spellings)) + self.ids
+        order = np.argsort(keys, kind="stable")
+        ranked = keys[order]
+        is_first = np.diff(ranked, prepend=-1) > 0
+        before = np.full(len(self), -1)
+        before[order[1:]] = np.where(is_first[1:], -1, order[:-1])
+        firsts = order[is_first]
+        return Kinds(self.blocks[firsts], self.ids[firsts], np.diff(np.flatnonzero(np.append(is_first, True))), before)
+
+    def run_hashes(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """A number for each run of n words that stands in one block, and where it begins: two arrays (runs,).
+
+        Equal runs have equal numbers, in whatever text. Two others clash with a chance near 2⁻⁶⁴ (a sum with random odd
+        multipliers, modulo 2⁶⁴, of digests of the words).
+        """
+        starts = np.arange(max(0, len(self) - n + 1))
+        starts = starts[self.blocks[starts] == self.blocks[starts + n - 1]] if starts.size else starts
+        multipliers = np.random.default_rng(n).integers(1 << 64, size=n, dtype=np.uint64) | np.uint64(1)
+        digests, codes = self._digests, np.zeros(starts.size, np.uint64)
+        for at, multiplier in enumerate(multipliers):
+            codes += (digests * multiplier)[self.ids[starts + at]]
+        return codes, starts
+
+    @cached_property
+    def _digests(self) -> np.ndarray:
+        """A 64-bit digest of each spelling, (spellings,)."""
+        digests = b"".join(hashlib.blake2b(spelling.encode(), digest_size=8).digest() for spelling in self.spellings)
+        return np.frombuffer(digests, np.uint64)
+
+    def distinct_runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct runs and all runs of n words inside each block, two arrays (blocks,)."""
+        codes, starts = self.run_hashes(n)
+        blocks = self.blocks[starts]
+        # The block above, as much of the hash as there is room for below; sorted as one number, which is fastest.
+        room = np.uint64(64 - max(1, int(self.n).bit_length()))
+        keys = np.sort((blocks.astype(np.uint64) << room) | (codes >> (np.uint64(64) - room)))
+        is_first = np.ones(keys.size, bool)
+        is_first[1:] = keys[1:] != keys[:-1]
+        distinct = np.bincount((keys[is_first] >> room).astype(np.int64), minlength=self.n)
+        return distinct, np.bincount(blocks, minlength=self.n)
 
     @property
     def distinct(self) -> set[str]:
@@ -91,6 +137,16 @@ LONGEST = 4
 
 
 @dataclass(frozen=True, eq=False)
+class Kinds:
+    """The distinct words of each block, block after block."""
+
+    blocks: np.ndarray  # (kinds,), ascending
+    ids: np.ndarray  # (kinds,)
+    counts: np.ndarray  # (kinds,): how often the word occurs in the block
+    before: np.ndarray  # (words,): where the same word last stood in the block, -1 for nowhere
+
+
+@dataclass(frozen=True, eq=False)
 class Runs:
     """Running n-grams of words: equal runs have equal codes."""
 
@@ -127,11 +183,18 @@ def count(texts: Iterable[str]) -> Words:
     >>> found.spellings, found.per_block.tolist()
     (("don't", 'don’t', 'stop', 'dogs'), [4, 0])
     """
-    many = [spoken(text) for text in texts]
-    numbers: dict[str, int] = {}
-    ids = np.fromiter((numbers.setdefault(word, len(numbers)) for one in many for word in one), np.int64)
-    blocks = np.repeat(np.arange(len(many)), [len(one) for one in many])
-    return _worded(Words(tuple(numbers), ids, blocks, len(many)))
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    lengths: list[int] = []
+
+    def numbered() -> Iterator[int]:
+        for text in texts:
+            found = spoken(text)
+            lengths.append(len(found))
+            yield from map(numbers.__getitem__, found)
+
+    ids = np.fromiter(numbered(), np.int64)
+    return _worded(Words(tuple(numbers), ids, np.repeat(np.arange(len(lengths)), lengths), len(lengths)))
 
 
 def inner(text: str) -> str:
@@ -160,8 +223,18 @@ def _worded(found: Words) -> Words:
 
 @functools.cache
 def _run() -> re.Pattern[str]:
-    letters, marks = _class("LMN"), _class("M")
-    return re.compile(rf"[{UNSPACED}][{marks}]*+|[{letters}]++(?:['’][{letters}]++)*+")
+    letters, marks = _any_of("LMN") + "++", _any_of("M") + "*+"
+    return re.compile(rf"{letters}(?:['’]{letters})*+|[{UNSPACED}]{marks}")
+
+
+def _any_of(categories: str) -> str:
+    """The pattern of a run of characters of these categories, to be repeated.
+
+    A class that reaches beyond the basic plane is searched range by range, one within it is looked up: five times faster.
+    """
+    ranges = re.findall("(.)-(.)", _class(categories), re.DOTALL)
+    basic, beyond = ("".join(f"{a}-{b}" for a, b in ranges if (a > "\uffff") is is_beyond) for is_beyond in (False, True))
+    return rf"(?:[{basic}]++|(?=[\U00010000-\U0010ffff])[{beyond}]++)"
 
 
 @functools.cache
