@@ -76,6 +76,24 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     return Estimate(value, min(low, value), max(high, value), method, n)
 
 
+def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
+    """The mean of the values that there are (NaN where there is none), with Student's interval over clusters.
+
+    The variance is the ratio estimator's, Σ values / Σ records (Cochran, Sampling Techniques, 1977, §6.4); n counts the clusters.
+
+    >>> estimate = average(np.array([1.0, 3.0, 2.0, np.nan]), np.array([0, 0, 1, 2]), "documents")
+    >>> print(f"{estimate.value} [{estimate.low:.1f}, {estimate.high:.1f}] n={estimate.n}")
+    2.0 [2.0, 2.0] n=2
+    """
+    there = ~np.isnan(values)
+    own = np.unique(clusters[there], return_inverse=True)[1]
+    sums, sizes = totals(values[there], own), np.bincount(own)
+    t = student(sizes.size, of)
+    value = float(sums.sum() / sizes.sum())
+    half = t * math.sqrt(sizes.size / (sizes.size - 1) * np.square(sums - value * sizes).sum()) / sizes.sum()
+    return Estimate(value, value - half, value + half, f"Student over {of}", sizes.size)
+
+
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
     """How many independent things tell as much about their share as these clusters do, at most as many as there are."""
     clusters, n = sizes.size, float(sizes.sum())

@@ -16,7 +16,13 @@ from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 
-FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "attributes": ATTRIBUTES, "sources": SOURCES}
+FAMILIES: dict[str, Family] = {
+    "policies": POLICIES,
+    "models": LEARNERS,
+    "metrics": METRICS,
+    "attributes": ATTRIBUTES,
+    "sources": SOURCES,
+}
 
 
 def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:

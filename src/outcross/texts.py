@@ -6,6 +6,7 @@ What reads texts takes any sequence of strings; handed one `Texts`, several read
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,7 +78,7 @@ class Texts(Sequence[str]):
         """Rows first to end - 1 that hold some `BATCH` characters together, or one long text."""
         batch = np.cumsum(self.characters) // BATCH
         bounds = np.flatnonzero(np.diff(batch, prepend=-1, append=-2)).tolist()
-        return zip(bounds[:-1], bounds[1:], strict=True)
+        return itertools.pairwise(bounds)
 
 
 def texts(given: Any) -> Texts:

@@ -55,7 +55,9 @@ class Perplexity(Attribute):
         known = sorted(zip(digests, read, strict=True))
         halves = [[text for digest, text in known if text and sides[digest] == side] for side in (0, 1)]
         if not all(halves):
-            raise NotApplicable(f"perplexity needs human texts in two halves, of {len(lowest)} documents all with text fell into one")
+            raise NotApplicable(
+                f"perplexity needs human texts in two halves, of {len(lowest)} documents all with text fell into one"
+            )
         return HumanPerplexity((self._half(halves[0]), self._half(halves[1])), sides)
 
     def __call__(self, given):
@@ -65,7 +67,10 @@ class Perplexity(Attribute):
         read = np.cumsum([len(text) for text in human])
         human = human[: max(1, int(np.searchsorted(read, self.characters, side="right")))]
         counted = Counter(piece for text in human for piece in pieces(text))
-        often = sorted((word for word, times in counted.items() if times > 1 and len(word.encode()) > 1), key=lambda word: (-counted[word], word))
+        often = sorted(
+            (word for word, times in counted.items() if times > 1 and len(word.encode()) > 1),
+            key=lambda word: (-counted[word], word),
+        )
         vocabulary = WordVocabulary(often[: self.vocabulary])
         running, places, _ = _run_on(vocabulary.encode(human))
         return Half(grow_running(running, places, self.order, vocabulary.size), vocabulary)

@@ -11,7 +11,9 @@ from outcross.recipe import recipe
 from outcross.texts import texts
 
 VOWELS = re.compile("[aeiouy]++")
-SILENT = re.compile("(?<=[^aeiouyl])e$|(?<=[aeiouy]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouy]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouy]l)es$|(?<=[tpk]h)es$")
+SILENT = re.compile(
+    "(?<=[^aeiouyl])e$|(?<=[aeiouy]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouy]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouy]l)es$|(?<=[tpk]h)es$"
+)
 """A last e that is not heard: make, hole, walked, makes, clothes; but not table, settled, tables, wanted, boxes, wishes."""
 
 

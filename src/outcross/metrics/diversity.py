@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, jackknife, share, totals, weighted
+from outcross.clusters import bootstrapped, document_of, share, totals, weighted
 from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.words import Words, lowest, words
+from outcross.words import Words, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)
@@ -59,75 +60,16 @@ class Diversity(Metric):
             return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
 
         for floor, sample in (("", lambda cut: drawn), ("floor", as_many)):
-            yield read_off("vocabulary", floor, lambda sample=sample: _vocabulary(sample(_as_many_blocks)))
+            yield read_off("vocabulary", floor, lambda sample=sample: vocabulary(sample(_as_many_blocks)))
             for n in (1, 2, 3):
-                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
+                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
                 yield read_off(
-                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n)
+                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: entropy(sample(_as_many_words), n)
                 )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
             yield read_off("repetition", floor, lambda sample=sample: _repetition(sample(), rng))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
-
-    words: Words
-    clusters: np.ndarray  # (n,)
-    of: str
-
-    def take(self, rows: np.ndarray) -> Sample:
-        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
-
-    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
-        runs = self.words.runs[n]
-        if len(runs) == 0:
-            raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
-        return runs.codes, self.clusters[runs.blocks]
-
-    def spread(self, per_block: np.ndarray) -> np.ndarray:
-        """What there is in each block, added up over clusters."""
-        return totals(per_block, self.clusters)
-
-
-def _vocabulary(sample: Sample) -> Estimate:
-    codes, clusters = sample.runs(1)
-    alone = _only_here(codes, clusters, sample.clusters.max() + 1)
-    return jackknife(np.unique(codes).size, alone, sample.spread(np.ones(sample.words.n)), sample.of)
-
-
-def _distinct(sample: Sample, n: int) -> Estimate:
-    codes, clusters = sample.runs(n)
-    alone, running = _only_here(codes, clusters, clusters.max() + 1), np.bincount(clusters)
-    if alone.sum() == codes.size:  # nothing is said twice, so the jackknife has no width
-        return share(running, running, "n-grams", sample.of)
-    return jackknife(np.unique(codes).size / codes.size, alone / codes.size, running, sample.of, most=1.0)
-
-
-def _only_here(codes: np.ndarray, clusters: np.ndarray, n: int) -> np.ndarray:
-    """How many of the distinct codes occur in this cluster alone, for each of n clusters."""
-    first = lowest(codes, clusters, codes.max() + 1)
-    last = -lowest(codes, -clusters, codes.max() + 1)
-    return np.bincount(first[(first == last) & (first < n)], minlength=n)
-
-
-def _entropy(sample: Sample, n: int) -> Estimate:
-    """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
-    from scipy.special import xlogy
-
-    codes, clusters = sample.runs(n)
-    counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
-    pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
-    there = counts[pairs % counts.size]
-    changes = totals(xlogy(there - own, there - own) - xlogy(there, there), pairs // counts.size)
-    whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
-    value, left = np.log(total) - whole / total, total - running
-    others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
-    return jackknife(max(0.0, float(value)), value - others, running, sample.of)
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:

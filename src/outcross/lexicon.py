@@ -1,0 +1,298 @@
+"""What the words of a whole set of texts are like: how many kinds, how evenly, how often new, each with its interval over documents.
+
+Most of it depends on how much text there is. So two sets are compared at one number of words: `at` where a measure takes it, or
+after `Sample.first`. Kinds are counted, not averaged, so their intervals are jackknives and never bootstraps (`clusters.jackknife`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.clusters import jackknife, share, totals
+from outcross.estimate import Estimate, NotApplicable, mean
+from outcross.texts import texts
+from outcross.words import Words
+
+BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
+"""How often a word occurs in the human text."""
+BLEU = (1, 2, 3, 4)
+PORTIONS = 20
+"""Portions at most, where a measure is read in several portions of one size."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
+
+    words: Words
+    clusters: np.ndarray  # (n,)
+    of: str
+
+    def take(self, rows: np.ndarray) -> Sample:
+        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
+
+    def first(self, words: int, rng: np.random.Generator) -> Sample:
+        """Texts in random order until they hold so many words, to the nearest text."""
+        if len(self.words) < words:
+            raise NotApplicable(f"the text has {len(self.words)} words, fewer than {words}")
+        rows = rng.permutation(self.words.n)
+        return self.take(rows[: np.abs(np.cumsum(self.words.per_block[rows]) - words).argmin() + 1])
+
+    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
+        runs = self.words.runs[n]
+        if len(runs) == 0:
+            raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
+        return runs.codes, self.clusters[runs.blocks]
+
+    def spread(self, per_block: np.ndarray) -> np.ndarray:
+        """What there is in each block, added up over clusters."""
+        return totals(per_block, self.clusters)
+
+
+def sample(given: Sequence[str], documents: np.ndarray | None = None) -> Sample:
+    """The words of texts, and the document that each is cut from, (n,); None: each is one by itself."""
+    words = texts(given).words
+    of = np.arange(words.n) if documents is None else np.unique(documents, return_inverse=True)[1]
+    return Sample(words, of, "documents")
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of n-gram of a sample, and how often each cluster says each that it says."""
+
+    counts: np.ndarray  # (codes,)
+    running: np.ndarray  # (clusters,): n-grams of each cluster
+    codes: np.ndarray  # (pairs,): the kind of each pair of a cluster and a kind
+    clusters: np.ndarray  # (pairs,): … its cluster
+    own: np.ndarray  # (pairs,): … how often
+
+    def per_cluster(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of pairs, added up in each cluster, (clusters,)."""
+        return totals(values, self.clusters, self.running.size)
+
+    def without(self) -> np.ndarray:
+        """How often the kind of each pair occurs outside the pair's cluster, (pairs,)."""
+        return self.counts[self.codes] - self.own
+
+
+def kinds(text: Sample, n: int = 1) -> Kinds:
+    """The kinds of n-gram of a sample; NotApplicable where there is none."""
+    codes, clusters = text.runs(n)
+    counts, running = np.bincount(codes), np.bincount(clusters, minlength=_documents(text))
+    pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
+    return Kinds(counts, running, pairs % counts.size, pairs // counts.size, own)
+
+
+def vocabulary(text: Sample, at: int | None = None) -> Estimate:
+    """Distinct words: all of them at this number of blocks, or those expected `at` so many words."""
+    found = kinds(text)
+    if at is None:
+        value, drops, _ = _expected(found, _documents(text))
+        return jackknife(value, drops, text.spread(np.ones(text.words.n)), text.of)
+    value, drops, _ = _expected(found, _documents(text), _documents_for(at, text))
+    return jackknife(value, drops, text.spread(text.words.per_block), text.of)
+
+
+def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
+    """Distinct n-grams of words over running ones, in [0, 1], `at` so many words (Li et al., NAACL 2016: distinct-n).
+
+    Rarefied: what is expected in random documents that hold so many words together, in closed form. Documents are drawn, not
+    words: a document says its words in clumps, so scattered words of a large set would look richer than a small set of whole ones
+    (sample-based rarefaction on the scale of individuals; Gotelli & Colwell, Ecol. Lett. 4:379, 2001).
+    """
+    found = kinds(text, n)
+    if found.own.sum() == found.codes.size == found.counts.size:  # nothing is said twice, so the jackknife has no width
+        return share(found.running, found.running, "n-grams", text.of)
+    value, drops, part = _expected(found, _documents(text), None if at is None else _documents_for(at, text))
+    running = float(found.running.sum()) * part
+    return jackknife(value / running, drops / running, found.running, text.of, most=1.0)
+
+
+def _documents(text: Sample) -> int:
+    return int(text.clusters.max(initial=-1)) + 1
+
+
+def _documents_for(at: int, text: Sample) -> float:
+    """How many random documents hold so many words, on average."""
+    words, documents = len(text.words), _documents(text)
+    if words < at:
+        raise NotApplicable(f"the text has {words} words, fewer than {at}")
+    if at * documents < words:
+        raise NotApplicable(f"{at} words are less than one of the {text.of}, which have {words / documents:.0f} on average")
+    return at * documents / words
+
+
+def _expected(found: Kinds, documents: int, drawn: float | None = None) -> tuple[float, np.ndarray, float]:
+    """Kinds expected in random documents (all, unless said), the drop without each, (clusters,), and the part of all documents drawn."""
+    drawn = documents if drawn is None else drawn
+    inside = np.bincount(found.codes, minlength=found.counts.size)  # documents that say each kind
+    value = _seen(inside, documents, drawn).sum()
+    left = min(drawn, documents - 1)
+    others = _seen(np.arange(inside.max() + 1), documents - 1, left)
+    lost = found.per_cluster((others[inside] - others[inside - 1])[found.codes])
+    return float(value), value - others[inside].sum() + lost, drawn / documents
+
+
+def _seen(inside: np.ndarray, documents: int, drawn: float) -> np.ndarray:
+    """The chance that so many documents drawn of all say a kind that `inside` of them say: 1 − C(documents − inside, drawn) / C(documents, drawn)."""
+    from scipy.special import gammaln
+
+    spare = documents - inside - drawn + 1
+    missed = spare > 0
+    kept = np.maximum(spare, 1e-9)
+    chance = (
+        gammaln(np.maximum(documents - inside, 0) + 1.0) - gammaln(kept) - gammaln(documents + 1) + gammaln(documents - drawn + 1)
+    )
+    return np.where(missed, -np.expm1(np.minimum(chance, 0)), 1.0)
+
+
+def entropy(text: Sample, n: int, corrected: bool = False) -> Estimate:
+    """Entropy of n-grams of words in nats: ln N − Σ c ln c / N over counts c, as counted or `corrected` for the unseen.
+
+    The correction adds (kinds − 1) / 2N (Miller 1955), which takes the leading bias away where most kinds were seen often. Words
+    are not: in 10⁴ words of English the corrected value is still below that of 10⁶. So compare at one number of words.
+    """
+    from scipy.special import xlogy
+
+    found = kinds(text, n)
+    total, there, others = found.counts.sum(), found.counts[found.codes], found.without()
+    whole = np.sort(xlogy(found.counts, found.counts)).sum()  # sorted: the order of the blocks moves no digit
+    value, left = np.log(total) - whole / total, np.maximum(total - found.running, 1)
+    rest = np.log(left) - (whole + found.per_cluster(xlogy(others, others) - xlogy(there, there))) / left
+    if corrected:
+        value += (found.counts.size - 1) / (2 * total)
+        rest += (found.counts.size - found.per_cluster(others == 0) - 1) / (2 * left)
+    return jackknife(max(0.0, float(value)), value - rest, found.running, text.of)
+
+
+def hapax_share(text: Sample) -> Estimate:
+    """Words that occur once, over distinct words, in [0, 1]. It grows as text gets less: compare at one number of words."""
+    found = kinds(text)
+    others, there = found.without(), found.counts[found.codes]
+    once, distinct_words = int((found.counts == 1).sum()), found.counts.size
+    new_once = found.per_cluster((others == 1).astype(float)) - found.per_cluster((there == 1).astype(float))
+    left = np.maximum(distinct_words - found.per_cluster(others == 0), 1)
+    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, found.running, text.of, most=1.0)
+
+
+def zipf_slope(text: Sample, least: int = 5) -> Estimate:
+    """How steeply frequency falls with rank: frequency ~ rank^−slope; near 1 in natural text, larger where few words do all.
+
+    By maximum likelihood: the counts c ≥ `least` of words follow p(c) ∝ c^−α (Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5),
+    and the slope is 1 / (α − 1). `least` is set, not searched for, so that sets are compared over one range.
+    """
+    found = kinds(text)
+    there, others = found.counts[found.codes], found.without()
+    logs = np.log(np.maximum(np.arange(found.counts.max() + 1), 1)) * (np.arange(found.counts.max() + 1) >= least)
+    many, total = int((found.counts >= least).sum()), np.sort(logs[found.counts]).sum()
+    if many < 2:
+        raise NotApplicable(f"a slope needs at least 2 words that occur {least} times or more, there are {many}")
+    left = np.maximum(many + found.per_cluster((others >= least).astype(float) - (there >= least)), 1)
+    rest = (total + found.per_cluster(logs[others] - logs[there])) / left
+    exponent = _exponent(total / many, least)
+    slope = 1 / (exponent - 1)
+    change = (rest - total / many) / _mean_log(exponent, least)[1]
+    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), found.running, text.of)
+
+
+def _exponent(mean_log: float, least: int) -> float:
+    """The α whose mean of ln c over c ≥ least is this one, where the likelihood is largest."""
+    from scipy.optimize import brentq
+
+    if mean_log - np.log(least) < 1e-9:
+        raise NotApplicable(f"a slope needs words of several frequencies, all that occur {least} times or more occur so often")
+    return float(brentq(lambda exponent: _mean_log(exponent, least)[0] - mean_log, 1.001, 100, xtol=1e-12))
+
+
+def _mean_log(exponent: float, least: int) -> tuple[float, float]:
+    """The mean of ln c under p(c) ∝ c^−exponent on c ≥ least, −d/dα ln ζ(α, least), and its own derivative."""
+    from scipy.special import zeta
+
+    step = 1e-4 * min(1.0, exponent - 1)
+    above, here, below = np.log(zeta(exponent + step * np.array([1, 0, -1]), least))
+    return float((below - above) / (2 * step)), -float((above - 2 * here + below) / step**2)
+
+
+def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:
+    """Bytes after zlib (level 9) over bytes before, of texts joined by line ends into portions of `size` bytes or a text more.
+
+    One size, because more text compresses better (up to the 32 kB that zlib looks back on). Portions are made of texts in random order;
+    the interval is over up to 20 of them (the reciprocal of Shaib et al., arXiv 2403.00553).
+    """
+    read = texts(given)
+    order = rng.permutation(len(read))
+    portion = np.cumsum(read.bytes[order]) // size
+    whole = [order[portion == number] for number in range(min(PORTIONS, int(portion.max(initial=0))))]
+    joined = ["\n".join(read[row] for row in rows).encode() for rows in whole if rows.size]
+    return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), f"portions of {size} bytes")
+
+
+def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -> Estimate:
+    """How much each text looks like others of its set: BLEU-4 of each of `many` random texts against all others of them, in [0, 1].
+
+    1 where all say the same (Zhu et al., SIGIR 2018). It grows with `many`, which is therefore fixed. Words are as everywhere; a
+    precision without a hit counts as a tenth of one (Chen & Cherry 2014, method 1), none for single words is 0, the closest length is the shorter
+    of two. Texts without words are left out. The interval is over up to 20 disjoint draws of `many` texts.
+    """
+    words = texts(given).words
+    order = rng.permutation(np.flatnonzero(words.per_block))
+    draws = [order[first : first + many] for first in range(0, order.size - many + 1, many)][:PORTIONS]
+    return mean(np.array([bleu(words.take(rows)).mean() for rows in draws]), f"draws of {many} texts")
+
+
+def bleu(words: Words) -> np.ndarray:
+    """BLEU-4 of each text against all others, (n,); every text has a word."""
+    lengths = words.per_block
+    found = np.array([_hits(words, n) for n in BLEU])  # (4, n)
+    runs = np.maximum(lengths - np.array(BLEU)[:, None] + 1, 1)
+    precision = np.where(found > 0, found, 0.1) / runs
+    closest = _closest(lengths)
+    brevity = np.exp(np.minimum(0, 1 - closest / lengths))
+    return np.where(found[0] > 0, brevity * np.exp(np.log(precision).mean(axis=0)), 0.0)
+
+
+def _hits(words: Words, n: int) -> np.ndarray:
+    """n-grams of each text that another text has too, each at most as often as the one that has it most, (n,)."""
+    runs = words.runs[n]
+    pairs, counts = np.unique(runs.codes * words.n + runs.blocks, return_counts=True)
+    codes, blocks = pairs // words.n, pairs % words.n
+    order = np.lexsort((-counts, codes))
+    is_most = np.diff(codes[order], prepend=-1) > 0
+    most = counts[order][is_most]
+    second = np.zeros(most.size, np.int64)
+    follows = np.flatnonzero(is_most[:-1] & ~is_most[1:]) + 1
+    kind = np.cumsum(is_most) - 1
+    second[kind[follows]] = counts[order][follows]
+    others = np.where(is_most, second[kind], most[kind])
+    return totals(np.minimum(counts[order], others), blocks[order], words.n)
+
+
+def _closest(lengths: np.ndarray) -> np.ndarray:
+    """The length of another text that is closest to each, the shorter of two, (n,)."""
+    order = np.argsort(lengths, kind="stable")
+    ranked = lengths[order].astype(float)
+    below, above = np.append(-np.inf, ranked[:-1]), np.append(ranked[1:], np.inf)
+    found = np.empty(lengths.size)
+    found[order] = np.where(ranked - below <= above - ranked, below, above)
+    return found
+
+
+def survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
+    """Of the words that occur so often in human text, the share that occurs at all in a text; each in the cluster where it first stands."""
+    if len(text) == 0:
+        raise NotApplicable("the text to look in has no whole words")
+    least, most = BANDS[band]
+    here = (human.counts >= least) & (human.counts <= most)
+    if not here.any():
+        raise NotApplicable(f"no word occurs {band} times in the human training text")
+    return surviving(human.are_in([text])[here], human.first_cluster(clusters)[here], inside)
+
+
+def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
+    """The share of words alive, each in the cluster where it stands."""
+    return share(totals(alive, clusters), totals(np.ones(alive.size), clusters), "words", inside)
