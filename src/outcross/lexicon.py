@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -206,7 +207,8 @@ def _exponent(mean_log: float, least: int) -> float:
 
     if mean_log - np.log(least) < 1e-9:
         raise NotApplicable(f"a slope needs words of several frequencies, all that occur {least} times or more occur so often")
-    return float(brentq(lambda exponent: _mean_log(exponent, least)[0] - mean_log, 1.001, 100, xtol=1e-12))
+    root: Any = brentq(lambda exponent: _mean_log(exponent, least)[0] - mean_log, 1.001, 100, xtol=1e-12)
+    return float(root)
 
 
 def _mean_log(exponent: float, least: int) -> tuple[float, float]:

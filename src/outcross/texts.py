@@ -99,6 +99,11 @@ def texts(given: Any) -> Texts:
     return Texts([text if text.isascii() else surrogate.sub("\ufffd", text) for text in strings])
 
 
+def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """top / bottom, NaN where there is nothing below."""
+    return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
+
+
 @functools.cache
 def _are_of(category: str) -> np.ndarray:
     """Whether each code point is of a Unicode category, (code points,)."""

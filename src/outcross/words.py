@@ -84,15 +84,20 @@ class Words:
 
     def distinct_runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Distinct runs and all runs of n words inside each block, two arrays (blocks,)."""
+        keys, bits = self.distinct_keys(n)
+        return np.bincount((keys >> bits).astype(np.int64), minlength=self.n), np.maximum(self.per_block - n + 1, 0)
+
+    def distinct_keys(self, n: int) -> tuple[np.ndarray, np.uint64]:
+        """The distinct runs of n words of each block as ascending numbers, (runs,), and their bits below which a hash stands, the block above.
+
+        One number of both sorts fastest. A hash keeps 46 bits with 200,000 blocks.
+        """
         codes, starts = self.run_hashes(n)
-        blocks = self.blocks[starts]
-        # The block above, as much of the hash as there is room for below; sorted as one number, which is fastest.
-        room = np.uint64(64 - max(1, int(self.n).bit_length()))
-        keys = np.sort((blocks.astype(np.uint64) << room) | (codes >> (np.uint64(64) - room)))
+        bits = np.uint64(64 - max(1, int(self.n).bit_length()))
+        keys = np.sort((self.blocks[starts].astype(np.uint64) << bits) | (codes >> (np.uint64(64) - bits)))
         is_first = np.ones(keys.size, bool)
         is_first[1:] = keys[1:] != keys[:-1]
-        distinct = np.bincount((keys[is_first] >> room).astype(np.int64), minlength=self.n)
-        return distinct, np.bincount(blocks, minlength=self.n)
+        return keys[is_first], bits
 
     @property
     def distinct(self) -> set[str]:

@@ -50,11 +50,6 @@ class Attribute:
         raise NotImplementedError
 
 
-def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """top / bottom, NaN where there is nothing below."""
-    return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
-
-
 ATTRIBUTES: Family = {
     "characters": "outcross.attributes.length:Characters",
     "words": "outcross.attributes.length:Words",
@@ -70,4 +65,4 @@ ATTRIBUTES: Family = {
     "perplexity": "outcross.attributes.perplexity:Perplexity",
 }
 
-__all__ = ["ATTRIBUTES", "Attribute", "Page", "Reader", "divided"]
+__all__ = ["ATTRIBUTES", "Attribute", "Page", "Reader"]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import math
 
-from outcross.attributes import Attribute, Page, divided
+from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import texts
+from outcross.texts import divided, texts
 
 SHIMABUCORO = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490"
 

@@ -10,13 +10,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.attributes import Attribute, Page, divided
+from outcross.attributes import Attribute, Page
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.models.ngram.tree import Tree, contexts_of, grow_running
 from outcross.models.ngram.words import WordVocabulary, pieces
 from outcross.recipe import recipe
-from outcross.texts import texts
+from outcross.texts import divided, texts
 
 
 @recipe

@@ -6,9 +6,9 @@ import unicodedata
 
 import numpy as np
 
-from outcross.attributes import Attribute, Page, divided
+from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import texts
+from outcross.texts import divided, texts
 
 VOWELS = re.compile("[aeiouy]++")
 SILENT = re.compile(

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from outcross.attributes import Attribute, Page, divided
+from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import texts
+from outcross.texts import divided, texts
 
 CRAWLED = "Rae et al., arXiv 2112.11446, A.1.1 (filters of crawled text by shares of symbols)"
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.attributes import Attribute, Page, divided
+from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import texts
+from outcross.texts import divided, texts
 
 REPEATED = (2, 3, 4)
 
