@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.texts import divided, texts
-from outcross.words import Words
+from outcross.words import Words, joined
 
 RUN = 8
 """Words of a run that says who was copied: chance alone seldom repeats eight (Brown et al. 2020, appendix C, take 8 to 13)."""
@@ -89,7 +89,7 @@ def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.nda
     similarity .8 is overlooked once in 2,800. In a band a text meets one other of its hash, so the work grows as the texts.
     """
     own = texts(given)
-    sets = Shingles.of(own.words if source is None else texts([*own, *texts(source)]).words)
+    sets = Shingles.of(own.words if source is None else joined(own.words, texts(source).words))
     first, second = sets.candidates(len(own) if source is not None else None)
     alike = sets.similarity(first, second)
     best = np.where(sets.sizes > 0, 0.0, np.nan)

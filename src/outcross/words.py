@@ -202,6 +202,14 @@ def count(texts: Iterable[str]) -> Words:
     return _worded(Words(tuple(numbers), ids, np.repeat(np.arange(len(lengths)), lengths), len(lengths)))
 
 
+def joined(first: Words, then: Words) -> Words:
+    """The words of two sets of texts as those of one."""
+    numbers = {spelling: number for number, spelling in enumerate(first.spellings)}
+    place = np.array([numbers.setdefault(spelling, len(numbers)) for spelling in then.spellings], dtype=np.int64)
+    ids, blocks = np.concatenate((first.ids, place[then.ids])), np.concatenate((first.blocks, then.blocks + first.n))
+    return Words(tuple(numbers), ids, blocks, first.n + then.n)
+
+
 def inner(text: str) -> str:
     """A block without its first and its last piece, which a cut may have maimed.
 

@@ -24,7 +24,7 @@ class Characters(Attribute):
 
 @recipe
 class Words(Attribute):
-    """Length in words."""
+    """Length in words, counted as everywhere in Outcross."""
 
     page = Page(
         "words", "Words of the text: runs of letters, marks and digits with a letter among them; each Han or kana character is one.", "words", (0, math.inf),
@@ -37,7 +37,7 @@ class Words(Attribute):
 
 @recipe
 class SentenceLength(Attribute):
-    """Words a sentence."""
+    """Words a sentence, the mean over the sentences of a text."""
 
     page = Page(
         "sentence length", "Words over sentences; a sentence ends at . ! ? … before white space, at 。！？ anywhere, and at the text's end.", "words", (0, math.inf),

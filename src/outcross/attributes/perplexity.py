@@ -104,7 +104,7 @@ class Half:
 
     def nats(self, given: list[str]) -> np.ndarray:
         """−ln p of each text, (n,)."""
-        found = [np.empty(0)]
+        found: list[np.ndarray] = [np.empty(0)]
         for some in (given[at : at + TOGETHER] for at in range(0, len(given), TOGETHER)):
             running, places, rows = _run_on(self.vocabulary.encode(some))
             nodes = self.tree.deepest(contexts_of(running, places, self.tree.reach))

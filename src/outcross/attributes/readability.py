@@ -12,9 +12,9 @@ from outcross.texts import divided, texts
 
 VOWELS = re.compile("[aeiouy]++")
 SILENT = re.compile(
-    "(?<=[^aeiouyl])e$|(?<=[aeiouy]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouy]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouy]l)es$|(?<=[tpk]h)es$"
+    "(?<=[^aeiouyl])e$|(?<=[aeiouyl]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouyl]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouyl]l)es$|(?<=[tpk]h)es$"
 )
-"""A last e that is not heard: make, hole, walked, makes, clothes; but not table, settled, tables, wanted, boxes, wishes."""
+"""A last e that is not heard: make, hole, walked, pulled, makes, clothes; but not table, settled, tables, wanted, boxes, wishes."""
 
 
 @recipe

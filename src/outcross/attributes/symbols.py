@@ -4,12 +4,12 @@ from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
 from outcross.texts import divided, texts
 
-CRAWLED = "Rae et al., arXiv 2112.11446, A.1.1 (filters of crawled text by shares of symbols)"
+CRAWLED = "Rae et al., arXiv 2112.11446, appendix A (crawled text filtered by shares of symbols)"
 
 
 @recipe
 class Numerals(Attribute):
-    """How much of a text is numbers."""
+    """How much of a text is numbers, written in digits."""
 
     page = Page(
         "numerals", "Characters of Unicode category N (digits of any script, fractions, Roman numerals) over all characters.", "fraction", (0, 1),
@@ -23,7 +23,7 @@ class Numerals(Attribute):
 
 @recipe
 class Punctuation(Attribute):
-    """How much of a text is punctuation."""
+    """How much of a text is punctuation, marks of all scripts."""
 
     page = Page(
         "punctuation", "Characters of Unicode category P over all characters; + < = > | ^ ` ~ and $ are symbols there, not punctuation.", "fraction", (0, 1),

@@ -16,7 +16,7 @@ REPEATED = (2, 3, 4)
 
 @recipe
 class TypeToken(Attribute):
-    """Distinct words over words."""
+    """Distinct words over words, the oldest measure of lexical variety."""
 
     page = Page(
         "type-token ratio", "Distinct words over words (lower case).", "fraction", (0, 1),
@@ -76,7 +76,7 @@ class Mtld(Attribute):
 
 @recipe
 class Entropy(Attribute):
-    """How evenly a text spreads over its words."""
+    """How many words a text spreads over, and how evenly."""
 
     page = Page(
         "entropy of words", "−Σ p ln p of the shares p of the text's words.", "nats", (0, math.inf),
@@ -93,7 +93,7 @@ class Entropy(Attribute):
 
 @recipe
 class Repetition(Attribute):
-    """How much a text says again."""
+    """How much a text says again: the share of its short runs of words that it has said before."""
 
     page = Page(
         "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of the text's word n-grams that it has said before. One minus Drayson's diversity.", "fraction", (0, 1),
@@ -108,7 +108,7 @@ class Repetition(Attribute):
 
 @recipe
 class Compression(Attribute):
-    """How small a text becomes."""
+    """How small a text becomes when zlib takes its repeats out."""
 
     page = Page(
         "compression", "Bytes after zlib (level 9) over bytes before (UTF-8).", "fraction", (0, math.inf),
