@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -213,7 +212,7 @@ def test_perplexity_is_a_distribution_over_what_may_come_next():
 
 
 def test_perplexity_says_what_it_needs():
-    with pytest.raises(BadInput, match="call perplexity.fit"):
+    with pytest.raises(BadInput, match="compares with human texts"):
         Perplexity()(["a"])
     with pytest.raises(NotApplicable, match="fell into one"):
         Perplexity().fit(["only one text"])
@@ -234,5 +233,4 @@ def test_a_batch_boundary_loses_no_character():
 
 
 def test_words_beyond_the_basic_plane_are_words():
-    assert count(["𝒜b 𐐀𐐁 a𝒜'b 𠀀c"]).spellings == tuple(["𝒜b", "𐐨𐐩", "a𝒜'b", "𠀀", "c"])
-    assert list(itertools.chain(spoken("ab12 3"))) == ["ab12", "3"]
+    assert count(["𝒜b 𐐀𐐁 a𝒜'b 𠀀c"]).spellings == ("𝒜b", "𐐨𐐩", "a𝒜'b", "𠀀", "c")
