@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from outcross.words import Words
 
 BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
 """How often a word occurs in the human text."""
-BLEU = (1, 2, 3, 4)
 PORTIONS = 20
 """Portions at most, where a measure is read in several portions of one size."""
 
@@ -181,45 +179,6 @@ def hapax_share(text: Sample) -> Estimate:
     return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, found.running, text.of, most=1.0)
 
 
-def zipf_slope(text: Sample, least: int = 5) -> Estimate:
-    """How steeply frequency falls with rank: frequency ~ rank^−slope; near 1 in natural text, larger where few words do all.
-
-    By maximum likelihood: the counts c ≥ `least` of words follow p(c) ∝ c^−α (Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5),
-    and the slope is 1 / (α − 1). `least` is set, not searched for, so that sets are compared over one range.
-    """
-    found = kinds(text)
-    there, others = found.counts[found.codes], found.without()
-    logs = np.log(np.maximum(np.arange(found.counts.max() + 1), 1)) * (np.arange(found.counts.max() + 1) >= least)
-    many, total = int((found.counts >= least).sum()), np.sort(logs[found.counts]).sum()
-    if many < 2:
-        raise NotApplicable(f"a slope needs at least 2 words that occur {least} times or more, there are {many}")
-    left = np.maximum(many + found.per_cluster((others >= least).astype(float) - (there >= least)), 1)
-    rest = (total + found.per_cluster(logs[others] - logs[there])) / left
-    exponent = _exponent(total / many, least)
-    slope = 1 / (exponent - 1)
-    change = (rest - total / many) / _mean_log(exponent, least)[1]
-    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), found.running, text.of)
-
-
-def _exponent(mean_log: float, least: int) -> float:
-    """The α whose mean of ln c over c ≥ least is this one, where the likelihood is largest."""
-    from scipy.optimize import brentq
-
-    if mean_log - np.log(least) < 1e-9:
-        raise NotApplicable(f"a slope needs words of several frequencies, all that occur {least} times or more occur so often")
-    root: Any = brentq(lambda exponent: _mean_log(exponent, least)[0] - mean_log, 1.001, 100, xtol=1e-12)
-    return float(root)
-
-
-def _mean_log(exponent: float, least: int) -> tuple[float, float]:
-    """The mean of ln c under p(c) ∝ c^−exponent on c ≥ least, −d/dα ln ζ(α, least), and its own derivative."""
-    from scipy.special import zeta
-
-    step = 1e-4 * min(1.0, exponent - 1)
-    above, here, below = np.log(zeta(exponent + step * np.array([1, 0, -1]), least))
-    return float((below - above) / (2 * step)), -float((above - 2 * here + below) / step**2)
-
-
 def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:
     """Bytes after zlib (level 9) over bytes before, of texts joined by line ends into portions of `size` bytes or a text more.
 
@@ -232,56 +191,6 @@ def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_
     whole = [order[portion == number] for number in range(min(PORTIONS, int(portion.max(initial=0))))]
     joined = ["\n".join(read[row] for row in rows).encode() for rows in whole if rows.size]
     return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), f"portions of {size} bytes")
-
-
-def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -> Estimate:
-    """How much each text looks like others of its set: BLEU-4 of each of `many` random texts against all others of them, in [0, 1].
-
-    1 where all say the same (Zhu et al., SIGIR 2018). It grows with `many`, which is therefore fixed. Words are as everywhere; a
-    precision without a hit counts as a tenth of one (Chen & Cherry 2014, method 1), none for single words is 0, the closest length is the shorter
-    of two. Texts without words are left out. The interval is over up to 20 disjoint draws of `many` texts.
-    """
-    words = texts(given).words
-    order = rng.permutation(np.flatnonzero(words.per_block))
-    draws = [order[first : first + many] for first in range(0, order.size - many + 1, many)][:PORTIONS]
-    return mean(np.array([bleu(words.take(rows)).mean() for rows in draws]), f"draws of {many} texts")
-
-
-def bleu(words: Words) -> np.ndarray:
-    """BLEU-4 of each text against all others, (n,); every text has a word."""
-    lengths = words.per_block
-    found = np.array([_hits(words, n) for n in BLEU])  # (4, n)
-    runs = np.maximum(lengths - np.array(BLEU)[:, None] + 1, 1)
-    precision = np.where(found > 0, found, 0.1) / runs
-    closest = _closest(lengths)
-    brevity = np.exp(np.minimum(0, 1 - closest / lengths))
-    return np.where(found[0] > 0, brevity * np.exp(np.log(precision).mean(axis=0)), 0.0)
-
-
-def _hits(words: Words, n: int) -> np.ndarray:
-    """n-grams of each text that another text has too, each at most as often as the one that has it most, (n,)."""
-    runs = words.runs[n]
-    pairs, counts = np.unique(runs.codes * words.n + runs.blocks, return_counts=True)
-    codes, blocks = pairs // words.n, pairs % words.n
-    order = np.lexsort((-counts, codes))
-    is_most = np.diff(codes[order], prepend=-1) > 0
-    most = counts[order][is_most]
-    second = np.zeros(most.size, np.int64)
-    follows = np.flatnonzero(is_most[:-1] & ~is_most[1:]) + 1
-    kind = np.cumsum(is_most) - 1
-    second[kind[follows]] = counts[order][follows]
-    others = np.where(is_most, second[kind], most[kind])
-    return totals(np.minimum(counts[order], others), blocks[order], words.n)
-
-
-def _closest(lengths: np.ndarray) -> np.ndarray:
-    """The length of another text that is closest to each, the shorter of two, (n,)."""
-    order = np.argsort(lengths, kind="stable")
-    ranked = lengths[order].astype(float)
-    below, above = np.append(-np.inf, ranked[:-1]), np.append(ranked[1:], np.inf)
-    found = np.empty(lengths.size)
-    found[order] = np.where(ranked - below <= above - ranked, below, above)
-    return found
 
 
 def survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
