@@ -74,6 +74,22 @@ def test_what_cannot_be_had_says_why():
         sample(["a b"]).first(9, np.random.default_rng(0))
 
 
+@given(DOCUMENTS, st.integers(1, 20))
+def test_some_texts_of_a_set_have_the_measures_that_they_have_alone(texts, words):
+    whole = sample([*texts, "x y z x"])
+    rows = np.sort(np.random.default_rng(words).permutation(len(texts))[:2])
+    for measure in (vocabulary, hapax_share, lambda text: distinct(text, 1), lambda text: entropy(text, 1, corrected=True)):
+        one, other = measure(whole.take(rows)), measure(sample([texts[row] for row in rows]))
+        assert (one.value, one.low, one.high, one.n) == pytest.approx((other.value, other.low, other.high, other.n))
+
+
+def test_the_first_words_of_a_set_are_as_many_as_asked_to_the_nearest_text():
+    text = sample(zipfian(100, 10))
+    some = text.first(520, np.random.default_rng(0))
+    assert len(some.words) == 500 and some.words.n == 10
+    assert len(set(some.clusters.tolist())) == 10
+
+
 # Rarefied
 
 

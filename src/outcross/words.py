@@ -51,7 +51,7 @@ class Words:
         return np.bincount(self.blocks, minlength=self.n)
 
     @cached_property
-    def kinds(self) -> Kinds:
+    def kinds_inside(self) -> KindsInside:
         """The distinct words inside each block, and how often each occurs there."""
         keys = self.blocks.astype(np.int64) * max(1, len(self.spellings)) + self.ids
         order = np.argsort(keys, kind="stable")
@@ -60,7 +60,7 @@ class Words:
         before = np.full(len(self), -1)
         before[order[1:]] = np.where(is_first[1:], -1, order[:-1])
         firsts = order[is_first]
-        return Kinds(self.blocks[firsts], self.ids[firsts], np.diff(np.flatnonzero(np.append(is_first, True))), before)
+        return KindsInside(self.blocks[firsts], self.ids[firsts], np.diff(np.flatnonzero(np.append(is_first, True))), before)
 
     def run_hashes(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """A number for each run of n words that stands in one block, and where it begins: two arrays (runs,).
@@ -142,7 +142,7 @@ LONGEST = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Kinds:
+class KindsInside:
     """The distinct words of each block, block after block."""
 
     blocks: np.ndarray  # (kinds,), ascending

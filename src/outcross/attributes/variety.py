@@ -25,7 +25,7 @@ class TypeToken(Attribute):
 
     def __call__(self, given):
         words = texts(given).words
-        return divided(np.bincount(words.kinds.blocks, minlength=words.n), words.per_block)
+        return divided(np.bincount(words.kinds_inside.blocks, minlength=words.n), words.per_block)
 
 
 @recipe
@@ -47,7 +47,7 @@ class Mtld(Attribute):
 
     def __call__(self, given):
         words = texts(given).words
-        before = words.kinds.before
+        before = words.kinds_inside.before
         after = np.full(len(words), len(words))
         later = np.flatnonzero(before >= 0)
         after[before[later]] = later
@@ -85,8 +85,8 @@ class Entropy(Attribute):
 
     def __call__(self, given):
         words = texts(given).words
-        counts = words.kinds.counts
-        inside = np.bincount(words.kinds.blocks, counts * np.log(counts), minlength=words.n)
+        counts = words.kinds_inside.counts
+        inside = np.bincount(words.kinds_inside.blocks, counts * np.log(counts), minlength=words.n)
         with np.errstate(divide="ignore"):
             return np.maximum(np.log(words.per_block) - divided(inside, words.per_block), 0.0)
 
