@@ -116,6 +116,18 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     return Estimate(value, max(0.0, min(low, value)), min(1.0, max(high, value)), method, n)
 
 
+def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
+    """The mean of the values that there are (NaN where there is none), as the `ratio` of their sum to their number in clusters; n counts the clusters.
+
+    >>> estimate = average(np.array([1.0, 3.0, 2.0, np.nan]), np.array([0, 0, 1, 2]), "documents")
+    >>> print(f"{estimate.value} [{estimate.low:.1f}, {estimate.high:.1f}] n={estimate.n}")
+    2.0 [2.0, 2.0] n=2
+    """
+    there = ~np.isnan(values)
+    own = np.unique(clusters[there], return_inverse=True)[1]
+    return ratio(totals(values[there], own), np.bincount(own).astype(float), of)
+
+
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
     """How many independent things tell as much about their share as these clusters do, at most as many as there are."""
     clusters, n = sizes.size, float(sizes.sum())

@@ -6,6 +6,7 @@ import inspect
 from functools import partial
 from typing import Any
 
+from outcross.attributes import ATTRIBUTES
 from outcross.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment import builtin
@@ -17,7 +18,13 @@ from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
-FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "sources": SOURCES}
+FAMILIES: dict[str, Family] = {
+    "policies": POLICIES,
+    "models": LEARNERS,
+    "metrics": METRICS,
+    "attributes": ATTRIBUTES,
+    "sources": SOURCES,
+}
 
 
 def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
@@ -33,8 +40,10 @@ def _members(family: Family) -> list[dict[str, Any]]:
     told = []
     for name in family:
         cls = member(family, name, "part")
-        told_of = [cls.paper] if hasattr(cls, "paper") else [page.paper for page in getattr(cls, "pages", {}).values()]
-        papers = [paper for paper in dict.fromkeys(told_of) if paper]
+        pages = [cls.page] if hasattr(cls, "page") else getattr(cls, "pages", {}).values()
+        papers = [
+            paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
+        ]
         readings = list(getattr(cls, "pages", {}))
         told.append({"name": name, "what": first_line(cls), "papers": papers} | ({"readings": readings} if readings else {}))
     return told

@@ -9,8 +9,9 @@ from pydantic import Field
 from outcross.clusters import ratio, totals
 from outcross.draw import Draw
 from outcross.estimate import NotApplicable, exact, read_off
+from outcross.lexicon import BANDS
 from outcross.metrics import Metric, Page
-from outcross.metrics.tails import BANDS, clusters_of
+from outcross.metrics.tails import clusters_of
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.words import Words, words

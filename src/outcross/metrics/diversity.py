@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from outcross.clusters import distinct, document_of, jackknife, share, sum_of, totals
+from outcross.clusters import document_of, share, sum_of, totals
 from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
@@ -60,68 +61,16 @@ class Diversity(Metric):
             return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
 
         for floor, sample in (("", lambda cut: drawn), ("floor", as_many)):
-            yield read_off("vocabulary", floor, lambda sample=sample: _vocabulary(sample(_as_many_blocks)))
+            yield read_off("vocabulary", floor, lambda sample=sample: vocabulary(sample(_as_many_blocks)))
             for n in (1, 2, 3):
-                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
+                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
                 yield read_off(
-                    "ngram_entropy",
-                    f"{floor} {aspect}".strip(),
-                    lambda sample=sample, n=n: entropy(*(text := sample(_as_many_words)).runs(n), text.of),
+                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: entropy(sample(_as_many_words), n)
                 )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
             yield read_off("repetition", floor, lambda sample=sample: _repetition(sample()))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Words, and what its error is over: each block's cluster as a number, and the clusters' name."""
-
-    words: Words
-    clusters: np.ndarray  # (n,)
-    of: str
-
-    def take(self, rows: np.ndarray) -> Sample:
-        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
-
-    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
-        runs = self.words.runs[n]
-        if len(runs) == 0:
-            raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
-        return runs.codes, self.clusters[runs.blocks]
-
-    def spread(self, per_block: np.ndarray) -> np.ndarray:
-        """What there is in each block, added up over clusters."""
-        return totals(per_block, self.clusters)
-
-
-def _vocabulary(sample: Sample) -> Estimate:
-    codes, clusters = sample.runs(1)
-    return distinct(codes, clusters, sample.spread(np.ones(sample.words.n)), sample.of)
-
-
-def _distinct(sample: Sample, n: int) -> Estimate:
-    codes, clusters = sample.runs(n)
-    running = np.bincount(clusters)
-    if np.unique(codes).size == codes.size:  # nothing is said twice, so leaving out has no width
-        return share(running, running, "n-grams", sample.of)
-    return distinct(codes, clusters, running, sample.of, per=codes.size, most=1.0)
-
-
-def entropy(codes: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
-    """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
-    from scipy.special import xlogy
-
-    counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
-    pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
-    there = counts[pairs % counts.size]
-    changes = totals(xlogy(there - own, there - own) - xlogy(there, there), pairs // counts.size)
-    whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
-    value, left = np.log(total) - whole / total, total - running
-    others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
-    return jackknife(max(0.0, float(value)), value - others, running, of)
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:

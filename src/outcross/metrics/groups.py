@@ -9,9 +9,9 @@ import numpy as np
 from outcross import estimate
 from outcross.clusters import document_of, ratio, share, totals
 from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.lexicon import surviving
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import nats
-from outcross.metrics.tails import surviving
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
