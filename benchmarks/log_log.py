@@ -29,7 +29,14 @@ def drawn(panel: dict[str, Any]) -> str:
         {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": {"field": "median", **y}}},
         {"mark": {"type": "point", "filled": True, "size": 28, "opacity": 1}, "encoding": {"y": {"field": "median", **y}}},
     ]
-    legend = {"title": None, "labelLimit": LABELS, "labelFontSize": 11, "symbolSize": 300, "symbolType": "stroke"}
+    legend = {
+        "title": None,
+        "labelLimit": LABELS,
+        "labelFontSize": 11,
+        "symbolSize": 300,
+        "symbolType": "stroke",
+        "symbolOpacity": 1,
+    }
     return draw(
         {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",

@@ -49,6 +49,7 @@ class Vectors:
 
     @cached_property
     def moments(self) -> Moments:
+        """Their number, mean and scatter."""
         mean = self.array.mean(axis=-2)
         centred = self.array - mean[..., None, :]
         if self.dimensions == 1:
@@ -141,8 +142,8 @@ class Moments:
     def take(self, rows: np.ndarray | None) -> Moments:
         return self if rows is None else self.some(rows.shape[-1], np.random.default_rng(0))
 
-    @classmethod
-    def concat(cls, many: Sequence[Moments]) -> Moments:
+    @staticmethod
+    def concat(many: Sequence[Moments]) -> Moments:
         """The moments of all points, part after part.
 
         The first part keeps the last result at hand: a pool that grows is joined to its newest part at every generation, not all over again.
