@@ -15,7 +15,8 @@ from outcross.errors import BadInput
 from outcross.recipe import nearest
 from outcross.tables import kinds as of_values
 from outcross.tables.kinds import KINDS, Kind
-from outcross.tables.reading import BATCH, Source, read
+from outcross.tables.reading import read
+from outcross.tables.source import BATCH, Source
 
 if TYPE_CHECKING:
     import polars
