@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -105,10 +106,8 @@ def _text(path: Path) -> Source:
     import polars as pl
 
     query = pl.scan_lines(path, name="text", glob=False)
-    first = next(
-        iter(query.collect_batches(chunk_size=of_source.BATCH, lazy=True)), pl.DataFrame({"text": []}, schema={"text": pl.String})
-    )
-    if ((first["text"].str.strip_chars() == "").mean() or 0.0) < PARAGRAPHS:  # type: ignore[operator]
+    first = query.head(of_source.BATCH).collect()["text"]
+    if (first.str.strip_chars() == "").sum() < PARAGRAPHS * len(first) or first.is_empty():
         lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
         return replace(lines, texts=("text",))
     paragraphs = partial(query.collect_batches, chunk_size=of_source.BATCH, lazy=True)
@@ -139,36 +138,30 @@ def _numpy(path: Path) -> Source:
     from outcross.files import load_arrays
 
     arrays = load_arrays(path)
-    return (
-        from_array(next(iter(arrays.values())), str(path)) if len(arrays) == 1 else held(from_columns(arrays, str(path)), str(path))
-    )
+    if len(arrays) > 1:
+        return held(from_columns(arrays, str(path)), str(path))
+    return from_array(next(iter(arrays.values())), str(path))
 
 
 def _idx(path: Path) -> Source:
     """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
     from outcross.files import read_bytes
 
-    types = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
     content = read_bytes(path)
-    axes = content[3] if len(content) > 3 else 0
-    header = 4 + 4 * axes
-    if content[:2] != b"\0\0" or content[2:3] == b"" or content[2] not in types or axes == 0 or len(content) < header:
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or content[3] == 0:
         raise BadInput(f"{path} is not an IDX file; its first bytes are {content[:4]!r}")
-    shape = tuple(int(length) for length in np.frombuffer(content, ">u4", axes, 4))
-    values = (
-        np.frombuffer(content, types[content[2]], offset=header)
-        if (len(content) - header) % int(types[content[2]][2]) == 0
-        else None
-    )
-    if values is None or values.size != np.prod([*map(int, shape)], dtype=object):
-        raise BadInput(f"{path} is cut off: {len(content) - header} bytes of values for the shape {shape}; fetch it again")
-    return from_array(values.astype(values.dtype.newbyteorder("=")).reshape(shape), str(path))
+    kind, axes = np.dtype(_IDX_TYPES[content[2]]), content[3]
+    shape = tuple(int(length) for length in np.frombuffer(content[4 : 4 + 4 * axes], ">u4")) if len(content) >= 4 + 4 * axes else ()
+    values = content[4 + 4 * axes :]
+    if len(shape) != axes or len(values) != math.prod(shape) * kind.itemsize:
+        raise BadInput(f"{path} is cut off: {len(values)} bytes of values for the shape {shape}; fetch it again")
+    return from_array(np.frombuffer(values, kind).astype(kind.newbyteorder("=")).reshape(shape), str(path))
 
 
 def _pictures(folder: Path) -> Source:
     """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
     try:
-        from PIL import Image
+        from PIL import Image  # type: ignore[import-not-found]
     except ImportError:
         raise BadInput("Pillow is not installed, which reads pictures; pip install pillow, or give an .npz array") from None
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
@@ -186,6 +179,7 @@ def _pictures(folder: Path) -> Source:
     return from_array(np.stack(pictures), str(folder))
 
 
+_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _READERS: Mapping[str, Callable[[Path], Source]] = {
     ".csv": partial(_delimited, separator=","),
     ".tsv": partial(_delimited, separator="\t"),

@@ -42,12 +42,25 @@ def read(data: Any) -> Source:
         return _of_object(lambda: from_hugging_face(data), "Dataset")
     if hasattr(data, "__arrow_c_stream__"):
         return _of_object(lambda: held(pl.DataFrame(data)), "table")
-    if isinstance(data, list | tuple) and data and all(isinstance(item, str | Path) for item in data):
-        paths = [path for item in data for path in _paths(str(item))]
-        return joined([from_file(path) for path in paths], f"{data[0]}, …" if len(data) > 1 else str(data[0]))
-    if isinstance(data, list | tuple) and data and all(isinstance(item, Mapping) for item in data):
-        return _of_object(lambda: held(pl.DataFrame(list(data), infer_schema_length=None, strict=False)), "list of records")
-    raise BadInput(
+    if isinstance(data, list | tuple) and data:
+        return _several(list(data))
+    raise _no_table(data)
+
+
+def _several(items: list) -> Source:
+    """Paths, or records."""
+    import polars as pl
+
+    if all(isinstance(item, str | Path) for item in items):
+        paths = [path for item in items for path in _paths(str(item))]
+        return joined([from_file(path) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
+    if all(isinstance(item, Mapping) for item in items):
+        return _of_object(lambda: held(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
+    raise _no_table(items)
+
+
+def _no_table(data: Any) -> BadInput:
+    return BadInput(
         f"{type(data).__name__} {data!r:.60} is no table; give a path, a glob, a list of paths, a polars, pandas or Arrow table, "
         "a Hugging Face Dataset, a NumPy array, or a dict of columns"
     )
