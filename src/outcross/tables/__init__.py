@@ -69,7 +69,7 @@ class Table:
         return (of_values.made(batch, kinds, widths) for batch in self._read(wanted))
 
     def numbers(self, column: str) -> np.ndarray:
-        """The values of a column of numbers in `frame`, NaN where missing. (rows in frame,)"""
+        """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
         (column,) = self._known([column])
         if self.kinds[column] != "number":
             raise BadInput(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,11 @@ def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
 def from_pandas(frame: Any) -> Source:
     """A pandas frame, column by column, so that neither pandas nor pyarrow is needed here; its index is left out."""
     names: list[str] = []
+    seen: Counter[str] = Counter()
     for name in map(str, frame.columns):
-        names.append(name if name not in names else f"{name}_duplicated_{sum(other.startswith(name) for other in names) - 1}")
-    twice = [f"a column name occurs twice: {name!r}" for name in names if "_duplicated_" in name]
+        names.append(f"{name}_duplicated_{seen[name] - 1}" if seen[name] else name)  # as polars names them
+        seen[name] += 1
+    twice = [f"a column name occurs twice: {name!r}" for name, times in seen.items() if times > 1]
 
     def values(column: Any) -> Any:
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiubmM":
