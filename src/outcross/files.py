@@ -31,7 +31,7 @@ DOCUMENTS = 20
 
 def read_documents(path: Path, text_column: str | None, group_column: str | None, heading: str | None = None) -> list[Document]:
     """The documents of a file; BadInput with the byte or the column where it is not text, or where no line is a heading."""
-    content = _content(path)
+    content = read_bytes(path)
     suffix = Path(path.stem if path.suffix == ".gz" else path.name).suffix.lower()
     if suffix not in (".csv", ".jsonl", ".ndjson", ".parquet"):
         if text_column is not None:
@@ -107,7 +107,8 @@ def _pieces(text: str) -> list[str]:
     return [text[i : i + 10 * DOCUMENT] for i in range(0, len(text), 10 * DOCUMENT)]
 
 
-def _content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """What a file holds, unpacked where it is gzip, up to 1 GiB."""
     try:
         if path.suffix == ".gz":
             with gzip.open(path) as file:
@@ -171,22 +172,26 @@ def _column(frame, column: str | None, field: str, path: Path) -> list[str]:
     return values.fill_null("").to_list()
 
 
-def read_array(path: Path) -> np.ndarray:
-    """The array of a .npy file, or the only one of a .npz file, as floats (n, d); BadInput where it is not finite numbers."""
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file by name, or that of a .npy file, mapped, not read; BadInput where the file is not whole, or holds objects."""
     try:
-        stored = np.load(path, allow_pickle=False)
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(stored, np.lib.npyio.NpzFile):
             with stored:
-                names = stored.files
-                if len(names) != 1:
-                    raise BadInput(f"{path} holds {len(names)} arrays; give a file with one")
-                stored = stored[names[0]]
+                return {name: stored[name] for name in stored.files}
+        return {"": stored}
     except FileNotFoundError:
         raise BadInput(f"no file {path}; check the path") from None
-    except BadInput:
-        raise
     except Exception as error:  # numpy reads the header as Python's tokeniser happens to fail on it
         raise BadInput(f"{path} is not a whole .npy or .npz file of numbers: {' '.join(str(error).split())[:120]}") from None
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The array of a .npy file, or the only one of a .npz file, as floats (n, d); BadInput where it is not finite numbers."""
+    arrays = load_arrays(path)
+    if len(arrays) != 1:
+        raise BadInput(f"{path} holds {len(arrays)} arrays; give a file with one")
+    (stored,) = arrays.values()
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiub" or stored.ndim not in (1, 2) or 0 in stored.shape:
         raise BadInput(
             f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}"
