@@ -13,7 +13,7 @@ from outcross.rankings import DEEPEST, onsets, ranking
 from outcross.recipe import member
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
-from outcross.sentences import phrase, title, written
+from outcross.sentences import phrase, title, where, written
 from outcross.whole import write_whole
 
 LIMIT = 1_000_000  # bytes
@@ -215,8 +215,7 @@ def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage
 
 
 def _row(check: Check) -> Row:
-    where = " ".join(filter(None, (check.column, check.at, f"[{check.group}]" if check.group else "")))
-    return Row(check, title(check), cut(where, 120), _bar(check))
+    return Row(check, title(check), cut(where(check), 120), _bar(check))
 
 
 def _bar(check: Check) -> Bar | None:
