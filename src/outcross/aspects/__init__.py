@@ -130,4 +130,5 @@ ASPECTS: Family = {
     "spread": "outcross.aspects.spread:Spread",
     "tails": "outcross.aspects.tails:Tails",
     "groups": "outcross.aspects.groups:Groups",
+    "structure": "outcross.aspects.structure:Structure",
 }
