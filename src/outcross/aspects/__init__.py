@@ -131,4 +131,5 @@ ASPECTS: Family = {
     "tails": "outcross.aspects.tails:Tails",
     "groups": "outcross.aspects.groups:Groups",
     "structure": "outcross.aspects.structure:Structure",
+    "use": "outcross.aspects.use:Use",
 }
