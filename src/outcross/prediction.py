@@ -146,10 +146,13 @@ def _for_lines(records: Records, sizes: list[int]) -> np.ndarray:
 def _fitted(model, features: Callable[[Records], np.ndarray], training: Records, classes: int) -> Predict:
     import warnings
 
+    from threadpoolctl import threadpool_limits
+
     seen = np.unique(training.target)
     if classes and seen.size < 2:
         return lambda records: _doubting(np.ones((len(records), 1)), seen, classes)
-    with warnings.catch_warnings():
+    # One thread: sets of some thousand records are done before threads have met, and no digit hangs on how many there are.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # a fit that has not quite converged is measured by what it predicts
         model.fit(features(training), training.target.astype(int) if classes else training.target)
     if classes:
@@ -161,6 +164,9 @@ def _doubting(told: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
     predicted = np.full((len(told), classes), DOUBT / classes)
     predicted[:, seen.astype(int)] += (1 - DOUBT) * told
     return predicted
+
+
+LEARNERS: Mapping[str, Callable[[Records, int], Predict]] = {"boosted trees": boosted_trees, "linear model": linear_model}
 
 
 def losses(predicted: np.ndarray, records: Records) -> np.ndarray:

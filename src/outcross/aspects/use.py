@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PlainValidator
@@ -16,11 +16,10 @@ from outcross.aspects.groups import is_group, named, subsets
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import LEVEL, SMALLEST, Null, Worse
-from outcross.prediction import Predict, Records, Task, boosted_trees, discrimination, linear_model, losses, task
+from outcross.prediction import LEARNERS, Records, Task, discrimination, losses, task
 from outcross.recipe import recipe
 from outcross.tables import Table
 
-LEARNERS: dict[str, Callable[[Records, int], Predict]] = {"boosted trees": boosted_trees, "linear model": linear_model}
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
 FEWEST_IN_GROUP = 100
@@ -59,10 +58,12 @@ class Use(Aspect):
     The test records are the holdout, or a fifth of the reference; at most 10,000. Each kind of model is fitted on three disjoint parts of
     each side: what differs between fits on human parts is what real data show against real data. Standard errors
     add the variance of refits to the paired variance over test records, with Welch and Satterthwaite's degrees of freedom. Learners:
-    60 gradient-boosted trees of 15 leaves, and a linear model; fairness and groups by the trees. One thousandth of every
+    60 gradient-boosted trees of 15 leaves, and a linear model; fairness and groups by the first. One thousandth of every
     predicted probability is spread evenly over the classes.
     """
 
+    learners: tuple[Literal["boosted trees", "linear model"], ...] = ("boosted trees", "linear model")
+    """The first is the one whose fairness, loss by group and curve are looked at."""
     rows: Annotated[int, Field(ge=FEWEST)] = 10_000
     """Records that a model is trained on, at most."""
     fits: Annotated[int, Field(ge=2, le=20)] = 3
@@ -112,14 +113,14 @@ class Use(Aspect):
             return
         human, synthetic = trial.parts
         mixed = [one.take(half) + two.take(half) for one, two in zip(human, synthetic, strict=True) for half in [np.arange(len(one) // 2)]]
-        for name in LEARNERS:
+        for name in self.learners:
             tested = {side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))}
             yield found("loss", target, "", lambda t=tested: _ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name)
             yield found("discrimination", target, "", lambda t=tested: _gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"), trial.note, name)
             yield found("mixed_loss", target, "", lambda t=tested: _ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name)
-            if name == "boosted trees":
+            if name == self.learners[0]:
                 yield from self._inside(compared, trial, tested)
-                yield from _fairness(compared, trial, tested, rng)
+                yield from _fairness(compared, trial, tested, name, rng)
         if self.shares:
             yield from self._curve(compared, trial)
 
@@ -128,7 +129,7 @@ class Use(Aspect):
         told.sort(key=lambda one: -one[2].sum())
         kept = [one for one in told if one[2].sum() >= FEWEST_IN_GROUP][: self.groups]
         for columns, group, mask in kept:
-            yield found("loss_inside", trial.task.target, named(columns, group), lambda mask=mask: _ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)), trial.note, "boosted trees")
+            yield found("loss_inside", trial.task.target, named(columns, group), lambda mask=mask: _ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)), trial.note, self.learners[0])
         if len(kept) < len(told):
             yield Finding("loss_inside", trial.task.target, "", None, None, f"{len(told) - len(kept)} of {len(told)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups")
 
@@ -140,11 +141,11 @@ class Use(Aspect):
         if fixed < FEWEST:
             yield Finding("added_loss", trial.task.target, "", None, None, f"a share of {most:g} leaves {fixed} human records to a fit, needs at least {FEWEST}")
             return
-        alone = trial.tested("boosted trees", [one.take(np.arange(fixed)) for one in human])
+        alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
         note = f"{fixed:,} records fixed; {trial.note}"
         for held, added in (("human", lambda share: (fixed, round(share * fixed))), ("total", lambda share: _parted(fixed, share))):
             for share in self.shares:
-                number = lambda share=share, added=added: _added(trial, human, synthetic, added(share), alone)  # noqa: E731
+                number = lambda share=share, added=added: _added(trial, self.learners[0], added(share), alone)  # noqa: E731
                 yield found("added_loss", trial.task.target, "", number, note, f"fixed {held}, share {share:g}")
 
 
@@ -270,11 +271,11 @@ def _ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
     return Estimate(value, low, high, estimate.method, estimate.n), replace(null, floor=floor, typical=1.0)
 
 
-def _added(trial: Trial, human: list[Records], synthetic: list[Records], sizes: tuple[int, int], alone: Tested) -> tuple[Estimate, Null | None]:
+def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Tested) -> tuple[Estimate, Null | None]:
     if sizes[1] == 0:
         return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
-    parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(human, synthetic, strict=True)]
-    return _ratio(trial.tested("boosted trees", parts).log_loss(), alone.log_loss())
+    parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(*trial.parts, strict=True)]
+    return _ratio(trial.tested(learner, parts).log_loss(), alone.log_loss())
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
@@ -285,18 +286,19 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
         yield names, np.logical_and.reduce([is_group(test, column, name) for column, name in zip(columns, names, strict=True)])
 
 
-def _fairness(compared: Compared, trial: Trial, tested: dict[str, Tested], rng: np.random.Generator) -> Iterator[Finding]:
+def _fairness(compared: Compared, trial: Trial, tested: dict[str, Tested], learner: str, rng: np.random.Generator) -> Iterator[Finding]:
     for column in compared.groups:
         if column == trial.task.target:
             continue
         try:
             groups, note = _of_groups(trial, column)
         except NotApplicable as why:
-            yield from (Finding(check, trial.task.target, f"by {column}", None, None, str(why)) for check in ("parity", "equalized_odds"))
+            yield from (Finding(check, trial.task.target, "", None, None, str(why), f"{learner}, by {column}") for check in ("parity", "equalized_odds"))
             continue
-        weights = rng.multinomial(int((groups >= 0).sum()), np.full(int((groups >= 0).sum()), 1 / (groups >= 0).sum()), BOOTSTRAPS).astype(float)
+        n = int((groups >= 0).sum())
+        weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
         for check, is_odds in (("parity", False), ("equalized_odds", True)):
-            yield found(check, trial.task.target, f"by {column}", lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o), note, "boosted trees")
+            yield found(check, trial.task.target, "", lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o), note, f"{learner}, by {column}")
 
 
 def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
