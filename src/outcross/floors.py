@@ -119,7 +119,9 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
     return np.concatenate(told)
 
 
-def permuted_ranks(shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499) -> np.ndarray:
+def permuted_ranks(
+    shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499
+) -> np.ndarray:
     """Where the quantiles of two sets lie among the ranks of both together under random labels, (2, permutations, quantiles).
 
     The counts of the first set in 1,024 stretches of ranks are multivariate hypergeometric; a quantile's place within its stretch is
