@@ -13,7 +13,7 @@ from pydantic import Field
 from outcross import dynamics
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.associations import Classes, Measure, classes, correlation_ratio, cramer, crossed, rank_correlation, relabelled, standard_error, strongest
-from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, Worse, fewer, from_draws, more, permuted_sums, ratio_of_shares
 from outcross.recipe import recipe
 
@@ -58,8 +58,8 @@ class Structure(Aspect):
             0.8, healthy=1.0, paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002",
         ),
         "missing": CheckPage(
-            "ST5", "missing values", "Share of missing values of a column over the human share: below 1 gaps have been filled that people leave.",
-            0.8, healthy=1.0, paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
+            0.02, of="difference", healthy=0.0, unit="fraction", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": CheckPage(
             "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
@@ -198,31 +198,22 @@ def _missing(compared: Compared) -> Iterator[Finding]:
         if count + human == 0:
             continue
         some = True
-        yield found("missing", column, "", lambda count=count, human=human: _filled(count, n, human, m))
-        yield found("gone_missing", column, "", lambda count=count, human=human: _gone(count, n, human, m))
+        for check, law in (("missing", fewer), ("gone_missing", more)):
+            yield found(check, column, "", lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m))
     if not some:
         yield Finding("missing", "", "", None, None, "no value is missing on either side")
 
 
-def _filled(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    if human == 0:
-        raise NotApplicable("no human value is missing")
-    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), fewer(count, n, human, m)
-
-
-def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    from outcross.estimate import share
-
+def _missing_apart(null: Null, count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """The difference of two shares; `null` is that of their counts."""
     one, two = share(count, n), share(human, m)
     value = one.value - two.value
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
     low = value - math.hypot(one.value - one.low, two.high - two.value)
     high = value + math.hypot(one.high - one.value, two.value - two.low)
-    null = more(count, n, human, m)
-    pooled = (count + human) / (n + m)
-    # The floor of the count, as a share, less the human share that goes with it.
-    floor = null.floor * pooled
-    return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor - ((count + human) - floor * n) / m, 0.0, null.method)
+    far = null.floor * (count + human) / (n + m)
+    floor = far - (count + human - far * n) / m  # what is not on this side of so many missing values is on the other
+    return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor, 0.0, null.method)
 
 
 def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
