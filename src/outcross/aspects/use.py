@@ -26,6 +26,7 @@ FEWEST_IN_GROUP = 100
 """Test records of a group, at least."""
 MOST_TESTED = 10_000
 BOOTSTRAPS = 199
+MOST_SHARES = 100
 HELD_OUT = 0.2
 """Share of the reference that is kept for the test where there is no holdout."""
 ESG = "Esteban, Hyland and Rätsch, arXiv 1706.02633 (train on synthetic, test on real)"
@@ -42,12 +43,13 @@ def grid(value: Any) -> tuple[float, ...]:
     try:
         if isinstance(value, str):
             first, last, step = map(float, value.split(":"))
-            value = [first + i * step for i in range(math.floor((last - first) / step + 1e-9) + 1)]
+            # One more than may be asked for is enough to see that they are too many.
+            value = [first + i * step for i in range(min(MOST_SHARES, math.floor((last - first) / step + 1e-9)) + 1)]
         shares = tuple(round(float(one), 9) for one in value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:2:0.25") from None
-    if not all(math.isfinite(one) and 0 <= one <= 100 for one in shares) or len(shares) > 100:
-        raise BadInput(f"shares must be at most 100 numbers in [0, 100], synthetic records a human one, got {value!r:.80}")
+    if not all(math.isfinite(one) and 0 <= one <= 100 for one in shares) or len(shares) > MOST_SHARES:
+        raise BadInput(f"shares must be at most {MOST_SHARES} numbers in [0, 100], synthetic records a human one, got {value!r:.80}")
     return shares
 
 
