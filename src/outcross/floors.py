@@ -141,6 +141,9 @@ def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows:
     >>> value, low, high = ratio_of_shares(300, 20_000, 600, 20_000)
     >>> print(f"{value} [{low:.3f}, {high:.3f}]")
     0.5 [0.436, 0.574]
+    >>> value, low, high = ratio_of_shares(2, 60, 6, 60)
+    >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
+    0.33 [0.08, 1.28]
     """
     from outcross.estimate import share
 
@@ -148,11 +151,9 @@ def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows:
     if two.value == 0:
         return math.inf, 0.0, math.inf
     product = one.value * two.value
-    low = _mover(product, one.low * (2 * one.value - one.low), two.high * (2 * two.value - two.high), -1.0)
-    high = _mover(product, one.high * (2 * one.value - one.high), two.low * (2 * two.value - two.low), 1.0)
+    tops = one.low * (2 * one.value - one.low), one.high * (2 * one.value - one.high)
+    bottoms = two.high * (2 * two.value - two.high), two.low * (2 * two.value - two.low)
+    # The lower end with its root below: the share of few records may be more than twice itself, so that the bottom is below 0.
+    low = tops[0] / (product + math.sqrt(max(0.0, product**2 - tops[0] * bottoms[0]))) if product else 0.0
+    high = math.inf if bottoms[1] <= 0 else (product + math.sqrt(max(0.0, product**2 - tops[1] * bottoms[1]))) / bottoms[1]
     return one.value / two.value, max(0.0, low), high
-
-
-def _mover(product: float, top: float, bottom: float, sign: float) -> float:
-    root = math.sqrt(max(0.0, product**2 - top * bottom))
-    return math.inf if bottom <= 0 else (product + sign * root) / bottom

@@ -132,4 +132,6 @@ ASPECTS: Family = {
     "spread": "outcross.aspects.spread:Spread",
     "tails": "outcross.aspects.tails:Tails",
     "groups": "outcross.aspects.groups:Groups",
+    "structure": "outcross.aspects.structure:Structure",
+    "use": "outcross.aspects.use:Use",
 }

@@ -1,0 +1,339 @@
+"""Do things still go together: columns with columns, and each value with the next?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross import dynamics
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.associations import Classes, Measure, classes, correlation_ratio, cramer, crossed, rank_correlation, relabelled, standard_error, strongest
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.floors import Null, Worse, fewer, from_draws, more, permuted_sums, ratio_of_shares
+from outcross.recipe import recipe
+
+FEWEST = 50
+"""Whole rows a side below which no pair of columns is compared."""
+CORNER = 0.05
+"""Share of records at each end of a column that its tail dependence is about."""
+FEWEST_IN_CORNER = 20
+"""Records of both sets together in a corner, below which it is not compared."""
+FEWEST_SERIES = 20
+MOST_SERIES = 5_000
+"""Series a side that are looked at."""
+BOOTSTRAPS = 199
+
+
+@recipe
+class Structure(Aspect):
+    """Associations of pairs of columns, their tails' dependence and missing values; autocorrelation, spectrum, variance and transitions of series.
+
+    An association that is stronger than the human one is no loss. Floors come from permuted labels of rows or of
+    series (there a record is the unit, and what is permuted is studentised); those of tail dependence and missing values from Fisher's exact test.
+    """
+
+    pairs: Annotated[int, Field(ge=1)] = 300
+    """Pairs of columns compared, those first that go together most in both sets."""
+
+    pages = {
+        "correlation": CheckPage(
+            "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
+            0.05, of="difference", healthy=0.0, unit="difference", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
+        ),
+        "correlation_ratio": CheckPage(
+            "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
+            0.05, of="difference", healthy=0.0, unit="difference", paper="Kelley, PNAS 21:554, 1935",
+        ),
+        "cramer": CheckPage(
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the 12 commonest, the rest as one) less the human one: below 0 they say less of each other.",
+            0.05, of="difference", healthy=0.0, unit="difference", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
+        ),
+        "tail_dependence": CheckPage(
+            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, over the human share: what a copula without tail dependence loses while every column keeps its values.",
+            0.8, healthy=1.0, paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002",
+        ),
+        "missing": CheckPage(
+            "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
+            0.02, of="difference", healthy=0.0, unit="fraction", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+        ),
+        "gone_missing": CheckPage(
+            "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
+            0.02, of="difference", worse="larger", healthy=0.0, unit="fraction", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+        ),
+        "autocorrelation": CheckPage(
+            "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
+            0.1, of="difference", healthy=0.0, unit="difference", paper="Box and Jenkins, Time Series Analysis, 1970",
+        ),
+        "band": CheckPage(
+            "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies over the human share: smoothing takes the fast ones, shuffling the slow ones.",
+            0.8, healthy=1.0, paper="Welch, IEEE Trans. Audio Electroacoust. 15:70, 1967",
+        ),
+        "spectral_entropy": CheckPage(
+            "ST9", "spectral entropy", "Mean entropy of the spectrum of the series over the human one: below 1 fewer frequencies are left.",
+            0.9, healthy=1.0, paper="Powell and Percival, J. Phys. A 12:2053, 1979",
+        ),
+        "series_variance": CheckPage(
+            "ST10", "variance along a series", "Geometric mean of the variance within a series over the human one, of its values and of its steps.",
+            0.9, healthy=1.0, paper="Shumailov et al., Nature 631:755, 2024",
+        ),
+        "entropy_rate": CheckPage(
+            "ST11", "entropy rate", "Mean entropy of the next fifth of a series' own values given the present one, over that of a fair die, less the human one: above 0 what comes next is less determined.",
+            0.05, of="difference", worse="larger", healthy=0.0, unit="fraction", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
+        ),
+        "transitions": CheckPage(
+            "ST12", "transitions", "Total variation distance between the mean shares of moves from which fifth of a series' own values to which.",
+            0.05, of="difference", worse="larger", healthy=None, unit="fraction", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, compared, rng):
+        yield from self._pairs(compared, rng)
+        yield from _corners(compared, rng)
+        yield from _missing(compared)
+        for column in compared.reference.of_kind("series"):
+            yield from _series(compared, column, rng)
+
+    def _pairs(self, compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
+        columns = [classes(column, compared.synthetic, compared.reference) for column in compared.reference.of_kind("number", "category")]
+        if len(columns) < 2:
+            yield Finding("correlation", "", "", None, None, "an association needs at least 2 columns of numbers or categories")
+            return
+        chosen, left_out = strongest(columns, self.pairs, rng)
+        chosen = [(one, two) if one.is_number >= two.is_number else (two, one) for one, two in chosen]  # numbers stand first
+        for (one, two), tables in zip(chosen, relabelled(chosen, rng), strict=True):
+            check, measure = _measured(one, two)
+            note, number = _association(measure, one, two, tables)
+            yield found(check, one.column, "", number, note, at=f"with {two.column}")
+        if left_out:
+            yield Finding("correlation", "", "", None, None, f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
+
+
+def _measured(one: Classes, two: Classes) -> tuple[str, Measure]:
+    if one.is_number and two.is_number:
+        return "correlation", rank_correlation
+    return ("correlation_ratio", correlation_ratio) if one.is_number else ("cramer", cramer)
+
+
+def _association(measure: Measure, one: Classes, two: Classes, tables: np.ndarray):
+    """What is said of a pair, and how its number is made."""
+    counts = crossed(one, two)
+    n, m = map(int, counts.sum(axis=(1, 2)))
+
+    def number() -> tuple[Estimate, Null]:
+        if min(n, m) < FEWEST:
+            raise NotApplicable(f"{min(n, m)} rows have both, an association needs at least {FEWEST}")
+        if constant := [told.column for told, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2]:
+            raise NotApplicable(f"{constant[0]} is constant in the reference")
+        value = float(_weakened(*measure(counts)))
+        draws = _weakened(*measure(tables))
+        error = math.hypot(*(standard_error(measure, table) for table in counts))
+        # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
+        by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
+        reach = max(1.959964 * error, by_chance)
+        return Estimate(value, value - reach, value + reach, "jackknife", n), from_draws(value, draws, "smaller", "permutation")
+
+    if min(n, m) == 0:
+        return "", number
+    ours, human = (float(told) for told in measure(counts))
+    return f"{ours:.2f}, {human:.2f} in the reference", number
+
+
+def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """How much stronger the first is, in the direction of the second."""
+    return np.where(reference < 0, -1.0, 1.0) * (synthetic - reference)
+
+
+def _corners(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
+    columns = compared.reference.of_kind("number")
+    if len(columns) < 2:
+        return
+    ends = {column: [_outermost(side.numbers(column), rng) for side in (compared.synthetic, compared.reference)] for column in columns}
+    compared_any = False
+    for one, two in combinations(columns, 2):
+        for first, second in (("upper", "upper"), ("lower", "lower"), ("upper", "lower"), ("lower", "upper")):
+            counts = [_in_corner(ends[one][side], ends[two][side], first, second) for side in (0, 1)]
+            (count, n), (human, m) = counts
+            # Both sets together say which corners depend, so that the choice favours neither.
+            if count + human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
+                continue
+            compared_any = True
+            yield found("tail_dependence", one, "", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}")
+    if not compared_any:
+        yield Finding("tail_dependence", "", "", None, None, f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails")
+
+
+def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Which values lie among the lowest and the highest 5 % of their own set, ties dealt at random; and which there are. (rows,) each"""
+    there = np.isfinite(values)
+    n = int(there.sum())
+    order = np.lexsort((rng.random(values.size), np.where(there, values, np.inf)))
+    told = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
+    far = int(CORNER * n)
+    told["lower"][order[:far]] = True
+    told["upper"][order[n - far : n]] = True
+    return told
+
+
+def _in_corner(one: dict[str, np.ndarray], two: dict[str, np.ndarray], first: str, second: str) -> tuple[int, int]:
+    """(records in the corner, records with both values)"""
+    return int((one[first] & two[second]).sum()), int((one["there"] & two["there"]).sum())
+
+
+def _corner(synthetic: tuple[int, int], reference: tuple[int, int]) -> tuple[Estimate, Null]:
+    if reference[0] == 0:
+        raise NotApplicable("no human record is in this corner")
+    return Estimate(*ratio_of_shares(*synthetic, *reference), "Wilson of both shares", synthetic[1]), fewer(*synthetic, *reference)
+
+
+def _missing(compared: Compared) -> Iterator[Finding]:
+    n, m = compared.synthetic.frame.height, compared.reference.frame.height
+    some = False
+    for column in compared.reference.kinds:
+        count, human = (int(side.frame[column].null_count()) for side in (compared.synthetic, compared.reference))
+        if count + human == 0:
+            continue
+        some = True
+        for check, law in (("missing", fewer), ("gone_missing", more)):
+            yield found(check, column, "", lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m))
+    if not some:
+        yield Finding("missing", "", "", None, None, "no value is missing on either side")
+
+
+def _missing_apart(null: Null, count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """The difference of two shares; `null` is that of their counts."""
+    one, two = share(count, n), share(human, m)
+    value = one.value - two.value
+    # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
+    low = value - math.hypot(one.value - one.low, two.high - two.value)
+    high = value + math.hypot(one.high - one.value, two.value - two.low)
+    far = null.floor * (count + human) / (n + m)
+    floor = far - (count + human - far * n) / m  # what is not on this side of so many missing values is on the other
+    return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor, 0.0, null.method)
+
+
+def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+    held = [_records(side, column, rng) for side in (compared.synthetic, compared.reference)]
+    try:
+        courses = dynamics.courses(*held)
+        n, m = len(courses.synthetic), len(courses.reference)
+        if min(n, m) < FEWEST_SERIES:
+            raise NotApplicable(f"{min(n, m)} series of that length, needs at least {FEWEST_SERIES}")
+    except NotApplicable as why:
+        yield Finding("autocorrelation", column, "", None, None, str(why))
+        return
+    both, note = courses.both, courses.note
+    lag = dynamics.season(both)
+    for at in dict.fromkeys([1, 2, *([lag] if lag else [])]):
+        values = dynamics.autocorrelation(both, at)
+        where = f"lag {at}" + (" (season)" if at == lag else "")
+        yield found("autocorrelation", column, "", lambda values=values: _mean_apart(values, n, "smaller", True, rng), note, where)
+    for (name, _, _), values in zip(dynamics.BANDS, dynamics.bands(both).T, strict=True):
+        yield found("band", column, "", lambda values=values: _mean_ratio(values, n, rng), note, name)
+    yield found("spectral_entropy", column, "", lambda: _mean_ratio(dynamics.spectral_entropy(both), n, rng), note)
+    for what, values in (("of the values", both), ("of the steps", np.diff(both, axis=1))):
+        yield found("series_variance", column, "", lambda values=values: _variance(values, n, rng), note, what)
+    moves = dynamics.transitions(both)
+    yield found("entropy_rate", column, "", lambda: _mean_apart(dynamics.entropy_rate(moves), n, "larger", False, rng), note)
+    yield found("transitions", column, "", lambda: _distance(moves, n, rng), note)
+
+
+def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """The values of each series, those that are missing left out; at most 5,000 series."""
+    values = side.frame[column].drop_nulls()
+    if len(values) > MOST_SERIES:
+        values = values[np.sort(rng.choice(len(values), MOST_SERIES, replace=False))]
+    told = [np.asarray([x for x in one if x is not None] if one.null_count() else one.to_numpy(), dtype=float) for one in values]
+    return [one[np.isfinite(one)] for one in told]
+
+
+def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
+    """Count, mean and variance of the mean of both sets as they are, and under random labels; the synthetic ones stand first."""
+    there = np.isfinite(values)
+    if min(there[:n].sum(), there[n:].sum()) < FEWEST_SERIES:
+        raise NotApplicable(f"fewer than {FEWEST_SERIES} series vary")
+    features = np.stack([there, np.where(there, values, 0.0), np.where(there, values, 0.0) ** 2], axis=1).astype(float)
+    drawn = permuted_sums(features, n, rng)
+    as_is, whole = features[:n].sum(axis=0), features.sum(axis=0)
+    return [_mean(told) for told in (as_is, whole - as_is, drawn, whole - drawn)], int(there[:n].sum())
+
+
+def _mean(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, variance of the mean) from (…, count and sums of powers 1 and 2)."""
+    n = np.maximum(sums[..., 0], 2.0)
+    mean = sums[..., 1] / n
+    return mean, np.maximum(sums[..., 2] / n - mean**2, 1e-18) / (n - 1)
+
+
+def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """The mean of the first n values less that of the rest, in the direction of the rest's if signed."""
+    (one, two, *drawn), count = _sums(values, n, rng)
+
+    def quotient(first, second):
+        sign = np.where(second[0] < 0, -1.0, 1.0) if is_signed else 1.0
+        error = np.sqrt(first[1] + second[1])
+        return sign * (first[0] - second[0]) / error, error
+
+    return _studentised(quotient(one, two), quotient(*drawn)[0], worse, count)
+
+
+def _mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """The mean of the first n values, which are above 0, over that of the rest."""
+    (one, two, *drawn), count = _sums(values, n, rng)
+    if float(two[0]) <= 1e-9:
+        raise NotApplicable("human series have none")
+
+    def quotient(first, second):
+        first, second = ((np.maximum(mean, 1e-12), variance) for mean, variance in (first, second))
+        error = np.sqrt(first[1] / first[0] ** 2 + second[1] / second[0] ** 2)
+        return np.log(first[0] / second[0]) / error, error
+
+    return _exponential(*_studentised(quotient(one, two), quotient(*drawn)[0], "smaller", count))
+
+
+def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    variances = series.var(axis=1)
+    # A constant series counts as one of a millionth of the usual variance.
+    values = dynamics.log_variance(series, max(1e-300, 1e-6 * float(np.median(variances[variances > 0]))) if (variances > 0).any() else 1.0)
+    return _exponential(*_mean_apart(values, n, "smaller", False, rng))
+
+
+def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: Worse, n: int) -> tuple[Estimate, Null]:
+    """The estimate and null of a difference, from its quotient by its standard error and that quotient under random labels."""
+    quotient, error = map(float, told)
+    value = quotient * error
+    low, high = np.quantile(draws, [0.025, 0.975])
+    null = from_draws(quotient, draws, worse, "studentised permutation")
+    estimate = Estimate(value, value - max(high, 1.96) * error, value + max(-low, 1.96) * error, "studentised permutation", n)
+    return estimate, Null(null.p, null.floor * error, null.typical * error, null.method)
+
+
+def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
+    """Both on the scale of which they are the logarithms."""
+    ends = np.exp(np.clip([told.value, told.low, told.high], -700, 700))
+    return Estimate(*map(float, ends), told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+
+
+def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    there = np.isfinite(moves).all(axis=1)
+    moves, n = moves[there], int(there[:n].sum())
+    m = len(moves) - n
+    if min(n, m) < FEWEST_SERIES:
+        raise NotApplicable(f"fewer than {FEWEST_SERIES} series vary")
+    whole = moves.sum(axis=0)
+    counted = np.concatenate([moves, np.ones((n + m, 1))], axis=1)
+    drawn = permuted_sums(counted, n, rng)
+    draws = _apart(drawn[:, :-1] / drawn[:, -1:], (whole - drawn[:, :-1]) / (n + m - drawn[:, -1:]))
+    value = float(_apart(moves[:n].mean(axis=0), moves[n:].mean(axis=0)))
+    resampled = [rng.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS) @ side / size for size, side in ((n, moves[:n]), (m, moves[n:]))]
+    reach = 1.96 * float(_apart(*resampled).std())
+    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach), "bootstrap over series", n), from_draws(value, draws, "larger", "permutation")
+
+
+def _apart(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Total variation distance of shares (…, cells)."""
+    return np.abs(one - two).sum(axis=-1) / 2

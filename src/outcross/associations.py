@@ -1,0 +1,186 @@
+"""How strongly two columns go together, read off a table of counts of their classes.
+
+Every column becomes classes that both sets share: a number the tenth of all values that it lies in, a category itself. Then a pair of
+columns is a small table of counts, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from outcross.floors import BLOCKS, DEALS, PERMUTATIONS
+from outcross.tables import Table
+
+TENTHS = 10
+COMMONEST = 12
+"""Categories kept apart; the rest are one class."""
+SCREENED = 4_000
+"""Rows on which the strength of all pairs is looked at, where there are more pairs than are compared."""
+
+Measure = Callable[[np.ndarray], np.ndarray]
+"""Counts (…, classes of one, classes of the other) → association (…)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """One column of both sets as numbers of classes, -1 where missing."""
+
+    column: str
+    is_number: bool
+    size: int
+    synthetic: np.ndarray
+    """(rows of the synthetic frame,)"""
+    reference: np.ndarray
+    """(rows of the reference's frame,)"""
+
+
+def classes(column: str, synthetic: Table, reference: Table) -> Classes:
+    """The classes of a column of numbers or categories; made of the values of both sets together, so that they favour neither."""
+    is_number = reference.kinds[column] == "number"
+    codes = _tenths(column, synthetic, reference) if is_number else _commonest(column, synthetic, reference)
+    met, codes = np.unique(codes, return_inverse=True)
+    has_missing = bool(met.size and met[0] < 0)
+    codes = codes - has_missing
+    n = synthetic.frame.height
+    return Classes(column, is_number, met.size - has_missing, codes[:n], codes[n:])
+
+
+def _tenths(column: str, synthetic: Table, reference: Table) -> np.ndarray:
+    values = np.concatenate([synthetic.numbers(column), reference.numbers(column)])
+    there = np.isfinite(values)
+    if not there.any():
+        return np.full(values.size, -1)
+    edges = np.unique(np.quantile(values[there], np.arange(1, TENTHS) / TENTHS, method="inverted_cdf"))
+    return np.where(there, np.searchsorted(edges, values), -1)
+
+
+def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
+    import polars
+
+    values = polars.concat([synthetic.frame[column], reference.frame[column]])
+    counted = values.drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
+    number = {name: i for i, name in enumerate(counted[column].head(COMMONEST).to_list())}
+    codes = values.replace_strict(number, default=COMMONEST, return_dtype=polars.Int64) if number else values.is_null().cast(polars.Int64)
+    return np.where(values.is_null().to_numpy(), -1, codes.to_numpy())
+
+
+def strongest(columns: list[Classes], most: int, rng: np.random.Generator) -> tuple[list[tuple[Classes, Classes]], int]:
+    """The pairs of columns that go together most, and how many are left out.
+
+    Strength is that in both sets together: to choose by the human one alone would compare human associations at their luckiest.
+    """
+    pairs = list(combinations(columns, 2))
+    if len(pairs) <= most:
+        return pairs, 0
+    sides = [one.synthetic.size for one in columns[:1]] + [one.reference.size for one in columns[:1]]
+    rows = rng.choice(sum(sides), min(SCREENED, sum(sides)), replace=False)
+    codes = {one.column: np.concatenate([one.synthetic, one.reference])[rows] for one in columns}
+    strength = [float(cramer(_crossed(codes[one.column], codes[two.column], one.size, two.size))) for one, two in pairs]
+    order = sorted(range(len(pairs)), key=lambda i: (-strength[i], i))[:most]
+    return [pairs[i] for i in sorted(order)], len(pairs) - most
+
+
+def crossed(one: Classes, two: Classes) -> np.ndarray:
+    """Counts of both sets by both columns' classes, rows with either missing left out; (synthetic and reference, classes, classes)."""
+    sides = (one.synthetic, two.synthetic), (one.reference, two.reference)
+    return np.stack([_crossed(*codes, one.size, two.size) for codes in sides])
+
+
+def _crossed(one: np.ndarray, two: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    there = (one >= 0) & (two >= 0)
+    return np.bincount(one[there] * columns + two[there], minlength=rows * columns).reshape(rows, columns)
+
+
+def rank_correlation(counts: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of two ordered classes, ties at their mid-ranks, in [-1, 1]; 0 where one of them is constant."""
+    counts = counts.astype(float)
+    one, two = _scores(counts.sum(axis=-1)), _scores(counts.sum(axis=-2))
+    together = (counts * one[..., :, None] * two[..., None, :]).sum(axis=(-2, -1))
+    apart = (counts.sum(axis=-1) * one**2).sum(axis=-1) * (counts.sum(axis=-2) * two**2).sum(axis=-1)
+    return together / np.sqrt(np.where(apart > 0, apart, np.inf))
+
+
+def correlation_ratio(counts: np.ndarray) -> np.ndarray:
+    """Square root of the share of the variance of ranks (first axis) that lies between categories (second axis), in [0, 1].
+
+    Freed of what chance adds: ε² = 1 - (1 - η²)(n - 1) / (n - k) for k categories (Kelley, PNAS 21:554, 1935).
+    """
+    counts = counts.astype(float)
+    ranks = _scores(counts.sum(axis=-1))
+    size = counts.sum(axis=-2)
+    n, k = size.sum(axis=-1), (size > 0).sum(axis=-1)
+    between = (np.square((counts * ranks[..., :, None]).sum(axis=-2)) / np.where(size > 0, size, 1.0)).sum(axis=-1)
+    whole = (counts.sum(axis=-1) * ranks**2).sum(axis=-1)
+    within = 1 - between / np.where(whole > 0, whole, np.inf)
+    return np.where(whole > 0, np.sqrt(np.maximum(0.0, 1 - within * (n - 1) / np.maximum(1, n - k))), 0.0)
+
+
+def cramer(counts: np.ndarray) -> np.ndarray:
+    """Cramér's V freed of what chance adds, in [0, 1] (Bergsma, J. Korean Stat. Soc. 42:323, 2013); 0 where one column is constant.
+
+    The largest value that V can take is that of the table's own shape, with classes that one set lacks: a set that lost
+    categories does not become more associated by that.
+    """
+    counts = counts.astype(float)
+    rows, columns = counts.sum(axis=-1), counts.sum(axis=-2)
+    n = rows.sum(axis=-1)
+    expected = rows[..., :, None] * columns[..., None, :]
+    square = (counts**2 / np.where(expected > 0, expected, 1.0)).sum(axis=(-2, -1)) - 1
+    chance = np.maximum(0, (rows > 0).sum(axis=-1) - 1) * np.maximum(0, (columns > 0).sum(axis=-1) - 1) / (n - 1)
+    shape = np.minimum(*(size - 1 - (size - 1) ** 2 / (n - 1) for size in counts.shape[-2:]))
+    return np.sqrt(np.maximum(0.0, square - chance) / np.where(shape > 0, shape, np.inf))
+
+
+def _scores(counts: np.ndarray) -> np.ndarray:
+    """Centred mid-ranks of ordered classes (…, classes), in (-½, ½)."""
+    n = counts.sum(axis=-1, keepdims=True)
+    return (np.cumsum(counts, axis=-1) - counts / 2) / np.where(n > 0, n, 1.0) - 0.5
+
+
+def standard_error(measure: Measure, counts: np.ndarray) -> float:
+    """The jackknife's standard error of an association, a row left out in turn: all rows of a cell leave the same table."""
+    cells = np.flatnonzero(counts)
+    without = np.repeat(counts[None], cells.size, axis=0).reshape(cells.size, -1)
+    without[np.arange(cells.size), cells] -= 1
+    values, weights = measure(without.reshape(cells.size, *counts.shape)), counts.ravel()[cells]
+    n = weights.sum()
+    middle = (weights * values).sum() / n
+    return math.sqrt((n - 1) / n * float((weights * (values - middle) ** 2).sum()))
+
+
+def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The table of every pair under random labels of all rows, (synthetic and reference, permutations, classes of one, classes of the other).
+
+    As in `floors.permuted_sums`, rows are dealt at random into 512 blocks, eight times, and labels are permuted over blocks; all pairs share the labels.
+    """
+    n, m = pairs[0][0].synthetic.size, pairs[0][0].reference.size
+    ends = np.cumsum([0, *(one.size * two.size for one, two in pairs)])
+    first = np.concatenate([_dealt(pairs, ends, n, n + m, rng) for _ in range(DEALS)])
+    for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
+        told, whole = first[:, start:end], crossed(one, two).sum(axis=0).ravel()
+        yield np.stack([told, whole - told]).reshape(2, len(told), one.size, two.size)
+
+
+def _dealt(pairs: list[tuple[Classes, Classes]], ends: np.ndarray, synthetic_rows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Counts of the first set in the cells of all pairs, (permutations, cells), of one deal of the rows into blocks."""
+    blocks = min(BLOCKS, rows)
+    block = rng.permutation(rows) * blocks // rows
+    counts = np.empty((blocks, int(ends[-1])), dtype=np.float32)
+    for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
+        cell, there = _cells(one, two)
+        counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(blocks, -1)
+    is_first = np.zeros((PERMUTATIONS // DEALS + 1, blocks), dtype=np.float32)
+    is_first[:, : min(max(1, round(synthetic_rows / rows * blocks)), blocks - 1)] = 1.0
+    return rng.permuted(is_first, axis=1) @ counts
+
+
+def _cells(one: Classes, two: Classes) -> tuple[np.ndarray, np.ndarray]:
+    """The cell of each row that has both values, and which rows those are; the synthetic rows stand first."""
+    first, second = (np.concatenate([told.synthetic, told.reference]) for told in (one, two))
+    there = np.flatnonzero((first >= 0) & (second >= 0))
+    return first[there] * two.size + second[there], there

@@ -1,0 +1,124 @@
+"""What a series of numbers does from step to step: a few numbers a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import NotApplicable
+
+STATES = 5
+"""States of a series: fifths of its own values."""
+BANDS = (("slow", 0.0, 1 / 20), ("middle", 1 / 20, 1 / 4), ("fast", 1 / 4, 0.51))
+"""Cycles a step: slower than 20 steps a cycle, 4 to 20, faster than 4."""
+SHORTEST = 32
+"""Values below which a series says nothing of its own course."""
+LONGEST = 1_024
+"""Values of a series looked at, its first."""
+SEGMENT = 256
+"""Values of the stretches over which a spectrum is averaged (Welch 1967)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Courses:
+    """Series cut to one length, (records, length), of both sets."""
+
+    synthetic: np.ndarray
+    reference: np.ndarray
+    note: str
+
+    @property
+    def both(self) -> np.ndarray:
+        return np.concatenate([self.synthetic, self.reference])
+
+
+def courses(synthetic: list[np.ndarray], reference: list[np.ndarray]) -> Courses:
+    """Series of both sets cut to the length that nine tenths of all of them have: what is estimated of a series depends on its length."""
+    lengths = np.array([values.size for values in (*synthetic, *reference)])
+    if not (lengths >= SHORTEST).any():
+        raise NotApplicable(f"no series has {SHORTEST} values")
+    length = int(min(LONGEST, np.quantile(lengths[lengths >= SHORTEST], 0.1, method="lower")))
+    sides = [np.array([values[:length] for values in side if values.size >= length]).reshape(-1, length) for side in (synthetic, reference)]
+    short = int((lengths < length).sum())
+    note = f"the first {length} values of each series" + (f"; {short} shorter ones are left out" if short else "")
+    return Courses(*sides, note)
+
+
+def autocorrelation(series: np.ndarray, lag: int) -> np.ndarray:
+    """Of each series (records, length) at a lag, in [-1, 1]; 0 for a constant one."""
+    centred = series - series.mean(axis=1, keepdims=True)
+    power = (centred**2).sum(axis=1)
+    return (centred[:, lag:] * centred[:, : series.shape[1] - lag]).sum(axis=1) / np.where(is_constant(series), np.inf, power)
+
+
+def is_constant(series: np.ndarray) -> np.ndarray:
+    """(records,) of truth values; rounding does not make a series vary."""
+    return np.ptp(series, axis=1) <= 1e-12 * np.abs(series).max(axis=1)
+
+
+def spectra(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies above 0, in cycles a step, and the share of each series' power at each, (records, frequencies); NaN for a constant one."""
+    from scipy.signal import welch
+
+    frequencies, power = welch(series, nperseg=min(SEGMENT, series.shape[1]), axis=1)
+    power = power[:, 1:]
+    whole = power.sum(axis=1, keepdims=True)
+    return frequencies[1:], power / np.where(is_constant(series)[:, None] | (whole <= 0), np.nan, whole)
+
+
+def season(series: np.ndarray) -> int | None:
+    """The lag, in steps, at which the series come back to themselves: that of the spectrum's peak, if it is a peak; None where there is none.
+
+    Of all series together, so that it favours neither set.
+    """
+    frequencies, shares = spectra(series)
+    shares = shares[np.isfinite(shares).all(axis=1)]
+    if not len(shares):
+        return None
+    course = shares.mean(axis=0)
+    # A trend fills the slowest frequencies and is no season.
+    inside = np.flatnonzero(frequencies >= 3 / min(SEGMENT, series.shape[1]))
+    peak = inside[np.argmax(course[inside])] if inside.size else 0
+    if not inside.size or peak == inside[0] or course[peak] < 3 * np.median(course):
+        return None
+    near = range(max(3, int(0.8 / frequencies[peak])), min(series.shape[1] // 3, int(1.25 / frequencies[peak]) + 1) + 1)
+    if not near:
+        return None
+    return max(near, key=lambda lag: float(autocorrelation(series, lag).mean()))
+
+
+def bands(series: np.ndarray) -> np.ndarray:
+    """The share of power in each band, (records, bands); NaN for a constant series."""
+    frequencies, shares = spectra(series)
+    return np.stack([shares[:, (frequencies >= low) & (frequencies < high)].sum(axis=1) for _, low, high in BANDS], axis=1)
+
+
+def spectral_entropy(series: np.ndarray) -> np.ndarray:
+    """Entropy of the shares of power over that of white noise, in [0, 1], (records,); NaN for a constant series."""
+    _, shares = spectra(series)
+    return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=1) / np.log(shares.shape[1])
+
+
+def log_variance(series: np.ndarray, least: float) -> np.ndarray:
+    """(records,); a constant series has the least."""
+    return np.log(np.maximum(series.var(axis=1), least))
+
+
+def transitions(series: np.ndarray) -> np.ndarray:
+    """How often each series goes from which fifth of its own values to which, in shares, (records, states²); NaN for a constant series."""
+    order = np.sort(series, axis=1)
+    edges = order[:, [series.shape[1] * i // STATES for i in range(1, STATES)]]
+    states = (series[:, :, None] >= edges[:, None, :]).sum(axis=2)
+    moves = states[:, :-1] * STATES + states[:, 1:]
+    cells = np.arange(len(series))[:, None] * STATES**2 + moves
+    counts = np.bincount(cells.ravel(), minlength=len(series) * STATES**2).reshape(len(series), STATES**2)
+    return np.where(is_constant(series)[:, None], np.nan, counts / max(1, moves.shape[1]))
+
+
+def entropy_rate(moves: np.ndarray) -> np.ndarray:
+    """Entropy of the next state given this one, over that of a fair die, in [0, 1], of transitions (records, states²)."""
+    joint = moves.reshape(-1, STATES, STATES)
+    here = joint.sum(axis=2, keepdims=True)
+    share = joint / np.where(here > 0, here, 1.0)
+    return -(joint * np.log(np.where(share > 0, share, 1.0))).sum(axis=(1, 2)) / np.log(STATES)

@@ -1,0 +1,209 @@
+"""One column predicted from the others: how records become numbers, two learners, and what each test record costs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import NotApplicable
+from outcross.tables import Table
+
+MOST_CLASSES = 30
+COMMONEST = 60
+"""Categories of a column that a learner tells apart."""
+DOUBT = 0.001
+"""Share of every prediction that is spread evenly over the classes: without it, one class that the training data lack costs infinitely much."""
+TREES = 60
+LEAVES = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Records as a learner sees them."""
+
+    numbers: np.ndarray
+    """Standardised by the human training data, NaN where missing. (records, numbers)"""
+    codes: np.ndarray
+    """Which of a column's categories, -1 where missing or rare. (records, categories)"""
+    target: np.ndarray
+    """The number of the class; or the number, in human standard deviations. (records,)"""
+
+    def take(self, rows: np.ndarray) -> Records:
+        return Records(self.numbers[rows], self.codes[rows], self.target[rows])
+
+    def __add__(self, other: Records) -> Records:
+        return Records(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("numbers", "codes", "target")))
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be predicted, and how human training data say that records become numbers."""
+
+    target: str
+    classes: tuple[str, ...]
+    """Of a category, in alphabetical order; none of a number."""
+    numbers: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    centre: np.ndarray
+    scale: np.ndarray
+    """Of the numbers, then of a target that is one."""
+
+    def records(self, table: Table) -> tuple[Records, np.ndarray]:
+        """The records whose target is known, and their rows."""
+        target = _codes(table, self.target, self.classes) if self.classes else table.numbers(self.target)
+        rows = np.flatnonzero(target >= 0 if self.classes else np.isfinite(target))
+        values = np.column_stack([table.numbers(column) for column in self.numbers]) if self.numbers else np.empty((len(target), 0))
+        codes = [_codes(table, column, names) for column, names in self.categories.items()]
+        numbers = (values - self.centre[: len(self.numbers)]) / self.scale[: len(self.numbers)]
+        if not self.classes:
+            target = (target - self.centre[-1]) / self.scale[-1]
+        return Records(numbers, np.stack(codes, axis=1) if codes else np.empty((len(target), 0), int), target).take(rows), rows
+
+
+def task(training: Table, target: str | None) -> Task:
+    """What human training data say about predicting a column; raises NotApplicable where it cannot be predicted."""
+    if target is None:
+        raise NotApplicable("name a target column: --target income")
+    if target not in training.kinds:
+        raise NotApplicable(f"no column {target!r} is in both sets; name one of {', '.join(training.kinds)[:120]}")
+    kind = training.kinds[target]
+    if kind not in ("number", "category"):
+        raise NotApplicable(f"the target {target!r} is a {kind}; only numbers and categories are predicted")
+    numbers = tuple(column for column in training.of_kind("number") if column != target)
+    categories = {column: _names(training, column)[:COMMONEST] for column in training.of_kind("category") if column != target}
+    if not numbers and not categories:
+        raise NotApplicable(f"no other column of numbers or categories predicts {target!r}")
+    classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
+    if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
+        told = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
+        raise NotApplicable(f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number")
+    scaled = numbers if classes else (*numbers, target)
+    values = [one[np.isfinite(one)] for one in map(training.numbers, scaled)]
+    centre, scale = (np.array([told(one) if one.size else 0.0 for one in values]) for told in (np.mean, np.std))
+    if not classes and scale[-1] <= 1e-12 * max(1.0, abs(centre[-1])):
+        raise NotApplicable(f"the target {target!r} is constant or missing in the reference")
+    return Task(target, classes, numbers, categories, centre, np.where(scale > 0, scale, 1.0))
+
+
+def _names(table: Table, column: str) -> tuple[str, ...]:
+    """The categories of a column, the commonest first."""
+    counted = table.frame[column].drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
+    return tuple(counted[column].to_list())
+
+
+def _codes(table: Table, column: str, names: tuple[str, ...]) -> np.ndarray:
+    import polars
+
+    if not names:
+        return np.full(table.frame.height, -1)
+    places = {name: i for i, name in enumerate(names)}
+    return table.frame[column].replace_strict(places, default=-1, return_dtype=polars.Int64).to_numpy()
+
+
+Predict = Callable[[Records], np.ndarray]
+"""Records → P(class), (records, classes); or numbers, (records,)."""
+
+
+def boosted_trees(training: Records, classes: int) -> Predict:
+    """60 trees of 15 leaves, gradient boosted on histograms (Ke et al., LightGBM, 2017; scikit-learn); `classes` is 0 where the target is a number."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    p = training.numbers.shape[1]
+    told = [i >= p for i in range(p + training.codes.shape[1])]
+    return _fitted(
+        kind(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.15, early_stopping=False, categorical_features=told, random_state=0),
+        _for_trees, training, classes,
+    )  # fmt: skip
+
+
+def linear_model(training: Records, classes: int) -> Predict:
+    """Logistic or ridge regression on standardised numbers and an indicator a category."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    sizes = [int(training.codes[:, j].max(initial=-1)) + 1 for j in range(training.codes.shape[1])]
+    model = LogisticRegression(max_iter=200, tol=1e-3) if classes else Ridge()
+    return _fitted(model, lambda records: _for_lines(records, sizes), training, classes)
+
+
+def _for_trees(records: Records) -> np.ndarray:
+    return np.concatenate([records.numbers, np.where(records.codes < 0, np.nan, records.codes)], axis=1)
+
+
+def _for_lines(records: Records, sizes: list[int]) -> np.ndarray:
+    missing = ~np.isfinite(records.numbers)
+    # A line has no use for values ten deviations out but to be bent by them.
+    numbers = np.where(missing, 0.0, np.clip(np.where(missing, 0.0, records.numbers), -10, 10))
+    indicators = [records.codes[:, j, None] == np.arange(size) for j, size in enumerate(sizes)]
+    return np.concatenate([numbers, missing, *indicators], axis=1).astype(float)
+
+
+def _fitted(model, features: Callable[[Records], np.ndarray], training: Records, classes: int) -> Predict:
+    import warnings
+
+    from threadpoolctl import threadpool_limits
+
+    seen = np.unique(training.target)
+    if classes and seen.size < 2:
+        return lambda records: _doubting(np.ones((len(records), 1)), seen, classes)
+    # One thread: sets of some thousand records are done before threads have met, and no digit hangs on how many there are.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # a fit that has not quite converged is measured by what it predicts
+        model.fit(features(training), training.target.astype(int) if classes else training.target)
+    if classes:
+        return lambda records: _doubting(model.predict_proba(features(records)), seen, classes)
+    return lambda records: model.predict(features(records))
+
+
+def _doubting(told: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
+    predicted = np.full((len(told), classes), DOUBT / classes)
+    predicted[:, seen.astype(int)] += (1 - DOUBT) * told
+    return predicted
+
+
+LEARNERS: Mapping[str, Callable[[Records, int], Predict]] = {"boosted trees": boosted_trees, "linear model": linear_model}
+
+
+def losses(predicted: np.ndarray, records: Records) -> np.ndarray:
+    """Log loss in nats, or squared error in human variances of the target, of each record, (records,)."""
+    if predicted.ndim == 2:
+        return -np.log(predicted[np.arange(len(records)), records.target.astype(int)])
+    return (predicted - records.target) ** 2
+
+
+def discrimination(predicted: np.ndarray, records: Records) -> tuple[float, np.ndarray]:
+    """The area under the ROC curve (of each class against the rest, averaged) or R², and what each record contributes to its error, (records,).
+
+    The contributions have mean 0; their variance over n is that of the area (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).
+    """
+    if predicted.ndim == 1:
+        return _explained((predicted - records.target) ** 2, records.target)
+    classes = [k for k in range(predicted.shape[1]) if 5 <= (records.target == k).sum() <= len(records) - 5]
+    if not classes:
+        raise NotApplicable("the test records are of one class")
+    areas = [_area(predicted[:, k], records.target == k) for k in (classes[:1] if predicted.shape[1] == 2 else classes)]
+    return float(np.mean([area for area, _ in areas])), np.mean([told for _, told in areas], axis=0)
+
+
+def _explained(squares: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    apart = (target - target.mean()) ** 2
+    left, whole = squares.mean(), apart.mean()
+    if whole <= 0:
+        raise NotApplicable("the target is constant in the test records")
+    return float(1 - left / whole), -(squares - left) / whole + left * (apart - whole) / whole**2
+
+
+def _area(score: np.ndarray, is_class: np.ndarray) -> tuple[float, np.ndarray]:
+    from scipy.stats import rankdata
+
+    ranks, n, m = rankdata(score), int(is_class.sum()), int((~is_class).sum())
+    above = np.empty(score.size)
+    above[is_class] = (ranks[is_class] - rankdata(score[is_class])) / m
+    above[~is_class] = 1 - (ranks[~is_class] - rankdata(score[~is_class])) / n
+    area = float(above[is_class].mean())
+    return area, (above - area) * np.where(is_class, score.size / n, score.size / m)

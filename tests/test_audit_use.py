@@ -1,0 +1,156 @@
+"""What the use aspect finds, and how seldom it cries wolf."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from outcross.aspects import Compared, Finding
+from outcross.aspects.use import Use, grid
+from outcross.errors import BadInput
+from outcross.judgement import judge
+from outcross.tables import alike, table
+
+LEVELS = (0.01, 0.05, 0.1)
+LINEAR = ("linear model",)
+KINDS = {"x": "number", "w": "number", "job": "category", "sex": "category"}
+
+
+def people(rng: np.random.Generator, n: int, signal: float = 1.0) -> dict:
+    """A heavy-tailed number, a job and a sex of which an income hangs, and a number that says nothing; without signal income hangs on nothing."""
+    x, w = rng.standard_t(4, size=(2, n))
+    job, sex = rng.choice(list("abc"), size=n), np.where(rng.random(n) < 0.4, "f", "m")
+    worth = signal * (x + 0.5 * (job == "a") - 0.8 * (sex == "f")) + rng.normal(size=n)
+    return {"x": x, "w": w, "job": job, "sex": sex, "income": np.where(worth > 0.5, "high", "low"), "worth": worth}
+
+
+def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Compared:
+    kinds = KINDS | {"income": "category", "worth": "number"}
+    hidden = {"income", "worth"} - {target}
+    told = [{name: values for name, values in one.items() if name not in hidden} for one in (reference, synthetic, holdout) if one is not None]
+    tables, _ = alike([table(one, name, kinds={k: v for k, v in kinds.items() if k in one}) for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)])
+    return Compared(tables[1], tables[0], tables[2] if holdout is not None else None, groups, target)
+
+
+def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:
+    return {(one.finding.check, one.finding.at, one.finding.group): one.verdict for one in judge({"use": findings}, {}, 0.05, rows, rows)}
+
+
+@pytest.mark.parametrize("target", ["income", "worth"])
+def test_real_data_seldom_look_less_useful_than_real_data(target):
+    """By an exact binomial test of every check and level that all honest checks together fail once in a thousand times."""
+    from scipy.stats import binom
+
+    told: dict[tuple[str, str, str], list[float]] = {}
+    for i in range(50):
+        rng = np.random.default_rng([30, i])
+        asked = compared(people(rng, 240), people(rng, 300), people(rng, 300), target, ("sex",))
+        for one in Use(learners=LINEAR, fits=2)(asked, rng):
+            if one.null is not None:
+                told.setdefault((one.check, one.at, one.group), []).append(one.null.p)
+    assert len(told) >= 5
+    for where, p in told.items():
+        for level in LEVELS:
+            assert (np.array(p) <= level).sum() <= binom.isf(0.001 / (len(LEVELS) * len(told)), len(p), level), (where, level)
+
+
+@pytest.mark.parametrize("target", ["income", "worth"])
+def test_another_draw_is_as_useful_and_one_without_signal_is_not(target):
+    rng = np.random.default_rng(1)
+    human, more, again, noise = (people(rng, 6000, signal) for signal in (1, 1, 1, 0))
+    same = verdicts(list(Use()(compared(again, human, more, target, ("sex",)), rng)), 6000)
+    assert "lost" not in same.values()
+    told = verdicts(list(Use(shares="0:1:0.5")(compared(noise, human, more, target, ("sex",)), rng)), 6000)
+    for learner in ("boosted trees", "linear model"):
+        assert told["loss", learner, ""] == told["discrimination", learner, ""] == told["mixed_loss", learner, ""] == "lost"
+    assert told["loss_inside", "boosted trees", "sex=f"] == "lost"
+    assert told["added_loss", "fixed human, share 0", ""] == "kept"
+    assert told["added_loss", "fixed total, share 1", ""] == "lost"
+
+
+def test_without_a_holdout_a_fifth_of_the_reference_is_the_test():
+    rng = np.random.default_rng(2)
+    found = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
+    assert found.estimate is not None and found.estimate.n == 200
+    assert found.note == "3 fits a side of 266 records each, tested on 200 of a held-out fifth of the reference, which the generator may have seen"
+
+
+def test_a_model_of_prejudiced_records_is_less_fair():
+    rng = np.random.default_rng(3)
+    human, more, unfair = (people(rng, 6000) for _ in range(3))
+    unfair = unfair | {"income": np.where(unfair["sex"] == "f", "low", unfair["income"])}
+    pytest.importorskip("fairlearn")
+    told = verdicts(list(Use()(compared(unfair, human, more, "income", ("sex",)), rng)), 6000)
+    assert told["parity", "boosted trees, by sex", ""] == told["equalized_odds", "boosted trees, by sex", ""] == "lost"
+
+
+def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():
+    rng = np.random.default_rng(4)
+    human, more, one_class = people(rng, 2000), people(rng, 2000), people(rng, 2000)
+    one_class = one_class | {"income": np.full(2000, "low")}
+    found = {(one.check, one.at): one.estimate for one in Use()(compared(one_class, human, more), rng)}
+    assert found["loss", "boosted trees"].value > 2
+    assert found["discrimination", "linear model"].value < -0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "target", "why"),
+    [
+        ({}, None, "name a target column: --target income"),
+        ({}, "wealth", "no column 'wealth' is in both sets"),
+        ({"income": ["low"] * 300}, "income", "the target 'income' has one value in the reference"),
+        ({"income": [f"class {i}" for i in range(300)]}, "income", "classes in the reference; a target has 2 to 30"),
+        ({"worth": [1.5] * 300}, "worth", "the target 'worth' is constant"),
+        ({"income": [None] * 299 + ["low"]}, "income", "the target 'income' has one value"),
+    ],
+)
+def test_a_target_that_cannot_be_predicted_is_said_to_be_one(change, target, why):
+    rng = np.random.default_rng(5)
+    human = people(rng, 300) | change
+    (found,) = list(Use()(compared(people(rng, 300), human, people(rng, 300), target), rng))
+    assert found.estimate is None and why in found.note
+
+
+def test_few_records_are_said_to_be_few():
+    rng = np.random.default_rng(6)
+    (found,) = list(Use()(compared(people(rng, 90), people(rng, 300)), rng))
+    assert "30 records to train a model on" in found.note
+
+
+def test_fairness_of_many_classes_is_not_applicable():
+    rng = np.random.default_rng(7)
+    sets = [one | {"income": rng.choice(["low", "middle", "high"], size=900)} for one in (people(rng, 900) for _ in range(3))]
+    found = [one for one in Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng) if one.check == "parity"]
+    assert [one.note for one in found] == ["fairness is of two classes; the target 'income' has 3"]
+
+
+def test_the_area_and_its_error_are_those_of_the_textbook():
+    from sklearn.metrics import roc_auc_score
+
+    from outcross.prediction import Records, discrimination
+
+    rng = np.random.default_rng(8)
+
+    def drawn(n: int) -> tuple[float, np.ndarray]:
+        target = (rng.random(n) < 0.3).astype(int)
+        score = np.round(1 / (1 + np.exp(-target - rng.normal(size=n))), 2)
+        records = Records(np.empty((n, 0)), np.empty((n, 0), int), target)
+        area, parts = discrimination(np.stack([1 - score, score], axis=1), records)
+        assert area == pytest.approx(roc_auc_score(target, score), abs=1e-12)
+        return area, parts
+
+    areas = [drawn(300) for _ in range(400)]
+    told = np.mean([parts.std(ddof=1) / np.sqrt(300) for _, parts in areas])
+    # The standard error of a standard deviation of 400 repeats is 3.5 %.
+    assert told == pytest.approx(np.std([area for area, _ in areas], ddof=1), rel=0.11)
+
+
+@pytest.mark.parametrize("value", ["0:2", "a:b:c", "0:1:0", [-1.0], "0:1:1e-9", [float("nan")], 3])
+def test_bad_shares_are_refused(value):
+    with pytest.raises(BadInput, match="shares must be"):
+        Use(shares=value)
+
+
+def test_shares_are_a_grid_with_both_ends():
+    assert grid("0:2:0.5") == (0.0, 0.5, 1.0, 1.5, 2.0)
+    assert Use(shares=[0.5, 1]).shares == (0.5, 1.0)
