@@ -281,9 +281,13 @@ def _smallest(held: list[polars.DataFrame], places: list[np.ndarray], most: int)
 
 
 def _keys(places: np.ndarray) -> np.ndarray:
-    """A random number for each row, fixed by its place (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
+    return mixed(places.astype(np.uint64))
+
+
+def mixed(numbers: np.ndarray) -> np.ndarray:
+    """A random-looking 64-bit number for each (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014); unlike for unlike."""
     with np.errstate(over="ignore"):
-        z = (places.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from outcross.errors import BadInput
+from outcross.files import LARGEST_NUMBER
 
 if TYPE_CHECKING:
     import polars
@@ -263,7 +264,8 @@ def _lists(values: polars.Series) -> polars.Series:
 
 
 def _finite(numbers: polars.Series) -> polars.Series:
-    return numbers.set(~numbers.is_finite(), None) + 0.0  # a negative zero is zero
+    """Missing where no number, infinite, or too large for its fourth power; a negative zero is zero."""
+    return numbers.set(~(numbers.abs() <= LARGEST_NUMBER) | numbers.is_nan(), None) + 0.0
 
 
 def _parsed_number(text: polars.Series) -> polars.Series:

@@ -1,0 +1,154 @@
+"""Sketches: what is seen in any order, in any number of parts, is what is seen at once."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from outcross.sketches import Beyond, Distinct, Missing, Moments, Tally, gather
+from outcross.tables import table
+
+numbers = st.one_of(st.none(), st.integers(-50, 50).map(lambda value: value / 4), st.floats(-1e6, 1e6))
+rows = st.lists(st.tuples(numbers, numbers, st.sampled_from([None, "a", "b", "c"])), max_size=40)
+
+
+def frame(of: list[tuple]) -> pl.DataFrame:
+    return pl.DataFrame(of, schema={"x": pl.Float64, "y": pl.Float64, "c": pl.String}, orient="row")
+
+
+def seen(sketch, *frames):
+    for each in frames:
+        sketch.update(each)
+    return sketch
+
+
+def merged(make, first, second):
+    one, other = seen(make(), first), seen(make(), second)
+    one.merge(other)
+    return one.result()
+
+
+def moments() -> Moments:
+    return Moments(["x", "y"])
+
+
+def beyond() -> Beyond:
+    return Beyond({"x": np.array([3.0, -1.25, 0.0, 3.0]), "y": np.array([0.5])})
+
+
+def tally() -> Tally:
+    return Tally(["c", "x"], cap=8)
+
+
+def distinct() -> Distinct:
+    return Distinct(["x", "c"], cap=8)
+
+
+def missing() -> Missing:
+    return Missing(["x", "c"])
+
+
+def told(result) -> list:
+    """A result as plain values, which can be compared."""
+    if isinstance(result, dict):
+        return [(name, told(value)) for name, value in result.items()]
+    if hasattr(result, "frame"):
+        return [result.frame.rows(), result.is_capped, result.others]
+    if hasattr(result, "above"):
+        return [result.above.tolist(), result.below.tolist(), result.count]
+    return result
+
+
+@pytest.mark.parametrize("make", [beyond, tally, distinct, missing])
+@given(first=rows, second=rows, order=st.randoms(use_true_random=False))
+def test_a_merged_sketch_is_that_of_all_rows_in_any_order(make, first, second, order):
+    shuffled = order.sample(first + second, len(first) + len(second))
+    at_once = told(seen(make(), frame(shuffled)).result())
+    assert told(merged(make, frame(first), frame(second))) == at_once
+    assert told(seen(make(), frame(second), frame(first)).result()) == at_once
+
+
+@given(first=rows, second=rows)
+def test_merged_moments_are_those_of_all_values(first, second):
+    found = merged(moments, frame(first), frame(second))
+    for i, column in enumerate(["x", "y"]):
+        values = frame(first + second)[column].drop_nulls().to_numpy()
+        assert found.count[i] == values.size
+        if values.size == 0:
+            continue
+        largest = max(1.0, np.abs(values).max())  # errors are relative to the powers of the values, not to what is left of them
+        assert found.mean[i] == pytest.approx(values.mean(), abs=1e-12 * largest)
+        for power, sums in ((2, found.m2), (3, found.m3), (4, found.m4)):
+            assert sums[i] == pytest.approx(((values - values.mean()) ** power).sum(), abs=1e-11 * values.size * largest**power)
+
+
+@given(first=rows, second=rows)
+def test_merging_leaves_the_other_as_it_was(first, second):
+    for make in (beyond, tally, distinct, missing):
+        one, other = seen(make(), frame(first)), seen(make(), frame(second))
+        before = told(other.result())
+        one.merge(other)
+        seen(one, frame(second))
+        assert told(other.result()) == before
+
+
+@given(rows)
+def test_what_lies_beyond_is_counted_strictly(of):
+    values = frame(of)["x"].drop_nulls().to_numpy()
+    found = seen(beyond(), frame(of)).result()["x"]
+    assert found.above.tolist() == [(values > threshold).sum() for threshold in (3.0, -1.25, 0.0, 3.0)]
+    assert found.below.tolist() == [(values < threshold).sum() for threshold in (3.0, -1.25, 0.0, 3.0)]
+    assert found.count == values.size
+
+
+@given(rows)
+def test_a_tally_below_its_cap_counts_every_combination(of):
+    found = seen(Tally(["c", "x"]), frame(of)).result()
+    assert not found.is_capped
+    assert found.others == 0
+    assert dict(zip(zip(found.frame["c"], found.frame["x"], strict=True), found.frame["count"], strict=True)) == {
+        key: sum((c, x) == key for x, _, c in of) for key in {(c, x) for x, _, c in of}
+    }
+
+
+def test_moments_agree_with_scipy():
+    values = np.random.default_rng(0).lognormal(size=5_000)
+    found = seen(Moments(["x"]), pl.DataFrame({"x": values})).result()
+    assert found.variance[0] == pytest.approx(values.var(ddof=1), rel=1e-12)
+    assert found.kurtosis[0] == pytest.approx(stats.kurtosis(values, fisher=False), rel=1e-12)
+
+
+def test_moments_keep_their_digits_far_from_zero():
+    values = 1e9 + np.random.default_rng(1).normal(size=30_000)
+    found = seen(Moments(["x"]), *(pl.DataFrame({"x": part}) for part in np.split(values, 30))).result()
+    assert found.variance[0] == pytest.approx((values - 1e9).var(ddof=1), rel=1e-6)
+
+
+def test_a_capped_tally_keeps_exact_counts_and_says_what_is_left():
+    names = pl.Series("c", np.random.default_rng(2).zipf(1.3, 20_000) % 5_000).cast(pl.String)
+    counted = seen(Tally(["c"], cap=100), *pl.DataFrame({"c": names}).iter_slices(1_000)).result()
+    exact = dict(names.value_counts().iter_rows())
+    assert counted.is_capped
+    assert counted.frame.height == 100
+    assert all(exact[name] == count for name, count in counted.frame.iter_rows())
+    assert counted.others + counted.frame["count"].sum() == 20_000
+
+
+def test_distinct_rows_above_the_cap_lie_within_four_standard_errors():
+    """One fixed stream of 200 tables: beyond four standard errors, 1 in 16,000 by chance; at most 1 in 200 has a chance of 1 - 7e-5."""
+    beyond_four = 0
+    for i in range(200):
+        found = seen(Distinct(["x"], cap=400), pl.DataFrame({"x": np.arange(6_000.0) + 6_000 * i})).result()
+        assert not found.is_exact
+        beyond_four += abs(found.value - 6_000) > 4 * found.standard_error
+    assert beyond_four <= 1
+
+
+def test_gathered_in_one_pass_over_the_columns_that_are_needed():
+    data = {"x": np.arange(1000.0) / 3, "c": ["a", "b"] * 500, "unused": ["z"] * 1000}
+    found = gather(table(data), {"moments": Moments(["x"]), "tally": Tally(["c"]), "distinct": Distinct(["x", "c"])})
+    assert found["moments"].count[0] == 1000
+    assert found["tally"].frame.rows() == [("a", 500), ("b", 500)]
+    assert found["distinct"].value == 1000
