@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from outcross.estimate import Estimate, NotApplicable, Reading, over_chains, rea
 from outcross.estimate import share as independent
 from outcross.metrics import Metric, Page
 from outcross.metrics.distance import FLOOR, finite, samples
+from outcross.neighbours import Graph, graph
 from outcross.recipe import recipe
 
 HALVES = 60
@@ -88,43 +89,6 @@ class Coverage(Metric):
         if len(drawn) > 1:
             return over_graphs([graph(*pair).numbers(self.k) for pair in zip(drawn, real, strict=True)], n)
         return of_one(graph(drawn[0], real[0]), self.k, rng)
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Distances between real points, between drawn ones, and across, (n, n) each; rows of the last are real."""
-
-    real: np.ndarray
-    drawn: np.ndarray
-    across: np.ndarray
-
-    def numbers(self, k: int) -> dict[str, float]:
-        """Precision, recall, density and coverage."""
-        near_real = self.across <= radii(self.real, k)[:, None]  # (real, drawn)
-        near_drawn = self.across <= radii(self.drawn, k)
-        return {
-            "precision": float(near_real.any(axis=0).mean()),
-            "recall": float(near_drawn.any(axis=1).mean()),
-            "density": float(near_real.sum(axis=0).mean() / k),
-            "coverage": float(near_real.any(axis=1).mean()),
-        }
-
-    def half(self, rng: np.random.Generator) -> Graph:
-        """That of a random half of the real and of the drawn points."""
-        real, drawn = (np.sort(rng.permutation(len(distances))[: len(distances) // 2]) for distances in (self.real, self.drawn))
-        return Graph(self.real[np.ix_(real, real)], self.drawn[np.ix_(drawn, drawn)], self.across[np.ix_(real, drawn)])
-
-
-def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
-    """The distances of points (n, d). Equal points have distance 0 to the bit, which inner products do not promise."""
-    from scipy.spatial.distance import cdist
-
-    return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
-
-
-def radii(distances: np.ndarray, k: int) -> np.ndarray:
-    """The distance from each point to its k-th neighbour, itself not counted, (n,)."""
-    return np.partition(distances, k, axis=1)[:, k]
 
 
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
