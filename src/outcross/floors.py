@@ -92,6 +92,13 @@ def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Nu
     return _fisher(count, rows, reference_count, reference_rows, "larger")
 
 
+def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """As `more`, on the scale of the share count / rows itself."""
+    null = more(count, rows, reference_count, reference_rows)
+    pooled = (count + reference_count) / (rows + reference_rows)
+    return Null(null.p, null.floor * pooled, reference_count / reference_rows, null.method)
+
+
 def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
     from scipy.stats import hypergeom
 
@@ -110,6 +117,14 @@ def labels(first: int, rows: int, rng: np.random.Generator, permutations: int = 
         drawn = np.zeros((min(chunk, permutations - start), rows), dtype=bool)
         drawn[:, :first] = True
         yield rng.permuted(drawn, axis=1)
+
+
+def relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
+    pooled = counts.sum(axis=0)
+    permutations = int(min(PERMUTATIONS, max(199, 20_000_000 // pooled.size)))
+    first = rng.multivariate_hypergeometric(pooled, int(counts[0].sum()), size=permutations, method="marginals")
+    return np.stack([first, pooled - first])
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:

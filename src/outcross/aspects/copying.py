@@ -1,0 +1,136 @@
+"""Is it new, or has it been copied?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
+from outcross.embedding import embedding
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.floors import Null, larger_share
+from outcross.neighbours import nearest
+from outcross.recipe import recipe
+from outcross.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
+from outcross.sketches import gather
+
+CLOSER = (0.01, 0.05)
+FEWEST = 100
+"""Human records that are held against the reference, below which no quantile of 1 % can be had."""
+POINTED = 200
+"""Records that are pointed at, at most."""
+
+
+@recipe
+class Copying(Aspect):
+    """Exact and near copies of reference records among synthetic ones, beyond what fresh human records show.
+
+    What fresh human records show comes from the holdout: how many of them stand in the reference too, and how close they come. Without a holdout each reference record is held against
+    all others, which is what a fresh one would find. Synthetic records are never pooled with human ones. Exact copies are counted over all rows and
+    all columns (texts and series too); near copies on a random choice of records.
+    """
+
+    points: Annotated[int, Field(ge=FEWEST, le=25_000)] = 2_500
+    """Records a side whose nearest reference record is looked for, at most."""
+    reference: Annotated[int, Field(ge=FEWEST)] = 25_000
+    """Reference records among which it is looked for, at most."""
+
+    pages = {
+        # What is copied is lost as novelty: the record adds no mass that the reference has not, and the verdict says `lost`, not `invented`.
+        "exact": CheckPage(
+            "CP1", "exact copies", "Share of synthetic records equal to a reference record in every column. What is lost is novelty: a copy adds nothing that human data have not, and counts it twice.",
+            0.01, of="difference", worse="larger", healthy=None, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
+        ),
+        "near": CheckPage(
+            "CP2", "near copies", "Share of synthetic records as close to their nearest reference record as the closest 1 % (or 5 %) of fresh human records are. What is lost is novelty.",
+            0.5, worse="larger", healthy=None, unit="fraction", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
+        ),
+    }  # fmt: skip
+
+    def counts(self, compared):
+        return {"rows": Repeats(list(compared.reference.kinds))}
+
+    def __call__(self, compared, rng):
+        synthetic, reference = compared.counted["rows"]
+        holdout = None if compared.holdout is None else gather(compared.holdout, self.counts(compared))["rows"]
+        note = "" if synthetic.largest is None and reference.largest is None else "of records with the smallest hashes, a million distinct ones"
+        yield found("exact", "", "", lambda: _exact(synthetic, reference, holdout), note)
+        hashes = hashes_of(compared.synthetic.frame, list(compared.reference.kinds))
+        is_copy = np.isin(hashes, reference.hashes)
+        yield from _pointed(np.flatnonzero(is_copy), np.ones(is_copy.size), "a copy of a human record")
+        try:
+            closeness = self._closeness(compared, rng)
+        except NotApplicable as why:
+            yield from (Finding("near", "", "", None, None, str(why), f"{closer:.0%}") for closer in CLOSER)
+            return
+        for closer in CLOSER:
+            yield found("near", "", "", lambda closer=closer: closeness.share(closer), closeness.note, f"{closer:.0%}")
+        rows, nearness = closeness.near(CLOSER[0])
+        kept = ~is_copy[rows]
+        yield from _pointed(rows[kept], nearness[kept], "as near to a human record as 1 in 100 human ones: 1 is a copy, 0 just as near")
+
+    def _closeness(self, compared: Compared, rng: np.random.Generator) -> Closeness:
+        embed = embedding(compared.reference)
+        among = embed(compared.reference)
+        among = among[rng.permutation(len(among))[: self.reference]]
+        synthetic = rng.permutation(compared.synthetic.frame.height)[: self.points]
+        distance = nearest(embed(compared.synthetic.take(synthetic)), among, 1)[0][:, 0] if synthetic.size else np.zeros(0)
+        if compared.holdout is not None:
+            others = compared.holdout.take(rng.permutation(compared.holdout.frame.height)[: self.points])
+            human, size = nearest(embed(others), among, 1)[0][:, 0], others.frame.height
+        else:
+            human = nearest(among[: self.points], among, 2)[0][:, -1]
+            # The reference is held against itself, so its own share moves with it: twice the variance where all of it is asked, none where few are.
+            size = int(human.size / (1 + human.size / len(among)))
+        if min(size, distance.size) < FEWEST:
+            raise NotApplicable(f"{min(size, distance.size)} records are held against the reference, a closest 1 % needs {FEWEST}")
+        note = f"{distance.size:,} synthetic and {human.size:,} human records against {len(among):,} of the reference"
+        return Closeness(synthetic, distance, np.sort(human), size, note)
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How far records are from the nearest reference record."""
+
+    rows: np.ndarray
+    """Which synthetic records, (synthetic,)."""
+    distance: np.ndarray
+    """Of each, (synthetic,)."""
+    human: np.ndarray
+    """Of fresh human records, ascending."""
+    size: int
+    """How many independent human records these are worth."""
+    note: str
+
+    def share(self, closer: float) -> tuple[Estimate, Null]:
+        """The share of synthetic records as close as that share of human ones."""
+        limit = self._limit(closer)
+        count = int((self.distance <= limit).sum())
+        human = np.searchsorted(self.human, limit, side="right") / self.human.size
+        null = larger_share(count, self.distance.size, round(human * self.size), self.size)
+        return share(count, self.distance.size), Null(null.p, null.floor, float(human), null.method)
+
+    def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
+        """Synthetic records as close as that share of human ones, and how close: 1 is a copy, 0 just as close."""
+        limit = self._limit(closer)
+        chosen = np.flatnonzero(self.distance <= limit) if limit > 0 else np.zeros(0, dtype=np.int64)
+        return self.rows[chosen], 1 - self.distance[chosen] / (limit or 1.0)
+
+    def _limit(self, closer: float) -> float:
+        return float(self.human[int(closer * self.human.size)])
+
+
+def _exact(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
+    count, n, estimate = found_in(synthetic, reference)
+    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    return estimate, larger_share(count, n, human, size)
+
+
+def _pointed(rows: np.ndarray, values: np.ndarray, why: str) -> Iterator[Pointed]:
+    if rows.size:
+        order = np.argsort(-values[: rows.size], kind="stable")[:POINTED]
+        yield Pointed("synthetic", rows[order], values[order], why)
