@@ -14,7 +14,9 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Arm": "arms",
+    "Audit": "audit",
     "arms": "arms",
+    "audit": "audit",
     "BadInput": "errors",
     "Draw": "draw",
     "Estimate": "estimate",
@@ -37,6 +39,7 @@ _WHERE = {
 
 if TYPE_CHECKING:
     from outcross.arms import Arm, arms
+    from outcross.audit import Audit, audit
     from outcross.data import Human, Origin, Part, Pool
     from outcross.draw import Draw
     from outcross.errors import BadInput
@@ -70,6 +73,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Schedule", "arms", "experiment", "profile", "run",
+    "Arm", "Audit", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Schedule", "arms", "audit", "experiment", "profile", "run",
 ]  # fmt: skip

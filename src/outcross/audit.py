@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from outcross.tables import Kind, Table, alike, table
 
 RATE = 0.05
 """False-discovery rate."""
-GATES = ("lost", "invented")
 
 
 @dataclass(frozen=True)
@@ -203,8 +202,8 @@ def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **qu
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     human = table(reference, "reference", kinds=kinds)
-    more = None if holdout is None else table(holdout, "holdout", kinds=human.kinds)
-    return [_audit(name, table(one, name, kinds=human.kinds), human, more, asked) for name, one in data.items()]
+    more = None if holdout is None else table(holdout, "holdout")
+    return [_audit(name, table(one, name), human, more, asked) for name, one in data.items()]
 
 
 def asked_for(**question: Any) -> Question:
@@ -229,18 +228,16 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     tables, notes = alike([one for one in (reference, synthetic, holdout) if one is not None])
     tables, skipped = _capped(tables, asked)
     _check_columns(asked, tables[0])
-    placed = [_in_order(one) for one in tables]
-    reference, synthetic, *more = (one for one, _ in placed)
+    reference, synthetic, *more = tables
     compared = Compared(synthetic, reference, more[0] if more else None, asked.groups, asked.target)
     aspects = asked.aspects if asked.aspects is not None else tuple(member(ASPECTS, one, "aspect")() for one in ASPECTS)
     findings, pointed, seconds = _look(aspects, compared, asked)
     judged = judge(findings, asked.margins, asked.rate, synthetic.rows, reference.rows)
-    orders = {"reference": placed[0][1], "synthetic": placed[1][1]}
     return Audit(
         name=name,
         rows={side: one.rows for side, one in compared.sides().items()},
         every=tuple(map(_check, judged)),
-        pointed=_frames(pointed, compared, orders),
+        pointed=_frames(pointed, compared),
         kinds=dict(reference.kinds),
         notes=tuple(dict.fromkeys([*notes, *skipped, *(note for one in tables for note in one.notes)])),
         rate=asked.rate,
@@ -263,25 +260,6 @@ def _check_columns(asked: Question, reference: Table) -> None:
     for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
         if column is not None and column not in reference.kinds:
             raise BadInput(f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}")
-
-
-def _in_order(one: Table) -> tuple[Table, np.ndarray]:
-    """The table with its rows ordered by their content, so that the order they came in changes nothing; and the row that each was."""
-    digests = _digests(one)
-    order = np.argsort(digests, kind="stable")
-    return one.take(order), order
-
-
-def _digests(one: Table) -> np.ndarray:
-    import polars
-
-    flat = [column for column, told in one.kinds.items() if told not in ("vector", "series")]
-    digests = one.frame.select(flat).hash_rows(11, 22, 33, 44).to_numpy().copy() if flat else np.zeros(one.frame.height, np.uint64)
-    for column in one.of_kind("vector", "series"):
-        for i, values in enumerate(one.frame[column].cast(polars.List(polars.Float64)).to_list()):
-            told = hashlib.blake2b(np.asarray(values if values is not None else [], dtype=float).tobytes(), digest_size=8).digest()
-            digests[i] ^= np.uint64(int.from_bytes(told, "little"))
-    return digests
 
 
 def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
@@ -349,14 +327,15 @@ def _kept(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.10g}")
 
 
-def _frames(pointed: Iterable[Pointed], compared: Compared, orders: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _frames(pointed: Iterable[Pointed], compared: Compared) -> dict[str, Any]:
+    """The records pointed at, as they were read, by side, the worst first."""
     import polars
 
     told: dict[str, list[Any]] = {}
     for one in pointed:
         side = compared.sides()[one.side]
-        frame = side.frame[one.rows].with_columns(
-            polars.Series("_row", orders[one.side][one.rows]),
+        frame = side.records[one.rows].with_columns(
+            polars.Series("_row", side.places[one.rows]),
             polars.lit(one.why).alias("_why"),
             polars.Series("_value", one.values, dtype=polars.Float64),
         )

@@ -14,6 +14,7 @@ from outcross.audit import Audit, audits
 from outcross.errors import BadInput, GateFailed
 from outcross.rankings import onsets, ranking
 from outcross.recipe import nearest
+from outcross.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,11 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
 
 
 def _thresholds(path: Path) -> dict[str, Any]:
-    from outcross.experiment import parse
-    from outcross.files import read_small
+    from outcross.plain_yaml import read
 
-    told = parse(read_small(path), str(path), "thresholds")
+    told = read(_text(path), str(path))
+    if not isinstance(told, dict):
+        raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
     known = [field.name for field in fields(Flags)]
     for key, value in told.items():
         if key not in known:
@@ -108,6 +110,15 @@ def _thresholds(path: Path) -> dict[str, Any]:
         if key in ("groups", "aspects", "fail_on"):
             told[key] = _words(value)
     return told
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -180,7 +191,6 @@ def plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
 
 def write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
     """audit.json, audit.md, report.html and the records pointed at, each whole or not at all."""
-    from outcross.files import write_whole
     from outcross.report.audits import page
     from outcross.sentences import markdown
 

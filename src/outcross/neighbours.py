@@ -6,6 +6,7 @@ arXiv 2002.09797), all with the border of a ball counted in.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,6 +167,13 @@ class Cloud:
         reached = np.cumsum(own[self.near], axis=1) > 1
         last = np.where(reached.any(axis=1), reached.argmax(axis=1), self.near.shape[1] - 1)
         return self.distances[np.arange(len(self.near)), last][self.place[is_first]]
+
+
+def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random labels: half of an even number of points are called the first set, (points,) of truth values, draw after draw."""
+    is_first = np.arange(points) < points // 2
+    for _ in range(draws):
+        yield rng.permutation(is_first)
 
 
 def cloud(points: np.ndarray, listed: int = LISTED) -> Cloud:

@@ -127,9 +127,15 @@ def _moments(values: np.ndarray) -> tuple[float, float, float, float, float]:
 class Tails:
     """How many values of a column lie strictly above, and strictly below, each threshold, and how many it has. (thresholds,) each"""
 
+    thresholds: np.ndarray
     above: np.ndarray
     below: np.ndarray
     count: int
+
+    def at(self, threshold: float) -> tuple[int, int]:
+        """Values strictly below one of the thresholds, and strictly above it."""
+        place = int(np.flatnonzero(self.thresholds == threshold)[0])
+        return int(self.below[place]), int(self.above[place])
 
 
 class Beyond:
@@ -159,7 +165,7 @@ class Beyond:
 
     def result(self) -> dict[str, Tails]:
         return {
-            column: Tails(self._above[column].copy(), self._below[column].copy(), self._count[column]) for column in self.columns
+            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column]) for column in self.columns
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations, islice
+from itertools import combinations
 from typing import Annotated
 
 import numpy as np
@@ -14,8 +14,8 @@ from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, foun
 from outcross.clusters import student
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, from_draws, labels, relabelled
-from outcross.neighbours import cloud, nearest, wide_graph
+from outcross.floors import Null, from_draws, relabelled
+from outcross.neighbours import cloud, halves, nearest, wide_graph
 from outcross.recipe import recipe
 from outcross.tables import Table
 
@@ -104,7 +104,7 @@ class Coverage(Aspect):
         size = max(min(PART, n // 2), n // 10, 2 * (self.k + 1))
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
         neighbours = cloud(np.concatenate([human, other]))
-        draws = [neighbours.balls(is_first, self.k) for is_first in _labels(n, rng)]
+        draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, DRAWS if n > 1_000 else 499, rng)]
         note = f"{n:,} records a side"
         for check, value in values.items():
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
@@ -145,13 +145,6 @@ def sample(compared: Compared, most: int, rng: np.random.Generator) -> tuple[np.
     if holdout is None:
         return order[:n], reference.take(order[n : 2 * n]), drawn[:n]
     return order[:n], holdout.take(rng.permutation(holdout.frame.height)[:n]), drawn[:n]
-
-
-def _labels(n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Labels of two times n points, half of them first."""
-    draws = DRAWS if n > 1_000 else 499
-    for drawn in labels(n, 2 * n, rng, draws):
-        yield from drawn
 
 
 def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
@@ -227,7 +220,8 @@ def _support(compared: Compared, most: int, rng: np.random.Generator) -> tuple[E
     occupied = csr_array((np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, len(pairs))), (2 * n, int(starts[-1])))
     counts = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
     total = counts[0] + counts[1]
-    draws = np.concatenate([_seen(drawn @ occupied, total) for drawn in islice(labels(n, 2 * n, rng, DRAWS), None)]) / (n * len(pairs))
+    is_first = np.array(list(halves(2 * n, DRAWS, rng)), dtype=float)
+    draws = _seen(is_first @ occupied, total) / (n * len(pairs))
     value = float(_seen(counts[0][None], total)[0] / (n * len(pairs)))
     # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
     human = (counts[0] > 0)[cells[n:]].mean(axis=1)

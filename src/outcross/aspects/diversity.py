@@ -15,8 +15,8 @@ from outcross.aspects.coverage import sample
 from outcross.aspects.groups import is_group, named
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, from_draws, labels, larger_share, normal, relabelled
-from outcross.neighbours import cloud, nearest
+from outcross.floors import Null, from_draws, larger_share, normal, relabelled
+from outcross.neighbours import cloud, halves, nearest
 from outcross.recipe import recipe
 from outcross.repeats import Occurrences, Repeats, alike, distinct_at, equal_pairs, found_in, hashes_of, occurrences, seen_again
 from outcross.tables import Table
@@ -164,7 +164,7 @@ def _near_duplicates(compared: Compared, most: int, rng: np.random.Generator) ->
     n = len(points)
     value = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]))
-    draws = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for drawn in labels(n, 2 * n, rng, 499) for is_first in drawn]
+    draws = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, 499, rng)]
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(round(value * n / 2), n // 2)
     estimate = Estimate(value, min(pairs.low, value), max(pairs.high, value), "Wilson over pairs", n)

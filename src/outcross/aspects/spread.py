@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
@@ -11,7 +13,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, from_draws, labels, permuted_sums
+from outcross.floors import Null, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
 from outcross.sketches import Moments
 
@@ -20,6 +22,10 @@ MOST_PERMUTED = 25_000
 """Rows a side from which labels are permuted; more say no more about the shape of a null."""
 FEWEST = 20
 """Values a side below which no variance is compared."""
+
+
+Places = Callable[[int, int], np.ndarray]
+"""Where the quartiles of two sets of these sizes lie under random labels (`permuted_ranks`)."""
 
 
 @recipe
@@ -56,9 +62,10 @@ class Spread(Aspect):
 
     def __call__(self, compared, rng):
         yield from variances(compared, rng)
+        places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
         for column in compared.reference.of_kind("number"):
             values = compared.synthetic.numbers(column), compared.reference.numbers(column)
-            yield found("interquartile_range", column, "", lambda values=values: _range_ratio(*map(_there, values), rng))
+            yield found("interquartile_range", column, "", lambda values=values: _range_ratio(*map(_there, values), places))
         yield from self._along_directions(compared, rng)
 
     def _along_directions(self, compared: Compared, rng: np.random.Generator):
@@ -167,7 +174,7 @@ def _there(values: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -> tuple[Estimate, Null]:
     n = synthetic.size
     if min(n, reference.size) < FEWEST:
         raise NotApplicable(f"{min(n, reference.size)} values, quartiles need at least {FEWEST}")
@@ -176,8 +183,8 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Ge
         raise NotApplicable("the middle half of the reference is one value")
     if ratio <= 0:
         return Estimate(0.0, 0.0, 0.0, "one value", n), Null(1e-12, 1.0, 1.0, "one value where human data vary")
-    draws = _permuted_ranges(_some(synthetic, rng), _some(reference, rng), rng)
-    draws = draws[np.isfinite(draws)] * math.sqrt(min(1.0, MOST_PERMUTED / max(n, MOST_PERMUTED)))
+    draws = _permuted_ranges(synthetic, reference, places(n, reference.size))
+    draws = draws[np.isfinite(draws)]
     if draws.size < 100:
         raise NotApplicable("too few values are distinct")
     difference = math.log(ratio / human)
@@ -192,21 +199,12 @@ def _range(ordered: np.ndarray) -> float:
     return float(high - low)
 
 
-def _permuted_ranges(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """log ratio of interquartile ranges under random labels: ranks are counted, nothing is sorted twice."""
+def _permuted_ranges(synthetic: np.ndarray, reference: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """log ratio of interquartile ranges under random labels, (permutations,)."""
     pooled = np.sort(np.concatenate([synthetic, reference]))
-    n, told = synthetic.size, []
-    for drawn in labels(n, pooled.size, rng, 499):
-        spans = [_span(pooled, drawn, n), _span(pooled, ~drawn, pooled.size - n)]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            told.append(np.log(spans[0] / spans[1]))
-    return np.concatenate(told)
-
-
-def _span(pooled: np.ndarray, is_in: np.ndarray, n: int) -> np.ndarray:
-    """Third less first quartile of the labelled values of each permutation, the order statistics next to them."""
-    inside = np.flatnonzero(is_in).reshape(len(is_in), n) - np.arange(len(is_in))[:, None] * pooled.size
-    return pooled[inside[:, int(0.75 * (n - 1))]] - pooled[inside[:, int(0.25 * (n - 1))]]
+    low, high = pooled[places[..., 0]], pooled[places[..., 1]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log((high[0] - low[0]) / (high[1] - low[1]))
 
 
 def principal(compared: Compared, most: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:

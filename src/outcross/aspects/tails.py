@@ -152,9 +152,9 @@ def threshold(ordered: np.ndarray, depth: float, end: str) -> float | None:
 def _counted(compared: Compared, column: str, limit: float, end: str) -> list[tuple[int, int]]:
     """(values beyond the limit, values) of the synthetic and the human set, over all their rows."""
     told = []
-    for side, moments in zip(compared.counted["beyond"], (compared.synthetic, compared.reference), strict=True):
-        below, above, present = side[column].at(limit)
-        told.append((below if end == "lower" else above, present))
+    for side in compared.counted["beyond"]:
+        below, above = side[column].at(limit)
+        told.append((below if end == "lower" else above, side[column].count))
     return told
 
 
