@@ -88,7 +88,9 @@ def _category(reference: Table, column: str) -> Part:
         values = table.frame[column]
         spare = len(levels) + (values.hash(seed=0) % (n - 1 - len(levels))).cast(pl.Int64)
         place = values.replace_strict(own, default=None, return_dtype=pl.Int64)
-        place = place.zip_with(place.is_not_null(), spare).zip_with(values.is_not_null(), pl.Series([n - 1], dtype=pl.Int64)).to_numpy()
+        place = (
+            place.zip_with(place.is_not_null(), spare).zip_with(values.is_not_null(), pl.Series([n - 1], dtype=pl.Int64)).to_numpy()
+        )
         # Two categories lie √(w² + w²) = 1 apart.
         told = np.zeros((table.frame.height, n))
         told[np.arange(len(place)), place] = math.sqrt(0.5)

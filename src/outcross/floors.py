@@ -91,10 +91,11 @@ def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Nu
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """As `more`, on the scale of the share count / rows itself."""
+    """As `more`, on the scale of the share count / rows itself. The floor is what the human share alone predicts, whatever the count is."""
     null = more(count, rows, reference_count, reference_rows)
-    pooled = (count + reference_count) / (rows + reference_rows)
-    return Null(null.p, null.floor * pooled, reference_count / reference_rows, null.method)
+    share = (reference_count + 0.5) / (reference_rows + 1)
+    reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
+    return Null(null.p, min(1.0, share + reach), reference_count / reference_rows, null.method)
 
 
 def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
@@ -134,7 +135,9 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
     return np.concatenate(told)
 
 
-def permuted_ranks(shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499) -> np.ndarray:
+def permuted_ranks(
+    shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499
+) -> np.ndarray:
     """Where the quantiles of two sets lie among the ranks of both together under random labels, (2, permutations, quantiles).
 
     The counts of the first set in 1,024 stretches of ranks are multivariate hypergeometric; a quantile's place within its stretch is

@@ -111,15 +111,19 @@ def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: i
     squares = points @ among.T
     squares *= -2
     squares += lengths
-    if k == 1:
-        return squares.argmin(axis=1)[:, None]
-    most = min(k + SHORTLIST, len(among))
-    return np.argpartition(squares, most - 1, axis=1)[:, :most]
+    most = min(k + SHORTLIST if k > 1 else 1, len(among))
+    if k > 3:
+        return np.argpartition(squares, most - 1, axis=1)[:, :most]
+    told = []
+    for _ in range(min(most, k + 1)):  # one by one: a partition of all takes longer
+        told.append(squares.argmin(axis=1))
+        squares[np.arange(len(squares)), told[-1]] = np.inf
+    return np.column_stack(told)
 
 
 def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     distances = np.column_stack([np.sqrt(np.square(points - among[column]).sum(axis=1)) for column in candidates.T])
-    order = np.lexsort((candidates, distances))[:, :k] if k > 1 else np.zeros((len(points), 1), dtype=np.int64)
+    order = np.lexsort((candidates, distances))[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from outcross.clusters import share
 from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import share as independent
 from outcross.tables import mixed
 
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ def found_in(one: Occurrences, other: Occurrences) -> tuple[int, int, Estimate]:
     if one.rows == 0:
         raise NotApplicable("no records")
     hits = np.where(one.are_in(other), one.counts, 0)
-    return int(hits.sum()), one.rows, share(hits.astype(float), one.counts.astype(float), "records", "distinct records")
+    count, n = int(hits.sum()), one.rows
+    if hits.size == 1:  # one thing again and again tells as much as one
+        return count, n, replace(independent(count // n, 1), method="Wilson over distinct records", n=n)
+    return count, n, share(hits.astype(float), one.counts.astype(float), "records", "distinct records")
 
 
 def seen_again(counts: np.ndarray) -> tuple[int, int]:

@@ -23,8 +23,6 @@ KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
 FEWEST = 50
 """Records a side, below which neighbours say nothing."""
-DRAWS = 200
-"""Labels drawn over the human neighbours; 499 where a draw is cheap."""
 PARTS = 40
 """Random parts of the points from which the error of a number is read."""
 PART = 300
@@ -32,7 +30,7 @@ PART = 300
 MOST_COLUMNS = 25
 """Columns whose pairs are looked at for support: 300 pairs."""
 BINS = 10
-"""Equal shares of human values that a number is cut into, for support."""
+"""Equal shares of values that a number is cut into, for support."""
 POINTED = 100
 """Records that are pointed at, at most, a side."""
 FITTED = 5_000
@@ -53,6 +51,8 @@ class Coverage(Aspect):
     """Neighbours that a ball holds."""
     points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
     """Records a side that are compared, at most, drawn at random."""
+    draws: Annotated[int, Field(ge=19, le=10_000)] = 249
+    """Labels drawn over human records."""
     modes: Annotated[int, Field(ge=2, le=1_000)] = 20
     """Clusters of human records that are looked for, at most; each must have fifty records."""
 
@@ -78,7 +78,7 @@ class Coverage(Aspect):
             0.9, healthy=None, unit="fraction", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
         ),
         "support": CheckPage(
-            "CO6", "support of pairs", "Share of human records whose combination of values (numbers in tenths of human values) some synthetic record has too, averaged over pairs of columns; as many records of either kind.",
+            "CO6", "support of pairs", "Share of human records whose combination of values (numbers in tenths of all values) some synthetic record has too, averaged over pairs of columns; as many records of either kind.",
             0.98, healthy=None, unit="fraction", paper="Kuhn, Kacker and Lei, NIST SP 800-142, 2010 (combinatorial coverage)",
         ),
     }  # fmt: skip
@@ -95,7 +95,7 @@ class Coverage(Aspect):
             yield from self._balls(*points, more, rng)
             yield from self._regions(human, synthetic, *points, more)
             yield found("modes", "", "", lambda: _modes(embed(compared.reference), embed(compared.synthetic), self.modes, rng))
-        yield found("support", "", "", lambda: _support(compared, self.points, rng))
+        yield found("support", "", "", lambda: _support(compared, self.points, self.draws, rng))
 
     def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Finding]:
         n = len(human)
@@ -104,7 +104,7 @@ class Coverage(Aspect):
         size = max(min(PART, n // 2), n // 10, 2 * (self.k + 1))
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
         neighbours = cloud(np.concatenate([human, other]))
-        draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, DRAWS if n > 1_000 else 499, rng)]
+        draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
         note = f"{n:,} records a side"
         for check, value in values.items():
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
@@ -139,7 +139,9 @@ def sample(compared: Compared, most: int, rng: np.random.Generator) -> tuple[np.
     n = min(most, synthetic.frame.height, human, holdout.frame.height if holdout is not None else human)
     if n < FEWEST:
         wanted = FEWEST if holdout is not None else 2 * FEWEST
-        raise NotApplicable(f"{n} records a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records")
+        raise NotApplicable(
+            f"{n} records a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
+        )
     places = rng.integers(1 << 32)
     order, drawn = (np.random.default_rng(places).permutation(side.frame.height) for side in (reference, synthetic))
     if holdout is None:
@@ -162,7 +164,9 @@ def _modes(human: np.ndarray, synthetic: np.ndarray, most: int, rng: np.random.G
     half = len(human) // 2
     clusters = min(most, half // FEWEST)
     if clusters < 2 or len(synthetic) < FEWEST:
-        raise NotApplicable(f"{len(human)} human and {len(synthetic)} synthetic records; two modes of {FEWEST} in either half need {4 * FEWEST} human ones")
+        raise NotApplicable(
+            f"{len(human)} human and {len(synthetic)} synthetic records; two modes of {FEWEST} in either half need {4 * FEWEST} human ones"
+        )
     order = rng.permutation(len(human))
     centres = _centres(human[order[: min(half, FITTED)]], clusters, rng)
     counts = np.array([np.bincount(vq(points, centres)[0], minlength=len(centres)) for points in (synthetic, human[order[half:]])])
@@ -172,7 +176,9 @@ def _modes(human: np.ndarray, synthetic: np.ndarray, most: int, rng: np.random.G
     ratio = np.log(held[0] / held[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
     chance = _below(-np.abs(ratio) / np.sqrt(1 / held[0] + 1 / held[1]))
     error = math.sqrt(float((chance * (1 - chance)).sum())) / chance.size
-    estimate = Estimate(value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "normal, cluster by cluster", chance.size)
+    estimate = Estimate(
+        value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "normal, cluster by cluster", chance.size
+    )
     draws = relabelled(counts, rng)
     return estimate, from_draws(value, _populated(draws).mean(axis=-1), "smaller", "permutation")
 
@@ -203,7 +209,7 @@ def _below(z: np.ndarray) -> np.ndarray:
     return ndtr(z)
 
 
-def _support(compared: Compared, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _support(compared: Compared, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     from scipy.sparse import csr_array
 
     columns = compared.reference.of_kind("number", "category")[:MOST_COLUMNS]
@@ -217,11 +223,13 @@ def _support(compared: Compared, most: int, rng: np.random.Generator) -> tuple[E
     pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [np.unique(codes[0], return_inverse=True)[1]]
     starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs)])
     cells = np.column_stack(pairs) + starts[:-1]  # (2 n, pairs)
-    occupied = csr_array((np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, len(pairs))), (2 * n, int(starts[-1])))
+    occupied = csr_array(
+        (np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, len(pairs))), (2 * n, int(starts[-1]))
+    )
     counts = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
     total = counts[0] + counts[1]
-    is_first = np.array(list(halves(2 * n, DRAWS, rng)), dtype=float)
-    draws = _seen(is_first @ occupied, total) / (n * len(pairs))
+    is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
+    drawn = _seen(is_first @ occupied, total) / (n * len(pairs))
     value = float(_seen(counts[0][None], total)[0] / (n * len(pairs)))
     # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
     human = (counts[0] > 0)[cells[n:]].mean(axis=1)
@@ -230,7 +238,7 @@ def _support(compared: Compared, most: int, rng: np.random.Generator) -> tuple[E
     least = share(round(value * n), n)
     low, high = min(value - half, least.low if value in (0, 1) else 1.0), max(value + half, least.high if value in (0, 1) else 0.0)
     estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
-    return estimate, from_draws(value, draws, "smaller", "permutation")
+    return estimate, from_draws(value, drawn, "smaller", "permutation")
 
 
 def _seen(synthetic: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -239,20 +247,19 @@ def _seen(synthetic: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def _codes(synthetic: Table, reference: Table, column: str) -> np.ndarray:
-    """The values of a column as whole numbers, synthetic records first, (2 n,): categories as they are, numbers by the tenth of human values, missing as one more."""
+    """The values of a column as whole numbers, synthetic records first, (2 n,): categories as they are, numbers by tenths of both sets, missing as one more."""
     import polars as pl
 
     if reference.kinds[column] == "category":
         both = pl.concat([synthetic.frame[column], reference.frame[column]])
         return both.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    human = reference.numbers(column)
-    edges = np.unique(np.quantile(human[np.isfinite(human)], np.arange(1, BINS) / BINS)) if np.isfinite(human).any() else np.zeros(1)
-    values = np.concatenate([synthetic.numbers(column), human])
+    # Edges from both sets together: from one alone, its records would lie in the cells more evenly than those of the other.
+    values = np.concatenate([side.numbers(column) for side in (synthetic, reference)])
+    held = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(held, np.arange(1, BINS) / BINS)) if held.size else np.zeros(1)
     return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="right"), 0)
 
 
 def _joined(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """A number for each pair of values that occurs."""
     return np.unique(one * (int(two.max()) + 1) + two, return_inverse=True)[1]
-
-

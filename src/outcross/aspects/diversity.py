@@ -24,6 +24,10 @@ from outcross.tables import Table
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 CLOSE = 0.01
 """Share of human records that are called near duplicates."""
+MOST_TAKEN_OVER = 0.9
+"""Share of fresh human values that stand in the reference, above which no synthetic share can be larger by much."""
+FEWEST_PAIRS = 25
+"""Pairs of equal records in either set, below which their numbers are not compared."""
 FEWEST = 30
 """Records or values a side, below which nothing is counted."""
 
@@ -38,6 +42,8 @@ class Diversity(Aspect):
 
     points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
     """Records a side among which near duplicates are looked for, at most, drawn at random."""
+    draws: Annotated[int, Field(ge=19, le=10_000)] = 499
+    """Labels drawn over human records."""
     most: Annotated[int, Field(ge=0)] = 20
     """Groups of a column that are looked into, those with most human records first."""
 
@@ -77,7 +83,13 @@ class Diversity(Aspect):
 
     def __call__(self, compared, rng):
         yield from _rows(*compared.counted["rows"])
-        yield found("near_duplicates", "", "", lambda: _near_duplicates(compared, self.points, rng), f"at most {self.points:,} records a side")
+        yield found(
+            "near_duplicates",
+            "",
+            "",
+            lambda: _near_duplicates(compared, self.points, self.draws, rng),
+            f"at most {self.points:,} records a side",
+        )
         yield from _kinds(compared, rng)
         for column in compared.reference.of_kind("number"):
             yield from _values(compared, column)
@@ -114,7 +126,10 @@ def _kinds(compared: Compared, rng: np.random.Generator, but: str = "") -> Itera
 
 
 def _values(compared: Compared, column: str) -> Iterator[Finding]:
-    held = {side: occurrences(values[np.isfinite(values)]) for side, values in ((side, told.numbers(column)) for side, told in compared.sides().items())}
+    held = {
+        side: occurrences(values[np.isfinite(values)])
+        for side, values in ((side, told.numbers(column)) for side, told in compared.sides().items())
+    }
     synthetic, reference, holdout = held["synthetic"], held["reference"], held.get("holdout")
     yield found("distinct_values", column, "", lambda: _distinct(synthetic.counts, reference.counts))
     yield found("copied_values", column, "", lambda: _copied(synthetic, reference, holdout))
@@ -124,14 +139,19 @@ def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, N
     """Distinct things of counts (distinct,) each, at one size."""
     size = _enough(synthetic, reference) - 1
     sides = [distinct_at(counts, size) for counts in (synthetic, reference)]
-    # Where all are distinct the jackknife has no width: one more record might have been a repeat.
-    sides = [(value, error if value < size else max(error, 1.0)) for value, error in sides]
+    # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
+    sides = [(value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides]
     return _ratio(*sides, "jackknife over records", int(synthetic.sum()))
 
 
 def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
     n = _enough(synthetic, reference)
     one_more = 2 / (n * (n - 1))
+    pairs = [int(np.sum(counts * (counts - 1)) / 2) for counts in (synthetic, reference)]
+    if max(pairs) < FEWEST_PAIRS:
+        raise NotApplicable(
+            f"{pairs[0]} pairs of equal synthetic records and {pairs[1]} of human ones; {FEWEST_PAIRS} in either set say something"
+        )
     sides = []
     for counts in (synthetic, reference):
         value, error = equal_pairs(counts)
@@ -156,7 +176,7 @@ def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: i
     return estimate, Null(null.p, math.exp(null.floor), 1.0, null.method)
 
 
-def _near_duplicates(compared: Compared, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _near_duplicates(compared: Compared, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     human, other, synthetic = sample(compared, most, rng)
     embed = embedding(compared.reference)
     points, others = embed(compared.reference.take(human)), embed(other)
@@ -164,11 +184,11 @@ def _near_duplicates(compared: Compared, most: int, rng: np.random.Generator) ->
     n = len(points)
     value = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]))
-    draws = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, 499, rng)]
+    drawn_again = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(round(value * n / 2), n // 2)
     estimate = Estimate(value, min(pairs.low, value), max(pairs.high, value), "Wilson over pairs", n)
-    return estimate, from_draws(value, np.array(draws), "larger", "labels of human neighbours")
+    return estimate, from_draws(value, np.array(drawn_again), "larger", "labels of human neighbours")
 
 
 def _closer(distances: np.ndarray, human: np.ndarray) -> float:
@@ -225,7 +245,9 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
-    estimate = Estimate(math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), "normal", int(n[0]))
+    estimate = Estimate(
+        math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), "normal", int(n[0])
+    )
     return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
@@ -250,4 +272,6 @@ def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences
     _enough(synthetic.counts, reference.counts)
     count, n, estimate = found_in(synthetic, reference)
     human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    if human > MOST_TAKEN_OVER * size:
+        raise NotApplicable(f"{human / size:.0%} of fresh human values stand in the reference too: the column has few values")
     return estimate, larger_share(count, n, human, size)
