@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,15 +42,26 @@ class Embedding:
         return np.concatenate([part(table) for part in self.parts], axis=1)
 
 
-def embedding(reference: Table) -> Embedding:
-    """The embedding of tables like `reference`."""
-    columns = reference.of_kind(*EMBEDDED)
+def embedding(*tables: Table) -> Embedding:
+    """The embedding of tables like these, fitted on all of them.
+
+    On the reference alone where human records decide what is near; on both sides where these are compared with each other, for the
+    ranks of the records that it was fitted on are spread more evenly than those of others.
+    """
+    human = _together(tables)
+    columns = human.of_kind(*EMBEDDED)
     if not columns:
         raise NotApplicable("no column of numbers, categories or vectors")
-    if reference.frame.height == 0:
+    if human.frame.height == 0:
         raise NotApplicable("the reference has no records")
     makers = {"number": _number, "category": _category, "vector": _vector}
-    return Embedding(tuple(columns), tuple(makers[reference.kinds[column]](reference, column) for column in columns))
+    return Embedding(tuple(columns), tuple(makers[human.kinds[column]](human, column) for column in columns))
+
+
+def _together(tables: tuple[Table, ...]) -> Table:
+    import polars as pl
+
+    return tables[0] if len(tables) == 1 else replace(tables[0], frame=pl.concat([one.frame for one in tables]))
 
 
 def _number(reference: Table, column: str) -> Part:

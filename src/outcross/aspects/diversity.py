@@ -201,13 +201,11 @@ def _kinds_of_records(compared: Compared, rng: np.random.Generator) -> tuple[Est
     n = min(compared.synthetic.frame.height, compared.reference.frame.height)
     if n < FEWEST:
         raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
-    embed = embedding(compared.reference)
-    sides = []
-    for side in (compared.synthetic, compared.reference):
-        points = embed(side if side.frame.height == n else side.take(rng.permutation(side.frame.height)[:n]))
-        # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
-        score, error = vendi(np.column_stack([np.ones(n), points]))
-        sides.append((score, score * error))
+    taken = [side if side.frame.height == n else side.take(rng.permutation(side.frame.height)[:n]) for side in (compared.synthetic, compared.reference)]
+    embed = embedding(*taken)
+    # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
+    scores = [vendi(np.column_stack([np.ones(n), embed(side)])) for side in taken]
+    sides = [(score, score * error) for score, error in scores]
     return _ratio(*sides, "asymptotic", n)
 
 
