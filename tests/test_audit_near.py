@@ -43,7 +43,9 @@ def vectors(n, stream):
 
 def compared(synthetic, reference, holdout=None, aspect=None, groups=()):
     human = table(reference, "reference")
-    sides = [table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None]
+    sides = [
+        table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None
+    ]
     told = Compared(sides[0], human, sides[1] if holdout is not None else None, groups)
     counts = [gather(side, aspect.counts(told)) for side in (told.synthetic, told.reference)] if aspect else [{}, {}]
     return replace(told, counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
@@ -266,7 +268,9 @@ def rejected(aspect, make, sizes, repeats, with_holdout):
         for one in findings(aspect, repeat, *sides):
             if isinstance(one, Finding) and one.null is not None:
                 told[one.check, one.column, one.at].append(one.null.p)
-    return {check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2}
+    return {
+        check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2
+    }
 
 
 @pytest.mark.parametrize(

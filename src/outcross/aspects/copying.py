@@ -95,8 +95,9 @@ class Copying(Aspect):
             human, size = _relative(embed(others), among), others.frame.height
         else:
             human = _relative(among[: self.points], among, are_of_them=True)
-            # The reference is held against itself, so its own share moves with it: twice the variance where all of it is asked, none where few are.
-            size = int(human.size / (1 + human.size / len(among)))
+            # The reference is held against itself, so that its own share moves with it. The mass of what was seen once has, by Robbins' (1968) argument, variance
+            # (4 f₂ + 6 f₃)/N² where independent records would give 2 f₂/N²: four times as much with f₃ = 2/3 f₂, less where few of the reference are asked.
+            size = int(human.size / (1 + 3 * human.size / len(among)))
         if human.size < FEWEST:
             raise NotApplicable(f"{human.size} human records are held against the reference, a closest 1 % needs {FEWEST}")
         note = f"{distance.size:,} synthetic and {human.size:,} human records against {len(among):,} of the reference"

@@ -178,9 +178,8 @@ def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: i
 
 def _near_duplicates(compared: Compared, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     human, other, synthetic = sample(compared, most, rng)
-    embed = embedding(compared.reference)
-    points, others = embed(compared.reference.take(human)), embed(other)
-    drawn = embed(compared.synthetic.take(synthetic))
+    taken = compared.reference.take(human), other, compared.synthetic.take(synthetic)
+    points, others, drawn = map(embedding(*taken), taken)
     n = len(points)
     value = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]))
@@ -201,7 +200,10 @@ def _kinds_of_records(compared: Compared, rng: np.random.Generator) -> tuple[Est
     n = min(compared.synthetic.frame.height, compared.reference.frame.height)
     if n < FEWEST:
         raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
-    taken = [side if side.frame.height == n else side.take(rng.permutation(side.frame.height)[:n]) for side in (compared.synthetic, compared.reference)]
+    taken = [
+        side if side.frame.height == n else side.take(rng.permutation(side.frame.height)[:n])
+        for side in (compared.synthetic, compared.reference)
+    ]
     embed = embedding(*taken)
     # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
     scores = [vendi(np.column_stack([np.ones(n), embed(side)])) for side in taken]
