@@ -18,7 +18,7 @@ LEVELS = 64
 BUCKETS = 16
 COMPONENTS = 64
 """Principal components of a vector, at most."""
-FITTED = 2_000
+FITTED = 1_000
 """Vectors from which principal components are taken, at most."""
 
 Part = Callable[[Table], np.ndarray]
@@ -113,29 +113,31 @@ def _category(reference: Table, column: str) -> Part:
 def _vector(reference: Table, column: str) -> Part:
     vectors, is_there = _vectors(reference, column)
     held = vectors[is_there]
+    held = held[:: max(1, -(-len(held) // FITTED))].astype(float)
     if not len(held):
         return lambda table: np.zeros((table.frame.height, 1))
-    held = held[:: max(1, -(-len(held) // FITTED))]
     centre = held.mean(axis=0)
     _, deviations, directions = np.linalg.svd(held - centre, full_matrices=False)
     kept = min(COMPONENTS, int((deviations > 1e-9 * max(deviations[0], 1e-300)).sum()) or 1)
     scale = math.sqrt(np.square(deviations).sum() / len(held)) or 1.0
-    directions = directions[:kept].T / scale
+    directions = (directions[:kept].T / scale).astype(np.float32)
 
     def part(table: Table) -> np.ndarray:
         vectors, is_there = _vectors(table, column)
-        points = np.where(is_there[:, None], vectors - centre, 0.0) @ directions
+        # Rounded: products of equal vectors may differ in their last digits.
+        points = np.round((vectors @ directions).astype(float) - centre @ directions, 4)
+        points[~is_there] = 0.0
         return np.column_stack([points, ~is_there])
 
     return part
 
 
 def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors (rows, d), 0 where missing or not finite, and which are there."""
+    """The vectors (rows, d) in single precision, 0 where missing or not finite, and which are there."""
     values = table.frame[column]
-    width = values.dtype.shape[0]  # type: ignore[attr-defined]
-    told = np.zeros((len(values), width))
-    present = values.is_not_null().to_numpy()
-    told[present] = values.drop_nulls().to_numpy().reshape(-1, width)
-    is_there = present & np.isfinite(told).all(axis=1)
-    return np.where(is_there[:, None], told, 0.0), is_there
+    told = np.zeros((len(values), values.dtype.shape[0]), dtype=np.float32)  # type: ignore[attr-defined]
+    is_there = values.is_not_null().to_numpy().copy()
+    told[is_there] = values.drop_nulls().to_numpy().reshape(-1, told.shape[1])
+    is_finite = np.isfinite(told).all(axis=1)
+    told[~is_finite] = 0.0
+    return told, is_there & is_finite

@@ -93,9 +93,9 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
     """
     k = min(k, len(among))
     if points.shape[1] < SPREADS_OUT:
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
-        distances, rows = cKDTree(among).query(points, k)
+        distances, rows = KDTree(among).query(points, k)
         return distances.reshape(-1, k), rows.reshape(-1, k)
     centre = among.mean(axis=0)
     candidates = (among - centre).astype(np.float32)

@@ -84,8 +84,7 @@ class Copying(Aspect):
 
     def _closeness(self, compared: Compared, rng: np.random.Generator) -> Closeness:
         embed = embedding(compared.reference)
-        among = embed(compared.reference)
-        among = among[rng.permutation(len(among))[: self.reference]]
+        among = embed(compared.reference.take(rng.permutation(compared.reference.frame.height)[: self.reference]))
         synthetic = rng.permutation(compared.synthetic.frame.height)[: self.points]
         if min(len(among), synthetic.size) < FEWEST:
             raise NotApplicable(f"{synthetic.size} synthetic and {len(among)} human records, a closest 1 % needs {FEWEST}")

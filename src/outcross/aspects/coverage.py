@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +33,8 @@ BINS = 10
 """Equal shares of values that a number is cut into, for support."""
 POINTED = 100
 """Records that are pointed at, at most, a side."""
+MOST = 20_000
+"""Records a side whose modes are counted, at most."""
 FITTED = 5_000
 """Human records from which modes are found, at most."""
 
@@ -94,7 +96,14 @@ class Coverage(Aspect):
             more = embed(other)
             yield from self._balls(*points, more, rng)
             yield from self._regions(human, synthetic, *points, more)
-            yield found("modes", "", "", lambda: _modes(embed(compared.reference), embed(compared.synthetic), self.modes, rng))
+            yield found(
+                "modes",
+                "",
+                "",
+                lambda: _modes(
+                    *(embed(some(side, MOST, rng)) for side in (compared.reference, compared.synthetic)), self.modes, rng
+                ),
+            )
         yield found("support", "", "", lambda: _support(compared, self.points, self.draws, rng))
 
     def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Finding]:
@@ -117,16 +126,31 @@ class Coverage(Aspect):
         """Human records that nothing synthetic comes near, and synthetic ones far from all human ones: farther than 999 of 1,000 human records are from as many others."""
         among = nearest(more, human_points, 1)[0][:, 0]
         usual, limit = float(np.median(among)), float(np.quantile(among, 0.999))
-        for side, rows, points, others in (
-            ("reference", human, human_points, synthetic_points),
-            ("synthetic", synthetic, synthetic_points, human_points),
-        ):
-            distance = nearest(points, others, 1)[0][:, 0]
-            chosen = [i for i in np.argsort(-distance, kind="stable")[:POINTED] if distance[i] > limit]
-            if chosen and usual > 0:
-                what = "synthetic" if side == "reference" else "human"
-                why = f"no {what} record is near: distance in units of the usual one between human records"
-                yield Pointed(side, rows[chosen], distance[chosen] / usual, why)
+        far = _far(human_points, synthetic_points, limit)
+        yield from _pointed("reference", human, far, usual, "synthetic")
+        far = _far(synthetic_points, human_points, limit)
+        yield from _pointed("synthetic", synthetic, far, usual, "human")
+
+
+def _far(points: np.ndarray, others: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which points lie farther than that from all others, the farthest first, and how far."""
+    distance = nearest(points, others, 1)[0][:, 0]
+    chosen = np.argsort(-distance, kind="stable")[:POINTED]
+    chosen = chosen[distance[chosen] > limit]
+    return chosen, distance[chosen]
+
+
+def _pointed(
+    side: Literal["synthetic", "reference"], rows: np.ndarray, far: tuple[np.ndarray, np.ndarray], usual: float, what: str
+):
+    chosen, distance = far
+    if chosen.size and usual > 0:
+        yield Pointed(
+            side,
+            rows[chosen],
+            distance / usual,
+            f"no {what} record is near: distance in units of the usual one between human records",
+        )
 
 
 def sample(compared: Compared, most: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
@@ -147,6 +171,11 @@ def sample(compared: Compared, most: int, rng: np.random.Generator) -> tuple[np.
     if holdout is None:
         return order[:n], reference.take(order[n : 2 * n]), drawn[:n]
     return order[:n], holdout.take(rng.permutation(holdout.frame.height)[:n]), drawn[:n]
+
+
+def some(table: Table, most: int, rng: np.random.Generator) -> Table:
+    """At most so many records of the frame, at random."""
+    return table if table.frame.height <= most else table.take(rng.permutation(table.frame.height)[:most])
 
 
 def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
@@ -212,33 +241,38 @@ def _below(z: np.ndarray) -> np.ndarray:
 def _support(compared: Compared, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     from scipy.sparse import csr_array
 
+    cells = _cells(compared, most, rng)
+    n, pairs = len(cells) // 2, cells.shape[1]
+    occupied = csr_array(
+        (np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, pairs)), (2 * n, int(cells.max()) + 1)
+    )
+    synthetic, human = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
+    is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
+    told = _seen(np.concatenate([synthetic[None], is_first @ occupied]), synthetic + human) / (n * pairs)
+    value = float(told[0])
+    # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
+    seen = (synthetic > 0)[cells[n:]].mean(axis=1)
+    lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
+    half = 1.96 * math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
+    least = share(round(value * n), n)
+    low, high = (value - half, value + half) if half > 0 else (least.low, least.high)
+    estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
+    return estimate, from_draws(value, told[1:], "smaller", "permutation")
+
+
+def _cells(compared: Compared, most: int, rng: np.random.Generator) -> np.ndarray:
+    """A number for the combination of values of each pair of columns, no two pairs sharing one, (2 n, pairs), n synthetic records and then n human ones."""
     columns = compared.reference.of_kind("number", "category")[:MOST_COLUMNS]
     sides = compared.synthetic, compared.reference
     n = min(most, *(side.frame.height for side in sides))
     if not columns or n < FEWEST:
-        raise NotApplicable(f"{n} records of {len(columns)} columns of numbers and categories; needs {FEWEST} and one")
+        raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
     places = rng.integers(1 << 32)
     taken = [side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides]
     codes = [_codes(*taken, column) for column in columns]
-    pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [np.unique(codes[0], return_inverse=True)[1]]
-    starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs)])
-    cells = np.column_stack(pairs) + starts[:-1]  # (2 n, pairs)
-    occupied = csr_array(
-        (np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, len(pairs))), (2 * n, int(starts[-1]))
-    )
-    counts = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
-    total = counts[0] + counts[1]
-    is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
-    drawn = _seen(is_first @ occupied, total) / (n * len(pairs))
-    value = float(_seen(counts[0][None], total)[0] / (n * len(pairs)))
-    # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
-    human = (counts[0] > 0)[cells[n:]].mean(axis=1)
-    lost = np.where(counts[0] == 1, counts[1], 0)[cells[:n]].mean(axis=1)
-    half = 1.96 * math.sqrt(float(np.var(human, ddof=1)) / n + float(np.square(lost / n - (lost / n).mean()).sum()))
-    least = share(round(value * n), n)
-    low, high = min(value - half, least.low if value in (0, 1) else 1.0), max(value + half, least.high if value in (0, 1) else 0.0)
-    estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
-    return estimate, from_draws(value, drawn, "smaller", "permutation")
+    pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [_joined(codes[0], codes[0])]
+    starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs[:-1])])
+    return np.column_stack(pairs) + starts
 
 
 def _seen(synthetic: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
-from outcross.aspects.coverage import sample
+from outcross.aspects.coverage import sample, some
 from outcross.aspects.groups import is_group, named
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
@@ -22,6 +22,8 @@ from outcross.repeats import Occurrences, Repeats, alike, distinct_at, equal_pai
 from outcross.tables import Table
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
+MOST = 50_000
+"""Records a side whose kinds are compared, at most."""
 CLOSE = 0.01
 """Share of human records that are called near duplicates."""
 MOST_TAKEN_OVER = 0.9
@@ -138,10 +140,10 @@ def _values(compared: Compared, column: str) -> Iterator[Finding]:
 def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
     """Distinct things of counts (distinct,) each, at one size."""
     size = _enough(synthetic, reference) - 1
-    sides = [distinct_at(counts, size) for counts in (synthetic, reference)]
+    sides = (distinct_at(counts, size) for counts in (synthetic, reference))
     # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
-    sides = [(value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides]
-    return _ratio(*sides, "jackknife over records", int(synthetic.sum()))
+    one, two = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
+    return _ratio(one, two, "jackknife over records", int(synthetic.sum()))
 
 
 def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
@@ -197,18 +199,15 @@ def _closer(distances: np.ndarray, human: np.ndarray) -> float:
 
 
 def _kinds_of_records(compared: Compared, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    n = min(compared.synthetic.frame.height, compared.reference.frame.height)
+    n = min(MOST, compared.synthetic.frame.height, compared.reference.frame.height)
     if n < FEWEST:
         raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
-    taken = [
-        side if side.frame.height == n else side.take(rng.permutation(side.frame.height)[:n])
-        for side in (compared.synthetic, compared.reference)
-    ]
+    taken = [some(side, n, rng) for side in (compared.synthetic, compared.reference)]
     embed = embedding(*taken)
     # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
     scores = [vendi(np.column_stack([np.ones(n), embed(side)])) for side in taken]
-    sides = [(score, score * error) for score, error in scores]
-    return _ratio(*sides, "asymptotic", n)
+    synthetic, human = ((score, score * error) for score, error in scores)
+    return _ratio(synthetic, human, "asymptotic", n)
 
 
 def vendi(points: np.ndarray) -> tuple[float, float]:
