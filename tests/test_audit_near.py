@@ -276,10 +276,10 @@ def rejected(aspect, make, sizes, repeats, with_holdout):
 @pytest.mark.parametrize(
     ("aspect", "make", "sizes", "with_holdout"),
     [
-        (Coverage(draws=99), people, (120, 240), False),
+        (Coverage(draws=99), people, (100, 200), False),
         (Coverage(draws=99), vectors, (100, 100, 100), True),
         (Copying(), people, (200, 200), False),
-        (Diversity(draws=99), people, (120, 240), False),
+        (Diversity(draws=99), people, (100, 200), False),
     ],
     ids=["coverage of tables", "coverage of vectors", "copying", "diversity"],
 )

@@ -42,20 +42,22 @@ class Embedding:
         return np.concatenate([part(table) for part in self.parts], axis=1)
 
 
-def embedding(*tables: Table) -> Embedding:
-    """The embedding of tables like these, fitted on all of them.
+def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
+    """The embedding of tables like these, fitted on all of the human ones.
 
-    On the reference alone where human records decide what is near; on both sides where these are compared with each other, for the
-    ranks of the records that it was fitted on are spread more evenly than those of others.
+    Principal components of vectors are fitted on the tables `beside` them too: those of the human ones alone would not show what only the others have, and lie
+    closer to the records that they were fitted on than to fresh ones. Where both sides are compared with each other and none is what the other is held against, both go first: the ranks
+    of records that they were fitted on are spread more evenly than those of fresh ones.
     """
-    human = _together(tables)
-    columns = human.of_kind(*EMBEDDED)
+    fitted, every = _together(human), _together((*human, *beside))
+    columns = fitted.of_kind(*EMBEDDED)
     if not columns:
         raise NotApplicable("no column of numbers, categories or vectors")
-    if human.frame.height == 0:
+    if fitted.frame.height == 0:
         raise NotApplicable("the reference has no records")
     makers = {"number": _number, "category": _category, "vector": _vector}
-    return Embedding(tuple(columns), tuple(makers[human.kinds[column]](human, column) for column in columns))
+    parts = (makers[kind](every if kind == "vector" else fitted, column) for column in columns for kind in [fitted.kinds[column]])
+    return Embedding(tuple(columns), tuple(parts))
 
 
 def _together(tables: tuple[Table, ...]) -> Table:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
+from outcross.aspects.coverage import some
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, larger_share
@@ -83,15 +84,17 @@ class Copying(Aspect):
         )
 
     def _closeness(self, compared: Compared, rng: np.random.Generator) -> Closeness:
-        embed = embedding(compared.reference)
-        among = embed(compared.reference.take(rng.permutation(compared.reference.frame.height)[: self.reference]))
-        synthetic = rng.permutation(compared.synthetic.frame.height)[: self.points]
-        if min(len(among), synthetic.size) < FEWEST:
-            raise NotApplicable(f"{synthetic.size} synthetic and {len(among)} human records, a closest 1 % needs {FEWEST}")
-        distance = _relative(embed(compared.synthetic.take(synthetic)), among)
-        if compared.holdout is not None:
-            others = compared.holdout.take(rng.permutation(compared.holdout.frame.height)[: self.points])
-            human, size = _relative(embed(others), among), others.frame.height
+        reference, synthetic, holdout = compared.reference, compared.synthetic, compared.holdout
+        rows = rng.permutation(synthetic.frame.height)[: self.points]
+        if min(reference.frame.height, rows.size) < FEWEST:
+            raise NotApplicable(f"{rows.size} synthetic and {reference.frame.height} human records, a closest 1 % needs {FEWEST}")
+        others = () if holdout is None else (some(holdout, self.points, rng),)
+        drawn, held = synthetic.take(rows), reference.take(rng.permutation(reference.frame.height)[: self.reference])
+        embed = embedding(held, beside=(drawn, *others))
+        among = embed(held)
+        distance = _relative(embed(drawn), among)
+        if others:
+            human, size = _relative(embed(others[0]), among), others[0].frame.height
         else:
             human = _relative(among[: self.points], among, are_of_them=True)
             # The reference is held against itself, so that its own share moves with it. The mass of what was seen once has, by Robbins' (1968) argument, variance
@@ -100,7 +103,7 @@ class Copying(Aspect):
         if human.size < FEWEST:
             raise NotApplicable(f"{human.size} human records are held against the reference, a closest 1 % needs {FEWEST}")
         note = f"{distance.size:,} synthetic and {human.size:,} human records against {len(among):,} of the reference"
-        return Closeness(synthetic, distance, np.sort(human), size, note)
+        return Closeness(rows, distance, np.sort(human), size, note)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
 from outcross.clusters import student
-from outcross.embedding import embedding
+from outcross.embedding import Embedding, embedding
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, from_draws, relabelled
 from outcross.neighbours import cloud, halves, nearest, wide_graph
@@ -43,7 +43,7 @@ FITTED = 5_000
 class Coverage(Aspect):
     """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
 
-    Records become points (`outcross.embedding`, fitted on the reference). As many synthetic records are compared with as many human ones: at most 2,500 a side
+    Records become points (`outcross.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
     unless set, and at most half the reference where there is no holdout, for the other half (or the holdout) shows what human records are to each other.
     That null comes from one graph of human records alone, whose labels are drawn anew again and again; synthetic records are never in it. All four depend on
     how many records are compared, so they are read against that null and not against 1.
@@ -87,23 +87,16 @@ class Coverage(Aspect):
 
     def __call__(self, compared, rng):
         try:
-            embed = embedding(compared.reference)
             human, other, synthetic = sample(compared, self.points, rng)
+            real, drawn = compared.reference.take(human), compared.synthetic.take(synthetic)
+            embed = embedding(real, other, beside=(drawn,))
         except NotApplicable as why:
             yield from (Finding(check, "", "", None, None, str(why)) for check in self.pages if check != "support")
         else:
-            points = embed(compared.reference.take(human)), embed(compared.synthetic.take(synthetic))
-            more = embed(other)
+            points, more = (embed(real), embed(drawn)), embed(other)
             yield from self._balls(*points, more, rng)
             yield from self._regions(human, synthetic, *points, more)
-            yield found(
-                "modes",
-                "",
-                "",
-                lambda: _modes(
-                    *(embed(some(side, MOST, rng)) for side in (compared.reference, compared.synthetic)), self.modes, rng
-                ),
-            )
+            yield found("modes", "", "", lambda: _modes(compared, embed, self.modes, rng))
         yield found("support", "", "", lambda: _support(compared, self.points, self.draws, rng))
 
     def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Finding]:
@@ -187,9 +180,10 @@ def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
     return Estimate(value, low, high, "parts of the points, at least Wilson", n)
 
 
-def _modes(human: np.ndarray, synthetic: np.ndarray, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _modes(compared: Compared, embed: Embedding, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     from scipy.cluster.vq import vq
 
+    synthetic, human = embed(some(compared.synthetic, MOST, rng)), embed(some(compared.reference, MOST, rng))
     half = len(human) // 2
     clusters = min(most, half // FEWEST)
     if clusters < 2 or len(synthetic) < FEWEST:
@@ -268,8 +262,8 @@ def _cells(compared: Compared, most: int, rng: np.random.Generator) -> np.ndarra
     if not columns or n < FEWEST:
         raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
     places = rng.integers(1 << 32)
-    taken = [side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides]
-    codes = [_codes(*taken, column) for column in columns]
+    synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
+    codes = [_codes(synthetic, human, column) for column in columns]
     pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [_joined(codes[0], codes[0])]
     starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs[:-1])])
     return np.column_stack(pairs) + starts
