@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -62,6 +62,7 @@ def told(result) -> list:
 
 
 @pytest.mark.parametrize("make", [beyond, tally, distinct, missing])
+@settings(deadline=None)
 @given(first=rows, second=rows, order=st.randoms(use_true_random=False))
 def test_a_merged_sketch_is_that_of_all_rows_in_any_order(make, first, second, order):
     shuffled = order.sample(first + second, len(first) + len(second))
@@ -70,6 +71,7 @@ def test_a_merged_sketch_is_that_of_all_rows_in_any_order(make, first, second, o
     assert told(seen(make(), frame(second), frame(first)).result()) == at_once
 
 
+@settings(deadline=None)
 @given(first=rows, second=rows)
 def test_merged_moments_are_those_of_all_values(first, second):
     found = merged(moments, frame(first), frame(second))
@@ -84,6 +86,7 @@ def test_merged_moments_are_those_of_all_values(first, second):
             assert sums[i] == pytest.approx(((values - values.mean()) ** power).sum(), abs=1e-11 * values.size * largest**power)
 
 
+@settings(deadline=None)
 @given(first=rows, second=rows)
 def test_merging_leaves_the_other_as_it_was(first, second):
     for make in (beyond, tally, distinct, missing):
@@ -94,6 +97,7 @@ def test_merging_leaves_the_other_as_it_was(first, second):
         assert told(other.result()) == before
 
 
+@settings(deadline=None)
 @given(rows)
 def test_what_lies_beyond_is_counted_strictly(of):
     values = frame(of)["x"].drop_nulls().to_numpy()
@@ -103,6 +107,7 @@ def test_what_lies_beyond_is_counted_strictly(of):
     assert found.count == values.size
 
 
+@settings(deadline=None)
 @given(rows)
 def test_a_tally_below_its_cap_counts_every_combination(of):
     found = seen(Tally(["c", "x"]), frame(of)).result()

@@ -198,7 +198,8 @@ def audit(data: Any, *, reference: Any, holdout: Any = None, name: str = "", **q
 def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **question: Any) -> list[Audit]:
     """An audit of each of several sets against one reference, which is read once."""
     asked = asked_for(**question)
-    kinds = {**dict.fromkeys(asked.groups, "category"), **asked.kinds}
+    category: Kind = "category"
+    kinds = dict.fromkeys(asked.groups, category) | dict(asked.kinds)
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     human = table(reference, "reference", kinds=kinds)
@@ -253,13 +254,17 @@ def _capped(tables: list[Table], asked: Question) -> tuple[list[Table], list[str
     named = [column for column in (*asked.groups, asked.target, asked.text_column) if column in columns]
     kept = list(dict.fromkeys([*named, *columns]))[: asked.most_columns]
     kept = [column for column in columns if column in set(kept)]
-    return [one.select(kept) for one in tables], [f"{len(columns) - len(kept)} of {len(columns)} columns are left out (at most {asked.most_columns})"]
+    return [one.select(kept) for one in tables], [
+        f"{len(columns) - len(kept)} of {len(columns)} columns are left out (at most {asked.most_columns})"
+    ]
 
 
 def _check_columns(asked: Question, reference: Table) -> None:
     for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
         if column is not None and column not in reference.kinds:
-            raise BadInput(f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}")
+            raise BadInput(
+                f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
+            )
 
 
 def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
@@ -274,20 +279,25 @@ def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
         name, start = kind(aspect), time.monotonic()
         findings[name] = []
         if start - began > asked.most_seconds:
-            findings[name] = [Finding(check, "", "", None, None, f"left out: {asked.most_seconds:g} seconds were over") for check in aspect.pages]
+            findings[name] = [
+                Finding(check, "", "", None, None, f"left out: {asked.most_seconds:g} seconds were over") for check in aspect.pages
+            ]
             continue
-        own = replace(compared, counted={sketch: counted[name, sketch] for sketch in wanted[name]})
+        own = replace(compared, counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         for told in aspect(own, _stream(asked.seed, name)):
-            (pointed if isinstance(told, Pointed) else findings[name]).append(told)
+            if isinstance(told, Pointed):
+                pointed.append(told)
+            else:
+                findings[name].append(told)
         seconds[name] = time.monotonic() - start
     return findings, pointed, seconds
 
 
-def _counted(compared: Compared, wanted: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], tuple[Any, Any]]:
+def _counted(compared: Compared, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
     """Every sketch that an aspect wants, of both sides, in one pass over each."""
     from copy import deepcopy
 
-    sketches = {(aspect, name): sketch for aspect, named in wanted.items() for name, sketch in named.items()}
+    sketches = {f"{aspect} {name}": sketch for aspect, named in wanted.items() for name, sketch in named.items()}
     sides = [gather(side, deepcopy(sketches)) for side in (compared.synthetic, compared.reference)]
     return {name: (sides[0][name], sides[1][name]) for name in sketches}
 

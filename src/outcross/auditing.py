@@ -81,7 +81,11 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
     said = {field.name: getattr(flags, field.name) for field in fields(flags) if getattr(flags, field.name) not in (None, "", [])}
     said |= {key: _words(said[key]) for key in ("groups", "aspects", "fail_on") if key in said}
     said |= {"kinds": _pairs(said["kinds"], "--kind")} if "kinds" in said else {}
-    said |= {"margins": {name: _number(name, value) for name, value in _pairs(said["margins"], "--margin").items()}} if "margins" in said else {}
+    said |= (
+        {"margins": {name: _number(name, value) for name, value in _pairs(said["margins"], "--margin").items()}}
+        if "margins" in said
+        else {}
+    )
     for key in ("kinds", "margins"):
         if key in said and key in told:
             said[key] = {**told[key], **said[key]}
@@ -181,10 +185,15 @@ def plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
     if len(made) == 1:
         return made[0].plain()
-    told: dict[str, Any] = {"schema": 1, "audits": [audit.plain() for audit in made], "ranking": [vars(place) for place in ranking(made)]}
+    told: dict[str, Any] = {
+        "schema": 1,
+        "audits": [audit.plain() for audit in made],
+        "ranking": [vars(place) for place in ranking(made)],
+    }
     if are_generations:
         told["onsets"] = [
-            {"aspect": one.aspect, "generation": one.generation, "name": one.name, "code": one.check.code if one.check else None} for one in onsets(made)
+            {"aspect": one.aspect, "generation": one.generation, "name": one.name, "code": one.check.code if one.check else None}
+            for one in onsets(made)
         ]
     return told
 

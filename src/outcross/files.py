@@ -156,9 +156,9 @@ def _column(frame, column: str | None, field: str, path: Path) -> list[str]:
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file by name, or that of a .npy file; BadInput where the file is not whole, or holds objects."""
+    """The arrays of a .npz file by name, or that of a .npy file, mapped, not read; BadInput where the file is not whole, or holds objects."""
     try:
-        stored = np.load(path, allow_pickle=False)
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(stored, np.lib.npyio.NpzFile):
             with stored:
                 return {name: stored[name] for name in stored.files}

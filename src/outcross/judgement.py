@@ -30,7 +30,9 @@ class Judged:
     why: str
 
 
-def judge(findings: Mapping[str, Sequence[Finding]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int) -> list[Judged]:
+def judge(
+    findings: Mapping[str, Sequence[Finding]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int
+) -> list[Judged]:
     """A verdict for every finding.
 
     `lost`: the whole interval is beyond the margin, and real against real looks as bad too seldom to be chance. `kept`: the whole interval is
@@ -96,7 +98,11 @@ def _judged(aspect: str, finding: Finding, page: CheckPage, margin: float, level
         return Judged(aspect, finding, page, limit, "invented" if page.is_invention else "lost", depth, finding.note)
     if is_within:
         return Judged(aspect, finding, page, limit, "kept", depth, finding.note)
-    why = _by_chance(null) if is_beyond and null is not None else _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
+    why = (
+        _by_chance(null)
+        if is_beyond and null is not None
+        else _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
+    )
     return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, finding.note))))
 
 

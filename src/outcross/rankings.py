@@ -44,7 +44,10 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
         found = [sum(check.aspect == aspect for check in audit.of("lost", "invented")) for audit in audits]
         ranks = [1 + sum(other < loss - 1e-9 for other in losses) for loss in losses]
         told = zip(ranks, audits, losses, found, strict=True)
-        places += [Place(aspect, audit.name, rank, loss, lost, len(keys)) for rank, audit, loss, lost in sorted(told, key=lambda one: one[0])]
+        places += [
+            Place(aspect, audit.name, rank, loss, lost, len(keys))
+            for rank, audit, loss, lost in sorted(told, key=lambda one: one[0])
+        ]
     return places
 
 
@@ -64,7 +67,9 @@ def onsets(audits: Sequence[Audit]) -> list[Onset]:
     """When each aspect was first lost, over audits given as generations; the earliest first, ties in the order of aspects."""
     told = []
     for aspect in dict.fromkeys(check.aspect for audit in audits for check in audit.every):
-        lost = [(g, audit, check) for g, audit in enumerate(audits) for check in audit.of("lost", "invented") if check.aspect == aspect]
+        lost = [
+            (g, audit, check) for g, audit in enumerate(audits) for check in audit.of("lost", "invented") if check.aspect == aspect
+        ]
         g, audit, check = lost[0] if lost else (None, None, None)
         told.append(Onset(aspect, g, audit.name if audit else "", check))
     return sorted(told, key=lambda onset: len(audits) if onset.generation is None else onset.generation)

@@ -25,9 +25,9 @@ def _losses(audit: Audit) -> str:
         kept = len(audit.of("kept"))
         return f"Nothing is lost that {audit.rows['synthetic']:,} records can show: {kept} checks within their margins."
     first = [next(check for check in lost if check.aspect == aspect) for aspect in audit.lost]
-    named = "; ".join(f"{check.aspect}: {phrase(check)}" for check in first[:NAMED])
-    more = f"; and {', '.join(audit.lost[NAMED:])}" if len(audit.lost) > NAMED else ""
-    return f"Lost in {_count(len(audit.lost), 'aspect')}, {_count(len(lost), 'check')}. {_capital(named)}{more}."
+    named = "; ".join(f"{check.aspect} ({phrase(check)})" for check in first[:NAMED])
+    more = f"; {', '.join(audit.lost[NAMED:])}" if len(audit.lost) > NAMED else ""
+    return f"Lost: {named}{more}. {_count(len(lost), 'check')} in {_count(len(audit.lost), 'aspect')}."
 
 
 def _inventions(audit: Audit) -> str:
@@ -41,10 +41,10 @@ def _untold(audit: Audit) -> str:
 
 
 def phrase(check: Check) -> str:
-    """One check in words, as in `variance of age is 0.84 [0.81, 0.87] of the human one`."""
+    """One check in words, as in `variance, age: 0.84 [0.81, 0.87], where real data show 1`."""
     where = " ".join(filter(None, (check.column, check.at)))
-    subject = f"{title(check)}{f' of {where}' if where else ''}{f' where {check.group}' if check.group else ''}"
-    return f"{subject} {written(check.value)} [{written(check.low)}, {written(check.high)}], real data show {written(check.real_vs_real)}"
+    subject = ", ".join(filter(None, (title(check), where, check.group)))
+    return f"{subject}: {written(check.value)} [{written(check.low)}, {written(check.high)}], where real data show {written(check.real_vs_real)}"
 
 
 def title(check: Check) -> str:
@@ -71,7 +71,16 @@ def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
     for check in checks:
         where = " ".join(filter(None, (check.column, check.at, f"[{check.group}]" if check.group else "")))
         value = f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
-        yield check.verdict, check.code, title(check), where, value, written(check.real_vs_real), written(check.margin), f"{check.n or 0:,}"
+        yield (
+            check.verdict,
+            check.code,
+            title(check),
+            where,
+            value,
+            written(check.real_vs_real),
+            written(check.margin),
+            f"{check.n or 0:,}",
+        )
 
 
 HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real", "margin", "n")
@@ -83,8 +92,12 @@ def markdown(audit: Audit) -> str:
     lines = [f"### Outcross audit: {_cell(audit.name)}", "", _cell(audit.summary), ""]
     if told:
         lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(told)), ""]
-    counts = ", ".join(f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable"))
-    lines += [f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."]
+    counts = ", ".join(
+        f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable")
+    )
+    lines += [
+        f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."
+    ]
     return "\n".join([*lines, *(f"- {_cell(note)}" for note in audit.notes)]) + "\n"
 
 
@@ -105,7 +118,3 @@ def _cell(text: str) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

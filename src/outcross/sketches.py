@@ -120,7 +120,8 @@ def _moments(values: np.ndarray) -> tuple[float, float, float, float, float]:
     mean = float(values.mean())
     centred = values - mean
     squares = centred * centred
-    return float(values.size), mean, float(squares.sum()), float(squares @ centred), float(squares @ squares)
+    # sums in pairs, not products of vectors: exact to the last digits, and no threads that wait for busy cores
+    return float(values.size), mean, float(squares.sum()), float((squares * centred).sum()), float((squares * squares).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,8 @@ class Beyond:
 
     def result(self) -> dict[str, Tails]:
         return {
-            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column]) for column in self.columns
+            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column])
+            for column in self.columns
         }
 
 
@@ -303,7 +305,8 @@ class Distinct:
         """Keep each hash once, and the smallest where there are too many."""
         if not self._kept:
             return
-        hashes = np.unique(np.concatenate(self._kept))
+        hashes = np.sort(np.concatenate(self._kept))
+        hashes = hashes[np.diff(hashes, prepend=~hashes[:1]) != 0]
         if self._largest is not None:
             hashes = hashes[hashes <= self._largest]
         if hashes.size > self._cap:

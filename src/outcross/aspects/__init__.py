@@ -117,7 +117,9 @@ class Aspect:
         raise NotImplementedError
 
 
-def found(check: str, column: str, group: str, number: Callable[[], tuple[Estimate, Null | None]], note: str = "", at: str = "") -> Finding:
+def found(
+    check: str, column: str, group: str, number: Callable[[], tuple[Estimate, Null | None]], note: str = "", at: str = ""
+) -> Finding:
     """The finding of a number and its null, or of the reason why it cannot be had."""
     try:
         estimate, null = number()

@@ -59,9 +59,18 @@ class Groups(Aspect):
         told = sorted(reference, key=lambda group: (-reference[group], group))
         for group in told[: self.most]:
             count, human = synthetic.get(group, 0), reference[group]
-            yield found("share", "+".join(columns), named(columns, group), lambda count=count, human=human: _share(count, n, human, m))
+            yield found(
+                "share", "+".join(columns), named(columns, group), lambda count=count, human=human: _share(count, n, human, m)
+            )
         if len(told) > self.most:
-            yield Finding("share", "+".join(columns), "", None, None, f"the {len(told) - self.most} smallest of {len(told)} groups are left out")
+            yield Finding(
+                "share",
+                "+".join(columns),
+                "",
+                None,
+                None,
+                f"the {len(told) - self.most} smallest of {len(told)} groups are left out",
+            )
 
     def _inside(self, compared: Compared, column: str, reference: dict[tuple, int], rng: np.random.Generator) -> Iterator[Finding]:
         for (value,) in sorted(reference, key=lambda group: (-reference[group], group))[: self.most]:

@@ -16,6 +16,7 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
 from outcross.sketches import Moments
+from outcross.tables import Table
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
@@ -64,8 +65,8 @@ class Spread(Aspect):
         yield from variances(compared, rng)
         places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
         for column in compared.reference.of_kind("number"):
-            values = compared.synthetic.numbers(column), compared.reference.numbers(column)
-            yield found("interquartile_range", column, "", lambda values=values: _range_ratio(*map(_there, values), places))
+            one, two = (_there(side.numbers(column)) for side in (compared.synthetic, compared.reference))
+            yield found("interquartile_range", column, "", lambda one=one, two=two: _range_ratio(one, two, places))
         yield from self._along_directions(compared, rng)
 
     def _along_directions(self, compared: Compared, rng: np.random.Generator):
@@ -84,8 +85,13 @@ def variances(compared: Compared, rng: np.random.Generator, check: str = "varian
     if not columns:
         yield Finding(check, "", group, None, None, "no column of numbers")
         return
-    frames = [np.column_stack([side.numbers(column) for column in columns]) for side in (compared.synthetic, compared.reference)]
-    yield from _compared(check, columns, *frames, compared.counted.get("moments"), rng, group)
+    counted = compared.counted.get("moments")
+    yield from _compared(check, columns, _numbers(compared.synthetic), _numbers(compared.reference), counted, rng, group)
+
+
+def _numbers(side: Table) -> np.ndarray:
+    """The columns of numbers of a table side by side, (rows, columns)."""
+    return np.column_stack([side.numbers(column) for column in side.of_kind("number")])
 
 
 def _compared(check, columns, synthetic, reference, counted, rng, group=""):
@@ -118,7 +124,9 @@ def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
     low, high = np.quantile(quotients, [0.025, 0.975])
     reach = error * max(-low, 1.96), error * max(high, 1.96)
     null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
-    ratio = Estimate(math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n))
+    ratio = Estimate(
+        math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
+    )
     return ratio, Null(null.p, math.exp(null.floor * error), math.exp(null.typical * error), null.method)
 
 
@@ -128,8 +136,8 @@ def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Gener
     powers = _powers(np.concatenate([synthetic, reference]))
     sums = permuted_sums(powers, len(synthetic), rng)
     with np.errstate(divide="ignore", invalid="ignore"):
-        (n, v, k), (m, w, l) = _moments(sums, columns), _moments(powers.sum(axis=0) - sums, columns)
-        return np.log(v / w) / np.sqrt((k - 1) / n + (l - 1) / m)
+        (n, v, k), (m, w, j) = _moments(sums, columns), _moments(powers.sum(axis=0) - sums, columns)
+        return np.log(v / w) / np.sqrt((k - 1) / n + (j - 1) / m)
 
 
 def _powers(values: np.ndarray) -> np.ndarray:
@@ -190,7 +198,9 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     difference = math.log(ratio / human)
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(difference, draws, "smaller", "permutation")
-    estimate = Estimate(math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n)
+    estimate = Estimate(
+        math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n
+    )
     return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
@@ -224,7 +234,11 @@ def principal(compared: Compared, most: int, rng: np.random.Generator) -> tuple[
     values, vectors = np.linalg.eigh(both)
     order = [i for i in np.argsort(values)[::-1][:most] if values[i] > 1e-9]
     vectors = vectors[:, order]
-    return [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)], synthetic @ vectors, reference @ vectors
+    return (
+        [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)],
+        synthetic @ vectors,
+        reference @ vectors,
+    )
 
 
 def _points(compared: Compared) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -232,8 +246,10 @@ def _points(compared: Compared) -> tuple[list[str], np.ndarray, np.ndarray]:
     if vectors := compared.reference.of_kind("vector"):
         synthetic, reference = (side.frame[vectors[0]].to_numpy().reshape(side.frame.height, -1).astype(float) for side in sides)
         return [f"{vectors[0]} {i}" for i in range(reference.shape[1])], synthetic, reference
-    columns = [column for column in compared.reference.of_kind("number")]
-    return columns, *(np.column_stack([side.numbers(column) for column in columns]) if columns else np.empty((0, 0)) for side in sides)
+    columns = compared.reference.of_kind("number")
+    if not columns:
+        raise NotApplicable("no column of numbers")
+    return columns, _numbers(compared.synthetic), _numbers(compared.reference)
 
 
 def _named(what: str, names: list[str], vector: np.ndarray) -> str:

@@ -10,8 +10,13 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+<<<<<<< HEAD
 from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null, fewer, from_draws, more, normal, ratio_of_shares, relabelled
+=======
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.floors import LEVEL, PERMUTATIONS, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares
+>>>>>>> audit
 from outcross.recipe import recipe
 from outcross.sketches import Beyond, Tally
 
@@ -71,24 +76,38 @@ class Tails(Aspect):
         there = np.sort(values[np.isfinite(values)])
         if not there.size:
             return []
-        return [there[0], there[-1], *(told for depth in self.depths for end in ENDS if (told := threshold(there, depth, end)) is not None)]
+        return [
+            there[0],
+            there[-1],
+            *(told for depth in self.depths for end in ENDS if (told := threshold(there, depth, end)) is not None),
+        ]
 
     def __call__(self, compared, rng):
         for column in compared.reference.of_kind("number"):
             yield from self._numbers(compared, column)
         for column in compared.reference.of_kind("category"):
-            tallies = tuple(_shares(told, column) for told in compared.counted[f"tally {column}"])
-            yield from self._categories(column, *tallies, rng)
+            synthetic, reference = (_shares(told, column) for told in compared.counted[f"tally {column}"])
+            yield from self._categories(column, synthetic, reference, rng)
 
     def _numbers(self, compared: Compared, column: str) -> Iterator[Finding]:
-        values = [np.sort(held[np.isfinite(held)]) for held in (side.numbers(column) for side in (compared.synthetic, compared.reference))]
+        values = [
+            np.sort(held[np.isfinite(held)]) for held in (side.numbers(column) for side in (compared.synthetic, compared.reference))
+        ]
         for depth in self.depths:
             for end in ENDS:
-                yield found("mass", column, "", lambda depth=depth, end=end: _mass(compared, column, values, depth, end), at=f"{end} {depth * 100:g} %")
+                yield found(
+                    "mass",
+                    column,
+                    "",
+                    lambda depth=depth, end=end: _mass(compared, column, values, depth, end),
+                    at=f"{end} {depth * 100:g} %",
+                )
         yield found("tail_index", column, "", lambda: _tail_index(*values))
         yield found("beyond_range", column, "", lambda: _beyond_range(compared, column, values))
 
-    def _categories(self, column: str, synthetic: dict[str, int], reference: dict[str, int], rng: np.random.Generator) -> Iterator[Finding]:
+    def _categories(
+        self, column: str, synthetic: dict[str, int], reference: dict[str, int], rng: np.random.Generator
+    ) -> Iterator[Finding]:
         names = sorted(reference | synthetic)
         if len(names) > MOST_CATEGORIES:
             kept = sorted(names, key=lambda name: (-reference.get(name, 0) - synthetic.get(name, 0), name))[:MOST_CATEGORIES]
@@ -96,7 +115,9 @@ class Tails(Aspect):
         counts = np.array([[told.get(name, 0) for name in names] for told in (synthetic, reference)], dtype=np.int64)
         if not counts.sum(axis=1).all():
             why = f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
-            yield from (Finding(check, column, "", None, None, why) for check in ("rare_categories", "rare_mass", "unseen_categories"))
+            yield from (
+                Finding(check, column, "", None, None, why) for check in ("rare_categories", "rare_mass", "unseen_categories")
+            )
             return
         draws = relabelled(counts, rng)
         rare = self._is_rare(counts[1])
@@ -121,7 +142,9 @@ class Tails(Aspect):
         chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
         error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
         value = float(survived.mean())
-        estimate = Estimate(value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "Poisson over categories", int(rare.sum()))
+        estimate = Estimate(
+            value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "Poisson over categories", int(rare.sum())
+        )
         told = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
             share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
@@ -161,7 +184,9 @@ def _counted(compared: Compared, column: str, limit: float, end: str) -> list[tu
 def _mass(compared: Compared, column: str, values: list[np.ndarray], depth: float, end: str) -> tuple[Estimate, Null]:
     limit = threshold(values[1], depth, end)
     if limit is None:
-        raise NotApplicable(f"{int(depth * values[1].size)} human values lie that far out, needs at least {FEWEST}: {math.ceil(FEWEST / depth)} human records")
+        raise NotApplicable(
+            f"{int(depth * values[1].size)} human values lie that far out, needs at least {FEWEST}: {math.ceil(FEWEST / depth)} human records"
+        )
     (count, n), (human, m) = _counted(compared, column, limit, end)
     if human < FEWEST:
         raise NotApplicable(f"{human} human values lie beyond {limit:g}, the rest are tied with it; needs at least {FEWEST}")
@@ -171,22 +196,27 @@ def _mass(compared: Compared, column: str, values: list[np.ndarray], depth: floa
 
 
 def _beyond_range(compared: Compared, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
-    from outcross.estimate import share
+    """What lies outside the range of m human values has mass Beta(2, m - 1) whatever their law (ties make it less), so its count is beta-binomial."""
+    from scipy.stats import betabinom
 
-    if min(map(len, values)) == 0:
-        raise NotApplicable("no values")
-    (below, n), (below_human, m) = _counted(compared, column, float(values[1][0]), "lower")
-    (above, _), (above_human, _) = _counted(compared, column, float(values[1][-1]), "upper")
-    estimate = share(below + above, n)
-    # The extremes themselves stand for the human side: two values as far out as any.
-    null = more(below + above, n, 2 + below_human + above_human, m)
-    return estimate, Null(null.p, null.floor * 2 / m, 2 / m, null.method)
+    human = values[1]
+    if min(human.size, values[0].size) < 2:
+        raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
+    (below, n), (_, m) = _counted(compared, column, float(human[0]), "lower")
+    (above, _), _ = _counted(compared, column, float(human[-1]), "upper")
+    law = betabinom(n, 2, m - 1)
+    p = max(SMALLEST, float(law.sf(below + above - 1)))
+    return share(below + above, n), Null(
+        min(1.0, p), float(law.ppf(1 - LEVEL)) / n, float(law.median()) / n, "exact law of the human range"
+    )
 
 
 def _tail_index(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
     one, two = extreme_value_index(synthetic), extreme_value_index(reference)
     value, error = one[0] - two[0], math.hypot(one[1], two[1])
-    return Estimate(value, value - 1.96 * error, value + 1.96 * error, "asymptotic", synthetic.size), normal(value, error, "smaller", "asymptotic")
+    return Estimate(value, value - 1.96 * error, value + 1.96 * error, "asymptotic", synthetic.size), normal(
+        value, error, "smaller", "asymptotic"
+    )
 
 
 def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float, float]:
@@ -211,7 +241,11 @@ def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float
         variance = 1 + index**2
     else:
         g = index
-        variance = (1 - g) ** 2 * (1 - 2 * g) * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
+        variance = (
+            (1 - g) ** 2
+            * (1 - 2 * g)
+            * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
+        )
     return index, math.sqrt(variance / k)
 
 
@@ -221,8 +255,6 @@ def _shares(tally, column: str) -> dict[str, int]:
 
 
 def _unseen(counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
-    from outcross.estimate import share
-
     n = int(counts[0].sum())
     estimate = share(int(counts[0][counts[1] == 0].sum()), n)
     return estimate, from_draws(estimate.value, (draws[0] * (draws[1] == 0)).sum(axis=1) / n, "larger", "permutation")

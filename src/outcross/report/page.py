@@ -8,11 +8,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from outcross.report.characters import ending, visible
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
@@ -29,11 +26,10 @@ from outcross.report.headline import (
     silence,
     tails,
     warnings,
-    words_of,
 )
-from outcross.report.numerals import duration, number, percent, times
 from outcross.report.profile import PAPER, profile_of
 from outcross.report.study import Page, PolicyPage, Study
+from outcross.report.templates import environment, resource
 from outcross.report.texts import excerpts, writers
 from outcross.whole import write_whole
 
@@ -99,77 +95,37 @@ def render(study: Study, allowance: Allowance) -> bytes:
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
-    script = _resource("page.js")
-    text = _template().render(
-        study=study,
-        sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
-        warnings=warnings(found),
-        mains=mains,
-        arms=_arms(study, found, leads),
-        tail_figure=next((one for one in rest if one.metric == TAILS), None),
-        decoding_figures=[one for one in rest if one.metric in DECODING],
-        figures=[one for one in rest if one.metric not in (TAILS, *DECODING)],
-        absent=_absent(study),
-        writers=told,
-        prompts_left_out=prompts_left_out,
-        prompt=prompt,
-        excerpts=excerpted,
-        pairs=[pair for lead in leads for pair in _pairs(*lead)],
-        profile=profile_of(study),
-        papers=_papers(study, found),
-        every=every,
-        pen=pen,
-        shown=PREPARED,
-        named=zip,
-        style=_resource("page.css"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    script = resource("page.js")
+    text = (
+        environment()
+        .from_string(resource("page.html"))
+        .render(
+            study=study,
+            sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
+            warnings=warnings(found),
+            mains=mains,
+            arms=_arms(study, found, leads),
+            tail_figure=next((one for one in rest if one.metric == TAILS), None),
+            decoding_figures=[one for one in rest if one.metric in DECODING],
+            figures=[one for one in rest if one.metric not in (TAILS, *DECODING)],
+            absent=_absent(study),
+            writers=told,
+            prompts_left_out=prompts_left_out,
+            prompt=prompt,
+            excerpts=excerpted,
+            pairs=[pair for lead in leads for pair in _pairs(*lead)],
+            profile=profile_of(study),
+            papers=_papers(study, found),
+            every=every,
+            pen=pen,
+            shown=PREPARED,
+            named=zip,
+            style=resource("page.css"),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
     return text.encode()
-
-
-def _resource(name: str) -> str:
-    return (files("outcross.report") / name).read_text(encoding="utf-8")
-
-
-def _template() -> Any:
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        # Every string that reaches the page passes here, so no control character slips in by a new door.
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.filters |= {
-        "drawn": Markup,  # only for what we drew or wrote ourselves: SVG, style and script
-        "cited": _cited,
-        "number": number,
-        "percent": percent,
-        "times": times,
-        "duration": duration,
-        "words_of": words_of,
-        "ending": ending,
-    }
-    return environment.from_string(_resource("page.html"))
-
-
-def _cited(paper: str) -> str:
-    """A citation, escaped, its arXiv numbers and https addresses turned into links."""
-    from markupsafe import Markup, escape
-
-    pieces, position = [], 0
-    for match in _ADDRESS.finditer(paper):
-        target = match[0] if match[0].startswith("https://") else f"https://arxiv.org/abs/{match['arxiv']}"
-        pieces += [escape(visible(paper[position : match.start()])), Markup('<a href="{}">{}</a>').format(target, match[0])]
-        position = match.end()
-    return Markup("").join([*pieces, escape(visible(paper[position:]))])
-
-
-_ADDRESS = re.compile(r"https://[\w./%#?=&()~+-]*[\w/]|(?:arXiv[: ])?\b(?P<arxiv>\d{4}\.\d{5})(?:v\d+)?\b")
 
 
 def _every(study: Study, rows: int) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,15 +121,15 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     {'age': 'number', 'sex': 'category'}
     """
     source = read(data)
-    given = name or (Path(source.name).name if source.name else type(data).__name__)
+    given = name or source.name or type(data).__name__
     records, places, rows = _sample(source)
     if rows == 0:
-        raise BadInput(f"{source.name or given} holds no rows; give a table with records")
-    chosen, notes = _kinds(records, _overridden(kinds, text_column), given)
+        raise BadInput(f"{given} holds no rows; give a table with records")
+    chosen, notes = _kinds(records, _overridden(kinds, text_column, source.texts), given)
     if not chosen:
         raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
     frame, lost = _typed(records, chosen, {})
-    order = frame.hash_rows(seed=0).arg_sort().to_numpy() if rows <= SAMPLE else np.arange(frame.height)
+    order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(rows)[: frame.height]
     if frame.height < rows:
         notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
     return Table(
@@ -182,8 +181,9 @@ def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) ->
     )
 
 
-def _overridden(kinds: Mapping[str, Kind] | None, text_column: str | None) -> dict[str, Kind]:
-    return {**(kinds or {}), **({} if text_column is None else {text_column: "text"})}
+def _overridden(kinds: Mapping[str, Kind] | None, text_column: str | None, texts: Sequence[str]) -> dict[str, Kind]:
+    texts = texts if text_column is None else [*texts, text_column]
+    return {**dict.fromkeys(texts, "text"), **(kinds or {})}
 
 
 def _kinds(records: polars.DataFrame, given: Mapping[str, Kind], name: str) -> tuple[dict[str, Kind], list[str]]:
@@ -251,33 +251,34 @@ def _sample(source: Source) -> tuple[polars.DataFrame, np.ndarray, int]:
     """The rows of the smallest keys, in the order in which they were read, their places, and how many rows were read."""
     import polars as pl
 
-    most, largest, rows = SAMPLE, np.uint64(2**64 - 1), 0
+    most, largest, rows, waiting, size = SAMPLE, np.uint64(2**64 - 1), 0, 0, 0
     held: list[polars.DataFrame] = []
-    held_places: list[np.ndarray] = []
-    waiting = 0
+    places: list[np.ndarray] = []
     for batch in source.batches(None):
-        places = np.arange(rows, rows + batch.height)
+        place = np.arange(rows, rows + batch.height)
         rows += batch.height
-        chosen = np.flatnonzero(_keys(places) <= largest)
+        chosen = np.flatnonzero(_keys(place) <= largest)
         if chosen.size:
             held.append(batch if chosen.size == batch.height else batch[chosen])
-            held_places.append(places[chosen])
-            waiting += chosen.size
-        if waiting > 2 * most:
-            held, held_places = _smallest(held, held_places, most)
-            largest, waiting = _keys(held_places[0]).max(), most
-    held, held_places = _smallest(held, held_places, most)
-    return held[0] if held else pl.DataFrame(), held_places[0] if held else np.zeros(0, np.int64), rows
-
-
-def _smallest(held: list[polars.DataFrame], places: list[np.ndarray], most: int) -> tuple[list[polars.DataFrame], list[np.ndarray]]:
+            places.append(place[chosen])
+            waiting, size = waiting + chosen.size, size + held[-1].estimated_size()
+        if waiting > 2 * most or size > 2 * BYTES:
+            frame, place = _smallest(held, places, most)
+            held, places, most = [frame], [place], min(most, place.size)
+            largest, waiting, size = _keys(place).max(), place.size, frame.estimated_size()
     if not held:
-        return [], []
+        return pl.DataFrame(), np.zeros(0, np.int64), rows
+    return *_smallest(held, places, most), rows
+
+
+def _smallest(held: Sequence[polars.DataFrame], places: Sequence[np.ndarray], most: int) -> tuple[polars.DataFrame, np.ndarray]:
+    """The rows of the smallest keys, as many as are wanted and take no more than the bytes allowed; at least one."""
     frame, place = of_values.stacked(held), np.concatenate(places)
+    most = min(most, max(1, int(place.size * min(1.0, BYTES / max(frame.estimated_size(), 1)))))
     if place.size > most:
         chosen = np.sort(np.argpartition(_keys(place), most)[:most])
         frame, place = frame[chosen], place[chosen]
-    return [frame], [place]
+    return frame, place
 
 
 def _keys(places: np.ndarray) -> np.ndarray:

@@ -28,6 +28,8 @@ NEARLY_ALL = 0.95
 """Share of strings that are numbers (or dates) from which the others are codes for a missing value."""
 CODES = 3
 """Distinct codes for a missing value, at most, among strings that are nearly all numbers."""
+LED_BY_ZERO = 0.01
+"""Share of strings that a needless zero leads ("01301") from which they are codes, not numbers."""
 MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "none", "null", "missing", "unknown", "inf", "-inf"])
 """Strings that stand for a missing value among numbers, in any share and any case."""
 MANY = 100_000
@@ -41,7 +43,7 @@ def infer(values: polars.Series) -> tuple[Kind | None, str]:
     - Fractions are numbers. Whole numbers (as integers, or as floats where some are missing) are a category where they are few
       (at most 20 distinct, each five times on average), else numbers. So ages, incomes and most counts are numbers; codes of sex
       or race, ranks, and counts that hardly vary are categories; codes of many values (industry, postal) look like numbers
-      and must be overridden, unless a zero leads one of them ("01301").
+      and must be overridden, unless a zero leads some of them ("01301").
     - Strings that are all numbers but for the usual signs of a missing value ("?", "N", "NA", ""), or for three codes in one
       value of twenty, are read as numbers; likewise ISO dates. Other strings are text where they have five words on average
       and most are distinct, else a category ("?" is one of them: that a value is unknown is a value).
@@ -64,8 +66,11 @@ def infer(values: polars.Series) -> tuple[Kind | None, str]:
         return _strings(held.cast(pl.String))
     if _inner(dtype) is not None:
         lengths = _lists(held).list.len()
-        one_length = lengths.min() == lengths.max() and lengths.min() != 0
-        return ("vector" if one_length else "series"), ""
+        if lengths.max() == 0:
+            return None, "holds empty lists"
+        if lengths.min() == lengths.max():
+            return "vector", ""
+        return (None, "holds lists of lists of several lengths") if dtype.inner.is_nested() else ("series", "")  # type: ignore[union-attr]
     return None, f"holds {dtype}, which is neither a value nor a list of numbers"
 
 
@@ -82,7 +87,7 @@ def _strings(held: polars.Series) -> tuple[Kind | None, str]:
     values = values.filter(values != "")
     if values.is_empty():
         return None, "holds no value"
-    if not values.str.contains(r"^[+-]?0[0-9]").any():
+    if values.str.contains(r"^[+-]?0[0-9]").mean() < LED_BY_ZERO:  # type: ignore[operator]
         for parse, kind_of, note in (
             (_parsed_number, _numbers, ""),
             (_parsed_day, lambda days, held: "number", "dates as days since 1970"),
@@ -150,17 +155,19 @@ def as_category(values: polars.Series) -> polars.Series:
         values = _finite(values.cast(pl.Float64)).cast(pl.String)
     elif dtype.is_nested() or dtype in (pl.Binary, pl.Object):
         return pl.Series(values.name, [None] * len(values), dtype=pl.String)
-    text = (
-        values.cast(pl.String).str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1").str.replace(r"^(?i)(true|false)$", "$1")
-    )
-    return _lower_truth(text).set(text == "", None)
+    text = values.cast(pl.String)
+    written = text.unique(maintain_order=True)  # what to write is found once for each, since categories are few
+    plain = _plain(written)
+    return text if written.equals(plain, null_equal=True) else text.replace_strict(written, plain, return_dtype=pl.String)
 
 
-def _lower_truth(text: polars.Series) -> polars.Series:
+def _plain(text: polars.Series) -> polars.Series:
     import polars as pl
 
-    lower = text.str.to_lowercase()
-    return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower).otherwise(text)).to_series().alias(text.name)
+    stripped = text.str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1")
+    lower = stripped.str.to_lowercase()
+    is_truth = lower.is_in(["true", "false"])
+    return pl.select(pl.when(is_truth).then(lower).when(stripped != "").then(stripped)).to_series().alias(text.name)
 
 
 def as_text(values: polars.Series) -> polars.Series:
@@ -242,25 +249,26 @@ def width(values: polars.Series) -> int:
 
 
 def _inner(dtype: polars.DataType) -> polars.DataType | None:
-    """The type of the numbers in lists (or in arrays of any shape) of them; None for another type."""
+    """The type of the numbers in lists or arrays of any depth; None for another type."""
     import polars as pl
 
     inner = dtype
-    if isinstance(inner, pl.Array):
-        while isinstance(inner, pl.Array):
-            inner = inner.inner
-    elif isinstance(inner, pl.List):
+    while isinstance(inner, pl.Array | pl.List):
         inner = inner.inner
     return inner if inner is not dtype and (inner.is_numeric() or inner in (pl.Boolean, pl.Null)) else None  # type: ignore[return-value, union-attr]
 
 
 def _lists(values: polars.Series) -> polars.Series:
-    """Lists, or arrays of any shape (flattened), as lists."""
+    """Lists or arrays of any shape, flattened to lists of numbers."""
     import polars as pl
 
-    if not isinstance(values.dtype, pl.Array):
-        return values
-    return values.reshape((len(values), -1)).arr.to_list() if len(values.dtype.shape) > 1 else values.arr.to_list()
+    if isinstance(values.dtype, pl.Array):
+        return _lists(values.arr.to_list())
+    if isinstance(values.dtype.inner, pl.Array):  # type: ignore[attr-defined]
+        return _lists(values.list.eval(pl.element().arr.to_list()))
+    if isinstance(values.dtype.inner, pl.List):  # type: ignore[attr-defined]
+        return _lists(values.list.eval(pl.element().explode()))
+    return values
 
 
 def _finite(numbers: polars.Series) -> polars.Series:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import json
+import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +22,9 @@ if TYPE_CHECKING:
     import polars
 
 BATCH = 100_000
-"""Rows in a batch."""
+"""Rows in a batch, at most."""
+BYTES = 1 << 26
+"""Bytes of a batch as read, about, where its rows are long."""
 WIDEST = 64
 """Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
 PARAGRAPHS = 0.02
@@ -37,6 +43,8 @@ class Source:
     columns: tuple[str, ...]
     batches: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]
     notes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Columns that are text by the format."""
 
 
 def read(data: Any) -> Source:
@@ -44,14 +52,23 @@ def read(data: Any) -> Source:
     import polars as pl
 
     if isinstance(data, str | Path):
-        return _joined([_file(path) for path in _paths(str(data))], str(data))
+        paths = _paths(str(data))
+        return _joined([_file(path) for path in paths], paths[0].name if len(paths) == 1 else str(data))
     if isinstance(data, pl.DataFrame):
         return _held(data)
     if isinstance(data, pl.LazyFrame):
-        return _lazy(data, "LazyFrame")
+        return _guarded(
+            lambda: _lazy(data, "LazyFrame"), lambda error: BadInput(f"the LazyFrame cannot be read: {_first_line(error)}")
+        )
     if isinstance(data, np.ndarray):
-        return _held(_from_array(data, "the array"))
+        return _array(data, "")
+    if hasattr(data, "to_frame") and not hasattr(data, "columns"):
+        return read(data.to_frame())  # one column of polars or pandas
     if isinstance(data, Mapping):
+        if splits := [name for name, split in data.items() if hasattr(split, "select_columns")]:
+            raise BadInput(
+                f"{type(data).__name__} holds several tables ({', '.join(splits)}); give one of them: data[{splits[0]!r}]"
+            )
         return _held(_from_columns(data, "the mapping"))
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return _from_pandas(data)
@@ -73,6 +90,8 @@ def read(data: Any) -> Source:
 def _paths(given: str) -> list[Path]:
     """The files that a path, a folder or a glob names, in the order of their names."""
     path = Path(given)
+    if not given.strip():
+        raise BadInput("an empty path names no file; give the path of a table")
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.is_file() and _suffix(file)[0] in (*TABULAR, *ARRAYS))
         if found:
@@ -100,7 +119,7 @@ def _suffix(path: Path) -> tuple[str, str]:
 def _joined(sources: Sequence[Source], name: str) -> Source:
     """Shards one after another; a column that one of them has not is missing there."""
     if len(sources) == 1:
-        return sources[0]
+        return replace(sources[0], name=name)
     columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
     lacking = [
         f"{source.name} has no column {', '.join(map(repr, missing[:5]))}: missing there"
@@ -110,9 +129,11 @@ def _joined(sources: Sequence[Source], name: str) -> Source:
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         for source in sources:
-            yield from source.batches(None if wanted is None else [column for column in wanted if column in source.columns])
+            held = [column for column in source.columns if wanted is None or column in wanted]
+            yield from source.batches(held or source.columns[:1])  # rows without any of them count too
 
-    return Source(name, columns, batches, tuple(dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])))
+    notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
+    return Source(name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts)))
 
 
 def _held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> Source:
@@ -128,20 +149,26 @@ def _lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Sour
     """Records that polars reads as they are asked for."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
-        return iter((query if wanted is None else query.select(wanted)).collect_batches(chunk_size=BATCH, lazy=True))
+        asked = query if wanted is None else query.select(wanted)
+        first = asked.head(1_000).collect()
+        return iter(asked.collect_batches(chunk_size=_rows(first.estimated_size() / max(first.height, 1)), lazy=True))
 
     return Source(name, tuple(query.collect_schema().names()), batches, tuple(notes))
+
+
+def _rows(width: float) -> int:
+    """Rows in a batch, of so many bytes each."""
+    return int(min(BATCH, max(1.0, BYTES / max(width, 1.0))))
 
 
 def _file(path: Path) -> Source:
     held, packed = _suffix(path)
     if path.is_dir():
-        return _held(_pictures(path), str(path))
+        return _pictures(path)
     if not path.exists():
         raise BadInput(f"no file {path}; check the path")
     if held in ARRAYS or (held == ".json"):
-        readers = {".npy": _numpy, ".npz": _numpy, ".idx": _idx, ".json": _json}
-        return _held(readers[held](path, packed), str(path))
+        return {".npy": _numpy, ".npz": _numpy, ".idx": _idx, ".json": _json}[held](path, packed)
     if held not in TABULAR:
         raise BadInput(
             f"{path} is none of {', '.join(TABULAR + ARRAYS)} (also .gz, .zst); rename it, or read it yourself and pass a frame"
@@ -153,45 +180,50 @@ def _file(path: Path) -> Source:
     scan = {".parquet": _parquet, ".txt": _text}.get(
         held, _lines if held in (".jsonl", ".ndjson") else partial(_delimited, held=held)
     )
+    source = _guarded(lambda: scan(path), partial(_refusal, path))
+    if held not in (".csv", ".tsv", ".txt"):
+        return source
+    strange = "".join(source.columns)
+    if "\0" in strange or ("\ufffd" in strange and _undecodable(path, packed)):
+        raise _refusal(path, ValueError("a zero byte in its header"))
+    return replace(source, batches=lambda wanted: (_without_zero_byte(batch, path) for batch in source.batches(wanted)))
+
+
+def _guarded(make: Callable[[], Source], refusal: Callable[[BaseException], Exception]) -> Source:
+    """A source whose reader's errors, now and later, are refusals in one line."""
     try:
-        return _checked(scan(path), path)
+        source = make()
     except BadInput:
         raise
     except Exception as error:
-        raise _refusal(path, error) from None
-
-
-def _checked(source: Source, path: Path) -> Source:
-    """The same, where an error of the reader is a refusal in one line, and text that is not UTF-8 one too."""
+        raise refusal(error) from None
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        from polars.exceptions import PanicException
+
         try:
-            for batch in source.batches(wanted):
-                if _suffix(path)[0] in (".csv", ".tsv", ".txt"):
-                    _no_zero_byte(batch, path)
-                yield batch
+            yield from source.batches(wanted)
         except BadInput:
             raise
-        except Exception as error:
-            raise _refusal(path, error) from None
+        except (Exception, PanicException) as error:  # a panic of polars is no Exception
+            raise refusal(error) from None
 
-    if any("\ufffd" in column or "\0" in column for column in source.columns):
-        raise _refusal(path, ValueError("its column names are not UTF-8"))
-    return Source(str(path), source.columns, batches, source.notes)
+    return replace(source, batches=batches)
 
 
-def _no_zero_byte(batch: polars.DataFrame, path: Path) -> None:
+def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
     import polars as pl
 
     for column in batch.select(pl.col(pl.String)):
         if column.str.contains("\0", literal=True).any():
             raise BadInput(f"{path} is not text (a zero byte in column {column.name!r}); give a text file, in UTF-8")
+    return batch
 
 
-def _refusal(path: Path, error: Exception) -> Exception:
+def _refusal(path: Path, error: BaseException) -> Exception:
     """What to say of a file that cannot be read."""
     held, packed = _suffix(path)
-    said = " ".join(str(error).split())
+    said = _first_line(error)
     if isinstance(error, FileNotFoundError):
         return BadInput(f"no file {path}; check the path")
     if isinstance(error, OSError) and packed:
@@ -206,25 +238,52 @@ def _refusal(path: Path, error: Exception) -> Exception:
         return BadInput(
             f"{path} has a line with more fields than its header; quote fields that hold the separator, or mend the line"
         )
-    return BadInput(f"{path} is not a whole {held} file: {said[:160]}; fetch or write it again")
+    if held in (".jsonl", ".ndjson") and (found := _broken_line(path, packed)):
+        return BadInput(f"{path} is not JSON of one record a line: {found}; mend it, or write the file again")
+    return BadInput(f"{path} is not a whole {held} file: {said}; fetch or write it again")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:160]
+
+
+def _broken_line(path: Path, packed: str) -> str:
+    """The first line that is no JSON record, and why; nothing where there is none, or it cannot be unpacked here."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number (write null)")
+
+    if packed == ".zst":
+        return ""
+    with gzip.open(path) if packed else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.startswith(codecs.BOM_UTF8):
+                return "it opens with a byte order mark (remove the first three bytes)"
+            try:
+                if line.strip() and not isinstance(json.loads(line, parse_constant=refuse), dict):
+                    return f"line {number} is no record in braces"
+            except (ValueError, RecursionError) as error:
+                return f"line {number}: {_first_line(error)}"
+    return ""
 
 
 def _undecodable(path: Path, packed: str) -> str:
     """Where a file stops being UTF-8: the byte and the line; nothing where it does not, or cannot be unpacked here."""
-    import codecs
-
-    decoder, bytes_before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
     if packed == ".zst":
         return ""
-    with gzip.open(path) if packed else path.open("rb") as file:
-        while block := file.read(1 << 20):
-            waiting = len(decoder.getstate()[0])
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                at = bytes_before - waiting + error.start
-                return f"byte {at}, line {line + block[: max(0, error.start - waiting)].count(10)}"
-            bytes_before, line = bytes_before + len(block), line + block.count(10)
+    decoder, before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            while block := file.read(1 << 20):
+                waiting = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    at = max(0, error.start - waiting)
+                    return f"byte {before + error.start - waiting}, line {line + block[:at].count(10)}"
+                before, line = before + len(block), line + block.count(10)
+    except (OSError, EOFError, zlib.error):
+        return ""
     return ""
 
 
@@ -253,10 +312,11 @@ def _delimited(path: Path, held: str) -> Source:
 def _lines(path: Path) -> Source:
     import polars as pl
 
-    return _lazy(pl.scan_ndjson(path, infer_schema_length=None), str(path))
+    schema = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()  # of all lines, once
+    return _lazy(pl.scan_ndjson(path, schema=schema), str(path))
 
 
-def _json(path: Path, packed: str) -> polars.DataFrame:
+def _json(path: Path, packed: str) -> Source:
     """A list of records, or one record a line."""
     import polars as pl
 
@@ -266,10 +326,10 @@ def _json(path: Path, packed: str) -> polars.DataFrame:
         raise BadInput(f"{path} must be unpacked first (zstd -d); .jsonl.zst is read as it is")
     content = read_bytes(path)
     try:
-        return pl.read_json(io.BytesIO(content), infer_schema_length=None)
+        return _held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
     except Exception as error:
         try:
-            return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
+            return _held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
         except Exception:
             raise _refusal(path, error) from None
 
@@ -279,12 +339,12 @@ def _text(path: Path) -> Source:
     import polars as pl
 
     query = pl.scan_lines(path, name="text", glob=False)
-    first = next(iter(query.collect_batches(chunk_size=BATCH)), pl.DataFrame({"text": []}, schema={"text": pl.String}))
+    first = next(iter(query.collect_batches(chunk_size=BATCH, lazy=True)), pl.DataFrame({"text": []}, schema={"text": pl.String}))
     if ((first["text"].str.strip_chars() == "").mean() or 0.0) < PARAGRAPHS:  # type: ignore[operator]
-        return _lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
-    return Source(
-        str(path), ("text",), lambda wanted: _paragraphs(query.collect_batches(chunk_size=BATCH)), ("a paragraph a record",)
-    )
+        lines = _lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
+        return replace(lines, texts=("text",))
+    paragraphs = partial(query.collect_batches, chunk_size=BATCH, lazy=True)
+    return Source(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
 
 
 def _paragraphs(batches: Iterator[polars.DataFrame]) -> Iterator[polars.DataFrame]:
@@ -306,17 +366,19 @@ def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
     return whole.select("text")
 
 
-def _numpy(path: Path, packed: str) -> polars.DataFrame:
+def _numpy(path: Path, packed: str) -> Source:
     """The array of a .npy file, or each array of a .npz file as a column of its name."""
     from outcross.files import load_arrays
 
     if packed:
         raise BadInput(f"{path} must be unpacked first ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     arrays = load_arrays(path)
-    return _from_array(next(iter(arrays.values())), str(path)) if len(arrays) == 1 else _from_columns(arrays, str(path))
+    return (
+        _array(next(iter(arrays.values())), str(path)) if len(arrays) == 1 else _held(_from_columns(arrays, str(path)), str(path))
+    )
 
 
-def _idx(path: Path, packed: str) -> polars.DataFrame:
+def _idx(path: Path, packed: str) -> Source:
     """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
     from outcross.files import read_bytes
 
@@ -336,10 +398,10 @@ def _idx(path: Path, packed: str) -> polars.DataFrame:
     )
     if values is None or values.size != np.prod([*map(int, shape)], dtype=object):
         raise BadInput(f"{path} is cut off: {len(content) - header} bytes of values for the shape {shape}; fetch it again")
-    return _from_array(values.astype(values.dtype.newbyteorder("=")).reshape(shape), str(path))
+    return _array(values.astype(values.dtype.newbyteorder("=")).reshape(shape), str(path))
 
 
-def _pictures(folder: Path) -> polars.DataFrame:
+def _pictures(folder: Path) -> Source:
     """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
     try:
         from PIL import Image
@@ -357,25 +419,38 @@ def _pictures(folder: Path) -> polars.DataFrame:
             raise BadInput(
                 f"{path} is of shape {pictures[-1].shape}, {paths[0].name} of {pictures[0].shape}; make them of one size and mode"
             )
-    return _from_array(np.stack(pictures), str(folder))
+    return _array(np.stack(pictures), str(folder))
 
 
-def _from_array(array: np.ndarray, what: str) -> polars.DataFrame:
+def _array(array: np.ndarray, name: str) -> Source:
     """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
     import polars as pl
 
     if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise BadInput(f"{what} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
-    if array.ndim <= 2 and array[:1].size <= WIDEST:
-        columns = array.reshape(len(array), -1)
-        return pl.DataFrame({f"x{i}": np.ascontiguousarray(columns[:, i]) for i in range(columns.shape[1])})
-    return pl.DataFrame({"vector": _vectors(array)})
+        raise BadInput(f"{name or 'the array'} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
+    width = math.prod(array.shape[1:])
+    is_wide = array.ndim > 2 or width > WIDEST
+    columns = ["vector"] if is_wide else [f"x{i}" for i in range(width)]
+
+    def frame(rows: np.ndarray) -> polars.DataFrame:
+        if is_wide:
+            return pl.DataFrame({"vector": _vectors(rows)})
+        flat = rows.reshape(len(rows), width)  # (n, d)
+        return pl.DataFrame({column: np.ascontiguousarray(flat[:, i]) for i, column in enumerate(columns)})
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        step = _rows(4 * width)
+        for start in range(0, len(array) if width else 0, step):
+            batch = frame(array[start : start + step])
+            yield batch if wanted is None else batch.select(wanted)
+
+    return Source(name, tuple(columns), batches)
 
 
 def _vectors(array: np.ndarray) -> polars.Series:
     import polars as pl
 
-    flat = np.ascontiguousarray(array.reshape(len(array), -1), dtype=np.float32)  # (n, d)
+    flat = np.ascontiguousarray(array.reshape(len(array), math.prod(array.shape[1:])), dtype=np.float32)  # (n, d)
     return pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1])) if flat.size else pl.Series([], dtype=pl.Array(pl.Float32, 1))
 
 
@@ -420,4 +495,4 @@ def _from_hugging_face(data: Any) -> Source:
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (data if wanted is None else data.select_columns(list(wanted))).to_polars(batch_size=BATCH, batched=True)
 
-    return Source("Dataset", tuple(data.column_names), batches)
+    return Source("Dataset", tuple(data.column_names or ()), batches)
