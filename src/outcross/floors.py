@@ -82,32 +82,25 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
     p is at most this one.
     """
-<<<<<<< HEAD
-    return _fisher(count, rows, reference_count, reference_rows, "smaller")
-
-
-def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """As `fewer`, for more than the reference has."""
-    return _fisher(count, rows, reference_count, reference_rows, "larger")
-
-
-def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """As `more`, on the scale of the share count / rows itself. The floor is what the human share alone predicts, whatever the count is."""
-    null = more(count, rows, reference_count, reference_rows)
-    share = (reference_count + 0.5) / (reference_rows + 1)
-    reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
-    return Null(null.p, min(1.0, share + reach), reference_count / reference_rows, null.method)
-
-
-def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
-=======
->>>>>>> audit
     from scipy.stats import hypergeom
 
     law = hypergeom(rows + reference_rows, count + reference_count, rows)
     expected = rows * (count + reference_count) / (rows + reference_rows)
     floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
     return Null(min(1.0, max(SMALLEST, float(law.cdf(count)))), floor, 1.0, "Fisher's exact test")
+
+
+def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """The null of a share count / rows against a human one: Fisher's exact test of a larger one.
+
+    The floor is what the human share alone predicts, whatever the count is.
+    """
+    from scipy.stats import hypergeom
+
+    p = float(hypergeom(rows + reference_rows, count + reference_count, rows).sf(count - 1))
+    share = (reference_count + 0.5) / (reference_rows + 1)
+    reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
+    return Null(min(1.0, max(SMALLEST, p)), min(1.0, share + reach), reference_count / reference_rows, "Fisher's exact test")
 
 
 def relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

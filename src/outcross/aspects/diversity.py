@@ -183,19 +183,22 @@ def _near_duplicates(compared: Compared, most: int, draws: int, rng: np.random.G
     taken = compared.reference.take(human), other, compared.synthetic.take(synthetic)
     points, others, drawn = map(embedding(*taken), taken)
     n = len(points)
-    value = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
+    value, usual = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]))
-    drawn_again = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
+    told = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
+    # The excess over the human share, and not the share: where values are tied both move with the records at hand.
+    null = from_draws(value - usual, np.array([one - two for one, two in told]), "larger", "labels of human neighbours")
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(round(value * n / 2), n // 2)
     estimate = Estimate(value, min(pairs.low, value), max(pairs.high, value), "Wilson over pairs", n)
-    return estimate, from_draws(value, np.array(drawn_again), "larger", "labels of human neighbours")
+    return estimate, Null(null.p, usual + null.floor, usual + null.typical, null.method)
 
 
-def _closer(distances: np.ndarray, human: np.ndarray) -> float:
-    """The share of distances that are at most the human 1 % quantile."""
+def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
+    """The share of distances that are at most the human 1 % quantile, and the human share."""
     place = int(CLOSE * human.size)
-    return float((distances <= np.partition(human, place)[place]).mean())
+    limit = np.partition(human, place)[place]
+    return float((distances <= limit).mean()), float((human <= limit).mean())
 
 
 def _kinds_of_records(compared: Compared, rng: np.random.Generator) -> tuple[Estimate, Null]:

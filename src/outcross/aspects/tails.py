@@ -10,13 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
-<<<<<<< HEAD
-from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, fewer, from_draws, more, normal, ratio_of_shares, relabelled
-=======
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import LEVEL, PERMUTATIONS, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares
->>>>>>> audit
+from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.recipe import recipe
 from outcross.sketches import Beyond, Tally
 
