@@ -81,7 +81,9 @@ def task(training: Table, target: str | None) -> Task:
     classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
     if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
         told = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
-        raise NotApplicable(f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number")
+        raise NotApplicable(
+            f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number"
+        )
     scaled = numbers if classes else (*numbers, target)
     values = [one[np.isfinite(one)] for one in map(training.numbers, scaled)]
     centre, scale = (np.array([told(one) if one.size else 0.0 for one in values]) for told in (np.mean, np.std))

@@ -49,7 +49,9 @@ def grid(value: Any) -> tuple[float, ...]:
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:2:0.25") from None
     if not all(math.isfinite(one) and 0 <= one <= 100 for one in shares) or len(shares) > MOST_SHARES:
-        raise BadInput(f"shares must be at most {MOST_SHARES} numbers in [0, 100], synthetic records a human one, got {value!r:.80}")
+        raise BadInput(
+            f"shares must be at most {MOST_SHARES} numbers in [0, 100], synthetic records a human one, got {value!r:.80}"
+        )
     return shares
 
 
@@ -114,12 +116,29 @@ class Use(Aspect):
             yield Finding("loss", target, "", None, None, str(why))
             return
         human, synthetic = trial.parts
-        mixed = [one.take(half) + two.take(half) for one, two in zip(human, synthetic, strict=True) for half in [np.arange(len(one) // 2)]]
+        mixed = [
+            one.take(half) + two.take(half)
+            for one, two in zip(human, synthetic, strict=True)
+            for half in [np.arange(len(one) // 2)]
+        ]
         for name in self.learners:
-            tested = {side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))}
-            yield found("loss", target, "", lambda t=tested: _ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name)
-            yield found("discrimination", target, "", lambda t=tested: _gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"), trial.note, name)
-            yield found("mixed_loss", target, "", lambda t=tested: _ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name)
+            tested = {
+                side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))
+            }
+            yield found(
+                "loss", target, "", lambda t=tested: _ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name
+            )
+            yield found(
+                "discrimination",
+                target,
+                "",
+                lambda t=tested: _gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"),
+                trial.note,
+                name,
+            )
+            yield found(
+                "mixed_loss", target, "", lambda t=tested: _ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name
+            )
             if name == self.learners[0]:
                 yield from self._inside(compared, trial, tested)
                 yield from _fairness(compared, trial, tested, name, rng)
@@ -127,13 +146,31 @@ class Use(Aspect):
             yield from self._curve(compared, trial)
 
     def _inside(self, compared: Compared, trial: Trial, tested: dict[str, Tested]) -> Iterator[Finding]:
-        told = [(columns, group, mask) for columns in subsets(tuple(column for column in compared.groups if column != trial.task.target)) for group, mask in _members(trial.test, columns)]
+        told = [
+            (columns, group, mask)
+            for columns in subsets(tuple(column for column in compared.groups if column != trial.task.target))
+            for group, mask in _members(trial.test, columns)
+        ]
         told.sort(key=lambda one: -one[2].sum())
         kept = [one for one in told if one[2].sum() >= FEWEST_IN_GROUP][: self.groups]
         for columns, group, mask in kept:
-            yield found("loss_inside", trial.task.target, named(columns, group), lambda mask=mask: _ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)), trial.note, self.learners[0])
+            yield found(
+                "loss_inside",
+                trial.task.target,
+                named(columns, group),
+                lambda mask=mask: _ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
+                trial.note,
+                self.learners[0],
+            )
         if len(kept) < len(told):
-            yield Finding("loss_inside", trial.task.target, "", None, None, f"{len(told) - len(kept)} of {len(told)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups")
+            yield Finding(
+                "loss_inside",
+                trial.task.target,
+                "",
+                None,
+                None,
+                f"{len(told) - len(kept)} of {len(told)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups",
+            )
 
     def _curve(self, compared: Compared, trial: Trial) -> Iterator[Finding]:
         """The loss over the share of synthetic data added; both baselines are human records alone, as many as the fixed number."""
@@ -141,7 +178,14 @@ class Use(Aspect):
         most = max(self.shares)
         fixed = int(min(len(human[0]), self.rows / (1 + most), len(synthetic[0]) / most if most else math.inf))
         if fixed < FEWEST:
-            yield Finding("added_loss", trial.task.target, "", None, None, f"a share of {most:g} leaves {fixed} human records to a fit, needs at least {FEWEST}")
+            yield Finding(
+                "added_loss",
+                trial.task.target,
+                "",
+                None,
+                None,
+                f"a share of {most:g} leaves {fixed} human records to a fit, needs at least {FEWEST}",
+            )
             return
         alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
         note = f"{fixed:,} records fixed; {trial.note}"
@@ -220,9 +264,17 @@ def _trial(compared: Compared, rows: int, fits: int, rng: np.random.Generator) -
     human, synthetic = (told.records(side)[0] for side in (training, compared.synthetic))
     size = min(rows, len(human) // fits, len(synthetic) // fits)
     if size < FEWEST or len(tests) < FEWEST:
-        raise NotApplicable(f"{size} records to train a model on and {len(tests)} to test it on have the target {told.target!r}; {FEWEST} of each are needed, for {fits} fits a side")
-    parts = tuple([side.take(order[i * size : (i + 1) * size]) for i in range(fits)] for side in (human, synthetic) for order in [rng.permutation(len(side))])
-    return Trial(told, test.take(kept), tests, parts, f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}")
+        raise NotApplicable(
+            f"{size} records to train a model on and {len(tests)} to test it on have the target {told.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+        )
+    parts = tuple(
+        [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
+        for side in (human, synthetic)
+        for order in [rng.permutation(len(side))]
+    )
+    return Trial(
+        told, test.take(kept), tests, parts, f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
+    )
 
 
 def _check_filled(compared: Compared) -> None:
@@ -238,7 +290,11 @@ def _split(compared: Compared, rng: np.random.Generator) -> tuple[Table, Table, 
         n = compared.holdout.frame.height
         return reference, compared.holdout.take(np.sort(rng.choice(n, min(n, MOST_TESTED), replace=False))), "the holdout"
     order, far = rng.permutation(reference.frame.height), int(min(MOST_TESTED, HELD_OUT * reference.frame.height))
-    return reference.take(np.sort(order[far:])), reference.take(np.sort(order[:far])), "a held-out fifth of the reference, which the generator may have seen"
+    return (
+        reference.take(np.sort(order[far:])),
+        reference.take(np.sort(order[:far])),
+        "a held-out fifth of the reference, which the generator may have seen",
+    )
 
 
 def _apart(one: np.ndarray, two: np.ndarray, variance: float, n: int) -> tuple[float, float, float]:
@@ -288,25 +344,39 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
         yield names, np.logical_and.reduce([is_group(test, column, name) for column, name in zip(columns, names, strict=True)])
 
 
-def _fairness(compared: Compared, trial: Trial, tested: dict[str, Tested], learner: str, rng: np.random.Generator) -> Iterator[Finding]:
+def _fairness(
+    compared: Compared, trial: Trial, tested: dict[str, Tested], learner: str, rng: np.random.Generator
+) -> Iterator[Finding]:
     for column in compared.groups:
         if column == trial.task.target:
             continue
         try:
             groups, note = _of_groups(trial, column)
         except NotApplicable as why:
-            yield from (Finding(check, trial.task.target, "", None, None, str(why), f"{learner}, by {column}") for check in ("parity", "equalized_odds"))
+            yield from (
+                Finding(check, trial.task.target, "", None, None, str(why), f"{learner}, by {column}")
+                for check in ("parity", "equalized_odds")
+            )
             continue
         n = int((groups >= 0).sum())
         weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
         for check, is_odds in (("parity", False), ("equalized_odds", True)):
-            yield found(check, trial.task.target, "", lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o), note, f"{learner}, by {column}")
+            yield found(
+                check,
+                trial.task.target,
+                "",
+                lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o),
+                note,
+                f"{learner}, by {column}",
+            )
 
 
 def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
     """The number of each test record's group, -1 where it is too small to say a rate of, and what is said of those."""
     if len(trial.task.classes) != 2:
-        raise NotApplicable(f"fairness is of two classes; the target {trial.task.target!r} has {len(trial.task.classes) or 'numbers'}")
+        raise NotApplicable(
+            f"fairness is of two classes; the target {trial.task.target!r} has {len(trial.task.classes) or 'numbers'}"
+        )
     groups, small = np.full(len(trial.tests), -1), []
     for (name,), mask in _members(trial.test, (column,)):
         of_class = np.bincount(trial.tests.target[mask].astype(int), minlength=2)
@@ -319,7 +389,9 @@ def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
     return groups, trial.note + (f"; too small to compare: {', '.join(small[:12])}" if small else "")
 
 
-def _unfair(trial: Trial, tested: dict[str, Tested], groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> tuple[Estimate, Null]:
+def _unfair(
+    trial: Trial, tested: dict[str, Tested], groups: np.ndarray, weights: np.ndarray, is_odds: bool
+) -> tuple[Estimate, Null]:
     try:
         from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
     except ImportError:
