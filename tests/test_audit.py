@@ -27,7 +27,7 @@ def six(request):
     return {audit.name: audit for audit in audits(sets, reference=reference, groups=("group",), aspects=TOLD)}
 
 
-TOLD = ("spread", "tails", "groups")
+TOLD = ("spread", "tails", "groups", "diversity")
 
 
 def test_an_honest_sample_has_lost_nothing(six):
