@@ -120,8 +120,9 @@ def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
 
     Σ 1 − C(N − c, size) / C(N, size). The error is the jackknife's over records, which is too large on average, never too small (Efron and Stein 1981).
 
-    >>> distinct_at(np.array([2, 1, 1]), 2)[0]  # of the 6 pairs of 4 records, one is twice the same
-    1.8333333333333333
+    >>> value, _ = distinct_at(np.array([2, 1, 1]), 2)  # of the 6 pairs of 4 records, one is twice the same
+    >>> print(f"{value:.6f}")
+    1.833333
     """
     n = int(counts.sum())
     if not 0 < size < n:

@@ -44,14 +44,14 @@ class Copying(Aspect):
     """Reference records among which it is looked for, at most."""
 
     pages = {
-        # What is copied is lost as novelty: the record adds no mass that the reference has not, and the verdict says `lost`, not `invented`.
+        # A copy takes nothing away: equal sets have lost nothing, nor has a mix that holds its human records. It is what fresh human data do not have: `invented`.
         "exact": CheckPage(
-            "CP1", "exact copies", "Share of synthetic records equal to a reference record in every column. What is lost is novelty: a copy adds nothing that human data have not, and counts it twice.",
-            0.01, of="difference", worse="larger", healthy=None, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
+            "CP1", "exact copies", "Share of synthetic records equal to a reference record in every column. Copies take nothing away, so they are no loss; but fresh human data have fewer, and a copy adds nothing and counts twice.",
+            0.01, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
         ),
         "near": CheckPage(
-            "CP2", "near copies", "Share of synthetic records as close to their nearest reference record as the closest 1 % (or 5 %) of fresh human records are, distances in units of that record's own to its nearest human neighbour. What is lost is novelty.",
-            0.5, worse="larger", healthy=None, unit="fraction", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout); Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
+            "CP2", "near copies", "Share of synthetic records as close to their nearest reference record as the closest 1 % (or 5 %) of fresh human records are, distances in units of that record's own to its nearest human neighbour. No loss, as for exact copies.",
+            0.5, worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout); Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip
 

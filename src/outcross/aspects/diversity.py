@@ -76,7 +76,7 @@ class Diversity(Aspect):
         ),
         "copied_values": CheckPage(
             "DI7", "values taken over", "Share of the values of a column of numbers that stand in the reference digit by digit, against what fresh human values show. Synthetic values that are all copied come from marginals that are not modelled: no loss of variance will show.",
-            0.1, of="difference", worse="larger", healthy=None, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
+            0.1, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
         ),
     }  # fmt: skip
 
