@@ -98,7 +98,9 @@ def test_a_set_is_as_structured_as_itself():
     human = people(np.random.default_rng(4), 3000)
     for one in looked_at(human, human):
         if one.estimate is not None:
-            assert one.estimate.value == pytest.approx(1.0 if one.check == "tail_dependence" else 0.0, abs=0.2 if one.check == "tail_dependence" else 1e-12)
+            assert one.estimate.value == pytest.approx(
+                1.0 if one.check == "tail_dependence" else 0.0, abs=0.2 if one.check == "tail_dependence" else 1e-12
+            )
 
 
 def test_a_normal_copula_that_keeps_every_value_loses_tail_dependence():
@@ -118,7 +120,10 @@ def test_a_normal_copula_that_keeps_every_value_loses_tail_dependence():
 def test_filled_gaps_and_new_gaps_are_found():
     rng = np.random.default_rng(6)
     human, full, gappy = (
-        {"x": [None if gap else float(v) for v, gap in zip(rng.normal(size=3000), rng.random(3000) < share, strict=True)], "y": rng.normal(size=3000)}
+        {
+            "x": [None if gap else float(v) for v, gap in zip(rng.normal(size=3000), rng.random(3000) < share, strict=True)],
+            "y": rng.normal(size=3000),
+        }
         for share in (0.1, 0.0, 0.3)
     )
     assert verdicts(looked_at(full, human), 3000)["missing", "x", ""] == "lost"
@@ -151,7 +156,9 @@ def test_associations_are_those_of_the_textbook():
     chance, shape = 4 * 5 / 499, min(5 - 16 / 499, 6 - 25 / 499) - 1
     assert float(cramer(counts)) == pytest.approx(math.sqrt((square - chance) / shape), abs=1e-12)
     ranks = np.array([np.mean(np.flatnonzero(np.sort(one) == value)) for value in one])
-    between = sum((two == k).sum() * (ranks[two == k].mean() - ranks.mean()) ** 2 for k in range(6)) / ((ranks - ranks.mean()) ** 2).sum()
+    between = (
+        sum((two == k).sum() * (ranks[two == k].mean() - ranks.mean()) ** 2 for k in range(6)) / ((ranks - ranks.mean()) ** 2).sum()
+    )
     assert float(correlation_ratio(counts)) == pytest.approx(math.sqrt(1 - (1 - between) * 499 / 494), abs=1e-12)
 
 
@@ -175,7 +182,12 @@ def test_an_alternating_series_is_wholly_determined():
 
 @pytest.mark.parametrize(
     "values",
-    [{"x": [1.0] * 60, "y": [2.0] * 60}, {"x": [None] * 59 + [1.0], "y": list(range(60))}, {"x": list("ab") * 30}, {"load": [[1.0, 2.0]] * 60}],
+    [
+        {"x": [1.0] * 60, "y": [2.0] * 60},
+        {"x": [None] * 59 + [1.0], "y": list(range(60))},
+        {"x": list("ab") * 30},
+        {"load": [[1.0, 2.0]] * 60},
+    ],
     ids=["constant", "missing", "one column", "short series"],
 )
 def test_what_has_no_structure_is_said_and_not_judged(values):

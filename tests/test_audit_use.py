@@ -27,13 +27,25 @@ def people(rng: np.random.Generator, n: int, signal: float = 1.0) -> dict:
 def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Compared:
     kinds = KINDS | {"income": "category", "worth": "number"}
     hidden = {"income", "worth"} - {target}
-    told = [{name: values for name, values in one.items() if name not in hidden} for one in (reference, synthetic, holdout) if one is not None]
-    tables, _ = alike([table(one, name, kinds={k: v for k, v in kinds.items() if k in one}) for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)])
+    told = [
+        {name: values for name, values in one.items() if name not in hidden}
+        for one in (reference, synthetic, holdout)
+        if one is not None
+    ]
+    tables, _ = alike(
+        [
+            table(one, name, kinds={k: v for k, v in kinds.items() if k in one})
+            for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)
+        ]
+    )
     return Compared(tables[1], tables[0], tables[2] if holdout is not None else None, groups, target)
 
 
 def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:
-    return {(one.finding.check, one.finding.at, one.finding.group): one.verdict for one in judge({"use": findings}, {}, 0.05, rows, rows)}
+    return {
+        (one.finding.check, one.finding.at, one.finding.group): one.verdict
+        for one in judge({"use": findings}, {}, 0.05, rows, rows)
+    }
 
 
 @pytest.mark.parametrize("target", ["income", "worth"])
@@ -72,7 +84,10 @@ def test_without_a_holdout_a_fifth_of_the_reference_is_the_test():
     rng = np.random.default_rng(2)
     found = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
     assert found.estimate is not None and found.estimate.n == 200
-    assert found.note == "3 fits a side of 266 records each, tested on 200 of a held-out fifth of the reference, which the generator may have seen"
+    assert (
+        found.note
+        == "3 fits a side of 266 records each, tested on 200 of a held-out fifth of the reference, which the generator may have seen"
+    )
 
 
 def test_a_model_of_prejudiced_records_is_less_fair():

@@ -65,7 +65,11 @@ def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
     values = polars.concat([synthetic.frame[column], reference.frame[column]])
     counted = values.drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
     number = {name: i for i, name in enumerate(counted[column].head(COMMONEST).to_list())}
-    codes = values.replace_strict(number, default=COMMONEST, return_dtype=polars.Int64) if number else values.is_null().cast(polars.Int64)
+    codes = (
+        values.replace_strict(number, default=COMMONEST, return_dtype=polars.Int64)
+        if number
+        else values.is_null().cast(polars.Int64)
+    )
     return np.where(values.is_null().to_numpy(), -1, codes.to_numpy())
 
 
@@ -166,14 +170,18 @@ def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -
         yield np.stack([told, whole - told]).reshape(2, len(told), one.size, two.size)
 
 
-def _dealt(pairs: list[tuple[Classes, Classes]], ends: np.ndarray, synthetic_rows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+def _dealt(
+    pairs: list[tuple[Classes, Classes]], ends: np.ndarray, synthetic_rows: int, rows: int, rng: np.random.Generator
+) -> np.ndarray:
     """Counts of the first set in the cells of all pairs, (permutations, cells), of one deal of the rows into blocks."""
     blocks = min(BLOCKS, rows)
     block = rng.permutation(rows) * blocks // rows
     counts = np.empty((blocks, int(ends[-1])), dtype=np.float32)
     for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
         cell, there = _cells(one, two)
-        counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(blocks, -1)
+        counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(
+            blocks, -1
+        )
     is_first = np.zeros((PERMUTATIONS // DEALS + 1, blocks), dtype=np.float32)
     is_first[:, : min(max(1, round(synthetic_rows / rows * blocks)), blocks - 1)] = 1.0
     return rng.permuted(is_first, axis=1) @ counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,9 @@ def task(training: Table, target: str | None) -> Task:
     classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
     if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
         told = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
-        raise NotApplicable(f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number")
+        raise NotApplicable(
+            f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number"
+        )
     scaled = numbers if classes else (*numbers, target)
     values = [one[np.isfinite(one)] for one in map(training.numbers, scaled)]
     centre, scale = (np.array([told(one) if one.size else 0.0 for one in values]) for told in (np.mean, np.std))
@@ -115,11 +118,15 @@ def boosted_trees(training: Records, classes: int) -> Predict:
 
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     p = training.numbers.shape[1]
-    told = [i >= p for i in range(p + training.codes.shape[1])]
-    return _fitted(
-        kind(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.15, early_stopping=False, categorical_features=told, random_state=0),
-        _for_trees, training, classes,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "max_iter": TREES,
+        "max_leaf_nodes": LEAVES,
+        "learning_rate": 0.15,
+        "early_stopping": False,
+        "categorical_features": [i >= p for i in range(p + training.codes.shape[1])],
+        "random_state": 0,
+    }
+    return _fitted(kind(**settings), _for_trees, training, classes)
 
 
 def linear_model(training: Records, classes: int) -> Predict:

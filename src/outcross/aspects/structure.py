@@ -12,7 +12,18 @@ from pydantic import Field
 
 from outcross import dynamics
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
-from outcross.associations import Classes, Measure, classes, correlation_ratio, cramer, crossed, rank_correlation, relabelled, standard_error, strongest
+from outcross.associations import (
+    Classes,
+    Measure,
+    classes,
+    correlation_ratio,
+    cramer,
+    crossed,
+    rank_correlation,
+    relabelled,
+    standard_error,
+    strongest,
+)
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, Worse, fewer, from_draws, more, permuted_sums, ratio_of_shares
 from outcross.recipe import recipe
@@ -99,7 +110,9 @@ class Structure(Aspect):
             yield from _series(compared, column, rng)
 
     def _pairs(self, compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
-        columns = [classes(column, compared.synthetic, compared.reference) for column in compared.reference.of_kind("number", "category")]
+        columns = [
+            classes(column, compared.synthetic, compared.reference) for column in compared.reference.of_kind("number", "category")
+        ]
         if len(columns) < 2:
             yield Finding("correlation", "", "", None, None, "an association needs at least 2 columns of numbers or categories")
             return
@@ -110,7 +123,14 @@ class Structure(Aspect):
             note, number = _association(measure, one, two, tables)
             yield found(check, one.column, "", number, note, at=f"with {two.column}")
         if left_out:
-            yield Finding("correlation", "", "", None, None, f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
+            yield Finding(
+                "correlation",
+                "",
+                "",
+                None,
+                None,
+                f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest",
+            )
 
 
 def _measured(one: Classes, two: Classes) -> tuple[str, Measure]:
@@ -152,7 +172,9 @@ def _corners(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     columns = compared.reference.of_kind("number")
     if len(columns) < 2:
         return
-    ends = {column: [_outermost(side.numbers(column), rng) for side in (compared.synthetic, compared.reference)] for column in columns}
+    ends = {
+        column: [_outermost(side.numbers(column), rng) for side in (compared.synthetic, compared.reference)] for column in columns
+    }
     compared_any = False
     for one, two in combinations(columns, 2):
         for first, second in (("upper", "upper"), ("lower", "lower"), ("upper", "lower"), ("lower", "upper")):
@@ -162,9 +184,18 @@ def _corners(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
             if count + human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
-            yield found("tail_dependence", one, "", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}")
+            yield found(
+                "tail_dependence", one, "", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}"
+            )
     if not compared_any:
-        yield Finding("tail_dependence", "", "", None, None, f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails")
+        yield Finding(
+            "tail_dependence",
+            "",
+            "",
+            None,
+            None,
+            f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails",
+        )
 
 
 def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -199,7 +230,12 @@ def _missing(compared: Compared) -> Iterator[Finding]:
             continue
         some = True
         for check, law in (("missing", fewer), ("gone_missing", more)):
-            yield found(check, column, "", lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m))
+            yield found(
+                check,
+                column,
+                "",
+                lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m),
+            )
     if not some:
         yield Finding("missing", "", "", None, None, "no value is missing on either side")
 
@@ -227,8 +263,10 @@ def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterat
         yield Finding("autocorrelation", column, "", None, None, str(why))
         return
     both, note = courses.both, courses.note
+    if max(side.frame[column].len() for side in (compared.synthetic, compared.reference)) > MOST_SERIES:
+        note += f"; at most {MOST_SERIES:,} series a side"
     lag = dynamics.season(both)
-    for at in dict.fromkeys([1, 2, *([lag] if lag else [])]):
+    for at in (1, 2) if lag is None else (1, 2, lag):
         values = dynamics.autocorrelation(both, at)
         where = f"lag {at}" + (" (season)" if at == lag else "")
         yield found("autocorrelation", column, "", lambda values=values: _mean_apart(values, n, "smaller", True, rng), note, where)
@@ -298,7 +336,9 @@ def _mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[E
 def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     variances = series.var(axis=1)
     # A constant series counts as one of a millionth of the usual variance.
-    values = dynamics.log_variance(series, max(1e-300, 1e-6 * float(np.median(variances[variances > 0]))) if (variances > 0).any() else 1.0)
+    values = dynamics.log_variance(
+        series, max(1e-300, 1e-6 * float(np.median(variances[variances > 0]))) if (variances > 0).any() else 1.0
+    )
     return _exponential(*_mean_apart(values, n, "smaller", False, rng))
 
 
@@ -314,12 +354,12 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
 
 def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     """Both on the scale of which they are the logarithms."""
-    ends = np.exp(np.clip([told.value, told.low, told.high], -700, 700))
-    return Estimate(*map(float, ends), told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    value, low, high = (math.exp(min(700.0, end)) for end in (told.value, told.low, told.high))
+    return Estimate(value, low, high, told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
 def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    there = np.isfinite(moves).all(axis=1)
+    there = np.isfinite(moves[:, 0])
     moves, n = moves[there], int(there[:n].sum())
     m = len(moves) - n
     if min(n, m) < FEWEST_SERIES:
@@ -329,9 +369,13 @@ def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Esti
     drawn = permuted_sums(counted, n, rng)
     draws = _apart(drawn[:, :-1] / drawn[:, -1:], (whole - drawn[:, :-1]) / (n + m - drawn[:, -1:]))
     value = float(_apart(moves[:n].mean(axis=0), moves[n:].mean(axis=0)))
-    resampled = [rng.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS) @ side / size for size, side in ((n, moves[:n]), (m, moves[n:]))]
+    resampled = [
+        rng.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS) @ side / size for size, side in ((n, moves[:n]), (m, moves[n:]))
+    ]
     reach = 1.96 * float(_apart(*resampled).std())
-    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach), "bootstrap over series", n), from_draws(value, draws, "larger", "permutation")
+    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach), "bootstrap over series", n), from_draws(
+        value, draws, "larger", "permutation"
+    )
 
 
 def _apart(one: np.ndarray, two: np.ndarray) -> np.ndarray:
