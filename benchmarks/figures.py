@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -80,12 +80,25 @@ class Figure:
     pairs: int
     target: float | None = None
     """Seconds that our side may take."""
+    target_ratio: float | None = None
+    """The ratio to reach."""
 
 
 def compare(
-    what: str, ours: Side, others: Sequence[Side], *, unit: str, pairs: int, target: float | None = None, warm: bool = True
+    what: str,
+    ours: Side,
+    others: Sequence[Side],
+    *,
+    unit: str,
+    pairs: int,
+    target: float | None = None,
+    target_ratio: float | None = None,
+    warm: bool = True,
 ) -> list[Figure]:
-    """A figure for each of the others. Sides take turns, A B C A B C …, after one call each that is not counted (`warm`)."""
+    """A figure for each of the others. Sides take turns, A B C A B C …, after one call each that is not counted (`warm`).
+
+    `target` is for seconds of ours, `target_ratio` for the ratio to the first of the others.
+    """
     sides = [ours, *others]
     if warm:
         for side in sides:
@@ -94,6 +107,7 @@ def compare(
     figures = [
         _figure(what, unit, ours, other, [(turn[0], turn[i]) for turn in turns], target) for i, other in enumerate(others, 1)
     ]
+    figures[0] = replace(figures[0], target_ratio=target_ratio)
     for one in figures:
         print(
             f"  {what}: {one.ratio:.3g} times as fast [{one.low:.3g}, {one.high:.3g}] as {one.theirs.name}; by cpu {one.cpu_ratio:.3g}",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import log_log
 from figures import HERE, RESULTS
 
 HEAD = """# Benchmarks
@@ -28,7 +29,10 @@ def rewrite(questions: Iterable[str]) -> None:
 
 
 def _section(told: dict[str, Any]) -> str:
-    body = [_figures(told["figures"])] if "figures" in told else [*_study(told["study"]), _work(told)]
+    if "figures" in told:
+        body = [_figures(told["figures"])]
+    else:
+        body = [*map(_panel, told["panels"])] if "panels" in told else [*_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
 
 
@@ -45,7 +49,7 @@ def _side(figure: dict[str, Any], which: str) -> str:
     """`name: 1.2 s (cpu 1.1 s), 800,000 tokens/s, 310 MB`."""
     side, unit = figure[which], figure["unit"]
     parts = [f"{_time(side['seconds'])} (cpu {_time(side['cpu'])})"]
-    if unit in ("step", "process"):
+    if unit in ("step", "process", "arm"):
         parts += [] if side["amount"] == 1 else [f"{_time(side['seconds'] / side['amount'])} a {unit}"]
     else:
         parts.append(f"{_grouped(side['amount'] / side['seconds'])} {unit}/s")
@@ -59,6 +63,12 @@ def _targets(figures: list[dict[str, Any]]) -> str:
         f"Target of {name}: at most {_time(one['target'])}; it took {_time(one['ours']['seconds'])} (cpu {_time(one['ours']['cpu'])}): "
         f"{'met' if one['ours']['seconds'] <= one['target'] else 'missed'} in this run."
         for name, one in aimed.items()
+    ]
+    lines += [
+        f"Target of {one['what']} to {one['theirs']['name']}: a ratio of {one['target_ratio']}; it was {_short(one['ratio'])}: "
+        f"{'met' if one['ratio'] >= one['target_ratio'] else 'missed'} in this run."
+        for one in figures
+        if one.get("target_ratio") is not None
     ]
     return "".join(f"\n\n{line}" for line in lines)
 
@@ -106,6 +116,28 @@ def _work(told: dict[str, Any]) -> str:
     return line
 
 
+def _panel(panel: dict[str, Any]) -> str:
+    """The curves drawn, and their table."""
+    picture = RESULTS / f"growth-{panel['over']}.svg"
+    picture.write_text(log_log.drawn(panel), encoding="utf-8")
+    rows = [
+        [
+            curve["name"],
+            _exponent(curve["exponent"]),
+            *(f"{size:,}: {_time(one)}" for size, one in zip(curve["sizes"], curve["median"], strict=True)),
+        ]
+        for curve in panel["curves"]
+    ]
+    longest = max(map(len, rows))
+    head = [f"{panel['unit']}, median", "exponent [95 %], rounds", panel["over"], *[""] * (longest - 3)]
+    table = _table(head, [row + [""] * (longest - len(row)) for row in rows])
+    return f"![{panel['unit']} against {panel['over']}]({picture.relative_to(HERE)})\n\n{table}"
+
+
+def _exponent(told: dict[str, Any]) -> str:
+    return f"**{told['value']:.2f}** [{told['low']:.2f}, {told['high']:.2f}], {told['n']}"
+
+
 def _measured(told: dict[str, Any]) -> str:
     machine, packages = told["machine"], told["machine"]["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
@@ -123,7 +155,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def _time(seconds: float) -> str:
     if seconds >= 300:
         return f"{seconds / 60:.1f} min"
-    return f"{_short(seconds)} s" if seconds >= 0.1 else f"{_short(seconds * 1e3)} ms"
+    if seconds >= 0.1:
+        return f"{_short(seconds)} s"
+    return f"{_short(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{_short(seconds * 1e6)} µs"
 
 
 def _short(value: float) -> str:

@@ -15,7 +15,9 @@ from figures import HERE, QUIET
 QUESTIONS: dict[str, Callable[[], object]] = {
     "start": lambda: sys.executable,
     "chains": lambda: sys.executable,
+    "growth": lambda: sys.executable,
     "resume": lambda: sys.executable,
+    "workers": lambda: sys.executable,
     "transformer": peers.python,
     "stdlib_seeds": lambda: sys.executable,
 }

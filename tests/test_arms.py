@@ -46,6 +46,21 @@ def test_arms_are_named_by_what_they_set():
     assert [arm.name for arm in arms(BASE | SWEEPS[4])] == ["replace,constant", "replace,rows=30", "replace,grow=2"]
 
 
+def test_a_thousand_seeds_are_chains():
+    with pytest.raises(BadInput, match=r"seed takes 1,000 values, at most 100 .* write chains: 1000 in place of the seeds"):
+        arms(BASE | {"sweep": {"seed": list(range(1000))}})
+    with pytest.raises(BadInput, match="write chains: 1010 in place"):
+        arms(BASE | {"chains": 10, "sweep": {"seed": list(range(101)), "policy": ["replace", "accumulate"]}})
+    assert len(arms(BASE | {"sweep": {"seed": list(range(100))}})) == 100
+
+
+def test_what_has_no_chains_may_have_any_number_of_seeds():
+    text = {"name": "t", "human": {"text": "stdlib"}, "learner": "ngram", "sweep": {"seed": list(range(101))}}
+    assert len(arms(text)) == 101
+    array = BASE | {"human": {"array": "points.npy"}, "sweep": {"seed": list(range(101))}}
+    assert len(arms(array)) == 101
+
+
 def test_two_different_arms_never_share_a_name():
     with pytest.raises(BadInput, match="only seeds share a name"):
         arms(BASE | {"arms": [{"name": "x", "seed": 0, "policy": "replace"}, {"name": "x", "seed": 1, "policy": "accumulate"}]})

@@ -106,7 +106,7 @@ def test_six_generations_cannot_tell_whether_risk_diverges_and_say_so():
 def test_what_was_not_read_is_not_applicable_with_the_reason():
     found = profile(TEXTS, arm="replace")
     assert said(found)[MODES] == said(found)[HALLUCINATION] == said(found)[SCALING] == "not_applicable"
-    assert "no reading of groups or support" in found[MODES].note
+    assert "no reading of groups, modes or support" in found[MODES].note
     refused = pl.concat([REPLACE, course("distinct_2", [None, None], note="needs two words a block")])
     assert "needs two words a block" in profile(refused, arm="replace")[VARIANCE].note
 
@@ -278,6 +278,11 @@ def test_a_chain_in_one_state_has_no_variance_left():
 def test_one_lost_group_is_a_fact_and_needs_no_interval():
     found = profile(course("groups", [12.0, 12.0, 11.0, 11.0], None), arm="replace")[MODES]
     assert (found.answer, found.when) == ("yes", 2) and found.value == pytest.approx(11 / 12)
+
+
+def test_modes_of_a_density_that_nothing_is_drawn_from_are_lost_modes():
+    found = profile(course("modes", [1.0, 1.0, 0.9, 0.72], 0.05), arm="replace")[MODES]
+    assert found.answer == "yes" and found.value == pytest.approx(0.72) and "modes" in found.note
 
 
 def test_tails_lost_by_the_first_fit_are_lost_tails_but_no_early_collapse():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import outcross as library
 from outcross.documents import Document, deal, split
 from outcross.errors import BadInput
 from outcross.experiment import parse
-from outcross.files import SHORT_DOCUMENT, gather_documents, read_documents
+from outcross.files import SHORT_DOCUMENT, gather_documents, headings, read_documents
 from outcross.ledger import Ledger
 from outcross.sources.text import Hub
 from outcross.sources.text import Path as TextFile
@@ -163,6 +165,28 @@ def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
     assert found == ["preface", " = A = \n one \n = = part = = \ntwo", " = B = \n three"]
 
 
+HOSTILE = """
+from outcross.errors import BadInput
+from outcross.files import gather_documents
+try:
+    gather_documents(["a" * 200 + "b", "a" * 100_000 + "b"], None, "(a+)+$")
+except BadInput as error:
+    print(error)
+"""
+
+
+def test_a_heading_that_makes_others_backtrack_for_ever_is_answered():
+    ended = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=60, check=True)
+    assert "'(a+)+$' fits no line of the text" in ended.stdout
+
+
+def test_a_heading_fits_the_whole_of_a_line_whatever_it_holds():
+    lines = [" one ", "two", "one two", "ONE", "", "zwölf 3"]
+    assert headings(lines, "one|two") == [0, 1]
+    assert headings(lines, "(?i)one") == [0, 3]
+    assert headings(lines, r"\w+ \d") == [5]
+
+
 def test_an_article_is_one_document_however_long():
     assert [len(one.text) for one in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [90_006, 5]
 
@@ -217,7 +241,14 @@ def test_without_a_text_it_says_what_to_write(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("heading", "why"), [("(", "heading must be a regular expression"), ("Chapter .*", "'Chapter .*' fits no line of the text")]
+    ("heading", "why"),
+    [
+        ("(", "heading must be a regular expression"),
+        ("a)|(b", "heading must be a regular expression"),
+        ("(?=a)a", "without look-around and back-references"),
+        (r"(a)\1", "without look-around and back-references"),
+        ("Chapter .*", "'Chapter .*' fits no line of the text"),
+    ],
 )
 def test_a_heading_that_cannot_be_used_is_refused(heading, why, tmp_path):
     (tmp_path / "text.txt").write_text("One.\n\nTwo.\n")

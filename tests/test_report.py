@@ -11,14 +11,19 @@ import numpy as np
 import polars
 import pytest
 
+from outcross.arms import arms as arms_of
+from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.metrics import Page
 from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, read, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
-from outcross.report.figures import page_of
+from outcross.report.figures import Pen, page_of
 from outcross.report.headline import chief, sentence, warnings
+from outcross.report.multiples import multiples
 from outcross.report.numerals import number
+from outcross.report.runs import study as study_of
+from outcross.settings import flat_settings
 
 SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
 GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"
@@ -359,7 +364,7 @@ def test_a_closed_form_is_compared_point_by_point(gaussian_study, tmp_path):
         for one in gaussian_study.readings
         if one.arm == arm
     )
-    assert f"replace: {inside} of 31 measured values lie within two standard errors" in words
+    assert f"within: {inside} of 31 (replace)" in words
 
 
 def test_joined_studies_keep_their_arms_apart(text_study, gaussian_study, tmp_path):
@@ -463,3 +468,189 @@ def test_reading_a_folder_fills_the_study(text_study):
     assert text_study.runs[0].steps == 124 and text_study.runs[0].seconds == 403.0
     floors = {one.aspect for one in text_study.readings if one.is_floor}
     assert floors == set(BANDS)
+
+
+SWEPT = {
+    "name": "swept",
+    "human": {"distribution": "normal", "rows": 20},
+    "learner": "gaussian",
+    "draw": {"prompts": "none"},
+    "sweep": {"policy": ["replace", "accumulate"], "human.rows": [20, 50, 100], "draw.temperature": [0.9, 1.0]},
+}
+
+
+def swept(**changes) -> Study:
+    """A study whose arms are a sweep, each falling at a speed of its own."""
+    made = arms_of(SWEPT | changes)
+    readings = tuple(
+        Reading(
+            arm.name,
+            g,
+            "log_variance",
+            -g * (i + 1) / arm.experiment.human.rows,
+            -g * (i + 1) / arm.experiment.human.rows - 0.01,
+            1.0,
+        )
+        for i, arm in enumerate(made)
+        for g in range(4)
+    )
+    return Study("swept", tuple(arm.name for arm in made), readings, metrics=METRICS, settings=flat_settings(made))
+
+
+def grids(study: Study):
+    main_reading = chief(measured(study))
+    assert main_reading is not None
+    return multiples(study, main_reading, METRICS["log_variance"], Pen(looks(study.arms), 700_000))
+
+
+def test_a_sweep_is_drawn_setting_by_setting_with_a_line_a_policy():
+    (grid,) = grids(swept())
+    assert [panel.title for panel in grid.figure.panels] == [
+        f"human.rows = {rows}, draw.temperature = {temperature}" for rows in (20, 50, 100) for temperature in ("0.9", "1")
+    ]
+    assert grid.columns == 2 and [name for name, _ in grid.lines] == ["replace", "accumulate"]
+    assert [group.title for group in grid.figure.table.groups] == [panel.title for panel in grid.figure.panels]
+    assert all(len(group.rows) == 4 for group in grid.figure.table.groups)  # two lines, where they begin and end
+    for panel in grid.figure.panels:
+        assert all(look.colour in panel.svg for _, look in grid.lines)
+
+
+def test_all_charts_of_a_grid_have_the_same_axes():
+    (grid,) = grids(swept())
+    axes = {tuple(re.findall(r'aria-label="([XY]-axis[^"]*)"', panel.svg)) for panel in grid.figure.panels}
+    assert len(axes) == 1 and len(next(iter(axes))) == 2
+
+
+def test_a_sweep_without_policies_draws_the_setting_of_fewest_values_as_lines():
+    (grid,) = grids(swept(sweep={"human.rows": [20, 50, 100], "draw.temperature": [0.9, 1.0]}))
+    assert [name for name, _ in grid.lines] == ["draw.temperature = 0.9", "draw.temperature = 1"]
+    assert [panel.title for panel in grid.figure.panels] == ["human.rows = 20", "human.rows = 50", "human.rows = 100"]
+
+
+def test_one_setting_or_arms_that_are_not_crossed_make_no_grid(text_study):
+    assert grids(swept(sweep={"human.rows": [20, 50, 100]})) == []
+    assert (
+        grids(swept(sweep=None, arms=[{"policy": "replace"}, {"policy": "accumulate"}, {"policy": "replace", "human.rows": 5}]))
+        == []
+    )
+    assert grids(replace(text_study, metrics=METRICS)) == []
+
+
+def test_a_grid_of_many_settings_says_how_many_it_leaves_out(tmp_path):
+    many = {"policy": ["replace", "accumulate"], "human.rows": list(range(10, 20)), "draw.temperature": [0.8, 0.9, 1.0]}
+    study = swept(sweep=many)
+    (grid,) = grids(study)
+    assert len(grid.figure.panels) == 24 and grid.left_out == 6 and len(grid.figure.table.groups) == 30
+    target = write(study, tmp_path / "report.html")
+    assert target.stat().st_size < 1_000_000
+    assert "6 more settings are in the table" in " ".join(Written(target.read_text()).words)
+
+
+def test_joined_runs_with_the_same_arms_are_drawn_run_by_run():
+    simple = swept(sweep={"policy": ["replace", "accumulate"]})
+    both = join([simple, replace(simple, name="again")])
+    (grid,) = grids(both)
+    assert [panel.title for panel in grid.figure.panels] == ["run = swept", "run = again"]
+    assert [name for name, _ in grid.lines] == ["replace", "accumulate"]
+
+
+def test_joined_runs_of_other_settings_each_have_their_grid():
+    one, other = swept(), swept(sweep={"policy": ["replace", "human_only"], "human.rows": [30, 40]})
+    found = grids(join([one, replace(other, name="other")]))
+    assert [(grid.run, len(grid.figure.panels)) for grid in found] == [("swept", 6), ("other", 2)]
+
+
+def test_the_exponent_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "{name: s, human: {distribution: normal, rows: 9}, learner: gaussian, draw: {prompts: none}, generations: 8, chains: 2000, "
+        "store: readings, metrics: [spread], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
+    )
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
+    assert stopped.value.code == 0
+    study = study_of(tmp_path / "run")
+    fitted = {one.among: one for one in study.exponents if one.metric == "log_variance"}
+    estimate = fitted["replace"].estimate
+    assert estimate is not None and estimate.n == 3
+    words = " ".join(Written((tmp_path / "run" / "report.html").read_text()).words)
+    assert "How the speed of collapse goes with human.rows" in words
+    cells = {cell.strip() for cell in Written((tmp_path / "run" / "report.html").read_text()).cells}
+    assert {f"{estimate.value:.2f}", f"[{estimate.low:.2f}, {estimate.high:.2f}]", f"{fitted['replace'].closed_form:.2f}"} <= cells
+    assert "not applicable: the change at 10, 20, 40 may be 0" in words  # human_only
+    assert {"human.rows = 10", "human.rows = 40"} <= {
+        word.strip() for word in Written((tmp_path / "run" / "report.html").read_text()).words
+    }
+
+
+def test_a_small_share_is_drawn_over_its_own_range_and_a_large_one_over_the_whole():
+    small = axis([Point(0, 0.001), Point(1, 0.012, 0.009, 0.015)], is_fraction=True)
+    assert small.low == 0 and 0.015 <= small.high < 0.017 and small.ticks[0] == 0 and len(small.ticks) > 3
+    large = axis([Point(0, 0.9), Point(1, 0.2)], is_fraction=True)
+    assert (large.low, large.high) == (0, 1)
+    nothing = axis([Point(0, 0.0), Point(1, 0.0)], is_fraction=True)
+    assert nothing.low == 0 < nothing.high
+
+
+@pytest.mark.parametrize("labels", [124, 190])
+def test_names_of_joined_runs_are_told_apart_at_the_ends_of_their_lines(labels):
+    arms = [
+        f"{run}: {policy}"
+        for run in ("stdlib", "stdlib (2)")
+        for policy in ("accumulate_subsample", "human_share=0.1,temperature=1")
+    ]
+    curves = [Curve(arm, (Point(0, 1.0), Point(1, 2.0 + i))) for i, arm in enumerate(arms)]
+    wide = 690 if labels == 190 else 330
+    specification = chart(
+        curves, looks(arms), axis([point for one in curves for point in one.points]), Size(wide, 300, labels=labels)
+    )
+    told = [row["text"] for layer in specification["layer"] for row in layer["data"]["values"] if "text" in row]
+    assert len({text.split("  ")[0] for text in told}) == len(arms)
+    if labels == 190:
+        assert {text.split("  ")[0] for text in told} == set(arms)
+
+
+def test_two_runs_of_many_generations_leave_no_chart_out(tmp_path):
+    def run(name):
+        arms = ("replace", "accumulate", "accumulate_subsample", "human_share=0.1", "human_only")
+        readings = tuple(
+            Reading(arm, g, f"{name}_{m}", 1.0 + g + i, 0.5 + g + i, 1.5 + g + i, "chains", 2000)
+            for m in range(6)
+            for i, arm in enumerate(arms)
+            for g in range(50)
+        )
+        return Study(name, arms, readings)
+
+    target = write(join([run("one"), run("two")]), tmp_path / "compare.html")
+    assert target.stat().st_size < 1_000_000
+    assert "charts are left out" not in " ".join(Written(target.read_text()).words)
+
+
+def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
+    made = arms_of(SWEPT | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [20, 50]}})
+    readings = tuple(
+        reading
+        for i, arm in enumerate(made)
+        for g in range(3)
+        for reading in (
+            Reading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
+            Reading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, aspect="3-5"),
+            Reading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, aspect="3-5", is_floor=True),
+        )
+    )
+    study = Study("text", tuple(arm.name for arm in made), readings, metrics=METRICS, settings=flat_settings(made))
+    words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
+    assert "Held-out perplexity, setting by setting" in words
+    assert "Tail survival (words seen 3-5 times), setting by setting" in words
+
+
+@pytest.mark.parametrize(("small", "is_apart"), [(0.001, True), (0.03, False)])
+def test_shares_of_very_different_sizes_each_have_their_own_axis(small, is_apart, tmp_path):
+    readings = tuple(
+        Reading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, aspect=aspect)
+        for aspect, size in (("below 5 %", 0.05), ("below 0.1 %", small))
+        for g in range(2)
+    )
+    page = page_of_study(
+        tiny(readings=(*tiny().readings, *readings), metrics={"tails_left": Page("Tails left", unit="fraction")}), tmp_path
+    )
+    assert ("Each chart has its own axis." in page.words) == is_apart

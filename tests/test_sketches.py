@@ -131,6 +131,14 @@ def test_moments_keep_their_digits_far_from_zero():
     assert found.variance[0] == pytest.approx((values - 1e9).var(ddof=1), rel=1e-6)
 
 
+def test_the_largest_numbers_that_a_table_holds_do_not_overflow():
+    data = {"x": [1e50, -1e50, 1e51, 0.5] * 500}
+    found = gather(table(data), {"moments": Moments(["x"])})["moments"]
+    assert found.count[0] == 1500
+    assert np.isfinite([found.variance[0], found.m3[0], found.m4[0]]).all()
+    assert found.kurtosis[0] == pytest.approx(1.5)
+
+
 def test_a_capped_tally_keeps_exact_counts_and_says_what_is_left():
     names = pl.Series("c", np.random.default_rng(2).zipf(1.3, 20_000) % 5_000).cast(pl.String)
     counted = seen(Tally(["c"], cap=100), *pl.DataFrame({"c": names}).iter_slices(1_000)).result()

@@ -24,6 +24,7 @@ chains: 10000
 store: all
 sweep: {policy: [replace, accumulate], seed: [0, 1]}
 """
+MOMENTS = CHAINS.replace("rows: 20", "rows: 20, dimensions: 2, records: moments")
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,14 @@ def serial(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serial")
     write_tiny(folder, "sweep", SWEEP)
     (folder / "chains.yaml").write_text(CHAINS)
-    for name in ("sweep", "chains"):
+    (folder / "moments.yaml").write_text(MOMENTS)
+    for name in ("sweep", "chains", "moments"):
         finished = outcross("run", folder / f"{name}.yaml", "--out", folder / name, "--workers", 1)
         assert finished.returncode == 0, finished.stderr
     return folder
 
 
-@pytest.mark.parametrize("name", ["sweep", "chains"])
+@pytest.mark.parametrize("name", ["sweep", "chains", "moments"])
 @pytest.mark.parametrize("where", [["--workers", "2"], ["--ray", "local", "--workers", "2"]], ids=["processes", "ray"])
 def test_processes_and_ray_give_the_digests_of_one_process(serial, tmp_path, name, where):
     if "--ray" in where:

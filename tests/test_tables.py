@@ -185,7 +185,7 @@ def test_plain_text_is_a_paragraph_a_record_or_a_line(tmp_path):
 
 
 def test_paragraphs_are_whole_across_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables.reading, "BATCH", 7)
+    monkeypatch.setattr(tables.source, "BATCH", 7)
     paragraphs = ["\n".join(f"{i} {j}" for j in range(i % 5 + 1)) for i in range(60)]
     (tmp_path / "p.txt").write_text("\n\n".join(paragraphs))
     assert sorted(table(tmp_path / "p.txt").frame["text"]) == sorted(paragraphs)
@@ -334,7 +334,7 @@ class TestSample:
     @pytest.fixture(autouse=True)
     def lower(self, monkeypatch):
         monkeypatch.setattr(tables, "SAMPLE", 100)
-        monkeypatch.setattr(tables.reading, "BATCH", 64)
+        monkeypatch.setattr(tables.source, "BATCH", 64)
 
     def test_a_larger_table_is_sampled_and_streamed(self, people, tmp_path):
         people.write_csv(tmp_path / "t.csv")
@@ -402,7 +402,7 @@ HOSTILE = {
     "cut-idx3-ubyte": (bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]) + b"123", "cut off"),
     "huge.idx": (bytes([0, 0, 8, 3]) + b"\xff" * 12, "cut off"),
     "junk.idx": (b"junkjunk", "not an IDX file"),
-    "packed.parquet.gz": (gzip.compress(b"PAR1"), "packed twice"),
+    "packed.parquet.gz": (gzip.compress(b"PAR1"), "cannot be read packed"),
     "book.xlsx": (b"PK", "is none of"),
 }
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outcross.clusters import jackknife, ratio, share
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.estimate import NotApplicable
 from outcross.metrics import METRICS, Evidence, pages
@@ -21,7 +20,7 @@ from outcross.metrics.copying import Copying
 from outcross.metrics.diversity import Diversity
 from outcross.metrics.groups import Groups
 from outcross.metrics.held_out import HeldOut, nats
-from outcross.metrics.likelihood import GeneratedPerplexity, Scored, _beyond
+from outcross.metrics.likelihood import GeneratedPerplexity
 from outcross.metrics.tails import TailSurvival
 from outcross.recipe import member
 from outcross.records import blocks
@@ -408,56 +407,3 @@ def test_generation_0_scores_human_text_once():
 def test_naming_the_metrics_loads_no_scipy_or_polars():
     code = "import sys, outcross.metrics as m; assert m.METRICS; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-# Intervals: coverage within 3.5 standard errors of the simulation about [0.93, 0.97], false alarms under 1 in 1000
-
-
-def coverage(repeats, interval, truth):
-    estimates = [interval(np.random.default_rng(seed)) for seed in range(repeats)]
-    return float(np.mean([one.low <= truth <= one.high for one in estimates])), 3.5 * math.sqrt(0.95 * 0.05 / repeats)
-
-
-def test_the_interval_of_a_clustered_share_covers():
-    def interval(chance):
-        sizes = chance.integers(1, 20, 50)
-        return share(chance.binomial(sizes, chance.beta(0.6, 1.4, 50)), sizes, "words", "documents")
-
-    covered, slack = coverage(1500, interval, 0.3)
-    assert 0.93 - slack <= covered <= 0.97 + slack
-
-
-def test_the_bootstrap_over_documents_covers():
-    def interval(chance):
-        sizes = chance.integers(1, 20, 80).astype(float)
-        return ratio(sizes * chance.gamma(2.0, 1.5, 80), sizes, chance, "documents")
-
-    covered, slack = coverage(800, interval, 3.0)
-    assert 0.93 - slack <= covered <= 0.97 + slack
-
-
-def test_the_jackknife_of_a_vocabulary_covers_at_least():
-    p = 1 / np.arange(1, 2001)
-    p /= p.sum()
-    expected = (1 - (1 - p) ** 2000).sum()
-
-    def interval(chance):
-        ids = chance.choice(2000, 2000, p=p)
-        owners = np.full(2000, -1)
-        once = np.flatnonzero(np.bincount(ids, minlength=2000) == 1)
-        owners[once] = [np.flatnonzero(ids == word)[0] // 20 for word in once]
-        alone = np.bincount(owners[once], minlength=100)
-        return jackknife(np.unique(ids).size, alone, np.full(100, 20), "blocks")
-
-    covered, slack = coverage(300, interval, expected)
-    assert covered >= 0.95 - slack
-
-
-def test_the_share_below_a_human_quantile_covers():
-    def interval(chance):
-        human = Scored(chance.normal(5, 1, 400), np.arange(400), "documents")
-        return _beyond(Scored(chance.normal(4.2, 1, 200), np.arange(200), "blocks"), human, 0.05, -1, chance)
-
-    below = (5 - 1.644854 - 4.2) / math.sqrt(2)
-    covered, slack = coverage(200, interval, 0.5 * (1 + math.erf(below)))
-    assert 0.93 - slack <= covered <= 0.97 + slack

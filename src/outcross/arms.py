@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ from outcross.recipe import kind, plain
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
+MOST_SEEDS = 100
+"""Seeds of an arm that can be repeated as chains: one array does what thousands of runs would."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,21 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     for arm in made:
         if replace(arm.experiment, seed=0) != replace(first[arm.name], seed=0):
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
+    _check_seeds(made)
     return made
+
+
+def _check_seeds(made: tuple[Arm, ...]) -> None:
+    """Refuse thousands of runs where chains, side by side in one array, are the same repeats."""
+    seeds = Counter(arm.name for arm in made)
+    for arm in made:
+        one = arm.experiment
+        if seeds[arm.name] > MOST_SEEDS and one.human.truth is not None and not one.learner.trains:
+            chains = seeds[arm.name] * one.chains
+            raise BadInput(
+                f"seed takes {seeds[arm.name]:,} values, at most {MOST_SEEDS} can be where chains do the same: {kind(one.learner)} repeats side by "
+                f"side in one array; write chains: {chains} in place of the seeds"
+            )
 
 
 def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
@@ -91,13 +108,17 @@ _ABSENT = object()
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
     flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
+    differing = _differing(flat)
+    by_policy = {
+        name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}
+    }
     names = []
     for one, own, setting in zip(flat, experiments, settings, strict=True):
-        alike = [other for other in flat if other["policy.kind"] == one["policy.kind"]]
         dose = one.get("policy.share", one.get("policy.weight"))
         head = kind(own.policy) + ("" if dose is None else f"={_word(dose)}")
-        policy = [key for key in _differing(alike) if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
-        rest = [key for key in _differing(flat) if not key.startswith("policy") and _is_set(key, setting)]
+        within = by_policy[one["policy.kind"]]
+        policy = [key for key in within if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
+        rest = [key for key in differing if not key.startswith("policy") and _is_set(key, setting)]
         names.append(",".join([head, *(_told(key, one[key]) for key in policy + rest if key in one)]))
     return names
 

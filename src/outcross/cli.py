@@ -61,6 +61,7 @@ def run(
     from outcross.progress import Quiet as Silent
     from outcross.progress import watcher
     from outcross.runtime import Where
+    from outcross.terminal import slope_lines, width
 
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
@@ -72,7 +73,7 @@ def run(
     if as_json:
         _print_json(run_folder.summary(folder) | {"report": str(page)})
     elif not quiet:
-        print(f"report: {page}")
+        print(*slope_lines(run_folder.read_slopes(folder), width()), f"report: {page}", sep="\n")
 
 
 @app.command
@@ -190,7 +191,7 @@ def show(what: str, as_json: Json = False) -> None:
         A run folder, an experiment file, or the name of a built-in experiment.
     """
     from outcross import run_folder
-    from outcross.progress import print_summary
+    from outcross.terminal import run_lines, width
 
     if not Path(what).is_dir():
         from outcross.arms import arms, resolved
@@ -198,10 +199,9 @@ def show(what: str, as_json: Json = False) -> None:
         from outcross.plain_yaml import dump
 
         told = resolved(arms(load(what)))
-        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told), end="")
+        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
         return
-    summary = run_folder.summary(Path(what))
-    _print_json(summary) if as_json else print_summary(Path(what))
+    _print_json(run_folder.summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 
 
 @app.command(name="list")
@@ -211,18 +211,13 @@ def list_(family: str = "", as_json: Json = False) -> None:
     Parameters
     ----------
     family
-        experiments, policies, models, metrics, sources or laws; all if left out.
+        experiments, policies, models, metrics, sources, definitions or laws; all if left out.
     """
     from outcross.parts import parts
+    from outcross.terminal import part_lines, width
 
     told = parts(family)
-    if as_json:
-        _print_json({"schema": 1, "parts": told})
-        return
-    for name, members in told.items():
-        print(name)
-        for member in members:
-            print(f"  {member['name']:22} {member['what']}" + (f"\n{'':25}{member['paper']}" if member["paper"] else ""))
+    _print_json({"schema": 1, "parts": told}) if as_json else print("\n".join(part_lines(told, width())))
 
 
 def _workers(asked: int | None, made: Any) -> int:

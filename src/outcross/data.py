@@ -111,6 +111,10 @@ class Pool:
     """How many generations of models have written into it."""
 
     def __len__(self) -> int:
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
         return sum(map(len, self.parts))
 
     def __add__(self, part: Part) -> Pool:
@@ -130,9 +134,9 @@ class Pool:
         """Fraction of records that a model wrote, in [0, 1]."""
         return sum(len(part) for part in self.parts if part.origin.author == "model") / len(self)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(" ".join(part.digest for part in self.parts).encode()).hexdigest()
+        return hashlib.sha256(" ".join([part.digest for part in self.parts]).encode()).hexdigest()
 
     def newest_only(self, reach: int | None) -> Pool:
         """The pool without the model-written parts that no policy of this reach will read again (None: all stay)."""
@@ -169,7 +173,7 @@ class Pool:
             return Counts(np.sum([one.array * weight for one, weight in zip(many, weights, strict=True)], axis=0))
         return type(many[0]).concat(many)
 
-    @property
+    @cached_property
     def is_weighted(self) -> bool:
         return any(part.weight is not None for part in self.parts)
 

@@ -24,6 +24,9 @@ class Draw:
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     prompts: Literal["human", "newest", "none"] = "human"
     """What a language model continues, record by record: the human training set, the newest part, or nothing."""
+    prefix: Annotated[int, Field(ge=0)] = 0
+    """Tokens of the prompt that open the record and are trained on with it; the model reads no more of the prompt and writes the rest of the
+    block (Gambetta et al., arXiv 2410.12341). 0: the model reads the whole prompt and the record is what is new (Shumailov et al.)."""
     records: Annotated[int, Field(ge=0)] = 0
     """Records drawn in a generation; set by the experiment's `rows`."""
 

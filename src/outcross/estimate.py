@@ -17,7 +17,7 @@ class NotApplicable(Exception):
 class Estimate:
     """A value with its 95 % interval, how that was made, and the number of things it rests on.
 
-    `method` names the source of the interval ("bootstrap over documents", "chains", "seeds", "Wilson";
+    `method` names the source of the interval ("skewness-corrected t over documents", "chains", "seeds", "Wilson";
     "exact" where the value is a known property of the model and the interval has no width).
     `n` counts what was resampled or averaged over: documents, chains, seeds, records.
     """
@@ -67,6 +67,8 @@ def exact(value: float, n: int = 1) -> Estimate:
 def mean(values: np.ndarray, method: str) -> Estimate:
     """The mean of independent values with Student's t-interval.
 
+    It misleads where few of the values carry the mean: no interval over chains holds E s² under replace after many generations.
+
     Raises NotApplicable where fewer than two values give no interval.
 
     >>> estimate = mean(np.array([1.0, 2.0, 3.0]), "seeds")
@@ -83,9 +85,12 @@ def mean(values: np.ndarray, method: str) -> Estimate:
     return Estimate(value, value - half, value + half, method, n)
 
 
+ONE_CHAIN = "one chain: no interval"
+
+
 def over_chains(values: np.ndarray) -> Estimate:
     """The mean over independent chains (any leading axes) with its t-interval; one chain has a value, and says that it has no interval."""
-    return replace(exact(values.item()), method="one chain: no interval") if values.size == 1 else mean(np.ravel(values), "chains")
+    return replace(exact(values.item()), method=ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
 
 
 def share(count: int, n: int) -> Estimate:

@@ -96,10 +96,27 @@ class Experiment:
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
+        self._prefix_fits()
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
+        if self.human.records == "moments" and not self.policy.takes_whole:
+            raise ValueError(
+                f"policy {kind(self.policy)} takes or weighs records one by one, and human.records is moments; write human.records: points"
+            )
         self._fits_a_machine()
         return self
+
+    def _prefix_fits(self) -> None:
+        """Refuse a prefix that nothing can be prompted with, or that leaves nothing to write."""
+        prefix = self.draw.prefix
+        if prefix and (self.draw.prompts == "none" or "text" not in self.learner.learns):
+            raise ValueError(f"draw.prefix is a part of a text prompt, there is none here; leave it out, got {prefix}")
+        if prefix >= self.block:
+            raise ValueError(f"draw.prefix must be shorter than a block of {self.block} tokens, got {prefix}")
+        if prefix and getattr(self.policy, "align", False):
+            raise ValueError(
+                "policy.align puts what people wrote after a prompt in its record's place, draw.prefix keeps the prompt; choose one"
+            )
 
     def _fits_a_machine(self) -> None:
         """Refuse numbers that no machine can hold, before the work begins."""

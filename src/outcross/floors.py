@@ -76,29 +76,18 @@ def normal(value: float, standard_error: float, worse: Worse, method: str, typic
 
 
 def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """The null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test.
+    """The null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test of a smaller one.
 
     Where nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. Also right where a threshold is the
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
     p is at most this one.
     """
-    return _fisher(count, rows, reference_count, reference_rows, "smaller")
-
-
-def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """As `fewer`, for more than the reference has."""
-    return _fisher(count, rows, reference_count, reference_rows, "larger")
-
-
-def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
     from scipy.stats import hypergeom
 
     law = hypergeom(rows + reference_rows, count + reference_count, rows)
-    p = float(law.cdf(count) if worse == "smaller" else law.sf(count - 1))
-    far = int(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL))
     expected = rows * (count + reference_count) / (rows + reference_rows)
-    floor = far / expected if expected else 1.0
-    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
+    floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
+    return Null(min(1.0, max(SMALLEST, float(law.cdf(count)))), floor, 1.0, "Fisher's exact test")
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:

@@ -21,6 +21,7 @@ from outcross.policies import Policy
 from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
 from outcross.records import load_records
+from outcross.schedule import Schedule
 from outcross.sources import Gathering
 
 
@@ -57,13 +58,14 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content()),
     )
     base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
-    pool = Pool((_named(human).training,))
+    pool, spent = Pool((_named(human).training,)), 0
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, experiment, g))
+        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, spent))
         model = do(
             train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human
         )
+        spent += experiment.policy.fresh_rows(experiment.records(g - 1)) if g else 0
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, pool, human), model, draw, g)
         kept = drawn
@@ -110,11 +112,22 @@ def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.r
         records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
         weights = None
     try:
-        return task.learner.fit(records, weights, start, task.training, rng)
+        return task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human))
     except np.linalg.LinAlgError as error:
         raise BadInput(
             f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
         ) from None
+
+
+def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
+    """The human records by which a fit keeps the best of its checkpoints, where it is to do so."""
+    if training is None or training.checkpoint == "last":
+        return {}
+    if human.validation is None or len(human.validation) == 0:
+        raise BadInput(
+            "training.checkpoint best needs human validation text and there is none; raise human.held_out, or write last"
+        )
+    return {"validation": human.validation.records}
 
 
 @verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))
@@ -139,9 +152,8 @@ def _named(human: Made[Human]) -> Human:
     return human.value.named(human.digest)
 
 
-def _unspent(human: Made[Human], experiment: Experiment, g: int) -> Made[Human]:
-    """The human data without the fresh records that generations 1 … g - 1 have used."""
-    spent = sum(experiment.policy.fresh_rows(experiment.records(before)) for before in range(g - 1)) if g else 0
+def _unspent(human: Made[Human], spent: int) -> Made[Human]:
+    """The human data without the fresh records that earlier generations have used."""
     return Made(human.digest, human.size, lambda: replace(_named(human), spent=spent))
 
 

@@ -6,6 +6,8 @@ import inspect
 from functools import partial
 from typing import Any
 
+from outcross.attributes import ATTRIBUTES
+from outcross.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment import builtin
 from outcross.laws import LAWS, law
@@ -15,12 +17,20 @@ from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 
-FAMILIES: dict[str, Family] = {"policies": POLICIES, "models": LEARNERS, "metrics": METRICS, "sources": SOURCES}
+SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
+FAMILIES: dict[str, Family] = {
+    "policies": POLICIES,
+    "models": LEARNERS,
+    "metrics": METRICS,
+    "attributes": ATTRIBUTES,
+    "sources": SOURCES,
+}
 
 
 def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
     """The members of one family, or of all."""
-    told = {"experiments": _experiments} | {name: partial(_members, FAMILIES[name]) for name in FAMILIES} | {"laws": _laws}
+    told = {"experiments": _experiments} | {name: partial(_members, FAMILIES[name]) for name in FAMILIES}
+    told |= {"definitions": _definitions, "laws": _laws}
     if family and family not in told:
         raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
     return {name: tell() for name, tell in told.items() if family in ("", name)}
@@ -30,24 +40,30 @@ def _members(family: Family) -> list[dict[str, Any]]:
     told = []
     for name in family:
         cls = member(family, name, "part")
-        papers = [cls.paper] if hasattr(cls, "paper") else sorted({page.paper for page in getattr(cls, "pages", {}).values()})
+        pages = [cls.page] if hasattr(cls, "page") else getattr(cls, "pages", {}).values()
+        papers = [
+            paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
+        ]
         readings = list(getattr(cls, "pages", {}))
-        told.append(
-            {"name": name, "what": first_line(cls), "paper": "; ".join(papers)} | ({"readings": readings} if readings else {})
-        )
+        told.append({"name": name, "what": first_line(cls), "papers": papers} | ({"readings": readings} if readings else {}))
     return told
 
 
 def _experiments() -> list[dict[str, Any]]:
     return [
-        {"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "paper": ""}
+        {"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "papers": []}
         for name, path in builtin().items()
     ]
 
 
+def _definitions() -> list[dict[str, Any]]:
+    """The eight definitions of collapse."""
+    return [{"name": name, "what": first_line(definition(name)), "papers": [SCHAEFFER]} for name in DEFINITIONS]
+
+
 def _laws() -> list[dict[str, Any]]:
     """The closed forms, each with its id in science/collapse.md section 13."""
-    return [{"name": name, "what": first_line(law(name)), "paper": LAWS[name].citation, "id": LAWS[name].id} for name in LAWS]
+    return [{"name": name, "what": first_line(law(name)), "papers": [LAWS[name].citation], "id": LAWS[name].id} for name in LAWS]
 
 
 def first_line(part: object) -> str:

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from outcross.arms import Arm
@@ -165,31 +164,3 @@ def _short(estimate: Estimate | None) -> str:
     if half == 0:
         return f"{estimate.value:,.{digits}f}"
     return f"{estimate.value:,.{digits}f} ±{half:,.{digits}f}"
-
-
-def print_summary(folder: Path) -> None:
-    """The last generation of every arm and seed, metric by metric, with intervals."""
-    import polars
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from outcross.run_folder import read_readings
-
-    frame = read_readings(folder)
-    many = frame["seed"].n_unique() > 1
-    last = frame.group_by("arm", "seed", maintain_order=True).agg(polars.col("generation").max())
-    columns = {(arm, seed): generation for arm, seed, generation in last.iter_rows()}
-    table = Table(
-        "metric", "aspect", *(escape(f"{arm}{f' seed {seed}' if many else ''} g{g}") for (arm, seed), g in columns.items())
-    )
-    cells: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
-    for row in frame.filter(~frame["aspect"].str.starts_with("floor")).iter_rows(named=True):
-        of = (row["arm"], row["seed"])
-        if row["generation"] == columns[of]:
-            value = "–" if row["value"] is None else f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}]"
-            cells.setdefault((row["metric"], row["aspect"]), {})[of] = value
-    for (metric, aspect), by_arm in cells.items():
-        table.add_row(escape(metric), escape(aspect), *(by_arm.get(of, "") for of in columns))
-    console = Console()
-    (console if console.is_terminal else Console(width=60 + 30 * len(columns))).print(table)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, dataclass_transform
 
+import numpy as np
 from pydantic import ConfigDict, PlainValidator, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -26,7 +27,7 @@ Family = Mapping[str, "str | type"]
 def recipe(cls: type) -> Any:
     """Make `cls` a frozen dataclass whose values are checked when it is made; a bad value raises BadInput.
 
-    The check is strict: `true` is no number, nor is a number in quotes.
+    The check is strict: `true` is no number, nor is a number in quotes. NumPy's numbers, words and truths are Python's.
     """
     made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
     checked = made.__init__
@@ -34,12 +35,27 @@ def recipe(cls: type) -> Any:
     @functools.wraps(checked)
     def __init__(self, *args, **kwargs):
         try:
-            checked(self, *args, **kwargs)
+            checked(self, *args, **{name: of_python(value) for name, value in kwargs.items()})
         except ValidationError as error:
             raise BadInput(explain(error, known=[field.name for field in fields(cls)])) from None
 
     made.__init__ = __init__
     return made
+
+
+def of_python(value: Any) -> Any:
+    """A value with NumPy's scalars, also those in lists and mappings, as Python's of the same value; all else as it is.
+
+    >>> of_python({"rows": np.int64(5), "shares": [np.float64(0.5), True]})
+    {'rows': 5, 'shares': [0.5, True]}
+    """
+    if isinstance(value, np.bool_ | np.integer | np.floating | np.str_):
+        return value.item()
+    if type(value) is dict:
+        return {of_python(key): of_python(inner) for key, inner in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(of_python, value))
+    return value
 
 
 def kind(value: object) -> str:

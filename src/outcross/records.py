@@ -1,4 +1,4 @@
-"""Kinds of records: points, counts of states, blocks of text; with leading axes for independent chains where they have them."""
+"""Kinds of records: points, their moments, counts of states, blocks of text; with leading axes for independent chains where they have them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
 from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
 
 
 class Records(Protocol):
@@ -47,14 +48,14 @@ class Vectors:
         return self.array.shape[-1]
 
     @cached_property
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (chains…, d) and scatter about it, sum of (x - mean)(x - mean)ᵀ, (chains…, d, d)."""
+    def moments(self) -> Moments:
+        """Their number, mean and scatter."""
         mean = self.array.mean(axis=-2)
         centred = self.array - mean[..., None, :]
         if self.dimensions == 1:
             flat = centred[..., 0]
-            return mean, np.einsum("...n,...n->...", flat, flat)[..., None, None]
-        return mean, np.swapaxes(centred, -1, -2) @ centred
+            return Moments(len(self), mean, np.einsum("...n,...n->...", flat, flat)[..., None, None])
+        return Moments(len(self), mean, np.swapaxes(centred, -1, -2) @ centred)
 
     def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
         keys = rng.random((*self.array.shape[:-2], len(self)))
@@ -100,15 +101,77 @@ class JoinedVectors(Vectors):
         return self.pieces[0].dimensions
 
     @cached_property
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the pieces, merged (Chan, Golub and LeVeque 1979); each piece works out its own once."""
-        n, (mean, scatter) = len(self.pieces[0]), self.pieces[0].moments
-        for piece in self.pieces[1:]:
-            m, (other, around) = len(piece), piece.moments
-            apart = other - mean
-            scatter = scatter + around + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
-            mean, n = mean + m / (n + m) * apart, n + m
-        return mean, scatter
+    def moments(self) -> Moments:
+        """Those of the pieces, joined; each piece works out its own once."""
+        return Moments.concat([piece.moments for piece in self.pieces])
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """How many points there are, their mean and their scatter about it: all that the fit of a normal distribution reads of them.
+
+    One by one the points are not there: parts are taken whole, and what looks at points says that it needs them.
+    """
+
+    n: int
+    mean: np.ndarray  # (chains…, d)
+    scatter: np.ndarray  # (chains…, d, d), sum of (x - mean)(x - mean)ᵀ
+    kind = "moments"
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def dimensions(self) -> int:
+        return self.mean.shape[-1]
+
+    @property
+    def moments(self) -> Moments:
+        return self
+
+    @property
+    def array(self) -> NoReturn:
+        raise NotApplicable("needs points, of which only the moments are here; write human.records: points")
+
+    def some(self, n: int, rng: np.random.Generator) -> NoReturn:
+        raise BadInput(
+            f"{n} of {self.n} points cannot be taken where only their moments are here; "
+            "write human.records: points, or a policy that takes parts whole"
+        )
+
+    def take(self, rows: np.ndarray | None) -> Moments:
+        return self if rows is None else self.some(rows.shape[-1], np.random.default_rng(0))
+
+    @staticmethod
+    def concat(many: Sequence[Moments]) -> Moments:
+        """The moments of all points, part after part.
+
+        The first part keeps the last result at hand: a pool that grows is joined to its newest part at every generation, not all over again.
+        """
+        first, rest = many[0], tuple(many[1:])
+        known, joined = first.__dict__.get("_joined", ((), first))
+        if rest[: len(known)] != known:
+            known, joined = (), first
+        for part in rest[len(known) :]:
+            joined = joined._beside(part)
+        if rest:
+            object.__setattr__(first, "_joined", (rest, joined))
+        return joined
+
+    def _beside(self, other: Moments) -> Moments:
+        """The moments of the points of both (Chan, Golub and LeVeque 1979)."""
+        n, m = self.n, other.n
+        apart = other.mean - self.mean
+        scatter = self.scatter + other.scatter + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
+        return Moments(n + m, self.mean + m / (n + m) * apart, scatter)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / "moments.npz", n=self.n, mean=self.mean, scatter=self.scatter)
+
+    @classmethod
+    def load(cls, folder: Path) -> Moments:
+        with np.load(folder / "moments.npz", allow_pickle=False) as stored:
+            return cls(int(stored["n"]), stored["mean"], stored["scatter"])
 
 
 @dataclass(frozen=True)
@@ -212,12 +275,12 @@ def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **colu
     return Blocks(polars.DataFrame(frame))
 
 
-RECORDS: dict[str, type] = {"vectors": Vectors, "counts": Counts, "text": Blocks}
+RECORDS: dict[str, type] = {"vectors": Vectors, "moments": Moments, "counts": Counts, "text": Blocks}
 
 
 def load_records(folder: Path) -> Any:
     """The records that a folder holds, whichever kind they are."""
-    for kind, file in (("vectors", "vectors.npz"), ("counts", "counts.npz"), ("text", "text.parquet")):
+    for kind, file in (("vectors", "vectors.npz"), ("moments", "moments.npz"), ("counts", "counts.npz"), ("text", "text.parquet")):
         if (folder / file).exists():
             try:
                 return RECORDS[kind].load(folder)

@@ -21,9 +21,13 @@ from outcross.arms import Arm, arms, flatten, resolved
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import Reading
 from outcross.experiment import Experiment, parse
+from outcross.exponent import Exponent, exponents
 from outcross.ledger import Ledger, Step, alone
+from outcross.metrics import pages
 from outcross.plain_yaml import dump
 from outcross.recipe import kind, plain
+from outcross.settings import flat_settings, settings
+from outcross.slopes import Slope, settings_of, slopes
 from outcross.whole import write_whole
 
 SAMPLES = 6
@@ -295,9 +299,18 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         return {"dimensions": human.dimensions, "divisor": learner["divisor"]}
     if pair == ("normal", "kde"):
         return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
-    if pair == ("regression", "regression") and learner["ridge"] == 0 and learner["noise"] == human.noise:
-        return {"dimensions": human.dimensions, "noise": human.noise, "design": learner["design"]}
+    if pair == ("regression", "regression") and _is_least_squares(learner, human.dimensions):
+        is_fitted = learner["noise"] == "fitted"
+        told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
+        return told if is_fitted or learner["noise"] == human.noise else None
+    if learner["kind"] == "hutter" and learner["writes"] != "frequencies":
+        return None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None
+
+
+def _is_least_squares(regression: dict[str, Any], dimensions: int) -> bool:
+    """Whether a regression is fitted to the end, on all predictors."""
+    return regression["ridge"] == 0 and regression["steps"] is None and regression["predictors"] in (None, dimensions)
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
@@ -442,7 +455,31 @@ def read_readings(folder: Path) -> Any:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """A run as plain data: its experiment and the readings of its last generations."""
+    """A run as plain data: its experiment, its readings, and how the speed of collapse goes with what its arms differ in."""
     frame = read_readings(folder)
     told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
-    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts()}
+    found = [one.plain() for one in read_exponents(folder)]
+    over = [one.plain() for one in read_slopes(folder)]
+    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "exponents": found, "slopes": over}
+
+
+def read_slopes(folder: Path) -> tuple[Slope, ...]:
+    """The slopes of collapse against the settings in which a run's arms differ."""
+    told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
+    return slopes(read_readings(folder), settings_of(arms(told)))
+
+
+def read_exponents(folder: Path) -> list[Exponent]:
+    """The exponents of the speed of collapse in the numbers that a run's arms differ in; none where no number is swept over."""
+    stored = folder / "experiment.yaml"
+    made = arms(parse(read_text(stored), str(stored))) if stored.exists() else ()
+    differing = settings(flat_settings(made))
+    if not any(one.is_number for one in differing):
+        return []
+    laws: dict[tuple[str, str], dict[int, float]] = {}
+    if (folder / "laws.parquet").exists():
+        table = read_table(folder / "laws.parquet", ["arm", "metric", "generation", "value"]).drop_nulls("value")
+        for row in table.iter_rows(named=True):
+            laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
+    logarithmic = frozenset(name for name, page in pages().items() if page.log)
+    return exponents(read_readings(folder), differing, laws, logarithmic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,6 +53,9 @@ class Schedule:
     batch: Annotated[int, Field(ge=1)] = 32
     """Records a step."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    checkpoint: Literal["last", "best"] = "last"
+    """The network after the last step, or that of ten checks on the way which is best at human validation text. `best` leaks: at every generation
+    people choose the model, though the policy gives it no human text (Shumailov et al. chose so)."""
     start: Annotated[Start, one_of(STARTS, "start")] = Pretrained()
 
     @model_validator(mode="after")

@@ -7,18 +7,16 @@ from typing import Any
 
 from outcross.audit import Audit
 from outcross.rankings import Onset, ranking
-from outcross.sentences import HEADINGS, SHOWN, rows, written
+from outcross.sentences import SHOWN, phrase_of, value_of, written
+from outcross.terminal import width
 
 MARKS = {"lost": "✗", "invented": "!", "kept": "✓", "cannot_tell": "?", "not_applicable": "·"}
-WIDTH = 132
-"""Columns where standard output is no terminal."""
 
 
 def console() -> Any:
     from rich.console import Console
 
-    told = Console(highlight=False)
-    return told if told.is_terminal else Console(width=WIDTH, highlight=False)
+    return Console(width=width(), highlight=False)
 
 
 def print_audit(audit: Audit) -> None:
@@ -27,11 +25,16 @@ def print_audit(audit: Audit) -> None:
     out.print(_plain(audit.summary))
     told = audit.of("lost", "invented")
     if told:
-        _table(out, HEADINGS, rows(told[:SHOWN]))
+        cells = (
+            (MARKS[one.verdict], one.code, phrase_of(one), value_of(one), written(one.real_vs_real), written(one.margin))
+            for one in told[:SHOWN]
+        )
+        _table(out, ("", "", "check", "value [95 %]", "real", "margin"), cells)
         if len(told) > SHOWN:
             out.print(f"… and {len(told) - SHOWN} more; --json and --out have all of them.")
     out.print()
     _table(out, ("aspect", "", *MARKS), _standings(audit))
+    out.print("real: what real data of this size show; margin: the smallest loss worth naming")
     sides = ", ".join(f"{rows_:,} {side}" for side, rows_ in audit.rows.items())
     out.print(_plain(f"{sides} records; false-discovery rate {audit.rate:g}; columns: {_kinds(audit)}"))
     for note in audit.notes:

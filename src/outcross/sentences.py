@@ -42,9 +42,22 @@ def _untold(audit: Audit) -> str:
 
 def phrase(check: Check) -> str:
     """One check in words, as in `variance, age: 0.84 [0.81, 0.87], where real data show 1`."""
-    where = " ".join(filter(None, (check.column, check.at)))
-    subject = ", ".join(filter(None, (title(check), where, check.group)))
-    return f"{subject}: {written(check.value)} [{written(check.low)}, {written(check.high)}], where real data show {written(check.real_vs_real)}"
+    return f"{phrase_of(check)}: {value_of(check)}, where real data show {written(check.real_vs_real)}"
+
+
+def phrase_of(check: Check) -> str:
+    """What a check is about, as in `mass beyond human quantiles, income upper 1 %`."""
+    return ", ".join(filter(None, (title(check), where(check))))
+
+
+def where(check: Check) -> str:
+    """The column, the place in it and the group."""
+    return ", ".join(filter(None, (" ".join(filter(None, (check.column, check.at))), check.group)))
+
+
+def value_of(check: Check) -> str:
+    """The value with its interval."""
+    return f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
 
 
 def title(check: Check) -> str:

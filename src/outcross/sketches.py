@@ -5,6 +5,7 @@ A sketch of the rows of two tables is the sketch of one merged with that of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -67,7 +68,7 @@ class CentralMoments:
     def kurtosis(self) -> np.ndarray:
         """The mean fourth power over the squared mean second one (3 for a normal distribution); NaN for a constant. (columns,)"""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.m2 > 0, self.count * self.m4 / self.m2**2, np.nan)
+            return np.where(self.m2 > 0, self.count * (self.m4 / self.m2) / self.m2, np.nan)
 
 
 class Moments:
@@ -91,13 +92,13 @@ class Moments:
         return CentralMoments(*self._seen.copy())
 
     def _add(self, other: np.ndarray) -> None:
-        """Pébay's equations (2.1) and (3.1) for two sets, for powers 2, 3 and 4."""
+        """Pébay's update of two sets into one, for powers 2, 3 and 4. other: (5, columns)"""
         n, mean, m2, m3, m4 = self._seen
         k, other_mean, o2, o3, o4 = other
         both = np.maximum(n + k, 1)
         d = np.where(n == 0, 0, other_mean - mean)
-        s = d / both  # the step, scaled: powers of the distance itself would overflow first
-        a, b = n / both, k / both
+        s = d / both
+        a, b = n / both, k / both  # shares of the rows
         self._seen = np.array(
             [
                 n + k,
@@ -292,7 +293,7 @@ class Distinct:
         if self._largest is None:
             return DistinctRows(float(sum(hashes.size for hashes in self._kept)), 0.0, True, self._rows)
         value = (self._cap - 1) / ((self._largest + 1) / 2**64)
-        return DistinctRows(value, value / np.sqrt(self._cap - 2), False, self._rows)
+        return DistinctRows(value, value / math.sqrt(self._cap - 2), False, self._rows)
 
     def _add(self, hashes: np.ndarray) -> None:
         hashes = hashes if self._largest is None else hashes[hashes <= self._largest]

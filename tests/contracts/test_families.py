@@ -126,6 +126,18 @@ def test_a_policy_is_pure_keeps_origins_and_takes_records_that_are_there(name, m
 
 
 @pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_takes_parts_whole_where_it_says_so(name):
+    policy = made("policies", name)
+    pool, human = pool_of(lambda *asked: vectors(*asked).moments, (7,))
+    try:
+        taken = policy(pool, human, np.random.default_rng(3))
+        is_whole = not taken.is_weighted and len(taken.records()) == len(taken)
+    except BadInput:
+        is_whole = False
+    assert is_whole == policy.takes_whole
+
+
+@pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_reads_no_further_back_than_it_says(name):
     policy = made("policies", name)
     pool, human = pool_of(vectors, ())

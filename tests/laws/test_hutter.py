@@ -7,16 +7,18 @@ from outcross.data import HUMAN, Human, Pool, Training, part_of
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
+from outcross.laws import expected
 from outcross.laws.hutter import cut_tail, memory_error, memory_error_replace
 from outcross.loop import run
 from outcross.metrics import Evidence
 from outcross.metrics.memory import Memory
 from outcross.models.hutter import Hutter
 from outcross.records import Counts
+from outcross.run_folder import law_arguments
 from outcross.sources.categorical import Categorical
 
 BOUND = 4.5
-"""Standard errors: a false alarm in 150,000 comparisons; the file makes about forty."""
+"""Standard errors: a false alarm in 150,000 comparisons; the file makes about ninety."""
 
 
 def zipf(states, exponent=1.5):
@@ -105,6 +107,18 @@ def test_a_learner_of_a_cut_tail_obeys_H1(records):
 
 def test_generations_that_write_what_they_read_obey_the_exact_chain():
     agree(errors(), memory_error_replace(40, 6, zipf(30)))
+
+
+@pytest.mark.parametrize("learner", ["hutter", "categorical"])
+@pytest.mark.parametrize("policy", ["replace", "accumulate", "augment", "human_only"])
+def test_a_run_draws_the_missing_mass(learner, policy):
+    told = {
+        "name": "law", "human": {"distribution": "categorical", "states": 30, "law": "zipf", "rows": 40}, "learner": learner,
+        "policy": policy, "draw": {"prompts": "none"}, "generations": 6, "chains": 4000, "metrics": ["memory"],
+    }  # fmt: skip
+    curve = expected(metric="test_error", **law_arguments(experiment(told)))
+    assert curve is not None
+    agree([generation.measured[0].estimate for generation in run(experiment(told))], curve)
 
 
 def test_clean_records_beside_a_cut_tail_bring_it_back():

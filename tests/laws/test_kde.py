@@ -7,13 +7,22 @@ from scipy import stats
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.experiment import experiment
-from outcross.laws.kde import kde_accumulate, kde_accumulate_growth, kde_replace, kde_replace_limit
+from outcross.laws import expected, gaussian
+from outcross.laws.kde import (
+    kde_accumulate,
+    kde_accumulate_growth,
+    kde_accumulate_subsample,
+    kde_mixed,
+    kde_replace,
+    kde_replace_limit,
+)
 from outcross.loop import run
 from outcross.models.kde import Kde, KernelModel
 from outcross.records import Vectors
+from outcross.run_folder import law_arguments
 
 BOUND = 4.5
-"""Standard errors: a false alarm in 150,000 comparisons; the file makes about 150."""
+"""Standard errors: a false alarm in 150,000 comparisons; the file makes about 600."""
 FALSE_ALARM = 1e-4
 
 
@@ -108,6 +117,40 @@ def test_replace_of_a_kernel_density_K1(n, bandwidth, d):
 def test_accumulate_of_a_kernel_density_K2(n, bandwidth, d):
     found = readings("accumulate", n, bandwidth, d, generations=8)
     assert_agrees(found, kde_accumulate(n, 8, bandwidth=bandwidth, dimensions=d), d)
+
+
+POLICIES = {
+    "accumulate_subsample": "accumulate_subsample",
+    "augment": "augment",
+    "redrawn": {"kind": "human_share", "share": 0.3},
+    "fixed": {"kind": "human_share", "share": 0.3, "rows": "fixed"},
+    "fresh": {"kind": "fresh", "human": 6},
+    "weighted": {"kind": "weighted", "weight": 0.7},
+}
+
+
+@pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_moves_a_kernel_density_as_its_recursion_says(policy, n, bandwidth, d):
+    told = {
+        "name": "law",
+        "human": {"distribution": "normal", "rows": n, "dimensions": d},
+        "policy": POLICIES[policy],
+        "generations": 8,
+    }
+    arguments = law_arguments(experiment(told | {"learner": {"kind": "kde", "bandwidth": bandwidth}, "draw": {"prompts": "none"}}))
+    found = readings(POLICIES[policy], n, bandwidth, d, generations=8)
+    for metric in ("spread_ratio", "mean_error"):
+        curve = expected(metric=metric, **arguments)
+        assert curve is not None
+        for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
+            assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"{metric} g{g}: {estimate} against {value}"
+
+
+def test_without_a_kernel_the_recursions_are_the_gaussians():
+    told = {"first": 20, "human_rows": "redrawn"}
+    assert np.allclose(kde_mixed(6, 14, 9, bandwidth=0.0, **told), gaussian.mixed(6, 14, 9, **told))
+    assert np.allclose(kde_accumulate_subsample(20, 9, bandwidth=0.0), gaussian.accumulate_subsample(20, 9))
 
 
 def test_replace_ends_at_n_h_squared_whatever_the_human_variance():

@@ -38,10 +38,12 @@ def compare(found, metrics, **law):
     assert compared, "no law was compared"
 
 
-def gaussian(policy, n=20, d=1, divisor="n", temperature=1.0, generations=12, rows="constant", chains=10_000, **learner):
+def gaussian(
+    policy, n=20, d=1, divisor="n", temperature=1.0, generations=12, rows="constant", chains=10_000, records="points", **learner
+):
     return {
         "name": "law",
-        "human": {"distribution": "normal", "dimensions": d, "rows": n},
+        "human": {"distribution": "normal", "dimensions": d, "rows": n, "records": records},
         "learner": {"kind": "gaussian", "divisor": divisor} | learner,
         "policy": policy,
         "draw": {"temperature": temperature, "prompts": "none"},
@@ -52,23 +54,27 @@ def gaussian(policy, n=20, d=1, divisor="n", temperature=1.0, generations=12, ro
 
 
 SPREAD = ("log_variance", "spread_ratio", "mean_error", "w2")
+BOTH = pytest.mark.parametrize("records", ["points", "moments"])
 
 
+@BOTH
 @pytest.mark.parametrize("divisor", ["n", "n-1"])
 @pytest.mark.parametrize("d", [1, 3])
-def test_replace_of_a_gaussian_G1_to_G6(divisor, d):
-    found = readings(gaussian("replace", d=d, divisor=divisor))
+def test_replace_of_a_gaussian_G1_to_G6(divisor, d, records):
+    found = readings(gaussian("replace", d=d, divisor=divisor, records=records))
     compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, dimensions=d, divisor=divisor)
 
 
-def test_biased_sampling_of_a_gaussian_G7():
-    found = readings(gaussian("replace", temperature=0.8, divisor="n-1"))
+@BOTH
+def test_biased_sampling_of_a_gaussian_G7(records):
+    found = readings(gaussian("replace", temperature=0.8, divisor="n-1", records=records))
     compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, divisor="n-1", temperature=0.8)
 
 
+@BOTH
 @pytest.mark.parametrize("divisor", ["n", "n-1"])
-def test_accumulate_of_a_gaussian_G9_G10(divisor):
-    found = readings(gaussian("accumulate", n=10, divisor=divisor))
+def test_accumulate_of_a_gaussian_G9_G10(divisor, records):
+    found = readings(gaussian("accumulate", n=10, divisor=divisor, records=records))
     compare(found, SPREAD, policy_kind="accumulate", learner_kind="gaussian", n=10, divisor=divisor)
 
 
@@ -77,9 +83,10 @@ def test_accumulate_subsample_of_a_gaussian_G11():
     compare(found, SPREAD, policy_kind="accumulate_subsample", learner_kind="gaussian", n=10, divisor="n")
 
 
+@BOTH
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
-def test_the_fresh_loop_of_a_gaussian_comes_to_its_fixed_point_G12(temperature):
-    told = gaussian({"kind": "fresh", "human": 30}, n=30, temperature=temperature, generations=40, rows=90)
+def test_the_fresh_loop_of_a_gaussian_comes_to_its_fixed_point_G12(temperature, records):
+    told = gaussian({"kind": "fresh", "human": 30}, n=30, temperature=temperature, generations=40, rows=90, records=records)
     found = readings(told)
     spread, error = {1.0: (0.981221, 0.018779), 0.8: (0.617612, 0.011820)}[temperature]
     for metric, limit in (("spread_ratio", spread), ("mean_error", error)):
@@ -108,19 +115,22 @@ def test_the_golden_weight_does_harm_with_fixed_human_rows_and_is_refused_there(
     assert abs(last.value - 1.171 / 20) <= BOUND * last.standard_error + 5e-4 / 20  # 1.171 has four digits
 
 
-@pytest.mark.parametrize(
-    "policy",
-    ["human_only", "augment", {"kind": "human_share", "share": 0.3}, {"kind": "human_share", "share": 0.3, "rows": "fixed"}],
-)
-def test_other_policies_of_a_gaussian_where_a_law_is_known(policy):
-    told = {"kind": policy} if isinstance(policy, str) else dict(policy)
-    law = {"policy_kind": told.pop("kind")} | ({"human_share": told.pop("share")} if "share" in told else {}) | told
-    found = readings(gaussian(policy))
-    compare(found, SPREAD, learner_kind="gaussian", n=20, divisor="n", **law)
+@pytest.mark.parametrize("rows", ["redrawn", "fixed"])
+def test_a_human_share_of_a_gaussian_where_a_law_is_known(rows):
+    found = readings(gaussian({"kind": "human_share", "share": 0.3, "rows": rows}))
+    compare(found, SPREAD, policy_kind="human_share", human_share=0.3, rows=rows, learner_kind="gaussian", n=20, divisor="n")
 
 
-def test_growing_sizes_slow_the_collapse_of_a_gaussian():
-    found = readings(gaussian("replace", rows={"grow": 1.5}, generations=8))
+@BOTH
+@pytest.mark.parametrize("policy", ["human_only", "augment"])
+def test_whole_human_parts_hold_a_gaussian_as_the_laws_say(policy, records):
+    found = readings(gaussian(policy, records=records))
+    compare(found, SPREAD, policy_kind=policy, learner_kind="gaussian", n=20, divisor="n")
+
+
+@BOTH
+def test_growing_sizes_slow_the_collapse_of_a_gaussian(records):
+    found = readings(gaussian("replace", rows={"grow": 1.5}, generations=8, records=records))
     sizes = [20, *(max(1, round(20 * 1.5 ** (g + 1))) for g in range(7))]
     compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=sizes, divisor="n")
 

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
-from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import PERMUTATIONS, Null, fewer, from_draws, more, normal, ratio_of_shares
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.floors import LEVEL, PERMUTATIONS, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares
 from outcross.recipe import recipe
 from outcross.sketches import Beyond, Tally
 
@@ -191,16 +191,19 @@ def _mass(compared: Compared, column: str, values: list[np.ndarray], depth: floa
 
 
 def _beyond_range(compared: Compared, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
-    from outcross.estimate import share
+    """What lies outside the range of m human values has mass Beta(2, m - 1) whatever their law (ties make it less), so its count is beta-binomial."""
+    from scipy.stats import betabinom
 
-    if min(map(len, values)) == 0:
-        raise NotApplicable("no values")
-    (below, n), (below_human, m) = _counted(compared, column, float(values[1][0]), "lower")
-    (above, _), (above_human, _) = _counted(compared, column, float(values[1][-1]), "upper")
-    estimate = share(below + above, n)
-    # The extremes themselves stand for the human side: two values as far out as any.
-    null = more(below + above, n, 2 + below_human + above_human, m)
-    return estimate, Null(null.p, null.floor * 2 / m, 2 / m, null.method)
+    human = values[1]
+    if min(human.size, values[0].size) < 2:
+        raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
+    (below, n), (_, m) = _counted(compared, column, float(human[0]), "lower")
+    (above, _), _ = _counted(compared, column, float(human[-1]), "upper")
+    law = betabinom(n, 2, m - 1)
+    p = max(SMALLEST, float(law.sf(below + above - 1)))
+    return share(below + above, n), Null(
+        min(1.0, p), float(law.ppf(1 - LEVEL)) / n, float(law.median()) / n, "exact law of the human range"
+    )
 
 
 def _tail_index(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
@@ -255,8 +258,6 @@ def _relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _unseen(counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
-    from outcross.estimate import share
-
     n = int(counts[0].sum())
     estimate = share(int(counts[0][counts[1] == 0].sum()), n)
     return estimate, from_draws(estimate.value, (draws[0] * (draws[1] == 0)).sum(axis=1) / n, "larger", "permutation")

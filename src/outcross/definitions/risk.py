@@ -49,9 +49,9 @@ def risk_of(readings: Readings) -> Risk:
         lambda: Risk("excess_loss", readings.course("excess_loss"), NATS),  # paired by document: the narrowest interval of a change
         lambda: Risk("held_out_loss", readings.course("held_out_loss"), NATS),
         lambda: Risk("log held_out_perplexity", readings.course("held_out_perplexity").logged(), NATS),
+        lambda: Risk("coefficient_error", readings.course("coefficient_error"), VARIANCES),
         lambda: Risk("w2", readings.course("w2"), VARIANCES),
         lambda: Risk("mean_error", readings.course("mean_error"), VARIANCES),
-        lambda: Risk("coefficient_error", readings.course("coefficient_error"), VARIANCES),
         lambda: Risk("excess_risk", readings.course("excess_risk"), SQUARED_PROBABILITY),
     )
     names = "excess_loss, held_out_loss, held_out_perplexity, w2, mean_error or excess_risk"

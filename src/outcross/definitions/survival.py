@@ -43,9 +43,11 @@ def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
 
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
-    """Modes of the human data disappear: groups or states that nothing is written of any more."""
-    makers = [lambda name=name: _kept(readings, name, "", readings.course(name).counted()) for name in ("groups", "support")]
-    kept: Kept = first_that_applies(makers, "no reading of groups or support")
+    """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
+    makers = [
+        lambda name=name: _kept(readings, name, "", readings.course(name).counted()) for name in ("groups", "modes", "support")
+    ]
+    kept: Kept = first_that_applies(makers, "no reading of groups, modes or support")
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
     is_whole = all(part.low > 1 - limits.margin for part in parts)

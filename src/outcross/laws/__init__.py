@@ -76,6 +76,10 @@ LAWS: dict[str, ClosedForm] = {
     "kde_replace": ClosedForm("outcross.laws.kde:kde_replace", "K1", f"derived here; setting {_KAZDAN}"),
     "kde_replace_limit": ClosedForm("outcross.laws.kde:kde_replace_limit", "K1", f"derived here; setting {_KAZDAN}"),
     "kde_accumulate": ClosedForm("outcross.laws.kde:kde_accumulate", "K2", f"derived here; setting {_KAZDAN}"),
+    "kde_accumulate_subsample": ClosedForm(
+        "outcross.laws.kde:kde_accumulate_subsample", "K2 G11", f"derived here; setting {_KAZDAN}"
+    ),
+    "kde_mixed": ClosedForm("outcross.laws.kde:kde_mixed", "K1 G12", f"derived here; settings {_MAD}; {_SEDDIK}; {_SHUMAILOV}"),
     "kde_accumulate_growth": ClosedForm("outcross.laws.kde:kde_accumulate_growth", "K2", f"derived here; setting {_KAZDAN}"),
     "l2_squared": ClosedForm("outcross.laws.mixture:l2_squared", "M1", _SHUMAILOV),
     "coefficient_error_replace": ClosedForm("outcross.laws.regression:coefficient_error_replace", "R1 R2", _GERSTGRASSER),

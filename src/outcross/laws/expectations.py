@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, gaussian, kde, regression
+from outcross.laws import categorical, gaussian, hutter, kde, regression
 from outcross.laws.gaussian import Divisor, HumanRows, Moments, Sizes
 
 
@@ -30,6 +32,7 @@ def expected(
     probabilities: ArrayLike | None = None,
     bandwidth: kde.Bandwidth = "scott",
     noise: float = 1.0,
+    noise_is_fitted: bool = False,
     design: Literal["same", "fresh"] = "same",
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
@@ -49,11 +52,14 @@ def expected(
     replace, human_only or for generation 0 alone, `support` (or `surviving_states`), `entropy` (nats) and `absorbed`
     (share of chains with one state left); these come from the exact chain, for n up to categorical.MOST_ROWS.
 
-    Learner `kde` on normal data of `dimensions`, with `bandwidth`, at temperature 1: `spread_ratio` and `mean_error`, under
-    replace, accumulate and human_only.
+    Learners `categorical` and `hutter` (that writes what it read as often): `test_error`, the missing mass, under replace, accumulate,
+    augment and human_only.
 
-    Learner `regression` on x of `dimensions` with labels of deviation `noise`, known to it and no ridge: `coefficient_error`,
-    under replace, human_only and, on the same `design` and at temperature 1, accumulate.
+    Learner `kde` on normal data of `dimensions`, with `bandwidth`, at temperature 1: `spread_ratio` and `mean_error`.
+
+    Learner `regression` on x of `dimensions` with labels of deviation `noise`, no ridge: `coefficient_error`, under replace,
+    human_only and, with the noise known to it, on the same `design` and at temperature 1, accumulate. A noise that is known is
+    scaled by the temperature anew at every generation, one that is fitted (`noise_is_fitted`) again and again.
 
     All values are exact expectations over chains, none are limits.
 
@@ -75,6 +81,7 @@ def expected(
             probabilities=probabilities,
             bandwidth=bandwidth,
             noise=noise,
+            noise_is_fitted=noise_is_fitted,
             design=design,
         )
         return None if first is None else np.repeat(first, generations)
@@ -82,19 +89,25 @@ def expected(
     if learner_kind == "gaussian":
         if policy_kind == "replace" and metric in ("log_variance", "w2"):
             return _replaced(metric, n, generations, dimensions, divisor, temperature)
-        moments = _moments(policy_kind, n, generations, kept, divisor, temperature)
+        moments = _moments(policy_kind, n, generations, kept, _of_gaussian(divisor, temperature))
         if moments is None:
             return None
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
-    if learner_kind == "kde" and temperature == 1.0 and policy_kind in ("replace", "accumulate"):
-        law = {"replace": kde.kde_replace, "accumulate": kde.kde_accumulate}[policy_kind]
-        moments = law(n, generations, bandwidth=bandwidth, dimensions=dimensions)
+    if learner_kind == "kde" and temperature == 1.0:
+        moments = _moments(policy_kind, n, generations, kept, _of_kde(bandwidth, dimensions))
+        if moments is None:
+            return None
         return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
     if learner_kind == "regression" and metric == "coefficient_error":
-        return _labelled(policy_kind, n, generations, dimensions, noise, design, temperature)
+        with np.errstate(over="ignore"):
+            noises = noise * temperature ** (np.minimum(np.arange(generations), np.inf if noise_is_fitted else 1.0) / 2)
+        is_as_written = temperature == 1.0 and not noise_is_fitted
+        return _labelled(policy_kind, n, dimensions, noises, design, is_as_written)
+    if learner_kind in ("categorical", "hutter") and metric == "test_error" and temperature == 1.0 and probabilities is not None:
+        return _forgotten(policy_kind, n, generations, probabilities)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
         if metric in ("concentration", "excess_risk"):
-            moments = _moments(policy_kind, n, generations, kept, "n", 1.0)
+            moments = _moments(policy_kind, n, generations, kept, _of_gaussian("n", 1.0))
             if moments is None:
                 return None
             concentration = categorical.concentration_of(moments.variance, probabilities)
@@ -124,37 +137,62 @@ def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Diviso
     return None
 
 
-def _labelled(policy_kind: str, n, generations: int, dimensions: int, noise: float, design: str, temperature: float):
-    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows."""
+def _labelled(policy_kind: str, n, dimensions: int, noises: np.ndarray, design: str, is_as_written: bool):
+    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows.
+
+    `noises` are the deviations of the labels of each fit; `is_as_written`: they are known, and all alike.
+    """
     if np.min(n) <= dimensions + 1 or (design == "same" and np.ndim(n) > 0):
         return None
     if policy_kind == "replace":
-        noises = noise * np.sqrt([1.0, *[temperature] * (generations - 1)])
-        return regression.coefficient_error_replace(n, generations, dimensions=dimensions, noise=noises)
-    if policy_kind == "accumulate" and design == "same" and temperature == 1.0:
-        return regression.coefficient_error_accumulate(n, generations, dimensions=dimensions, noise=noise)
+        return regression.coefficient_error_replace(n, len(noises), dimensions=dimensions, noise=noises)
+    if policy_kind == "accumulate" and design == "same" and is_as_written:
+        return regression.coefficient_error_accumulate(n, len(noises), dimensions=dimensions, noise=noises[0])
     return None
 
 
-def _moments(policy_kind: str, n, generations: int, kept: Kept, divisor: Divisor, temperature: float) -> Moments | None:
-    """Variance and mean error of a policy; policies move these two without knowing the rest of the distribution."""
+class MomentLaws(NamedTuple):
+    """How the moments of one learner move: functions of (sizes, fits), `mixed` of (human, synthetic, fits) and more."""
+
+    replace: Callable[..., Moments]
+    accumulate: Callable[..., Moments]
+    accumulate_subsample: Callable[..., Moments]
+    mixed: Callable[..., Moments]
+
+
+def _of_gaussian(divisor: Divisor, temperature: float) -> MomentLaws:
     options = {"divisor": divisor, "temperature": temperature}
+
+    def replace(n, fits) -> Moments:
+        return Moments(gaussian.variance_replace(n, fits, **options), gaussian.mean_error_replace(n, fits, **options))
+
+    others = (gaussian.accumulate, gaussian.accumulate_subsample, gaussian.mixed)
+    return MomentLaws(replace, *(partial(law, **options) for law in others))
+
+
+def _of_kde(bandwidth: kde.Bandwidth, dimensions: int) -> MomentLaws:
+    laws = (kde.kde_replace, kde.kde_accumulate, kde.kde_accumulate_subsample, kde.kde_mixed)
+    return MomentLaws(*(partial(law, bandwidth=bandwidth, dimensions=dimensions) for law in laws))
+
+
+def _moments(policy_kind: str, n, generations: int, kept: Kept, laws: MomentLaws) -> Moments | None:
+    """Variance and mean error of a policy; policies move these two without knowing the rest of the distribution."""
     if policy_kind == "replace":
-        return Moments(gaussian.variance_replace(n, generations, **options), gaussian.mean_error_replace(n, generations, **options))
+        return laws.replace(n, generations)
     if policy_kind == "accumulate":
-        return gaussian.accumulate(n, generations, **options)
+        return laws.accumulate(n, generations)
     if np.ndim(n) > 0:
         return None
     if policy_kind == "accumulate_subsample":
-        return gaussian.accumulate_subsample(n, generations, **options)
+        return laws.accumulate_subsample(n, generations)
     if policy_kind == "augment":
-        return gaussian.mixed(n, n, generations, first=n, human_rows="fixed", **options)
+        return laws.mixed(n, n, generations, first=n, human_rows="fixed")
     if policy_kind == "fresh":
-        return gaussian.mixed(_needed(kept.human, policy_kind, "human"), n, generations, first=n, **options)
+        return laws.mixed(_needed(kept.human, policy_kind, "human"), n, generations, first=n)
     if policy_kind == "weighted":
-        return _weighted(n, generations, kept, options)
+        return _weighted(n, generations, kept, laws)
     if policy_kind == "human_share":
-        return _shared(n, generations, kept, options)
+        return _shared(n, generations, kept, laws)
     return None
 
 
@@ -164,26 +202,35 @@ def _needed(value, policy_kind: str, name: str):
     return value
 
 
-def _weighted(n: int, generations: int, kept: Kept, options: dict) -> Moments:
+def _weighted(n: int, generations: int, kept: Kept, laws: MomentLaws) -> Moments:
     is_fresh = kept.rows == "fresh"
     human = _needed(kept.human, "weighted with fresh rows", "human") if is_fresh else n
     told = _needed(kept.weight, "weighted", "weight")
     weight = gaussian.best_weight(human / n) if told == "golden" else told
     human_rows = "fresh" if is_fresh else "fixed"
-    return gaussian.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight, **options)
+    return laws.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight)
 
 
-def _shared(n: int, generations: int, kept: Kept, options: dict) -> Moments | None:
+def _shared(n: int, generations: int, kept: Kept, laws: MomentLaws) -> Moments | None:
     share = _needed(kept.share, "human_share", "human_share")
     if not 0 <= share <= 1:
         raise BadInput(f"human_share must be in [0, 1], got {share}; write 0.3 for thirty percent")
     human = round(share * n)
     if human == n:  # every fit sees the n human rows
-        first = gaussian.accumulate(n, 1, divisor=options["divisor"])
+        first = laws.accumulate(n, 1)
         return Moments(np.repeat(first.variance, generations), np.repeat(first.mean_error, generations))
     if human == 0:
-        return _moments("replace", n, generations, kept, **options)
-    return gaussian.mixed(human, n - human, generations, first=n, human_rows=kept.rows or "redrawn", **options)
+        return laws.replace(n, generations)
+    return laws.mixed(human, n - human, generations, first=n, human_rows=kept.rows or "redrawn")
+
+
+def _forgotten(policy_kind: str, n, generations: int, probabilities: ArrayLike) -> np.ndarray | None:
+    """The test error of memory; where the original human records stay, nothing is forgotten and nothing new is ever said."""
+    if policy_kind in ("accumulate", "augment"):
+        return np.repeat(hutter.memory_error(int(np.ravel(n)[0]), probabilities), generations)
+    if policy_kind == "replace" and np.ndim(n) == 0 and n <= categorical.MOST_ROWS:
+        return hutter.memory_error_replace(int(n), generations, probabilities)
+    return None
 
 
 def _counted(metric: str, n: int, generations: int, probabilities: ArrayLike) -> np.ndarray | None:

@@ -13,6 +13,7 @@ the rate at which the log variance falls. `temperature` is the sampling bias lam
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from outcross.errors import BadInput
 Divisor = Literal["n", "n-1"]
 Sizes = int | ArrayLike
 HumanRows = Literal["fresh", "fixed", "redrawn"]
+Widened = Callable[[float, float], float]
+"""What a fit makes of the expected variance (divisor n) of what it sees, given the rows that it sees (effective, where they are weighted)."""
 
 
 class Moments(NamedTuple):
@@ -254,11 +257,16 @@ def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperatu
     >>> np.round(accumulate_subsample(10, 2).variance, 6).tolist()
     [0.9, 0.831316]
     """
+    return subsampled(n, fits, lambda variance, rows: variance * _correction(rows, divisor), temperature)
+
+
+def subsampled(n: int, fits: int, widened: Widened, temperature: float = 1.0) -> Moments:
+    """`accumulate_subsample` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
     variance, error = np.empty(fits), np.empty(fits)
     pooled, wander = 1 - 1 / n, 1 / n
     for fit in range(fits):
         total = (fit + 1) * n
-        fitted = pooled * total / (total - 1) * (1 - 1 / n) * _correction(n, divisor)
+        fitted = widened(pooled * total / (total - 1) * (1 - 1 / n), n)
         offset = pooled * (total - n) / (total - 1) / n if fit > 0 else 0.0
         variance[fit], error[fit] = fitted, wander + offset
         sampled = temperature * fitted
@@ -300,6 +308,24 @@ def mixed(
     >>> np.round(mixed(30, 90, 200, first=120).variance[-1], 6).item()
     0.981221
     """
+    return beside_human(
+        human, synthetic, fits, lambda variance, rows: variance * _correction(rows, divisor),
+        first=first, human_rows=human_rows, weight=weight, temperature=temperature,
+    )  # fmt: skip
+
+
+def beside_human(
+    human: int,
+    synthetic: int,
+    fits: int,
+    widened: Widened,
+    *,
+    first: int,
+    human_rows: HumanRows,
+    weight: float | None = None,
+    temperature: float = 1.0,
+) -> Moments:
+    """`mixed` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
     if min(human, synthetic) < 1:
         raise BadInput(f"human and synthetic must each be 1 row or more, got {human} and {synthetic}; use replace for 0")
     if human > first and human_rows != "fresh":
@@ -307,18 +333,17 @@ def mixed(
     pull = {"fresh": 0.0, "fixed": 1 / human, "redrawn": 1 / first}[human_rows]
     wobble = 1 / human - pull
     share = human / (human + synthetic) if weight is None else weight
-    scale = 1 / (1 - share**2 / human - (1 - share) ** 2 / synthetic) if divisor == "n-1" else 1.0
+    rows = 1 / (share**2 / human + (1 - share) ** 2 / synthetic)
     variance, error = np.empty(fits), np.empty(fits)
-    spread = _correction(first, divisor) * (1 - 1 / first)
+    spread = widened(1 - 1 / first, first)
     distance = {"fresh": 1 / first, "fixed": 1 / human - 1 / first, "redrawn": 0.0}[human_rows]
     covariance = -distance if human_rows == "fixed" else 0.0
     for fit in range(fits):
         variance[fit], error[fit] = spread, pull + distance + 2 * covariance
         sampled = temperature * spread
         moved = distance + sampled / synthetic
-        spread = scale * (
-            share * (1 - 1 / human) + (1 - share) * sampled * (1 - 1 / synthetic) + share * (1 - share) * (wobble + moved)
-        )
+        within = share * (1 - 1 / human) + (1 - share) * sampled * (1 - 1 / synthetic)
+        spread = widened(within + share * (1 - share) * (wobble + moved), rows)
         distance = share**2 * wobble + (1 - share) ** 2 * moved
         covariance *= 1 - share
     return Moments(variance, error)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.laws.gaussian import Moments, Sizes, _rows
+from outcross.laws.gaussian import HumanRows, Moments, Sizes, Widened, _rows, beside_human, subsampled
 
 Bandwidth = float | Literal["scott", "silverman"]
 
@@ -76,6 +76,54 @@ def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions:
         variance[fit] = pooled + kernel_variance(pooled, total, bandwidth, dimensions)
         error[fit] = wander
     return Moments(variance, error)
+
+
+def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+    """Expected variance and mean error of a kernel density when all data are kept but each fit sees n of them, chosen at random.
+
+    Derivation. A kernel density has the mean of its rows and, given them, their variance (divisor n) plus the kernel's: V = S + k. With
+    N = T n rows in the pool, P their variance and A the squared error of their mean, n of them drawn without replacement have
+    S = P (N/(N-1)) (1-1/n) and a mean that is off by P f/n, f = (N-n)/(N-1). n new rows of variance V about that mean leave
+    P' = [N P + n V (1-1/n)]/(N+n) + N n/(N+n)^2 (V/n + P f/n): the Gaussian's recursion (G11) with V in the place of lambda S,
+    since nothing but the mean and the variance of the rows was used there. k = h^2, or factor^2 n/(n-1) S for a rule. Exact for any
+    distribution with a variance, any dimension (trace), n >= 2. Source: derived here; policy Kazdan et al. 2410.16713.
+
+    >>> np.round(kde_accumulate_subsample(10, 3, bandwidth=0.5).variance, 4).tolist()
+    [1.15, 1.1938, 1.2374]
+    """
+    return subsampled(int(_rows(n, 1)[0]), fits, _with_kernel(bandwidth, dimensions))
+
+
+def kde_mixed(
+    human: int,
+    synthetic: int,
+    fits: int,
+    *,
+    first: int,
+    bandwidth: Bandwidth,
+    human_rows: HumanRows = "fresh",
+    weight: float | None = None,
+    dimensions: int = 1,
+) -> Moments:
+    """Expected variance and mean error of a kernel density when each fit after the first sees human rows and the newest model's rows.
+
+    Settings as in `gaussian.mixed`: fresh, fixed (augment) or redrawn (human_share) human rows, with their share as weight p or another.
+    Derivation. The points of a fit are a mixture of two groups with weights p and q = 1 - p, whose variance is that within the groups
+    and p q times the squared distance of their means: S' = p (1-1/human) + q V (1-1/synthetic) + p q (W + D + V/synthetic), W and D
+    as there and V = S + k the variance of the density that wrote them, k = h^2 or factor^2 M/(M-1) S', M = 1/(p^2/human +
+    q^2/synthetic) the effective rows. The next density has V' = S' + k; the mean moves as the Gaussian's, with V for lambda S.
+    Under a fixed bandwidth the variance ends near the human one, where replace goes to n h^2 (`kde_replace_limit`). Exact for any
+    distribution with a variance, any dimension (trace). Source: derived here.
+
+    >>> np.round(kde_mixed(5, 5, 3, first=10, bandwidth=0.5, human_rows="redrawn").variance, 4).tolist()
+    [1.15, 1.1925, 1.2322]
+    """
+    widened = _with_kernel(bandwidth, dimensions)
+    return beside_human(human, synthetic, fits, widened, first=first, human_rows=human_rows, weight=weight)
+
+
+def _with_kernel(bandwidth: Bandwidth, dimensions: int) -> Widened:
+    return lambda variance, rows: variance + kernel_variance(variance, rows, bandwidth, dimensions)
 
 
 def kde_accumulate_growth(bandwidth: float, fits: int) -> np.ndarray:

@@ -9,8 +9,9 @@ from pydantic import Field
 from outcross.clusters import ratio, totals
 from outcross.draw import Draw
 from outcross.estimate import NotApplicable, exact, read_off
+from outcross.lexicon import BANDS
 from outcross.metrics import Metric, Page
-from outcross.metrics.tails import BANDS, clusters_of
+from outcross.metrics.tails import clusters_of
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.words import Words, words
@@ -53,7 +54,7 @@ class Decoding(Metric):
         draw = Draw(**json.loads(evidence.drawn.origin.decoding or "{}"))
         as_drawn = drawn.take(_first(drawn, n))
         is_full = draw.temperature == 1 and not draw.cuts
-        fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, rng)
+        fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
         clusters, of = clusters_of(human)
         for band in list(BANDS)[:4]:
@@ -62,9 +63,9 @@ class Decoding(Metric):
             inside = words(human).first_cluster(clusters)[here]
             lost = exact(0.0, n) if is_full else None
             yield read_off(
-                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, rng, of)
+                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of)
             )
-            yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, rng, of))
+            yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of))
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:
@@ -72,11 +73,11 @@ def _first(drawn: Blocks, n: int) -> np.ndarray:
     return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
 
 
-def _fully(model, drawn: Blocks, human: Blocks, rng: np.random.Generator) -> Blocks:
+def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Generator) -> Blocks:
     prompts = drawn.column("_prompt")
     if (prompts < 0).any():
         raise NotApplicable("sampling the same prompts again needs draw.prompts: human")
-    return model.sample(Draw(records=len(drawn)), human.take(prompts), rng)
+    return model.sample(Draw(records=len(drawn), prefix=prefix), human.take(prompts), rng)
 
 
 def _band(human: Words, band: str) -> np.ndarray:
@@ -84,10 +85,10 @@ def _band(human: Words, band: str) -> np.ndarray:
     return (human.counts >= least) & (human.counts <= most)
 
 
-def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, rng: np.random.Generator, of: str):
-    """The mean over words of a difference that each word has, bootstrapped over the human documents where the words stand."""
+def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, of: str):
+    """The mean over words of a difference that each word has, its interval over the human documents where the words stand."""
     if not more.size:
         raise NotApplicable("no word of the human training text occurs so often")
     size = totals(np.ones(more.size), inside)
     there = size > 0
-    return ratio(totals(more - less, inside)[there], size[there], rng, of)
+    return ratio(totals(more - less, inside)[there], size[there], of)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable, mean, over_chains, read_off
+from outcross.clusters import ratio
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Vectors
@@ -14,7 +15,8 @@ class HeldOutNats(Metric):
 
     The floor is the same for the model of generation 0, fitted on as many real points. Densities have units: only differences
     mean something, and 0 is no end of the scale. One real point where the model has no density makes the mean infinite; then
-    there is no number, and the note gives their share. The interval of a single chain is Student's over points and speaks of this model.
+    there is no number, and the note gives their share. The interval of a single chain is over points
+    and speaks of this model: how another human sample would have taught it is not in it.
     """
 
     by_default = False
@@ -46,4 +48,4 @@ def nats(model, real: Vectors) -> Estimate:
         raise NotApplicable(
             f"{lost / surprise.size:.1%} of {surprise.size:,} held-out real points have no finite density under the model"
         )
-    return mean(surprise, "points") if surprise.ndim == 1 else over_chains(surprise.mean(axis=-1))
+    return ratio(surprise, np.ones(surprise.size), "points") if surprise.ndim == 1 else over_chains(surprise.mean(axis=-1))

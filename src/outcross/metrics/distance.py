@@ -9,6 +9,7 @@ than two samples, by √2 where nothing is lost.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -28,7 +29,8 @@ class W1(Metric):
     """How far the points must be moved, dimension by dimension, to lie as real ones do.
 
     It sees one dimension at a time: a lost correlation is not seen (`sliced_w2`, `energy_distance`). For one chain the interval is that of del
-    Barrio, Giné and Matrán (Ann. Probab. 27:1009, 1999), whose error far from 0 is normal; near 0 it is wider than it need be.
+    Barrio, Giné and Matrán (Ann. Probab. 27:1009, 1999), whose error far from 0 is normal; near 0 it is a little
+    wider than it need be (97 to 98 % of samples).
     """
 
     by_default = False
@@ -88,8 +90,8 @@ class EnergyDistance(Metric):
     """How much farther drawn points lie from real ones than either lie from their own kind; unbiased, so that real against real is 0.
 
     As an unbiased estimate of a number near 0 it may be below 0. Its square root, with the own distance of each point counted among the
-    pairs (biased upwards), is what SciPy calls the energy distance. Where nothing is lost the error is not normal,
-    and the interval of a single chain is wider than it need be.
+    pairs (biased upwards), is what SciPy calls the energy distance. The interval of a single chain is squared from that of the root of what is never below 0, for near 0 a
+    symmetric one falls short.
     """
 
     chains: Annotated[int, Field(ge=1)] = 200
@@ -164,7 +166,21 @@ def transport(drawn: np.ndarray, real: np.ndarray, power: int) -> Estimate:
     along = costs.mean(axis=(0, 1))  # (d,)
     between = np.var(along, ddof=1) / along.size if power == 2 and along.size > 1 else 0.0
     told = projected(float(costs.mean()), of_drawn.mean(axis=1), of_real.mean(axis=1), between)
-    return Estimate(told.value, max(0.0, told.low), told.high, told.method, told.n)
+    return _rooted(told, 0.0) if power == 2 else replace(told, low=max(0.0, told.low))
+
+
+def _rooted(told: Estimate, below: float) -> Estimate:
+    """The estimate of a square that is never under -`below`, with the interval of its root squared again.
+
+    A small square comes with a small error and a large one with a large error, so that a symmetric interval falls short of the expected
+    square in 6 to 9 % of samples and never exceeds it; its root's does not.
+    """
+    square, half = told.value + below, told.high - told.value
+    if square <= 0:
+        return replace(told, low=min(told.value, -below), high=told.value + half)
+    root = math.sqrt(square)
+    low, high = max(0.0, root - half / (2 * root)) ** 2, (root + half / (2 * root)) ** 2
+    return replace(told, low=low - below, high=high - below)
 
 
 def potentials(drawn: np.ndarray, real: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +210,10 @@ def energy(drawn: np.ndarray, real: np.ndarray) -> Estimate:
     across, back = distance_to(drawn[0], real[0]), distance_to(real[0], drawn[0])
     among, among_real = (distance_to(points[0], points[0]) * n / (n - 1) for points in (drawn, real))
     value = 2 * across.mean() - among.mean() - among_real.mean()
-    return projected(float(value), 2 * (across - among), 2 * (back - among_real))
+    # Each point's distance 0 to itself, counted among the pairs, makes the square that is never under 0.
+    return _rooted(
+        projected(float(value), 2 * (across - among), 2 * (back - among_real)), float(among.mean() + among_real.mean()) / n
+    )
 
 
 def gaps(points: np.ndarray) -> np.ndarray:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, jackknife, share, totals, weighted
+from outcross.clusters import document_of, share, sum_of, totals
 from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.words import Words, lowest, words
+from outcross.words import Words, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)
@@ -24,8 +26,8 @@ class Diversity(Metric):
 
     Words as everywhere: lower case, block ends dropped; n-grams of words never cross the end of a block. Counts of distinct things depend
     on the amount of text: their floors are human text (the second sample, filled up from the training text) cut to as many blocks
-    (vocabulary) or as many words, to the nearest block (distinct n-grams, entropy). Drawn blocks are resampled one by
-    one, human ones in documents. The jackknife's intervals are somewhat too wide, which `clusters.jackknife` explains.
+    (vocabulary) or as many words, to the nearest block (distinct n-grams, entropy). Intervals are over drawn blocks one
+    by one, over human ones in documents. How intervals of counts are made `clusters.distinct` explains.
     """
 
     reads = ("text",)
@@ -59,75 +61,16 @@ class Diversity(Metric):
             return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
 
         for floor, sample in (("", lambda cut: drawn), ("floor", as_many)):
-            yield read_off("vocabulary", floor, lambda sample=sample: _vocabulary(sample(_as_many_blocks)))
+            yield read_off("vocabulary", floor, lambda sample=sample: vocabulary(sample(_as_many_blocks)))
             for n in (1, 2, 3):
-                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: _distinct(sample(_as_many_words), n))
+                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: distinct(sample(_as_many_words), n))
             for aspect, n in ENTROPIES.items():
                 yield read_off(
-                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: _entropy(sample(_as_many_words), n)
+                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: entropy(sample(_as_many_words), n)
                 )
         for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
             yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
-            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample(), rng))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
-
-    words: Words
-    clusters: np.ndarray  # (n,)
-    of: str
-
-    def take(self, rows: np.ndarray) -> Sample:
-        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
-
-    def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
-        runs = self.words.runs[n]
-        if len(runs) == 0:
-            raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
-        return runs.codes, self.clusters[runs.blocks]
-
-    def spread(self, per_block: np.ndarray) -> np.ndarray:
-        """What there is in each block, added up over clusters."""
-        return totals(per_block, self.clusters)
-
-
-def _vocabulary(sample: Sample) -> Estimate:
-    codes, clusters = sample.runs(1)
-    alone = _only_here(codes, clusters, sample.clusters.max() + 1)
-    return jackknife(np.unique(codes).size, alone, sample.spread(np.ones(sample.words.n)), sample.of)
-
-
-def _distinct(sample: Sample, n: int) -> Estimate:
-    codes, clusters = sample.runs(n)
-    alone, running = _only_here(codes, clusters, clusters.max() + 1), np.bincount(clusters)
-    if alone.sum() == codes.size:  # nothing is said twice, so the jackknife has no width
-        return share(running, running, "n-grams", sample.of)
-    return jackknife(np.unique(codes).size / codes.size, alone / codes.size, running, sample.of, most=1.0)
-
-
-def _only_here(codes: np.ndarray, clusters: np.ndarray, n: int) -> np.ndarray:
-    """How many of the distinct codes occur in this cluster alone, for each of n clusters."""
-    first = lowest(codes, clusters, codes.max() + 1)
-    last = -lowest(codes, -clusters, codes.max() + 1)
-    return np.bincount(first[(first == last) & (first < n)], minlength=n)
-
-
-def _entropy(sample: Sample, n: int) -> Estimate:
-    """ln N − Σ c ln c / N over counts c, and the drop of it when a cluster with its own counts is left out."""
-    from scipy.special import xlogy
-
-    codes, clusters = sample.runs(n)
-    counts, running, total = np.bincount(codes), np.bincount(clusters), codes.size
-    pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
-    there = counts[pairs % counts.size]
-    changes = totals(xlogy(there - own, there - own) - xlogy(there, there), pairs // counts.size)
-    whole = np.sort(xlogy(counts, counts)).sum()  # sorted: the order of the blocks moves no digit
-    value, left = np.log(total) - whole / total, total - running
-    others = np.log(np.maximum(left, 1)) - (whole + changes) / np.maximum(left, 1)
-    return jackknife(max(0.0, float(value)), value - others, running, sample.of)
+            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample()))
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:
@@ -138,22 +81,26 @@ def _known(sample: Sample, human: Human, but: str) -> Estimate:
     return share(found, sample.spread(text.per_block), "words", sample.of)
 
 
-def _repetition(sample: Sample, rng: np.random.Generator) -> Estimate:
+def _repetition(sample: Sample) -> Estimate:
     text = sample.words
     if not (long := text.per_block >= max(REPEATED)).any():
         raise NotApplicable(f"no block of the text has {max(REPEATED)} whole words")
     clusters = np.unique(sample.clusters[long], return_inverse=True)[1]
     inside = [text.runs[n].inside(text.n) for n in REPEATED]
-    counted = [(totals(distinct[long], clusters), totals(running[long], clusters)) for distinct, running in inside]
+    counted = [(totals(unlike[long], clusters), totals(running[long], clusters)) for unlike, running in inside]
 
-    def repetition(weights):
-        return 1 - np.prod([weighted(weights, distinct) / weighted(weights, running) for distinct, running in counted], axis=0)
+    return repeated(counted, sample.of)
 
-    estimate = bootstrapped(repetition, clusters.max() + 1, rng, sample.of)
-    if estimate.value > 0:
-        return estimate
-    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and the bootstrap has no width
-    none = share(np.zeros(pairs.size), pairs, "word pairs", sample.of)
+
+def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
+    """1 - Π (different / running) of runs of each length, told for every cluster."""
+    new = [unlike.sum() / running.sum() for unlike, running in counted]
+    if (value := 1 - math.prod(new)) > 0:
+        parts = [(share * running - unlike) / unlike.sum() for share, (unlike, running) in zip(new, counted, strict=True)]
+        told = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)  # to first order
+        return replace(told, low=max(0.0, told.low), high=min(1.0, told.high))
+    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and there is no scatter
+    none = share(np.zeros(pairs.size), pairs, "word pairs", of)
     return replace(none, high=1 - (1 - none.high) ** len(REPEATED))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from outcross import estimate
 from outcross.clusters import document_of, ratio, share, totals
 from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.lexicon import surviving
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import nats
-from outcross.metrics.tails import surviving
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
@@ -85,9 +85,7 @@ class Groups(Metric):
             for band, groups in {"": grouped.all, **grouped.bands}.items():
                 yield read_off("groups", (floor + band).strip(), lambda text=text, groups=groups: _written(grouped, text(), groups))
         for part, groups in parts.items():
-            yield read_off(
-                "group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups, rng)
-            )
+            yield read_off("group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups))
         for floor, text in (("", drawn), ("floor ", as_many)):
             for part, groups in parts.items():
                 yield read_off("group_survival", floor + part, lambda text=text, groups=groups: _survival(grouped, text(), groups))
@@ -165,11 +163,11 @@ def _written(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
     return replace(estimate.share(int(np.isin(groups, own).sum()), groups.size), method="Wilson over groups")
 
 
-def _loss(model, held_out: Text, groups: np.ndarray, rng: np.random.Generator) -> Estimate:
+def _loss(model, held_out: Text, groups: np.ndarray) -> Estimate:
     rows = held_out.of(groups, "held-out")
     of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
     tokens = np.full(rows.size, float(held_out.blocks.tokens.shape[1]))
-    return ratio(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), rng, "documents")
+    return ratio(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
 
 
 def _survival(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:

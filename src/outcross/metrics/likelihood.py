@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.clusters import bootstrapped, document_of, effective_size, ratio, share, student, totals
+from outcross.clusters import document_of, ratio, share, student, totals
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import exp, nats
+from outcross.metrics.quantiles import widened
 from outcross.recipe import recipe
 from outcross.records import Blocks
 
-RESAMPLES = 400
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS = {"below human 5 %": (0.05, -1), "above human 99.9 %": (0.999, 1)}
 """Which quantile of human blocks, and on which side of it (-1 below, 1 above)."""
@@ -25,7 +26,7 @@ class GeneratedPerplexity(Metric):
 
     In Shumailov et al. (Fig. 1b, c) the mass moves to low perplexity while a tail grows at the high end, so that the mean alone may
     stand still. A quantile is taken at rank q (n + 1), for which new human text exceeds it with chance 1 − q. Drawn
-    blocks are resampled one by one, human ones in documents; the shares at the ends count the error of the human quantile too.
+    blocks count one by one, human ones in documents; the shares at the ends count the error of the human quantile too.
     """
 
     reads = ("text",)
@@ -52,11 +53,11 @@ class GeneratedPerplexity(Metric):
             return _scored(evidence.first_model, evidence.reference, "documents")
 
         for floor, text in (("", drawn), ("floor", human)):
-            yield _reading(floor, lambda text=text: _mean(text(), rng))
+            yield _reading(floor, lambda text=text: _mean(text()))
             for q in QUANTILES:
-                yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q, rng))
+                yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q))
         for aspect, (q, side) in ENDS.items():
-            yield read_off("beyond_human", aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side, rng))
+            yield read_off("beyond_human", aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side))
             yield read_off("beyond_human", f"floor {aspect}", lambda q=q, side=side: _beyond_others(human(), q, side))
 
 
@@ -77,6 +78,24 @@ class Scored:
         below, above = (self.nats[order][(so_far < whole[:, None]).sum(axis=1)] for whole in (np.floor(rank), np.ceil(rank)))
         return below + (rank - np.floor(rank)) * (above - below)
 
+    def bounded(self, q: float) -> tuple[float, float, float]:
+        """The q-quantile of blocks and its interval, infinite where the blocks do not bound it.
+
+        Its ends are the quantiles at the ends of the interval of the share below it (Woodruff, JASA 47:635, 1952).
+        """
+        everyone = np.ones((1, self.units))
+        value = float(self.quantiles(q, everyone)[0])
+        first = np.argsort(self.nats, kind="stable")[: math.floor(q * (self.nats.size + 1))]
+        hits = np.bincount(self.clusters[first], minlength=self.units)
+        below = share(hits, np.bincount(self.clusters), "blocks", self.of)
+        low, high = (float(self.quantiles(end, everyone)[0]) for end in (below.low, below.high))
+        blocks = self.nats.size + 1
+        return (
+            value,
+            min(low, value) if below.low * blocks >= 1 else -math.inf,
+            max(high, value) if below.high * blocks <= self.nats.size else math.inf,
+        )
+
     @property
     def units(self) -> int:
         return int(self.clusters.max()) + 1
@@ -93,37 +112,29 @@ def _reading(aspect: str, estimate) -> Reading:
     return read_off("generated_perplexity", aspect.strip(), estimate)
 
 
-def _mean(text: Scored, rng: np.random.Generator) -> Estimate:
-    return exp(ratio(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), rng, text.of))
+def _mean(text: Scored) -> Estimate:
+    return exp(ratio(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.of))
 
 
-def _quantile(text: Scored, q: float, rng: np.random.Generator) -> Estimate:
-    return exp(bootstrapped(lambda weights: text.quantiles(q, weights), text.units, rng, text.of))
+def _quantile(text: Scored, q: float) -> Estimate:
+    value, low, high = text.bounded(q)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise NotApplicable(
+            f"{text.nats.size} blocks in {text.units} {text.of} are too few for an interval of their {q:.0%} quantile"
+        )
+    return exp(Estimate(value, low, high, f"order statistics over {text.of}", text.units))
 
 
-def _beyond(text: Scored, human: Scored, q: float, side: int, rng: np.random.Generator) -> Estimate:
+def _beyond(text: Scored, human: Scored, q: float, side: int) -> Estimate:
     """The share of blocks beyond a quantile of human ones.
 
-    The quantile is bootstrapped; at each, the share is drawn from its Jeffreys posterior, which has a width where no block is beyond.
+    Its error is that of the share and, independent of it, that of the quantile (`quantiles.widened`).
     """
     _enough(human, q)
     student(text.units, text.of)
-    limits = human.quantiles(
-        q, np.vstack((np.ones(human.units), rng.multinomial(human.units, np.full(human.units, 1 / human.units), RESAMPLES)))
-    )
-    beyond = side * (text.nats - limits[0]) > 0
-    n = effective_size(totals(beyond, text.clusters), np.bincount(text.clusters))
-    shares = np.searchsorted(np.sort(side * text.nats), side * limits, side="right")
-    shares = 1 - shares / text.nats.size
-    low, high = np.quantile(rng.beta(shares[1:] * n + 0.5, (1 - shares[1:]) * n + 0.5), [0.025, 0.975])
-    value = float(beyond.mean())
-    return Estimate(
-        value,
-        min(float(low), value),
-        max(float(high), value),
-        f"Jeffreys over {text.of}, quantile by bootstrap over documents",
-        beyond.size,
-    )
+    at, *ends = human.bounded(q)
+    told = share(totals(side * (text.nats - at) > 0, text.clusters), np.bincount(text.clusters), "blocks", text.of)
+    return widened(told, [float(np.mean(side * (text.nats - end) > 0)) for end in ends])
 
 
 def _beyond_others(human: Scored, q: float, side: int) -> Estimate:

@@ -77,7 +77,7 @@ def mass(drawn: np.ndarray, limit: Limit, side: int) -> Estimate:
     told = share(hits, np.full(hits.size, float(table.shape[1])), of, clusters)
     if limit.low is None or limit.high is None:
         return told
-    return _widened(told, [np.count_nonzero(_beyond(table, end, side)) / table.size for end in (limit.low, limit.high)])
+    return widened(told, [np.count_nonzero(_beyond(table, end, side)) / table.size for end in (limit.low, limit.high)])
 
 
 def _beyond(table: np.ndarray, limit: np.ndarray, side: int) -> np.ndarray:
@@ -85,7 +85,7 @@ def _beyond(table: np.ndarray, limit: np.ndarray, side: int) -> np.ndarray:
     return table > ends if side > 0 else table < ends
 
 
-def _widened(told: Estimate, shares: list[float]) -> Estimate:
+def widened(told: Estimate, shares: list[float]) -> Estimate:
     """An estimate whose error is its own and, independent of it, that of the limit, given as the shares beyond its two ends."""
     low = told.value - math.hypot(told.value - told.low, max(0.0, told.value - min(shares)))
     high = told.value + math.hypot(told.high - told.value, max(0.0, max(shares) - told.value))
@@ -102,22 +102,36 @@ def limit(evidence: Evidence, tail: float, side: int) -> Limit:
 
 def _estimated(real: np.ndarray, q: float) -> Limit:
     """The q-quantile of each dimension of real points that are in order, (n, d)."""
-    from scipy.special import bdtrik
-
     n = len(real)
     rank = round(q * (n + 1), 9)
     if not 1 <= rank <= n:
         raise NotApplicable(
             f"the {q:.1%} quantile needs at least {math.ceil(round(1 / min(q, 1 - q), 6)) - 1} held-out points, there are {n}"
         )
-    below, above = real[math.floor(rank) - 1], real[math.ceil(rank) - 1]
-    first, last = math.ceil(bdtrik(0.025, n, q)), math.ceil(bdtrik(0.975, n, q)) + 1
-    endless = np.full(real.shape[1], np.inf)
-    return Limit(
-        below + (rank - math.floor(rank)) * (above - below),
-        real[first - 1] if first > 0 else -endless,
-        real[last - 1] if last <= n else endless,
+    return Limit(_ranked(real, rank), *(_ranked(real, end) for end in ranks_of_quantile(n, q)))
+
+
+def ranks_of_quantile(n: float, q: float) -> tuple[float, float]:
+    """Between which ranks of n values the q-quantile lies with 95 % chance; outside of [1, n] where they do not bound it.
+
+    The U of rank r of n uniform values follows Beta(r, n + 1 - r), also between whole ranks (Hutson, J. Appl. Stat. 26:343, 1999). Whole
+    ranks alone would hold it in 96 to 98 % of samples.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    low, high = (
+        brentq(lambda rank, chance=chance: betainc(rank, n + 1 - rank, q) - chance, 1e-9, n + 1 - 1e-9) for chance in (0.975, 0.025)
     )
+    return float(low), float(high)  # type: ignore[arg-type]
+
+
+def _ranked(real: np.ndarray, rank: float) -> np.ndarray:
+    """The values of a rank, along straight lines between whole ones; infinite outside of [1, n]."""
+    if not 1 <= rank <= len(real):
+        return np.full(real.shape[1], -np.inf if rank < 1 else np.inf)
+    below, above = real[math.floor(rank) - 1], real[math.ceil(rank) - 1]
+    return below + (rank - math.floor(rank)) * (above - below)
 
 
 @remembered

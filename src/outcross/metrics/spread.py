@@ -43,7 +43,7 @@ class Spread(Metric):
         true_mean, true_covariance = _true_moments(evidence)
         mean, covariance = _moments(evidence)
         with np.errstate(divide="ignore"):
-            log_variance = np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(true_covariance)[1]
+            log_variance = _log_determinant(covariance) - _log_determinant(true_covariance)
         trace, true_trace = np.trace(covariance, axis1=-2, axis2=-1), np.trace(true_covariance)
         error = np.square(mean - true_mean).sum(axis=-1)
         yield read_off("log_variance", "", lambda: over_chains(_finite(log_variance)))
@@ -56,18 +56,22 @@ def _true_moments(evidence) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of the distribution, where it is known; else of the held-out human records (divisor n - 1)."""
     if evidence.human.truth is not None:
         return evidence.human.truth.mean, evidence.human.truth.covariance
-    mean, scatter = evidence.reference.moments
-    if np.linalg.matrix_rank(scatter) < len(mean):
+    human = evidence.reference.moments
+    if np.linalg.matrix_rank(human.scatter) < len(human.mean):
         raise NotApplicable("the held-out human records do not span all dimensions; give more rows")
-    return mean, scatter / (len(evidence.reference) - 1)
+    return human.mean, human.scatter / (len(evidence.reference) - 1)
 
 
 def _moments(evidence) -> tuple[np.ndarray, np.ndarray]:
     if hasattr(evidence.model, "covariance"):
         return evidence.model.mean, evidence.model.covariance
-    records = evidence.drawn.records
-    mean, scatter = records.moments
-    return mean, scatter / (len(records) - 1)
+    drawn = evidence.drawn.records.moments
+    return drawn.mean, drawn.scatter / (len(drawn) - 1)
+
+
+def _log_determinant(covariance: np.ndarray) -> np.ndarray:
+    """Ln det, (chains…); one number a chain needs no decomposition, and thousands of them take ten times as long with one."""
+    return np.log(covariance[..., 0, 0]) if covariance.shape[-1] == 1 else np.linalg.slogdet(covariance)[1]
 
 
 def _finite(log_variance: np.ndarray) -> np.ndarray:
@@ -80,7 +84,13 @@ def _finite(log_variance: np.ndarray) -> np.ndarray:
 
 def _bures(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Squared Bures distance tr(S + S₀ − 2 (S₀^½ S S₀^½)^½), (chains…)."""
+    return np.trace(covariance, axis1=-2, axis2=-1) + np.trace(true) - 2 * _overlap(covariance, true)
+
+
+def _overlap(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """tr (S₀^½ S S₀^½)^½, (chains…)."""
+    if len(true) == 1:
+        return np.sqrt(np.maximum(covariance * true, 0))[..., 0, 0]
     values, vectors = np.linalg.eigh(true)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance @ root), 0)).sum(axis=-1)
-    return np.trace(covariance, axis1=-2, axis2=-1) + np.trace(true) - 2 * overlap
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance @ root), 0)).sum(axis=-1)

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.clusters import document_of, share, totals
-from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.clusters import document_of
+from outcross.estimate import NotApplicable, read_off
+from outcross.lexicon import BANDS, survival
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.words import Words, words
-
-BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
 
 
 @recipe
@@ -40,29 +39,14 @@ class TailSurvival(Metric):
         human, drawn = evidence.human.training.records, words(evidence.drawn.records)
         clusters, inside = clusters_of(human)
         for band in BANDS:
-            yield read_off("tail_survival", band, lambda band=band: _survival(words(human), drawn, band, clusters, inside))
+            yield read_off("tail_survival", band, lambda band=band: survival(words(human), drawn, band, clusters, inside))
         rows = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))[: drawn.n]
         for band in BANDS:
             yield read_off(
                 "tail_survival",
                 f"floor {band}",
-                lambda band=band: _survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside),
+                lambda band=band: survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside),
             )
-
-
-def _survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
-    if len(text) == 0:
-        raise NotApplicable("the text to look in has no whole words")
-    least, most = BANDS[band]
-    here = (human.counts >= least) & (human.counts <= most)
-    if not here.any():
-        raise NotApplicable(f"no word occurs {band} times in the human training text")
-    return surviving(human.are_in([text])[here], human.first_cluster(clusters)[here], inside)
-
-
-def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
-    """The share of words alive, each in the cluster where it stands."""
-    return share(totals(alive, clusters), totals(np.ones(alive.size), clusters), "words", inside)
 
 
 def clusters_of(human: Blocks) -> tuple[np.ndarray, str]:

@@ -47,6 +47,7 @@ class Learner:
     def fit(
         self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator
     ) -> Model:
+        """A learner that trains also takes `validation`, human records by which it keeps the best of its checkpoints."""
         raise NotImplementedError
 
     def load(self, folder: Path) -> Model:

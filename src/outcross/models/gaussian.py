@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.errors import BadInput
+from outcross.laws.moments import sampled
 from outcross.models import Learner
 from outcross.recipe import recipe
-from outcross.records import Vectors
+from outcross.records import Moments, Vectors
 
 
 @recipe
@@ -20,38 +21,41 @@ class Gaussian(Learner):
     The divisor decides the speed of collapse: under replace E log s² falls about twice as fast with `n` (Kazdan et al.) as with
     `n-1` (Shumailov et al., Theorem 3.1). With weights the covariance is the weighted mean square (divisor n), or that over
     1 - Σw² for `n-1` (w sums to 1), which is unbiased for independent records.
+
+    Where the human records are moments (`human.records: moments`) it writes moments too: the same chains in law, at a cost that does not
+    grow with the records.
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024), Theorem 3.1; Kazdan et al., arXiv 2410.16713"
-    learns = ("vectors",)
+    learns = ("vectors", "moments")
 
     divisor: Literal["n", "n-1"] = "n-1"
     known_variance: Annotated[float, Field(gt=0)] | None = None
     """The variance of every dimension where it is known and only the mean is fitted (He et al.'s setting)."""
 
     def fit(self, records, weights, start, training, rng):
-        fitted = self._fitted(records, weights)
-        if self.known_variance is None:
-            return fitted
-        known = self.known_variance * np.eye(records.dimensions)
-        return NormalModel(fitted.mean, np.broadcast_to(known, fitted.covariance.shape).copy())
+        mean, covariance = self._fitted(records, weights)
+        if self.known_variance is not None:
+            covariance = np.broadcast_to(self.known_variance * np.eye(records.dimensions), covariance.shape).copy()
+        return NormalModel(mean, covariance, "moments" if isinstance(records, Moments) else "points")
 
-    def _fitted(self, records, weights):
+    def _fitted(self, records, weights) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance."""
         n = len(records)
         if n < 2 and self.divisor == "n-1":
             raise BadInput(f"gaussian with divisor n-1 needs at least 2 records, got {n}")
         if weights is None:
-            mean, scatter = records.moments
-            return NormalModel(mean, scatter / (n if self.divisor == "n" else n - 1))
+            moments = records.moments
+            return moments.mean, moments.scatter / (n if self.divisor == "n" else n - 1)
         shares = weights / weights.sum()
         mean = np.einsum("n,...nd->...d", shares, records.array)
         centred = records.array - mean[..., None, :]
         covariance = np.einsum("n,...nd,...ne->...de", shares, centred, centred)
-        return NormalModel(mean, covariance if self.divisor == "n" else covariance / (1 - np.square(shares).sum()))
+        return mean, covariance if self.divisor == "n" else covariance / (1 - np.square(shares).sum())
 
     def load(self, folder):
         with np.load(folder / "normal.npz", allow_pickle=False) as stored:
-            return NormalModel(stored["mean"], stored["covariance"])
+            return NormalModel(stored["mean"], stored["covariance"], stored["writes"].item())
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +64,21 @@ class NormalModel:
 
     mean: np.ndarray  # (chains…, d)
     covariance: np.ndarray  # (chains…, d, d)
+    writes: Literal["points", "moments"] = "points"
+    """Which kind of records: that which it was fitted to."""
 
-    def sample(self, draw, prompts, rng) -> Vectors:
-        """Points (chains…, n, d) of N(mean, temperature × covariance)."""
+    def sample(self, draw, prompts, rng) -> Vectors | Moments:
+        """Points (chains…, n, d) of N(mean, temperature × covariance), or their moments."""
         if draw.cuts:
             raise BadInput("top_k and top_p cut lists of outcomes, a gaussian has none; leave them out")
+        if self.writes == "moments":
+            return sampled(self.mean, root(draw.temperature * self.covariance), draw.records, rng)
         noise = rng.standard_normal((*self.mean.shape[:-1], draw.records, self.mean.shape[-1]))
+        spread = root(draw.temperature * self.covariance)
         if self.mean.shape[-1] == 1:
-            noise *= np.sqrt(draw.temperature * self.covariance)
+            noise *= spread
         else:
-            noise = noise @ np.swapaxes(root(draw.temperature * self.covariance), -1, -2)
+            noise = noise @ np.swapaxes(spread, -1, -2)
         noise += self.mean[..., None, :]
         return Vectors(noise)
 
@@ -84,10 +93,15 @@ class NormalModel:
         return np.where((flat & (along != 0)).any(axis=-1), -np.inf, on_it)
 
     def save(self, folder: Path) -> None:
-        np.savez(folder / "normal.npz", mean=self.mean, covariance=self.covariance)
+        np.savez(folder / "normal.npz", mean=self.mean, covariance=self.covariance, writes=np.array(self.writes))
 
 
 def root(covariance: np.ndarray) -> np.ndarray:
     """A matrix L with L Lᵀ = covariance, also where it is singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
+    if covariance.shape[-1] == 1:
+        return np.sqrt(np.maximum(covariance, 0))
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]

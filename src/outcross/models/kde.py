@@ -129,8 +129,7 @@ def _scaled_root(records: Vectors, weights: np.ndarray | None, rule: str) -> np.
 def _moments(records: Vectors, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean (chains…, d) and covariance (chains…, d, d) of weighted points, divisor n."""
     if weights is None:
-        mean, scatter = records.moments
-        return mean, scatter / len(records)
+        return records.moments.mean, records.moments.scatter / len(records)
     shares = weights / weights.sum()
     mean = np.einsum("n,...nd->...d", shares, records.array)
     centred = records.array - mean[..., None, :]

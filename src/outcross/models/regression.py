@@ -21,6 +21,9 @@ class Regression(Learner):
     ridge weighs less on more records. With `design: same` the model relabels the x of its prompts, in their order and from the
     top again where more are asked for (Gerstgrasser et al.: the human x at every generation); with `fresh` it labels new
     x ~ N(0, I). A temperature scales the variance of the label noise alone: x is not the model's to write.
+
+    What keeps it from the best fit, one switch each: `predictors` makes it too small for the law that it learns, `steps` stops
+    its descent early. What it does not see or has not reached is noise to it, and a fitted noise holds it.
     """
 
     paper = "Gerstgrasser et al., arXiv 2404.01413 §2 (same design); Dohmatob et al., Model Collapse Demystified, arXiv 2402.07712 (fresh, ridge)"
@@ -31,23 +34,45 @@ class Regression(Learner):
     """Penalty on the squared length of the coefficients."""
     noise: Annotated[float, Field(ge=0)] | Literal["fitted"] = 1.0
     """Standard deviation of the labels that the model writes, known as in the papers; or fitted, Σ residual² / (n - d)."""
+    predictors: Annotated[int, Field(ge=1)] | None = None
+    """How many of the x it sees, the first ones: its capacity, which is d then; null: all of them."""
+    steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Steps of gradient descent from coefficients of 0; null: the end of the descent, in closed form."""
+    rate: Annotated[float, Field(gt=0, lt=2)] = 0.1
+    """Length of a step of the descent, over one / the largest curvature; from 2 on it would not settle."""
 
     def fit(self, records, weights, start, training, rng):
-        n, d = len(records), records.dimensions - 1
-        least = d + 1 if self.noise == "fitted" else d
-        if d < 1:
+        n, there = len(records), records.dimensions - 1
+        if there < 1:
             raise BadInput("regression needs rows (x, y), got rows of one number; give two or more columns")
+        d = there if self.predictors is None else self.predictors
+        if d > there:
+            raise BadInput(f"predictors must be at most {there}, which the data have, got {d}; write a smaller number")
+        least = d + 1 if self.noise == "fitted" else d
         if n < least and (self.ridge == 0 or self.noise == "fitted"):
             raise BadInput(
                 f"regression on {d} predictors needs at least {least} records, got {n}; give more, or a ridge and a known noise"
             )
         x, y = records.array[..., :-1], records.array[..., -1]
-        weighed = np.swapaxes(x if weights is None else x * weights[:, None], -1, -2)
-        coefficients = np.linalg.solve(weighed @ x + self.ridge * np.eye(d), weighed @ y[..., None])[..., 0]
+        seen = x[..., :d]
+        weighed = np.swapaxes(seen if weights is None else seen * weights[:, None], -1, -2)
+        fitted = self._descended(weighed @ seen + self.ridge * np.eye(d), weighed @ y[..., None])[..., 0]
+        coefficients = np.zeros((*x.shape[:-2], there))
+        coefficients[..., :d] = fitted
         if isinstance(self.noise, float):
             return LinearModel(coefficients, np.full(coefficients.shape[:-1], self.noise), self.design)
         squares = np.square(y - predicted(x, coefficients)) * (1.0 if weights is None else weights / weights.mean())
         return LinearModel(coefficients, np.sqrt(squares.sum(axis=-1) / (n - d)), self.design)
+
+    def _descended(self, curvature: np.ndarray, aim: np.ndarray) -> np.ndarray:
+        """Where curvature · w = aim, or as near as the steps come, (chains…, d, 1)."""
+        if self.steps is None:
+            return np.linalg.solve(curvature, aim)
+        length = self.rate / np.linalg.eigvalsh(curvature)[..., -1, None, None]
+        reached = np.zeros_like(aim)
+        for _ in range(self.steps):
+            reached += length * (aim - curvature @ reached)
+        return reached
 
     def load(self, folder):
         with np.load(folder / "regression.npz", allow_pickle=False) as stored:
@@ -68,10 +93,13 @@ class LinearModel:
         """Rows (x, y), (chains…, n, d + 1)."""
         if draw.cuts:
             raise BadInput("top_k and top_p cut lists of outcomes, a regression has none; leave them out")
-        x = self._designed(draw.records, prompts, rng)
-        spread = np.sqrt(draw.temperature) * self.noise[..., None]
-        y = predicted(x, self.coefficients) + spread * rng.standard_normal(x.shape[:-1])
-        return Vectors(np.concatenate([x, y[..., None]], axis=-1))
+        *chains, d = self.coefficients.shape
+        rows = np.empty((*chains, draw.records, d + 1))
+        rows[..., :-1] = self._designed(draw.records, prompts, rng)
+        noise = rng.standard_normal(rows.shape[:-1])
+        noise *= np.sqrt(draw.temperature) * self.noise[..., None]
+        np.add(predicted(rows[..., :-1], self.coefficients), noise, out=rows[..., -1])
+        return Vectors(rows)
 
     def _designed(self, records: int, prompts: Vectors | None, rng: np.random.Generator) -> np.ndarray:
         """The x to be labelled, (chains…, n, d)."""
@@ -79,6 +107,8 @@ class LinearModel:
             return rng.standard_normal((*self.coefficients.shape[:-1], records, self.coefficients.shape[-1]))
         if prompts is None:
             raise BadInput("design same labels the x of prompts, and there are none; write draw.prompts: human, or design: fresh")
+        if records <= len(prompts):
+            return prompts.array[..., :records, :-1]
         return prompts.array[..., np.arange(records) % len(prompts), :-1]
 
     def log_prob(self, records: Vectors) -> np.ndarray:

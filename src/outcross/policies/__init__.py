@@ -4,7 +4,7 @@ A policy maps a pool, the human data and a random stream to the next training se
 weights on its parts when the policy weighs. It is called from generation 1 on (generation 0 always trains on the
 original human records), is a pure function of its arguments, never empties the pool silently, and touches parts only through
 `len`, `some` and `take`. `reach` says how many of the newest model-written parts it reads (None: all), `fresh_rows` how
-many unseen human records it uses up for a generation that draws so many records.
+many unseen human records it uses up for a generation that draws so many records, `takes_whole` whether whole parts are enough for it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Policy:
     paper: ClassVar[str]
     """Where the policy is from."""
     reach: ClassVar[int | None] = 1
+    takes_whole: ClassVar[bool] = True
+    """Whether it takes parts whole and weighs none of them, so that the moments of a part do."""
 
     def __call__(self, pool: Pool, human: Human, rng: np.random.Generator) -> Pool:
         raise NotImplementedError

@@ -21,6 +21,7 @@ class AccumulateSubsample(Policy):
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713"
     reach = None
+    takes_whole = False
 
     def __call__(self, pool, human, rng):
         return pool.some(min(len(pool.newest), len(pool)), rng)

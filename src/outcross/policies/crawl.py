@@ -19,6 +19,7 @@ class Crawl(Policy):
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713; Dohmatob et al., Strong Model Collapse, arXiv 2410.04840 (small synthetic shares)"
     reach = None
+    takes_whole = False
 
     rise: Annotated[float, Field(gt=0, le=1)] = 0.1
     """How much the synthetic share of the web rises a generation, as a fraction."""

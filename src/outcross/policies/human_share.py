@@ -17,6 +17,7 @@ class HumanShare(Policy):
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024): 10 % of the original data kept"
+    takes_whole = False
 
     share: Annotated[float, Field(ge=0, le=1)]
     """Fraction of the training records that people wrote, in [0, 1]; rounded to whole records."""

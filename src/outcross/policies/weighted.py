@@ -22,6 +22,7 @@ class Weighted(Policy):
     """
 
     paper = "He et al., Golden Ratio Weighting Prevents Model Collapse, arXiv 2502.18049"
+    takes_whole = False
 
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["golden"]
     """Total weight of the human records, in (0, 1)."""

@@ -13,7 +13,7 @@ from outcross.rankings import DEEPEST, onsets, ranking
 from outcross.recipe import member
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
-from outcross.sentences import phrase, title, written
+from outcross.sentences import phrase, title, where, written
 from outcross.whole import write_whole
 
 LIMIT = 1_000_000  # bytes
@@ -103,33 +103,35 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 
 def fragment(audit: Audit) -> str:
     """The sentence and what is lost, for a notebook."""
-    lost = [_row(check) for check in audit.of("lost", "invented")[:20]]
-    template = environment().from_string(
-        "<p>{{ audit.summary }}</p>{% if rows %}<table><thead><tr><th>verdict<th>check<th>where<th>value<th>95 % interval<th>real vs real<th>margin</thead><tbody>"
-        "{% for row in rows %}<tr><td>{{ row.check.verdict }}<td>{{ row.check.code }} {{ row.title }}<td>{{ row.where }}<td>{{ row.check.value|short }}"
-        "<td>{{ row.check.low|short }} – {{ row.check.high|short }}<td>{{ row.check.real_vs_real|short }}<td>{{ row.check.margin|short }}{% endfor %}</tbody></table>{% endif %}"
-    )
-    template.environment.filters["short"] = _short
-    return template.render(audit=audit, rows=lost)
+    rows = [_row(check) for check in audit.of("lost", "invented")[:20]]
+    return _surroundings().from_string(resource("fragment.html")).render(audit=audit, rows=rows)
+
+
+def _surroundings() -> Any:
+    surroundings = environment()
+    surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
+    return surroundings
 
 
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
-    surroundings = environment()
-    surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
     several = len(audits) > 1
     aspects = list(dict.fromkeys(check.aspect for audit in audits for check in audit.every))
-    told = surroundings.from_string(resource("audit.html")).render(
-        heading=audits[0].name if not several else f"{len(audits)} sets",
-        sentence=audits[0].summary if not several else _sentence(audits, are_generations),
-        places=_places(audits, aspects) if several else [],
-        aspects=aspects,
-        anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
-        onsets=onsets(audits) if are_generations and several else [],
-        curves=_curves(audits, aspects) if are_generations and several else "",
-        pages=[_page(audit, share, not several) for audit in audits],
-        marks=MARKS,
-        definitions=list(_definitions(audits)),
-        style=resource("page.css") + resource("audit.css"),
+    told = (
+        _surroundings()
+        .from_string(resource("audit.html"))
+        .render(
+            heading=audits[0].name if not several else f"{len(audits)} sets",
+            sentence=audits[0].summary if not several else _sentence(audits, are_generations),
+            places=_places(audits, aspects) if several else [],
+            aspects=aspects,
+            anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
+            onsets=onsets(audits) if are_generations and several else [],
+            curves=_curves(audits, aspects) if are_generations and several else "",
+            pages=[_page(audit, share, not several) for audit in audits],
+            marks=MARKS,
+            definitions=list(_definitions(audits)),
+            style=resource("page.css") + resource("audit.css"),
+        )
     )
     return told.encode("utf-8", "replace")
 
@@ -213,8 +215,7 @@ def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage
 
 
 def _row(check: Check) -> Row:
-    where = " ".join(filter(None, (check.column, check.at, f"[{check.group}]" if check.group else "")))
-    return Row(check, title(check), cut(where, 120), _bar(check))
+    return Row(check, title(check), cut(where(check), 120), _bar(check))
 
 
 def _bar(check: Check) -> Bar | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.report.characters import cut, visible
+from outcross.report.characters import shortened, visible
 from outcross.report.curves import Curve, Point, standard_error
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
@@ -19,11 +19,16 @@ Specification = dict[str, Any]
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288")
 BASELINE = "#5b5b5b"
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4))
+FONT_SIZE = 11.5
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, FAINT = "#3a3a38", "#e9e8e4"
 LABEL_HEIGHT = 14  # pixels
+LABEL_INDENT, LETTER = 20, 6  # pixels before a line's name, and of a letter of it
 LARGEST = 700.0  # of a logarithm that exp can undo
-CROWD = 25  # with more generations than this a line carries no dots
+LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
+CROWD = 25  # with more generations than this a line carries no dots …
+DOTS = 120  # … nor where the chart would have more than these
+NARROWEST = 0.58  # share of a chart's width that is left to its lines, however long their names
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def axis(points: Sequence[Point], *, is_log: bool = False, is_fraction: bool = F
         margin = 0.04 * (high - low)
         return _log_axis(math.exp(max(low - margin, -LARGEST)), math.exp(min(high + margin, LARGEST)))
     if is_fraction and min(values) >= 0 and max(values) <= 1:
-        return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), is_fraction=True)
+        return _share_axis(max(values), high)
     return _linear_axis(low, high, is_fraction)
 
 
@@ -109,6 +114,7 @@ def chart(
     laws: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Specification:
     """Curves over the generations with their intervals; a floor and closed forms lie under them."""
+    size = _with_room_for_names(curves, axis, size) if size.labels else size
     layers = [
         *_floor_layers(floor, curves, axis),
         *_law_layers(curves, laws or {}, axis),
@@ -125,7 +131,7 @@ def chart(
         "height": size.height,
         "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
         "background": None,
-        "config": _STYLE,
+        "config": STYLE,
         "layer": layers,
         "encoding": {
             "x": {
@@ -161,15 +167,20 @@ def draw(specification: Specification, key: str) -> str:
     svg = vl_convert.vegalite_to_svg(specification)
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
-    svg = _NOISE.sub("", svg)
+    svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
+# A dot is a path of arcs, three times as long as a circle.
+_DOT = re.compile(
+    r'<path aria-label="([^"]*)" role="graphics-symbol" transform="translate\(([\d.-]+),([\d.-]+)\)" '
+    r'd="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" (?:stroke-dasharray="1,0" )?opacity="1"/>'
+)
 # Only coordinates: within path data and translations, never in text.
 _LONG_DECIMAL = re.compile(r"(?<=[ ,(MLHVCZ])-?\d+\.\d{3,}(?=[ ,)LHVCZ\"])")
 
-_STYLE: Specification = {
+STYLE: Specification = {
     "font": FONT,
     "view": {"stroke": None},
     "axis": {
@@ -205,6 +216,14 @@ def _linear_axis(low: float, high: float, is_fraction: bool) -> Axis:
     return Axis(low, high, tuple(index * step for index in range(first, last + 1)), is_fraction=is_fraction)
 
 
+def _share_axis(largest: float, high: float) -> Axis:
+    """From 0: to 1 where a share comes near it, else as far as the values and their intervals go."""
+    if largest > LARGE_SHARE:
+        return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), is_fraction=True)
+    own = _linear_axis(0.0, min(high, 1.0), is_fraction=True)
+    return replace(own, low=0.0)
+
+
 def _span(curves: Sequence[Curve]) -> list[float]:
     generations = [point.generation for curve in curves for point in curve.points]
     first, last = min(generations), max(generations)
@@ -219,7 +238,8 @@ def _generation_ticks(curves: Sequence[Curve], size: Size) -> list[int]:
     return [generation for generation in generations if (generation - generations[0]) % step == 0]
 
 
-def _vertical(axis: Axis) -> Specification:
+def vertical(axis: Axis) -> Specification:
+    """The encoding of a vertical channel on an axis, less its field."""
     labels = {"labelExpr": "format(datum.value * 100, '.3~g') + ' %'"} if axis.is_fraction else {"format": ",.4~g"}
     if not axis.is_fraction and max(abs(axis.low), abs(axis.high)) >= 1e6:
         labels = {"format": ".1~e"}
@@ -257,7 +277,7 @@ def _interval_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]
 
 def _band(rows: Sequence[Specification], mark: Specification, axis: Axis, *, is_of_arm: bool = True) -> Specification:
     encoding: Specification = {
-        "y": {"field": "low", **_vertical(axis)},
+        "y": {"field": "low", **vertical(axis)},
         "y2": {"field": "high"},
         "detail": [{"field": "arm"}, {"field": "segment"}],
         "strokeDash": {"value": [1, 0]},
@@ -279,7 +299,7 @@ def _thread_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
 def _line_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
     rows = [row for curve in curves for row in _segments(curve.points, curve.arm)]
     layers = [_lines(rows, {"strokeWidth": 2}, axis)]
-    if len({row["generation"] for row in rows}) <= CROWD:
+    if len({row["generation"] for row in rows}) <= CROWD and len(rows) <= DOTS:
         layers.append(_dots(rows))
     return layers
 
@@ -301,7 +321,7 @@ def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Sp
         "data": {"values": list(rows)},
         "mark": {"type": "line", **mark},
         "encoding": {
-            "y": {"field": "value", **_vertical(axis)},
+            "y": {"field": "value", **vertical(axis)},
             "detail": {"field": "segment"},
             "description": {"field": "arm"},
         },
@@ -318,7 +338,7 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
     else:
         rows = [_floor_row(point, point.generation, axis) for point in points]
     line = {"type": "line", "color": INK, "strokeWidth": 1.3, "strokeDash": [5, 4], "aria": False}
-    level = {"y": {"field": "value", **_vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [5, 4]}}
+    level = {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [5, 4]}}
     return [
         _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}, axis, is_of_arm=False),
         {"data": {"values": rows}, "mark": line, "encoding": level},
@@ -346,7 +366,7 @@ def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]]
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "arm"}}
     return [
         _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}, axis, is_of_arm=False),
-        {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **_vertical(axis)}, **fixed}},
+        {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **vertical(axis)}, **fixed}},
     ]
 
 
@@ -363,7 +383,7 @@ def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Speci
     if len(ends) * LABEL_HEIGHT > size.height + 2 * LABEL_HEIGHT:
         return []
     places = _apart([end for end, _ in ends], size.height)
-    longest = max(8, (size.labels - 20) // 6)
+    longest = max(8, (size.labels - LABEL_INDENT) // LETTER)
     rows = [
         {
             "arm": visible(curves[index].arm),
@@ -391,7 +411,7 @@ def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Speci
         },
         {
             "data": {"values": rows},
-            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 3, "fontSize": 11.5, "color": "#1c1c1a"},
+            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 3, "fontSize": FONT_SIZE, "color": "#1c1c1a"},
             "encoding": {
                 "x": {"field": "right", **across},
                 "y": {"field": "place", **across},
@@ -403,10 +423,21 @@ def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Speci
     ]
 
 
+def _with_room_for_names(curves: Sequence[Curve], axis: Axis, size: Size) -> Size:
+    """A margin as wide as the longest name needs, as far as the lines keep enough."""
+    longest = max(len(visible(curve.arm)) + 2 + len(_end_value(curve, axis)) for curve in curves)
+    needed = LABEL_INDENT + LETTER * longest
+    return replace(size, labels=max(size.labels, min(needed, round((1 - NARROWEST) * size.width))))
+
+
 def _end_label(curve: Curve, axis: Axis, longest: int) -> str:
+    value = _end_value(curve, axis)
+    return f"{shortened(visible(curve.arm), max(4, longest - len(value) - 2))}  {value}"
+
+
+def _end_value(curve: Curve, axis: Axis) -> str:
     value = curve.known[-1].value or 0.0
-    written = percent(value) if axis.is_fraction else number(value, 3)
-    return f"{cut(visible(curve.arm), max(4, longest - len(written) - 2))}  {written}"
+    return percent(value) if axis.is_fraction else number(value, 3)
 
 
 def _apart(ends: Sequence[float], height: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from outcross.report.charts import Axis, Look, Size, axis, chart, draw
+from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
 from outcross.report.curves import Curve, Measured, Point, curve, standard_error
 from outcross.report.headline import DECODING, TAILS, words_of
 from outcross.report.numerals import number
@@ -17,6 +17,7 @@ NARROW = Size(330, 300, labels=124)
 SMALL = Size(280, 160)
 TINY = Size(206, 140)  # where a metric has several aspects
 PANELS = 12  # a metric with more aspects than this draws the first ones; its table has them all
+APART = 4.0  # shares whose largest values differ by more than this factor are unreadable on one axis
 CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
 
 
@@ -67,13 +68,24 @@ class Pen:
     left_out: int = 0
     drawn: int = field(default=0, init=False)
 
-    def draw(self, one: Measured, over: Axis, size: Size, laws: Mapping[str, Mapping[int, float]]) -> str:
+    def draw(
+        self,
+        one: Measured,
+        over: Axis,
+        size: Size,
+        laws: Mapping[str, Mapping[int, float]],
+        looks: Mapping[str, Look] | None = None,
+    ) -> str:
+        """A chart of curves; `looks` where arms are drawn otherwise than on the rest of the page."""
+        return self.draw_specification(chart(tuple(one.curves.values()), looks or self.looks, over, size, one.floor, laws))
+
+    def draw_specification(self, specification: Specification) -> str:
+        """Any chart; nothing where there is no ink or no library."""
         if self.is_missing:
             return ""
         if self.ink <= 0:
             self.left_out += 1
             return ""
-        specification = chart(tuple(one.curves.values()), self.looks, over, size, one.floor, laws)
         try:
             svg = draw(specification, f"c{self.drawn}")
         except ImportError:
@@ -96,22 +108,30 @@ def page_of(study: Study, metric: str, found: Iterable[Measured]) -> Page:
 def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:
     """The metric that the page leads with, wide and for a phone."""
     laws = laws_of(study, main)
-    over = _axis([main], page, laws)
+    over = axis_of([main], page, laws)
     panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
     return Figure(main.metric, main.aspect, page, (panel,), table_of(study, main.metric, every), _remarks(main, laws))
 
 
 def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
-    """A metric as small charts, one an aspect, all on one axis."""
+    """A metric as small charts, one an aspect, all on one axis; shares of very different sizes each on its own."""
     drawn = aspects[:PANELS]
     laws = [laws_of(study, one) for one in drawn]
-    over = _axis(drawn, page, *laws)
+    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
+    shared = axis_of(drawn, page, *laws)
+    axes = [axis_of([one], page, of) if is_apart else shared for one, of in zip(drawn, laws, strict=True)]
     size = TINY if len(drawn) > 1 else SMALL
-    panels = tuple(Panel(_aspect(one), pen.draw(one, over, size, of)) for one, of in zip(drawn, laws, strict=True))
+    panels = tuple(Panel(aspect_words(one), pen.draw(one, over, size, of)) for one, over, of in zip(drawn, axes, laws, strict=True))
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
+    if is_apart:
+        remarks += ("Each chart has its own axis.",)
     if len(aspects) > PANELS:
         remarks += (f"{len(aspects) - PANELS} more aspects are in the table.",)
     return Figure(metric, "", page, panels, table_of(study, metric, every), remarks)
+
+
+def _largest(several: Sequence[Measured]) -> float:
+    return max(point.value or 0.0 for one in several for line in one.curves.values() for point in line.known)
 
 
 def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
@@ -134,11 +154,11 @@ def table_of(study: Study, metric: str, every: int) -> Table:
     return _without_empty(Table(_COLUMNS, _merged(groups), every))
 
 
-_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "away, in s.e.", "method", "n", "note")
+_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "standard errors away", "method", "n", "note")
 _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 
-def _axis(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
+def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
     curves = [line for one in panels for line in one.curves.values()]
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
     points += [point for one in panels if one.floor for point in one.floor.known]
@@ -146,22 +166,26 @@ def _axis(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[in
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
 
 
-def _aspect(one: Measured) -> str:
+def aspect_words(one: Measured) -> str:
+    """An aspect as people read it."""
     return words_of(one.aspect) if one.metric in (TAILS, *DECODING) else one.aspect
 
 
 def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
-    """How many measured values agree with the closed form, an arm a sentence."""
-    return tuple(remark for arm, of in laws.items() if (remark := _agreement(one.curves[arm], of)))
+    """How many generations agree with the closed form, all arms in one sentence."""
+    counted = [told for arm, of in laws.items() if (told := _agreement(one.curves[arm], of))]
+    if not counted:
+        return ()
+    return (
+        "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
+        f"within: {', '.join(counted)}. Where the closed form holds about 95 % do; neighbouring generations err together.",
+    )
 
 
 def _agreement(line: Curve, law: Mapping[int, float]) -> str:
     tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
-    if not tested:
-        return ""
     inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
-    counted = f"{inside} of {len(tested)} measured values"
-    return f"{line.arm}: {counted} lie within two standard errors of the closed form (dotted, grey band)."
+    return f"{inside} of {len(tested)} ({line.arm})" if tested else ""
 
 
 def _by_arm(readings: Iterable[Reading]) -> Iterator[tuple[str, list[Reading]]]:
@@ -200,7 +224,7 @@ def _group(
 def _mean_row(point: Point, law: float | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
-    return (str(point.generation), "mean", *_interval(point), *_away(point, law), point.method, _count(point.n), "")
+    return (str(point.generation), "mean", *interval_cells(point), *_away(point, law), point.method, _count(point.n), "")
 
 
 def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
@@ -208,10 +232,10 @@ def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, 
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
-    return (str(reading.generation), seed, *_interval(point), *_away(point, law), method, n, why + reading.note)
+    return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
 
 
-def _interval(point: Point) -> tuple[str, str, str]:
+def interval_cells(point: Point) -> tuple[str, str, str]:
     return number(point.value), number(point.low), number(point.high)
 
 

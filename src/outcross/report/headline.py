@@ -98,10 +98,15 @@ def change(curve: Curve) -> Change:
     return Change(curve.arm, curve.known[0], curve.known[-1])
 
 
-def tails(found: Sequence[Measured]) -> dict[str, Tail]:
-    """The tail of each arm at its last generation, in the band that says most."""
+def tail_band(found: Sequence[Measured]) -> Measured | None:
+    """The survival of the words in the band that says most."""
     bands = {one.aspect: one for one in found if one.metric == TAILS}
-    band = next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
+    return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
+
+
+def tails(found: Sequence[Measured]) -> dict[str, Tail]:
+    """The tail of each arm at its last generation."""
+    band = tail_band(found)
     return {arm: _tail(band, curve) for arm, curve in band.curves.items()} if band else {}
 
 

@@ -30,6 +30,15 @@ def number(value: float | None, digits: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def decimal(value: float) -> str:
+    """A number of about one to two decimals, as an exponent is said; nothing has the sign of zero.
+
+    >>> decimal(-0.9871), decimal(-1e-15)
+    ('-0.99', '0.00')
+    """
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def percent(fraction: float) -> str:
     """A fraction in [0, 1] in percent.
 

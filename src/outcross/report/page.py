@@ -6,12 +6,13 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
+from outcross.report.exponents import exponent_figures
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
@@ -24,10 +25,13 @@ from outcross.report.headline import (
     extremes,
     sentence,
     silence,
+    tail_band,
     tails,
     warnings,
 )
+from outcross.report.multiples import multiples
 from outcross.report.profile import PAPER, profile_of
+from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.templates import environment, resource
 from outcross.report.texts import excerpts, writers
@@ -47,7 +51,8 @@ class Allowance:
     texts: int = 180_000
 
     def less(self) -> Allowance:
-        return Allowance(self.charts // 2, self.rows // 2, self.texts // 2)
+        """The next smaller one; charts give way least, for they are what a page is opened for."""
+        return Allowance(self.charts * 3 // 4, self.rows // 2, self.texts // 2)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
     every = _every(study, allowance.rows)
     leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
+    grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
+    scalings = exponent_figures(study, [one for one, _ in leads], pen)
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
@@ -104,6 +111,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
             sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
             warnings=warnings(found),
             mains=mains,
+            grids=grids,
+            scalings=scalings,
             arms=_arms(study, found, leads),
             tail_figure=next((one for one in rest if one.metric == TAILS), None),
             decoding_figures=[one for one in rest if one.metric in DECODING],
@@ -115,6 +124,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
             excerpts=excerpted,
             pairs=[pair for lead in leads for pair in _pairs(*lead)],
             profile=profile_of(study),
+            slopes=slopes_of(study, pen),
             papers=_papers(study, found),
             every=every,
             pen=pen,
@@ -126,6 +136,14 @@ def render(study: Study, allowance: Allowance) -> bytes:
         )
     )
     return text.encode()
+
+
+def _headlines(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> Iterator[tuple[Measured, Page]]:
+    """What leads the page, and the tails, which may say otherwise."""
+    yield from leads
+    band = tail_band(found)
+    if band is not None and band not in [one for one, _ in leads]:
+        yield band, page_of(study, TAILS, found)
 
 
 def _every(study: Study, rows: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from outcross.arms import Arm, arms
@@ -12,7 +13,8 @@ from outcross.parts import first_line
 from outcross.report.folder import read
 from outcross.report.page import write
 from outcross.report.study import PolicyPage, Study, join
-from outcross.run_folder import read_text
+from outcross.run_folder import read_exponents, read_text
+from outcross.settings import flat_settings
 
 
 def write_runs(folders: Sequence[Path], path: Path) -> Path:
@@ -26,7 +28,8 @@ def study(folder: Path) -> Study:
     experiment = folder / "experiment.yaml"
     made = arms(parse(read_text(experiment), str(experiment))) if experiment.exists() else ()
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
-    return read(folder, pages(), policies, limits(made) if made else ())
+    told = read(folder, pages(), policies, limits(made) if made else ())
+    return replace(told, settings=flat_settings(made), exponents=tuple(read_exponents(folder)))
 
 
 def limits(made: Sequence[Arm]) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from outcross.errors import BadInput
+from outcross.exponent import Exponent
 from outcross.metrics import Page
 
 
@@ -107,6 +108,9 @@ class Study:
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each arm was told, by dotted key."""
+    exponents: tuple[Exponent, ...] = ()
 
 
 Row = TypeVar("Row", Reading, Sample, Law, Answer)
@@ -134,6 +138,8 @@ def join(studies: Sequence[Study]) -> Study:
         policies={arm: page for study in named for arm, page in study.policies.items()},
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
         runs=tuple(run for study in named for run in study.runs),
+        settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
+        exponents=tuple(one for study in named for one in study.exponents),
     )
 
 
@@ -163,4 +169,6 @@ def _prefixed(study: Study, name: str) -> Study:
         laws=rename(study.laws),
         profile=rename(study.profile),
         policies={under(arm): page for arm, page in study.policies.items()},
+        settings={under(arm): told for arm, told in study.settings.items()},
+        exponents=tuple(replace(one, among=f"{name}: {one.among}".rstrip(": ")) for one in study.exponents),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,8 @@ class Source:
 
     is_text: ClassVar[bool] = False
     rows: int
+    records: Literal["points", "moments"] = "points"
+    """Of numbers: one by one, or of each part their moments alone."""
 
     @property
     def truth(self) -> Any:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import platform
-import re
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from outcross.documents import Document
 from outcross.errors import BadInput, MachineGaveOut, missing_extra
-from outcross.files import digest, gather_documents, read_documents
+from outcross.files import digest, gather_documents, headings, read_documents
 from outcross.recipe import nearest, recipe
 from outcross.sources import Source
 
@@ -41,16 +40,17 @@ HeldOut = Annotated[float, Field(gt=0, lt=1)]
 
 def _pattern(heading: str) -> str:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(heading)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"heading must be a regular expression, as '= [^=].* =', got {heading!r} ({error})") from None
+        headings([""], heading)
+    except ValueError as error:
+        raise ValueError(
+            f"heading must be a regular expression without look-around and back-references, as '= [^=].* =', got {heading!r} ({error})"
+        ) from None
     return heading
 
 
 Heading = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
-"""A regular expression that fits the whole of a line, but for the space around it, that opens a document."""
+"""A regular expression (Rust's: no look-around, no back-references) that fits the whole of a line, but for the space around it, that
+opens a document."""
 
 
 @recipe

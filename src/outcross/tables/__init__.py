@@ -15,7 +15,8 @@ from outcross.errors import BadInput
 from outcross.recipe import nearest
 from outcross.tables import kinds as of_values
 from outcross.tables.kinds import KINDS, Kind
-from outcross.tables.reading import BATCH, Source, read
+from outcross.tables.reading import read
+from outcross.tables.source import BATCH, Source
 
 if TYPE_CHECKING:
     import polars
@@ -68,7 +69,7 @@ class Table:
         return (of_values.made(batch, kinds, widths) for batch in self._read(wanted))
 
     def numbers(self, column: str) -> np.ndarray:
-        """The values of a column of numbers in `frame`, NaN where missing. (rows in frame,)"""
+        """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
         (column,) = self._known([column])
         if self.kinds[column] != "number":
             raise BadInput(
@@ -129,12 +130,11 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     if not chosen:
         raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
     frame, lost = _typed(records, chosen, {})
-    order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(rows)[: frame.height]
+    order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
     if frame.height < rows:
         notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
-    return Table(
-        given, rows, chosen, frame[order], (*source.notes, *notes, *lost), records[order], places[order], source.batches
-    )  # fmt: skip
+    notes = (*source.notes, *notes, *lost)
+    return Table(given, rows, chosen, frame[order], notes, records[order], places[order], source.batches)
 
 
 def alike(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
@@ -155,9 +155,8 @@ def alike(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
         if extra := [column for column in other.kinds if column not in first.kinds]:
             notes.append(f"{other.name} has columns that {first.name} has not: {', '.join(map(repr, extra))[:300]}")
     if not kept:
-        raise BadInput(
-            f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {', '.join(other.name for other in tables[1:])[:120]}; check the column names"
-        )
+        others = ", ".join(other.name for other in tables[1:])
+        raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {others[:120]}; check their names")
     made = [first.select(list(kept))]
     for other in tables[1:]:
         frame, lost = _typed(other.records, kept, widths)
@@ -230,11 +229,10 @@ def _typed(records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
-    distinct = values.filter(lost).unique()
-    told = (
-        ", ".join(map(repr, sorted(map(str, distinct.to_list())))) if len(distinct) <= 3 and not distinct.dtype.is_nested() else ""
-    )
-    return f"column {values.name!r}: {lost.sum():,} values that are no {kind} are missing" + (f" ({told})"[:100] if told else "")
+    said = f"column {values.name!r}: {lost.sum():,} values that are no {kind} are missing"
+    if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
+        return said
+    return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"
 
 
 def _widths(frame: polars.DataFrame) -> dict[str, int]:

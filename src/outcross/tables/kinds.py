@@ -241,11 +241,11 @@ def _unlike_as_strings(frame: polars.DataFrame, frames: Sequence[polars.DataFram
 
 
 def width(values: polars.Series) -> int:
-    """The numbers in the first list of a column; BadInput where it holds no lists of numbers."""
+    """The commonest length of the lists of a column (the smallest where several are); BadInput where it holds no lists of numbers."""
     held = values.drop_nulls()
     if held.is_empty() or _inner(held.dtype) is None:
         raise BadInput(f"column {values.name!r} holds {values.dtype}, not lists of numbers; it cannot be a vector")
-    return max(1, int(_lists(held.head(1)).list.len()[0]))
+    return max(1, int(_lists(held).list.len().mode().min()))  # type: ignore[arg-type]
 
 
 def _inner(dtype: polars.DataType) -> polars.DataType | None:

@@ -80,10 +80,12 @@ class NgramModel:
     """Tokens of a record."""
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
-        """Blocks written after the prompts, in their order and starting over where there are too few; only what is new is kept."""
+        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
         rows = np.arange(draw.records) % (draw.records if prompts is None else len(prompts))
-        read = np.empty((draw.records, 0), dtype=np.int32) if prompts is None else prompts.tokens[rows]
-        tokens = sample(self.tree, read, self.block, draw, rng)
+        read = np.empty((draw.records, 0), dtype=np.int32) if prompts is None else prompts.tokens[rows, : draw.prefix or None]
+        tokens = sample(self.tree, read, self.block - draw.prefix, draw, rng)
+        if draw.prefix:
+            tokens = np.concatenate((read, tokens), axis=1)
         columns = {} if prompts is None else _origins(prompts, rows, draw)
         return blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
 

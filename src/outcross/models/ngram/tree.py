@@ -163,9 +163,14 @@ class Tree:
 
 def grow(blocks: np.ndarray, order: int, tokens: int) -> Tree:
     """Count the n-grams of blocks (n, block), each behind a start token, in n-grams of up to `order` tokens."""
-    levels = [_first_level(blocks)]
+    return grow_running(blocks.ravel(), np.tile(np.arange(blocks.shape[1]), len(blocks)), order, tokens)
+
+
+def grow_running(running: np.ndarray, places: np.ndarray, order: int, tokens: int) -> Tree:
+    """Count the n-grams of records of any length, one after the other: their tokens, and the place 0, 1, … of each in its record."""
+    levels = [_first_level(running)]
     while len(levels) < order:
-        levels.append(_next_level(levels[-1], blocks, tokens))
+        levels.append(_next_level(levels[-1], running, places, tokens))
     counts = [_kinds_before(*pair) for pair in itertools.pairwise(levels)] + [levels[-1].times]
     return Tree(
         tokens=tokens,
@@ -175,6 +180,16 @@ def grow(blocks: np.ndarray, order: int, tokens: int) -> Tree:
         firsts=np.array([*(level.first for level in levels), levels[-1].first + levels[-1].size]),
         discounts=np.array([discounts(one) for one in counts]),
     )
+
+
+def contexts_of(running: np.ndarray, places: np.ndarray, reach: int) -> np.ndarray:
+    """The `reach` tokens before each token of records that follow each other, oldest first, (tokens, reach)."""
+    found = np.full((running.size, reach), NOTHING, dtype=np.int32)
+    for back in range(1, reach + 1):
+        found[places == back - 1, -back] = START
+        rows = np.flatnonzero(places >= back)
+        found[rows, -back] = running[rows - back]
+    return found
 
 
 def discounts(counts: np.ndarray) -> tuple[float, ...]:
@@ -195,7 +210,7 @@ def discounts(counts: np.ndarray) -> tuple[float, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """Contexts of one depth. An occurrence is a token of a block, (n × block,) of them, block after block."""
+    """Contexts of one depth. An occurrence is a token of a record, record after record."""
 
     depth: int
     first: int
@@ -215,22 +230,22 @@ class _Level:
         return len(self.contexts) if self.depth else 1
 
 
-def _first_level(blocks: np.ndarray) -> _Level:
-    none, every = np.empty(0, dtype=np.int64), np.arange(blocks.size)
-    followers, entries, _, times = _numbered(blocks.ravel().astype(np.int64))
-    return _Level(0, 0, none, followers, times, none, every, np.zeros_like(every), entries, np.zeros(blocks.size, dtype=bool))
+def _first_level(running: np.ndarray) -> _Level:
+    none, every = np.empty(0, dtype=np.int64), np.arange(running.size)
+    followers, entries, _, times = _numbered(running.astype(np.int64))
+    return _Level(0, 0, none, followers, times, none, every, np.zeros_like(every), entries, np.zeros(running.size, dtype=bool))
 
 
-def _next_level(above: _Level, blocks: np.ndarray, tokens: int) -> _Level:
+def _next_level(above: _Level, running: np.ndarray, places: np.ndarray, tokens: int) -> _Level:
     """One token further back, for the occurrences that have one."""
-    depth, first, targets = above.depth + 1, above.first + above.size, blocks.ravel()
-    before = above.occurrences % blocks.shape[1] + 1  # tokens before it, the start among them
+    depth, first = above.depth + 1, above.first + above.size
+    before = places[above.occurrences] + 1  # tokens before it, the start among them
     has_one = before >= depth
     occurrences, opens = above.occurrences[has_one], before[has_one] == depth
-    oldest = np.where(opens, START, targets[occurrences - depth])
+    oldest = np.where(opens, START, running[occurrences - depth])
     contexts, number, _, _ = _numbered(above.nodes[has_one] * tokens + oldest)
     nodes = first + number
-    followers, entries, example, times = _numbered(nodes * tokens + targets[occurrences])
+    followers, entries, example, times = _numbered(nodes * tokens + running[occurrences])
     shorter = above.entries[has_one][example]
     return _Level(depth, first, contexts, followers, times, shorter, occurrences, nodes, entries, opens)
 

@@ -45,7 +45,7 @@ class WordVocabulary:
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> Self:
         """The most frequent words of these texts, `size` tokens with the start and the bytes; equally frequent ones by their spelling."""
-        counted = Counter(piece for text in texts for piece in _pieces(text))
+        counted = Counter(piece for text in texts for piece in pieces(text))
         longer = [word for word in counted if len(word.encode()) > 1]
         return cls(sorted(longer, key=lambda word: (-counted[word], word))[: max(0, size - FIRST)])
 
@@ -55,7 +55,7 @@ class WordVocabulary:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Tokens of each text, (tokens,) each."""
-        return [np.array([token for piece in _pieces(text) for token in self._tokens(piece)], dtype=np.int32) for text in texts]
+        return [np.array([token for piece in pieces(text) for token in self._tokens(piece)], dtype=np.int32) for text in texts]
 
     def _tokens(self, piece: str) -> Iterable[int]:
         number = self._numbers.get(piece)
@@ -89,10 +89,10 @@ class WordVocabulary:
         return cls(json.loads(path.read_text(encoding="utf-8"))["words"])
 
 
-def _pieces(text: str) -> list[str]:
+def pieces(text: str) -> list[str]:
     """Words with the white space after them; white space that opens a text is a piece of its own.
 
-    >>> _pieces(" The dog,\\n\\nasleep")
+    >>> pieces(" The dog,\\n\\nasleep")
     [' ', 'The ', 'dog,\\n\\n', 'asleep']
     """
     return re.findall(r"\S+\s*|\s+", text)

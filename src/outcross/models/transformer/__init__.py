@@ -64,14 +64,15 @@ class Transformer(Learner):
             raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
         return model.trained(human.windows, None, start.steps, start.batch, start.learning_rate, rng)
 
-    def fit(self, records, weights, start: Any, training: Any, rng):
+    def fit(self, records, weights, start: Any, training: Any, rng, validation: Blocks | None = None):
         _one_thread()
         from outcross.models.transformer import network
 
         if isinstance(training.start, Scratch):
             start = replace(start, network=network.initial(start.network.shape, rng, _device()))
         steps = training.steps_for(len(records))
-        return start.trained(records.tokens, weights, steps, training.batch, training.learning_rate, rng)
+        checked = None if validation is None else validation.tokens
+        return start.trained(records.tokens, weights, steps, training.batch, training.learning_rate, rng, checked)
 
     def load(self, folder):
         _one_thread()
@@ -100,29 +101,33 @@ class TextModel:
         batch: int,
         learning_rate: float,
         rng: np.random.Generator,
+        validation: np.ndarray | None = None,
     ) -> TextModel:
-        """This model after more steps, on rows of tokens; BadInput where the loss is no longer a number."""
+        """This model after more steps, on rows of tokens, or as it was best at `validation`; BadInput where the loss is no longer a number."""
         from outcross.models.transformer import fitting
 
         tell = runtime.telling.get()
         try:
             fitted = fitting.fit(
                 self.network, tokens, steps=steps, batch=batch, learning_rate=learning_rate, warmup=max(1, steps // 10), weights=weights,
-                precision=self.precision, rng=rng, progress=lambda done, loss: tell(done / steps),
+                precision=self.precision, rng=rng, validation=validation, keep_best=validation is not None, progress=lambda done, loss: tell(done / steps),
             )  # fmt: skip
         except FloatingPointError as error:
             raise BadInput(f"training diverged: {error}; lower training.learning_rate") from None
         return replace(self, network=fitted.network)
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
-        """Blocks written after the prompts, in their order and starting over where there are too few; only what is new is kept."""
+        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
         from outcross.models.transformer import sampling
 
         rows = None if prompts is None else np.arange(draw.records) % len(prompts)
+        read = None if prompts is None else prompts.tokens[rows, : draw.prefix or None]
         tokens = sampling.sample(
-            self.network, None if prompts is None else prompts.tokens[rows], self.block, rng=rng, n=draw.records if prompts is None else None,
+            self.network, read, self.block - draw.prefix, rng=rng, n=draw.records if read is None else None,
             temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p, precision=self.precision,
         )  # fmt: skip
+        if read is not None and draw.prefix:
+            tokens = np.concatenate((read, tokens), axis=1)
         columns = (
             {}
             if prompts is None

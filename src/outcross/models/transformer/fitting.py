@@ -52,6 +52,7 @@ def fit(
     weights: NDArray[np.floating] | None = None,
     precision: Precision = "bf16",
     validation: NDArray[np.int32] | None = None,
+    keep_best: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> Fitted:
     """A copy of the network, trained on blocks (n, block) for exactly `steps` steps; the one given stays as it was.
@@ -59,7 +60,7 @@ def fit(
     AdamW (Loshchilov & Hutter 2019) with weight decay 0.1 on matrices, gradients clipped to norm 1, the learning rate
     rising over `warmup` steps and falling to nothing along a cosine. Batches run through the records permutation after
     permutation, so that all are seen equally often, give or take one. A record of weight w counts w times in the loss;
-    weights have any scale. `progress` is told the steps done and the loss, now and then.
+    weights have any scale. With `keep_best` the network is that of the check with the lowest held-out loss, the first of equals. `progress` is told the steps done and the loss, now and then.
 
     Raises FloatingPointError when the loss is no longer finite.
     """
@@ -71,6 +72,7 @@ def fit(
     optimizer = _optimizer(network, learning_rate)
     losses: list[Tensor] = []
     held_out: list[tuple[int, float]] = []
+    best: dict[str, Tensor] | None = None
     for step, chosen in enumerate(_batches(len(records), batch, steps, rng)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * _schedule(step, steps, warmup)
@@ -89,6 +91,10 @@ def fit(
                 progress(done, losses[-1].item())
         if validation is not None and (done % math.ceil(steps / 10) == 0 or done == steps):
             held_out.append((done, -log_prob(network, validation, precision=precision).mean() / validation.shape[1]))
+            if keep_best and held_out[-1][1] < min((loss for _, loss in held_out[:-1]), default=math.inf):
+                best = copy.deepcopy(network.state_dict())
+    if best is not None:
+        network.load_state_dict(best)
     return Fitted(network, torch.stack(losses).double().cpu().numpy(), tuple(held_out))
 
 

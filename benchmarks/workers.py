@@ -1,0 +1,65 @@
+"""What does a second worker give a sweep of networks?
+
+Eight arms of a small transformer on the standard library's text, from nothing to the report, each side in fresh folders: `--workers 2` against
+`--workers 1`, and against two commands side by side with four of the arms each, as one does without sweeps. Arms share their human
+data, their base and their generation 0: one worker makes them while the other waits, and two commands make them twice. The machine must be
+quiet, as both sides want all of its cores; counted in arms. The target is a ratio of 1.7 of two workers to one.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures import OUTCROSS, Figure, Side, answer, compare, process
+
+ARMS = (
+    "{policy: replace}",
+    "{policy: accumulate}",
+    "{policy: human_only}",
+    "{policy: augment}",
+    "{policy: accumulate_subsample}",
+    "{policy: {kind: human_share, share: 0.1}}",
+    "{policy: {kind: human_share, share: 0.25}}",
+    "{policy: {kind: human_share, share: 0.5}}",
+)
+SETTINGS = (
+    "human.rows=400", "generations=5", "learner.layers=2", "learner.width=96", "learner.heads=2", "learner.vocabulary=1024",
+    "training.steps=100", "training.start.pretrained.steps=100", "metrics=[held_out, tail_survival]",
+)  # fmt: skip
+REHEARSAL = (
+    "human.rows=60", "block=16", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
+    "training.steps=4", "training.batch=8", "training.start.pretrained.steps=6", "training.start.pretrained.batch=8",
+    "metrics=[held_out]",
+)  # fmt: skip
+PAIRS = 3
+TARGET = 1.7
+
+
+def measure(settings: Sequence[str] = SETTINGS, pairs: int = PAIRS) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        one, two = (_side(f"--workers {n}", [_command(Path(folder), ARMS, n, settings)]) for n in (1, 2))
+        halves = [_command(Path(folder), ARMS[i::2], 1, settings) for i in range(2)]
+        others = [one, _side("two commands of four arms", halves)]
+        return compare("8 arms, `--workers 2`", two, others, unit="arm", pairs=pairs, warm=False, target_ratio=TARGET)
+
+
+def _side(name: str, commands: Sequence[str]) -> Side:
+    """Commands at the same time, each in a fresh folder; all must end well."""
+    started = "".join(f'{command} & pids="$pids $!"; ' for command in commands)
+    return Side(name, process(lambda: ["/bin/sh", "-c", f"{started} for pid in $pids; do wait $pid || exit 1; done"]), len(ARMS))
+
+
+def _command(folder: Path, arms: Sequence[str], workers: int, settings: Sequence[str]) -> str:
+    told = [*OUTCROSS, "run", "stdlib", f"arms=[{', '.join(arms)}]", *settings, "--workers", str(workers), "--quiet"]
+    return f'{shlex.join(told)} --out "$(mktemp -d -p {shlex.quote(str(folder))})"'
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--rehearse"]:
+        measure(REHEARSAL, 1)
+    else:
+        answer(__file__, __doc__, measure)

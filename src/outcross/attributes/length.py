@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+from outcross.attributes import Attribute, Page
+from outcross.recipe import recipe
+from outcross.texts import divided, texts
+
+SHIMABUCORO = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490"
+
+
+@recipe
+class Characters(Attribute):
+    """Length in characters: Unicode code points, white space among them."""
+
+    page = Page(
+        "characters", "Unicode code points of the text, white space among them.", "characters", (0, math.inf),
+        "Scripts differ: the same sentence has a third as many characters in Chinese as in English.", SHIMABUCORO,
+    )  # fmt: skip
+
+    def __call__(self, given):
+        return texts(given).characters.astype(float)
+
+
+@recipe
+class Words(Attribute):
+    """Length in words, counted as everywhere in Outcross."""
+
+    page = Page(
+        "words", "Words of the text: runs of letters, marks and digits with a letter among them; each Han or kana character is one.", "words", (0, math.inf),
+        "Thai, Lao, Khmer and Burmese are written without spaces, and what stands between two spaces counts as one word.", SHIMABUCORO,
+    )  # fmt: skip
+
+    def __call__(self, given):
+        return texts(given).words.per_block.astype(float)
+
+
+@recipe
+class SentenceLength(Attribute):
+    """Words a sentence, the mean over the sentences of a text."""
+
+    page = Page(
+        "sentence length", "Words over sentences; a sentence ends at . ! ? … before white space, at 。！？ anywhere, and at the text's end.", "words", (0, math.inf),
+        "Abbreviations end sentences, headings and list items without a stop do not; verse and code have none to count.", "Flesch, J. Appl. Psychol. 32:221 (1948)",
+    )  # fmt: skip
+
+    def __call__(self, given):
+        read = texts(given)
+        return divided(read.words.per_block, read.sentences)

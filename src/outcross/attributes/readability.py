@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+import numpy as np
+
+from outcross.attributes import Attribute, Page
+from outcross.recipe import recipe
+from outcross.texts import divided, texts
+
+VOWELS = re.compile("[aeiouy]++")
+SILENT = re.compile(
+    "(?<=[^aeiouyl])e$|(?<=[aeiouyl]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouyl]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouyl]l)es$|(?<=[tpk]h)es$"
+)
+"""A last e that is not heard: make, hole, walked, pulled, makes, clothes; but not table, settled, tables, wanted, boxes, wishes."""
+
+
+@recipe
+class Flesch(Attribute):
+    """Flesch's reading ease, for English: short words in short sentences read easily."""
+
+    page = Page(
+        "Flesch reading ease",
+        "206.835 − 1.015 words a sentence − 84.6 syllables a word. Syllables by spelling: groups of vowels (a e i o u y) less a silent last e (-e, -ed, -es), at least one. "
+        "NaN where fewer than half of the words are in Latin letters.",
+        "points", (-math.inf, 121.22),
+        "English only: other languages in Latin letters get a number that means nothing. It knows length alone, so shuffled words read as easily; one text of few words is mostly noise.",
+        "Flesch, J. Appl. Psychol. 32:221 (1948)",
+    )  # fmt: skip
+
+    def __call__(self, given):
+        read = texts(given)
+        words = read.words
+        told = np.array([syllables(spelling) for spelling in words.spellings], dtype=np.int64)
+        sounded, latin = (np.bincount(words.blocks, values[words.ids], read.words.n) for values in (told, (told > 0).astype(float)))
+        ease = 206.835 - 1.015 * divided(words.per_block, read.sentences) - 84.6 * divided(sounded, latin)
+        return np.where(2 * latin >= words.per_block, ease, np.nan)
+
+
+def syllables(word: str) -> int:
+    """Syllables of an English word in lower case, by its spelling; 0 for one without a Latin letter.
+
+    >>> [syllables(word) for word in ("make", "table", "walked", "wanted", "boxes", "readability", "the", "naïve", "日")]
+    [1, 2, 1, 2, 2, 5, 1, 1, 0]
+    """
+    letters = "".join(letter for letter in unicodedata.normalize("NFD", word) if "a" <= letter <= "z")
+    if not letters:
+        return 0
+    return max(1, len(VOWELS.findall(SILENT.sub("", letters))))

@@ -1,0 +1,117 @@
+"""Small multiples: one chart a setting of the experiment, all on the same axes, a line for each of what is left to differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from outcross.report.charts import Look, Size, looks
+from outcross.report.curves import Measured
+from outcross.report.figures import Figure, Panel, Pen, Rows, Table, aspect_words, axis_of, interval_cells, laws_of
+from outcross.report.study import Page, Study
+from outcross.settings import Level, Setting, is_crossed, settings
+
+SMALL = Size(250, 150)
+MOST = 24
+"""Charts of one grid."""
+BY_ITSELF = ("policy", "learner")
+"""What is drawn as lines, where arms differ in it: the same choice under every setting."""
+
+
+@dataclass(frozen=True)
+class Multiples:
+    """A metric's grid: a figure of so many columns, and how its lines are drawn."""
+
+    figure: Figure
+    columns: int
+    lines: tuple[tuple[str, Look], ...]
+    run: str = ""
+    """Where runs are drawn together and each has its own grid."""
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One chart of the grid: what its arms have in common, and the arm of each line."""
+
+    title: str
+    arms: tuple[str, ...]
+
+
+def multiples(study: Study, main: Measured, page: Page, pen: Pen) -> list[Multiples]:
+    """The grid of a metric over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
+    arms = [arm for arm in main.curves if arm in study.settings]
+    together = settings({arm: study.settings[arm] for arm in arms})
+    if is_crossed(together):
+        return [_grid(study, _some(main, arms), page, pen, together)]
+    by_run: dict[str, list[str]] = {}
+    for arm in arms:
+        by_run.setdefault(str(study.settings[arm].get("run", "")), []).append(arm)
+    apart = {run: settings({arm: study.settings[arm] for arm in own}) for run, own in by_run.items() if len(by_run) > 1}
+    return [
+        replace(_grid(study, _some(main, by_run[run]), page, pen, differing), run=run)
+        for run, differing in apart.items()
+        if is_crossed(differing)
+    ]
+
+
+def _some(main: Measured, arms: Sequence[str]) -> Measured:
+    def those(curves):
+        return {arm: curves[arm] for arm in arms if arm in curves}
+
+    return replace(main, curves=those(main.curves), floors=those(main.floors))
+
+
+def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequence[Setting]) -> Multiples:
+    lines = next((one for key in BY_ITSELF for one in differing if one.key == key), None) or _fewest(differing)
+    panels = sorted((one for one in differing if one is not lines), key=lambda one: len(one.values), reverse=True)
+    cells = _cells(panels, lines, list(main.curves))
+    shared = looks([lines.told(level) for level in lines.values])
+    drawn_as = {arm: shared[lines.told(level)] for arm, level in lines.levels.items()}
+    laws = laws_of(study, main)
+    over = axis_of([main], page, laws)
+    drawn = tuple(
+        Panel(
+            cell.title,
+            pen.draw(own := _some(main, cell.arms), over, SMALL, {arm: laws[arm] for arm in own.curves if arm in laws}, drawn_as),
+        )
+        for cell in cells[:MOST]
+    )
+    figure = Figure(main.metric, aspect_words(main), page, drawn, _table(cells, lines, main))
+    columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)
+    return Multiples(figure, columns, tuple(shared.items()), left_out=max(0, len(cells) - MOST))
+
+
+def _fewest(differing: Sequence[Setting]) -> Setting:
+    """The setting with the fewest levels, so that the grid has few lines and many charts; the last one of those."""
+    return min(reversed(differing), key=lambda one: len(one.values))
+
+
+def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> list[Cell]:
+    """The charts in the order of the levels, the last setting changing fastest: rows, then columns."""
+    by_levels: dict[tuple[Level, ...], list[str]] = {}
+    for arm in arms:
+        by_levels.setdefault(tuple(one.levels[arm] for one in panels), []).append(arm)
+    places = sorted(by_levels, key=lambda levels: [one.values.index(level) for one, level in zip(panels, levels, strict=True)])
+    return [
+        Cell(
+            ", ".join(one.told(level) for one, level in zip(panels, levels, strict=True)),
+            tuple(sorted(by_levels[levels], key=lambda arm: lines.values.index(lines.levels[arm]))),
+        )
+        for levels in places
+    ]
+
+
+def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> Table:
+    """Where each line begins and ends."""
+    columns = (lines.name, "generation", "value", "low", "high", "method", "n")
+    return Table(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
+
+
+def _ends(cell: Cell, lines: Setting, main: Measured):
+    for arm in cell.arms:
+        known = main.curves[arm].known
+        for point in dict.fromkeys((known[0], known[-1])):
+            count = "" if point.n is None else f"{point.n:,}"
+            level = lines.told(lines.levels[arm]).removeprefix(f"{lines.name} = ")
+            yield (level, str(point.generation), *interval_cells(point), point.method, count)

@@ -1,0 +1,90 @@
+"""What is wrong with a file that cannot be read, in one line: where, and the way out."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+from outcross.errors import BadInput, MachineGaveOut
+
+PACKED = (".gz", ".zst")
+"""How a file may be packed, by the end of its name."""
+
+
+def suffix(path: Path) -> tuple[str, str]:
+    """What a file holds and how it is packed, by its name: (".csv", ".gz")."""
+    packed = path.suffix.lower() if path.suffix.lower() in PACKED else ""
+    name = path.name[: -len(packed)] if packed else path.name
+    held = Path(name).suffix.lower()
+    return (".idx" if name.endswith("-ubyte") else held), packed
+
+
+def refusal(path: Path, error: BaseException) -> Exception:
+    """What to say of a file that cannot be read."""
+    form, packed = suffix(path)
+    said = first_line(error)
+    if isinstance(error, FileNotFoundError):
+        return BadInput(f"no file {path}; check the path")
+    if isinstance(error, OSError) and packed:
+        return BadInput(f"{path} is not a whole {packed} file ({said[:80]}); fetch it again")
+    if isinstance(error, OSError):
+        return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
+    if form != ".parquet" and (found := undecodable(path)):
+        return BadInput(f"{path} is not UTF-8 text ({found}); convert it, as with iconv -f LATIN1 -t UTF-8")
+    if "empty" in said.lower():
+        return BadInput(f"{path} is empty; give a file with records")
+    if "more fields than defined" in said:
+        return BadInput(
+            f"{path} has a line with more fields than its header; quote fields that hold the separator, or mend the line"
+        )
+    if form in (".jsonl", ".ndjson") and (found := _broken_line(path, packed)):
+        return BadInput(f"{path} is not JSON of one record a line: {found}; mend it, or write the file again")
+    return BadInput(f"{path} is not a whole {form} file: {said}; fetch or write it again")
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:160]
+
+
+def _broken_line(path: Path, packed: str) -> str:
+    """The first line that is no JSON record, and why; nothing where there is none, or it cannot be unpacked here."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number (write null)")
+
+    if packed == ".zst":
+        return ""
+    with gzip.open(path) if packed else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.startswith(codecs.BOM_UTF8):
+                return "it opens with a byte order mark (remove the first three bytes)"
+            try:
+                if line.strip() and not isinstance(json.loads(line, parse_constant=refuse), dict):
+                    return f"line {number} is no record in braces"
+            except (ValueError, RecursionError) as error:
+                return f"line {number}: {first_line(error)}"
+    return ""
+
+
+def undecodable(path: Path) -> str:
+    """Where a file stops being UTF-8: the byte and the line; nothing where it does not, or cannot be unpacked here."""
+    packed = suffix(path)[1]
+    if packed == ".zst":
+        return ""
+    decoder, before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            while block := file.read(1 << 20):
+                waiting = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    at = max(0, error.start - waiting)
+                    return f"byte {before + error.start - waiting}, line {line + block[:at].count(10)}"
+                before, line = before + len(block), line + block.count(10)
+    except (OSError, EOFError, zlib.error):
+        return ""
+    return ""

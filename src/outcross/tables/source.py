@@ -1,0 +1,96 @@
+"""A source: records that can be read again and again, batch by batch, as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from outcross.errors import BadInput
+
+if TYPE_CHECKING:
+    import polars
+
+BATCH = 100_000
+"""Rows in a batch, at most."""
+BYTES = 1 << 26
+"""Bytes of a batch as read, about, where its rows are long."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Records that can be read again and again: `batches(columns)` starts anew each time; None is every column."""
+
+    name: str
+    columns: tuple[str, ...]
+    batches: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]
+    notes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Columns that are text by the format."""
+
+
+def held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> Source:
+    """Records in memory."""
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        return (frame if wanted is None else frame.select(wanted)).iter_slices(BATCH)
+
+    return Source(name, tuple(frame.columns), batches, tuple(notes))
+
+
+def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Source:
+    """Records that polars reads as they are asked for."""
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        asked = query if wanted is None else query.select(wanted)
+        first = asked.head(1_000).collect()
+        return iter(asked.collect_batches(chunk_size=rows_of(first.estimated_size() / max(first.height, 1)), lazy=True))
+
+    return Source(name, tuple(query.collect_schema().names()), batches, tuple(notes))
+
+
+def rows_of(width: float) -> int:
+    """Rows in a batch, of so many bytes each."""
+    return int(min(BATCH, max(1.0, BYTES / max(width, 1.0))))
+
+
+def joined(sources: Sequence[Source], name: str) -> Source:
+    """Shards one after another; a column that one of them has not is missing there."""
+    if len(sources) == 1:
+        return replace(sources[0], name=name)
+    columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
+    lacking = [
+        f"{source.name} has no column {', '.join(map(repr, missing[:5]))}: missing there"
+        for source in sources
+        if (missing := [column for column in columns if column not in source.columns])
+    ]
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        for source in sources:
+            held = [column for column in source.columns if wanted is None or column in wanted]
+            yield from source.batches(held or source.columns[:1])  # rows without any of them count too
+
+    notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
+    return Source(name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts)))
+
+
+def guarded(make: Callable[[], Source], refusal: Callable[[BaseException], Exception]) -> Source:
+    """A source whose reader's errors, now and later, are refusals in one line."""
+    try:
+        source = make()
+    except BadInput:
+        raise
+    except Exception as error:
+        raise refusal(error) from None
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        from polars.exceptions import PanicException
+
+        try:
+            yield from source.batches(wanted)
+        except BadInput:
+            raise
+        except (Exception, PanicException) as error:  # a panic of polars is no Exception
+            raise refusal(error) from None
+
+    return replace(source, batches=batches)

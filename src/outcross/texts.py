@@ -1,0 +1,111 @@
+"""Texts as people hand them over, and what several parts count in them, counted once.
+
+What reads texts takes any sequence of strings; handed one `Texts`, several readers share the counting.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.words import Words, count
+
+BATCH = 2**22
+"""Characters looked at together: 16 MB of code points."""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Sequence[str]):
+    """n texts without lone surrogates."""
+
+    strings: list[str]
+
+    def __len__(self) -> int:
+        return len(self.strings)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.strings)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.strings[at]
+
+    @cached_property
+    def characters(self) -> np.ndarray:
+        """Code points of each text, (n,)."""
+        return np.fromiter(map(len, self.strings), np.int64, len(self))
+
+    @cached_property
+    def bytes(self) -> np.ndarray:
+        """UTF-8 bytes of each text, (n,)."""
+        lengths = (len(text) if text.isascii() else len(text.encode()) for text in self.strings)
+        return np.fromiter(lengths, np.int64, len(self))
+
+    @cached_property
+    def words(self) -> Words:
+        """Their words, the first and the last too (outcross.words says what a word is)."""
+        return count(self.strings)
+
+    @cached_property
+    def sentences(self) -> np.ndarray:
+        """Sentences of each text, (n,): the stretches between ends of sentences that hold a letter.
+
+        One ends at . ! ? or … before white space or the text's end, quotes and brackets closed in between, and at 。！？ anywhere.
+        So "3.14" is no end and "e.g. " is one; a heading without a stop belongs to what follows.
+        """
+        ends = re.compile(r"[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++")
+        found = (sum(any(map(str.isalpha, stretch)) for stretch in ends.split(text)) for text in self.strings)
+        return np.fromiter(found, np.int64, len(self))
+
+    def characters_of(self, category: str) -> np.ndarray:
+        """Characters of a Unicode category (N numbers, P punctuation …) in each text, (n,)."""
+        found = [np.empty(0, np.int64)]
+        for first, end in self._batches():
+            points = np.frombuffer("".join(self.strings[first:end]).encode("utf-32-le"), np.uint32)
+            so_far = np.concatenate(([0], np.cumsum(_are_of(category)[points])))
+            found.append(np.diff(so_far[np.concatenate(([0], np.cumsum(self.characters[first:end])))]))
+        return np.concatenate(found)
+
+    def _batches(self) -> Iterable[tuple[int, int]]:
+        """Rows first to end - 1 that hold some `BATCH` characters together, or one long text."""
+        batch = np.cumsum(self.characters) // BATCH
+        bounds = np.flatnonzero(np.diff(batch, prepend=-1, append=-2)).tolist()
+        return itertools.pairwise(bounds)
+
+
+def texts(given: Any) -> Texts:
+    """Texts from strings in any sequence (a list, an array, a polars Series). Lone surrogates, which have no bytes, become U+FFFD.
+
+    >>> texts(["one", "t\\ud83dwo"]).strings
+    ['one', 't\ufffdwo']
+    """
+    if isinstance(given, Texts):
+        return given
+    if isinstance(given, str | bytes):
+        raise BadInput(f"texts must be a sequence of strings, got one: {given!r:.40}; write [text]")
+    strings = given.to_list() if hasattr(given, "to_list") else list(given)
+    for row, text in enumerate(strings):
+        if not isinstance(text, str):
+            raise BadInput(f"texts must be strings, text {row} is {text!r:.40}; leave out the missing ones first")
+    surrogate = re.compile("[\ud800-\udfff]")
+    return Texts([text if text.isascii() else surrogate.sub("\ufffd", text) for text in strings])
+
+
+def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """top / bottom, NaN where there is nothing below."""
+    return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
+
+
+@functools.cache
+def _are_of(category: str) -> np.ndarray:
+    """Whether each code point is of a Unicode category, (code points,)."""
+    codes = range(0x110000)
+    return np.fromiter((unicodedata.category(chr(code))[0] == category for code in codes), bool, len(codes))

@@ -1,0 +1,232 @@
+"""The slopes of collapse against its sources, held to theory: a small version of the experiment `error-sources`, and others."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import digamma
+
+from outcross import run_folder
+from outcross.arms import arms
+from outcross.cli import main
+from outcross.experiment import load, override
+from outcross.loop import run
+from outcross.models.regression import Regression
+from outcross.records import Vectors
+from outcross.report.runs import write_runs
+from outcross.runtime import Where
+from outcross.slopes import families, settings_of, slopes
+
+BOUND = 4.5
+"""Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""
+D, ROWS, FITS, COEFFICIENT = 8, 100, 11, 1.0
+
+
+def found_slopes(told) -> dict[tuple[str, str], Any]:
+    made = arms(told)
+    ended = [
+        (arm.name, arm.experiment.seed, generation.g, generation.measured) for arm in made for generation in run(arm.experiment)
+    ]
+    found = slopes(run_folder.tabulate("small", ended), settings_of(made))
+    return {(one.setting, one.quantity): one for one in found}
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return found_slopes(override(load("error-sources"), {"chains": 500}))
+
+
+def steps_of(rows=ROWS, predictors=D, temperature=1.0, noise=1.0, fits=FITS):
+    """Expected risk at generation 0, and what each fit adds to it.
+
+    The predictors that a model does not see are noise to it, of variance coefficient² each. A fit adds σ² k/(n − k − 1), and its fitted
+    noise has expectation σ², of which the next one sees temperature times as much.
+    """
+    unseen = (D - predictors) * COEFFICIENT**2
+    each = (noise**2 + unseen) * predictors / (rows - predictors - 1) * temperature ** np.arange(fits)
+    return unseen + each[0], each[1:].mean()
+
+
+def narrowing_of(rows=ROWS, predictors=D, temperature=1.0, noise=1.0):
+    """Expected fall of ln σ² a generation: σ² (n − k)/χ² of n − k degrees of freedom, at the temperature."""
+    free = rows - predictors
+    return math.log(free / 2) - digamma(free / 2) - math.log(temperature)
+
+
+LAWS = [("human.rows", "rows"), ("human.noise", "noise"), ("learner.predictors", "predictors"), ("draw.temperature", "temperature")]
+
+
+@pytest.mark.parametrize(("setting", "argument"), LAWS, ids=[setting for setting, _ in LAWS])
+@pytest.mark.parametrize("quantity", ["start", "speed", "narrowing"])
+def test_the_speed_of_every_arm_and_its_slope_are_those_of_theory(sources, setting, argument, quantity):
+    one = sources[setting, quantity]
+    values = [point.setting for point in one.points]
+    theory = {"start": lambda **told: steps_of(**told)[0], "speed": lambda **told: steps_of(**told)[1], "narrowing": narrowing_of}
+    law = np.array(
+        [theory[quantity](**{argument: int(value) if argument in ("rows", "predictors") else value}) for value in values]
+    )
+    for point, value in zip(one.points, law, strict=True):
+        assert abs(point.value - value) < BOUND * (point.high - point.low) / (2 * 1.959964), f"{point} against {value}"
+    slope, *_ = np.polyfit(np.log(values), np.log(law) if one.of.startswith("ln ") else law, 1)
+    assert abs(one.slope.value - slope) < BOUND * one.slope.standard_error, f"{one.of}: {one.slope} against {slope}"
+
+
+def test_twice_the_label_noise_is_four_times_the_speed(sources):
+    one = sources["human.noise", "speed"]
+    assert abs(one.slope.value - 2) < BOUND * one.slope.standard_error < 0.1
+    assert abs(one.bend.value) < BOUND * one.bend.standard_error
+
+
+def test_temperature_does_not_touch_generation_0_and_sets_the_speed_at_which_labels_lose_their_spread(sources):
+    start, narrowing = sources["draw.temperature", "start"], sources["draw.temperature", "narrowing"]
+    assert abs(start.slope.value) < BOUND * start.slope.standard_error
+    assert narrowing.of == "narrowing against ln draw.temperature"  # above 1 labels spread out: the speed is no logarithm's
+    assert abs(narrowing.slope.value + 1) < BOUND * narrowing.slope.standard_error < 0.05
+
+
+def test_a_model_that_is_too_small_errs_at_once_and_is_no_faster_for_it(sources):
+    start, speed = sources["learner.predictors", "start"], sources["learner.predictors", "speed"]
+    assert start.slope.high < -1  # the smaller, the worse at generation 0
+    assert speed.slope.low > 0  # and, on the whole, the slower from there on
+    assert speed.bend.high < 0  # as no power law says: the fastest is in between, where many coefficients meet much noise
+
+
+def test_fewer_steps_of_descent_are_worse_from_the_start_and_faster(sources):
+    start, speed = sources["learner.steps", "start"], sources["learner.steps", "speed"]
+    assert start.slope.high < 0 and speed.slope.high < 0
+    assert speed.bend.low > 0  # the gain ends where the descent has arrived
+
+
+def test_the_log_variance_of_a_gaussian_falls_as_one_over_the_rows_G5():
+    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["spread"]})
+    one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (20, 40, 80, 160)]})["human.rows", "narrowing"]
+    rows = np.array([20, 40, 80, 160])
+    law = np.polyfit(np.log(rows), np.log(np.log((rows - 1) / 2) - digamma((rows - 1) / 2)), 1)[0]
+    assert abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
+    assert law == pytest.approx(-1, abs=0.06)
+
+
+def test_the_concentration_of_words_grows_as_one_over_the_rows_C1():
+    told = override(load("categorical"), {"arms": None, "chains": 2000, "generations": 2})
+    one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (100, 200, 400, 800)]})["human.rows", "speed"]
+    rows = np.array([100, 200, 400, 800])
+    law = np.polyfit(np.log(rows), np.log((1 - 1 / rows) / rows), 1)[0]  # (1 − Σp²)/n (1 − 1/n) a generation
+    assert one.metric == "excess_risk" and abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
+
+
+def test_a_descent_of_many_steps_ends_where_least_squares_does():
+    rng = np.random.default_rng(0)
+    records = Vectors(rng.standard_normal((3, 40, 5)))
+    exact, far, near = (
+        Regression(noise="fitted", steps=steps, rate=1.0).fit(records, None, None, None, rng) for steps in (None, 2_000, 1)
+    )
+    assert np.allclose(exact.coefficients, far.coefficients) and np.allclose(exact.noise, far.noise)
+    assert not np.allclose(exact.coefficients, near.coefficients)
+
+
+def test_a_regression_that_sees_some_predictors_is_one_on_those_alone():
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((3, 40, 5))
+    some = Regression(noise="fitted", predictors=2).fit(Vectors(rows), None, None, None, rng)
+    alone = Regression(noise="fitted").fit(Vectors(rows[..., [0, 1, 4]]), None, None, None, rng)
+    assert np.allclose(some.coefficients, np.pad(alone.coefficients, ((0, 0), (0, 2)))) and np.allclose(some.noise, alone.noise)
+
+
+def made_up(values, seeds=1):
+    """Readings of a risk that grows by so much a generation in each arm, and the arms' settings."""
+    schema = {**run_folder.READINGS}
+    noise = np.random.default_rng(2).normal(1, 0.05, (len(values), seeds))
+    rows = [
+        ("made", f"rows={n}", seed, g, "coefficient_error", "", 1 + g * speed * noise[i, seed], 0.9, 1.1, "chains", 9, "")
+        for i, (n, speed) in enumerate(values.items())
+        for seed in range(seeds)
+        for g in range(4)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row"), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
+
+
+def found(frame, settings) -> dict[str, Any]:
+    return {one.quantity: one for one in slopes(frame, settings)}
+
+
+def test_seeds_that_arms_share_are_compared_within_each_seed():
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
+    assert one.slope.method == "jackknife over seeds" and one.slope.n == 30
+    assert abs(one.slope.value + 1) < BOUND * one.slope.standard_error
+
+
+def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
+    assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
+
+
+def test_one_chain_has_a_speed_and_no_slope_at_generation_0():
+    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
+    frame = frame.with_columns(low="value", high="value", method=pl.lit("one chain: no interval"))
+    start = found(frame, settings)["start"]
+    assert start.slope is None and "give more chains or seeds" in start.note
+
+
+def test_arms_that_differ_in_two_settings_are_no_family():
+    both = {f"arm{n}": {"human.rows": n, "draw.temperature": 1 / n, "seed": n} for n in (1, 2, 4)}
+    assert families(both) == ()
+    one = {f"arm{n}": {"human.rows": n, "draw.temperature": 1.0, "learner.steps": None} for n in (1, 2, 4)}
+    assert [(family.setting, family.arms) for family in families(one)] == [("human.rows", ((1, "arm1"), (2, "arm2"), (4, "arm4")))]
+
+
+def test_the_same_setting_under_two_policies_is_two_families_told_apart():
+    told = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
+    made = arms(told | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
+    ended = [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)]
+    many = slopes(run_folder.tabulate("two", ended), settings_of(made))
+    assert {one.held for one in many} == {"policy.kind=replace", "policy.kind=accumulate"}
+    assert {one.slope.method for one in many if one.slope} == {"errors of arms that share random numbers, as if they did not"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    told = override(load("error-sources"), {"chains": 50, "generations": 4})
+    folder, made, reuse = run_folder.open_folder(tmp_path_factory.mktemp("sources") / "run", told)
+    run_folder.fill(folder, made, reuse, Where(), lambda event: None)
+    return folder
+
+
+def test_show_and_its_json_tell_the_slopes(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["show", str(folder), "--json"])
+    slopes_told = json.loads(capsys.readouterr().out)["slopes"]
+    assert {one["setting"] for one in slopes_told} == {
+        "human.rows", "human.noise", "learner.predictors", "learner.steps", "draw.temperature",
+    }  # fmt: skip
+    assert all({"value", "low", "high", "method", "n"} == set(one["slope"]) for one in slopes_told)
+    with pytest.raises(SystemExit):
+        main(["show", str(folder)])
+    assert "ln speed against ln human.rows" in capsys.readouterr().out
+
+
+def test_the_report_draws_every_slope_and_tells_its_interval(folder):
+    page = write_runs([folder], folder / "report.html").read_text()
+    section = page[page.index('id="slopes"') : page.index('id="metrics"')]
+    for one in run_folder.summary(folder)["slopes"]:
+        assert one["of"] in section
+    assert section.count("<svg") == 15
+
+
+def test_speeds_are_compared_over_the_generations_that_all_arms_have():
+    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
+    cut = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 3))
+    assert found(cut, settings)["speed"].note == "over the first 3 of 4 generations"
+    without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
+    assert found(without, settings)["speed"].slope is None and found(without, settings)["start"].slope is not None
+    assert found(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
+
+
+def test_the_closed_form_beside_a_run_is_that_of_a_noise_that_is_fitted(folder):
+    laws = pl.read_parquet(folder / "laws.parquet").filter(metric="coefficient_error")
+    warm = laws.filter(arm="replace,temperature=1.4").sort("generation")["value"]
+    start, step = steps_of(temperature=1.4, fits=4)
+    assert warm[0] == pytest.approx(start) and (warm[3] - warm[0]) / 3 == pytest.approx(step)
+    assert not laws["arm"].str.contains("steps|predictors").any()  # no law is known of those

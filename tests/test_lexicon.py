@@ -1,0 +1,331 @@
+"""Lexical measures of whole sets: by hand, by leaving every document out, over all subsets, and as reference packages have them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import zlib
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outcross.clusters import average
+from outcross.estimate import NotApplicable, mean
+from outcross.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, survival, vocabulary
+from outcross.self_bleu import bleu, self_bleu
+from outcross.words import count
+from outcross.zipf import likeliest_exponent, zipf_slope
+
+DOCUMENTS = st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=8).map(" ".join), min_size=3, max_size=6)
+
+
+def zipfian(documents, seed, length=50, slope=1.0, kinds=5000):
+    """Documents of words whose frequency falls as rank^-slope."""
+    rng = np.random.default_rng(seed)
+    shares = np.arange(1, kinds + 1) ** -slope
+    drawn = rng.choice(kinds, size=(documents, length), p=shares / shares.sum())
+    return [" ".join(f"w{number}" for number in row) for row in drawn]
+
+
+def counted(texts, n=1):
+    runs = [tuple(text.split()[at : at + n]) for text in texts for at in range(len(text.split()) - n + 1)]
+    return Counter(runs)
+
+
+# By hand
+
+
+def test_measures_of_three_documents_are_those_that_a_hand_counts():
+    text = sample(["a b", "a a", "c"])
+    assert vocabulary(text).value == 3
+    assert distinct(text, 1).value == 3 / 5
+    assert hapax_share(text).value == 2 / 3
+    assert entropy(text, 1).value == pytest.approx(-(0.6 * math.log(0.6) + 0.4 * math.log(0.2)))
+    assert entropy(text, 1, corrected=True).value == pytest.approx(entropy(text, 1).value + 2 / 10)
+
+
+def test_survival_counts_the_words_of_a_band_that_occur_at_all():
+    human, clusters = count(["a a a b", "c c d", "e f f"]), np.arange(3)
+    assert survival(human, count(["a c e"]), "1", clusters, "documents").value == 1 / 3  # of b, d and e
+    assert survival(human, count(["a c e"]), "2", clusters, "documents").value == 1 / 2  # of c and f
+    with pytest.raises(NotApplicable, match="no word occurs 6-10 times"):
+        survival(human, count(["a"]), "6-10", clusters, "documents")
+
+
+def test_what_cannot_be_had_says_why():
+    with pytest.raises(NotApplicable, match="fewer than 100"):
+        vocabulary(sample(["a b", "c"]), at=100)
+    with pytest.raises(NotApplicable, match="less than one of the documents"):
+        distinct(sample(["a b c a", "c d a b"]), 1, at=2)
+    with pytest.raises(NotApplicable, match="no whole words"):
+        vocabulary(sample(["", "1 2"]))
+    with pytest.raises(NotApplicable, match="at least 2"):
+        zipf_slope(sample(["a b", "c"]))
+    with pytest.raises(NotApplicable, match="several frequencies"):
+        zipf_slope(sample(["a b", "a b"]), least=2)
+    with pytest.raises(NotApplicable, match="portions of 100000 bytes"):
+        compression(["a"], np.random.default_rng(0))
+    with pytest.raises(NotApplicable, match="draws of 100 texts"):
+        self_bleu(["a b"] * 150, np.random.default_rng(0))
+    with pytest.raises(NotApplicable, match="fewer than 9"):
+        sample(["a b"]).first(9, np.random.default_rng(0))
+
+
+@given(DOCUMENTS, st.integers(1, 20))
+def test_some_texts_of_a_set_have_the_measures_that_they_have_alone(texts, words):
+    whole = sample([*texts, "x y z x"])
+    rows = np.sort(np.random.default_rng(words).permutation(len(texts))[:2])
+    for measure in (vocabulary, hapax_share, lambda text: distinct(text, 1), lambda text: entropy(text, 1, corrected=True)):
+        one, other = measure(whole.take(rows)), measure(sample([texts[row] for row in rows]))
+        assert (one.value, one.low, one.high, one.n) == pytest.approx((other.value, other.low, other.high, other.n))
+
+
+def test_the_first_words_of_a_set_are_as_many_as_asked_to_the_nearest_text():
+    text = sample(zipfian(100, 10))
+    some = text.first(520, np.random.default_rng(0))
+    assert len(some.words) == 500 and some.words.n == 10
+    assert len(set(some.clusters.tolist())) == 10
+
+
+# Rarefied
+
+
+@given(DOCUMENTS)
+def test_kinds_expected_at_a_number_of_words_are_the_mean_over_all_sets_of_documents(texts):
+    text, running = sample(texts), sum(len(one.split()) for one in texts)
+    for drawn in range(1, len(texts) + 1):
+        if running * drawn % len(texts):
+            continue  # so many words are no whole number of documents
+        subsets = [Counter(word for one in some for word in one.split()) for some in itertools.combinations(texts, drawn)]
+        assert vocabulary(text, at=running * drawn // len(texts)).value == pytest.approx(np.mean([len(one) for one in subsets]))
+
+
+@given(DOCUMENTS)
+def test_all_words_have_the_vocabulary_that_there_is(texts):
+    text = sample(texts)
+    assert vocabulary(text, at=len(text.words)).value == pytest.approx(vocabulary(text).value)
+    assert distinct(text, 1, at=len(text.words)).value == pytest.approx(distinct(text, 1).value)
+
+
+def test_rarefied_measures_of_a_large_and_a_small_set_of_one_law_agree():
+    large, small = sample(zipfian(4000, 0)), sample(zipfian(400, 1))
+    at = len(small.words)
+    for measure in (lambda text: vocabulary(text, at=at), lambda text: distinct(text, 2, at=at)):
+        one, other = measure(large), measure(small)
+        # Six standard errors of the difference: a false alarm below one in 10⁸, and the jackknife's are too wide if anything.
+        assert abs(one.value - other.value) < 6 * math.hypot(one.standard_error, other.standard_error)
+    assert vocabulary(large).value > 1.5 * vocabulary(small).value
+
+
+def test_text_in_clumps_is_not_richer_for_being_large():
+    """Documents that say one word ten times: a draw of words would find more kinds in the larger set, a draw of documents does not."""
+    texts = [" ".join([f"w{at}"] * 10) for at in range(200)]
+    assert vocabulary(sample(texts), at=500).value == pytest.approx(50)
+
+
+# Intervals
+
+
+def left_out(texts, measure):
+    """A jackknife as told in clusters.jackknife, every document left out by hand."""
+    value = measure(sample(texts)).value
+    return np.array([value - measure(sample(texts[:at] + texts[at + 1 :])).value for at in range(len(texts))])
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        vocabulary,
+        hapax_share,
+        lambda text: distinct(text, 2),
+        lambda text: entropy(text, 1),
+        lambda text: entropy(text, 1, corrected=True),
+        lambda text: entropy(text, 2),
+    ],
+)
+def test_intervals_are_those_of_leaving_every_document_out(measure):
+    from scipy.special import stdtrit
+
+    texts = zipfian(30, 2, kinds=300)
+    sizes = np.full(30, 50)
+    drops = left_out(texts, measure)
+    if measure is not vocabulary and "distinct" in measure.__code__.co_names:
+        # Its drop is what its own kinds were in it, at the size of the whole: not renewed with the documents left.
+        first = counted(texts, 2)
+        drops = np.array([sum(own == first[kind] for kind, own in counted([one], 2).items()) for one in texts]) / sum(
+            first.values()
+        )
+        sizes = sizes - 1
+    spread = drops - sizes * drops.sum() / sizes.sum()
+    half = stdtrit(29, 0.975) * math.sqrt(29 / 30 * (spread**2).sum())
+    found = measure(sample(texts))
+    assert found.high - found.value == pytest.approx(half, rel=1e-9) and found.n == 30
+
+
+def test_the_slope_without_a_document_is_nearly_that_of_a_new_fit():
+    texts = zipfian(40, 3)
+    drops = left_out(texts, zipf_slope)
+    from scipy.special import stdtrit
+
+    half = stdtrit(39, 0.975) * math.sqrt(39 / 40 * ((drops - drops.mean()) ** 2).sum())
+    found = zipf_slope(sample(texts))
+    assert found.high - found.value == pytest.approx(half, rel=0.01)  # one Newton step instead of a fit
+
+
+def test_an_average_of_single_values_has_the_interval_of_a_mean():
+    values = np.random.default_rng(0).random(12)
+    one, other = average(values, np.arange(12), "documents"), mean(values, "documents")
+    assert (one.value, one.low, one.high, one.n) == pytest.approx((other.value, other.low, other.high, other.n))
+
+
+def test_values_that_are_not_there_are_left_out_of_an_average():
+    assert average(np.array([1.0, np.nan, 3.0]), np.arange(3), "documents").value == 2
+    with pytest.raises(NotApplicable, match="there is 1"):
+        average(np.array([1.0, np.nan]), np.arange(2), "documents")
+
+
+@pytest.mark.parametrize(
+    ("measure", "truth_texts"),
+    [
+        (lambda text: vocabulary(text, at=5000), 300),
+        (lambda text: distinct(text, 2, at=5000), 300),
+        (hapax_share, 200),
+        (zipf_slope, 200),
+    ],
+)
+def test_intervals_hold_the_mean_at_least_as_often_as_they_say(measure, truth_texts):
+    found = [measure(sample(zipfian(truth_texts, seed, kinds=2000))) for seed in range(200)]
+    centre = np.mean([one.value for one in found])
+    held = np.mean([one.low <= centre <= one.high for one in found])
+    # 95 % less four standard errors of a share of 200: a false alarm once in 30,000 streams.
+    assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
+
+
+# Reference packages
+
+SENTENCES = (
+    "Four score and seven years ago our fathers brought forth on this continent, a new nation, conceived in Liberty, and dedicated to the proposition that all men are created equal.",
+    "Now we are engaged in a great civil war, testing whether that nation, or any nation so conceived and so dedicated, can long endure.",
+    "We are met on a great battle-field of that war.",
+    "We have come to dedicate a portion of that field, as a final resting place for those who here gave their lives that that nation might live.",
+    "It is altogether fitting and proper that we should do this.",
+    "But, in a larger sense, we can not dedicate -- we can not consecrate -- we can not hallow -- this ground.",
+    "The brave men, living and dead, who struggled here, have consecrated it, far above our poor power to add or detract.",
+    "The world will little note, nor long remember what we say here, but it can never forget what they did here.",
+)
+NLTK = (0.012078743167681096, 0.038494771267207496, 0.07641166194509465, 0.026883361967085205, 0.02818780157629645, 0.026510050122865468, 0.016243557528823845, 0.014857839440651324)  # fmt: skip
+COUNTS = {1: 194, 2: 68, 3: 34, 4: 20, 5: 13, 6: 12, 7: 5, 8: 8, 9: 5, 10: 3, 11: 3, 12: 3, 14: 2, 15: 2, 16: 1, 17: 1, 18: 3, 19: 2, 20: 1, 21: 1, 23: 2, 24: 2, 25: 1, 27: 2, 34: 1, 38: 2, 40: 1, 50: 1, 61: 1, 63: 1, 70: 1, 91: 1, 132: 1, 218: 1, 638: 1}  # fmt: skip
+
+
+def test_bleu_against_all_others_is_that_of_nltk():
+    """nltk 3.10.4, sentence_bleu of the words of each sentence against those of all others, smoothing method 1."""
+    assert bleu(count(SENTENCES)).tolist() == pytest.approx(NLTK, abs=1e-12)
+
+
+def told_bleu(texts, row):
+    """BLEU-4 as Papineni et al. (2002) tell it, one text at a time."""
+    said, others = texts[row].split(), [one.split() for at, one in enumerate(texts) if at != row]
+    logs = []
+    for n in (1, 2, 3, 4):
+        own, rest = counted([texts[row]], n), [counted([" ".join(one)], n) for one in others]
+        hits = sum(min(times, max(one[kind] for one in rest)) for kind, times in own.items())
+        if n == 1 and hits == 0:
+            return 0.0
+        logs.append(math.log((hits or 0.1) / max(1, len(said) - n + 1)))
+    closest = min((len(one) for one in others), key=lambda length: (abs(length - len(said)), length))
+    return min(1.0, math.exp(1 - closest / len(said))) * math.exp(sum(logs) / 4)
+
+
+@given(DOCUMENTS)
+def test_bleu_is_what_one_text_at_a_time_gives(texts):
+    assert bleu(count(texts)).tolist() == pytest.approx([told_bleu(texts, row) for row in range(len(texts))], abs=1e-12)
+
+
+def test_texts_that_say_the_same_have_a_self_bleu_of_one():
+    found = self_bleu(["a b c d e"] * 40, np.random.default_rng(0), many=10)
+    assert found.value == found.low == found.high == 1 and found.n == 4
+
+
+def test_self_bleu_does_not_grow_with_the_set():
+    small, large = (self_bleu(zipfian(n, n, kinds=200), np.random.default_rng(0), many=50) for n in (400, 1000))
+    assert abs(small.value - large.value) < 6 * math.hypot(small.standard_error, large.standard_error)
+
+
+def test_thelikeliest_exponent_of_counts_is_the_likeliest_and_that_of_powerlaw():
+    """powerlaw 2.0.0, Fit(counts, discrete=True, xmin=…, estimate_discrete=False), whose search ends within 1e-4."""
+    from scipy.special import zeta
+
+    counts = np.repeat(list(COUNTS), list(COUNTS.values()))
+    for least, told in ((1, 1.788520587364035), (2, 1.8870452131233058), (5, 1.977098853631298)):
+        logs = np.log(counts[counts >= least])
+        found = likeliest_exponent(logs.mean(), least)
+        assert found == pytest.approx(told, abs=1e-4)
+
+        def likelihood(exponent, logs=logs, least=least):
+            return -logs.size * np.log(zeta(exponent, least)) - exponent * logs.sum()
+
+        assert likelihood(found) >= max(likelihood(found + step) for step in (-1e-5, 1e-5, told - found))
+
+
+def test_the_slope_of_words_is_read_off_their_counts():
+    texts = zipfian(200, 5)
+    counts = np.array(list(counted(texts).values()))
+    found = zipf_slope(sample(texts), least=5)
+    assert found.value == pytest.approx(1 / (likeliest_exponent(np.log(counts[counts >= 5]).mean(), 5) - 1))
+
+
+def test_a_steeper_law_has_a_steeper_slope():
+    flat, steep = (zipf_slope(sample(zipfian(400, 6, slope=slope))) for slope in (1.0, 1.4))
+    assert flat.high < steep.low
+
+
+# Compressed
+
+
+def test_compression_is_read_in_portions_of_one_size():
+    texts = zipfian(400, 7)
+    found = compression(texts, np.random.default_rng(0), size=20_000)
+    assert found.n == sum(len(one) for one in texts) // 20_000
+    assert found.low <= len(zlib.compress("\n".join(texts[:60]).encode(), 9)) / len("\n".join(texts[:60])) <= found.high + 0.02
+    more = compression(zipfian(4000, 8), np.random.default_rng(0), size=20_000)
+    assert more.n == 20 and abs(more.value - found.value) < 6 * math.hypot(more.standard_error, found.standard_error)
+
+
+def test_text_that_repeats_itself_compresses_better():
+    said = zipfian(20, 9)
+    again = compression(said * 100, np.random.default_rng(0), size=10_000)
+    assert again.high < compression(zipfian(2000, 9), np.random.default_rng(0), size=10_000).low
+
+
+# Any text
+
+
+@given(st.lists(st.text(max_size=30), max_size=6))
+def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
+    for measure, most in (
+        (vocabulary, math.inf),
+        (hapax_share, 1),
+        (lambda text: distinct(text, 2), 1),
+        (lambda text: entropy(text, 1, corrected=True), math.inf),
+        (lambda text: zipf_slope(text, least=1), math.inf),
+        (lambda text: vocabulary(text, at=3), math.inf),
+    ):
+        try:
+            found = measure(sample(texts))
+        except NotApplicable as why:
+            assert str(why)
+        else:
+            assert 0 <= found.low <= found.value <= found.high <= most
+
+
+def test_kinds_are_counted_once_a_document():
+    found = kinds(sample(["a b a", "b", "", "b"], np.array([7, 7, 7, 9])))
+    assert found.counts.tolist() == [2, 3] and found.running.tolist() == [4, 1]
+    assert sorted(zip(found.clusters.tolist(), found.codes.tolist(), found.own.tolist(), strict=True)) == [
+        (0, 0, 2),
+        (0, 1, 2),
+        (1, 1, 1),
+    ]

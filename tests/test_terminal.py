@@ -1,0 +1,71 @@
+"""What a terminal shows fits it, and says every paper once."""
+
+import json
+
+import pytest
+
+from outcross.cli import main
+from outcross.metrics import METRICS, pages
+
+SWEEP = """
+name: s
+human: {distribution: normal, rows: 20}
+learner: gaussian
+draw: {prompts: none}
+generations: 3
+chains: 10
+sweep: {policy: [replace, {kind: human_share, share: 0.1}], human.rows: [20, 50], draw.temperature: [0.5, 1.0], seed: [0, 1]}
+"""
+
+
+def shown(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(one) for one in arguments])
+    told = capsys.readouterr()
+    assert stopped.value.code == 0, told.err
+    return told.out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "s.yaml").write_text(SWEEP)
+    with pytest.raises(SystemExit):
+        main(["run", str(folder / "s.yaml"), "--out", str(folder / "run"), "--quiet"])
+    return folder / "run"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100])
+def test_show_and_list_fit_the_terminal(run, columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for arguments in (["show", run], ["list"], ["list", "metrics"], ["show", "stdlib"]):
+        told = shown(capsys, *arguments)
+        assert max(map(len, told.splitlines())) <= columns
+
+
+def test_every_arm_and_seed_is_shown_with_its_interval(run, capsys):
+    told = shown(capsys, "show", run)
+    assert "replace,temperature=0.5,rows=20 seed 1" in told
+    readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
+    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["aspect"].startswith("floor") for one in readings)
+
+
+def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
+    told = shown(capsys, "list", "laws")
+    listed = json.loads(shown(capsys, "list", "laws", "--json"))["parts"]["laws"]
+    papers = list(dict.fromkeys(paper for one in listed for paper in one["papers"]))
+    assert len(papers) < len(listed)
+    for number, paper in enumerate(papers, 1):
+        assert told.count(f"[{number}]") == 1 + sum(one["papers"].count(paper) for one in listed)
+
+
+def test_metrics_name_their_readings(capsys):
+    told = " ".join(shown(capsys, "list", "metrics").split())
+    assert "reads log_variance, spread_ratio, mean_error" in told
+    assert all(name in told for name in pages())
+    assert all(name in told for name in METRICS)
+
+
+def test_the_eight_definitions_are_listed(capsys):
+    told = json.loads(shown(capsys, "list", "definitions", "--json"))["parts"]["definitions"]
+    assert len(told) == 8 and all("2503.03150" in one["papers"][0] and one["what"] for one in told)
