@@ -27,9 +27,9 @@ class Trial:
     """Disjoint training sets of equal size, human and synthetic."""
     note: str
 
-    def tested(self, learner: str, parts: Sequence[Records]) -> Tested:
+    def tested(self, learner: str, parts: Sequence[Records]) -> Predictions:
         classes = len(self.task.classes)
-        return Tested(self.tests, tuple(LEARNERS[learner](part, classes)(self.tests) for part in parts))
+        return Predictions(self.tests, tuple(LEARNERS[learner](part, classes)(self.tests) for part in parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Predictions:
     """What several fits predict for the test records."""
 
     tests: Records

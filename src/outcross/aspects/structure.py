@@ -25,7 +25,7 @@ from outcross.associations import (
     strongest,
 )
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, Worse, fewer, from_draws, more, permuted_sums, ratio_of_shares
+from outcross.floors import Null, Worse, fewer, from_draws, permuted_sums, ratio_of_shares
 from outcross.recipe import recipe
 
 FEWEST = 50
@@ -146,7 +146,7 @@ def _association(measure: Measure, one: Classes, two: Classes, tables: np.ndarra
 
     def number() -> tuple[Estimate, Null]:
         if min(n, m) < FEWEST:
-            raise NotApplicable(f"{min(n, m)} rows have both, an association needs at least {FEWEST}")
+            raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
         if constant := [told.column for told, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
         value = float(_weakened(*measure(counts)))
@@ -229,27 +229,29 @@ def _missing(compared: Compared) -> Iterator[Finding]:
         if count + human == 0:
             continue
         some = True
-        for check, law in (("missing", fewer), ("gone_missing", more)):
-            yield found(
-                check,
-                column,
-                "",
-                lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m),
-            )
+        yield found("missing", column, "", lambda count=count, human=human: _apart_in_share(count, n, human, m))
+        yield found("gone_missing", column, "", lambda count=count, human=human: _gone(count, n, human, m))
     if not some:
         yield Finding("missing", "", "", None, None, "no value is missing on either side")
 
 
-def _missing_apart(null: Null, count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    """The difference of two shares; `null` is that of their counts."""
+def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """The difference of two shares; the smaller the worse."""
     one, two = share(count, n), share(human, m)
     value = one.value - two.value
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
     low = value - math.hypot(one.value - one.low, two.high - two.value)
     high = value + math.hypot(one.high - one.value, two.value - two.low)
+    null = fewer(count, n, human, m)
     far = null.floor * (count + human) / (n + m)
-    floor = far - (count + human - far * n) / m  # what is not on this side of so many missing values is on the other
+    floor = far - (count + human - far * n) / m  # what is not on this side of so many values is on the other
     return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor, 0.0, null.method)
+
+
+def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """How much larger the share of missing values is: how much smaller that of values."""
+    told, null = _apart_in_share(n - count, n, m - human, m)
+    return Estimate(-told.value, -told.high, -told.low, told.method, n), Null(null.p, -null.floor, 0.0, null.method)
 
 
 def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:

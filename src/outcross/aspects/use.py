@@ -17,7 +17,7 @@ from outcross.floors import Null
 from outcross.prediction import Records, task
 from outcross.recipe import recipe
 from outcross.tables import Table
-from outcross.trials import Tested, Trial, apart, gap, ratio, with_t
+from outcross.trials import Predictions, Trial, apart, gap, ratio, with_t
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
@@ -144,7 +144,7 @@ class Use(Aspect):
         if self.shares:
             yield from self._curve(compared, trial)
 
-    def _inside(self, compared: Compared, trial: Trial, tested: dict[str, Tested]) -> Iterator[Finding]:
+    def _inside(self, compared: Compared, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Finding]:
         told = [
             (columns, group, mask)
             for columns in subsets(tuple(column for column in compared.groups if column != trial.task.target))
@@ -236,7 +236,7 @@ def _split(compared: Compared, rng: np.random.Generator) -> tuple[Table, Table, 
     )
 
 
-def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Tested) -> tuple[Estimate, Null | None]:
+def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Predictions) -> tuple[Estimate, Null | None]:
     if sizes[1] == 0:
         return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
     parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(*trial.parts, strict=True)]
@@ -252,7 +252,7 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def _fairness(
-    compared: Compared, trial: Trial, tested: dict[str, Tested], learner: str, rng: np.random.Generator
+    compared: Compared, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
 ) -> Iterator[Finding]:
     for column in compared.groups:
         if column == trial.task.target:
@@ -297,7 +297,7 @@ def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
 
 
 def _unfair(
-    trial: Trial, tested: dict[str, Tested], groups: np.ndarray, weights: np.ndarray, is_odds: bool
+    trial: Trial, tested: dict[str, Predictions], groups: np.ndarray, weights: np.ndarray, is_odds: bool
 ) -> tuple[Estimate, Null]:
     try:
         from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
