@@ -16,11 +16,12 @@ from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
 from outcross.loop import run
 from outcross.metrics import METRICS, Evidence
-from outcross.metrics.coverage import Coverage, Modes, graph
+from outcross.metrics.coverage import Coverage, Modes
 from outcross.metrics.density import HeldOutNats
 from outcross.metrics.distance import W1, EnergyDistance, SlicedW2, energy, transport
 from outcross.metrics.quantiles import TAILS, Limit, TailMass, mass
 from outcross.models.gaussian import NormalModel
+from outcross.neighbours import graph
 from outcross.recipe import kind, member
 from outcross.records import Vectors
 from outcross.sources.normal import StandardNormal

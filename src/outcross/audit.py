@@ -198,7 +198,7 @@ def audit(data: Any, *, reference: Any, holdout: Any = None, name: str = "", **q
 def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **question: Any) -> list[Audit]:
     """An audit of each of several sets against one reference, which is read once."""
     asked = asked_for(**question)
-    kinds = {**asked.kinds}
+    kinds: dict[str, Kind] = dict(asked.kinds)
     for group in asked.groups:
         kinds.setdefault(group, "category")
     if asked.text_column is not None:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from outcross.estimate import NotApplicable
+
 Worse = Literal["smaller", "larger"]
 """Which way a statistic moves where something is lost."""
 
@@ -82,12 +84,24 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
     p is at most this one.
     """
+    return _fisher(count, rows, reference_count, reference_rows, "smaller")
+
+
+def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """As `fewer`, for a larger one."""
+    return _fisher(count, rows, reference_count, reference_rows, "larger")
+
+
+def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
     from scipy.stats import hypergeom
 
+    if rows == 0 or reference_rows == 0:
+        raise NotApplicable("a share of no records")
     law = hypergeom(rows + reference_rows, count + reference_count, rows)
+    p = float(law.cdf(count) if worse == "smaller" else law.sf(count - 1))
     expected = rows * (count + reference_count) / (rows + reference_rows)
-    floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
-    return Null(min(1.0, max(SMALLEST, float(law.cdf(count)))), floor, 1.0, "Fisher's exact test")
+    floor = float(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL)) / expected if expected else 1.0
+    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:
@@ -106,6 +120,14 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
         is_first[:, :chosen] = 1.0
         told.append(rng.permuted(is_first, axis=1) @ blocks)
     return np.concatenate(told)
+
+
+def relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
+    pooled = counts.sum(axis=0)
+    permutations = int(min(PERMUTATIONS, max(199, 20_000_000 // pooled.size)))
+    first = rng.multivariate_hypergeometric(pooled, int(counts[0].sum()), size=permutations, method="marginals")
+    return np.stack([first, pooled - first])
 
 
 def permuted_ranks(

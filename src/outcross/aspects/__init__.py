@@ -132,6 +132,9 @@ ASPECTS: Family = {
     "spread": "outcross.aspects.spread:Spread",
     "tails": "outcross.aspects.tails:Tails",
     "groups": "outcross.aspects.groups:Groups",
+    "coverage": "outcross.aspects.coverage:Coverage",
+    "copying": "outcross.aspects.copying:Copying",
+    "diversity": "outcross.aspects.diversity:Diversity",
     "structure": "outcross.aspects.structure:Structure",
     "use": "outcross.aspects.use:Use",
 }

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import LEVEL, PERMUTATIONS, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares
+from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.recipe import recipe
 from outcross.sketches import Beyond, Tally
 
@@ -114,7 +114,7 @@ class Tails(Aspect):
                 Finding(check, column, "", None, None, why) for check in ("rare_categories", "rare_mass", "unseen_categories")
             )
             return
-        draws = _relabelled(counts, rng)
+        draws = relabelled(counts, rng)
         rare = self._is_rare(counts[1])
         gone = [name for name, is_rare, count in zip(names, rare, counts[0], strict=True) if is_rare and not count]
         note = f"missing: {', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}" if gone else ""
@@ -247,14 +247,6 @@ def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float
 def _shares(tally, column: str) -> dict[str, int]:
     """Records of each category; a missing value is none."""
     return {str(name): int(count) for name, count in tally.frame.select(column, "count").iter_rows() if name is not None}
-
-
-def _relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
-    pooled = counts.sum(axis=0)
-    permutations = int(min(PERMUTATIONS, max(199, 20_000_000 // pooled.size)))
-    first = rng.multivariate_hypergeometric(pooled, int(counts[0].sum()), size=permutations, method="marginals")
-    return np.stack([first, pooled - first])
 
 
 def _unseen(counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:

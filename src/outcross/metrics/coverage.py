@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from outcross.estimate import Estimate, NotApplicable, Reading, over_chains, rea
 from outcross.estimate import share as independent
 from outcross.metrics import Metric, Page
 from outcross.metrics.distance import FLOOR, finite, samples
+from outcross.neighbours import Graph, graph
 from outcross.recipe import recipe
 
 SUBSETS, KEPT = 60, 2 / 3
@@ -92,43 +92,6 @@ class Coverage(Metric):
         return of_one(graph(drawn[0], real[0]), self.k, rng)
 
 
-@dataclass(frozen=True)
-class Graph:
-    """Distances between real points, between drawn ones, and across, (n, n) each; rows of the last are real."""
-
-    real: np.ndarray
-    drawn: np.ndarray
-    across: np.ndarray
-
-    def numbers(self, k: int) -> dict[str, float]:
-        """Precision, recall, density and coverage."""
-        near_real = self.across <= radii(self.real, k)[:, None]  # (real, drawn)
-        near_drawn = self.across <= radii(self.drawn, k)
-        return {
-            "precision": float(near_real.any(axis=0).mean()),
-            "recall": float(near_drawn.any(axis=1).mean()),
-            "density": float(near_real.sum(axis=0).mean() / k),
-            "coverage": float(near_real.any(axis=1).mean()),
-        }
-
-    def some(self, n: int, rng: np.random.Generator) -> Graph:
-        """That of n random real and n random drawn points."""
-        real, drawn = (np.sort(rng.permutation(len(distances))[:n]) for distances in (self.real, self.drawn))
-        return Graph(self.real[np.ix_(real, real)], self.drawn[np.ix_(drawn, drawn)], self.across[np.ix_(real, drawn)])
-
-
-def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
-    """The distances of points (n, d). Equal points have distance 0 to the bit, which inner products do not promise."""
-    from scipy.spatial.distance import cdist
-
-    return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
-
-
-def radii(distances: np.ndarray, k: int) -> np.ndarray:
-    """The distance from each point to its k-th neighbour, itself not counted, (n,)."""
-    return np.partition(distances, k, axis=1)[:, k]
-
-
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
     """The means over chains of graphs with n points of each kind, those of shares with Wilson's interval."""
     sizes = np.full(len(many), float(n))
@@ -141,7 +104,7 @@ def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate
     """The numbers of one graph, their error read from random subsets."""
     n, values = len(whole.real), whole.numbers(k)
     rows = round(KEPT * n)
-    subsets = [whole.some(rows, rng).numbers(k) for _ in range(SUBSETS)]
+    subsets = [whole.some(rows, rows, rng).numbers(k) for _ in range(SUBSETS)]
     scale = student(SUBSETS, "subsets") * math.sqrt(rows / (n - rows))
     half = {name: scale * float(np.std([one[name] for one in subsets], ddof=1)) for name in values}
     shares = {name: _at_least_wilson(value, half[name], n) for name, value in values.items() if name != "density"}

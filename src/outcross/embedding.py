@@ -1,0 +1,145 @@
+"""Records of mixed columns as points, so that distances mean something: one unit is what one standard deviation, or one other category, is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from outcross.estimate import NotApplicable
+from outcross.tables import Table
+
+EMBEDDED = ("number", "category", "vector")
+"""Kinds of columns that have a place in the points; texts and series are looked at by aspects of their own."""
+LEVELS = 64
+"""Categories with a dimension of their own; rarer ones share `BUCKETS` by their hash."""
+BUCKETS = 16
+COMPONENTS = 64
+"""Principal components of a vector, at most."""
+FITTED = 1_000
+"""Vectors from which principal components are taken, at most."""
+
+Part = Callable[[Table], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What turns a table into points (rows in frame, d), fitted on human records.
+
+    - A number becomes the normal score of its rank among human values, ties sharing the middle rank: an interquartile range would be 0 for amounts that are mostly 0,
+      and standard deviations infinite for the heavy tails that collapse cuts. Beyond the human range it goes on in a straight line, so that what was made up lies far out.
+    - Another category is one unit away, as one standard deviation is (Gower, Biometrics 27:857, 1971, with the square of the distance in place of the distance).
+    - A vector is its principal components, at most 64, scaled to the total variance of one number.
+    - A missing value is a category of its own, in the middle of the numbers.
+    """
+
+    columns: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    def __call__(self, table: Table) -> np.ndarray:
+        return np.concatenate([part(table) for part in self.parts], axis=1)
+
+
+def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
+    """The embedding of tables like these, fitted on all of the human ones.
+
+    Principal components of vectors are fitted on the tables `beside` them too: those of the human ones alone would not show what only the others have, and lie
+    closer to the records that they were fitted on than to fresh ones. Where both sides are compared with each other and none is what the other is held against, both go first: the ranks
+    of records that they were fitted on are spread more evenly than those of fresh ones.
+    """
+    fitted, every = _together(human), _together((*human, *beside))
+    columns = fitted.of_kind(*EMBEDDED)
+    if not columns:
+        raise NotApplicable("no column of numbers, categories or vectors")
+    if fitted.frame.height == 0:
+        raise NotApplicable("the reference has no records")
+    makers = {"number": _number, "category": _category, "vector": _vector}
+    parts = (makers[kind](every if kind == "vector" else fitted, column) for column in columns for kind in [fitted.kinds[column]])
+    return Embedding(tuple(columns), tuple(parts))
+
+
+def _together(tables: tuple[Table, ...]) -> Table:
+    import polars as pl
+
+    return tables[0] if len(tables) == 1 else replace(tables[0], frame=pl.concat([one.frame for one in tables]))
+
+
+def _number(reference: Table, column: str) -> Part:
+    from scipy.special import ndtri
+
+    values = reference.numbers(column)
+    places, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    if places.size < 2:
+        places, counts = np.array([0.0, 1.0]) + (places[0] if places.size else 0.0), np.ones(2)
+    scores = ndtri((np.cumsum(counts) - counts / 2) / counts.sum())
+    median = np.interp(0.0, scores, places)
+    # As much a unit as the half of the human values on that side has on average.
+    low, high = (abs(scores[end]) / max(abs(places[end] - median), 1e-300) for end in (0, -1))
+
+    def part(table: Table) -> np.ndarray:
+        values = table.numbers(column)
+        is_there = np.isfinite(values)
+        held = np.where(is_there, values, median)
+        beyond = low * np.minimum(held - places[0], 0.0) + high * np.maximum(held - places[-1], 0.0)
+        score = np.where(is_there, np.interp(held, places, scores) + np.clip(beyond, -50, 50), 0.0)
+        return np.column_stack([score, ~is_there])
+
+    return part
+
+
+def _category(reference: Table, column: str) -> Part:
+    import polars as pl
+
+    counts = reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
+    levels = counts[column].head(LEVELS).to_list()
+    own = {level: i for i, level in enumerate(levels)}
+    n = len(levels) + (BUCKETS if counts.height > LEVELS else 1) + 1
+
+    def part(table: Table) -> np.ndarray:
+        values = table.frame[column]
+        spare = len(levels) + (values.hash(seed=0) % (n - 1 - len(levels))).cast(pl.Int64)
+        place = values.replace_strict(own, default=None, return_dtype=pl.Int64)
+        place = (
+            place.zip_with(place.is_not_null(), spare).zip_with(values.is_not_null(), pl.Series([n - 1], dtype=pl.Int64)).to_numpy()
+        )
+        # Two categories lie √(w² + w²) = 1 apart.
+        told = np.zeros((table.frame.height, n))
+        told[np.arange(len(place)), place] = math.sqrt(0.5)
+        return told
+
+    return part
+
+
+def _vector(reference: Table, column: str) -> Part:
+    vectors, is_there = _vectors(reference, column)
+    held = vectors[is_there]
+    held = held[:: max(1, -(-len(held) // FITTED))].astype(float)
+    if not len(held):
+        return lambda table: np.zeros((table.frame.height, 1))
+    centre = held.mean(axis=0)
+    _, deviations, directions = np.linalg.svd(held - centre, full_matrices=False)
+    kept = min(COMPONENTS, int((deviations > 1e-9 * max(deviations[0], 1e-300)).sum()) or 1)
+    scale = math.sqrt(np.square(deviations).sum() / len(held)) or 1.0
+    directions = (directions[:kept].T / scale).astype(np.float32)
+
+    def part(table: Table) -> np.ndarray:
+        vectors, is_there = _vectors(table, column)
+        # Rounded: products of equal vectors may differ in their last digits.
+        points = np.round((vectors @ directions).astype(float) - centre @ directions, 4)
+        points[~is_there] = 0.0
+        return np.column_stack([points, ~is_there])
+
+    return part
+
+
+def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors (rows, d) in single precision, 0 where missing or not finite, and which are there."""
+    values = table.frame[column]
+    told = np.zeros((len(values), values.dtype.shape[0]), dtype=np.float32)  # type: ignore[attr-defined]
+    is_there = values.is_not_null().to_numpy().copy()
+    told[is_there] = values.drop_nulls().to_numpy().reshape(-1, told.shape[1])
+    is_finite = np.isfinite(told).all(axis=1)
+    told[~is_finite] = 0.0
+    return told, is_there & is_finite

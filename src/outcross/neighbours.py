@@ -1,0 +1,184 @@
+"""Who lies near whom: balls to the k-th neighbour, the nearest of others, and what random labels of one cloud of points show.
+
+Precision and recall are those of Kynkäänniemi et al. (NeurIPS 2019, arXiv 1904.06991), density and coverage those of Naeem et al. (ICML 2020,
+arXiv 2002.09797), all with the border of a ball counted in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCK = 1 << 24
+"""Distances held at a time."""
+LISTED = 24
+"""Neighbours listed of each point before labels are drawn: fewer than 5 of 24 are of its kind once in 1,300 times."""
+SPREADS_OUT = 12
+"""Dimensions from which a tree of points is no faster than all distances."""
+ROUNDING = 1e-9
+"""Squared distances that inner products of unit-sized points cannot tell from 0."""
+SHORTLIST = 4
+"""Candidates more than are asked for, among which exact distances decide."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Distances between real points, between drawn ones, and across, (n, n) each; rows of the last are real."""
+
+    real: np.ndarray
+    drawn: np.ndarray
+    across: np.ndarray
+
+    def numbers(self, k: int) -> dict[str, float]:
+        """Precision, recall, density and coverage."""
+        near_real = self.across <= radii(self.real, k)[:, None]  # (real, drawn)
+        near_drawn = self.across <= radii(self.drawn, k)
+        return {
+            "precision": float(near_real.any(axis=0).mean()),
+            "recall": float(near_drawn.any(axis=1).mean()),
+            "density": float(near_real.sum(axis=0).mean() / k),
+            "coverage": float(near_real.any(axis=1).mean()),
+        }
+
+    def some(self, n_real: int, n_drawn: int, rng: np.random.Generator) -> Graph:
+        """That of so many of the real and of the drawn points, at random."""
+        real, drawn = (
+            np.sort(rng.permutation(len(told))[:n]) for told, n in ((self.real, n_real), (self.drawn, n_drawn))
+        )  # fmt: skip
+        return Graph(self.real[np.ix_(real, real)], self.drawn[np.ix_(drawn, drawn)], self.across[np.ix_(real, drawn)])
+
+
+def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
+    """The distances of points (n, d). Equal points have distance 0 to the bit, which inner products do not promise."""
+    from scipy.spatial.distance import cdist
+
+    return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
+
+
+def wide_graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
+    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast."""
+    if real.shape[1] < SPREADS_OUT:
+        whole = graph(drawn, real)
+        return Graph(*(one.astype(np.float32) for one in (whole.real, whole.drawn, whole.across)))
+    centre = real.mean(axis=0)
+    real, drawn = real - centre, drawn - centre
+    return Graph(_rounded(real, real), _rounded(drawn, drawn), _rounded(real, drawn))
+
+
+def _rounded(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    squares = points @ others.T
+    squares *= -2
+    squares += np.einsum("nd,nd->n", others, others)
+    squares += np.einsum("nd,nd->n", points, points)[:, None]
+    squares[squares < ROUNDING] = 0.0
+    return np.sqrt(squares).astype(np.float32)
+
+
+def radii(distances: np.ndarray, k: int) -> np.ndarray:
+    """The distance from each point to its k-th neighbour, itself not counted, (n,)."""
+    return np.partition(distances, k, axis=1)[:, k]
+
+
+def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of `among` (m, d) to each of the points (n, d), nearest first: their distances and which they are, (n, k) each.
+
+    In many dimensions candidates come from inner products in single precision, and exact distances decide among these: equal points have distance 0 to the
+    bit. A neighbour can be missed for another that is farther by less than 0.01 units, where units are standard deviations.
+    """
+    k = min(k, len(among))
+    if points.shape[1] < SPREADS_OUT:
+        from scipy.spatial import KDTree
+
+        distances, rows = KDTree(among).query(points, k)
+        return distances.reshape(-1, k), rows.reshape(-1, k)
+    centre = among.mean(axis=0)
+    candidates = (among - centre).astype(np.float32)
+    lengths = np.einsum("nd,nd->n", candidates, candidates)
+    told = [
+        _decided(block, among, _candidates((block - centre).astype(np.float32), candidates, lengths, k), k)
+        for block in np.array_split(points, max(1, -(-len(points) * len(among) // BLOCK)))
+    ]
+    return np.concatenate([distances for distances, _ in told]), np.concatenate([rows for _, rows in told])
+
+
+def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: int) -> np.ndarray:
+    """Rows of `among` that may be the nearest to each point, (n, k or a few more)."""
+    squares = points @ among.T
+    squares *= -2
+    squares += lengths
+    most = min(k + SHORTLIST if k > 1 else 1, len(among))
+    if k > 3:
+        return np.argpartition(squares, most - 1, axis=1)[:, :most]
+    told = []
+    for _ in range(min(most, k + 1)):  # one by one: a partition of all takes longer
+        told.append(squares.argmin(axis=1))
+        squares[np.arange(len(squares)), told[-1]] = np.inf
+    return np.column_stack(told)
+
+
+def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    distances = np.column_stack([np.sqrt(np.square(points - among[column]).sum(axis=1)) for column in candidates.T])
+    order = np.lexsort((candidates, distances))[:, :k]
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(candidates, order, axis=1)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points of one kind and their neighbours, listed once; labels are drawn over them as often as one likes.
+
+    Equal points are one place with a count, so that ties are not broken by the order in which neighbours are listed.
+    """
+
+    place: np.ndarray
+    """The place of each point, (points,)."""
+    near: np.ndarray
+    """The places nearest to each place, itself first, (places, listed)."""
+    distances: np.ndarray
+
+    def balls(self, is_first: np.ndarray, k: int) -> dict[str, float]:
+        """Precision, recall, density and coverage of the points called first as drawn ones, the others as real."""
+        drawn = np.bincount(self.place[is_first], minlength=len(self.near))
+        real = np.bincount(self.place[~is_first], minlength=len(self.near))
+        precision, density, coverage = self._held(real, drawn, k)
+        return {"precision": precision, "recall": self._held(drawn, real, k)[0], "density": density, "coverage": coverage}
+
+    def _held(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
+        """Share of the others in a ball of their `own` neighbours, balls that hold one over k, share of balls that hold any."""
+        there = np.flatnonzero(own)
+        near, distances, others = self.near[there], self.distances[there], own[there]
+        reached = np.cumsum(own[near], axis=1) > k
+        last = np.where(reached.any(axis=1), reached.argmax(axis=1), near.shape[1] - 1)
+        radius = distances[np.arange(there.size), last]
+        held = np.where(distances <= radius[:, None], other[near], 0)
+        inside = held.sum(axis=1)
+        is_hit = np.zeros(own.size, dtype=bool)
+        is_hit[near[held > 0]] = True
+        n_other, n_own = other.sum(), own.sum()
+        return (
+            float(other[is_hit].sum() / n_other),
+            float(others @ inside / (k * n_other)),
+            float(others[inside > 0].sum() / n_own),
+        )
+
+    def alone(self, is_first: np.ndarray) -> np.ndarray:
+        """The distance of each point called first to the nearest other such point, (first,); of those listed, so at most the farthest of these."""
+        own = np.bincount(self.place[is_first], minlength=len(self.near))
+        reached = np.cumsum(own[self.near], axis=1) > 1
+        last = np.where(reached.any(axis=1), reached.argmax(axis=1), self.near.shape[1] - 1)
+        return self.distances[np.arange(len(self.near)), last][self.place[is_first]]
+
+
+def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random labels: half of an even number of points are called the first set, (points,) of truth values, draw after draw."""
+    is_first = np.arange(points) < points // 2
+    for _ in range(draws):
+        yield rng.permutation(is_first)
+
+
+def cloud(points: np.ndarray, listed: int = LISTED) -> Cloud:
+    """The points (n, d) with their neighbours listed."""
+    places, place = np.unique(points, axis=0, return_inverse=True)
+    distances, near = nearest(places, places, listed)
+    return Cloud(place.reshape(-1), near, distances.astype(np.float32))  # rounded so that ties are ties

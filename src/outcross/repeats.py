@@ -1,0 +1,187 @@
+"""How often each record occurs: distinct records at equal size, pairs of equal records, records that another set has too.
+
+Nothing here is bootstrapped: a resample repeats records, which is the very thing that is counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from outcross.clusters import share
+from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import share as independent
+from outcross.tables import mixed
+
+if TYPE_CHECKING:
+    import polars
+
+CAP = 1_000_000
+"""Distinct records that are counted, at most; of more, those with the smallest hashes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Occurrences:
+    """Hashes of distinct records, ascending, and how many records have each, (distinct,).
+
+    Where more than a million are distinct they are a uniform sample of the distinct ones, those whose hash is at most `largest`, each with its exact count
+    (distinct sampling: Gibbons, VLDB 2001); two samples of two sets hold the same records of both.
+    """
+
+    hashes: np.ndarray
+    counts: np.ndarray
+    largest: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Records counted."""
+        return int(self.counts.sum())
+
+    def at_most(self, largest: int | None) -> Occurrences:
+        """The records whose hash is at most that."""
+        if largest is None or (self.largest is not None and self.largest <= largest):
+            return self
+        kept = int(np.searchsorted(self.hashes, largest, side="right"))
+        return Occurrences(self.hashes[:kept], self.counts[:kept], largest)
+
+    def are_in(self, other: Occurrences) -> np.ndarray:
+        """Whether each distinct record is in the other set, (distinct,)."""
+        if other.hashes.size == 0:
+            return np.zeros(self.hashes.size, dtype=bool)
+        place = np.minimum(np.searchsorted(other.hashes, self.hashes), other.hashes.size - 1)
+        return other.hashes[place] == self.hashes
+
+
+def alike(*sides: Occurrences) -> tuple[Occurrences, ...]:
+    """The sides cut to hashes that all of them count."""
+    largest = min((side.largest for side in sides if side.largest is not None), default=None)
+    return tuple(side.at_most(largest) for side in sides)
+
+
+def occurrences(hashes: np.ndarray) -> Occurrences:
+    """Of records by their hashes, or of the values themselves (n,)."""
+    return Occurrences(*np.unique(hashes, return_counts=True))
+
+
+def hashes_of(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """A uniform 64-bit hash of each record, the same for the same values wherever they stand, (n,)."""
+    return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())
+
+
+class Repeats:
+    """A sketch of how often each record occurs."""
+
+    def __init__(self, columns: Sequence[str], cap: int = CAP):
+        self.columns = tuple(columns)
+        self._cap = cap
+        self._seen: list[Occurrences] = []
+        self._waiting = 0
+        self._largest: int | None = None
+
+    def update(self, frame: polars.DataFrame) -> None:
+        self._add(occurrences(hashes_of(frame, self.columns)))
+
+    def merge(self, other: Self) -> None:
+        for seen in other._seen:
+            self._add(seen)
+        if other._largest is not None:
+            self._largest = other._largest if self._largest is None else min(self._largest, other._largest)
+        self._gather()
+
+    def result(self) -> Occurrences:
+        self._gather()
+        return self._seen[0] if self._seen else Occurrences(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+    def _add(self, seen: Occurrences) -> None:
+        self._seen.append(seen)
+        self._waiting += seen.hashes.size
+        if self._waiting > 2 * self._cap:
+            self._gather()
+
+    def _gather(self) -> None:
+        if not self._seen:
+            return
+        hashes, place = np.unique(np.concatenate([seen.hashes for seen in self._seen]), return_inverse=True)
+        counts = np.bincount(place, np.concatenate([seen.counts for seen in self._seen]), minlength=hashes.size).astype(np.int64)
+        if hashes.size > self._cap and (self._largest is None or hashes[self._cap - 1] < self._largest):
+            self._largest = int(hashes[self._cap - 1])
+        whole = Occurrences(hashes, counts)
+        self._seen = [whole if self._largest is None else whole.at_most(self._largest)]
+        self._waiting = self._seen[0].hashes.size
+
+
+def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
+    """How many distinct things so many of the records hold on average, drawn without replacement, and its standard error (rarefaction: Hurlbert,
+    Ecology 52:577, 1971), for `counts` (distinct,) and `size` below their sum.
+
+    Σ 1 − C(N − c, size) / C(N, size). The error is the jackknife's over records, which is too large on average, never too small (Efron and Stein 1981).
+
+    >>> distinct_at(np.array([2, 1, 1]), 2)[0]  # of the 6 pairs of 4 records, one is twice the same
+    1.8333333333333333
+    """
+    n = int(counts.sum())
+    if not 0 < size < n:
+        raise NotApplicable(f"{n} records, distinct ones among {size} need more than that")
+    each, of_each = np.unique(counts, return_counts=True)
+    now, left_out, one_fewer = (_missed(each, n, size), _missed(each, n - 1, size), _missed(each - 1, n - 1, size))
+    value = float(of_each @ (1 - now))
+    whole = float(of_each @ (1 - left_out))
+    without = whole + left_out - one_fewer  # when one record of a thing with `each` records is left out
+    records = of_each * each
+    spread = without - records @ without / n
+    return value, math.sqrt((n - 1) / n * float(records @ np.square(spread)))
+
+
+def _missed(count: np.ndarray, n: int, size: int) -> np.ndarray:
+    """P(none of so many drawn of n is one of `count`), the hypergeometric probability of 0."""
+    from scipy.special import gammaln
+
+    told = np.full(count.shape, 0.0)
+    can = n - count >= size
+    c = count[can].astype(float)
+    logs = gammaln(n - c + 1) - gammaln(n - c - size + 1) - gammaln(n + 1.0) + gammaln(n - size + 1.0)
+    told[can] = np.where(c == 0, 1.0, np.exp(logs))
+    return told
+
+
+def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
+    """P(two records are equal), Simpson's index without bias (Nature 163:688, 1949), and its standard error (the jackknife of that U-statistic)."""
+    n = int(counts.sum())
+    if n < 3:
+        raise NotApplicable(f"{n} records, pairs need at least 3")
+    pairs = float(np.sum(counts * (counts - 1.0)))
+    value = pairs / (n * (n - 1.0))
+    without = (pairs - 2 * (counts - 1.0)) / ((n - 1.0) * (n - 2.0))
+    spread = without - counts @ without / n
+    return value, math.sqrt((n - 1) / n * float(counts @ np.square(spread)))
+
+
+def found_in(one: Occurrences, other: Occurrences) -> tuple[int, int, Estimate]:
+    """How many records of a set another set has too, of how many, and their share with an interval over distinct records."""
+    one, other = alike(one, other)
+    if one.rows == 0:
+        raise NotApplicable("no records")
+    hits = np.where(one.are_in(other), one.counts, 0)
+    count, n = int(hits.sum()), one.rows
+    if hits.size == 1:  # one thing again and again tells as much as one
+        return count, n, replace(independent(count // n, 1), method="Wilson over distinct records", n=n)
+    return count, n, share(hits.astype(float), one.counts.astype(float), "records", "distinct records")
+
+
+def seen_again(counts: np.ndarray) -> tuple[int, int]:
+    """How many of how many records a set has once more, as evidence on how many of fresh ones it would have.
+
+    Good's estimate of the mass of what was seen, 1 − f₁/N (Biometrika 40:237, 1953), with as many records as carry its error:
+    variance (f₁ (1 − f₁/N) + 2 f₂)/N² (Esty, Ann. Stat. 11:905, 1983), and no more than half of them, for equal records come in pairs.
+    """
+    n, once, twice = int(counts.sum()), int((counts == 1).sum()), int((counts == 2).sum())
+    if n < 2:
+        raise NotApplicable(f"{n} records, none can occur again")
+    q = 1 - once / n
+    scatter = once * q + 2 * twice
+    size = int(min(n / 2, q * (1 - q) * n * n / scatter)) if scatter > 0 and 0 < q < 1 else n // 2
+    return int(q * size), max(1, size)

@@ -1,0 +1,312 @@
+"""What the audit finds near, far, copied and repeated: counted by hand, equal to the packages of the papers, and honest where nothing is lost."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from outcross.aspects import Compared, Finding, Pointed
+from outcross.aspects.copying import Copying
+from outcross.aspects.coverage import Coverage
+from outcross.aspects.diversity import Diversity, corrected_entropy, vendi
+from outcross.audit import audit
+from outcross.embedding import embedding
+from outcross.neighbours import cloud, graph, nearest, wide_graph
+from outcross.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
+from outcross.sketches import gather
+from outcross.tables import table
+
+NEAR = ("coverage", "copying", "diversity")
+
+
+def people(n, stream):
+    """Records of numbers and categories that hang together."""
+    rng = np.random.default_rng(stream)
+    is_old = rng.random(n) < 0.3
+    age = rng.normal(40 + 20 * is_old, 8)
+    shares = 1 / np.arange(1, 13.0)
+    work = rng.choice([f"work {i}" for i in range(12)], n, p=shares / shares.sum())
+    return pl.DataFrame(
+        {"age": age, "income": np.exp(rng.normal(9 + 0.02 * age, 0.8)), "work": work, "sex": rng.choice(["f", "m"], n)}
+    )
+
+
+def vectors(n, stream):
+    return {"vector": np.random.default_rng(stream).normal(size=(n, 80)) * np.linspace(2, 0.1, 80)}
+
+
+def compared(synthetic, reference, holdout=None, aspect=None, groups=()):
+    human = table(reference, "reference")
+    sides = [
+        table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None
+    ]
+    told = Compared(sides[0], human, sides[1] if holdout is not None else None, groups)
+    counts = [gather(side, aspect.counts(told)) for side in (told.synthetic, told.reference)] if aspect else [{}, {}]
+    return replace(told, counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
+
+
+def findings(aspect, stream, *sides, groups=()):
+    told = compared(*sides, aspect=aspect, groups=groups)
+    return list(aspect(told, np.random.default_rng(stream)))
+
+
+def checks(found):
+    return {(one.metric, one.column, one.at): one for one in found.every}
+
+
+# Neighbours
+
+
+@pytest.mark.parametrize("dimensions", [2, 40])
+def test_labelled_neighbours_give_the_numbers_of_the_graph(dimensions):
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(240, dimensions)).round()
+    points[:30] = points[30:60]  # ties, and places with many points
+    is_first = np.arange(240) % 2 == 0
+    told = cloud(points, 240).balls(is_first, 5)
+    assert told == pytest.approx(graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
+    assert told == pytest.approx(wide_graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
+
+
+def test_wide_graphs_give_the_numbers_of_prdc():
+    from prdc import compute_prdc
+
+    rng = np.random.default_rng(4)
+    real, drawn = rng.normal(size=(300, 30)), 0.8 * rng.normal(size=(300, 30))
+    assert wide_graph(drawn, real).numbers(5) == pytest.approx(compute_prdc(real, drawn, 5), abs=1e-9)
+
+
+@pytest.mark.parametrize("dimensions", [3, 30])
+@pytest.mark.parametrize("k", [1, 2, 6])
+def test_nearest_finds_the_nearest(dimensions, k):
+    from scipy.spatial.distance import cdist
+
+    rng = np.random.default_rng(5)
+    points, among = rng.normal(size=(50, dimensions)), rng.normal(size=(90, dimensions))
+    among[:5] = points[:5]
+    distances, rows = nearest(points, among, k)
+    whole = cdist(points, among)
+    assert distances == pytest.approx(np.sort(whole, axis=1)[:, :k], abs=1e-9)
+    assert np.take_along_axis(whole, rows, axis=1) == pytest.approx(distances, abs=1e-9)
+    assert (distances[:5, 0] == 0).all()
+
+
+def test_roles_swapped_swap_precision_and_recall():
+    rng = np.random.default_rng(6)
+    wide, narrow = rng.normal(size=(200, 20)), 0.6 * rng.normal(size=(200, 20))
+    one, other = wide_graph(narrow, wide).numbers(5), wide_graph(wide, narrow).numbers(5)
+    assert (one["precision"], one["recall"]) == (other["recall"], other["precision"])
+    assert one["precision"] > one["recall"]
+
+
+# Points
+
+
+def test_another_category_is_as_far_as_one_standard_deviation():
+    n = 1001
+    rng = np.random.default_rng(7)
+    frame = pl.DataFrame({"x": np.sort(rng.normal(size=n)), "kind": ["a", "b"] * (n // 2) + ["a"]})
+    human = table(frame, kinds={"x": "number", "kind": "category"})
+    pair = table({"x": [0.0, 0.0, 1.0], "kind": ["a", "b", "a"]}, kinds=human.kinds)
+    points = embedding(human)(pair)[np.argsort(pair.places)]
+    assert np.linalg.norm(points[0] - points[1]) == pytest.approx(1.0)
+    assert np.linalg.norm(points[0] - points[2]) == pytest.approx(1.0, abs=0.15)
+
+
+def test_points_go_on_beyond_the_human_range_and_missing_values_have_a_place():
+    human = table({"x": np.random.default_rng(8).lognormal(0, 2, 500)}, kinds={"x": "number"})
+    top = float(np.nanmax(human.numbers("x")))
+    drawn = table({"x": [top, 3 * top, None]}, kinds=human.kinds)
+    points = embedding(human)(drawn)[np.argsort(drawn.places)]
+    assert points[1, 0] > points[0, 0] + 1
+    assert points[2].tolist() == [0.0, 1.0]
+
+
+def test_unseen_and_rare_categories_have_a_place():
+    names = [f"c{i}" for i in range(300) for _ in range(2)]
+    human = table({"c": names}, kinds={"c": "category"})
+    drawn = table({"c": ["c0", "new", None]}, kinds=human.kinds)
+    points = embedding(human)(drawn)[np.argsort(drawn.places)]
+    assert np.square(points).sum(axis=1) == pytest.approx(0.5)
+    assert len(np.unique(points, axis=0)) == 3
+
+
+# Counts
+
+
+def test_distinct_things_at_a_size_are_the_mean_over_all_choices():
+    counts = np.array([4, 2, 2, 1, 1])
+    things = np.repeat(np.arange(5), counts)
+    for size in (1, 3, 7, 9):
+        mean = np.mean([len(set(chosen)) for chosen in combinations(things.tolist(), size)])
+        assert distinct_at(counts, size)[0] == pytest.approx(mean, abs=1e-12)
+
+
+def test_pairs_of_equal_records_by_hand():
+    assert equal_pairs(np.array([3, 1]))[0] == pytest.approx(3 / 6)
+
+
+def test_vendi_gives_the_numbers_of_its_package():
+    """vendi-score 0.0.3: score_X, and score_dual(normalize=True) where rows are not of length 1."""
+    rows = np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 1.0], [0, 1, 0], [0.6, 0, 0.8]])
+    assert vendi(rows)[0] == pytest.approx(2.8345671958614402, abs=1e-9)
+    i = np.arange(60).reshape(20, 3)
+    assert vendi(np.cos(i * 1.7) + 0.3 * np.sin(i**2))[0] == pytest.approx(2.0699969587254246, abs=1e-9)
+
+
+def test_the_corrected_entropy_by_hand():
+    assert corrected_entropy(np.array([2, 2, 0])) == pytest.approx(math.log(2) + 1 / 8)
+
+
+def test_a_sketch_of_repeats_is_exact_below_its_cap_and_a_sample_above():
+    frame = table(pl.DataFrame({"x": np.random.default_rng(9).integers(0, 4000, 20_000) + 0.5})).frame
+    whole, capped, other = (Repeats(["x"], cap) for cap in (10_000, 1000, 1000))
+    for start in range(0, 20_000, 5000):
+        whole.update(frame[start : start + 5000])
+        (capped if start < 10_000 else other).update(frame[start : start + 5000])
+    capped.merge(other)
+    exact, sampled = whole.result(), capped.result()
+    assert exact.rows == 20_000 and exact.hashes.size == frame["x"].n_unique() and exact.largest is None
+    assert sampled.hashes.size == 1000
+    assert (exact.at_most(sampled.largest).counts == sampled.counts).all()
+    count, n, _ = found_in(sampled, exact)
+    assert count == n == sampled.rows
+
+
+# Planted losses
+
+
+def test_equal_sets_lose_nothing_and_reach_everything():
+    human = people(1500, 10)
+    found = audit(human, reference=human, aspects=NEAR)
+    told = checks(found)
+    assert told["precision", "", ""].value == told["recall", "", ""].value == 1.0
+    assert told["exact", "", ""].value == 1.0
+    assert found.lost == ["copying"] or set(found.lost) <= {"copying", "diversity"}
+    assert {one.metric for one in found.of("lost")} <= {"exact", "near", "copied_values"}
+    assert found.invented == []
+
+
+def test_a_fresh_sample_loses_nothing():
+    found = audit(people(1500, 11), reference=people(1500, 12), holdout=people(1500, 13), aspects=NEAR, groups="sex")
+    assert found.lost == found.invented == []
+
+
+def test_a_lost_region_lowers_recall_and_is_pointed_at():
+    human, drawn = people(3000, 14), people(4500, 15)
+    young = drawn.filter(pl.col("age") < 52)[:3000]
+    found = audit(young, reference=human, aspects="coverage")
+    assert {"recall", "coverage"} <= {one.metric for one in found.of("lost")}
+    pointed = found.pointed["reference"]
+    assert pointed["age"].min() > 50
+    assert human[pointed["_row"].to_numpy()]["age"].to_list() == pointed["age"].to_list()
+
+
+def test_a_made_up_region_lowers_precision():
+    human, drawn = people(2000, 16), people(2000, 17)
+    far = drawn.with_columns(age=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("age") + 100).otherwise(pl.col("age")))
+    found = audit(far, reference=human, aspects="coverage")
+    assert "precision" in {one.metric for one in found.of("invented")}
+    assert found.pointed["synthetic"]["age"].min() > 100
+
+
+def test_repeated_records_lose_diversity():
+    human, few = people(2000, 18), people(100, 19)
+    found = audit(pl.concat([few] * 20), reference=human, aspects="diversity")
+    assert {"distinct_rows", "effective_rows", "near_duplicates", "distinct_values"} <= {one.metric for one in found.of("lost")}
+
+
+def test_copies_are_found_exact_and_near():
+    human, fresh = people(2000, 20), people(2000, 21)
+    rng = np.random.default_rng(22)
+    near = human.with_columns(age=pl.col("age") + rng.normal(0, 0.01, 2000))
+    for copies, metric in ((human, "exact"), (near, "near")):
+        found = audit(pl.concat([copies[:400], fresh[:1600]]), reference=human, holdout=people(2000, 23), aspects="copying")
+        assert metric in {one.metric for one in found.of("lost")}
+        rows = found.pointed["synthetic"]["_row"].to_numpy()
+        assert (rows < 400).mean() > 0.9
+
+
+def test_a_rank_preserving_loop_is_caught_by_the_values_it_takes_over():
+    human = people(2000, 24)
+    rng = np.random.default_rng(25)
+    taken = human.with_columns(*(pl.Series(column, rng.choice(human[column].to_numpy(), 2000)) for column in ("age", "income")))
+    found = audit(taken, reference=human, aspects=("spread", "diversity"))
+    assert "spread" not in found.lost
+    told = checks(found)
+    for column in ("age", "income"):
+        assert told["copied_values", column, ""].verdict == "lost"
+        assert told["copied_values", column, ""].value == 1.0
+        assert told["distinct_values", column, ""].verdict == "lost"
+
+
+def test_lost_kinds_of_pictures_lower_recall_and_vendi():
+    rng = np.random.default_rng(26)
+    centres = rng.normal(size=(10, 80))
+
+    def pictures(n, kinds):
+        return {"vector": centres[rng.integers(0, kinds, n)] + 0.3 * rng.normal(size=(n, 80))}
+
+    found = audit(pictures(1000, 6), reference=pictures(1000, 10), aspects=("coverage", "diversity"))
+    assert {"recall", "coverage", "modes", "vendi"} <= {one.metric for one in found.of("lost")}
+
+
+# Where nothing is lost
+
+
+def rejected(aspect, make, sizes, repeats, with_holdout):
+    """How often each check's p-value is at most 0.01, 0.05 and 0.1, over independent sets of one law, {check: (3,)}."""
+    told = defaultdict(list)
+    for repeat in range(repeats):
+        sides = [make(sizes[i], 1000 + 3 * repeat + i) for i in range(3 if with_holdout else 2)]
+        for one in findings(aspect, repeat, *sides):
+            if isinstance(one, Finding) and one.null is not None:
+                told[one.check, one.column, one.at].append(one.null.p)
+    return {
+        check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2
+    }
+
+
+@pytest.mark.parametrize(
+    ("aspect", "make", "sizes", "with_holdout"),
+    [
+        (Coverage(draws=99), people, (100, 200), False),
+        (Coverage(draws=99), vectors, (100, 100, 100), True),
+        (Copying(), people, (200, 200), False),
+        (Diversity(draws=99), people, (100, 200), False),
+    ],
+    ids=["coverage of tables", "coverage of vectors", "copying", "diversity"],
+)
+def test_real_against_real_seldom_looks_bad(aspect, make, sizes, with_holdout):
+    repeats = 300
+    for check, shares in rejected(aspect, make, sizes, repeats, with_holdout).items():
+        for level, share in zip((0.01, 0.05, 0.1), shares, strict=True):
+            assert share <= level + 3 * math.sqrt(level * (1 - level) / repeats), (check, level, share)
+
+
+@pytest.mark.parametrize("distinct", [20, 300, 2000, 50_000])
+def test_records_seen_again_stand_for_fresh_ones(distinct):
+    from outcross.floors import more
+
+    rng, repeats = np.random.default_rng(27), 1000
+    p = np.zeros(repeats)
+    for i in range(repeats):
+        reference, fresh = (occurrences(rng.integers(0, distinct, 300)) for _ in range(2))
+        count, n, _ = found_in(fresh, reference)
+        p[i] = more(count, n, *seen_again(reference.counts)).p
+    for level in (0.01, 0.05, 0.1):
+        assert (p <= level).mean() <= level + 3 * math.sqrt(level * (1 - level) / repeats)
+
+
+def test_too_few_records_are_told_and_not_counted():
+    for aspect in (Coverage(), Copying(), Diversity()):
+        for one in findings(aspect, 0, people(12, 28), people(12, 29)):
+            if isinstance(one, Pointed) or one.check == "exact":
+                continue
+            assert one.estimate is None and one.note
