@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -117,11 +118,15 @@ def boosted_trees(training: Records, classes: int) -> Predict:
 
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     p = training.numbers.shape[1]
-    told = [i >= p for i in range(p + training.codes.shape[1])]
-    return _fitted(
-        kind(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.15, early_stopping=False, categorical_features=told, random_state=0),
-        _for_trees, training, classes,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "max_iter": TREES,
+        "max_leaf_nodes": LEAVES,
+        "learning_rate": 0.15,
+        "early_stopping": False,
+        "categorical_features": [i >= p for i in range(p + training.codes.shape[1])],
+        "random_state": 0,
+    }
+    return _fitted(kind(**settings), _for_trees, training, classes)
 
 
 def linear_model(training: Records, classes: int) -> Predict:

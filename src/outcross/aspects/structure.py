@@ -25,7 +25,7 @@ from outcross.associations import (
     strongest,
 )
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, Worse, fewer, from_draws, more, permuted_sums, ratio_of_shares
+from outcross.floors import Null, Worse, fewer, from_draws, permuted_sums, ratio_of_shares
 from outcross.recipe import recipe
 
 FEWEST = 50
@@ -146,7 +146,7 @@ def _association(measure: Measure, one: Classes, two: Classes, tables: np.ndarra
 
     def number() -> tuple[Estimate, Null]:
         if min(n, m) < FEWEST:
-            raise NotApplicable(f"{min(n, m)} rows have both, an association needs at least {FEWEST}")
+            raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
         if constant := [told.column for told, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
         value = float(_weakened(*measure(counts)))
@@ -229,27 +229,29 @@ def _missing(compared: Compared) -> Iterator[Finding]:
         if count + human == 0:
             continue
         some = True
-        for check, law in (("missing", fewer), ("gone_missing", more)):
-            yield found(
-                check,
-                column,
-                "",
-                lambda law=law, count=count, human=human: _missing_apart(law(count, n, human, m), count, n, human, m),
-            )
+        yield found("missing", column, "", lambda count=count, human=human: _apart_in_share(count, n, human, m))
+        yield found("gone_missing", column, "", lambda count=count, human=human: _gone(count, n, human, m))
     if not some:
         yield Finding("missing", "", "", None, None, "no value is missing on either side")
 
 
-def _missing_apart(null: Null, count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    """The difference of two shares; `null` is that of their counts."""
+def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """The difference of two shares; the smaller the worse."""
     one, two = share(count, n), share(human, m)
     value = one.value - two.value
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
     low = value - math.hypot(one.value - one.low, two.high - two.value)
     high = value + math.hypot(one.high - one.value, two.value - two.low)
+    null = fewer(count, n, human, m)
     far = null.floor * (count + human) / (n + m)
-    floor = far - (count + human - far * n) / m  # what is not on this side of so many missing values is on the other
+    floor = far - (count + human - far * n) / m  # what is not on this side of so many values is on the other
     return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor, 0.0, null.method)
+
+
+def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """How much larger the share of missing values is: how much smaller that of values."""
+    told, null = _apart_in_share(n - count, n, m - human, m)
+    return Estimate(-told.value, -told.high, -told.low, told.method, n), Null(null.p, -null.floor, 0.0, null.method)
 
 
 def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
@@ -263,8 +265,10 @@ def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterat
         yield Finding("autocorrelation", column, "", None, None, str(why))
         return
     both, note = courses.both, courses.note
+    if max(side.frame[column].len() for side in (compared.synthetic, compared.reference)) > MOST_SERIES:
+        note += f"; at most {MOST_SERIES:,} series a side"
     lag = dynamics.season(both)
-    for at in dict.fromkeys([1, 2, *([lag] if lag else [])]):
+    for at in (1, 2) if lag is None else (1, 2, lag):
         values = dynamics.autocorrelation(both, at)
         where = f"lag {at}" + (" (season)" if at == lag else "")
         yield found("autocorrelation", column, "", lambda values=values: _mean_apart(values, n, "smaller", True, rng), note, where)
@@ -352,12 +356,12 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
 
 def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     """Both on the scale of which they are the logarithms."""
-    ends = np.exp(np.clip([told.value, told.low, told.high], -700, 700))
-    return Estimate(*map(float, ends), told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    value, low, high = (math.exp(min(700.0, end)) for end in (told.value, told.low, told.high))
+    return Estimate(value, low, high, told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
 def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    there = np.isfinite(moves).all(axis=1)
+    there = np.isfinite(moves[:, 0])
     moves, n = moves[there], int(there[:n].sum())
     m = len(moves) - n
     if min(n, m) < FEWEST_SERIES:

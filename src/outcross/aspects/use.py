@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,10 +13,11 @@ from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.aspects.groups import is_group, named, subsets
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import LEVEL, SMALLEST, Null, Worse
-from outcross.prediction import LEARNERS, Records, Task, discrimination, losses, task
+from outcross.floors import Null
+from outcross.prediction import Records, task
 from outcross.recipe import recipe
 from outcross.tables import Table
+from outcross.trials import Predictions, Trial, apart, gap, ratio, with_t
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
@@ -126,18 +125,18 @@ class Use(Aspect):
                 side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))
             }
             yield found(
-                "loss", target, "", lambda t=tested: _ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name
+                "loss", target, "", lambda t=tested: ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name
             )
             yield found(
                 "discrimination",
                 target,
                 "",
-                lambda t=tested: _gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"),
+                lambda t=tested: gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"),
                 trial.note,
                 name,
             )
             yield found(
-                "mixed_loss", target, "", lambda t=tested: _ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name
+                "mixed_loss", target, "", lambda t=tested: ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name
             )
             if name == self.learners[0]:
                 yield from self._inside(compared, trial, tested)
@@ -145,7 +144,7 @@ class Use(Aspect):
         if self.shares:
             yield from self._curve(compared, trial)
 
-    def _inside(self, compared: Compared, trial: Trial, tested: dict[str, Tested]) -> Iterator[Finding]:
+    def _inside(self, compared: Compared, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Finding]:
         told = [
             (columns, group, mask)
             for columns in subsets(tuple(column for column in compared.groups if column != trial.task.target))
@@ -158,7 +157,7 @@ class Use(Aspect):
                 "loss_inside",
                 trial.task.target,
                 named(columns, group),
-                lambda mask=mask: _ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
+                lambda mask=mask: ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
                 trial.note,
                 self.learners[0],
             )
@@ -189,10 +188,12 @@ class Use(Aspect):
             return
         alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
         note = f"{fixed:,} records fixed; {trial.note}"
-        for held, added in (("human", lambda share: (fixed, round(share * fixed))), ("total", lambda share: _parted(fixed, share))):
-            for share in self.shares:
-                number = lambda share=share, added=added: _added(trial, self.learners[0], added(share), alone)  # noqa: E731
-                yield found("added_loss", trial.task.target, "", number, note, f"fixed {held}, share {share:g}")
+        for share in self.shares:
+            for held, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
+                at = f"fixed {held}, share {share:g}"
+                yield found(
+                    "added_loss", trial.task.target, "", lambda sizes=sizes: _added(trial, self.learners[0], sizes, alone), note, at
+                )
 
 
 def _parted(total: int, share: float) -> tuple[int, int]:
@@ -200,64 +201,7 @@ def _parted(total: int, share: float) -> tuple[int, int]:
     return total - synthetic, synthetic
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What models are trained on and tested on."""
-
-    task: Task
-    test: Table
-    """The human test records whose target is known."""
-    tests: Records
-    parts: tuple[list[Records], list[Records]]
-    """Disjoint training sets of equal size, human and synthetic."""
-    note: str
-
-    def tested(self, learner: str, parts: Sequence[Records]) -> Tested:
-        classes = len(self.task.classes)
-        return Tested(self.tests, tuple(LEARNERS[learner](part, classes)(self.tests) for part in parts))
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """One number a fit, and what each test record contributes to the error of their mean."""
-
-    values: np.ndarray
-    """(fits,)"""
-    contributions: np.ndarray
-    """Of mean 0. (test records,)"""
-
-
-@dataclass(frozen=True, eq=False)
-class Tested:
-    """What several fits predict for the test records."""
-
-    tests: Records
-    predicted: tuple[np.ndarray, ...]
-
-    @cached_property
-    def losses(self) -> np.ndarray:
-        """(fits, test records)"""
-        return np.stack([losses(one, self.tests) for one in self.predicted])
-
-    def log_loss(self, mask: np.ndarray | slice = slice(None)) -> Scores:
-        """The logarithm of the mean loss over some of the test records."""
-        told = self.losses[:, mask]
-        mean = np.maximum(told.mean(axis=1), 1e-12)
-        return Scores(np.log(mean), (told / mean[:, None] - 1).mean(axis=0))
-
-    def discrimination(self) -> Scores:
-        told = [discrimination(one, self.tests) for one in self.predicted]
-        return Scores(np.array([value for value, _ in told]), np.mean([each for _, each in told], axis=0))
-
-    @cached_property
-    def chosen(self) -> np.ndarray:
-        """Whether each fit predicts the second of two classes, (fits, test records)."""
-        return np.stack([one.argmax(axis=1) == 1 for one in self.predicted])
-
-
 def _trial(compared: Compared, rows: int, fits: int, rng: np.random.Generator) -> Trial:
-    if compared.target is not None and compared.target in compared.reference.kinds:
-        _check_filled(compared)
     training, test, said = _split(compared, rng)
     told = task(training, compared.target)
     tests, kept = told.records(test)
@@ -267,20 +211,15 @@ def _trial(compared: Compared, rows: int, fits: int, rng: np.random.Generator) -
         raise NotApplicable(
             f"{size} records to train a model on and {len(tests)} to test it on have the target {told.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
         )
-    parts = tuple(
-        [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
-        for side in (human, synthetic)
-        for order in [rng.permutation(len(side))]
-    )
-    return Trial(
-        told, test.take(kept), tests, parts, f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
-    )
+    parts = _parts(human, fits, size, rng), _parts(synthetic, fits, size, rng)
+    note = f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
+    return Trial(told, test.take(kept), tests, parts, note)
 
 
-def _check_filled(compared: Compared) -> None:
-    for side in (compared.reference, compared.synthetic):
-        if side.frame[compared.target].null_count() == side.frame.height:
-            raise NotApplicable(f"the target {compared.target!r} is missing in every row of {side.name}")
+def _parts(side: Records, fits: int, size: int, rng: np.random.Generator) -> list[Records]:
+    """Disjoint sets of records, drawn at random."""
+    order = rng.permutation(len(side))
+    return [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
 
 
 def _split(compared: Compared, rng: np.random.Generator) -> tuple[Table, Table, str]:
@@ -297,43 +236,11 @@ def _split(compared: Compared, rng: np.random.Generator) -> tuple[Table, Table, 
     )
 
 
-def _apart(one: np.ndarray, two: np.ndarray, variance: float, n: int) -> tuple[float, float, float]:
-    """The difference of means over fits (fits,), its standard error and its degrees of freedom; `variance` is that over n test records."""
-    from_fits = float(one.var(ddof=1) / one.size + two.var(ddof=1) / two.size)
-    whole = from_fits + variance
-    freedom = whole**2 / (from_fits**2 / (one.size + two.size - 2) + variance**2 / (n - 1)) if whole > 0 else math.inf
-    return float(one.mean() - two.mean()), math.sqrt(whole), freedom
-
-
-def _told(value: float, error: float, freedom: float, worse: Worse, n: int) -> tuple[Estimate, Null]:
-    from scipy.stats import t
-
-    method = "refits and paired test records"
-    if error <= 0:
-        return Estimate(value, value, value, method, n), Null(1.0 if value == 0 else SMALLEST, 0.0, 0.0, method)
-    law, sign = t(min(freedom, 1e9)), 1.0 if worse == "larger" else -1.0
-    reach = float(law.ppf(0.975)) * error
-    p = max(SMALLEST, float(law.sf(sign * value / error)))
-    return Estimate(value, value - reach, value + reach, method, n), Null(p, sign * float(law.ppf(1 - LEVEL)) * error, 0.0, method)
-
-
-def _gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
-    n = one.contributions.size
-    return _told(*_apart(one.values, two.values, float((one.contributions - two.contributions).var(ddof=1)) / n, n), worse, n)
-
-
-def _ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
-    """Of two losses, told by their logarithms; the larger the worse."""
-    estimate, null = _gap(one, two, "larger")
-    value, low, high, floor = (math.exp(min(700.0, told)) for told in (estimate.value, estimate.low, estimate.high, null.floor))
-    return Estimate(value, low, high, estimate.method, estimate.n), replace(null, floor=floor, typical=1.0)
-
-
-def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Tested) -> tuple[Estimate, Null | None]:
+def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Predictions) -> tuple[Estimate, Null | None]:
     if sizes[1] == 0:
         return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
     parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(*trial.parts, strict=True)]
-    return _ratio(trial.tested(learner, parts).log_loss(), alone.log_loss())
+    return ratio(trial.tested(learner, parts).log_loss(), alone.log_loss())
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
@@ -345,7 +252,7 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def _fairness(
-    compared: Compared, trial: Trial, tested: dict[str, Tested], learner: str, rng: np.random.Generator
+    compared: Compared, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
 ) -> Iterator[Finding]:
     for column in compared.groups:
         if column == trial.task.target:
@@ -390,7 +297,7 @@ def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
 
 
 def _unfair(
-    trial: Trial, tested: dict[str, Tested], groups: np.ndarray, weights: np.ndarray, is_odds: bool
+    trial: Trial, tested: dict[str, Predictions], groups: np.ndarray, weights: np.ndarray, is_odds: bool
 ) -> tuple[Estimate, Null]:
     try:
         from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
@@ -402,7 +309,8 @@ def _unfair(
     sides = [tested[side].chosen[:, there] for side in ("synthetic", "human")]
     values = [np.array([measure(target, one.astype(int), sensitive_features=groups) for one in side]) for side in sides]
     resampled = [np.mean([_differences(one, target, groups, weights, is_odds) for one in side], axis=0) for side in sides]
-    return _told(*_apart(*values, float((resampled[0] - resampled[1]).var(ddof=1)), target.size), "larger", target.size)
+    variance = float((resampled[0] - resampled[1]).var(ddof=1))
+    return with_t(*apart(values[0], values[1], variance, target.size), "larger", target.size)
 
 
 def _differences(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:

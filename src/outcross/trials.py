@@ -1,0 +1,104 @@
+"""Models fitted on several disjoint sets of records, tested on the same ones: what differs between two sources, and how surely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from outcross.estimate import Estimate
+from outcross.floors import LEVEL, SMALLEST, Null, Worse
+from outcross.prediction import LEARNERS, Records, Task, discrimination, losses
+from outcross.tables import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What models are trained on and tested on."""
+
+    task: Task
+    test: Table
+    """The human test records whose target is known."""
+    tests: Records
+    parts: tuple[list[Records], list[Records]]
+    """Disjoint training sets of equal size, human and synthetic."""
+    note: str
+
+    def tested(self, learner: str, parts: Sequence[Records]) -> Predictions:
+        classes = len(self.task.classes)
+        return Predictions(self.tests, tuple(LEARNERS[learner](part, classes)(self.tests) for part in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One number a fit, and what each test record contributes to the error of their mean."""
+
+    values: np.ndarray
+    """(fits,)"""
+    contributions: np.ndarray
+    """Of mean 0. (test records,)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What several fits predict for the test records."""
+
+    tests: Records
+    predicted: tuple[np.ndarray, ...]
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """(fits, test records)"""
+        return np.stack([losses(one, self.tests) for one in self.predicted])
+
+    def log_loss(self, mask: np.ndarray | slice = slice(None)) -> Scores:
+        """The logarithm of the mean loss over some of the test records."""
+        told = self.losses[:, mask]
+        mean = np.maximum(told.mean(axis=1), 1e-12)
+        return Scores(np.log(mean), (told / mean[:, None] - 1).mean(axis=0))
+
+    def discrimination(self) -> Scores:
+        told = [discrimination(one, self.tests) for one in self.predicted]
+        return Scores(np.array([value for value, _ in told]), np.mean([each for _, each in told], axis=0))
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Whether each fit predicts the second of two classes, (fits, test records)."""
+        return np.stack([one.argmax(axis=1) == 1 for one in self.predicted])
+
+
+def apart(one: np.ndarray, two: np.ndarray, variance: float, n: int) -> tuple[float, float, float]:
+    """The difference of means over fits (fits,), its standard error and its degrees of freedom; `variance` is that over n test records."""
+    from_fits = float(one.var(ddof=1) / one.size + two.var(ddof=1) / two.size)
+    whole = from_fits + variance
+    freedom = whole**2 / (from_fits**2 / (one.size + two.size - 2) + variance**2 / (n - 1)) if whole > 0 else math.inf
+    return float(one.mean() - two.mean()), math.sqrt(whole), freedom
+
+
+def with_t(value: float, error: float, freedom: float, worse: Worse, n: int) -> tuple[Estimate, Null]:
+    """A difference that is 0 where nothing is lost, by Student's t."""
+    from scipy.stats import t
+
+    method = "refits and paired test records"
+    if error <= 0:
+        return Estimate(value, value, value, method, n), Null(1.0 if value == 0 else SMALLEST, 0.0, 0.0, method)
+    law, sign = t(min(freedom, 1e9)), 1.0 if worse == "larger" else -1.0
+    reach = float(law.ppf(0.975)) * error
+    p = max(SMALLEST, float(law.sf(sign * value / error)))
+    return Estimate(value, value - reach, value + reach, method, n), Null(p, sign * float(law.ppf(1 - LEVEL)) * error, 0.0, method)
+
+
+def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
+    """The difference of two scores over the same test records."""
+    n = one.contributions.size
+    return with_t(*apart(one.values, two.values, float((one.contributions - two.contributions).var(ddof=1)) / n, n), worse, n)
+
+
+def ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
+    """Of two losses, told by their logarithms; the larger the worse."""
+    estimate, null = gap(one, two, "larger")
+    value, low, high, floor = (math.exp(min(700.0, told)) for told in (estimate.value, estimate.low, estimate.high, null.floor))
+    return Estimate(value, low, high, estimate.method, estimate.n), replace(null, floor=floor, typical=1.0)
