@@ -99,9 +99,18 @@ def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, wo
         raise NotApplicable("a share of no records")
     law = hypergeom(rows + reference_rows, count + reference_count, rows)
     p = float(law.cdf(count) if worse == "smaller" else law.sf(count - 1))
-    expected = rows * (count + reference_count) / (rows + reference_rows)
-    floor = float(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL)) / expected if expected else 1.0
-    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
+    return Null(min(1.0, max(SMALLEST, p)), _human_floor(rows, reference_count, reference_rows, worse), 1.0, "Fisher's exact test")
+
+
+def _human_floor(rows: int, reference_count: int, reference_rows: int, worse: Worse) -> float:
+    """The ratio of shares that one in twenty real sets reach where theirs is the human share."""
+    from scipy.stats import hypergeom
+
+    expected = rows * reference_count / reference_rows
+    if expected == 0:
+        return 1.0
+    law = hypergeom(rows + reference_rows, round(expected) + reference_count, rows)
+    return float(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL)) / expected
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:

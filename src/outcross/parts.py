@@ -6,6 +6,7 @@ import inspect
 from functools import partial
 from typing import Any
 
+from outcross.aspects import ASPECTS
 from outcross.attributes import ATTRIBUTES
 from outcross.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
@@ -23,6 +24,7 @@ FAMILIES: dict[str, Family] = {
     "models": LEARNERS,
     "metrics": METRICS,
     "attributes": ATTRIBUTES,
+    "aspects": ASPECTS,
     "sources": SOURCES,
 }
 
@@ -44,7 +46,7 @@ def _members(family: Family) -> list[dict[str, Any]]:
         papers = [
             paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
         ]
-        readings = list(getattr(cls, "pages", {}))
+        readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
         told.append({"name": name, "what": first_line(cls), "papers": papers} | ({"readings": readings} if readings else {}))
     return told
 
@@ -69,3 +71,40 @@ def _laws() -> list[dict[str, Any]]:
 def first_line(part: object) -> str:
     """The first sentence of a part's docstring."""
     return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def checks_page() -> str:
+    """docs/reference/checks.md: every check of an audit, with its definition, margin and paper."""
+    lines = ["# The checks of an audit", "", CHECKS_INTRODUCTION, ""]
+    for aspect in ASPECTS:
+        cls = member(ASPECTS, aspect, "aspect")
+        lines += [
+            f"## {aspect}",
+            "",
+            first_line(cls),
+            "",
+            "| code | check | definition | healthy | margin | worse | finds | paper |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [_check_row(name, page) for name, page in cls.pages.items()] + [""]
+    return "\n".join(lines)
+
+
+CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
+factor of what is healthy (ratio) or a distance from it (difference); `--margin aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
+the same size show. `outcross list aspects` prints the same."""
+
+
+def _check_row(name: str, page: Any) -> str:
+    healthy = "real against real" if page.healthy is None else f"{page.healthy:g}"
+    cells = (
+        page.code,
+        f"`{name}`: {page.title}",
+        page.definition,
+        healthy,
+        f"{page.margin:g} ({page.of})",
+        page.worse,
+        "what is invented" if page.is_invention else "what is lost",
+        page.paper,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -243,9 +243,7 @@ def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, N
     low = value - math.hypot(one.value - one.low, two.high - two.value)
     high = value + math.hypot(one.high - one.value, two.value - two.low)
     null = fewer(count, n, human, m)
-    far = null.floor * (count + human) / (n + m)
-    floor = far - (count + human - far * n) / m  # what is not on this side of so many values is on the other
-    return Estimate(value, low, high, "Newcombe", n), Null(null.p, floor, 0.0, null.method)
+    return Estimate(value, low, high, "Newcombe", n), Null(null.p, (null.floor - 1) * two.value, 0.0, null.method)
 
 
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
