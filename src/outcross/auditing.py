@@ -80,12 +80,10 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
     told = {} if thresholds is None else _thresholds(thresholds)
     said = {field.name: getattr(flags, field.name) for field in fields(flags) if getattr(flags, field.name) not in (None, "", [])}
     said |= {key: _words(said[key]) for key in ("groups", "aspects", "fail_on") if key in said}
-    said |= {"kinds": _pairs(said["kinds"], "--kind")} if "kinds" in said else {}
-    said |= (
-        {"margins": {name: _number(name, value) for name, value in _pairs(said["margins"], "--margin").items()}}
-        if "margins" in said
-        else {}
-    )
+    if "kinds" in said:
+        said["kinds"] = _pairs(said["kinds"], "--kind")
+    if "margins" in said:
+        said["margins"] = {name: _number(name, value) for name, value in _pairs(said["margins"], "--margin").items()}
     for key in ("kinds", "margins"):
         if key in said and key in told:
             said[key] = {**told[key], **said[key]}
@@ -155,25 +153,11 @@ def _number(name: str, value: str) -> float:
 
 def _with_shares(told: dict[str, Any]) -> tuple[Any, ...]:
     """The aspects, `use` among them looking at these shares."""
-    shares = _steps(told.pop("shares"))
+    shares = told.pop("shares")
     names = told.get("aspects") or tuple(ASPECTS)
+    if "use" not in names or told.get("target") is None:
+        raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
     return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in names)
-
-
-def _steps(words: Any) -> list[float]:
-    """first:last:step as numbers, the last among them.
-
-    >>> _steps("0:1:0.25")
-    [0.0, 0.25, 0.5, 0.75, 1.0]
-    """
-    try:
-        first, last, step = map(float, str(words).split(":"))
-        count = int(round((last - first) / step, 9)) + 1
-    except (ValueError, ZeroDivisionError, OverflowError):
-        count = first = step = 0
-    if not 1 < count <= 50 or first < 0:
-        raise BadInput(f"--shares must be first:last:step with 2 to 50 steps, as in 0:2:0.25, got {words!r:.80}")
-    return [round(first + i * step, 9) for i in range(count)]
 
 
 def audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:

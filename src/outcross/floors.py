@@ -117,7 +117,8 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
     """Sums of row features (rows, features) over the first set under random labels, (permutations, features).
 
     Rows are dealt at random into 512 blocks and labels permuted over blocks, with eight deals: every labelling is a uniformly random one, at a
-    hundredth of the cost of labelling rows one by one. A smaller table has a block a row.
+    hundredth of the cost of labelling rows one by one. Blocks differ by a row, so the first set by a few: divide by the count that the
+    same labels give. A smaller table has a block a row.
     """
     rows = len(features)
     told = []

@@ -98,11 +98,10 @@ def _judged(aspect: str, finding: Finding, page: CheckPage, margin: float, level
         return Judged(aspect, finding, page, limit, "invented" if page.is_invention else "lost", depth, finding.note)
     if is_within:
         return Judged(aspect, finding, page, limit, "kept", depth, finding.note)
-    why = (
-        _by_chance(null)
-        if is_beyond and null is not None
-        else _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
-    )
+    if is_beyond and null is not None:
+        why = _by_chance(null)
+    else:
+        why = _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
     return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, finding.note))))
 
 

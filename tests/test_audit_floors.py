@@ -1,0 +1,138 @@
+"""Floors are honest: where nothing is lost, a p-value is at most α in at most a share α of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars
+import pytest
+from scipy.stats import binom
+
+from outcross.aspects import Compared
+from outcross.aspects.groups import Groups
+from outcross.aspects.spread import Spread
+from outcross.aspects.tails import Tails
+from outcross.floors import fewer, from_draws, more, permuted_ranks, permuted_sums, ratio_of_shares
+from outcross.sketches import gather
+from outcross.tables import table
+
+REPEATS = 120
+SURE = 1e-5
+"""How seldom a check whose p-values are honest fails here."""
+
+
+def findings(aspect, columns, repeats=REPEATS, rows=(160, 200)):
+    """What an aspect finds in pairs of samples of one law, pair after pair."""
+    for repeat in range(repeats):
+        rng = np.random.default_rng([20_26, repeat])
+        sides = [table(columns(rng, n)) for n in rows]
+        compared = Compared(*sides, groups=("c",) if "c" in sides[0].kinds else ())
+        told = [gather(side, aspect.counts(compared)) for side in sides]
+        counted = {name: (told[0][name], told[1][name]) for name in told[0]}
+        yield from aspect(Compared(*sides, groups=compared.groups, counted=counted), np.random.default_rng([7, repeat]))
+
+
+def law(rng, n):
+    """A normal column, a heavy-tailed one, one with gaps, and categories of which some are rare."""
+    gaps = np.where(rng.random(n) < 0.2, np.nan, rng.exponential(size=n))
+    shares = 1 / np.arange(1, 31) ** 1.3
+    words = np.array([f"k{i}" for i in range(30)])
+    return polars.DataFrame(
+        {"x": rng.normal(size=n), "heavy": rng.standard_t(4, n), "gaps": gaps, "c": rng.choice(words, n, p=shares / shares.sum())}
+    )
+
+
+ASPECTS = {"spread": Spread(directions=3), "tails": Tails(rare=0.05), "groups": Groups(most=6)}
+
+
+@pytest.mark.parametrize("name", ASPECTS)
+def test_p_values_are_honest_where_nothing_is_lost(name):
+    aspect = ASPECTS[name]
+    p: dict[tuple[str, ...], list[float]] = {}
+    for finding in findings(aspect, law):
+        if finding.null is not None:
+            p.setdefault((finding.check, finding.column, finding.at if finding.check == "mass" else "", finding.group), []).append(
+                finding.null.p
+            )
+    assert p
+    for key, values in p.items():
+        for level in (0.01, 0.05, 0.1):
+            at_most = binom.isf(SURE, len(values), level)
+            assert np.sum(np.array(values) <= level) <= at_most, (key, level)
+
+
+@pytest.mark.parametrize("name", ["spread", "tails"])
+def test_intervals_hold_what_is_true(name):
+    aspect = ASPECTS[name]
+    held: dict[tuple[str, ...], list[bool]] = {}
+    for finding in findings(aspect, law, 150):
+        if finding.estimate is not None and finding.check in ("variance", "interquartile_range", "mass"):
+            held.setdefault((finding.check, finding.column, finding.at), []).append(
+                finding.estimate.low <= 1 <= finding.estimate.high
+            )
+    for key, values in held.items():
+        # The heavy column's kurtosis is infinite, so that no interval of its variance holds for sure.
+        least = 0.9 if key[:2] == ("variance", "heavy") else 0.93
+        assert np.mean(values) >= least - 4.5 * np.sqrt(least * (1 - least) / len(values)), key
+
+
+def test_permuted_sums_are_those_of_random_subsets():
+    rng = np.random.default_rng(5)
+    features = np.column_stack([np.ones(3000), rng.normal(size=3000), rng.exponential(size=3000)])
+    drawn = permuted_sums(features, 1200, rng, 4000)
+    n = drawn[:, 0]
+    means = drawn[:, 1:] / n[:, None]
+    # A random subset without replacement: variance s² / n (1 - n / N).
+    spread = features[:, 1:].var(axis=0, ddof=1) / 1200 * (1 - 1200 / 3000)
+    assert np.abs(n - 1200).max() <= 205  # blocks differ by one row
+    assert np.allclose(means.mean(axis=0), features[:, 1:].mean(axis=0), atol=4.5 * np.sqrt(spread.max() / 4000))
+    assert np.allclose(means.var(axis=0), spread, rtol=0.12)
+
+
+def test_permuted_ranks_are_those_of_random_labels():
+    rng = np.random.default_rng(6)
+    places = permuted_ranks((0.25, 0.75), 400, 600, rng, 2000)
+    told = []
+    for _ in range(2000):
+        order = rng.permutation(1000)
+        told.append(np.quantile(order[:400], [0.25, 0.75]))
+    told = np.array(told)
+    assert np.allclose(places[0].mean(axis=0), told.mean(axis=0), atol=4.5 * 17 / np.sqrt(1000))
+    assert np.allclose(places[0].std(axis=0), told.std(axis=0), rtol=0.12)
+
+
+def test_fishers_p_is_scipys():
+    from scipy.stats import fisher_exact
+
+    cells = [[7, 93], [19, 81]]
+    assert fewer(7, 100, 19, 100).p == pytest.approx(fisher_exact(cells, "less").pvalue, rel=1e-9)
+    assert more(19, 100, 7, 100).p == pytest.approx(fisher_exact(cells[::-1], "greater").pvalue, rel=1e-9)
+
+
+def test_the_floor_of_a_share_is_reached_by_one_real_set_in_twenty():
+    rng = np.random.default_rng(8)
+    floor = fewer(0, 5000, 250, 5000).floor
+    real = rng.hypergeometric(500, 9500, 5000, size=20_000) / 250
+    assert np.mean(real <= floor) == pytest.approx(0.05, abs=0.02)
+
+
+def test_the_tail_of_draws_is_extrapolated_to_the_safe_side():
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(9)
+    told = [from_draws(-4.5, rng.normal(size=999), "smaller", "").p for _ in range(200)]
+    assert np.quantile(told, 0.01) >= norm.cdf(-4.5)
+    assert np.median(told) <= 1 / 1000
+
+
+def test_ratio_intervals_hold():
+    rng = np.random.default_rng(10)
+    for share, n, m in ((0.02, 400, 800), (0.3, 100, 100), (0.005, 5000, 2000)):
+        held = 0
+        for _ in range(2000):
+            human = rng.binomial(m, share)
+            if human == 0:
+                held += 1
+                continue
+            _, low, high = ratio_of_shares(rng.binomial(n, share), n, human, m)
+            held += low <= 1 <= high
+        assert held / 2000 >= 0.93 - 4.5 * np.sqrt(0.05 * 0.95 / 2000)
