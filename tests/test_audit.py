@@ -307,3 +307,31 @@ def test_odd_tables_are_audited_or_refused_in_one_line(case, is_reference):
     else:
         json.dumps(audit.plain(), allow_nan=False)
         assert audit.summary and audit.markdown()
+
+
+def copula_generation(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Records of a Gaussian copula fitted to these: normal scores of ranks, their correlation, and back through the values themselves."""
+    from scipy.special import ndtr, ndtri
+    from scipy.stats import rankdata
+
+    n, d = frame.shape
+    scores = ndtri((rankdata(frame, axis=0) - 0.5) / n)
+    drawn = rng.multivariate_normal(np.zeros(d), np.corrcoef(scores, rowvar=False), size=n)
+    return np.take_along_axis(np.sort(frame, axis=0), (ndtr(drawn) * n).astype(int), axis=0)
+
+
+def test_a_copula_loop_whose_variance_is_flat_is_caught_by_copied_values_and_tail_dependence():
+    rng = np.random.default_rng([20_26, 15])
+
+    def people(n):  # pairs that are extreme together: a t copula of 2 degrees of freedom
+        return rng.standard_normal((n, 3)) @ np.linalg.cholesky(0.5 * np.eye(3) + 0.5).T / np.sqrt(rng.chisquare(2, (n, 1)) / 2)
+
+    human, holdout = (np.arctan(people(6000)) * 100 for _ in range(2))
+    written = human
+    for _ in range(4):
+        written = copula_generation(written, rng)
+    audit = outcross.audit(written, reference=human, holdout=holdout, aspects=("spread", "structure", "diversity", "copying"))
+    assert "spread" not in audit.lost
+    assert all(0.9 < check.value < 1.1 for check in audit.every if check.metric == "variance")
+    assert any("dependence" in check.metric for check in audit.of("lost"))
+    assert any(check.metric == "copied_values" for check in audit.of("invented"))

@@ -11,7 +11,7 @@ from outcross.aspects import Compared
 from outcross.aspects.groups import Groups
 from outcross.aspects.spread import Spread
 from outcross.aspects.tails import Tails
-from outcross.floors import fewer, from_draws, more, permuted_ranks, permuted_sums, ratio_of_shares
+from outcross.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums, ratio_of_shares
 from outcross.sketches import gather
 from outcross.tables import table
 
@@ -105,7 +105,7 @@ def test_fishers_p_is_scipys():
 
     cells = [[7, 93], [19, 81]]
     assert fewer(7, 100, 19, 100).p == pytest.approx(fisher_exact(cells, "less").pvalue, rel=1e-9)
-    assert more(19, 100, 7, 100).p == pytest.approx(fisher_exact(cells[::-1], "greater").pvalue, rel=1e-9)
+    assert larger_share(19, 100, 7, 100).p == pytest.approx(fisher_exact(cells[::-1], "greater").pvalue, rel=1e-9)
 
 
 def test_the_floor_of_a_share_is_reached_by_one_real_set_in_twenty():

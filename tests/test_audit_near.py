@@ -291,14 +291,14 @@ def test_real_against_real_seldom_looks_bad(aspect, make, sizes, with_holdout):
 
 @pytest.mark.parametrize("distinct", [20, 300, 2000, 50_000])
 def test_records_seen_again_stand_for_fresh_ones(distinct):
-    from outcross.floors import more
+    from outcross.floors import larger_share
 
     rng, repeats = np.random.default_rng(27), 1000
     p = np.zeros(repeats)
     for i in range(repeats):
         reference, fresh = (occurrences(rng.integers(0, distinct, 300)) for _ in range(2))
         count, n, _ = found_in(fresh, reference)
-        p[i] = more(count, n, *seen_again(reference.counts)).p
+        p[i] = larger_share(count, n, *seen_again(reference.counts)).p
     for level in (0.01, 0.05, 0.1):
         assert (p <= level).mean() <= level + 3 * math.sqrt(level * (1 - level) / repeats)
 

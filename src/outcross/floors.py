@@ -82,35 +82,30 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
 
     Where nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. Also right where a threshold is the
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
-    p is at most this one.
+    p is at most this one. The floor is what the human share alone predicts, whatever the count is.
     """
-    return _fisher(count, rows, reference_count, reference_rows, "smaller")
-
-
-def more(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """As `fewer`, for a larger one."""
-    return _fisher(count, rows, reference_count, reference_rows, "larger")
-
-
-def _fisher(count: int, rows: int, reference_count: int, reference_rows: int, worse: Worse) -> Null:
     from scipy.stats import hypergeom
 
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
-    law = hypergeom(rows + reference_rows, count + reference_count, rows)
-    p = float(law.cdf(count) if worse == "smaller" else law.sf(count - 1))
-    return Null(min(1.0, max(SMALLEST, p)), _human_floor(rows, reference_count, reference_rows, worse), 1.0, "Fisher's exact test")
+    p = float(hypergeom(rows + reference_rows, count + reference_count, rows).cdf(count))
+    expected = rows * reference_count / reference_rows
+    law = hypergeom(rows + reference_rows, round(expected) + reference_count, rows)
+    floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
+    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
 
 
-def _human_floor(rows: int, reference_count: int, reference_rows: int, worse: Worse) -> float:
-    """The ratio of shares that one in twenty real sets reach where theirs is the human share."""
+def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
+    """The null of a share count / rows, not of a ratio, against a human one: Fisher's exact test of a larger one.
+
+    The floor is what the human share alone predicts, whatever the count is.
+    """
     from scipy.stats import hypergeom
 
-    expected = rows * reference_count / reference_rows
-    if expected == 0:
-        return 1.0
-    law = hypergeom(rows + reference_rows, round(expected) + reference_count, rows)
-    return float(law.ppf(LEVEL if worse == "smaller" else 1 - LEVEL)) / expected
+    p = float(hypergeom(rows + reference_rows, count + reference_count, rows).sf(count - 1))
+    share = (reference_count + 0.5) / (reference_rows + 1)
+    reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
+    return Null(min(1.0, max(SMALLEST, p)), min(1.0, share + reach), reference_count / reference_rows, "Fisher's exact test")
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:

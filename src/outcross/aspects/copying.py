@@ -13,7 +13,7 @@ from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, foun
 from outcross.aspects.coverage import some
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, more
+from outcross.floors import Null, larger_share
 from outcross.neighbours import nearest
 from outcross.recipe import recipe
 from outcross.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
@@ -125,7 +125,7 @@ class Closeness:
         limit = self._limit(closer)
         count = int((self.distance <= limit).sum())
         human = np.searchsorted(self.human, limit, side="right") / self.human.size
-        null = more(count, self.distance.size, round(human * self.size), self.size)
+        null = larger_share(count, self.distance.size, round(human * self.size), self.size)
         return share(count, self.distance.size), Null(null.p, null.floor, float(human), null.method)
 
     def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +160,7 @@ def _first(distances: np.ndarray, places: np.ndarray, *but: np.ndarray) -> tuple
 def _exact(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
     count, n, estimate = found_in(synthetic, reference)
     human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
-    return estimate, more(count, n, human, size)
+    return estimate, larger_share(count, n, human, size)
 
 
 def _pointed(rows: np.ndarray, values: np.ndarray, why: str) -> Iterator[Pointed]:

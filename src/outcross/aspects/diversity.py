@@ -15,7 +15,7 @@ from outcross.aspects.coverage import sample, some
 from outcross.aspects.groups import is_group, named
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, from_draws, more, normal, relabelled
+from outcross.floors import Null, from_draws, larger_share, normal, relabelled
 from outcross.neighbours import cloud, halves, nearest
 from outcross.recipe import recipe
 from outcross.repeats import Occurrences, Repeats, alike, distinct_at, equal_pairs, found_in, hashes_of, occurrences, seen_again
@@ -276,4 +276,4 @@ def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences
     human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
     if human > MOST_TAKEN_OVER * size:
         raise NotApplicable(f"{human / size:.0%} of fresh human values stand in the reference too: the column has few values")
-    return estimate, more(count, n, human, size)
+    return estimate, larger_share(count, n, human, size)
