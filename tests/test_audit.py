@@ -223,6 +223,31 @@ def test_a_gate_fails_with_code_1_and_writes_what_it_found(tmp_path, outcross_cl
     assert code == 0 and json.loads(out)["lost"] == ["tails"]
 
 
+def test_an_audit_is_shown_and_reported_again(tmp_path, outcross_cli, pair):
+    human, synthetic = pair
+    human.write_csv(tmp_path / "human.csv")
+    for name, frame in (("g0", human), ("g1", synthetic)):
+        frame.write_csv(tmp_path / f"{name}.csv")
+    asked = ["--reference", str(tmp_path / "human.csv"), "--aspects", "tails", "--quiet"]
+    for name in ("g0", "g1"):
+        assert outcross_cli("audit", str(tmp_path / f"{name}.csv"), *asked, "--out", str(tmp_path / f"audit-{name}"))[0] == 0
+    before = (tmp_path / "audit-g1" / "report.html").read_bytes()
+    code, out, _ = outcross_cli("show", str(tmp_path / "audit-g1"))
+    assert code == 0 and out.startswith("Lost: tails")
+    assert outcross_cli("report", str(tmp_path / "audit-g1"))[0] == 0
+    assert (tmp_path / "audit-g1" / "report.html").read_bytes() == before
+    code, out, _ = outcross_cli("report", str(tmp_path / "audit-g0"), str(tmp_path / "audit-g1"))
+    assert code == 0 and "Ranked, aspect by aspect" in (tmp_path / "compare.html").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", "{}", '{"checks": [{}]}', '{"audits": 4}', "[" * 100_000, "\0"])
+def test_a_broken_audit_is_refused_in_one_line(tmp_path, outcross_cli, content):
+    (tmp_path / "audit.json").write_text(content)
+    for verb in ("show", "report"):
+        code, _, err = outcross_cli(verb, str(tmp_path))
+        assert code == 2 and err.count("\n") == 1
+
+
 def test_thresholds_come_from_a_file_and_flags_win(tmp_path, outcross_cli, pair):
     human, synthetic = pair
     for name, frame in (("h", human), ("s", synthetic)):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -139,15 +139,32 @@ class Audit:
             "notes": list(self.notes),
         }
 
+    @classmethod
+    def of_plain(cls, told: Mapping[str, Any]) -> Audit:
+        """The audit that `plain` told of; the records pointed at are not in it. BadInput where it is not whole."""
+        try:
+            every = tuple(map(_stored_check, told["checks"]))
+            made = cls(
+                name=str(told["name"]),
+                rows={str(side): int(rows) for side, rows in told["n"].items()},
+                every=every,
+                pointed={},
+                kinds={str(column): kind for column, kind in told["kinds"].items()},
+                notes=tuple(map(str, told["notes"])),
+                rate=float(told["false_discovery_rate"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
+        return made
+
     def _repr_html_(self) -> str:
         from outcross.report.audits import fragment
 
         return fragment(self)
 
 
-_SCHEMA = {
-    name: {"float | None": float, "int | None": int}.get(kind_, str) for name, kind_ in Check.__annotations__.items()
-}  # as polars reads Python's types
+READERS: dict[str, Any] = {"float | None": float, "int | None": int}
+_SCHEMA = {name: READERS.get(kind_, str) for name, kind_ in Check.__annotations__.items()}  # as polars reads Python's types
 
 
 @dataclass(frozen=True)
@@ -331,6 +348,17 @@ def _check(told: Judged) -> Check:
         depth=_kept(told.depth),
         why=told.why,
     )
+
+
+def _stored_check(told: Mapping[str, Any]) -> Check:
+    """A check as it was written, of a kind that there is."""
+    values: dict[str, Any] = {name: told[name] for name in Check.__dataclass_fields__}
+    typed: dict[str, Any] = {name: value if value is None else _SCHEMA[name](value) for name, value in values.items()}
+    check = Check(**typed)
+    pages(check.aspect)[check.metric]
+    if check.verdict not in get_args(Verdict):
+        raise ValueError(f"verdict {check.verdict!r:.40}")
+    return check
 
 
 def _kept(value: float | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +199,39 @@ def write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
 
 def _file(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:80]
+
+
+def stored(folder: Path) -> tuple[list[Audit], bool] | None:
+    """The audits that a folder holds, and whether they are generations; None where it holds none."""
+    path = folder / "audit.json"
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(_text(path))
+        return [Audit.of_plain(one) for one in told.get("audits", [told])], "onsets" in told
+    except (json.JSONDecodeError, RecursionError, AttributeError, TypeError) as error:
+        raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None
+
+
+def report(folders: Sequence[Path], out: Path) -> Path | None:
+    """The report of audit folders on one page; None where none of them holds an audit."""
+    found = [stored(folder) for folder in folders]
+    if not any(found):
+        return None
+    if not all(found):
+        other = folders[found.index(None)]
+        raise BadInput(f"{other} holds no audit, others do; give audits or runs, not both")
+    made = [audit for one in found if one for audit in one[0]]
+    if len({audit.name for audit in made}) < len(made):
+        made = [
+            replace(audit, name=f"{folder} {audit.name}")
+            for folder, one in zip(folders, found, strict=True)
+            if one
+            for audit in one[0]
+        ]
+    from outcross.report.audits import write_audits
+
+    return write_audits(made, out, len(folders) == 1 and bool(found[0] and found[0][1]))
 
 
 def show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> None:

@@ -171,26 +171,26 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
     Parameters
     ----------
     results
-        Run folders; several are drawn together.
+        Folders of runs, or of audits; several are put together.
     out
         The file to write; if left out, report.html in the folder, or compare.html beside the first of several.
     """
     if not results:
-        raise BadInput("report needs a run folder; write outcross report runs/stdlib")
+        raise BadInput("report needs a folder of a run or an audit; write outcross report runs/stdlib")
     page = _report(*results, out=out)
     _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {page}")
 
 
 @app.command
 def show(what: str, as_json: Json = False) -> None:
-    """Print what a run found (the last generation of every arm; --json: every one), or what an experiment says, every key resolved.
+    """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved.
 
     Parameters
     ----------
     what
-        A run folder, an experiment file, or the name of a built-in experiment.
+        A folder of a run or an audit, an experiment file, or the name of a built-in experiment.
     """
-    from outcross import run_folder
+    from outcross import auditing, run_folder
     from outcross.terminal import run_lines, width
 
     if not Path(what).is_dir():
@@ -200,6 +200,9 @@ def show(what: str, as_json: Json = False) -> None:
 
         told = resolved(arms(load(what)))
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
+        return
+    if (found := auditing.stored(Path(what))) is not None:
+        _print_json(auditing.plain(*found)) if as_json else auditing.show(*found, None)
         return
     _print_json(run_folder.summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 
@@ -211,7 +214,7 @@ def list_(family: str = "", as_json: Json = False) -> None:
     Parameters
     ----------
     family
-        experiments, policies, models, metrics, sources, definitions or laws; all if left out.
+        experiments, policies, models, metrics, attributes, aspects, sources, definitions or laws; all if left out.
     """
     from outcross.parts import parts
     from outcross.terminal import part_lines, width
@@ -231,9 +234,11 @@ def _workers(asked: int | None, made: Any) -> int:
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
+    from outcross import auditing
     from outcross.report.runs import write_runs
 
-    return write_runs(folders, out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html"))
+    page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
+    return auditing.report(folders, page) or write_runs(folders, page)
 
 
 def _print_json(told: Any) -> None:
