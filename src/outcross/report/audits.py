@@ -156,7 +156,7 @@ def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, 
 
 def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
     """Mean depth of each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
-    from outcross.report.charts import draw
+    from outcross.report.charts import STYLE, draw
 
     found = {(place.aspect, place.name): place.loss for place in ranking(audits)}
     rows = [
@@ -168,6 +168,7 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
     specification = {
         "width": 620,
         "height": 240,
+        "config": STYLE,
         "data": {"values": rows},
         "mark": {"type": "line", "point": True, "strokeWidth": 2},
         "encoding": {
