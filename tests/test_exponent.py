@@ -8,11 +8,11 @@ import polars
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outcross.exponent import exponents, power
 
 from outcross.cli import main
 from outcross.course import Interval
 from outcross.estimate import NotApplicable
-from outcross.exponent import exponents, power
 from outcross.settings import Setting
 
 DRIFT = """

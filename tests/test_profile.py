@@ -14,6 +14,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.laws import categorical, expected, gaussian
 from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
+from outcross.settings import Family
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
 EARLY, LATE = "early collapse", "late collapse"
@@ -314,15 +315,21 @@ def test_blocks_that_no_human_would_write_are_hallucinated():
     assert profile(above, arm="replace")[HALLUCINATION].value == pytest.approx(0.199)  # 0.1 % by definition
 
 
+def by_rows(policy, sizes):
+    return Family("human.rows", policy, tuple((n, f"{policy},rows={n}") for n in sizes))
+
+
 def test_a_sweep_over_rows_shows_whether_the_scaling_law_changes():
     sizes, generations = (100, 1000, 10_000), np.arange(6)
     same = [course("mean_error", ((generations + 1) / n).tolist(), 1e-6, arm=f"replace,rows={n}") for n in sizes]
     worse = [course("mean_error", (1 / n + generations / 50).tolist(), 1e-6, arm=f"mixed,rows={n}") for n in sizes]
     readings = pl.concat([*same, *worse])
-    kept = profile(readings, arm="replace,rows=100")[SCALING]
+    families = [by_rows("replace", sizes), by_rows("mixed", sizes)]
+    kept = profile(readings, arm="replace,rows=100", families=families)[SCALING]
     assert kept.answer == "no" and kept.value == pytest.approx(0, abs=1e-9) and "-1 at generation 0" in kept.note
-    lost = profile(readings, arm="mixed,rows=100")[SCALING]
+    lost = profile(readings, arm="mixed,rows=100", families=families)[SCALING]
     assert (lost.answer, lost.when) == ("yes", 1) and lost.value > 0.9  # a plateau: more rows no longer help
+    assert profile(readings, arm="mixed,rows=100")[SCALING].answer == "not_applicable"  # names alone say nothing
 
 
 def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
@@ -333,13 +340,14 @@ def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
         for n in sizes
         for seed, change in changes.items()
     ]
-    found = profile(pl.concat(arms), arm="replace,rows=10")[SCALING]
+    families = [by_rows("replace", sizes)]
+    found = profile(pl.concat(arms), arm="replace,rows=10", families=families)[SCALING]
     half = 4.302653 * np.std(list(changes.values()), ddof=1) / math.sqrt(3)
     assert (found.value, found.low, found.high) == pytest.approx((1.2, 1.2 - half, 1.2 + half))
-    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1)[SCALING]
+    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1, families=families)[SCALING]
     assert one.value == pytest.approx(1.2) and one.low is None
     elsewhere = pl.concat([arms[0], course("w2", [1.0, 2.0], arm="replace,rows=1000", run="other")])
-    assert profile(elsewhere, arm="replace,rows=10")[SCALING].answer == "not_applicable"
+    assert profile(elsewhere, arm="replace,rows=10", families=families)[SCALING].answer == "not_applicable"
 
 
 def test_an_arm_of_several_runs_is_refused():
