@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from outcross.estimate import Estimate
 from outcross.report.characters import shortened, visible
+from outcross.report.numerals import decimal, estimated
 from outcross.slopes import Slope
 
 NARROWEST, WIDEST = 40, 120
@@ -74,10 +74,6 @@ def _fit(one: Slope) -> str:
     return ", ".join(filter(None, (one.among, one.metric, one.of or one.quantity)))
 
 
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
     """Every family with its members, their readings and the numbers of their papers; then each paper once."""
     numbers: dict[str, int] = {}
@@ -105,10 +101,12 @@ def _value(row: Mapping[str, Any]) -> str:
 def _told(one: Slope) -> str:
     if one.slope is None:
         return f"– ({one.note})"
-    bend = f"bend {_interval(one.bend)}" if one.bend else ""
-    closed_form = "" if one.closed_form is None else f"closed form {one.closed_form:.3f}"
-    told = ", ".join(filter(None, (f"{_interval(one.slope)} over {len(one.points)} arms", closed_form, bend)))
-    return f"{told} ({one.note})" if one.note else told
+    told = [f"{estimated(one.slope.value, one.slope.low, one.slope.high)} over {len(one.points)} arms"]
+    if one.closed_form is not None:
+        told.append(f"closed form {decimal(one.closed_form)}")
+    if one.bend is not None:
+        told.append(f"bend {estimated(one.bend.value, one.bend.low, one.bend.high)}")
+    return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 
 def _wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:

@@ -8,12 +8,13 @@ from itertools import groupby
 
 import numpy as np
 
+from outcross import slopes
 from outcross.estimate import Estimate
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, axis, looks, vertical
 from outcross.report.curves import Point
 from outcross.report.figures import Panel, Pen, Rows, Table
-from outcross.report.numerals import decimal, number
+from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
 from outcross.slopes import CHANGE, Slope
 
@@ -26,15 +27,13 @@ REACH = 0.06
 class Row:
     """One slope, in words."""
 
-    look: Look
     of: str
-    metric: str
     among: str
+    look: Look
     slope: str
     closed_form: str
     bend: str
-    arms: int
-    method: str
+    n: int
     note: str
 
 
@@ -46,6 +45,7 @@ class Setting:
     panels: tuple[Panel, ...]
     lines: tuple[tuple[str, Look], ...]
     rows: tuple[Row, ...]
+    methods: tuple[str, ...]
     table: Table
 
 
@@ -61,9 +61,14 @@ def _setting(key: str, of: Sequence[Slope], pen: Pen) -> Setting:
     styles = looks(list(dict.fromkeys(one.among for one in of)))
     of = sorted(of, key=lambda one: list(dict.fromkeys(map(_kind, of))).index(_kind(one)))
     panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(of, _kind))
-    lines = tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else ()
-    drawn = tuple(panel for panel in panels if panel.svg)
-    return Setting(key, drawn, lines, tuple(_row(one, styles[one.among]) for one in of), _table(of))
+    return Setting(
+        key,
+        tuple(panel for panel in panels if panel.svg),
+        tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else (),
+        tuple(_row(one, styles[one.among]) for one in of),
+        tuple(dict.fromkeys(one.slope.method for one in of if one.slope)),
+        _table(of),
+    )
 
 
 def _kind(one: Slope) -> tuple[str, str]:
@@ -83,18 +88,14 @@ def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
 
 
 def _row(one: Slope, look: Look) -> Row:
-    method = f"{one.slope.method}, n = {one.slope.n}" if one.slope else ""
+    of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.metric}"
     closed_form = "" if one.closed_form is None else decimal(one.closed_form)
-    of = one.of or one.quantity
-    return Row(
-        look, of, one.metric, one.among, _interval(one.slope), closed_form, _interval(one.bend), len(one.points), method, one.note
-    )
+    n = one.slope.n if one.slope else len(one.points)
+    return Row(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return number(None)
-    return f"{number(estimate.value, 3)} [{number(estimate.low, 3)}, {number(estimate.high, 3)}]"
+def _interval(one: Estimate | None) -> str:
+    return number(None) if one is None else estimated(one.value, one.low, one.high)
 
 
 def _table(of: Iterable[Slope]) -> Table:
@@ -153,7 +154,12 @@ def _size(one: Slope, value: float) -> float:
 
 
 def _sizes(one: Slope) -> list[Point]:
-    return [Point(0, _size(one, point.value), *sorted((_size(one, point.low), _size(one, point.high)))) for point in one.points]
+    return [Point(0, _size(one, point.value), *_ends(one, point)) for point in one.points]
+
+
+def _ends(one: Slope, point: slopes.Point) -> tuple[float, float]:
+    low, high = sorted((_size(one, point.low), _size(one, point.high)))
+    return low, high
 
 
 def _points(of: Sequence[Slope], upright: Axis) -> list[Specification]:
@@ -174,6 +180,7 @@ def _points(of: Sequence[Slope], upright: Axis) -> list[Specification]:
 def _lines(of: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
     """The fitted lines, each with its slope at its right end."""
     rows = [row for one in of for row in _fitted(one, upright)]
+    labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide have one
     line = {
         "y": {"field": "value", **vertical(upright)},
         "description": {"field": "among"},
@@ -183,7 +190,7 @@ def _lines(of: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Sp
     text = {"type": "text", "align": "right", "dy": -9, "fontSize": FONT_SIZE, "aria": False}
     return [
         {"data": {"values": rows}, "mark": {"type": "line", "strokeWidth": 1.6}, "encoding": line},
-        {"data": {"values": [row for row in rows if row["slope"]]}, "mark": text, "encoding": label},
+        {"data": {"values": list(labels.values())}, "mark": text, "encoding": label},
     ]
 
 
