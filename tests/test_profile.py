@@ -9,12 +9,16 @@ import polars as pl
 import pytest
 
 import outcross
+from outcross.arms import arms
 from outcross.definitions import definition
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.experiment import load, override
 from outcross.laws import categorical, expected, gaussian
+from outcross.loop import run
 from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
-from outcross.settings import Family
+from outcross.run_tables import tabulate
+from outcross.settings import Family, families, flat_settings
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
 EARLY, LATE = "early collapse", "late collapse"
@@ -425,3 +429,13 @@ def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
     ]
     found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
     assert found.value == pytest.approx(0.5)
+
+
+def test_a_scaling_law_is_found_whatever_the_arms_are_called():
+    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["spread"]})
+    made = arms(
+        told | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
+    )
+    readings = tabulate("sizes", [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)])
+    found = profile(readings, arm="few", families=families(flat_settings(made)))[SCALING]
+    assert found.answer != "not_applicable" and "across rows 20, 80, 320" in found.note
