@@ -184,7 +184,7 @@ def today() -> str:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    from outcross.run_folder import environment
+    from outcross.environment import environment
 
     told = environment()
     return {

@@ -16,9 +16,12 @@ from outcross.experiment import load, override
 from outcross.loop import run
 from outcross.models.regression import Regression
 from outcross.records import Vectors
+from outcross.report.numerals import estimated
 from outcross.report.runs import write_runs
+from outcross.run_tables import read_slopes, tabulate
 from outcross.runtime import Where
-from outcross.slopes import families, settings_of, slopes
+from outcross.settings import flat_settings
+from outcross.slopes import chief, slopes
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""
@@ -30,7 +33,7 @@ def found_slopes(told) -> dict[tuple[str, str], Any]:
     ended = [
         (arm.name, arm.experiment.seed, generation.g, generation.measured) for arm in made for generation in run(arm.experiment)
     ]
-    found = slopes(run_folder.tabulate("small", ended), settings_of(made))
+    found = chief(slopes(tabulate("small", ended), flat_settings(made)))
     return {(one.setting, one.quantity): one for one in found}
 
 
@@ -135,57 +138,6 @@ def test_a_regression_that_sees_some_predictors_is_one_on_those_alone():
     assert np.allclose(some.coefficients, np.pad(alone.coefficients, ((0, 0), (0, 2)))) and np.allclose(some.noise, alone.noise)
 
 
-def made_up(values, seeds=1):
-    """Readings of a risk that grows by so much a generation in each arm, and the arms' settings."""
-    schema = {**run_folder.READINGS}
-    noise = np.random.default_rng(2).normal(1, 0.05, (len(values), seeds))
-    rows = [
-        ("made", f"rows={n}", seed, g, "coefficient_error", "", 1 + g * speed * noise[i, seed], 0.9, 1.1, "chains", 9, "")
-        for i, (n, speed) in enumerate(values.items())
-        for seed in range(seeds)
-        for g in range(4)
-    ]
-    return pl.DataFrame(rows, schema=schema, orient="row"), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
-
-
-def found(frame, settings) -> dict[str, Any]:
-    return {one.quantity: one for one in slopes(frame, settings)}
-
-
-def test_seeds_that_arms_share_are_compared_within_each_seed():
-    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
-    assert one.slope.method == "jackknife over seeds" and one.slope.n == 30
-    assert abs(one.slope.value + 1) < BOUND * one.slope.standard_error
-
-
-def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
-    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
-    assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
-
-
-def test_one_chain_has_a_speed_and_no_slope_at_generation_0():
-    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
-    frame = frame.with_columns(low="value", high="value", method=pl.lit("one chain: no interval"))
-    start = found(frame, settings)["start"]
-    assert start.slope is None and "give more chains or seeds" in start.note
-
-
-def test_arms_that_differ_in_two_settings_are_no_family():
-    both = {f"arm{n}": {"human.rows": n, "draw.temperature": 1 / n, "seed": n} for n in (1, 2, 4)}
-    assert families(both) == ()
-    one = {f"arm{n}": {"human.rows": n, "draw.temperature": 1.0, "learner.steps": None} for n in (1, 2, 4)}
-    assert [(family.setting, family.arms) for family in families(one)] == [("human.rows", ((1, "arm1"), (2, "arm2"), (4, "arm4")))]
-
-
-def test_the_same_setting_under_two_policies_is_two_families_told_apart():
-    told = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
-    made = arms(told | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
-    ended = [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)]
-    many = slopes(run_folder.tabulate("two", ended), settings_of(made))
-    assert {one.held for one in many} == {"policy.kind=replace", "policy.kind=accumulate"}
-    assert {one.slope.method for one in many if one.slope} == {"errors of arms that share random numbers, as if they did not"}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     told = override(load("error-sources"), {"chains": 50, "generations": 4})
@@ -201,7 +153,7 @@ def test_show_and_its_json_tell_the_slopes(folder, capsys):
     assert {one["setting"] for one in slopes_told} == {
         "human.rows", "human.noise", "learner.predictors", "learner.steps", "draw.temperature",
     }  # fmt: skip
-    assert all({"value", "low", "high", "method", "n"} == set(one["slope"]) for one in slopes_told)
+    assert all({"value", "low", "high", "method", "n"} == set(one["slope"]) for one in slopes_told if one["quantity"] != "change")
     with pytest.raises(SystemExit):
         main(["show", str(folder)])
     assert "ln speed against ln human.rows" in capsys.readouterr().out
@@ -210,18 +162,21 @@ def test_show_and_its_json_tell_the_slopes(folder, capsys):
 def test_the_report_draws_every_slope_and_tells_its_interval(folder):
     page = write_runs([folder], folder / "report.html").read_text()
     section = page[page.index('id="slopes"') : page.index('id="metrics"')]
-    for one in run_folder.summary(folder)["slopes"]:
-        assert one["of"] in section
-    assert section.count("<svg") == 15
+    for one in chief(read_slopes(folder)):
+        assert one.of in section and one.slope is not None
+        assert estimated(one.slope.value, one.slope.low, one.slope.high) in section
+    assert len(chief(read_slopes(folder))) == section.count("<svg") == 15
 
 
-def test_speeds_are_compared_over_the_generations_that_all_arms_have():
-    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
-    cut = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 3))
-    assert found(cut, settings)["speed"].note == "over the first 3 of 4 generations"
-    without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
-    assert found(without, settings)["speed"].slope is None and found(without, settings)["start"].slope is not None
-    assert found(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
+def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
+    found = {(one.setting, one.quantity): one for one in chief(read_slopes(folder))}
+    for setting, argument in [("human.rows", "rows"), ("human.noise", "noise"), ("draw.temperature", "temperature")]:
+        one = found[setting, "speed"]
+        law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in one.points]
+        assert [point.closed_form for point in one.points] == pytest.approx(law)
+        settings = np.log([point.setting for point in one.points])
+        assert one.is_exponent and one.closed_form == pytest.approx(np.polyfit(settings, np.log(law), 1)[0])
+    assert found["learner.steps", "speed"].closed_form is None and found["learner.predictors", "speed"].closed_form is None
 
 
 def test_the_closed_form_beside_a_run_is_that_of_a_noise_that_is_fitted(folder):

@@ -32,9 +32,10 @@ import yaml
 
 from outcross.arms import flatten, unflatten
 from outcross.cli import main
+from outcross.digests import digest_of
 from outcross.draw import Draw
+from outcross.entries import IDENTITY, output_of
 from outcross.experiment import Experiment
-from outcross.ledger import IDENTITY, _output, digest_of
 from outcross.parts import FAMILIES
 from outcross.recipe import member
 from outcross.schedule import Pretrained, Schedule
@@ -746,7 +747,7 @@ def signed(entry: dict[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(Exception):
         entry["key"] = digest_of({name: entry[name] for name in IDENTITY})
     with contextlib.suppress(Exception):
-        entry["output"] = _output(entry)
+        entry["output"] = output_of(entry)
     return entry
 
 

@@ -1,10 +1,15 @@
 """What a step's key covers, and what a run folder never does to a user's files."""
 
+import importlib.util
+import shutil
+from pathlib import Path
+
 import numpy as np
 import polars
 import pytest
 from conftest import outcross
 
+from outcross import digests
 from outcross import ledger as ledgers
 from outcross.experiment import experiment
 from outcross.ledger import Ledger
@@ -66,6 +71,33 @@ def test_a_mended_sampler_is_used(tmp_path, monkeypatch):
         ledgers, "source_digest", lambda module: digest(module) + ("'" if module == "outcross.models.gaussian" else "")
     )
     assert last(told, tmp_path, "spread_ratio") > 50 * before
+
+
+def digests_of(package):
+    """The module `digests` of a copy of the package, which reads that copy's sources."""
+    spec = importlib.util.spec_from_file_location("digests_of_a_copy", package / "digests.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("changed", ["lexicon", "words", "texts", "clusters", "remembered"])
+def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_path):
+    copy = shutil.copytree(Path(digests.__file__).parent, tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
+    readers, other = ["outcross.metrics.diversity", "outcross.metrics.tails"], "outcross.metrics.spread"
+    before = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
+    assert before == {name: digests.source_digest(name) for name in (*readers, other)}
+    with (copy / f"{changed}.py").open("a") as file:
+        file.write("# changed\n")
+    after = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
+    assert after[other] == before[other]
+    assert all(after[name] != before[name] for name in readers)
+
+
+def test_every_import_of_ours_is_one_that_a_digest_follows():
+    for path in Path(digests.__file__).parent.rglob("*.py"):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        assert not [line for line in lines if line.startswith(("import outcross", "from ."))], path
 
 
 def test_a_run_that_keeps_readings_alone_grows_after_many_generations(tmp_path):

@@ -9,11 +9,16 @@ import polars as pl
 import pytest
 
 import outcross
+from outcross.arms import arms
 from outcross.definitions import definition
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.experiment import load, override
 from outcross.laws import categorical, expected, gaussian
+from outcross.loop import run
 from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
+from outcross.run_tables import tabulate
+from outcross.settings import Family, families, flat_settings
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
 EARLY, LATE = "early collapse", "late collapse"
@@ -314,15 +319,21 @@ def test_blocks_that_no_human_would_write_are_hallucinated():
     assert profile(above, arm="replace")[HALLUCINATION].value == pytest.approx(0.199)  # 0.1 % by definition
 
 
+def by_rows(policy, sizes):
+    return Family("human.rows", policy, tuple((n, f"{policy},rows={n}") for n in sizes))
+
+
 def test_a_sweep_over_rows_shows_whether_the_scaling_law_changes():
     sizes, generations = (100, 1000, 10_000), np.arange(6)
     same = [course("mean_error", ((generations + 1) / n).tolist(), 1e-6, arm=f"replace,rows={n}") for n in sizes]
     worse = [course("mean_error", (1 / n + generations / 50).tolist(), 1e-6, arm=f"mixed,rows={n}") for n in sizes]
     readings = pl.concat([*same, *worse])
-    kept = profile(readings, arm="replace,rows=100")[SCALING]
+    families = [by_rows("replace", sizes), by_rows("mixed", sizes)]
+    kept = profile(readings, arm="replace,rows=100", families=families)[SCALING]
     assert kept.answer == "no" and kept.value == pytest.approx(0, abs=1e-9) and "-1 at generation 0" in kept.note
-    lost = profile(readings, arm="mixed,rows=100")[SCALING]
+    lost = profile(readings, arm="mixed,rows=100", families=families)[SCALING]
     assert (lost.answer, lost.when) == ("yes", 1) and lost.value > 0.9  # a plateau: more rows no longer help
+    assert profile(readings, arm="mixed,rows=100")[SCALING].answer == "not_applicable"  # names alone say nothing
 
 
 def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
@@ -333,13 +344,14 @@ def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
         for n in sizes
         for seed, change in changes.items()
     ]
-    found = profile(pl.concat(arms), arm="replace,rows=10")[SCALING]
+    families = [by_rows("replace", sizes)]
+    found = profile(pl.concat(arms), arm="replace,rows=10", families=families)[SCALING]
     half = 4.302653 * np.std(list(changes.values()), ddof=1) / math.sqrt(3)
     assert (found.value, found.low, found.high) == pytest.approx((1.2, 1.2 - half, 1.2 + half))
-    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1)[SCALING]
+    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1, families=families)[SCALING]
     assert one.value == pytest.approx(1.2) and one.low is None
     elsewhere = pl.concat([arms[0], course("w2", [1.0, 2.0], arm="replace,rows=1000", run="other")])
-    assert profile(elsewhere, arm="replace,rows=10")[SCALING].answer == "not_applicable"
+    assert profile(elsewhere, arm="replace,rows=10", families=families)[SCALING].answer == "not_applicable"
 
 
 def test_an_arm_of_several_runs_is_refused():
@@ -417,3 +429,13 @@ def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
     ]
     found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
     assert found.value == pytest.approx(0.5)
+
+
+def test_a_scaling_law_is_found_whatever_the_arms_are_called():
+    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["spread"]})
+    made = arms(
+        told | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
+    )
+    readings = tabulate("sizes", [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)])
+    found = profile(readings, arm="few", families=families(flat_settings(made)))[SCALING]
+    assert found.answer != "not_applicable" and "across rows 20, 80, 320" in found.note

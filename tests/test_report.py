@@ -21,7 +21,7 @@ from outcross.report.curves import Curve, Point, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
 from outcross.report.headline import chief, sentence, warnings
 from outcross.report.multiples import multiples
-from outcross.report.numerals import number
+from outcross.report.numerals import estimated, number
 from outcross.report.runs import study as study_of
 from outcross.settings import flat_settings
 
@@ -560,7 +560,7 @@ def test_joined_runs_of_other_settings_each_have_their_grid():
     assert [(grid.run, len(grid.figure.panels)) for grid in found] == [("swept", 6), ("other", 2)]
 
 
-def test_the_exponent_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
+def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
     (tmp_path / "s.yaml").write_text(
         "{name: s, human: {distribution: normal, rows: 9}, learner: gaussian, draw: {prompts: none}, generations: 8, chains: 2000, "
         "store: readings, metrics: [spread], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
@@ -569,17 +569,21 @@ def test_the_exponent_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
     assert stopped.value.code == 0
     study = study_of(tmp_path / "run")
-    fitted = {one.among: one for one in study.exponents if one.metric == "log_variance"}
-    estimate = fitted["replace"].estimate
-    assert estimate is not None and estimate.n == 3
-    words = " ".join(Written((tmp_path / "run" / "report.html").read_text()).words)
-    assert "How the speed of collapse goes with human.rows" in words
-    cells = {cell.strip() for cell in Written((tmp_path / "run" / "report.html").read_text()).cells}
-    assert {f"{estimate.value:.2f}", f"[{estimate.low:.2f}, {estimate.high:.2f}]", f"{fitted['replace'].closed_form:.2f}"} <= cells
-    assert "not applicable: the change at 10, 20, 40 may be 0" in words  # human_only
-    assert {"human.rows = 10", "human.rows = 40"} <= {
-        word.strip() for word in Written((tmp_path / "run" / "report.html").read_text()).words
+    fitted = {one.among: one for one in study.slopes if one.quantity == "narrowing"}
+    slope = fitted["replace"].slope
+    assert slope is not None and slope.n == 3 and fitted["replace"].closed_form is not None
+    page = Written((tmp_path / "run" / "report.html").read_text())
+    words = " ".join(page.words)
+    assert "What the speed of collapse depends on" in words
+    cells = {cell.strip() for cell in page.cells}
+    assert {estimated(slope.value, slope.low, slope.high), f"{fitted['replace'].closed_form:.2f}"} <= cells
+    assert "no exponent: the narrowing at 10, 20, 40 may be 0" in words  # human_only
+    both = join([study, replace(study, name="again")])
+    assert {one.among for one in both.slopes} == {
+        f"{name}: {policy}" for name in ("s", "again") for policy in ("replace", "human_only")
     }
+    assert {point.arm for one in both.slopes for point in one.points} <= set(both.arms)
+    assert "again: replace" in " ".join(Written(write(both, tmp_path / "both.html").read_text()).words)
 
 
 def test_a_small_share_is_drawn_over_its_own_range_and_a_large_one_over_the_whole():

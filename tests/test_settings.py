@@ -1,7 +1,7 @@
 """What arms differ in is found from what they were told, and a grid is drawn only where every setting meets every other."""
 
 from outcross.arms import arms
-from outcross.settings import flat_settings, is_crossed, settings
+from outcross.settings import families, flat_settings, is_crossed, settings
 
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 
@@ -46,3 +46,27 @@ def test_rows_that_grow_beside_rows_that_do_not_are_words():
 def test_more_generations_chains_and_metrics_are_no_settings():
     listed = [{"name": "a", "generations": 3, "chains": 5}, {"name": "b", "generations": 4, "chains": 6, "metrics": ["spread"]}]
     assert differing(arms=listed) == ()
+
+
+def test_arms_that_differ_in_two_settings_are_no_family():
+    both = {f"arm{n}": {"human.rows": n, "draw.temperature": 1 / n, "seed": n} for n in (1, 2, 4)}
+    assert families(both) == ()
+    one = {f"arm{n}": {"human.rows": n, "draw.temperature": 1.0, "learner.steps": None} for n in (1, 2, 4)}
+    assert [(family.setting, family.arms) for family in families(one)] == [("human.rows", ((1, "arm1"), (2, "arm2"), (4, "arm4")))]
+
+
+def test_a_number_that_some_arms_lack_makes_a_family_of_the_others():
+    made = arms(BASE | {"learner": {"kind": "regression"}, "human": {"distribution": "regression", "dimensions": 2, "rows": 20}} | {
+        "arms": [{}, {"learner.steps": 4}, {"learner.steps": 8}, {"learner.steps": 16}]
+    })  # fmt: skip
+    (one,) = families(flat_settings(made))
+    assert one.setting == "learner.steps" and [number for number, _ in one.arms] == [4, 8, 16]
+
+
+def test_doses_of_one_policy_are_a_family_beside_other_policies():
+    shares = [{"kind": "human_share", "share": share} for share in (0.1, 0.2, 0.4)]
+    made = arms(BASE | {"sweep": {"policy": ["replace", *shares], "human.rows": [10, 20, 40]}})
+    found = {(one.setting, one.among): len(one.arms) for one in families(flat_settings(made))}
+    assert found == {("human.rows", among): 3 for among in ("replace", *(f"human_share={share}" for share in (0.1, 0.2, 0.4)))} | {
+        ("policy.share", f"human.rows = {rows}"): 3 for rows in (10, 20, 40)
+    }

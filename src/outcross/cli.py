@@ -60,7 +60,9 @@ def run(
     from outcross.experiment import load
     from outcross.progress import Quiet as Silent
     from outcross.progress import watcher
+    from outcross.run_tables import read_slopes, summary
     from outcross.runtime import Where
+    from outcross.slopes import chief
     from outcross.terminal import slope_lines, width
 
     told = load(spec, settings)
@@ -71,9 +73,9 @@ def run(
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
     if as_json:
-        _print_json(run_folder.summary(folder) | {"report": str(page)})
+        _print_json(summary(folder) | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(run_folder.read_slopes(folder), width()), f"report: {page}", sep="\n")
+        print(*slope_lines(chief(read_slopes(folder)), width()), f"report: {page}", sep="\n")
 
 
 @app.command
@@ -190,7 +192,8 @@ def show(what: str, as_json: Json = False) -> None:
     what
         A folder of a run or an audit, an experiment file, or the name of a built-in experiment.
     """
-    from outcross import auditing, run_folder
+    from outcross import auditing
+    from outcross.run_tables import summary
     from outcross.terminal import run_lines, width
 
     if not Path(what).is_dir():
@@ -204,7 +207,7 @@ def show(what: str, as_json: Json = False) -> None:
     if (found := auditing.stored(Path(what))) is not None:
         _print_json(auditing.plain(*found)) if as_json else auditing.show(*found, None)
         return
-    _print_json(run_folder.summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
+    _print_json(summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 
 
 @app.command(name="list")

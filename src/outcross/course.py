@@ -15,6 +15,8 @@ from outcross.estimate import NotApplicable
 if TYPE_CHECKING:
     import polars as pl
 
+    from outcross.settings import Family
+
 Z = 1.959964
 
 
@@ -161,6 +163,8 @@ class Readings:
     every: pl.DataFrame
     arm: str
     seed: int | None = None
+    families: tuple[Family, ...] = ()
+    """The arms that one number alone tells apart; none where what they were told is not known."""
 
     @cached_property
     def rows(self) -> pl.DataFrame:

@@ -11,18 +11,16 @@ ledger: a step is done by the one that holds its lock.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -30,8 +28,10 @@ import numpy as np
 
 from outcross import runtime
 from outcross.data import Made
+from outcross.digests import digest_file, digest_of, modules, source_digest
+from outcross.entries import as_told, entry_of, order_of, output_of, readings_of
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
-from outcross.estimate import Estimate, Reading
+from outcross.locks import lock
 from outcross.recipe import plain
 from outcross.whole import write_whole
 
@@ -40,66 +40,10 @@ FORMAT = 1
 """Raised when a verb's own meaning changes, so that no older step is taken for a new one."""
 
 
-def digest_of(value: Any) -> str:
-    """SHA-256 of canonical JSON (sorted keys, no spaces)."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def stream(*names: object) -> np.random.Generator:
     """The random stream of this name. Equal names give equal numbers, other names independent ones."""
     seed = int.from_bytes(hashlib.sha256(json.dumps([str(name) for name in names]).encode()).digest()[:16], "big")
     return np.random.Generator(np.random.SFC64(seed))
-
-
-def modules(recipe: Any) -> set[str]:
-    """The modules that define a recipe and the recipes within it."""
-    if isinstance(recipe, tuple):
-        return set().union(*(modules(one) for one in recipe)) if recipe else set()
-    if not is_dataclass(recipe):
-        return set()
-    return {type(recipe).__module__}.union(*(modules(getattr(recipe, one.name)) for one in fields(recipe)))
-
-
-SPINE = {"data", "draw", "errors", "estimate", "experiment", "ledger", "loop", "recipe", "records", "runtime", "schedule"}
-"""Modules that every step rests on; a change of their meaning raises FORMAT instead."""
-
-
-@functools.cache
-def source_digest(module: str) -> str:
-    """Digest of the source that defines a recipe: its module, and the modules of ours that it imports, and they."""
-    found: dict[str, bytes] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name not in found and (path := _source(name)) is not None:
-            found[name] = path.read_bytes()
-            waiting += _imported(found[name])
-    return digest_of(sorted(hashlib.sha256(source).hexdigest() for source in found.values()))[:16]
-
-
-def _source(module: str) -> Path | None:
-    """The file of a module, not imported if it is ours; None where there is no such module, or it has no file."""
-    package, *names = module.split(".")
-    if package != "outcross":
-        file = getattr(sys.modules.get(module), "__file__", None)
-        return None if file is None else Path(file)
-    base = Path(__file__).parent.joinpath(*names)
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()), None)
-
-
-def _imported(source: bytes) -> list[str]:
-    """The modules of ours that a source imports, without the spine and the families' protocols."""
-    left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources")} | {"outcross"}
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("outcross"):
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name not in left_out]
 
 
 @dataclass(frozen=True)
@@ -164,7 +108,7 @@ class Ledger:
             for line in file:
                 if line.endswith(b"\n"):
                     self._read_to += len(line)
-                    if (entry := _entry(line)) is not None:
+                    if (entry := entry_of(line)) is not None:
                         self.entries[entry["key"]] = entry
 
     def record(self, entry: dict[str, Any]) -> None:
@@ -173,7 +117,7 @@ class Ledger:
         if self.folder is None:
             return
         line = (json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode()
-        with _lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
+        with lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
             size = file.tell()
             try:
                 if size and not _ends_with_newline(self.path):
@@ -191,7 +135,7 @@ class Ledger:
         if self.folder is None:
             return
         self.refresh()
-        lines = [json.dumps(entry, sort_keys=True, separators=(",", ":")) for entry in sorted(self.entries.values(), key=_order)]
+        lines = [json.dumps(entry, sort_keys=True, separators=(",", ":")) for entry in sorted(self.entries.values(), key=order_of)]
         write_whole(self.path, "".join(line + "\n" for line in lines))
         self._read_to = self.path.stat().st_size
         shutil.rmtree(self.folder / "steps" / ".locks", ignore_errors=True)
@@ -273,7 +217,7 @@ class Steps:
 
     def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], work: Callable[[], T]) -> Made[T]:
         if verb.load is None:
-            return Made(entry["output"], 0, lambda: _readings(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
+            return Made(entry["output"], 0, lambda: readings_of(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
         if not entry["files"]:
             made = Made(entry["output"], entry["size"], work, entry["key"])
             self.ledger.untouched.append(made)
@@ -287,11 +231,11 @@ class Steps:
         size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
         entry |= {"files": {}, "size": size, "output": entry["key"]}
         if verb.load is None:
-            entry["readings"] = [_told(reading) for reading in made]  # type: ignore[attr-defined]
-            entry["output"] = _output(entry)
+            entry["readings"] = [as_told(reading) for reading in made]  # type: ignore[attr-defined]
+            entry["output"] = output_of(entry)
         elif self.store and made is not None:
             entry["files"] = self._write(entry["key"], made)
-            entry["output"] = _output(entry)
+            entry["output"] = output_of(entry)
         self.ledger.record(entry)
         if entry["files"] and verb.load is not None:
             return self._found(entry, verb, recipe, inputs, lambda: made)
@@ -330,7 +274,7 @@ class Steps:
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
         locks.mkdir(exist_ok=True)
-        with _lock(locks / key):
+        with lock(locks / key):
             self.ledger.refresh()
             yield self.ledger.whole(key) or self.ledger.take_over(key)
 
@@ -365,90 +309,10 @@ def _value(value: Any) -> Any:
     return value.value if isinstance(value, Made) else value
 
 
-def _told(reading: Reading) -> dict[str, Any]:
-    one = reading.estimate
-    estimate = (
-        None
-        if one is None
-        else {"value": float(one.value), "low": float(one.low), "high": float(one.high), "method": one.method, "n": int(one.n)}
-    )
-    return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
-
-
-def _readings(told: list[dict[str, Any]]) -> tuple[Reading, ...]:
-    return tuple(
-        Reading(one["metric"], one["aspect"], one["estimate"] and Estimate(**one["estimate"]), one["note"]) for one in told
-    )
-
-
-IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source")
-VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line, or None where the line is damaged or forged: its key no longer fits what it says, or it is no entry."""
-    try:
-        entry = json.loads(line)
-        if not _is_entry(entry):
-            return None
-        whole = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["verb"] in VERBS
-        return entry if whole and entry["output"] == _output(entry) else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def _is_entry(entry: Any) -> bool:
-    """Whether it has the shape of an entry; it names files within the folder of its step alone."""
-    seed, generation, verb, part = entry["stream"]
-    return (
-        {"format", "verb", "recipe", "inputs", "stream", "source", "key", "files", "size", "output"} == entry.keys() - {"readings"}
-        and all(type(one) is int for one in (seed, generation, entry["size"]))
-        and all(type(one) is str for one in (verb, part, entry["key"], entry["output"]))
-        and all(type(told) is str and _is_within(name) for name, told in entry["files"].items())
-        and all(_is_reading(one) for one in entry.get("readings", ()))
-        and ("readings" in entry) == (entry["verb"] == "measure")
-    )
-
-
-def _is_within(name: str) -> bool:
-    """Whether a file's name leads nowhere but into its step's folder."""
-    return bool(name) and "\0" not in name and not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
-
-
 def _is_own(place: Path, name: str) -> bool:
     """Whether neither a file in a step's folder nor a folder on the way to it is a link."""
     path = place / name
     return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
-
-
-def _is_reading(told: Any) -> bool:
-    one = told["estimate"]
-    return (
-        told.keys() == {"metric", "aspect", "estimate", "note"}
-        and all(type(told[name]) is str for name in ("metric", "aspect", "note"))
-        and (
-            one is None
-            or (
-                one.keys() == {"value", "low", "high", "method", "n"}
-                and all(type(one[name]) is float for name in ("value", "low", "high"))
-                and (type(one["method"]), type(one["n"])) == (str, int)
-            )
-        )
-    )
-
-
-def _output(entry: dict[str, Any]) -> str:
-    """The digest of what a step made. A model's includes the source of its code, which samples and scores as well as fits."""
-    if "readings" in entry:
-        return digest_of(entry["readings"])
-    if not entry["files"]:
-        return entry["key"]
-    return digest_of([entry["files"], entry["source"] if entry["verb"] in ("begin", "train") else ""])
-
-
-def _order(entry: dict[str, Any]) -> tuple[Any, ...]:
-    seed, generation, verb, part = entry["stream"]
-    return seed, generation, VERBS.index(verb), part, entry["key"]
 
 
 def _ends_with_newline(path: Path) -> bool:
@@ -470,29 +334,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a file lock; the system lets go of it when the process ends, however it ends."""
-    import fcntl
-
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a run folder; BadInput where another process runs into it."""
-    import fcntl
-
-    with (folder / ".run.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BadInput(f"another process is running into {folder}; wait for it, or choose another --out") from None
-        yield
-
-
-__all__ = ["Ledger", "Step", "Steps", "Verb", "alone", "digest_of", "stream", "verb"]

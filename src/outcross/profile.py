@@ -5,6 +5,7 @@ There is no overall verdict, on purpose: `outcross.definitions` says why, and ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from outcross.course import Readings
 from outcross.definitions import DEFINITIONS, Answer, Definition, Thresholds, definition
 from outcross.definitions.stages import early, late
 from outcross.estimate import NotApplicable
+from outcross.settings import Family
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,11 +52,20 @@ class Profile:
         return pl.DataFrame(rows, schema_overrides=numbers | words | {"seed": pl.Int64, "when": pl.Int64})
 
 
-def profile(readings: pl.DataFrame, *, arm: str, seed: int | None = None, thresholds: Thresholds | None = None) -> Profile:
+def profile(
+    readings: pl.DataFrame,
+    *,
+    arm: str,
+    seed: int | None = None,
+    thresholds: Thresholds | None = None,
+    families: Sequence[Family] = (),
+) -> Profile:
     """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse.
 
     `readings` is a run's readings.parquet (columns run, arm, seed, generation, metric, aspect, value, low, high, method,
-    n, note); other arms are only read where a scaling law wants them. All seeds are taken together unless `seed` says
+    n, note); other arms are only read where a scaling law wants them:
+    `families` then says
+    which arms differ in one number alone (`outcross.settings.families`). All seeds are taken together unless `seed` says
     which one. A reading counts up to the first generation that lacks it.
     BadInput where the arm or seed is not there, or the arm is found in several runs.
 
@@ -72,7 +83,7 @@ def profile(readings: pl.DataFrame, *, arm: str, seed: int | None = None, thresh
     >>> found["catastrophic increase of population risk"].when, found["disappearance of real tail data"].answer
     (1, 'not_applicable')
     """
-    chosen, limits = Readings(readings, arm, seed), thresholds or Thresholds()
+    chosen, limits = Readings(readings, arm, seed, tuple(families)), thresholds or Thresholds()
 
     def asked(name: str, question: Definition) -> Answer:
         try:

@@ -10,7 +10,8 @@ from typing import Any
 
 from outcross.arms import Arm
 from outcross.estimate import Estimate
-from outcross.run_folder import Ended, UnderWay
+from outcross.run_folder import UnderWay
+from outcross.run_tables import Ended
 
 HEADLINES = {
     "perplexity": ("held_out_perplexity", ""), "words 1×": ("tail_survival", "1"), "words 3–5×": ("tail_survival", "3-5"),

@@ -1,4 +1,4 @@
-"""What the arms of an experiment differ in, and whether every value of one setting meets every value of the others."""
+"""What the arms of an experiment differ in: whether every value of one setting meets every other, and which arms one number alone tells apart."""
 
 from __future__ import annotations
 
@@ -36,15 +36,31 @@ class Setting:
 
     @property
     def is_number(self) -> bool:
-        return all(isinstance(level, int | float) and not isinstance(level, bool) for level in self.levels.values())
+        return all(map(_is_number, self.levels.values()))
 
     @property
     def name(self) -> str:
         return " with ".join((self.key, *self.along))
 
+    def numbers(self) -> dict[str, float]:
+        """The arms whose level is a number."""
+        return {arm: float(level) for arm, level in self.levels.items() if _is_number(level)}
+
     def told(self, level: Level) -> str:
         """A level in words: `human.rows = 50`; a part is named by itself."""
         return word(level) if self.key in FIRST else f"{self.name} = {word(level)}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Arms that differ in one number alone."""
+
+    setting: str
+    """The key of that number, as an experiment file writes it."""
+    among: str
+    """What these arms have in common that tells them from the other families of this setting (`replace`); empty for the only one."""
+    arms: tuple[tuple[float, str], ...]
+    """The number and the arm, smallest first; at least two different numbers."""
 
 
 def flat_settings(made: Iterable[Arm]) -> dict[str, dict[str, Any]]:
@@ -72,6 +88,50 @@ def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
+def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Family, ...]:
+    """The arms that differ in one number alone, by that number. Numbers that change together are none: nothing tells them apart.
+
+    >>> [one.arms for one in families({"a": {"rows": 9}, "b": {"rows": 5}})]
+    [((5.0, 'b'), (9.0, 'a'))]
+    """
+    found: dict[str, list[tuple[tuple[float, str], ...]]] = {}
+    for alike in _by_kinds(flat):
+        several = settings(alike)
+        for one in several:
+            if not one.along:
+                found.setdefault(one.key, []).extend(_otherwise_alike(one, several))
+    return tuple(
+        Family(key, among, arms)
+        for key, rivals in found.items()
+        for among, arms in zip(_told_apart(key, [arms[0][1] for arms in rivals], flat), rivals, strict=True)
+    )
+
+
+def _by_kinds(flat: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Mapping[str, Any]]]:
+    """Arms of the same parts together: within them the numbers of a part (`policy.share`) are settings of their own."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for arm, own in flat.items():
+        kinds = sorted((key, str(value)) for key, value in own.items() if key.split(".")[-1] == "kind")
+        found.setdefault(repr(kinds), {})[arm] = own
+    return list(found.values())
+
+
+def _otherwise_alike(one: Setting, several: Iterable[Setting]) -> list[tuple[tuple[float, str], ...]]:
+    """The arms that this setting alone tells apart, by its numbers."""
+    others = [other for other in several if other is not one]
+    alike: dict[tuple[Level, ...], list[tuple[float, str]]] = {}
+    for arm, number in one.numbers().items():
+        alike.setdefault(tuple(other.levels[arm] for other in others), []).append((number, arm))
+    return [tuple(sorted(arms)) for arms in alike.values() if len({number for number, _ in arms}) > 1]
+
+
+def _told_apart(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What tells these arms apart beside one key, in words."""
+    arms = list(arms)
+    differing = settings({arm: {name: value for name, value in flat[arm].items() if name != key} for arm in arms})
+    return [", ".join(one.told(one.levels[arm]) for one in differing) for arm in arms]
+
+
 def is_crossed(several: Iterable[Setting]) -> bool:
     """Whether there are at least two settings and an arm for every combination of their levels."""
     several = tuple(several)
@@ -84,6 +144,10 @@ def word(level: Level) -> str:
 
 
 _ABSENT = "–"
+
+
+def _is_number(level: object) -> bool:
+    return isinstance(level, int | float) and not isinstance(level, bool)
 
 
 def _differs(key: str, flat: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -100,7 +164,7 @@ def _whole(key: str, differing: list[str]) -> str:
 def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
     if key in own:
         value = own[key]
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+        return value if _is_number(value) else str(value)
     inner = {one.removeprefix(f"{key}."): value for one, value in own.items() if one.startswith(f"{key}.")}
     kind = str(inner.pop("kind", ""))
     dose = next((f"={word(inner.pop(name))}" for name in ("share", "weight") if inner.get(name) is not None), "")

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from outcross.estimate import Estimate
-from outcross.exponent import Exponent
 from outcross.report.characters import shortened, visible
-from outcross.report.numerals import decimal
+from outcross.report.numerals import decimal, estimated
 from outcross.slopes import Slope
 
 NARROWEST, WIDEST = 40, 120
@@ -24,11 +22,10 @@ def width() -> int:
 
 
 def run_lines(folder: Path, width: int) -> Iterator[str]:
-    """The last generation of every arm and seed, reading by reading, with intervals; then the exponents that the arms give."""
-    from outcross.run_folder import read_exponents, read_readings, read_slopes
+    """The last generation of every arm and seed, reading by reading, with intervals; then the slopes that the arms give."""
+    from outcross.run_tables import read_readings, read_slopes
 
     yield from summary_lines(read_readings(folder), width)
-    yield from exponent_lines(read_exponents(folder), width)
     yield from slope_lines(read_slopes(folder), width)
 
 
@@ -56,36 +53,25 @@ def summary_lines(readings: Any, width: int) -> Iterator[str]:
                 yield f"  {generation:>6}  {value}"
 
 
-def exponent_lines(found: Sequence[Exponent], width: int) -> Iterator[str]:
-    """A block a setting, in it a line a reading and group of arms; or why there is no exponent."""
-    for setting in dict.fromkeys(one.setting for one in found):
-        yield ""
-        yield from _wrapped(f"exponent b of the speed, the mean change a generation ∝ {setting}^b", width)
-        for one in found:
-            if one.setting == setting:
-                yield from _wrapped(f"{one.metric}{f', {one.among}' if one.among else ''}: {_told(one)}", width, indent=2)
-
-
 def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
-    """A line a slope of the start and the speed of collapse against a setting, over arms that differ in nothing else."""
+    """A block a setting, in it a line a slope over arms that differ in nothing else; or why there is none."""
     if found:
         yield ""
         yield from _wrapped(
-            "slopes, start: the risk at generation 0; speed: its growth a generation; narrowing: nats of log-variance lost a generation",
+            "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth a generation; narrowing: "
+            "nats of log-variance lost a generation; change: any other reading's a generation",
             width,
         )
-    for one in found:
-        of = one.of or f"{one.quantity} against {one.setting}"
-        value = (
-            f"– ({one.note})"
-            if one.slope is None
-            else f"{_interval(one.slope)}, bend {_interval(one.bend)} over {len(one.points)} arms"
-        )
-        yield from _wrapped(f"{of}{f' ({one.held})' if one.held else ''}, {one.metric}: {value}", width, indent=2)
+    for setting in dict.fromkeys(one.setting for one in found):
+        yield from _wrapped(f"against {setting}", width)
+        for one in found:
+            if one.setting == setting:
+                yield from _wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def _fit(one: Slope) -> str:
+    """Which reading of which arms, on which scales: `replace, w2, ln speed against ln human.rows`."""
+    return ", ".join(filter(None, (one.among, one.metric, one.of or one.quantity)))
 
 
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
@@ -112,12 +98,15 @@ def _value(row: Mapping[str, Any]) -> str:
     return f"{row['value']:.4g}{interval}"
 
 
-def _told(one: Exponent) -> str:
-    closed_form = "" if one.closed_form is None else f"; closed form {decimal(one.closed_form)}"
-    if one.estimate is None:
-        return f"– ({one.note}){closed_form}"
-    value = f"{decimal(one.estimate.value)} [{decimal(one.estimate.low)}, {decimal(one.estimate.high)}]"
-    return f"{value} over {one.estimate.method}, n = {one.estimate.n}{closed_form}"
+def _told(one: Slope) -> str:
+    if one.slope is None:
+        return f"– ({one.note})"
+    told = [f"{estimated(one.slope.value, one.slope.low, one.slope.high)} over {len(one.points)} arms"]
+    if one.closed_form is not None:
+        told.append(f"closed form {decimal(one.closed_form)}")
+    if one.bend is not None:
+        told.append(f"bend {estimated(one.bend.value, one.bend.low, one.bend.high)}")
+    return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 
 def _wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from outcross.applicable_laws import law_arguments
 from outcross.data import HUMAN, Human, Pool, Training, part_of
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -14,7 +15,6 @@ from outcross.metrics import Evidence
 from outcross.metrics.memory import Memory
 from outcross.models.hutter import Hutter
 from outcross.records import Counts
-from outcross.run_folder import law_arguments
 from outcross.sources.categorical import Categorical
 
 BOUND = 4.5

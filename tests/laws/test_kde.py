@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from outcross.applicable_laws import law_arguments
 from outcross.draw import Draw
 from outcross.errors import BadInput
 from outcross.experiment import experiment
@@ -19,7 +20,6 @@ from outcross.laws.kde import (
 from outcross.loop import run
 from outcross.models.kde import Kde, KernelModel
 from outcross.records import Vectors
-from outcross.run_folder import law_arguments
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 600."""
@@ -190,8 +190,8 @@ def test_a_weighted_kernel_density_is_kept_whole(tmp_path):
 
 def laws(learner, source, policy="replace", **told):
     """The law curves that a run of this experiment draws, by metric."""
+    from outcross.applicable_laws import law_arguments
     from outcross.laws import expected
-    from outcross.run_folder import law_arguments
 
     common = {"name": "law", "human": source, "learner": learner, "policy": policy, "generations": 5}
     arguments = law_arguments(experiment(common | told))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,15 +10,12 @@ from outcross.course import Course, Readings
 from outcross.definitions import Answer, Thresholds, answer, since
 from outcross.definitions.risk import Risk, risk_of
 from outcross.estimate import NotApplicable
-
-ROWS = re.compile(r"\brows=(\d+)")
+from outcross.settings import ROWS
 
 
 def change(readings: Readings, limits: Thresholds) -> Answer:
     """The risk falls differently with the number of rows: its exponent is no longer that of generation 0."""
     risks = {rows: risk_of(of_size) for rows, of_size in _by_rows(readings).items()}
-    if len(risks) < 2:
-        raise NotApplicable("a scaling law needs a sweep over rows; these readings hold one size")
     risk = next(iter(risks.values()))
     if any(other.metric != risk.metric for other in risks.values()):
         raise NotApplicable("the sizes were read by different risks")
@@ -39,14 +35,16 @@ def change(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def _by_rows(readings: Readings) -> dict[int, Readings]:
-    """The readings of the run's arms that differ from this one in `rows=` alone, by rows."""
+    """The readings of the run's arms that differ from this one in their number of rows alone, by rows."""
     run = readings.every.filter(run=readings.rows["run"][0])
     if readings.seed is not None:
         run = run.filter(seed=readings.seed)
-    family = ROWS.sub("", readings.arm)
-    found = {arm: ROWS.search(arm) for arm in run["arm"].unique().to_list() if ROWS.sub("", arm) == family}
-    by_rows = {int(rows[1]): replace(readings, every=run, arm=arm) for arm, rows in found.items() if rows}
-    return dict(sorted(by_rows.items()))
+    there = set(run["arm"].unique().to_list())
+    for family in readings.families:
+        by_rows = {int(rows): arm for rows, arm in family.arms if arm in there}
+        if family.setting in ROWS and readings.arm in by_rows.values() and len(by_rows) > 1:
+            return {rows: replace(readings, every=run, arm=arm) for rows, arm in by_rows.items()}
+    raise NotApplicable("a scaling law needs a sweep over rows; no other arm is known to differ from this one in rows alone")
 
 
 def _exponent(risks: dict[int, Risk]) -> Course:

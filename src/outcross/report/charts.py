@@ -203,6 +203,8 @@ def _log_axis(low: float, high: float) -> Axis:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = tuple(step * 10.0**power for power in powers if power % every == 0 for step in steps)
     inside = tuple(tick for tick in ticks if low <= tick <= high)
+    if len(inside) < 2:  # less than a factor of two
+        inside = tuple(tick for tick in _linear_axis(low, high, is_fraction=False).ticks if low <= tick <= high)
     return Axis(low, high, inside if len(inside) > 1 else (low, high), is_log=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from outcross.errors import BadInput
 from outcross.experiment import parse
 from outcross.report.study import Answer, Law, Page, PolicyPage, Reading, Run, Sample, Study
-from outcross.run_folder import read_table, read_text
+from outcross.run_tables import read_table, read_text
 
 FLOOR = "floor"
 

@@ -39,6 +39,18 @@ def decimal(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
+def estimated(value: float, low: float, high: float) -> str:
+    """A number with its interval, to the first digit that the interval leaves open and at least two decimals.
+
+    >>> estimated(-0.99981, -1.0027, -0.9969), estimated(2.0, 1.0, 3.0), estimated(0.0, -9.6e-5, 9.6e-5)
+    ('-1.000 [-1.003, -0.997]', '2.00 [1.00, 3.00]', '0.00000 [-0.00010, 0.00010]')
+    """
+    half = (high - low) / 2
+    places = min(max(2, -math.floor(math.log10(half))), 12) if half > 0 else 2
+    told, first, last = (f"{round(one, places) + 0.0:.{places}f}" for one in (value, low, high))
+    return f"{told} [{first}, {last}]"
+
+
 def percent(fraction: float) -> str:
     """A fraction in [0, 1] in percent.
 

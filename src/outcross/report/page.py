@@ -12,7 +12,6 @@ from pathlib import Path
 
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
-from outcross.report.exponents import exponent_figures
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
@@ -98,7 +97,6 @@ def render(study: Study, allowance: Allowance) -> bytes:
     leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
     grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
-    scalings = exponent_figures(study, [one for one, _ in leads], pen)
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
@@ -112,7 +110,6 @@ def render(study: Study, allowance: Allowance) -> bytes:
             warnings=warnings(found),
             mains=mains,
             grids=grids,
-            scalings=scalings,
             arms=_arms(study, found, leads),
             tail_figure=next((one for one in rest if one.metric == TAILS), None),
             decoding_figures=[one for one in rest if one.metric in DECODING],
@@ -124,7 +121,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
             excerpts=excerpted,
             pairs=[pair for lead in leads for pair in _pairs(*lead)],
             profile=profile_of(study),
-            slopes=slopes_of(study, pen),
+            slopes=slopes_of(study, [one.metric for one, _ in leads], pen),
             papers=_papers(study, found),
             every=every,
             pen=pen,

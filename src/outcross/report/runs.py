@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from outcross.arms import Arm, arms
-from outcross.experiment import parse
+from outcross.arms import Arm
 from outcross.metrics import pages
 from outcross.parts import first_line
 from outcross.report.folder import read
 from outcross.report.page import write
 from outcross.report.study import PolicyPage, Study, join
-from outcross.run_folder import read_exponents, read_text
+from outcross.run_tables import read_arms, read_slopes
 from outcross.settings import flat_settings
 
 
@@ -25,11 +24,10 @@ def write_runs(folders: Sequence[Path], path: Path) -> Path:
 
 def study(folder: Path) -> Study:
     """A run folder's study, every arm and metric with its definition and paper."""
-    experiment = folder / "experiment.yaml"
-    made = arms(parse(read_text(experiment), str(experiment))) if experiment.exists() else ()
+    made = read_arms(folder)
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
     told = read(folder, pages(), policies, limits(made) if made else ())
-    return replace(told, settings=flat_settings(made), exponents=tuple(read_exponents(folder)))
+    return replace(told, settings=flat_settings(made), slopes=read_slopes(folder))
 
 
 def limits(made: Sequence[Arm]) -> list[str]:

@@ -1,25 +1,26 @@
-"""What the speed of collapse depends on: a chart and a row for every slope over the arms of one run."""
+"""What the speed of collapse depends on: for every number that arms differ in a chart a quantity, its slopes and their table."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from outcross.arms import arms
-from outcross.errors import BadInput
-from outcross.estimate import Estimate
-from outcross.experiment import parse
-from outcross.report.charts import INK, STYLE, Axis, Specification, axis, draw, vertical
-from outcross.report.curves import Point
-from outcross.report.figures import TINY, Panel, Pen
-from outcross.report.numerals import number
-from outcross.report.study import Study
-from outcross.run_folder import READINGS
-from outcross.slopes import Slope, settings_of, slopes
+import numpy as np
 
-COLOUR = "#0072b2"
+from outcross import slopes
+from outcross.estimate import Estimate
+from outcross.report.characters import visible
+from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, axis, looks, vertical
+from outcross.report.curves import Point
+from outcross.report.figures import Panel, Pen, Rows, Table
+from outcross.report.numerals import decimal, estimated, number
+from outcross.report.study import Study
+from outcross.slopes import CHANGE, Slope
+
+SIZE = Size(250, 170)
+REACH = 0.06
+"""Share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side."""
 
 
 @dataclass(frozen=True)
@@ -27,140 +28,196 @@ class Row:
     """One slope, in words."""
 
     of: str
-    metric: str
+    among: str
+    look: Look
     slope: str
+    closed_form: str
     bend: str
-    arms: int
-    method: str
+    n: int
     note: str
-    points: tuple[tuple[str, str, str, str], ...]
-    """Arm, setting, value, interval."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """All slopes against one setting: `panels` is empty where no charts can be drawn."""
+    """All slopes against one setting: its panels, how the lines are drawn where there are several, and every number."""
 
     title: str
     panels: tuple[Panel, ...]
+    lines: tuple[tuple[str, Look], ...]
     rows: tuple[Row, ...]
+    methods: tuple[str, ...]
+    table: Table
 
 
-def slopes_of(study: Study, pen: Pen) -> tuple[Setting, ...]:
-    """The slopes of a study of one run, by setting; none where no three of its arms differ in one number alone."""
-    grouped = groupby(_found(study), lambda one: (one.setting, one.held))
+def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[Setting, ...]:
+    """The slopes of the start, the speed, the narrowing and the changes of the metrics that lead the page, by setting."""
+    shown = [one for one in study.slopes if one.quantity != CHANGE or one.metric.removeprefix("log ") in set(leads)]
     return tuple(
-        Setting(f"{setting} ({held})" if held else setting, _panels(own := list(of), pen), tuple(map(_row, own)))
-        for (setting, held), of in grouped
+        _setting(key, [one for one in shown if one.setting == key], pen) for key in dict.fromkeys(one.setting for one in shown)
     )
 
 
-def _found(study: Study) -> tuple[Slope, ...]:
-    import polars
-
-    if len(study.runs) != 1 or not study.runs[0].experiment.strip():
-        return ()
-    try:
-        settings = settings_of(arms(parse(study.runs[0].experiment, "the experiment")))
-    except BadInput:  # the page shows what is there, the command line refuses
-        return ()
-    rows = [
-        (study.name, one.arm, one.seed, one.generation, one.metric, one.aspect, one.value, one.low, one.high, one.method, one.n, one.note)
-        for one in study.readings
-        if not one.is_floor
-    ]  # fmt: skip
-    return slopes(polars.DataFrame(rows, schema=READINGS, orient="row"), settings)
-
-
-def _row(one: Slope) -> Row:
-    points = tuple(
-        (point.arm, number(point.setting), number(point.value), f"[{number(point.low)}, {number(point.high)}]")
-        for point in one.points
+def _setting(key: str, of: Sequence[Slope], pen: Pen) -> Setting:
+    styles = looks(list(dict.fromkeys(one.among for one in of)))
+    of = sorted(of, key=lambda one: list(dict.fromkeys(map(_kind, of))).index(_kind(one)))
+    panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(of, _kind))
+    return Setting(
+        key,
+        tuple(panel for panel in panels if panel.svg),
+        tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else (),
+        tuple(_row(one, styles[one.among]) for one in of),
+        tuple(dict.fromkeys(one.slope.method for one in of if one.slope)),
+        _table(of),
     )
-    of = one.of or f"{one.quantity} against {one.setting}"
-    method = f"{one.slope.method}, n = {one.slope.n}" if one.slope else ""
-    return Row(of, one.metric, _interval(one.slope), _interval(one.bend), len(points), method, one.note, points)
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return number(None)
-    return f"{number(estimate.value, 3)} [{number(estimate.low, 3)}, {number(estimate.high, 3)}]"
+def _kind(one: Slope) -> tuple[str, str]:
+    """What is drawn in one chart."""
+    return one.quantity, one.metric
 
 
-def _panels(many: Sequence[Slope], pen: Pen) -> tuple[Panel, ...]:
-    return tuple(Panel(f"{one.quantity}: {_interval(one.slope)}", _drawn(one, pen)) for one in many if one.slope)
+def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
+    """The slopes of one quantity: those that are exponents on logarithmic axes, else what there is."""
+    fitted = [one for one in of if one.slope]
+    drawn = [one for one in fitted if one.is_exponent] or fitted[:1]
+    title = f"{of[0].quantity} of {of[0].metric}"
+    if len(of) == 1 and of[0].slope:
+        title = f"{title}: {_interval(of[0].slope)}"
+    svg = pen.draw_specification(chart(drawn, [styles[one.among] for one in drawn])) if drawn else ""
+    return Panel(title, svg)
 
 
-def _drawn(one: Slope, pen: Pen) -> str:
-    """The chart of a slope as SVG, while the pen has ink."""
-    if pen.is_missing:
-        return ""
-    if pen.ink <= 0:
-        pen.left_out += 1
-        return ""
-    try:
-        svg = draw(chart(one), f"s{pen.drawn}")
-    except ImportError:
-        pen.is_missing = True
-        return ""
-    pen.drawn += 1
-    pen.ink -= len(svg.encode())
-    return svg
+def _row(one: Slope, look: Look) -> Row:
+    of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.metric}"
+    closed_form = "" if one.closed_form is None else decimal(one.closed_form)
+    n = one.slope.n if one.slope else len(one.points)
+    return Row(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
 
 
-def chart(one: Slope) -> Specification:
-    """The values at each setting with their intervals, and the line that was fitted, on the scales on which it is straight."""
-    is_log = one.of.startswith("ln ")
-    line = _line(one, is_log)
-    read = [Point(0, point.value, point.low, point.high) for point in one.points] + [Point(0, row["value"]) for row in line]
-    upright = axis(read, is_log=is_log)
-    values = [_held(point, upright) for point in one.points]
+def _interval(one: Estimate | None) -> str:
+    return number(None) if one is None else estimated(one.value, one.low, one.high)
+
+
+def _table(of: Iterable[Slope]) -> Table:
+    """The points that the lines are fitted to."""
+    groups = tuple(
+        Rows(
+            ", ".join(filter(None, (one.among, one.metric, one.of or one.quantity))),
+            tuple(
+                (visible(point.arm), number(point.setting), *map(number, (point.value, point.low, point.high, point.closed_form)))
+                for point in one.points
+            ),
+        )
+        for one in of
+    )
+    return Table(("arm", "setting", "value", "low", "high", "closed form"), groups)
+
+
+def chart(of: Sequence[Slope], styles: Sequence[Look]) -> Specification:
+    """Points with their intervals, the fitted lines each with its slope, and dotted the closed forms, on scales where lines are straight."""
+    is_log = of[0].of.startswith("ln ")
+    upright = axis([point for one in of for point in _sizes(one)], is_log=is_log)
+    names = [visible(one.among) for one in of]
+    colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
+    dashes = {"scale": {"domain": names, "range": [list(look.dashes) for look in styles]}, "legend": None}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": TINY.width,
-        "height": TINY.height,
-        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
+        "width": SIZE.width,
+        "height": SIZE.height,
+        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 8},
         "background": None,
         "config": STYLE,
-        "encoding": {"x": _across(one), "y": {"field": "value", **vertical(upright)}},
-        "layer": [
-            {"data": {"values": line}, "mark": {"type": "line", "color": INK, "strokeWidth": 1.2, "strokeDash": [5, 4]}},
-            {"data": {"values": values}, "mark": {"type": "rule", "color": COLOUR}, "encoding": _ENDS},
-            {"data": {"values": values}, "mark": {"type": "point", "filled": True, "size": 30, "opacity": 1, "color": COLOUR}},
-        ],
+        "layer": [*_closed_forms(of, upright), *_lines(of, upright, dashes), *_points(of, upright)],
+        "encoding": {"x": _across(of), "color": {"field": "among", "type": "nominal", **colours}},
     }
 
 
-_ENDS = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
-
-
-def _across(one: Slope) -> Specification:
-    settings = [point.setting for point in one.points]
+def _across(of: Sequence[Slope]) -> Specification:
+    settings = sorted({point.setting for one in of for point in one.points})
+    is_log = settings[0] > 0
+    ends = np.array([settings[0], settings[-1]])
+    span = np.log(ends) if is_log else ends
+    reach = span + np.array([-REACH, REACH]) * (span[1] - span[0])
     scale = {
-        "type": "log" if min(settings) > 0 else "linear",
-        "domain": [min(settings), max(settings)],
+        "type": "log" if is_log else "linear",
+        "domain": (np.exp(reach) if is_log else reach).tolist(),
         "nice": False,
         "zero": False,
     }
-    ticks = {"values": settings, "format": ",.4~g", "grid": False, "labelOverlap": True}
-    return {"field": "setting", "type": "quantitative", "title": one.setting, "scale": scale, "axis": ticks}
+    ticks = {"values": settings, "tickCount": len(settings), "format": ",.4~g", "grid": False, "labelOverlap": True}
+    return {"field": "setting", "type": "quantitative", "title": visible(of[0].setting), "scale": scale, "axis": ticks}
 
 
-def _held(point, upright: Axis) -> dict[str, float]:
-    ends = {"low": upright.hold(point.low), "high": upright.hold(point.high)}
-    return {"setting": point.setting, "value": upright.hold(point.value), **ends}
+def _size(one: Slope, value: float) -> float:
+    """What is drawn of a value: of a change on a logarithmic axis its size."""
+    return abs(value) if one.quantity == CHANGE and one.is_exponent else value
 
 
-def _line(one: Slope, is_log: bool) -> list[dict[str, float]]:
-    """The fitted line from the smallest setting to the largest; straight on the chart's scales."""
-    assert one.slope is not None
-    settings = [point.setting for point in one.points]
-    places = [math.log(setting) if min(settings) > 0 else setting for setting in settings]
-    values = [math.log(point.value) if is_log else point.value for point in one.points]
-    middle, height = math.fsum(places) / len(places), math.fsum(values) / len(values)
-    ends = [height + one.slope.value * (places[index] - middle) for index in (0, -1)]
-    return [
-        {"setting": setting, "value": math.exp(end) if is_log else end}
-        for setting, end in zip((settings[0], settings[-1]), ends, strict=True)
+def _sizes(one: Slope) -> list[Point]:
+    return [Point(0, _size(one, point.value), *_ends(one, point)) for point in one.points]
+
+
+def _ends(one: Slope, point: slopes.Point) -> tuple[float, float]:
+    low, high = sorted((_size(one, point.low), _size(one, point.high)))
+    return low, high
+
+
+def _points(of: Sequence[Slope], upright: Axis) -> list[Specification]:
+    rows = [
+        {"among": visible(one.among), "setting": point.setting, "value": upright.hold(size.value or 0.0)}
+        | {"low": upright.hold(size.low or 0.0), "high": upright.hold(size.high or 0.0)}
+        for one in of
+        for point, size in zip(one.points, _sizes(one), strict=True)
     ]
+    whisker = {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}, "description": {"field": "among"}}
+    dot = {"y": {"field": "value", **vertical(upright)}, "description": {"field": "among"}}
+    return [
+        {"data": {"values": rows}, "mark": {"type": "rule", "strokeWidth": 1.6, "opacity": 0.7}, "encoding": whisker},
+        {"data": {"values": rows}, "mark": {"type": "point", "filled": True, "size": 30, "opacity": 1}, "encoding": dot},
+    ]
+
+
+def _lines(of: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
+    """The fitted lines, each with its slope at its right end."""
+    rows = [row for one in of for row in _fitted(one, upright)]
+    labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide have one
+    line = {
+        "y": {"field": "value", **vertical(upright)},
+        "description": {"field": "among"},
+        "strokeDash": {"field": "among", "type": "nominal", **dashes},
+    }
+    label = {"y": {"field": "value", **vertical(upright)}, "text": {"field": "slope"}, "color": {"value": "#1c1c1a"}}
+    text = {"type": "text", "align": "right", "dy": -9, "fontSize": FONT_SIZE, "aria": False}
+    return [
+        {"data": {"values": rows}, "mark": {"type": "line", "strokeWidth": 1.6}, "encoding": line},
+        {"data": {"values": list(labels.values())}, "mark": text, "encoding": label},
+    ]
+
+
+def _fitted(one: Slope, upright: Axis) -> list[Specification]:
+    """The ends of a fitted line, from the smallest setting to the largest; straight on the chart's scales."""
+    assert one.slope is not None
+    is_log_setting, is_log_value = min(point.setting for point in one.points) > 0, one.of.startswith("ln ")
+    settings = np.array([point.setting for point in one.points])
+    values = np.array([_size(one, point.value) for point in one.points])
+    at, heights = np.log(settings) if is_log_setting else settings, np.log(values) if is_log_value else values
+    rows = []
+    for index, label in ((0, ""), (-1, decimal(one.slope.value))):
+        height = float(heights.mean() + one.slope.value * (at[index] - at.mean()))
+        value = upright.hold(float(np.exp(height)) if is_log_value else height)
+        rows.append({"among": visible(one.among), "setting": float(settings[index]), "value": value, "slope": label})
+    return rows
+
+
+def _closed_forms(of: Sequence[Slope], upright: Axis) -> list[Specification]:
+    rows = [
+        {"among": visible(one.among), "setting": point.setting, "value": upright.hold(_size(one, point.closed_form))}
+        for one in of
+        if one.closed_form is not None
+        for point in one.points
+        if point.closed_form is not None
+    ]
+    fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "among"}}
+    line = {"type": "line", "strokeWidth": 1.4, "aria": False}
+    encoding = {"y": {"field": "value", **vertical(upright)}, **fixed}
+    return [{"data": {"values": rows}, "mark": line, "encoding": encoding}] if rows else []

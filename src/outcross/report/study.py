@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from outcross.errors import BadInput
-from outcross.exponent import Exponent
 from outcross.metrics import Page
+from outcross.slopes import Slope
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ class Study:
     runs: tuple[Run, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each arm was told, by dotted key."""
-    exponents: tuple[Exponent, ...] = ()
+    slopes: tuple[Slope, ...] = ()
+    """How fast arms collapse, against the numbers in which they differ."""
 
 
 Row = TypeVar("Row", Reading, Sample, Law, Answer)
@@ -139,7 +140,7 @@ def join(studies: Sequence[Study]) -> Study:
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
         runs=tuple(run for study in named for run in study.runs),
         settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
-        exponents=tuple(one for study in named for one in study.exponents),
+        slopes=tuple(one for study in named for one in study.slopes),
     )
 
 
@@ -170,5 +171,10 @@ def _prefixed(study: Study, name: str) -> Study:
         profile=rename(study.profile),
         policies={under(arm): page for arm, page in study.policies.items()},
         settings={under(arm): told for arm, told in study.settings.items()},
-        exponents=tuple(replace(one, among=f"{name}: {one.among}".rstrip(": ")) for one in study.exponents),
+        slopes=tuple(_slope_under(one, name, under) for one in study.slopes),
     )
+
+
+def _slope_under(one: Slope, name: str, under: Callable[[str], str]) -> Slope:
+    points = tuple(replace(point, arm=under(point.arm)) for point in one.points)
+    return replace(one, among=f"{name}: {one.among}".removesuffix(": "), points=points)

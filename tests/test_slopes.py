@@ -1,0 +1,223 @@
+"""The speed of collapse goes with a setting as the theory says, its interval is what the errors give, and what cannot be fitted is refused."""
+
+import json
+import math
+from typing import Any
+
+import hypothesis
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outcross.arms import arms
+from outcross.cli import main
+from outcross.course import Interval
+from outcross.experiment import load, override
+from outcross.loop import run
+from outcross.run_tables import READINGS, tabulate
+from outcross.settings import flat_settings
+from outcross.slopes import slopes
+
+BOUND = 4.5
+"""Standard errors: a false alarm in 150,000 comparisons."""
+DRIFT = """
+name: drift
+human: {distribution: normal, rows: 10}
+learner: gaussian
+draw: {prompts: none}
+generations: 12
+chains: 3000
+store: readings
+metrics: [spread]
+sweep: {policy: [replace, human_only], human.rows: [10, 20, 40, 80]}
+"""
+
+
+def exactly(value):
+    return Interval(value, value, value)
+
+
+def changes(at, sizes, method="chains"):
+    """The slope of a reading that changes so much in one generation, in arms that differ in their rows."""
+    rows = [
+        ("made", f"arm{i}", i, g, "gap", "", *(size if g else (0.0, 0.0, 0.0)), method, 9, "")
+        for i, size in enumerate(sizes)
+        for g in (0, 1)
+    ]
+    (found,) = slopes(pl.DataFrame(rows, schema=READINGS, orient="row"), {f"arm{i}": {"human.rows": n} for i, n in enumerate(at)})
+    return found
+
+
+@hypothesis.settings(deadline=None)  # the first call imports scipy
+@given(
+    st.floats(-3, 3),
+    st.floats(1e-6, 1e6),
+    st.sampled_from([-1, 1]),
+    st.lists(st.integers(1, 10_000), min_size=3, max_size=8, unique=True),
+)
+def test_a_power_law_is_recovered(exponent, factor, sign, at):
+    found = changes(at, [exactly(sign * factor * n**exponent) for n in at])
+    assert found.is_exponent and found.of == "ln |change| against ln human.rows"
+    assert found.slope.value == pytest.approx(exponent, abs=1e-6) and found.slope.n == len(at)
+
+
+def test_the_interval_of_repeats_is_the_errors_carried_through():
+    # By hand: x = 0, 1, 2 has weights -1/2, 0, 1/2; a half interval of 10 % and of 20 % at the ends: sqrt(0.05² + 0.1²).
+    at = [1, math.e, math.e**2]
+    found = changes(at, [Interval(1, 0.9, 1.1), Interval(1, 0.5, 1.5), Interval(1, 0.8, 1.2)])
+    assert found.slope.value == pytest.approx(0) and found.slope.high == pytest.approx(math.hypot(0.05, 0.1))
+    assert found.slope.method == "errors of independent arms"
+
+
+def test_without_repeats_the_scatter_about_the_line_counts():
+    # By hand: heights 0, 1, 1 over x = 0, 1, 2: slope 1/2, residuals -1/6, 1/3, -1/6, s² = 1/6, s / sqrt(2) × t(1) = 12.7062.
+    at, heights = [1, math.e, math.e**2], [1, math.e, math.e]
+    half = 12.7062 * math.sqrt(1 / 6 / 2)
+    found = changes(at, [exactly(height) for height in heights], "bootstrap over documents")
+    assert found.slope.value == pytest.approx(0.5) and found.slope.high - found.slope.value == pytest.approx(half, rel=1e-4)
+    assert "scatter" in found.slope.method
+
+
+@pytest.mark.parametrize(
+    ("at", "sizes", "why"),
+    [
+        ([10, 20], [exactly(1), exactly(2)], "2 arms have a change, a slope needs 3"),
+        ([1, 2, 3], [exactly(1), Interval(0.1, -0.1, 0.3), exactly(3)], "the change at 2 may be 0"),
+        ([1, 2, 3], [exactly(1), exactly(0), exactly(3)], "the change at 2 may be 0"),
+        ([1, 2, 3], [exactly(1), exactly(-1), exactly(3)], "rises at some values and falls at others"),
+    ],
+)
+def test_what_has_no_exponent_says_why(at, sizes, why):
+    found = changes(at, sizes)
+    assert found.slope is None and why in found.note
+
+
+def test_a_setting_of_0_has_no_exponent_and_still_a_slope():
+    found = changes([0, 1, 2], [exactly(1), exactly(2), exactly(4)])
+    assert found.of == "ln |change| against human.rows" and "human.rows = 0 has no logarithm" in found.note
+    assert not found.is_exponent and found.slope.value == pytest.approx(math.log(2))
+
+
+def frame(speeds, seeds=1):
+    """Readings of one arm a speed, that rise by it every generation."""
+    rows = [
+        ("r", f"rows={n}", seed, g, "gap", "", *[math.exp(speed * g * (1 + 0.01 * seed))] * 3, "bootstrap over documents", 9, "")
+        for n, speed in speeds.items()
+        for seed in range(seeds)
+        for g in range(6)
+    ]
+    return pl.DataFrame(rows, schema=READINGS, orient="row")
+
+
+def rows_of(speeds):
+    return {f"rows={n}": {"human.rows": n} for n in speeds}
+
+
+def test_a_reading_on_a_logarithmic_axis_is_followed_by_its_logarithm():
+    speeds = {n: 1 / n for n in (10, 20, 40)}
+    (found,) = slopes(frame(speeds), rows_of(speeds), {}, frozenset({"gap"}))
+    assert found.metric == "log gap" and found.slope is not None
+    assert found.slope.value == pytest.approx(-1) and found.slope.n == 3
+    assert [point.value for point in found.points] == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_several_seeds_give_the_interval():
+    speeds = {n: 1 / n for n in (10, 20, 40)}
+    (found,) = slopes(frame(speeds, seeds=3), rows_of(speeds), {}, frozenset({"gap"}))
+    assert found.slope is not None and found.slope.method == "jackknife over seeds" and found.slope.n == 3
+    assert found.slope.low <= -1 <= found.slope.high
+
+
+def test_two_sizes_are_refused_and_two_temperatures_not_asked():
+    speeds = {n: 1 / n for n in (10, 20)}
+    (found,) = slopes(frame(speeds), rows_of(speeds))
+    assert found.slope is None and "a slope needs 3" in found.note
+    assert slopes(frame(speeds), {"rows=10": {"draw.temperature": 0.7}, "rows=20": {"draw.temperature": 1.0}}) == ()
+
+
+def test_the_closed_form_is_fitted_as_the_readings_are():
+    speeds = {n: 1 / n for n in (10, 20, 40)}
+    laws = {(f"rows={n}", "gap"): {g: math.exp(2 * g / n) for g in range(6)} for n in speeds}
+    (found,) = slopes(frame(speeds), rows_of(speeds), laws, frozenset({"gap"}))
+    assert found.closed_form == pytest.approx(-1) and [point.closed_form for point in found.points] == pytest.approx(
+        [0.2, 0.1, 0.05]
+    )
+    laws.popitem()
+    assert slopes(frame(speeds), rows_of(speeds), laws, frozenset({"gap"}))[0].closed_form is None
+
+
+def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form(tmp_path, capsys):
+    (tmp_path / "drift.yaml").write_text(DRIFT)
+    for command in (
+        ["run", str(tmp_path / "drift.yaml"), "--out", str(tmp_path / "run"), "--quiet"],
+        ["show", str(tmp_path / "run"), "--json"],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(command)
+        assert stopped.value.code == 0
+    told = json.loads(capsys.readouterr().out)["slopes"]
+    by_arm = {one["among"]: one for one in told if one["quantity"] == "narrowing"}
+    replace, slope = by_arm["replace"], by_arm["replace"]["slope"]
+    # E of the log of a chi-squared of n - 1 over n - 1 is about -1/n: a little steeper than -1 at small n.
+    assert -1.1 < replace["closed_form"] < -1 and replace["is_exponent"]
+    assert slope["n"] == 4 and len(replace["points"]) == 4
+    error = (slope["high"] - slope["low"]) / 2 / 1.96
+    assert abs(slope["value"] - replace["closed_form"]) < 4 * error  # a false alarm in 16,000, the errors being overstated
+    assert error < 0.1
+    assert not by_arm["human_only"]["is_exponent"] and "may be 0" in by_arm["human_only"]["note"]
+
+
+def made_up(values, seeds=1):
+    """Readings of a risk that grows by so much a generation in each arm, and the arms' settings."""
+    schema = READINGS
+    noise = np.random.default_rng(2).normal(1, 0.05, (len(values), seeds))
+    rows = [
+        ("made", f"rows={n}", seed, g, "coefficient_error", "", 1 + g * speed * noise[i, seed], 0.9, 1.1, "chains", 9, "")
+        for i, (n, speed) in enumerate(values.items())
+        for seed in range(seeds)
+        for g in range(4)
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row"), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
+
+
+def found(frame, settings) -> dict[str, Any]:
+    return {one.quantity: one for one in slopes(frame, settings)}
+
+
+def test_seeds_that_arms_share_are_compared_within_each_seed():
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
+    assert one.slope.method == "jackknife over seeds" and one.slope.n == 30
+    assert abs(one.slope.value + 1) < BOUND * one.slope.standard_error
+
+
+def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
+    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
+    assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
+    assert not one.is_exponent and "the speed at 40 may be 0" in one.note
+
+
+def test_one_chain_has_a_speed_and_no_slope_at_generation_0():
+    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
+    frame = frame.with_columns(low="value", high="value", method=pl.lit("one chain: no interval"))
+    start = found(frame, settings)["start"]
+    assert start.slope is None and "give more chains or seeds" in start.note
+
+
+def test_the_same_setting_under_two_policies_is_two_families_told_apart():
+    told = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
+    made = arms(told | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
+    ended = [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)]
+    many = slopes(tabulate("two", ended), flat_settings(made))
+    assert {one.among for one in many} == {"replace", "accumulate"}
+    assert {one.slope.method for one in many if one.slope} == {"errors of arms that share random numbers, as if they did not"}
+
+
+def test_speeds_are_compared_over_the_generations_that_all_arms_have():
+    frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
+    cut = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 3))
+    assert found(cut, settings)["speed"].note == "over the first 3 of 4 generations"
+    without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
+    assert found(without, settings)["speed"].slope is None and found(without, settings)["start"].slope is not None
+    assert found(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
