@@ -18,14 +18,17 @@ from outcross import estimate
 from outcross.clusters import distinct, jackknife, ratio, share, totals
 from outcross.course import Course
 from outcross.estimate import NotApplicable
-from outcross.metrics.coverage import Coverage, covered, graph, of_one
+from outcross.lexicon import Sample, entropy
+from outcross.metrics.coverage import Coverage, covered, of_one
 from outcross.metrics.density import nats
 from outcross.metrics.distance import energy, transport
-from outcross.metrics.diversity import entropy, repeated
+from outcross.metrics.diversity import repeated
 from outcross.metrics.likelihood import Scored, _beyond, _quantile
 from outcross.metrics.quantiles import Limit, _estimated, mass
 from outcross.models.gaussian import NormalModel
+from outcross.neighbours import graph
 from outcross.records import Vectors
+from outcross.words import Words
 
 LEAST, MOST = 0.93, 0.97
 
@@ -232,7 +235,11 @@ def test_the_entropy_of_words_covers(states):
         counts = np.unique(rng.choice(states, 1000, p=p), return_counts=True)[1]
         return math.log(1000) - (counts * np.log(counts)).sum() / 1000
 
-    covers(lambda rng: entropy(rng.choice(states, 1000, p=p), blocks, "blocks"), expected(counted, 4000), 1000)
+    def interval(rng):
+        words = Words(tuple(map(str, range(states))), rng.choice(states, 1000, p=p), blocks, 50)
+        return entropy(Sample(words, np.arange(50), "blocks"), 1)
+
+    covers(interval, expected(counted, 4000), 1000)
 
 
 def test_repetition_covers():

@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, dataclass_transform
 
 import numpy as np
-from pydantic import ConfigDict, PlainValidator, ValidationError
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationError
 from pydantic.dataclasses import dataclass
 
 from outcross.errors import BadInput
@@ -133,6 +133,15 @@ def many_of(family: Family, what: str) -> Any:
         return tuple(read(family, value, what) for value in values)
 
     return PlainValidator(validate)
+
+
+def from_list(value: object) -> object:
+    """A list as YAML has it, as the tuple that a strict field wants."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+FROM_LIST = BeforeValidator(from_list)
+"""The pydantic annotation of a field that holds a tuple of plain values."""
 
 
 def plain(value: Any) -> Any:

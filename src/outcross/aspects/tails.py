@@ -12,7 +12,7 @@ from pydantic import Field
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
-from outcross.recipe import recipe
+from outcross.recipe import FROM_LIST, recipe
 from outcross.sketches import Beyond, Tally
 
 DEPTHS = (0.05, 0.01, 0.005)
@@ -28,7 +28,7 @@ NAMED = 12
 class Tails(Aspect):
     """Mass beyond human quantiles, the tail index, and the survival of rare categories."""
 
-    depths: tuple[Annotated[float, Field(gt=0, lt=0.5)], ...] = DEPTHS
+    depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
     """How much human mass lies beyond the quantiles looked at, at either end."""
     rare: Annotated[float, Field(gt=0, le=1)] = 0.01
     """The share of human records below which a category is rare."""

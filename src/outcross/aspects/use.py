@@ -15,7 +15,7 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null
 from outcross.prediction import Records, task
-from outcross.recipe import recipe
+from outcross.recipe import FROM_LIST, recipe
 from outcross.tables import Table
 from outcross.trials import Predictions, Trial, apart, gap, ratio, with_t
 
@@ -65,7 +65,7 @@ class Use(Aspect):
     predicted probability is spread evenly over the classes.
     """
 
-    learners: tuple[Literal["boosted trees", "linear model"], ...] = ("boosted trees", "linear model")
+    learners: Annotated[tuple[Literal["boosted trees", "linear model"], ...], FROM_LIST] = ("boosted trees", "linear model")
     """The first is the one whose fairness, loss by group and curve are looked at."""
     rows: Annotated[int, Field(ge=FEWEST)] = 10_000
     """Records that a model is trained on, at most."""
