@@ -256,7 +256,12 @@ class Blocks:
     def load(cls, folder: Path) -> Blocks:
         import polars
 
-        return cls(polars.read_parquet(folder / "text.parquet"))
+        frame = polars.read_parquet(folder / "text.parquet")
+        like = blocks(np.zeros((0, 1), dtype=np.int32), [], np.zeros(0)).frame.schema
+        held = {name: kind.base_type() for name, kind in frame.schema.items()}
+        if held != {name: kind.base_type() for name, kind in like.items()}:
+            raise ValueError(f"columns {', '.join(held)}")
+        return cls(frame)
 
 
 def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **columns: np.ndarray) -> Blocks:
