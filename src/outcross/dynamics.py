@@ -39,13 +39,13 @@ def courses(synthetic: list[np.ndarray], reference: list[np.ndarray]) -> Courses
     if not (lengths >= SHORTEST).any():
         raise NotApplicable(f"no series has {SHORTEST} values")
     length = int(min(LONGEST, np.quantile(lengths[lengths >= SHORTEST], 0.1, method="lower")))
-    first, second = (
+    sides = [
         np.array([values[:length] for values in side if values.size >= length]).reshape(-1, length)
         for side in (synthetic, reference)
-    )
+    ]
     short = int((lengths < length).sum())
     note = f"the first {length} values of each series" + (f"; {short} shorter ones are left out" if short else "")
-    return Courses(first, second, note)
+    return Courses(*sides, note)
 
 
 def autocorrelation(series: np.ndarray, lag: int) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -118,11 +117,9 @@ def boosted_trees(training: Records, classes: int) -> Predict:
 
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     p = training.numbers.shape[1]
-    is_category = [i >= p for i in range(p + training.codes.shape[1])]
-    # scikit-learn's own annotations allow both to be words alone.
-    told: dict[str, Any] = {"early_stopping": False, "categorical_features": is_category}
+    told = [i >= p for i in range(p + training.codes.shape[1])]
     return _fitted(
-        kind(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.15, random_state=0, **told),
+        kind(max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.15, early_stopping=False, categorical_features=told, random_state=0),
         _for_trees, training, classes,
     )  # fmt: skip
 

@@ -264,8 +264,7 @@ def _series(compared: Compared, column: str, rng: np.random.Generator) -> Iterat
         return
     both, note = courses.both, courses.note
     lag = dynamics.season(both)
-    lags: list[int] = [1, 2, lag] if lag else [1, 2]
-    for at in dict.fromkeys(lags):
+    for at in dict.fromkeys([1, 2, *([lag] if lag else [])]):
         values = dynamics.autocorrelation(both, at)
         where = f"lag {at}" + (" (season)" if at == lag else "")
         yield found("autocorrelation", column, "", lambda values=values: _mean_apart(values, n, "smaller", True, rng), note, where)
@@ -353,12 +352,12 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
 
 def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     """Both on the scale of which they are the logarithms."""
-    value, low, high = np.exp(np.clip([told.value, told.low, told.high], -700, 700)).tolist()
-    return Estimate(value, low, high, told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    ends = np.exp(np.clip([told.value, told.low, told.high], -700, 700))
+    return Estimate(*map(float, ends), told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
 def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    there = np.asarray(np.isfinite(moves).all(axis=1))
+    there = np.isfinite(moves).all(axis=1)
     moves, n = moves[there], int(there[:n].sum())
     m = len(moves) - n
     if min(n, m) < FEWEST_SERIES:

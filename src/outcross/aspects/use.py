@@ -257,7 +257,7 @@ class Tested:
 
 def _trial(compared: Compared, rows: int, fits: int, rng: np.random.Generator) -> Trial:
     if compared.target is not None and compared.target in compared.reference.kinds:
-        _check_filled(compared, compared.target)
+        _check_filled(compared)
     training, test, said = _split(compared, rng)
     told = task(training, compared.target)
     tests, kept = told.records(test)
@@ -267,24 +267,20 @@ def _trial(compared: Compared, rows: int, fits: int, rng: np.random.Generator) -
         raise NotApplicable(
             f"{size} records to train a model on and {len(tests)} to test it on have the target {told.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
         )
-
-    def cut(side: Records) -> list[Records]:
-        order = rng.permutation(len(side))
-        return [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
-
+    parts = tuple(
+        [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
+        for side in (human, synthetic)
+        for order in [rng.permutation(len(side))]
+    )
     return Trial(
-        told,
-        test.take(kept),
-        tests,
-        (cut(human), cut(synthetic)),
-        f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}",
+        told, test.take(kept), tests, parts, f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
     )
 
 
-def _check_filled(compared: Compared, target: str) -> None:
+def _check_filled(compared: Compared) -> None:
     for side in (compared.reference, compared.synthetic):
-        if side.frame[target].null_count() == side.frame.height:
-            raise NotApplicable(f"the target {target!r} is missing in every row of {side.name}")
+        if side.frame[compared.target].null_count() == side.frame.height:
+            raise NotApplicable(f"the target {compared.target!r} is missing in every row of {side.name}")
 
 
 def _split(compared: Compared, rng: np.random.Generator) -> tuple[Table, Table, str]:
@@ -404,10 +400,9 @@ def _unfair(
     measure = equalized_odds_difference if is_odds else demographic_parity_difference
     target, groups = trial.tests.target[there].astype(int), groups[there]
     sides = [tested[side].chosen[:, there] for side in ("synthetic", "human")]
-    synthetic, human = (np.array([measure(target, one.astype(int), sensitive_features=groups) for one in side]) for side in sides)
+    values = [np.array([measure(target, one.astype(int), sensitive_features=groups) for one in side]) for side in sides]
     resampled = [np.mean([_differences(one, target, groups, weights, is_odds) for one in side], axis=0) for side in sides]
-    variance = float((resampled[0] - resampled[1]).var(ddof=1))
-    return _told(*_apart(synthetic, human, variance, target.size), "larger", target.size)
+    return _told(*_apart(*values, float((resampled[0] - resampled[1]).var(ddof=1)), target.size), "larger", target.size)
 
 
 def _differences(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:
