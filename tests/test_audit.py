@@ -290,6 +290,9 @@ BAD = {
     "margin_of_nothing": (["{s}", "--reference", "{h}", "--margin", "tials=0.5"], "has a margin"),
     "bad_rate": (["{s}", "--reference", "{h}", "--rate", "5"], "must be in (0, 1)"),
     "bad_kind": (["{s}", "--reference", "{h}", "--kind", "age=numbr"], "kind of 'age' must be"),
+    "bad_seed": (["{s}", "--reference", "{h}", "--seed=-1"], "seed must be at least 0"),
+    "no_columns": (["{s}", "--reference", "{h}", "--most-columns", "0"], "most_columns must be at least 1"),
+    "out_is_a_file": (["{s}", "--reference", "{h}", "--out", "{h}"], "is a file"),
     "same_set_twice": (["{s}", "{s}", "--reference", "{h}"], "given twice"),
     "unlike": (["{u}", "--reference", "{h}"], "no column of"),
     "not_yaml": (["{s}", "--reference", "{h}", "--thresholds", "{h}"], ""),
@@ -343,6 +346,18 @@ def copula_generation(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray
     scores = ndtri((rankdata(frame, axis=0) - 0.5) / n)
     drawn = rng.multivariate_normal(np.zeros(d), np.corrcoef(scores, rowvar=False), size=n)
     return np.take_along_axis(np.sort(frame, axis=0), (ndtr(drawn) * n).astype(int), axis=0)
+
+
+@pytest.mark.parametrize("columns", [("x",), ("x", "c")])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_honest_records_of_one_number_are_no_copies_and_reach_everything(columns, seed):
+    rng = np.random.default_rng([20_26, 16, seed])
+
+    def people(n):
+        return polars.DataFrame({"x": rng.normal(size=n), "c": rng.choice(list("abc"), n)}).select(columns)
+
+    audit = outcross.audit(people(300), reference=people(400), aspects=("copying", "coverage", "diversity"))
+    assert audit.lost == [] and audit.invented == []
 
 
 def test_a_copula_loop_whose_variance_is_flat_is_caught_by_copied_values_and_tail_dependence():

@@ -187,6 +187,9 @@ class Question:
     def __post_init__(self):
         if not 0 < self.rate < 1:
             raise BadInput(f"the false-discovery rate must be in (0, 1), got {self.rate}; write 0.05 for five percent")
+        for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
+            if getattr(self, name) < least:
+                raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
         known = {f"{aspect}.{check}" for aspect in ASPECTS for check in pages(aspect)} | set(ASPECTS)
         for name, margin in self.margins.items():
             if name not in known:
@@ -232,7 +235,7 @@ def asked_for(**question: Any) -> Question:
         word = sorted(unknown)[0]
         raise BadInput(f"audit has no {word!r}{nearest(word, known)}; known: {', '.join(known)}")
     groups = question.get("groups") or ()
-    question["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
+    question["groups"] = (groups,) if isinstance(groups, str) else tuple(dict.fromkeys(groups))
     if (aspects := question.get("aspects")) is not None:
         question["aspects"] = tuple(read(ASPECTS, one, "aspect") for one in ([aspects] if isinstance(aspects, str) else aspects))
     return Question(**question)

@@ -160,6 +160,12 @@ def _with_shares(told: dict[str, Any]) -> tuple[Any, ...]:
     return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in names)
 
 
+def check_folder(out: Path | None) -> None:
+    """BadInput where a folder to write to is a file, before any work is done."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise BadInput(f"--out {out} is a file; name a folder")
+
+
 def audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:
     """The audit of every set."""
     return audits(data.synthetic, reference=data.reference, holdout=data.holdout, **question)

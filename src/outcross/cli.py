@@ -156,6 +156,7 @@ def audit(
     )  # fmt: skip
     sets = auditing.sets(synthetic, reference, holdout, before, after)
     question, gates = auditing.asked(flags, thresholds)
+    auditing.check_folder(out)
     made = auditing.audited(sets, question)
     if out is not None:
         auditing.write(made, out, generations)

@@ -23,6 +23,8 @@ def _losses(audit: Audit) -> str:
     lost = audit.of("lost")
     if not lost:
         kept = len(audit.of("kept"))
+        if not kept and not audit.of("cannot_tell", "invented"):
+            return "No check could be made; each says why."
         return f"Nothing is lost that {audit.rows['synthetic']:,} records can show: {kept} checks within their margins."
     first = [next(check for check in lost if check.aspect == aspect) for aspect in audit.lost]
     named = "; ".join(f"{check.aspect} ({phrase(check)})" for check in first[:NAMED])
