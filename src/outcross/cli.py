@@ -93,6 +93,7 @@ def audit(
     fail_on: str = "",
     shares: str | None = None,
     generations: Annotated[bool, Parameter(negative="")] = False,
+    arm: str | None = None,
     rate: float | None = None,
     seed: int | None = None,
     most_columns: int | None = None,
@@ -106,7 +107,7 @@ def audit(
     Parameters
     ----------
     synthetic
-        Sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
+        A run folder (every generation of every arm is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
     reference
         Human data with the same columns.
     holdout
@@ -135,6 +136,8 @@ def audit(
         For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25.
     generations
         The sets are generations, in order: when was each aspect first lost?
+    arm
+        Of a run, this arm alone.
     rate
         False-discovery rate, 0.05 if left out.
     seed
@@ -152,7 +155,7 @@ def audit(
         groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
         rate=rate, seed=seed, most_columns=most_columns, most_seconds=most_seconds,
     )  # fmt: skip
-    sets = auditing.sets(synthetic, reference, holdout, before, after)
+    sets = auditing.sets(synthetic, reference, holdout, before, after, arm)
     question, gates = auditing.asked(flags, thresholds)
     made = auditing.audited(sets, question)
     if out is not None:

@@ -71,7 +71,8 @@ class TextQuality(Aspect):
             yield Finding("spread", "", "", None, None, "no column of text; pass --text-column")
         for column in columns:
             synthetic, human = (
-                _fresh(writings(side)[column].at_most(CHARACTERS, RECORDS)) for side in (compared.synthetic, compared.reference)
+                writings(side)[column].one_of_each().at_most(CHARACTERS, RECORDS)
+                for side in (compared.synthetic, compared.reference)
             )
             if not min(len(synthetic), len(human)):
                 yield Finding("spread", column, "", None, None, "no texts")
@@ -102,17 +103,6 @@ class TextQuality(Aspect):
                 continue
             readings[name] = read(synthetic.texts), read(human.texts)
         return readings, missing
-
-
-def _fresh(writing: Writing) -> Writing:
-    """One text of each document."""
-    first = np.unique(writing.documents, return_index=True)[1]
-    if first.size == len(writing):
-        return writing
-    told = replace(
-        writing.take(np.sort(first)), note="; ".join(filter(None, (writing.note, f"one text of each of {first.size:,} documents")))
-    )
-    return told
 
 
 def _as_numbers(readings: dict[str, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null, Worse, from_draws, normal
 from outcross.lexicon import BANDS, Sample, compression, distinct, entropy, hapax_share
 from outcross.self_bleu import self_bleu
+from outcross.texts import Texts
 from outcross.words import Words, joined
 from outcross.zipf import zipf_slope
 
@@ -118,6 +120,11 @@ class LookedUp:
     """Words of the second, and of the third."""
     note: str
 
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Words of each document of the second and the third, (documents,)."""
+        return np.bincount(self.clusters, self.words.per_block[self.known :])
+
     def finding(self, column: str, band: str, rng: np.random.Generator) -> Finding:
         note = "; ".join(filter(None, (f"in {self.size:,} words", self.note)))
         try:
@@ -147,7 +154,7 @@ class LookedUp:
         if (human := int(alive[:, 1].sum())) < FEWEST:
             raise NotApplicable(f"{human} of these words are in fresh human text, their survival needs {FEWEST}; give more text")
         difference = _log_ratio(alive[:, 0].sum(), human)
-        draws = np.concatenate([_relabelled(said, first, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
+        draws = np.concatenate([_relabelled(said, self.sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
         low, high = np.quantile(draws, [0.025, 0.975])
         null = from_draws(difference, draws, "smaller", "permuted documents")
         estimate = Estimate(
@@ -159,11 +166,12 @@ class LookedUp:
         return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method), gone
 
 
-def _relabelled(said, first: int, rng: np.random.Generator) -> np.ndarray:
-    """log of the ratio of survivals under random labels of documents, (draws,)."""
-    labels = np.zeros((said.shape[1], TOGETHER), np.float32)
-    labels[:first] = 1.0
-    labels = rng.permuted(labels, axis=0)
+def _relabelled(said, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """log of the ratio of survivals where documents in random order are cut into two sets of as many words, (draws,); sizes: words of each."""
+    order = rng.permuted(np.tile(np.arange(sizes.size), (TOGETHER, 1)), axis=1)
+    is_first = np.cumsum(sizes[order], axis=1) - sizes[order] / 2 <= sizes.sum() / 2
+    labels = np.zeros((sizes.size, TOGETHER), np.float32)
+    labels[order.T, np.arange(TOGETHER)] = is_first.T
     one, two = ((said @ side > 0).sum(axis=0) for side in (labels, 1 - labels))
     return _log_ratio(one, two)
 
@@ -177,9 +185,8 @@ def richness(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     """How rich the language of every column of text is, at one number of words."""
     for column in compared.reference.of_kind("text"):
         synthetic, human = (writings(side)[column] for side in (compared.synthetic, compared.reference))
-        told = notes(synthetic, human)
+        note = notes(synthetic, human)
         for check, at, worse, number in _measures(synthetic, human, rng):
-            note = told
             yield found(check, column, "", lambda number=number, worse=worse: ratio(*number(), worse), note, at)
 
 
@@ -203,16 +210,17 @@ def _measures(synthetic: Writing, human: Writing, rng: np.random.Generator) -> I
     yield "word_entropy", at, "smaller", of_first(lambda text: _exponential(entropy(text, 1)))
     yield "hapax_share", at, "smaller", of_first(hapax_share)
     yield "zipf_slope", at, "larger", of_first(zipf_slope)
-    portion = int(min(100_000, max(2_000, min(one.texts.bytes.sum() for one in (synthetic, human)) // (PORTIONS + 1))))
-    yield (
-        "compression",
-        f"{portion:,} bytes",
-        "smaller",
-        lambda: tuple(compression(one.texts, rng, portion) for one in (synthetic, human)),
-    )  # type: ignore[return-value]
-    many = int(min(100, max(10, min(map(len, (synthetic, human))) // PORTIONS)))
-    yield "self_bleu", f"{many} texts", "larger", lambda: tuple(self_bleu(one.texts, rng, many) for one in (synthetic, human))  # type: ignore[return-value]
+    whole = [one.whole_documents() for one in (synthetic, human)]
+    portion = int(min(100_000, max(2_000, min(told.bytes.sum() for told in whole) // (PORTIONS + 1))))
+    yield "compression", f"{portion:,} bytes", "smaller", lambda: _both(lambda told: compression(told, rng, portion), whole)
+    single = [one.one_of_each().texts for one in (synthetic, human)]
+    many = int(min(100, max(10, min(map(len, single)) // PORTIONS)))
+    yield "self_bleu", f"{many} texts", "larger", lambda: _both(lambda told: self_bleu(told, rng, many), single)
     yield "mtld", f"{LONG} words or more", "smaller", lambda: (_variety(synthetic), _variety(human))
+
+
+def _both(measure: Callable[[Texts], Estimate], sides: list[Texts]) -> tuple[Estimate, Estimate]:
+    return measure(sides[0]), measure(sides[1])
 
 
 def _exponential(told: Estimate) -> Estimate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,20 @@ class Writing:
         number = int(self.documents.max(initial=-1)) + 1
         is_first = (rng.permutation(number) < number // 2)[self.documents]
         return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
+
+    def one_of_each(self) -> Writing:
+        """One text of each document: the others are no fresh ones."""
+        first = np.unique(self.documents, return_index=True)[1]
+        if first.size == len(self):
+            return self
+        note = f"one text of each of {first.size:,} documents"
+        return replace(self.take(np.sort(first)), note="; ".join(filter(None, (self.note, note))))
+
+    def whole_documents(self) -> Texts:
+        """The texts of each document as one."""
+        order = np.argsort(self.documents, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.documents[order])) + 1) if order.size else []
+        return Texts(["\n".join(self.texts[i] for i in part.tolist()) for part in parts])
 
 
 @remembered
