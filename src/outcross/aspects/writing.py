@@ -13,8 +13,8 @@ from outcross.remembered import remembered
 from outcross.tables import Table, mixed
 from outcross.texts import Texts, texts
 
-CHARACTERS = 12_000_000
-"""Characters of a column that are looked at, at most: some two million words of English."""
+CHARACTERS = 20_000_000
+"""Characters of a column that are looked at, at most: some three and a half million words of English."""
 LONGEST = 200_000
 """Characters of one text that are looked at, at most."""
 DOCUMENT = "_document"
