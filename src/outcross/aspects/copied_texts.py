@@ -150,7 +150,7 @@ def _again(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
     """Duplicates come in pairs, so half as many are independent."""
     if min(synthetic.size, human.size) < FEWEST:
         raise NotApplicable(f"{synthetic.size} synthetic and {human.size} human texts, duplicates are looked for from {FEWEST}")
-    (hits, n), (human_hits, m) = ((round(side.sum() / 2), side.size // 2) for side in (synthetic, human))
+    (hits, n), (human_hits, m) = ((int(side.sum()) // 2, side.size // 2) for side in (synthetic, human))
     estimate = clusters.share(np.array([0.0] * (n - hits) + [1.0] * hits), np.ones(n), "pairs", "pairs")
     value, usual = float(synthetic.mean()), float(human.mean())
     estimate = replace(estimate, value=value, low=min(estimate.low, value), high=max(estimate.high, value), n=synthetic.size)

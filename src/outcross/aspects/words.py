@@ -33,6 +33,8 @@ WORDS = 1_000_000
 LONG = 50
 """Words of a text from which its MTLD is more than noise."""
 PORTIONS = 20
+WIDEST = 10.0
+"""Standard error of the logarithm of a ratio from which it says nothing."""
 GUO = "Guo et al., The Curious Decline of Linguistic Diversity, NAACL 2024, arXiv 2311.09807"
 
 TAILS = {
@@ -45,7 +47,7 @@ TAILS = {
 
 DIVERSITY = {
     "vocabulary": CheckPage(
-        "DI10", "vocabulary", "Distinct words among so many, over those of human text among as many (rarefied over records).", 0.9, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001",
+        "DI10", "vocabulary", "Distinct words among so many, over those of as many words of human text.", 0.9, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
     ),
     "distinct_n": CheckPage(
         "DI11", "distinct runs of words", "Distinct runs of 2, 3 and 4 words among so many, over those of human text among as many.", 0.9, paper=f"Li et al., NAACL 2016 (distinct-n); {GUO}",
@@ -135,8 +137,6 @@ class LookedUp:
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
         """Documents of both sides are dealt anew: which words are rare is said by a third set of texts, so that labels alone are drawn."""
-        from scipy.sparse import coo_matrix
-
         least, most = BANDS[band]
         is_known = self.words.blocks < self.known
         counts = np.bincount(self.words.ids[is_known], minlength=len(self.words.spellings))
@@ -146,24 +146,37 @@ class LookedUp:
         here = ~is_known & (place[self.words.ids] >= 0)
         documents = self.clusters[self.words.blocks[here] - self.known]
         number, first = int(self.clusters.max()) + 1, int(self.clusters[: self.drawn].max(initial=-1)) + 1
-        said = coo_matrix(
-            (np.ones(documents.size, np.float32), (place[self.words.ids[here]], documents)), (rare.size, number)
-        ).tocsr()
+        said = _said(place[self.words.ids[here]], documents, rare.size, number)
         is_drawn = np.arange(number) < first
         alive = said @ np.stack([is_drawn, ~is_drawn], axis=1).astype(np.float32) > 0
         if (human := int(alive[:, 1].sum())) < FEWEST:
             raise NotApplicable(f"{human} of these words are in fresh human text, their survival needs {FEWEST}; give more text")
-        difference = _log_ratio(alive[:, 0].sum(), human)
-        draws = np.concatenate([_relabelled(said, self.sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
-        low, high = np.quantile(draws, [0.025, 0.975])
-        null = from_draws(difference, draws, "smaller", "permuted documents")
-        estimate = Estimate(
-            *(math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low))), "permuted documents", rare.size
-        )
+        estimate, null = _kinds(said, alive, self.sizes, rng)
         missing = rare[alive[:, 1] & ~alive[:, 0]]
         named = sorted(self.words.spellings[i] for i in missing[np.argsort(-counts[missing], kind="stable")][:NAMED].tolist())
-        gone = f"missing, as {', '.join(named)}" if named and difference < 0 else ""
-        return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method), gone
+        gone = f"missing, as {', '.join(named)}" if named and estimate.value < 1 else ""
+        return estimate, null, gone
+
+
+def _kinds(said, alive: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """How many of these words the synthetic set says over how many the human one says, in as many words.
+
+    said: (words, documents), how often; alive: (words, 2), whether either set says it; sizes: words of each document.
+    """
+    difference = float(_log_ratio(*alive.sum(axis=0)))
+    draws = np.concatenate([_relabelled(said, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
+    low, high = np.quantile(draws, [0.025, 0.975])
+    null = from_draws(difference, draws, "smaller", "permuted documents")
+    ends = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
+    estimate = Estimate(*ends, "permuted documents", int(alive.any(axis=1).sum()))
+    return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+
+
+def _said(ids: np.ndarray, documents: np.ndarray, kinds: int, number: int):
+    """How often each kind of word is said in each document, (kinds, documents), sparse."""
+    from scipy.sparse import coo_matrix
+
+    return coo_matrix((np.ones(documents.size, np.float32), (ids, documents)), (kinds, number)).tocsr()
 
 
 def _relabelled(said, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -186,8 +199,29 @@ def richness(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     for column in compared.reference.of_kind("text"):
         synthetic, human = (writings(side)[column] for side in (compared.synthetic, compared.reference))
         note = notes(synthetic, human)
+        size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
+        yield found(
+            "vocabulary", column, "", lambda a=synthetic, b=human, size=size: _vocabulary(a, b, size, rng), note, f"{size:,} words"
+        )
         for check, at, worse, number in _measures(synthetic, human, rng):
             yield found(check, column, "", lambda number=number, worse=worse: ratio(*number(), worse), note, at)
+
+
+def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """Distinct words of both sides. Their jackknife is too narrow for documents that differ much (of several languages), so documents are dealt anew."""
+    if size == 0:
+        raise NotApplicable("no words in the synthetic or the human text")
+    sides = [one.sample.first(size, rng) for one in (synthetic, human)]
+    words = joined(*(side.words for side in sides))
+    own = [np.unique(side.clusters, return_inverse=True)[1] for side in sides]
+    first = int(own[0].max()) + 1
+    clusters = np.concatenate([own[0], own[1] + first])
+    number = int(clusters.max()) + 1
+    if min(first, number - first) < 2:
+        raise NotApplicable(f"{first} and {number - first} {synthetic.of}, labels are drawn from 2 a side")
+    said = _said(words.ids, clusters[words.blocks], len(words.spellings), number)
+    alive = np.stack([np.diff(side.indptr) > 0 for side in (said[:, :first], said[:, first:])], axis=1)
+    return _kinds(said, alive, np.bincount(clusters, words.per_block), rng)
 
 
 Both = Callable[[], tuple[Estimate, Estimate]]
@@ -204,7 +238,6 @@ def _measures(synthetic: Writing, human: Writing, rng: np.random.Generator) -> I
     def of_first(measure: Callable[[Sample], Estimate]) -> Both:
         return lambda: (measure(synthetic.sample.first(size, rng)), measure(human.sample.first(size, rng)))
 
-    yield "vocabulary", at, "smaller", of_all(lambda text: distinct(text, 1, size))
     for n in (2, 3, 4):
         yield "distinct_n", f"{n} words", "smaller", of_all(lambda text, n=n: distinct(text, n, size))
     yield "word_entropy", at, "smaller", of_first(lambda text: _exponential(entropy(text, 1)))
@@ -241,6 +274,8 @@ def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
     if min(one.value, two.value) <= 0:
         raise NotApplicable(f"{one.value:.3g} against {two.value:.3g}: a ratio needs both above 0")
     error = math.hypot(one.standard_error / one.value, two.standard_error / two.value)
+    if error > WIDEST:
+        raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
     difference = math.log(one.value / two.value)
     null = normal(difference, error, worse, one.method)
     ends = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
