@@ -167,8 +167,8 @@ def _kinds(said, alive: np.ndarray, sizes: np.ndarray, rng: np.random.Generator)
     draws = np.concatenate([_relabelled(said, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(difference, draws, "smaller", "permuted documents")
-    ends = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
-    estimate = Estimate(*ends, "permuted documents", int(alive.any(axis=1).sum()))
+    value, least, most = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
+    estimate = Estimate(value, least, most, "permuted documents", int(alive.any(axis=1).sum()))
     return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 
@@ -278,5 +278,5 @@ def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
         raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
     difference = math.log(one.value / two.value)
     null = normal(difference, error, worse, one.method)
-    ends = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
-    return Estimate(*ends, one.method, one.n), Null(null.p, math.exp(null.floor), 1.0, null.method)
+    value, low, high = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
+    return Estimate(value, low, high, one.method, one.n), Null(null.p, math.exp(null.floor), 1.0, null.method)
