@@ -142,5 +142,5 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
 
 
 def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
-    sides = (np.log(_there(values)) for values in (synthetic, human))
-    return ratio(*(average(values, np.arange(values.size), "texts") for values in sides), "smaller")
+    one, two = (average(np.log(held), np.arange(held.size), "texts") for held in map(_there, (synthetic, human)))
+    return ratio(one, two, "smaller")
