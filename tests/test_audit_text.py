@@ -168,7 +168,8 @@ def looked_at(compared, rng):
     yield from words.richness(compared, rng)
     yield from copied_texts.taken_over(compared)
     yield from copied_texts.said_again(compared)
-    yield from TextQuality(attributes=("characters", "perplexity"))(compared, rng)
+    if compared.holdout is None:
+        yield from TextQuality(attributes=("characters", "perplexity"))(compared, rng)
 
 
 def p_values(some, repeats, size, stream, **more):
@@ -218,7 +219,8 @@ def sentences():
 @pytest.mark.parametrize("holdout", [False, True])
 def test_real_text_against_real_text_looks_bad_no_more_often_than_it_says(sentences, holdout):
     told = p_values(sentences, 200, 150, [20_26, 1 + holdout], holdout=holdout)
-    assert {"rare_words", "vocabulary", "verbatim", "unlikely", "ends"} <= {check for check, _ in told}
+    assert {"rare_words", "vocabulary", "verbatim"} <= {check for check, _ in told}
+    assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in told}
     assert too_small_too_often(told) == {}
 
 

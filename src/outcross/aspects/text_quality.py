@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
-from outcross.aspects.spread import Spread
+from outcross.aspects.spread import variances
 from outcross.aspects.tails import Tails
 from outcross.aspects.words import ratio
 from outcross.aspects.writing import Writing, notes, writings
@@ -28,6 +28,8 @@ RECORDS = 50_000
 FEWEST = 100
 """Human texts below which no quantile of 1 % can be had."""
 TOP = 0.99
+ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
+"""What the checks of `tails` are called here."""
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
 
 
@@ -108,16 +110,14 @@ class TextQuality(Aspect):
 def _as_numbers(readings: dict[str, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> Iterator[Finding]:
     """What `spread` and `tails` find in attributes, each a column of numbers."""
     compared = Compared(_table(readings, 0, "synthetic"), _table(readings, 1, "reference"))
-    for aspect, names in (
-        (Spread(directions=0), {"variance": "spread"}),
-        (Tails(), {"mass": "ends", "beyond_range": "beyond_range"}),
-    ):
-        sketches = [gather(side, aspect.counts(compared)) for side in (compared.synthetic, compared.reference)]
-        own = replace(compared, counted={name: (sketches[0][name], sketches[1][name]) for name in sketches[0]})
-        for finding in aspect(own, rng):
-            if isinstance(finding, Finding) and finding.check in names:
-                at = f"{finding.column} {finding.at}".strip()
-                yield replace(finding, check=names[finding.check], at=at)
+    for finding in variances(compared, rng, "spread"):
+        yield replace(finding, at=finding.column)
+    tails = Tails()
+    synthetic, human = (gather(side, tails.counts(compared)) for side in (compared.synthetic, compared.reference))
+    own = replace(compared, counted={name: (synthetic[name], human[name]) for name in synthetic})
+    for finding in tails(own, rng):
+        if finding.check in ENDS:
+            yield replace(finding, check=ENDS[finding.check], at=f"{finding.column} {finding.at}".strip())
 
 
 def _table(readings: dict[str, tuple[np.ndarray, np.ndarray]], side: int, name: str) -> Table:
