@@ -12,6 +12,7 @@ from typing import Any
 from outcross.aspects import ASPECTS
 from outcross.audit import Audit, audits
 from outcross.errors import BadInput, GateFailed
+from outcross.generations import Line, is_run, lines
 from outcross.rankings import onsets, ranking
 from outcross.recipe import nearest
 from outcross.whole import write_whole
@@ -39,13 +40,38 @@ class Flags:
 class Sets:
     """Which data: sets to audit by name, and what they are held against."""
 
-    synthetic: Mapping[str, str]
-    reference: str
-    holdout: str | None
+    synthetic: Mapping[str, Any]
+    reference: Any
+    holdout: Any
+    arm: str = ""
+    """The arm of a run whose generations the sets are; empty for sets of their own."""
+    text_column: str | None = None
 
 
-def sets(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
-    """The data of an audit, or of what a filter did."""
+def sets(
+    synthetic: Sequence[str],
+    reference: str | None,
+    holdout: str | None,
+    before: str | None,
+    after: str | None,
+    arm: str | None = None,
+) -> list[Sets]:
+    """The data of an audit, of what a filter did, or of each arm of a run."""
+    if len(synthetic) == 1 and is_run(synthetic[0]):
+        if (reference, holdout, before, after) != (None,) * 4:
+            raise BadInput("a run brings its own human data; leave out --reference, --holdout, --before and --after")
+        return [_of_line(line) for line in lines(Path(synthetic[0]), arm)]
+    if arm is not None:
+        raise BadInput("--arm is of a run; write outcross audit runs/stdlib --arm replace")
+    return [_given(synthetic, reference, holdout, before, after)]
+
+
+def _of_line(line: Line) -> Sets:
+    is_text = isinstance(line.reference, Mapping)
+    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if is_text else None)
+
+
+def _given(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
     if (before is None) != (after is None):
         raise BadInput("--before and --after go together: what a filter was given, and what it let through")
     if before is not None and after is not None:
@@ -166,12 +192,24 @@ def check_folder(out: Path | None) -> None:
         raise BadInput(f"--out {out} is a file; name a folder")
 
 
-def audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:
-    """The audit of every set."""
-    return audits(data.synthetic, reference=data.reference, holdout=data.holdout, **question)
+def audited(data: Sequence[Sets], question: Mapping[str, Any]) -> dict[str, list[Audit]]:
+    """The audit of every set, by the arm of a run."""
+    return {one.arm: _audited(one, question) for one in data}
 
 
-def plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
+def _audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:
+    asked = {"text_column": data.text_column, **question} if data.text_column else question
+    return audits(data.synthetic, reference=data.reference, holdout=data.holdout, **asked)
+
+
+def plain(made: Mapping[str, Sequence[Audit]], are_generations: bool) -> dict[str, Any]:
+    """What was found; of a run, arm by arm."""
+    if "" in made:
+        return _plain(made[""], are_generations)
+    return {"schema": 1, "arms": [{"arm": arm, **_plain(audits_, True)} for arm, audits_ in made.items()]}
+
+
+def _plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
     if len(made) == 1:
         return made[0].plain()
@@ -188,13 +226,19 @@ def plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     return told
 
 
-def write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
+def write(made: Mapping[str, Sequence[Audit]], out: Path, are_generations: bool) -> None:
+    """The files of an audit; of a run, a folder an arm."""
+    for arm, audits_ in made.items():
+        _write(audits_, out / _file(arm) if arm else out, are_generations or bool(arm))
+
+
+def _write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
     """audit.json, audit.md, report.html and the records pointed at, each whole or not at all."""
     from outcross.report.audits import page
     from outcross.sentences import markdown
 
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "audit.json", json.dumps(plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n")
+    write_whole(out / "audit.json", json.dumps(_plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n")
     write_whole(out / "audit.md", "\n".join(map(markdown, made)))
     for audit in made:
         for side, frame in audit.pointed.items():
@@ -240,8 +284,15 @@ def report(folders: Sequence[Path], out: Path) -> Path | None:
     return write_audits(made, out, len(folders) == 1 and bool(found[0] and found[0][1]))
 
 
-def show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> None:
-    """One screen: what is lost first."""
+def show(made: Mapping[str, Sequence[Audit]], are_generations: bool, out: Path | None) -> None:
+    """One screen: what is lost first; of a run, arm by arm."""
+    for arm, audits_ in made.items():
+        if arm:
+            print_line(f"\narm {arm}")
+        _show(audits_, are_generations or bool(arm), out / _file(arm) if arm and out else out)
+
+
+def _show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> None:
     from outcross.screens import print_audit, print_onsets, print_ranking
 
     if len(made) == 1:
@@ -260,8 +311,9 @@ def print_line(text: str) -> None:
     console().print(text, markup=False, highlight=False)
 
 
-def check_gates(made: Sequence[Audit], gates: Sequence[str]) -> None:
+def check_gates(made: Mapping[str, Sequence[Audit]], gates: Sequence[str]) -> None:
     """GateFailed where something is lost in an aspect that was named."""
-    failed = [f"{audit.name} {aspect}" for audit in made for aspect in audit.lost if aspect in gates or "any" in gates]
+    every = [(" ".join(filter(None, (arm, audit.name))), audit) for arm, audits_ in made.items() for audit in audits_]
+    failed = [f"{name} {aspect}" for name, audit in every for aspect in audit.lost if aspect in gates or "any" in gates]
     if failed:
         raise GateFailed(f"lost: {', '.join(failed)} (--fail-on {','.join(gates)})")

@@ -95,6 +95,7 @@ def audit(
     fail_on: str = "",
     shares: str | None = None,
     generations: Annotated[bool, Parameter(negative="")] = False,
+    arm: str | None = None,
     rate: float | None = None,
     seed: int | None = None,
     most_columns: int | None = None,
@@ -108,7 +109,7 @@ def audit(
     Parameters
     ----------
     synthetic
-        Sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
+        A run folder (every generation of every arm is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
     reference
         Human data with the same columns.
     holdout
@@ -137,6 +138,8 @@ def audit(
         For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25.
     generations
         The sets are generations, in order: when was each aspect first lost?
+    arm
+        Of a run, this arm alone.
     rate
         False-discovery rate, 0.05 if left out.
     seed
@@ -154,7 +157,7 @@ def audit(
         groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
         rate=rate, seed=seed, most_columns=most_columns, most_seconds=most_seconds,
     )  # fmt: skip
-    sets = auditing.sets(synthetic, reference, holdout, before, after)
+    sets = auditing.sets(synthetic, reference, holdout, before, after, arm)
     question, gates = auditing.asked(flags, thresholds)
     auditing.check_folder(out)
     made = auditing.audited(sets, question)
@@ -206,7 +209,8 @@ def show(what: str, as_json: Json = False) -> None:
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
         return
     if (found := auditing.stored(Path(what))) is not None:
-        _print_json(auditing.plain(*found)) if as_json else auditing.show(*found, None)
+        made, are_generations = {"": found[0]}, found[1]
+        _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
     _print_json(summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
 

@@ -46,10 +46,7 @@ def contained(given: Sequence[str], source: Sequence[str], run: int = RUN) -> np
     ACL 2022, ask the same of 50 tokens: verbatim memory, of which eight words are the weak form). 1 is a text that can be put
     together from pieces of the source. Compare with what a holdout shows: phrases, names and forms are everybody's.
     """
-    words = texts(given).words
-    found, starts = _found(words, texts(source).words, run)
-    rows = words.blocks[starts]
-    return divided(np.bincount(rows, found, words.n), np.bincount(rows, minlength=words.n))
+    return verbatim(texts(given).words, texts(source).words, run).share
 
 
 def longest_copied(given: Sequence[str], source: Sequence[str], run: int = RUN) -> np.ndarray:
@@ -58,27 +55,58 @@ def longest_copied(given: Sequence[str], source: Sequence[str], run: int = RUN) 
     At least the longest run that was copied verbatim, if that has `run` words. It is longer only where two runs of the source overlap in
     `run` - 1 words at the seam.
     """
-    words = texts(given).words
-    found, starts = _found(words, texts(source).words, run)
-    places = starts[found]
-    follows = np.zeros(places.size, bool)
-    follows[1:] = (np.diff(places) == 1) & (np.diff(words.blocks[places]) == 0)
-    first = np.maximum.accumulate(np.where(follows, 0, np.arange(places.size)))
-    stretch = np.arange(places.size) - first + run
-    longest = np.zeros(words.n, np.int64)
-    np.maximum.at(longest, words.blocks[places], stretch)
-    return longest
+    return verbatim(texts(given).words, texts(source).words, run).longest
 
 
-def _found(words: Words, source: Words, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each run stands in the source, and where it begins: two arrays (runs,)."""
+@dataclass(frozen=True, eq=False)
+class Verbatim:
+    """The runs of words of texts, and which of them stand somewhere else."""
+
+    words: Words
+    run: int
+    """Words of a run."""
+    starts: np.ndarray  # (runs,): where each begins among the words
+    found: np.ndarray  # (runs,) of bool
+
+    @property
+    def share(self) -> np.ndarray:
+        """Share of the runs of each text that were found, (n,); NaN where it has none."""
+        rows = self.words.blocks[self.starts]
+        return divided(np.bincount(rows, self.found, self.words.n), np.bincount(rows, minlength=self.words.n))
+
+    @property
+    def longest(self) -> np.ndarray:
+        """Words of the longest stretch of each text of which every run was found, (n,); 0 for none."""
+        places, blocks = self.starts[self.found], self.words.blocks
+        follows = np.zeros(places.size, bool)
+        follows[1:] = (np.diff(places) == 1) & (np.diff(blocks[places]) == 0)
+        first = np.maximum.accumulate(np.where(follows, 0, np.arange(places.size)))
+        longest = np.zeros(self.words.n, np.int64)
+        np.maximum.at(longest, blocks[places], np.arange(places.size) - first + self.run)
+        return longest
+
+
+def verbatim(words: Words, source: Words, run: int = RUN) -> Verbatim:
+    """Which runs stand in the source."""
     codes, starts = words.run_hashes(run)
     known, order = np.sort(source.run_hashes(run)[0]), np.argsort(codes)
     found = np.zeros(codes.size, bool)
     if known.size:  # looked up in ascending order, which caches like
         ranked = codes[order]
         found[order] = known[np.minimum(np.searchsorted(known, ranked), known.size - 1)] == ranked
-    return found, starts
+    return Verbatim(words, run, starts, found)
+
+
+def verbatim_elsewhere(words: Words, documents: np.ndarray, run: int = RUN) -> Verbatim:
+    """Which runs stand in another document of the same set; documents: the number of each text's, (n,)."""
+    codes, starts = words.run_hashes(run)
+    own, order = documents[words.blocks[starts]], np.argsort(codes, kind="stable")
+    found = np.zeros(codes.size, bool)
+    if codes.size:
+        firsts = np.flatnonzero(np.diff(codes[order], prepend=~codes[order][:1]) != 0)
+        least, most = (extreme.reduceat(own[order], firsts) for extreme in (np.minimum, np.maximum))
+        found[order] = np.repeat(least != most, np.diff(firsts, append=codes.size))
+    return Verbatim(words, run, starts, found)
 
 
 def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.ndarray:

@@ -137,4 +137,5 @@ ASPECTS: Family = {
     "diversity": "outcross.aspects.diversity:Diversity",
     "structure": "outcross.aspects.structure:Structure",
     "use": "outcross.aspects.use:Use",
+    "text_quality": "outcross.aspects.text_quality:TextQuality",
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, copied_texts, found
 from outcross.aspects.coverage import some
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
@@ -53,7 +53,7 @@ class Copying(Aspect):
             "CP2", "near copies", "Share of synthetic records as close to their nearest reference record as the closest 1 % (or 5 %) of fresh human records are, distances in units of that record's own to its nearest human neighbour. No loss, as for exact copies.",
             0.5, worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout); Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
-    }  # fmt: skip
+    } | copied_texts.COPYING  # fmt: skip
 
     def counts(self, compared):
         return {"rows": Repeats(list(compared.reference.kinds))}
@@ -69,6 +69,7 @@ class Copying(Aspect):
         yield found("exact", "", "", lambda: _exact(synthetic, reference, holdout), note)
         hashes = hashes_of(compared.synthetic.frame, list(compared.reference.kinds))
         is_copy = np.isin(hashes, reference.hashes)
+        yield from copied_texts.taken_over(compared)
         yield from _pointed(np.flatnonzero(is_copy), np.ones(is_copy.size), "a copy of a human record")
         try:
             closeness = self._closeness(compared, rng)

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, copied_texts, found, words
 from outcross.aspects.coverage import sample, some
 from outcross.aspects.groups import is_group, named
 from outcross.embedding import embedding
@@ -78,7 +78,7 @@ class Diversity(Aspect):
             "DI7", "values taken over", "Share of the values of a column of numbers that stand in the reference digit by digit, against what fresh human values show. Synthetic values that are all copied come from marginals that are not modelled: no loss of variance will show.",
             0.1, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
         ),
-    }  # fmt: skip
+    } | copied_texts.DIVERSITY | words.DIVERSITY  # fmt: skip
 
     def counts(self, compared):
         return {"rows": Repeats(list(compared.reference.kinds))}
@@ -97,6 +97,8 @@ class Diversity(Aspect):
             yield from _values(compared, column)
         for column in compared.groups:
             yield from self._inside(compared, column, rng)
+        yield from copied_texts.said_again(compared)
+        yield from words.richness(compared, rng)
 
     def _inside(self, compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
         sizes = compared.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])

@@ -119,6 +119,8 @@ def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
     quotients = quotients[np.isfinite(quotients)]
     if variance <= 0:
         return Estimate(0.0, 0.0, 0.0, "constant", int(n)), Null(1e-12, 1.0, 1.0, "constant where human data vary")
+    if quotients.size < 100:
+        raise NotApplicable("too few values are distinct")
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
     difference = math.log(variance / human_variance)
     low, high = np.quantile(quotients, [0.025, 0.975])

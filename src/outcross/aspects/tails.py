@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, found, words
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.recipe import FROM_LIST, recipe
@@ -26,7 +26,7 @@ NAMED = 12
 
 @recipe
 class Tails(Aspect):
-    """Mass beyond human quantiles, the tail index, and the survival of rare categories."""
+    """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
     """How much human mass lies beyond the quantiles looked at, at either end."""
@@ -58,7 +58,7 @@ class Tails(Aspect):
             "TA6", "unseen categories", "Share of records in categories that no human record has.",
             0.01, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
-    }  # fmt: skip
+    } | words.TAILS  # fmt: skip
 
     def counts(self, compared):
         limits = {column: self._limits(compared.reference.numbers(column)) for column in compared.reference.of_kind("number")}
@@ -83,6 +83,7 @@ class Tails(Aspect):
         for column in compared.reference.of_kind("category"):
             synthetic, reference = (_shares(told, column) for told in compared.counted[f"tally {column}"])
             yield from self._categories(column, synthetic, reference, rng)
+        yield from words.rare_words(compared, rng)
 
     def _numbers(self, compared: Compared, column: str) -> Iterator[Finding]:
         values = [

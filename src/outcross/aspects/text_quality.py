@@ -1,0 +1,146 @@
+"""Is it still written as people write?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.aspects.spread import variances
+from outcross.aspects.tails import Tails
+from outcross.aspects.words import ratio
+from outcross.aspects.writing import Writing, notes, writings
+from outcross.attributes import ATTRIBUTES, Reader
+from outcross.clusters import average
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.floors import Null, larger_share
+from outcross.recipe import member, recipe
+from outcross.sketches import gather
+from outcross.tables import Table, table
+
+CHARACTERS = 4_000_000
+"""Characters a side whose attributes are read, at most."""
+RECORDS = 50_000
+FEWEST = 100
+"""Human texts below which no quantile of 1 % can be had."""
+TOP = 0.99
+ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
+"""What the checks of `tails` are called here."""
+DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
+
+
+@recipe
+class TextQuality(Aspect):
+    """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, and both of their ends.
+
+    An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
+    half that did not see them: what lies above nearly all human texts is invented, what is nowhere surprising has lost its tail.
+    Where texts are cut from known documents one of each document is looked at, for the others are no fresh ones.
+    """
+
+    attributes: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(ATTRIBUTES)
+    """Names of the attributes read."""
+
+    pages = {
+        "spread": CheckPage(
+            "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.", 0.8, healthy=1.0, paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
+        ),
+        "ends": CheckPage(
+            "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the human share beyond it.",
+            0.8, healthy=1.0, paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
+        ),
+        "beyond_range": CheckPage(
+            "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
+            0.01, of="difference", worse="larger", healthy=0.0, is_invention=True, unit="fraction", paper="Schaeffer et al., arXiv 2503.03150",
+        ),
+        "unlikely": CheckPage(
+            "TQ4", "unlike anything human", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts, which it did not see either.",
+            0.01, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1 (the long tail of later generations)",
+        ),
+        "surprise": CheckPage(
+            "TQ5", "surprise", "Mean logarithm of the perplexity under a model of the reference (nats a byte), over that of human texts; smaller where only what is likely is left.",
+            0.9, healthy=1.0, paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, compared, rng):
+        columns = compared.reference.of_kind("text")
+        if not columns:
+            yield Finding("spread", "", "", None, None, "no column of text; pass --text-column")
+        for column in columns:
+            synthetic, human = (
+                writings(side)[column].one_of_each().at_most(CHARACTERS, RECORDS)
+                for side in (compared.synthetic, compared.reference)
+            )
+            if not min(len(synthetic), len(human)):
+                yield Finding("spread", column, "", None, None, "no texts")
+                continue
+            yield from self._column(column, synthetic, human, rng)
+
+    def _column(self, column: str, synthetic: Writing, human: Writing, rng: np.random.Generator) -> Iterator[Finding]:
+        readings, missing = self._read(synthetic, human)
+        told = "; ".join(filter(None, (f"{len(synthetic):,} and {len(human):,} texts", notes(synthetic, human))))
+        for attribute, why in missing.items():
+            yield Finding("spread", column, "", None, None, why, attribute)
+        for finding in _as_numbers(readings, rng):
+            yield replace(finding, column=column, note="; ".join(filter(None, (finding.note, told))))
+        if "perplexity" in readings:
+            pair = readings["perplexity"]
+            yield found("unlikely", column, "", lambda: _unlikely(*pair), told, "perplexity")
+            yield found("surprise", column, "", lambda: _surprise(*pair), told, "perplexity")
+
+    def _read(self, synthetic: Writing, human: Writing) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
+        """Every attribute of both sides, and why some cannot be had."""
+        readings, missing = {}, {}
+        for name in self.attributes:
+            attribute = member(ATTRIBUTES, name, "attribute")()
+            try:
+                read: Reader = attribute.fit(human.texts, human.documents)
+            except NotApplicable as why:
+                missing[name] = str(why)
+                continue
+            readings[name] = read(synthetic.texts), read(human.texts)
+        return readings, missing
+
+
+def _as_numbers(readings: dict[str, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> Iterator[Finding]:
+    """What `spread` and `tails` find in attributes, each a column of numbers."""
+    compared = Compared(_table(readings, 0, "synthetic"), _table(readings, 1, "reference"))
+    for finding in variances(compared, rng, "spread"):
+        yield replace(finding, at=finding.column)
+    tails = Tails()
+    synthetic, human = (gather(side, tails.counts(compared)) for side in (compared.synthetic, compared.reference))
+    own = replace(compared, counted={name: (synthetic[name], human[name]) for name in synthetic})
+    for finding in tails(own, rng):
+        if finding.check in ENDS:
+            yield replace(finding, check=ENDS[finding.check], at=f"{finding.column} {finding.at}".strip())
+
+
+def _table(readings: dict[str, tuple[np.ndarray, np.ndarray]], side: int, name: str) -> Table:
+    held = {attribute: told[side] for attribute, told in readings.items()}
+    return table(held, name, kinds=dict.fromkeys(held, "number"))
+
+
+def _there(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
+    synthetic, human = _there(synthetic), np.sort(_there(human))
+    if human.size < FEWEST or not synthetic.size:
+        raise NotApplicable(
+            f"{human.size} human and {synthetic.size} synthetic texts have a perplexity, the upper 1 % needs {FEWEST}"
+        )
+    limit = human[-int((1 - TOP) * human.size + 1e-9) - 1]
+    count, usual = int((synthetic >= limit).sum()), int((human >= limit).sum())
+    null = larger_share(count, synthetic.size, usual, human.size)
+    return share(count, synthetic.size), null
+
+
+def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
+    one, two = (average(np.log(held), np.arange(held.size), "texts") for held in map(_there, (synthetic, human)))
+    return ratio(one, two, "smaller")
