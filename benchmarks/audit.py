@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from outcross.audit import Audit, audits
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import damage  # noqa: E402  the sets that the tests plant
+import damage
 
 SEEDS = 30
 TOLD = ("spread", "tails", "groups", "diversity")
@@ -111,16 +110,11 @@ def _six(seed: int) -> dict[str, Audit]:
     return audited(sets, reference, ("group",), "label")
 
 
-def answer(question: str, page: str, measure: Any) -> None:
-    """Measure rates and write them, with the processor seconds that they took."""
-    load, began = os.getloadavg(), time.process_time()
-    told = measure()
-    write(question, page, load, {"rates": [asdict(one) for one in told], "cpu": time.process_time() - began})
-
-
-def measure() -> list[Rate]:
-    return rates("one law", [_six(seed) for seed in range(SEEDS)], PLANTED)
+def main() -> None:
+    load = os.getloadavg()
+    told = rates("one law", [_six(seed) for seed in range(SEEDS)], PLANTED)
+    write("audit", __doc__ or "", load, {"rates": [asdict(one) for one in told]})
 
 
 if __name__ == "__main__":
-    answer("audit", __doc__ or "", measure)
+    main()

@@ -18,6 +18,8 @@ from outcross.sketches import Beyond, Tally
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
 """Human values beyond a quantile, below which its mass is not compared."""
+FEWEST_DRAWS = 100
+"""Permutations in which a category is rare, below which they are no null."""
 ENDS = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
@@ -143,7 +145,7 @@ class Tails(Aspect):
         told = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
             share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
-        return estimate, from_draws(value, share[np.isfinite(share)], "smaller", "permutation")
+        return estimate, from_draws(value, _held(share), "smaller", "permutation")
 
     def _rare_mass(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
         rare = self._is_rare(counts[1])
@@ -156,7 +158,15 @@ class Tails(Aspect):
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (draws[0] * told).sum(axis=1) / n / ((draws[1] * told).sum(axis=1) / m)
         estimate = Estimate(*ratio_of_shares(int(count), int(n), int(human), int(m)), "Wilson of both shares", int(n))
-        return estimate, from_draws(estimate.value, ratios[np.isfinite(ratios)], "smaller", "permutation")
+        return estimate, from_draws(estimate.value, _held(ratios), "smaller", "permutation")
+
+
+def _held(draws: np.ndarray) -> np.ndarray:
+    """The draws in which some category is rare among those who are called human."""
+    held = draws[np.isfinite(draws)]
+    if held.size < FEWEST_DRAWS:
+        raise NotApplicable("what is rare in the reference is common in both sets together")
+    return held
 
 
 def threshold(ordered: np.ndarray, depth: float, end: str) -> float | None:
@@ -225,7 +235,9 @@ def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float
         raise NotApplicable(f"{k} values in the upper {share:.0%}, a tail index needs 50: {math.ceil(50 / share)} records")
     shifted = ordered - np.median(ordered)
     top = shifted[-k:]
-    if shifted[-k - 1] <= 0 or np.unique(top).size < 0.5 * k:
+    # √k values is how far the threshold moves by chance: more than that tied with it, and it leaps.
+    tied = int((shifted == shifted[-k - 1]).sum())
+    if shifted[-k - 1] <= 0 or np.unique(top).size < 0.5 * k or tied > math.sqrt(k):
         raise NotApplicable("the upper values are tied; a tail index is of continuous numbers")
     logs = np.log(top / shifted[-k - 1])
     first, second = float(np.mean(logs)), float(np.mean(logs**2))
