@@ -77,7 +77,7 @@ def test_graded_sets_are_ranked_in_order(aspects):
         assert [place.name for place in places if place.aspect == aspect] == list(names), aspect
 
 
-def test_every_synthesizer_is_ranked_below_the_human_holdout():
+def test_every_synthesizer_is_ranked_beside_the_human_holdout():
     names = sorted(path.stem for path in ADULT.glob("syn_*.parquet"))
     sets = {name: published(name) for name in ["real_holdout", *names]}
     places = ranking(audits(sets, reference=published("real_train"), groups=("sex", "race"), aspects=("tails", "groups")))

@@ -20,6 +20,8 @@ FEWEST = 5
 """Human values beyond a quantile, below which its mass is not compared."""
 FEWEST_DRAWS = 100
 """Permutations in which a category is rare, below which they are no null."""
+LEAP = 3.0
+"""Standard errors between the tail indices of two thresholds as likely, above which there is no index (1 % of uniform sets of 1,100, less of others)."""
 ENDS = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
@@ -228,32 +230,43 @@ def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float
     """The moment estimator of the extreme-value index from the upper share of ascending values, and its standard error (Dekkers et al. 1989).
 
     0 for a normal tail, 1/α for a power law of exponent α, below 0 for a tail that ends. Shifted so that the threshold of the body is 1: the
-    estimator wants positive values.
+    estimator wants positive values. NotApplicable where chance decides it: the threshold lies among ties, or beside a gap.
     """
     k = int(share * ordered.size)
     if k < 50:
         raise NotApplicable(f"{k} values in the upper {share:.0%}, a tail index needs 50: {math.ceil(50 / share)} records")
     shifted = ordered - np.median(ordered)
-    top = shifted[-k:]
-    # √k values is how far the threshold moves by chance: more than that tied with it, and it leaps.
+    # By chance √k values more or fewer lie beyond the same point.
+    reach = math.isqrt(k)
     tied = int((shifted == shifted[-k - 1]).sum())
-    if shifted[-k - 1] <= 0 or np.unique(top).size < 0.5 * k or tied > math.sqrt(k):
+    if shifted[-k - reach - 1] <= 0 or np.unique(shifted[-k:]).size < 0.5 * k or tied > reach:
         raise NotApplicable("the upper values are tied; a tail index is of continuous numbers")
-    logs = np.log(top / shifted[-k - 1])
+    index, fewer, further = (_index_above(shifted, count) for count in (k, k - reach, k + reach))
+    error = math.sqrt(_index_variance(index) / k)
+    if abs(fewer - further) > LEAP * error:
+        raise NotApplicable(f"the tail index leaps where the upper {share:.0%} begin, as values that leave a gap make it")
+    return index, error
+
+
+def _index_above(shifted: np.ndarray, k: int) -> float:
+    """The moment estimator from the k largest of ascending values."""
+    logs = np.log(shifted[-k:] / shifted[-k - 1])
     first, second = float(np.mean(logs)), float(np.mean(logs**2))
     if second <= 0:
         raise NotApplicable("the upper values are all the same")
-    index = first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
+    return first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
+
+
+def _index_variance(index: float) -> float:
+    """Of the moment estimator, times the number of values."""
     if index >= 0:
-        variance = 1 + index**2
-    else:
-        g = index
-        variance = (
-            (1 - g) ** 2
-            * (1 - 2 * g)
-            * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
-        )
-    return index, math.sqrt(variance / k)
+        return 1 + index**2
+    g = index
+    return (
+        (1 - g) ** 2
+        * (1 - 2 * g)
+        * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
+    )
 
 
 def _shares(tally, column: str) -> dict[str, int]:
