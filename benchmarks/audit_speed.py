@@ -3,7 +3,7 @@
 Adult: 24,421 × 15 synthetic records (CTGAN) against the human ones that it learned from, with the human holdout. *Ours, every aspect*: the command from start to
 end, every aspect with its floors, groups sex and race, target income, report, JSON and records written. *What a peer covers
 too*: the same command with those aspects alone. *Groups alone* is next to nothing but start, reading and writing. Peers run in environments of their own, named by OUTCROSS_PEER_SDMETRICS, OUTCROSS_PEER_MOSTLYAI_QA and
-OUTCROSS_PEER_SYNTHEVAL (the folder of a virtual environment; one that is not named is left out), from start to end, each with what peer_scores.py asks of it: SDMetrics' two
+OUTCROSS_PEER_SYNTHEVAL (the folder of a virtual environment; one that is not named is left out), from start to end, all with their imports compiled before, each with what peer_scores.py asks of it: SDMetrics' two
 reports, MOSTLY AI's report with its defaults (pairs and triples of columns, embeddings, a discriminator, distances), SynthEval's metrics of columns and pairs
 (its neighbour metrics took more than six minutes here and are left out). One thread each. *What they see*: the headline of each peer on the six sets of 20,000 records above, one seed, and
 the aspects in which we say that something is lost.
@@ -35,6 +35,8 @@ SHARED: Mapping[str, tuple[str, ...]] = {
 }
 """Aspects that both cover, by peer: columns and pairs; and neighbours and copies where it looks at them."""
 SECONDS, RATIO = 20.0, {"sdmetrics": None, "mostlyai-qa": 5.0, "syntheval": 5.0}
+COMPILED = ("/usr/bin/env", "-u", "PYTHONDONTWRITEBYTECODE")
+"""With what is imported kept as bytecode, which peers have from their installation and a project's environment may lack."""
 ADULT = [DATA / "tabular_synthetic" / "adult" / f"{name}.parquet" for name in ("syn_ctgan", "real_train", "real_holdout")]
 
 
@@ -54,7 +56,21 @@ def _ours(folder: Path, name: str, aspects: Sequence[str] = ()) -> Side:
     synthetic, reference, holdout = ADULT
     asked = ["--reference", reference, "--holdout", holdout, "--group", "sex,race", "--target", "income", "--quiet"]
     asked += ["--aspects", ",".join(aspects)] if aspects else []
-    return Side(name, process(lambda: [*OUTCROSS, "audit", synthetic, *asked, "--out", tempfile.mkdtemp(dir=folder)]))
+    return Side(
+        name,
+        process(
+            lambda: [
+                *COMPILED,
+                f"PYTHONPYCACHEPREFIX={folder / 'bytecode'}",
+                *OUTCROSS,
+                "audit",
+                synthetic,
+                *asked,
+                "--out",
+                tempfile.mkdtemp(dir=folder),
+            ]
+        ),
+    )
 
 
 def _asked(python: Path, peer: str, paths: Sequence[Path]) -> list[object]:
@@ -66,7 +82,8 @@ def figures(peers: Mapping[str, Path], folder: Path) -> list[Figure]:
     others = {
         peer: Side(peer, process(lambda peer=peer, python=python: _asked(python, peer, ADULT))) for peer, python in peers.items()
     }
-    one = _ours(folder, "ours, groups alone", ("groups",))
+    whole, one = _ours(folder, "ours"), _ours(folder, "ours, groups alone", ("groups",))
+    whole.work()
     told = compare(
         "every aspect", _ours(folder, "ours"), [one, *others.values()], unit="process", pairs=PAIRS, target=SECONDS, warm=False
     )

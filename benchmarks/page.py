@@ -166,7 +166,10 @@ def _sizes(told: dict[str, Any]) -> str:
     last = told["sizes"][-1]
     is_met = last["seconds"] <= told["target_seconds"] and last["memory"] <= told["target_memory"]
     steps = zip(told["sizes"], told["sizes"][1:], strict=False)
-    more = ", ".join(f"{_short(two['seconds'] / one['seconds'])} × the time, {_short(two['memory'] / one['memory'])} × the memory" for one, two in steps)
+    more = ", ".join(
+        f"{_short(two['seconds'] / one['seconds'])} × the time, {_short(two['memory'] / one['memory'])} × the memory"
+        for one, two in steps
+    )
     return (
         _table(["rows", "seconds", "cpu", "peak memory"], rows)
         + f"\n\nTwice the rows: {more}."

@@ -53,7 +53,7 @@ def syntheval(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout:
     judge = SynthEval(reference, holdout_dataframe=holdout, verbose=False, enable_plots=False, console="off", show_warnings=False)
     told = judge.evaluate(synthetic, **asked)
     rows = told.set_index("metric")["val"] if "metric" in told else told["val"]
-    return {str(name): float(value) for name, value in rows.items() if str(name) in ("q_mse", "ks_avg_stat", "avg_h_dist")}
+    return {str(name): float(value) for name, value in rows.items() if str(name) in ("avg_qMSE", "ks_tvd_stat")}
 
 
 def _is_number(values: pandas.Series) -> bool:
