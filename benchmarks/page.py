@@ -11,7 +11,7 @@ from figures import HERE, RESULTS
 
 HEAD = """# Benchmarks
 
-`make bench` measures every question again (half an hour, most of it the study at the end, which goes on where it was stopped) and rewrites
+`make bench` measures every question again (an hour, a good part of it the study at the end, which goes on where it was stopped) and rewrites
 this page from `results/*.json`; `make bench QUESTIONS="start chains"` measures those named, `QUESTIONS=--page` only rewrites the page.
 `python benchmarks/stdlib_seeds.py --alone` also times one seed in a fresh folder, as `make run` does.
 
@@ -30,7 +30,11 @@ def rewrite(questions: Iterable[str]) -> None:
 
 def _section(told: dict[str, Any]) -> str:
     if "figures" in told:
-        body = [_figures(told["figures"])]
+        body = [_figures(told["figures"]), *([_headlines(told["headlines"])] if "headlines" in told else [])]
+    elif "rates" in told:
+        body = [_rates(told["rates"])]
+    elif "sizes" in told:
+        body = [_sizes(told)]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
@@ -132,6 +136,46 @@ def _panel(panel: dict[str, Any]) -> str:
     head = [f"{panel['unit']}, median", "exponent [95 %], rounds", panel["over"], *[""] * (longest - 3)]
     table = _table(head, [row + [""] * (longest - len(row)) for row in rows])
     return f"![{panel['unit']} against {panel['over']}]({picture.relative_to(HERE)})\n\n{table}"
+
+
+def _rates(rates: list[dict[str, Any]]) -> str:
+    """How often what was planted was found, a row a kind of damage."""
+    rows = [
+        [
+            one["table"],
+            _grouped(one["rows"]) if one["rows"] >= 1000 else str(one["rows"]),
+            one["planted"],
+            one["aspect"],
+            f"**{one['found']} of {one['of']}** [{one['low']:.2f}, {one['high']:.2f}]",
+            str(one["cannot_tell"]) if one["found"] < one["of"] and one["planted"] != "nothing" else "",
+            ", ".join(f"{aspect} {count}" for aspect, count in one["others"].items()),
+        ]
+        for one in rates
+    ]
+    return _table(["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "also lost"], rows)
+
+
+def _headlines(seen: list[dict[str, Any]]) -> str:
+    scores = list(seen[0]["scores"])
+    rows = [[one["set"], *(f"{one['scores'][score]:.3f}" for score in scores), ", ".join(one["lost"]) or "nothing"] for one in seen]
+    return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
+
+
+def _sizes(told: dict[str, Any]) -> str:
+    rows = [[f"{one['rows']:,}", _time(one["seconds"]), _time(one["cpu"]), f"{one['memory']:,.0f} MB"] for one in told["sizes"]]
+    last = told["sizes"][-1]
+    is_met = last["seconds"] <= told["target_seconds"] and last["memory"] <= told["target_memory"]
+    steps = zip(told["sizes"], told["sizes"][1:], strict=False)
+    more = ", ".join(
+        f"{_short(two['seconds'] / one['seconds'])} × the time, {_short(two['memory'] / one['memory'])} × the memory"
+        for one, two in steps
+    )
+    return (
+        _table(["rows", "seconds", "cpu", "peak memory"], rows)
+        + f"\n\nTwice the rows: {more}."
+        + f"\n\nTarget of {last['rows']:,} rows: at most {_time(told['target_seconds'])} and {told['target_memory']:,.0f} MB: "
+        + f"{'met' if is_met else 'missed'} in this run."
+    )
 
 
 def _exponent(told: dict[str, Any]) -> str:

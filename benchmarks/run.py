@@ -19,6 +19,10 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "resume": lambda: sys.executable,
     "workers": lambda: sys.executable,
     "transformer": peers.python,
+    "audit": lambda: sys.executable,
+    "audit_real": lambda: sys.executable,
+    "audit_speed": lambda: sys.executable,
+    "audit_scale": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
 }
 """A script each, and the interpreter that it needs; the long study is last, and goes on where it was stopped."""
@@ -44,7 +48,7 @@ def _measured(question: str) -> bool:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all if left out (half an hour)")
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all if left out (an hour)")
     parser.add_argument("--page", action="store_true", help="measure nothing, only rewrite the page")
     asked = parser.parse_args()
     if unknown := [one for one in asked.questions if one not in QUESTIONS]:

@@ -191,7 +191,7 @@ def _near_duplicates(compared: Compared, most: int, draws: int, rng: np.random.G
     # The excess over the human share, and not the share: where values are tied both move with the records at hand.
     null = from_draws(value - usual, np.array([one - two for one, two in told]), "larger", "labels of human neighbours")
     # Near duplicates come in pairs, so half as many are independent.
-    pairs = share(round(value * n / 2), n // 2)
+    pairs = share(min(round(value * n / 2), n // 2), n // 2)
     estimate = Estimate(value, min(pairs.low, value), max(pairs.high, value), "Wilson over pairs", n)
     return estimate, Null(null.p, usual + null.floor, usual + null.typical, null.method)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, from_draws, permuted_ranks, permuted_sums
+from outcross.floors import LEVEL, Null, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
 from outcross.sketches import Moments
 from outcross.tables import Table
@@ -191,9 +191,11 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     ratio, human = _range(np.sort(synthetic)), _range(np.sort(reference))
     if human <= 0:
         raise NotApplicable("the middle half of the reference is one value")
-    if ratio <= 0:
-        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(1e-12, 1.0, 1.0, "one value where human data vary")
     draws = _permuted_ranges(synthetic, reference, places(n, reference.size))
+    if ratio <= 0:
+        # Where quartiles fall among ties, fresh human values can have a middle half of one value too.
+        p = (1 + int((~(draws > -math.inf)).sum())) / (1 + draws.size)
+        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(p, 1.0 if p <= LEVEL else 0.0, 1.0, "permutation")
     draws = draws[np.isfinite(draws)]
     if draws.size < 100:
         raise NotApplicable("too few values are distinct")

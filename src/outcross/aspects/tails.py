@@ -18,6 +18,10 @@ from outcross.sketches import Beyond, Tally
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
 """Human values beyond a quantile, below which its mass is not compared."""
+FEWEST_DRAWS = 100
+"""Permutations in which a category is rare, below which they are no null."""
+LEAP = 3.0
+"""Standard errors between the tail indices of two thresholds as likely, above which there is no index (1 % of uniform sets of 1,100, less of others)."""
 ENDS = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
@@ -144,7 +148,7 @@ class Tails(Aspect):
         told = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
             share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
-        return estimate, from_draws(value, share[np.isfinite(share)], "smaller", "permutation")
+        return estimate, from_draws(value, _held(share), "smaller", "permutation")
 
     def _rare_mass(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
         rare = self._is_rare(counts[1])
@@ -157,7 +161,15 @@ class Tails(Aspect):
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (draws[0] * told).sum(axis=1) / n / ((draws[1] * told).sum(axis=1) / m)
         estimate = Estimate(*ratio_of_shares(int(count), int(n), int(human), int(m)), "Wilson of both shares", int(n))
-        return estimate, from_draws(estimate.value, ratios[np.isfinite(ratios)], "smaller", "permutation")
+        return estimate, from_draws(estimate.value, _held(ratios), "smaller", "permutation")
+
+
+def _held(draws: np.ndarray) -> np.ndarray:
+    """The draws in which some category is rare among those who are called human."""
+    held = draws[np.isfinite(draws)]
+    if held.size < FEWEST_DRAWS:
+        raise NotApplicable("what is rare in the reference is common in both sets together")
+    return held
 
 
 def threshold(ordered: np.ndarray, depth: float, end: str) -> float | None:
@@ -219,30 +231,41 @@ def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float
     """The moment estimator of the extreme-value index from the upper share of ascending values, and its standard error (Dekkers et al. 1989).
 
     0 for a normal tail, 1/α for a power law of exponent α, below 0 for a tail that ends. Shifted so that the threshold of the body is 1: the
-    estimator wants positive values.
+    estimator wants positive values. NotApplicable where chance decides it: the threshold lies among ties, or beside a gap.
     """
     k = int(share * ordered.size)
     if k < 50:
         raise NotApplicable(f"{k} values in the upper {share:.0%}, a tail index needs 50: {math.ceil(50 / share)} records")
     shifted = ordered - np.median(ordered)
-    top = shifted[-k:]
-    if shifted[-k - 1] <= 0 or np.unique(top).size < 0.5 * k:
+    # By chance √k values more or fewer lie beyond the same point.
+    reach = math.isqrt(k)
+    tied = int((shifted == shifted[-k - 1]).sum())
+    if shifted[-k - reach - 1] <= 0 or np.unique(shifted[-k:]).size < 0.5 * k or tied > reach:
         raise NotApplicable("the upper values are tied; a tail index is of continuous numbers")
-    logs = np.log(top / shifted[-k - 1])
+    index, fewer, further = (_index_above(shifted, count) for count in (k, k - reach, k + reach))
+    error = math.sqrt(_index_variance(index) / k)
+    if abs(fewer - further) > LEAP * error:
+        raise NotApplicable(f"the tail index leaps where the upper {share:.0%} begin, as values that leave a gap make it")
+    return index, error
+
+
+def _index_above(shifted: np.ndarray, k: int) -> float:
+    """The moment estimator from the k largest of ascending values."""
+    logs = np.log(shifted[-k:] / shifted[-k - 1])
     first, second = float(np.mean(logs)), float(np.mean(logs**2))
     if second <= 0:
         raise NotApplicable("the upper values are all the same")
-    index = first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
+    return first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
+
+
+def _index_variance(index: float) -> float:
+    """Of the moment estimator, times the number of values."""
     if index >= 0:
-        variance = 1 + index**2
-    else:
-        g = index
-        variance = (
-            (1 - g) ** 2
-            * (1 - 2 * g)
-            * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
-        )
-    return index, math.sqrt(variance / k)
+        return 1 + index**2
+    g = index
+    return (
+        (1 - g) ** 2 * (1 - 2 * g) * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
+    )
 
 
 def _shares(tally, column: str) -> dict[str, int]:

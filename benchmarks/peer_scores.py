@@ -1,0 +1,73 @@
+"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line.
+
+Runs in that peer's environment, which has no outcross; tables are Parquet files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+
+
+def sdmetrics(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
+    """Both reports that it has."""
+    from sdmetrics.reports.single_table import DiagnosticReport, QualityReport
+
+    columns = {name: {"sdtype": "numerical" if _is_number(reference[name]) else "categorical"} for name in reference}
+    told = {}
+    for name, report in (("quality", QualityReport()), ("diagnostic", DiagnosticReport())):
+        report.generate(reference, synthetic, {"columns": columns}, verbose=False)
+        told[name] = float(report.get_score())
+    return told
+
+
+def mostlyai_qa(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
+    """Its report, with its defaults."""
+    from mostlyai import qa
+
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        _, metrics = qa.report(syn_tgt_data=synthetic, trn_tgt_data=reference, hol_tgt_data=holdout, report_path=page)
+    return {
+        "accuracy": float(metrics.accuracy.overall),
+        "discriminator AUC": float(metrics.similarity.discriminator_auc_training_synthetic),
+    }
+
+
+def syntheval(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
+    """Its metrics of columns and of pairs of columns; its pictures are not drawn."""
+    from syntheval import SynthEval
+
+    asked = {
+        "dwm": {},
+        "ks_test": {"sig_lvl": 0.05, "n_perms": 1000},
+        "h_dist": {},
+        "corr_diff": {"mixed_corr": True},
+        "q_mse": {"num_quants": 10, "cat_mse": False},
+    }
+    judge = SynthEval(reference, holdout_dataframe=holdout, verbose=False, enable_plots=False, console="off", show_warnings=False)
+    told = judge.evaluate(synthetic, **asked)
+    rows = told.set_index("metric")["val"] if "metric" in told else told["val"]
+    return {str(name): float(value) for name, value in rows.items() if str(name) in ("avg_qMSE", "ks_tvd_stat")}
+
+
+def _is_number(values: pandas.Series) -> bool:
+    return pandas.api.types.is_numeric_dtype(values)
+
+
+PEERS: dict[str, Callable[..., dict[str, float]]] = {"sdmetrics": sdmetrics, "mostlyai-qa": mostlyai_qa, "syntheval": syntheval}
+
+
+def main() -> None:
+    peer, *paths = sys.argv[1:]
+    told = PEERS[peer](*map(pandas.read_parquet, paths))
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
