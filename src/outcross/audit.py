@@ -290,6 +290,8 @@ def _check_columns(asked: Question, reference: Table) -> None:
 
 def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
     """What every aspect finds, {aspect: [Finding]}, what they point at, and how long each took."""
+    from threadpoolctl import threadpool_limits
+
     wanted = {kind(aspect): aspect.counts(compared) for aspect in aspects}
     counted = _counted(compared, wanted)
     findings: dict[str, list[Finding]] = {}
@@ -298,20 +300,21 @@ def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
     began = time.monotonic()
     for aspect in aspects:
         name, start = kind(aspect), time.monotonic()
-        findings[name] = []
-        if start - began > asked.most_seconds:
-            findings[name] = [
-                Finding(check, "", "", None, None, f"left out: {asked.most_seconds:g} seconds were over") for check in aspect.pages
-            ]
-            continue
         own = replace(compared, counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
-        for told in aspect(own, _stream(asked.seed, name)):
-            if isinstance(told, Pointed):
-                pointed.append(told)
-            else:
-                findings[name].append(told)
+        if start - began > asked.most_seconds:
+            told: list[Finding | Pointed] = list(_left_out(aspect, asked.most_seconds))
+        else:
+            # The matrices are small: threads of BLAS wait for each other longer than they work.
+            with threadpool_limits(1, user_api="blas"):
+                told = list(aspect(own, _stream(asked.seed, name)))
+        findings[name] = [one for one in told if isinstance(one, Finding)]
+        pointed += [one for one in told if isinstance(one, Pointed)]
         seconds[name] = time.monotonic() - start
     return findings, pointed, seconds
+
+
+def _left_out(aspect: Aspect, seconds: float) -> Iterable[Finding]:
+    return (Finding(check, "", "", None, None, f"left out: {seconds:g} seconds were over") for check in aspect.pages)
 
 
 def _counted(compared: Compared, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:

@@ -72,13 +72,15 @@ def title(check: Check) -> str:
 def written(value: float | None) -> str:
     """A number to three digits.
 
-    >>> written(0.123456), written(12345.6), written(None)
-    ('0.123', '12,300', 'unknown')
+    >>> written(0.123456), written(12345.6), written(-0.00081234), written(-0.00001), written(None)
+    ('0.123', '12,300', '-0.0008', '0', 'unknown')
     """
     if value is None:
         return "unknown"
     rounded = float(f"{value:.3g}")
-    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:g}"
+    if abs(rounded) >= 1000:
+        return f"{rounded:,.0f}"
+    return f"{round(value, 4) + 0.0:g}" if abs(rounded) < 0.001 else f"{rounded:g}"
 
 
 def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
