@@ -105,11 +105,13 @@ def test_an_honest_sample_of_text_has_lost_nothing(damaged):
 
 @pytest.mark.parametrize("aspect", DAMAGE)
 def test_each_loss_planted_in_text_is_found_in_its_aspect(damaged, aspect):
-    assert aspect in damaged[aspect].lost
+    audit = damaged[aspect]
+    assert aspect in (audit.invented if aspect == "copying" else audit.lost)
 
 
 def test_copies_of_the_reference_are_pointed_at(damaged):
-    assert damaged["copying"].lost == ["copying"]
+    # A copy read by a model of the half that holds its original is less surprising than any human text: text_quality says so too.
+    assert damaged["copying"].lost == [] and "copying" in damaged["copying"].invented
     assert 120 <= damaged["copying"].pointed["synthetic"].height <= 145
 
 
@@ -134,10 +136,10 @@ def test_rare_words_that_are_gone_are_named(damaged):
     assert check.why.startswith("missing, as ") and check.value is not None and check.value < 0.5
 
 
-def test_identical_text_has_lost_nothing_but_its_novelty(paragraphs):
+def test_identical_text_has_lost_nothing_and_copies_all(paragraphs):
     human = {"text": paragraphs[:500].tolist()}
     audit = outcross.audit(human, reference=human, text_column="text", aspects=OF_TEXT)
-    assert audit.lost == ["copying"] and audit.invented == []
+    assert audit.lost == [] and audit.invented == ["copying"]
 
 
 def test_the_order_of_texts_changes_nothing(paragraphs):
@@ -273,8 +275,8 @@ def test_text_beside_other_columns_is_audited_too(paragraphs):
     audit = outcross.audit(
         frame(np.concatenate([other[:200], human[200:]]), 0), reference=frame(human, 1), text_column="text", aspects=OF_TEXT
     )
-    lost = {check.metric for check in audit.of("lost")}
-    assert "verbatim" in lost and "exact" not in lost  # copied texts, with other stars
+    invented = {check.metric for check in audit.of("invented")}
+    assert "verbatim" in invented and "exact" not in invented  # copied texts, with other stars
 
 
 def test_a_text_file_is_audited_line_by_line(tmp_path, paragraphs):

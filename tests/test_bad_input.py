@@ -113,7 +113,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys
         (["run", "gaussian", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "gaussian", "--wrokers", "2"], "--wrokers"),
         (["run"], "spec"),
-        (["report"], "report needs a run folder"),
+        (["report"], "report needs a folder of a run or an audit"),
         (["report", "nowhere"], "nowhere"),
         (["show", "nowhere"], "nowhere"),
         (["list", "polices"], "did you mean 'policies'?"),

@@ -312,8 +312,10 @@ def print_line(text: str) -> None:
 
 
 def check_gates(made: Mapping[str, Sequence[Audit]], gates: Sequence[str]) -> None:
-    """GateFailed where something is lost in an aspect that was named."""
+    """GateFailed where something is lost, or invented, in an aspect that was named."""
     every = [(" ".join(filter(None, (arm, audit.name))), audit) for arm, audits_ in made.items() for audit in audits_]
-    failed = [f"{name} {aspect}" for name, audit in every for aspect in audit.lost if aspect in gates or "any" in gates]
-    if failed:
-        raise GateFailed(f"lost: {', '.join(failed)} (--fail-on {','.join(gates)})")
+    lost = [f"{name} {aspect}" for name, audit in every for aspect in audit.lost if aspect in gates or "any" in gates]
+    invented = [f"{name} {aspect}" for name, audit in every for aspect in audit.invented if aspect in gates or "any" in gates]
+    told = [f"{what}: {', '.join(found)}" for what, found in (("lost", lost), ("invented", invented)) if found]
+    if told:
+        raise GateFailed(f"{'; '.join(told)} (--fail-on {','.join(gates)})")

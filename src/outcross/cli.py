@@ -133,7 +133,7 @@ def audit(
     thresholds
         A YAML file that says any of these: margins, fail_on, groups, target, text_column, kinds, aspects, rate, seed.
     fail_on
-        Aspects in which a loss makes the exit code 1, as in tails,groups; any for all.
+        Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all.
     shares
         For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25.
     generations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from outcross.errors import MachineGaveOut
 
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write text, bytes or a polars frame (as Parquet): a temporary file, fsync, rename."""
+    """Write text, bytes or a polars frame (as Parquet): a temporary file, fsync, rename. What a killed process began to write goes."""
+    _clear(path)
     writing = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with writing.open("wb") as file:
@@ -25,3 +27,20 @@ def write_whole(path: Path, content: Any) -> None:
         raise MachineGaveOut(f"{path} could not be written: {error.strerror or error}; free space and run again") from None
     finally:
         writing.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove temporary files of this name whose process is no more."""
+    for left in path.parent.glob(f".{escape(path.name)}.*"):
+        if left.suffix[1:].isdecimal() and not _is_running(int(left.suffix[1:])):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

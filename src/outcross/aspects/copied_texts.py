@@ -30,11 +30,11 @@ POINTED = 200
 COPYING = {
     "verbatim": CheckPage(
         "CP3", "texts taken over", "Share of texts (of eight words at least) half of whose runs of eight words stand in the reference, against what fresh human texts show.",
-        0.01, of="difference", worse="larger", healthy=None, unit="fraction", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
+        0.01, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
     ),
     "longest_run": CheckPage(
         "CP4", "long runs taken over", "Share of texts whose longest run of words that stands in the reference is as long as that of the 1 % of fresh human texts that take most over, at least eight words.",
-        0.01, of="difference", worse="larger", healthy=None, unit="fraction", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+        0.01, of="difference", worse="larger", healthy=None, is_invention=True, unit="fraction", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
     ),
 }  # fmt: skip
 

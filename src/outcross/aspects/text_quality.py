@@ -18,7 +18,7 @@ from outcross.attributes import ATTRIBUTES, Reader
 from outcross.clusters import average
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, larger_share
-from outcross.recipe import member, recipe
+from outcross.recipe import FROM_LIST, member, recipe
 from outcross.sketches import gather
 from outcross.tables import Table, table
 
@@ -42,7 +42,7 @@ class TextQuality(Aspect):
     Where texts are cut from known documents one of each document is looked at, for the others are no fresh ones.
     """
 
-    attributes: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(ATTRIBUTES)
+    attributes: Annotated[tuple[str, ...], FROM_LIST, Field(min_length=1)] = tuple(ATTRIBUTES)
     """Names of the attributes read."""
 
     pages = {
