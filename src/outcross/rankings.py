@@ -36,7 +36,7 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
     depths = [{_key(check): check.depth for check in audit.every if check.depth is not None} for audit in audits]
     shared = set.intersection(*(set(one) for one in depths)) if depths else set()
     places = []
-    for aspect in dict.fromkeys(check.aspect for audit in audits for check in audit.every):
+    for aspect in aspects_of(audits):
         keys = sorted(key for key in shared if key[0] == aspect)
         if not keys:
             continue
@@ -49,6 +49,11 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
             for rank, audit, loss, lost in sorted(told, key=lambda one: one[0])
         ]
     return places
+
+
+def aspects_of(audits: Sequence[Audit]) -> list[str]:
+    """The aspects in which anything could be checked."""
+    return list(dict.fromkeys(check.aspect for audit in audits for check in audit.every if check.verdict != "not_applicable"))
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Onset:
 
 
 def onsets(audits: Sequence[Audit]) -> list[Onset]:
-    """When each aspect was first lost, over audits given as generations; the earliest first, ties in the order of aspects."""
+    """When each aspect that could be checked was first lost, over audits given as generations; the earliest first, ties in the order of aspects."""
     told = []
-    for aspect in dict.fromkeys(check.aspect for audit in audits for check in audit.every):
+    for aspect in aspects_of(audits):
         lost = [
             (g, audit, check) for g, audit in enumerate(audits) for check in audit.of("lost", "invented") if check.aspect == aspect
         ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from outcross.aspects import ASPECTS, CheckPage
 from outcross.audit import Audit, Check
-from outcross.rankings import DEEPEST, onsets, ranking
+from outcross.rankings import DEEPEST, aspects_of, onsets, ranking
 from outcross.recipe import member
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
@@ -115,7 +115,7 @@ def _surroundings() -> Any:
 
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
     several = len(audits) > 1
-    aspects = list(dict.fromkeys(check.aspect for audit in audits for check in audit.every))
+    aspects = aspects_of(audits)
     told = (
         _surroundings()
         .from_string(resource("audit.html"))
