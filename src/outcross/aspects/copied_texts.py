@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def taken_over(compared: Compared) -> Iterator[Finding | Pointed]:
             fresh = holdout.at_most(CHARACTERS, RECORDS)
             human = _copied(fresh, verbatim(fresh.texts.words, reference.texts.words))
         else:
-            human = _copied(reference, verbatim_elsewhere(reference.texts.words, reference.documents)).paired()
+            human = _copied(reference, verbatim_elsewhere(reference.texts.words, reference.documents), PAIRED)
         note = "; ".join(filter(None, (f"{len(own):,} texts in {len(reference):,} of the reference", notes(synthetic, reference))))
         yield found("verbatim", column, "", lambda own=own, human=human: own.taken(human), note)
         yield found("longest_run", column, "", lambda own=own, human=human: own.long(human), note)
@@ -72,22 +72,27 @@ def taken_over(compared: Compared) -> Iterator[Finding | Pointed]:
             yield Pointed("synthetic", own.rows[many], own.share[many], why)
 
 
-class Copied:
-    """How much of each text stands in the reference."""
+PAIRED = 0.25
+"""What a text is worth that is held against others of its own set: these come in pairs at least, and one that is there once moves many."""
 
-    def __init__(self, writing: Writing, told: Verbatim, worth: float = 1.0):
-        there = writing.texts.words.per_block >= RUN
-        self.rows, self.share, self.longest = writing.rows[there], told.share[there], told.longest[there]
-        self.documents, self.of, self.worth = writing.documents[there], called(writing), worth
+
+@dataclass(frozen=True, eq=False)
+class Copied:
+    """How much of each text of eight words or more stands in the reference."""
+
+    rows: np.ndarray
+    share: np.ndarray
+    """Of its runs of eight words that stand there, (texts,)."""
+    longest: np.ndarray
+    """Words of the longest stretch that stands there, (texts,)."""
+    documents: np.ndarray
+    of: str
+    """What the documents are called."""
+    worth: float
+    """How many independent texts each is worth, in (0, 1]."""
 
     def __len__(self) -> int:
         return self.rows.size
-
-    def paired(self) -> Copied:
-        """The same as fewer: texts that are held against each other come in pairs at least, and a text that is there once moves many."""
-        again = object.__new__(Copied)
-        again.__dict__ |= {**self.__dict__, "worth": 0.25}
-        return again
 
     def taken(self, human: Copied) -> tuple[Estimate, Null]:
         return self._more(human, self.share >= HALF, human.share >= HALF)
@@ -96,8 +101,7 @@ class Copied:
         if not len(human):
             raise NotApplicable("no human text has eight words")
         limit = max(RUN, int(np.sort(human.longest)[-int(LONGEST * len(human)) - 1]))
-        estimate, null = self._more(human, self.longest >= limit, human.longest >= limit)
-        return estimate, null
+        return self._more(human, self.longest >= limit, human.longest >= limit)
 
     def _more(self, human: Copied, own: np.ndarray, others: np.ndarray) -> tuple[Estimate, Null]:
         if min(len(self), len(human)) < FEWEST:
@@ -113,8 +117,10 @@ class Copied:
         return estimate, Null(null.p, max(usual, null.floor), usual, null.method)
 
 
-def _copied(writing: Writing, told: Verbatim) -> Copied:
-    return Copied(writing, told)
+def _copied(writing: Writing, told: Verbatim, worth: float = 1.0) -> Copied:
+    there = writing.texts.words.per_block >= RUN
+    rows, documents = writing.rows[there], writing.documents[there]
+    return Copied(rows, told.share[there], told.longest[there], documents, called(writing), worth)
 
 
 def _by_document(documents: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
