@@ -1,5 +1,6 @@
 """The small transformer: vocabulary, training, keeping."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -154,6 +155,25 @@ def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
         torch.autograd.grad(ours, parts, upstream.bfloat16()), torch.autograd.grad(plain, exact, upstream), strict=True
     ):
         assert torch.allclose(one.float(), other, atol=0.06)
+
+
+def test_the_optimizer_is_torchs_to_the_bit(untrained):
+    """Its objects cost three seconds to import; the steps must be theirs."""
+    ours, theirs = copy.deepcopy(untrained), copy.deepcopy(untrained)
+    decays = [{"params": [one for one in theirs.parameters() if one.dim() > 1], "weight_decay": 0.1},
+              {"params": [one for one in theirs.parameters() if one.dim() == 1], "weight_decay": 0.0}]  # fmt: skip
+    optimizer, torchs = fitting.AdamW(ours), torch.optim.AdamW(decays, betas=(0.9, 0.95), fused=True)
+    records, weights = torch.from_numpy(blocks(6)).long(), torch.ones(6)
+    for learning_rate in (1e-2, 3e-3, 1e-4):
+        for group in torchs.param_groups:
+            group["lr"] = learning_rate
+        torchs.zero_grad()
+        for one in (ours, theirs):
+            mean_loss(one, records, weights).backward()
+        optimizer.step(learning_rate)
+        torchs.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(ours.parameters(), untrained.parameters(), strict=True))
 
 
 def test_every_record_is_seen_equally_often():

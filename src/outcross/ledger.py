@@ -54,11 +54,15 @@ class Verb(Generic[T]):
     do: Callable[..., T]
     load: Callable[..., T] | None
     """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
+    meanwhile: Callable[[Any], None]
+    """(recipe) -> nothing; what who waits for another process to end the step does first."""
 
 
-def verb(load: Callable[..., T] | None = None) -> Callable[[Callable[..., T]], Verb[T]]:
+def verb(
+    load: Callable[..., T] | None = None, meanwhile: Callable[[Any], None] = lambda recipe: None
+) -> Callable[[Callable[..., T]], Verb[T]]:
     """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
-    return lambda do: Verb(do.__name__, do, load)
+    return lambda do: Verb(do.__name__, do, load, meanwhile)
 
 
 @dataclass(frozen=True)
@@ -77,18 +81,26 @@ class Step:
 class Ledger:
     """The steps of a run folder. `Ledger(None)` keeps nothing: every step is done, in memory."""
 
-    def __init__(self, folder: Path | None, watch: Callable[[Step], None] = lambda step: None, reuse: Path | None = None):
+    def __init__(self, folder: Path | None, reuse: Path | None = None):
         self.folder = folder
-        self.watch = watch
+        self.watch: Callable[[Step], None] = lambda step: None
         self.reuse = None if reuse is None else Ledger(reuse)
         """An older run whose finished steps may be taken over (a fork)."""
         self.entries: dict[str, dict[str, Any]] = {}
         self.untouched: deque[Made[Any]] = deque()
         """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
+        self.held: dict[tuple[str, str], Made[Any]] = {}
+        """The latest steps up to generation 0, by verb and part: the arms of a seed share them, and what is remembered of them stays."""
         self._read_to = 0
         if folder is not None:
             (folder / "steps").mkdir(parents=True, exist_ok=True)
             self.refresh()
+
+    def watched(self, watch: Callable[[Step], None]) -> Ledger:
+        """This ledger, for another run over it: `watch` is told of its steps, and what the last one left undone is forgotten."""
+        self.watch = watch
+        self.untouched.clear()
+        return self
 
     def steps(self, seed: int, generation: int = -1, store: bool = True) -> Steps:
         """The `do` of one generation of one seed."""
@@ -196,10 +208,10 @@ class Steps:
         key = digest_of(identity)
         work = functools.partial(self._work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
-        with self._alone(key) as found:
+        with self._alone(key, functools.partial(verb.meanwhile, recipe)) as found:
             if found is not None:
                 self.ledger.watch(replace(step, fresh=False))
-                return self._found(found, verb, recipe, inputs, work)
+                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, work))
             while self.ledger.untouched:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
@@ -210,7 +222,16 @@ class Steps:
                 runtime.telling.reset(telling)
         self._time(key, verb.name, time.perf_counter() - started)
         self.ledger.watch(step)
-        return made
+        return self._held((verb.name, part), key, lambda: made)
+
+    def _held(self, name: tuple[str, str], key: str, made: Callable[[], Made[T]]) -> Made[T]:
+        """The very object that an earlier arm had of this step, where arms share it."""
+        if self.generation > 0:
+            return made()
+        held = self.ledger.held
+        if name not in held or held[name].key != key:
+            held[name] = made()
+        return held[name]
 
     def _work(self, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
         return verb.do(recipe, *(_value(one) for one in inputs), rng=stream(*names))
@@ -265,8 +286,8 @@ class Steps:
             shutil.rmtree(writing, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _alone(self, key: str) -> Iterator[dict[str, Any] | None]:
-        """The finished step, or None with the right to do it: no other process does it at the same time."""
+    def _alone(self, key: str, meanwhile: Callable[[], None]) -> Iterator[dict[str, Any] | None]:
+        """The finished step, or None with the right to do it: no other process does it at the same time. Who has to wait does `meanwhile` first."""
         found = self.ledger.whole(key)
         if found is not None or not self.store:
             yield found or self.ledger.take_over(key)
@@ -274,7 +295,7 @@ class Steps:
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
         locks.mkdir(exist_ok=True)
-        with lock(locks / key):
+        with lock(locks / key, meanwhile):
             self.ledger.refresh()
             yield self.ledger.whole(key) or self.ledger.take_over(key)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from outcross.errors import BadInput
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold a file lock; the system lets go of it when the process ends, however it ends."""
+def lock(path: Path, meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a file lock; where another process holds it, do `meanwhile` and then wait. The system lets go of it when the process ends."""
     import fcntl
 
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            meanwhile()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

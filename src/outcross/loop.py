@@ -85,7 +85,7 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(load=lambda folder, digest, task, human: task.learner.load(folder))
+@verb(load=lambda folder, digest, task, human: task.learner.load(folder), meanwhile=lambda task: task.learner.get_ready())
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,48 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class Job:
-    """One arm with one seed, to be run into a folder."""
+    """One arm with one seed, to be run."""
 
     arm: Arm
+    ended: int = 0
+    """Generations that earlier turns have ended."""
+
+
+@dataclass
+class Runner:
+    """Runs jobs into a folder. A process keeps one, and with it what the ledger has read."""
+
     folder: Path
     reuse: Path | None
     in_turns: bool
     """Stop after each generation, so that the arms share the workers evenly."""
-    ended: int = 0
-    """Generations that earlier turns have ended."""
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder, self.reuse)
+
+    def __call__(self, job: Job, emit: runtime.Emit) -> Job | None:
+        """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
+        from outcross.loop import run
+
+        name, experiment = job.arm.name, job.arm.experiment
+        fresh: list[bool] = []
+
+        def watch(step: Step) -> None:
+            if step.generation >= job.ended or not job.ended:
+                fresh.append(step.fresh)
+                emit(UnderWay(name, experiment.seed, step))
+
+        for generation in run(experiment, self.ledger.watched(watch)):
+            if generation.g < job.ended:
+                continue
+            _name(self.folder, job.arm, generation)
+            samples = _samples(generation) if experiment.human.is_text else ()
+            emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
+            fresh.clear()
+            if self.in_turns and generation.g + 1 < experiment.generations:
+                return replace(job, ended=generation.g + 1)
+        return None
 
 
 def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
@@ -111,9 +145,9 @@ def fill(
         write_whole(folder / "experiment.yaml", dump(resolved(made)))
         write_whole(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
         in_turns = where != runtime.Where() and made[0].experiment.store == "all"
-        jobs = [Job(arm, folder, reuse, in_turns) for arm in made]
+        jobs = [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]  # arms of a seed read the same human data
         try:
-            runtime.map(_run_arm, jobs, handle, where)
+            runtime.map(Runner(folder, reuse, in_turns), jobs, handle, where)
         except BaseException:
             _leave(folder, made, ended)
             raise
@@ -135,35 +169,11 @@ def _leave(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
             folder.rmdir()
 
 
-def _run_arm(job: Job, emit: runtime.Emit) -> Job | None:
-    """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
-    from outcross.loop import run
-
-    name, experiment = job.arm.name, job.arm.experiment
-    fresh: list[bool] = []
-
-    def watch(step: Step) -> None:
-        if step.generation >= job.ended or not job.ended:
-            fresh.append(step.fresh)
-            emit(UnderWay(name, experiment.seed, step))
-
-    for generation in run(experiment, Ledger(job.folder, watch, job.reuse)):
-        if generation.g < job.ended:
-            continue
-        _name(job, generation)
-        samples = _samples(generation) if experiment.human.is_text else ()
-        emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
-        fresh.clear()
-        if job.in_turns and generation.g + 1 < experiment.generations:
-            return replace(job, ended=generation.g + 1)
-    return None
-
-
-def _name(job: Job, generation: Any) -> None:
+def _name(folder: Path, arm: Arm, generation: Any) -> None:
     """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
-    if job.arm.experiment.store == "readings":
+    if arm.experiment.store == "readings":
         return
-    place = job.folder / "arms" / job.arm.name / f"seed-{job.arm.experiment.seed}" / f"g{generation.g:02d}"
+    place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation.g:02d}"
     place.mkdir(parents=True, exist_ok=True)
     for name, key in (
         ("training", generation.training.key),
@@ -171,7 +181,7 @@ def _name(job: Job, generation: Any) -> None:
         ("drawn", generation.drawn.source.key),
     ):
         link = place / name
-        target = os.path.relpath(job.folder / "steps" / key, place)
+        target = os.path.relpath(folder / "steps" / key, place)
         if not link.is_symlink() or os.readlink(link) != target:
             link.unlink(missing_ok=True)
             link.symlink_to(target)

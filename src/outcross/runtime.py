@@ -44,8 +44,8 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
     """Call `function(item, emit)` for every item; what it emits reaches `handle`, here, as it comes.
 
     A function may stop half-way and return the rest of its item, which then waits for its next turn behind the others: so many items
-    stay even on few workers. With several workers the items run in as many processes, started afresh; function and items must be
-    importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
+    stay even on few workers. With several workers the items run in as many processes, started afresh, each with its own copy of the
+    function, which may keep what it has read from turn to turn; function and items must be importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
     """
     if where.ray is not None:
         _map_on_ray(function, items, handle, where.workers, where.ray)

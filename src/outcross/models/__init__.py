@@ -40,6 +40,9 @@ class Learner:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
         return None
 
+    def get_ready(self) -> None:
+        """Import what fitting and sampling need, where that takes long: done while another process makes the base."""
+
     def begin(self, human: Human, training: Schedule | None, rng: np.random.Generator) -> Model | None:
         """What training starts from; None where a fit needs no start."""
         return None

@@ -94,11 +94,19 @@ LEFT_OUT = {
 }
 
 
+NESTING = ("body", "cases", "handlers", "orelse", "finalbody")
+"""Fields of a statement that hold statements, in the order of the source."""
+
+
 def _docstrings(path: FilePath) -> Iterator[str]:
-    for node in ast.walk(_tree(path)):
-        is_documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_documented and (text := ast.get_docstring(node)):
-            yield text
+    """Of the module, its classes and its functions, the outer before the inner. Only statements are looked into: expressions hold none."""
+    level = [_tree(path)]
+    while level:
+        for node in level:
+            is_documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            if is_documented and (text := ast.get_docstring(node)):
+                yield text
+        level = [inner for node in level for name in NESTING for inner in getattr(node, name, ()) if isinstance(inner, ast.AST)]
 
 
 def _topics(path: FilePath) -> Iterator[str]:

@@ -50,6 +50,10 @@ class Transformer(Learner):
     def form(self, block):
         return TokenBlocks(block=block, vocabulary=self.vocabulary)
 
+    def get_ready(self):
+        _one_thread()
+        from outcross.models.transformer import fitting, network, sampling, scoring  # noqa: F401
+
     def begin(self, human: Human, training: Any, rng):
         _one_thread()
         from outcross.models.transformer import network
