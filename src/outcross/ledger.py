@@ -54,15 +54,13 @@ class Verb(Generic[T]):
     do: Callable[..., T]
     load: Callable[..., T] | None
     """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
-    meanwhile: Callable[[Any], None]
-    """(recipe) -> nothing; what who waits for another process to end the step does first."""
+    learns: bool
+    """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
 
 
-def verb(
-    load: Callable[..., T] | None = None, meanwhile: Callable[[Any], None] = lambda recipe: None
-) -> Callable[[Callable[..., T]], Verb[T]]:
+def verb(load: Callable[..., T] | None = None, learns: bool = False) -> Callable[[Callable[..., T]], Verb[T]]:
     """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
-    return lambda do: Verb(do.__name__, do, load, meanwhile)
+    return lambda do: Verb(do.__name__, do, load, learns)
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ class Ledger:
     def __init__(self, folder: Path | None, reuse: Path | None = None):
         self.folder = folder
         self.watch: Callable[[Step], None] = lambda step: None
+        self.get_ready: Callable[[], None] = lambda: None
         self.reuse = None if reuse is None else Ledger(reuse)
         """An older run whose finished steps may be taken over (a fork)."""
         self.entries: dict[str, dict[str, Any]] = {}
@@ -96,9 +95,12 @@ class Ledger:
             (folder / "steps").mkdir(parents=True, exist_ok=True)
             self.refresh()
 
-    def watched(self, watch: Callable[[Step], None]) -> Ledger:
-        """This ledger, for another run over it: `watch` is told of its steps, and what the last one left undone is forgotten."""
-        self.watch = watch
+    def over(self, watch: Callable[[Step], None], get_ready: Callable[[], None]) -> Ledger:
+        """This ledger, for another run over it, with nothing left undone by the last one.
+
+        `watch` is told of its steps; `get_ready` makes the learner ready to work, and is called while another process does a step.
+        """
+        self.watch, self.get_ready = watch, get_ready
         self.untouched.clear()
         return self
 
@@ -208,7 +210,7 @@ class Steps:
         key = digest_of(identity)
         work = functools.partial(self._work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
-        with self._alone(key, functools.partial(verb.meanwhile, recipe)) as found:
+        with self._alone(key, verb.learns) as found:
             if found is not None:
                 self.ledger.watch(replace(step, fresh=False))
                 return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, work))
@@ -286,8 +288,8 @@ class Steps:
             shutil.rmtree(writing, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _alone(self, key: str, meanwhile: Callable[[], None]) -> Iterator[dict[str, Any] | None]:
-        """The finished step, or None with the right to do it: no other process does it at the same time. Who has to wait does `meanwhile` first."""
+    def _alone(self, key: str, learns: bool) -> Iterator[dict[str, Any] | None]:
+        """The finished step, or None with the right to do it: no other process does it at the same time."""
         found = self.ledger.whole(key)
         if found is not None or not self.store:
             yield found or self.ledger.take_over(key)
@@ -295,7 +297,9 @@ class Steps:
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
         locks.mkdir(exist_ok=True)
-        with lock(locks / key, meanwhile):
+        if learns:
+            self.ledger.get_ready()
+        with lock(locks / key, meanwhile=self.ledger.get_ready):
             self.ledger.refresh()
             yield self.ledger.whole(key) or self.ledger.take_over(key)
 

@@ -85,7 +85,7 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(load=lambda folder, digest, task, human: task.learner.load(folder), meanwhile=lambda task: task.learner.get_ready())
+@verb(load=lambda folder, digest, task, human: task.learner.load(folder), learns=True)
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
@@ -104,7 +104,7 @@ def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -
     return training
 
 
-@verb(load=lambda folder, digest, task, training, start, human: task.learner.load(folder))
+@verb(load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True)
 def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
     records, weights = training.records, training.weights

@@ -72,7 +72,7 @@ class Runner:
                 fresh.append(step.fresh)
                 emit(UnderWay(name, experiment.seed, step))
 
-        for generation in run(experiment, self.ledger.watched(watch)):
+        for generation in run(experiment, self.ledger.over(watch, experiment.learner.get_ready)):
             if generation.g < job.ended:
                 continue
             _name(self.folder, job.arm, generation)

@@ -41,7 +41,7 @@ class Learner:
         return None
 
     def get_ready(self) -> None:
-        """Import what fitting and sampling need, where that takes long: done while another process makes the base."""
+        """Import what fitting and sampling need, where that takes long: done while another process does a step."""
 
     def begin(self, human: Human, training: Schedule | None, rng: np.random.Generator) -> Model | None:
         """What training starts from; None where a fit needs no start."""
