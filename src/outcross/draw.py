@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from outcross.recipe import recipe
 
@@ -15,13 +15,19 @@ class Draw:
 
     The law that is sampled is p^(1/temperature), normalised, then cut to the `top_k` likeliest outcomes and to the
     smallest set of mass `top_p`. For N(mu, Sigma) that is N(mu, temperature Sigma), so `temperature` is the sampling bias
-    lambda of Alemohammad et al. (arXiv 2307.01850). 0 is greedy: the likeliest outcome alone.
+    lambda of Alemohammad et al. (arXiv 2307.01850). 0 is greedy: the likeliest outcome alone, token by token, or with
+    `beams` the likeliest text that a search of that width finds.
     """
 
     temperature: Annotated[float, Field(ge=0, le=100)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0
     """0 keeps all outcomes."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    beams: Annotated[int, Field(ge=1, le=64)] = 1
+    """Texts kept at every token of a search for the likeliest (Shumailov et al.: 5); above 1 only at temperature 0."""
+    repetition_penalty: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """What holds a language model back from tokens that the prompt or the text so far has: their scores are divided by it where above 0 and
+    multiplied where below (Keskar et al., arXiv 1909.05858, as it is in use); scores are logits, in a search by beams log-probabilities."""
     prompts: Literal["human", "newest", "none"] = "human"
     """What a language model continues, record by record: the human training set, the newest part, or nothing."""
     prefix: Annotated[int, Field(ge=0)] = 0
@@ -29,6 +35,24 @@ class Draw:
     block (Gambetta et al., arXiv 2410.12341). 0: the model reads the whole prompt and the record is what is new (Shumailov et al.)."""
     records: Annotated[int, Field(ge=0)] = 0
     """Records drawn in a generation; set by the experiment's `rows`."""
+
+    @model_validator(mode="after")
+    def _searches_for_the_likeliest(self):
+        if self.beams > 1 and self.temperature != 0:
+            raise ValueError(
+                f"beams look for the likeliest text, which is temperature 0; write temperature: 0, got {self.temperature:g}"
+            )
+        return self
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is drawn has the model's own law."""
+        return self.temperature == 1 and not self.cuts and not self.looks_back
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a token depends on more than the model's law of the next one: beams, or a repetition penalty."""
+        return self.beams > 1 or self.repetition_penalty != 1
 
     @property
     def cuts(self) -> bool:

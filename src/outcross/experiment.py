@@ -48,7 +48,7 @@ class Growth:
 
 
 def _rows(value: object) -> object:
-    if value == "constant" or isinstance(value, Growth):
+    if value in ("constant", "online") or isinstance(value, Growth):
         return value
     if isinstance(value, Mapping) and set(value) == {"grow"}:
         try:
@@ -57,7 +57,7 @@ def _rows(value: object) -> object:
             raise BadInput(f"rows.{error}") from None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise BadInput(f"rows must be constant, a whole number from 1 or {{grow: 1.5}}, got {value!r:.80}")
+    raise BadInput(f"rows must be constant, online, a whole number from 1 or {{grow: 1.5}}, got {value!r:.80}")
 
 
 @recipe
@@ -71,8 +71,9 @@ class Experiment:
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
-    rows: Annotated[int | Growth | Literal["constant"], PlainValidator(_rows)] = "constant"
-    """Records drawn in a generation: `constant` (as many as the original human records), a number, or `{grow: 1.5}` times the last."""
+    rows: Annotated[int | Growth | Literal["constant", "online"], PlainValidator(_rows)] = "constant"
+    """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: as
+    many as the next fit reads, each of them once under `replace`, which is to draw anew for every batch."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
@@ -97,6 +98,14 @@ class Experiment:
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
         self._prefix_fits()
+        if self.draw.looks_back and not self.learner.searches:
+            raise ValueError(
+                f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; leave them out"
+            )
+        if self.rows == "online" and (self.training is None or self.training.epochs is not None):
+            raise ValueError(
+                "rows: online draws what the steps of training read, and there are none; write training.steps, or a number of rows"
+            )
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
         if self.human.records == "moments" and not self.policy.takes_whole:
@@ -127,7 +136,7 @@ class Experiment:
                 raise ValueError(f"{key} must be 0 or between 1e-50 and 1e50 in size, got {value}; change the unit")
         growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
         largest = (
-            math.log10(max(self.human.rows, self.rows if isinstance(self.rows, int) else 1))
+            math.log10(max(self.human.rows, 1 if isinstance(self.rows, Growth) else self.records(0)))
             + max(0.0, self.generations * math.log10(growth))
             + math.log10(self.chains)
         )
@@ -155,6 +164,9 @@ class Experiment:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""
         if isinstance(self.rows, int):
             return self.rows
+        if self.rows == "online":
+            assert self.training is not None
+            return self.training.steps_for(0) * self.training.batch
         growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
         return max(1, round(self.human.rows * growth ** (g + 1)))
 

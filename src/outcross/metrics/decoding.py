@@ -53,15 +53,14 @@ class Decoding(Metric):
             raise NotApplicable("nothing was drawn, or no second human sample is there")
         draw = Draw(**json.loads(evidence.drawn.origin.decoding or "{}"))
         as_drawn = drawn.take(_first(drawn, n))
-        is_full = draw.temperature == 1 and not draw.cuts
-        fully = as_drawn if is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
+        fully = as_drawn if draw.is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
         clusters, of = clusters_of(human)
         for band in list(BANDS)[:4]:
             here = _band(words(human), band)
             own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
             inside = words(human).first_cluster(clusters)[here]
-            lost = exact(0.0, n) if is_full else None
+            lost = exact(0.0, n) if draw.is_full else None
             yield read_off(
                 "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of)
             )

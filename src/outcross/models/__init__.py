@@ -3,7 +3,7 @@
 A learner is a recipe (frozen values); `fit` returns a model, which is another type: `sample(draw, prompts, rng)` writes
 records (exactly from the law that `draw` names), `log_prob(records)` is their log-likelihood in nats, `save(folder)` and
 the learner's `load(folder)` keep it without pickle. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
-records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start. Vector models act on
+records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start, `searches` whether it has beams. Vector models act on
 leading chain axes. The same stream gives the same bytes.
 """
 
@@ -35,6 +35,8 @@ class Learner:
     learns: ClassVar[tuple[str, ...]]
     takes_weights: ClassVar[bool] = True
     trains: ClassVar[bool] = False
+    searches: ClassVar[bool] = False
+    """Whether its models write by beams and with a repetition penalty."""
 
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""

@@ -31,6 +31,7 @@ class Transformer(Learner):
     paper = "Vaswani et al. 2017; in the loop: Shumailov et al., Nature 2024; Gerstgrasser et al., arXiv 2404.01413"
     learns = ("text",)
     trains = True
+    searches = True
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
     width: Annotated[int, Field(ge=2, le=65536)] = 128
@@ -52,7 +53,7 @@ class Transformer(Learner):
 
     def get_ready(self):
         _one_thread()
-        from outcross.models.transformer import fitting, network, sampling, scoring  # noqa: F401
+        from outcross.models.transformer import beams, fitting, network, sampling, scoring  # noqa: F401
 
     def begin(self, human: Human, training: Any, rng):
         _one_thread()
@@ -122,14 +123,21 @@ class TextModel:
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
-        from outcross.models.transformer import sampling
+        from outcross.models.transformer import beams, sampling
 
         rows = None if prompts is None else np.arange(draw.records) % len(prompts)
         read = None if prompts is None else prompts.tokens[rows, : draw.prefix or None]
-        tokens = sampling.sample(
-            self.network, read, self.block - draw.prefix, rng=rng, n=draw.records if read is None else None,
-            temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p, precision=self.precision,
-        )  # fmt: skip
+        n = draw.records if read is None else None
+        penalty, new_tokens = draw.repetition_penalty, self.block - draw.prefix
+        if draw.beams > 1:
+            tokens = beams.search(
+                self.network, read, new_tokens, n=n, beams=draw.beams, repetition_penalty=penalty, precision=self.precision
+            )
+        else:
+            tokens = sampling.sample(
+                self.network, read, new_tokens, rng=rng, n=n, temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p,
+                repetition_penalty=penalty, precision=self.precision,
+            )  # fmt: skip
         if read is not None and draw.prefix:
             tokens = np.concatenate((read, tokens), axis=1)
         columns = (

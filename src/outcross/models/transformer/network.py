@@ -59,6 +59,15 @@ class Cache:
         self.values = [torch.zeros(n, shape.heads, length, head_width, device=device) for _ in range(shape.layers)]
         self.filled = 0
 
+    def keep(self, rows: Tensor, since: int) -> None:
+        """Go on with these rows, (m,), any of them as often as it is named. Rows that are exchanged share all that stands before `since`."""
+        if len(rows) != len(self.keys[0]):
+            self.keys, self.values = ([one[rows] for one in held] for held in (self.keys, self.values))
+            return
+        written = slice(since, self.filled)
+        for held in (*(one[..., written] for one in self.keys), *(one[:, :, written] for one in self.values)):
+            held.copy_(held.index_select(0, rows))
+
 
 class Network(nn.Module):
     """Pre-norm transformer with rotary positions and tied embeddings (Vaswani et al. 2017; Su et al., RoFormer 2021).

@@ -22,18 +22,17 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    repetition_penalty: float = 1.0,
     precision: Precision = "bf16",
     batch: int = 128,
 ) -> NDArray[np.int32]:
-    """Continue each prompt by `new_tokens` tokens, (n, new_tokens), drawn from `distribution`.
+    """Continue each prompt by `new_tokens` tokens, (n, new_tokens), drawn from `distribution` of the `penalised` logits.
 
     Prompts are (n, prompt); None starts `n` records from nothing. Temperature 0 takes the likeliest token and draws
     nothing from `rng`. `batch` records are written at a time, which changes the speed, not what is written.
     """
     check_draw(temperature, top_k, top_p)
-    if (prompts is None) == (n is None):
-        raise ValueError("sample needs either prompts or n, the number of records, and not both")
-    read = torch.empty((n or 0, 0), dtype=torch.int64) if prompts is None else checked(prompts, network.shape, "prompts")
+    read = opened(network, prompts, n)
     keep_freed_memory()
     uniforms = None if temperature == 0 else rng.random((new_tokens, len(read)))
     written = np.empty((len(read), new_tokens), dtype=np.int32)
@@ -45,9 +44,28 @@ def sample(
             new_tokens,
             None if uniforms is None else torch.from_numpy(uniforms[:, rows]).to(network.device),
             (temperature, top_k, top_p),
+            repetition_penalty,
             precision,
         )
     return written
+
+
+def opened(network: Network, prompts: NDArray[np.int32] | None, n: int | None) -> Tensor:
+    """What is read before writing, (n, prompt): the prompts, or n times nothing."""
+    if (prompts is None) == (n is None):
+        raise ValueError("writing needs either prompts or n, the number of records, and not both")
+    return torch.empty((n or 0, 0), dtype=torch.int64) if prompts is None else checked(prompts, network.shape, "prompts")
+
+
+def penalised(scores: Tensor, tokens: Tensor, penalty: float) -> Tensor:
+    """Scores (n, vocabulary) of the next token, those of the tokens (n, t) already there held back.
+
+    Divided by the penalty where above 0 and multiplied where below: Keskar et al. (arXiv 1909.05858), whose formula divides alone, as it is in use.
+    """
+    if penalty == 1:
+        return scores
+    there = scores.gather(1, tokens)
+    return scores.scatter(1, tokens, torch.where(there > 0, there / penalty, there * penalty))
 
 
 def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
@@ -104,20 +122,19 @@ def _continue(
     new_tokens: int,
     uniforms: Tensor | None,
     settings: tuple[float, int, float],
+    penalty: float,
     precision: Precision,
 ) -> NDArray[np.int32]:
     """Write after prompts (n, prompt) with uniforms (new_tokens, n); None is greedy."""
     n, length = prompts.shape
     cache = Cache(network.shape, n, 1 + length + new_tokens, network.device)
-    tokens = torch.cat((prompts.new_full((n, 1), START), prompts), dim=1)
-    written = prompts.new_empty((n, new_tokens))
+    text = torch.cat((prompts.new_full((n, 1), START), prompts, prompts.new_empty((n, new_tokens))), dim=1)
     with precise(precision, network.device):  # once, so that weights are turned to bf16 once
-        for place in range(new_tokens):
-            logits = network.logits(network(tokens, cache)[:, -1])
-            chosen = _likeliest(logits) if uniforms is None else draw(distribution(logits, *settings), uniforms[place])
-            written[:, place] = chosen
-            tokens = chosen[:, None]
-    return written.cpu().numpy()
+        for end in range(1 + length, 1 + length + new_tokens):
+            logits = penalised(network.logits(network(text[:, cache.filled : end], cache)[:, -1]), text[:, :end], penalty)
+            place = end - 1 - length
+            text[:, end] = _likeliest(logits) if uniforms is None else draw(distribution(logits, *settings), uniforms[place])
+    return text[:, 1 + length :].int().cpu().numpy()
 
 
 def _likeliest(logits: Tensor) -> Tensor:
