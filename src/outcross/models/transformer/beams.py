@@ -22,7 +22,7 @@ def search(
     beams: int,
     repetition_penalty: float = 1.0,
     precision: Precision = "bf16",
-    batch: int = 128,
+    batch: int = 256,
 ) -> NDArray[np.int32]:
     """Continue each prompt by `new_tokens` tokens, (n, new_tokens): the likeliest text that a beam search of width `beams` finds.
 
