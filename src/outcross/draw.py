@@ -40,7 +40,7 @@ class Draw:
     def _searches_for_the_likeliest(self):
         if self.beams > 1 and self.temperature != 0:
             raise ValueError(
-                f"beams look for the likeliest text, which is temperature 0; write temperature: 0, got {self.temperature:g}"
+                f"beams above 1 is a search for the likeliest text, which needs temperature: 0, got {self.temperature:g}"
             )
         return self
 
