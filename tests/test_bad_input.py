@@ -50,7 +50,7 @@ EXPERIMENTS = {
     "generations: many": "generations must be a valid integer",
     "chains: 0": "chains must be greater than or equal to 1",
     "rows: {grow: -1}": "rows",
-    "rows: {shrink: 2}": "rows must be constant, a whole number from 1 or {grow: 1.5}",
+    "rows: {shrink: 2}": "rows must be constant, online, a whole number from 1 or {grow: 1.5}",
     "draw: {temperature: -1}": "draw.temperature must be greater than or equal to 0, got -1",
     "draw: {top_p: 0}": "draw.top_p must be greater than 0, got 0",
     "draw: {tempratur: 1}": "tempratur is not known; did you mean 'temperature'?",
