@@ -17,7 +17,7 @@ from outcross.texts import Texts, texts
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""
 CHARACTERS_INSIDE = 2_000_000
-"""Characters of a column that are looked at inside a group, at most: ten groups take no longer than the whole."""
+"""Characters of a column that are looked at inside a group, at most: ten groups are as much as the whole."""
 LONGEST = 200_000
 """Characters of one text that are looked at, at most."""
 DOCUMENT = "_document"
