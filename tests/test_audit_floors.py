@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from outcross.aspects import Compared
 from outcross.aspects.groups import Groups
-from outcross.aspects.spread import Spread
+from outcross.aspects.spread import Spread, variances
 from outcross.aspects.tails import Tails
 from outcross.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums, ratio_of_shares
 from outcross.sketches import gather
@@ -73,6 +73,20 @@ def test_intervals_hold_what_is_true(name):
         # The heavy column's kurtosis is infinite, so that no interval of its variance holds for sure.
         least = 0.9 if key[:2] == ("variance", "heavy") else 0.93
         assert np.mean(values) >= least - 4.5 * np.sqrt(least * (1 - least) / len(values)), key
+
+
+def test_a_column_that_seldom_varies_is_not_lost_where_by_chance_it_does_not():
+    """Of a hundred values one is unlike the others: in half of all pairs it falls to the human side."""
+
+    def told(values):
+        seldom = polars.DataFrame({"x": values})
+        pair = Compared(table({"x": np.zeros(100)}, kinds={"x": "number"}), table(seldom, kinds={"x": "number"}))
+        (finding,) = variances(pair, np.random.default_rng(0))
+        assert finding.estimate is not None and finding.null is not None
+        return finding.estimate.value, finding.null.p
+
+    assert told(np.arange(100) == 0) == (0.0, pytest.approx(0.5))
+    assert told(np.arange(100) < 4) == (0.0, pytest.approx(np.prod([(100 - i) / (200 - i) for i in range(4)])))
 
 
 def test_permuted_sums_are_those_of_random_subsets():

@@ -112,6 +112,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys
         (["run", "gaussian", "chains=[1"], "the value is not YAML"),
         (["run", "gaussian", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "gaussian", "--wrokers", "2"], "--wrokers"),
+        (["audit", "a.csv", "b.csv", "--reference", "c.csv", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run"], "spec"),
         (["report"], "report needs a folder of a run or an audit"),
         (["report", "nowhere"], "nowhere"),

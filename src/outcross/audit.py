@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -217,7 +217,12 @@ def audit(data: Any, *, reference: Any, holdout: Any = None, name: str = "", **q
 
 def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **question: Any) -> list[Audit]:
     """An audit of each of several sets against one reference, which is read once."""
-    asked = asked_for(**question)
+    audit_of = beside(reference, holdout, asked_for(**question))
+    return [audit_of(name, one) for name, one in data.items()]
+
+
+def beside(reference: Any, holdout: Any, asked: Question) -> Callable[[str, Any], Audit]:
+    """What audits a set, by its name and its data, against human data; those are read once, here."""
     kinds: dict[str, Kind] = dict(asked.kinds)
     for group in asked.groups:
         kinds.setdefault(group, "category")
@@ -225,7 +230,7 @@ def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **qu
         kinds[asked.text_column] = "text"
     human = table(reference, "reference", kinds=kinds)
     more = None if holdout is None else table(holdout, "holdout")
-    return [_audit(name, table(one, name), human, more, asked) for name, one in data.items()]
+    return lambda name, data: _audit(name, table(data, name), human, more, asked)
 
 
 def asked_for(**question: Any) -> Question:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from outcross import runtime
 from outcross.aspects import ASPECTS
-from outcross.audit import Audit, audits
-from outcross.errors import BadInput, GateFailed
+from outcross.audit import Audit, Question, asked_for, beside
+from outcross.errors import BadInput, GateFailed, OutcrossError
 from outcross.generations import Line, is_run, lines
 from outcross.rankings import onsets, ranking
 from outcross.recipe import nearest
+from outcross.runtime import Emit, Where
 from outcross.whole import write_whole
 
 
@@ -48,22 +53,30 @@ class Sets:
     text_column: str | None = None
 
 
-def sets(
-    synthetic: Sequence[str],
-    reference: str | None,
-    holdout: str | None,
-    before: str | None,
-    after: str | None,
-    arm: str | None = None,
-) -> list[Sets]:
-    """The data of an audit, of what a filter did, or of each arm of a run."""
-    if len(synthetic) == 1 and is_run(synthetic[0]):
-        if (reference, holdout, before, after) != (None,) * 4:
-            raise BadInput("a run brings its own human data; leave out --reference, --holdout, --before and --after")
-        return [_of_line(line) for line in lines(Path(synthetic[0]), arm)]
-    if arm is not None:
-        raise BadInput("--arm is of a run; write outcross audit runs/stdlib --arm replace")
-    return [_given(synthetic, reference, holdout, before, after)]
+@dataclass(frozen=True)
+class Given:
+    """What the command line names; nothing of it is read yet."""
+
+    synthetic: tuple[str, ...]
+    reference: str | None = None
+    holdout: str | None = None
+    before: str | None = None
+    after: str | None = None
+    arm: str | None = None
+
+    def sets(self) -> list[Sets]:
+        """The data of an audit, of what a filter did, or of each arm of a run."""
+        if len(self.synthetic) == 1 and is_run(self.synthetic[0]):
+            if (self.reference, self.holdout, self.before, self.after) != (None,) * 4:
+                raise BadInput("a run brings its own human data; leave out --reference, --holdout, --before and --after")
+            return [_of_line(line) for line in lines(Path(self.synthetic[0]), self.arm)]
+        if self.arm is not None:
+            raise BadInput("--arm is of a run; write outcross audit runs/stdlib --arm replace")
+        return [_of_files(self.synthetic, self.reference, self.holdout, self.before, self.after)]
+
+    def sets_of(self, arm: str) -> Sets:
+        """The data of one arm of a run; of sets of their own, all."""
+        return (replace(self, arm=arm) if arm else self).sets()[0]
 
 
 def _of_line(line: Line) -> Sets:
@@ -71,7 +84,7 @@ def _of_line(line: Line) -> Sets:
     return Sets(line.sets, line.reference, line.holdout, line.name, "text" if is_text else None)
 
 
-def _given(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
+def _of_files(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
     if (before is None) != (after is None):
         raise BadInput("--before and --after go together: what a filter was given, and what it let through")
     if before is not None and after is not None:
@@ -192,14 +205,89 @@ def check_folder(out: Path | None) -> None:
         raise BadInput(f"--out {out} is a file; name a folder")
 
 
-def audited(data: Sequence[Sets], question: Mapping[str, Any]) -> dict[str, list[Audit]]:
-    """The audit of every set, by the arm of a run."""
-    return {one.arm: _audited(one, question) for one in data}
+@dataclass(frozen=True)
+class Turn:
+    """One set to audit."""
+
+    place: int
+    """Among all sets of all arms, from 0."""
+    arm: str
+    name: str
 
 
-def _audited(data: Sets, question: Mapping[str, Any]) -> list[Audit]:
-    asked = {"text_column": data.text_column, **question} if data.text_column else question
-    return audits(data.synthetic, reference=data.reference, holdout=data.holdout, **asked)
+@dataclass(eq=False)
+class Auditor:
+    """Audits one set at a time, in this process or in another; human data are read once an arm and kept until another arm's turn."""
+
+    given: Given
+    question: Question
+    read: Sequence[Sets] = ()
+    """What this process has read of what is given."""
+    held: tuple[Sets, Callable[[str, Any], Audit]] | None = None
+
+    def __reduce__(self):
+        return Auditor, (self.given, self.question)  # another process reads for itself: data may be too large to send
+
+    def __call__(self, turn: Turn, emit: Emit) -> None:
+        """Emits the turn, and its audit or the error that it ended with."""
+        try:
+            told = self._audit(turn)
+        except (OutcrossError, OSError) as error:
+            told = error
+        emit((turn, told))
+
+    def _audit(self, turn: Turn) -> Audit:
+        if self.held is None or self.held[0].arm != turn.arm:
+            self.held = None
+            data = next((one for one in self.read if one.arm == turn.arm), None) or self.given.sets_of(turn.arm)
+            asked = replace(self.question, text_column=self.question.text_column or data.text_column)
+            self.held = data, beside(data.reference, data.holdout, asked)
+        data, audit_of = self.held
+        return audit_of(turn.name, data.synthetic[turn.name])
+
+
+def turns(data: Sequence[Sets]) -> list[Turn]:
+    """The sets to audit, arm by arm."""
+    named = [(one.arm, name) for one in data for name in one.synthetic]
+    return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
+
+
+def audited(given: Given, data: Sequence[Sets], question: Mapping[str, Any], workers: int = 1) -> dict[str, list[Audit]]:
+    """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it."""
+    every = turns(data)
+    ended: dict[int, Audit | Exception] = {}
+
+    def handle(told: tuple[Turn, Audit | Exception]) -> None:
+        ended[told[0].place] = told[1]
+        # Of errors that of the first set is told, whichever process is the first to meet one.
+        for place in itertools.takewhile(ended.__contains__, range(len(every))):
+            if isinstance(error := ended[place], Exception):
+                raise error
+
+    with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
+        runtime.map(Auditor(given, asked_for(**question), data), every, handle, Where(workers))
+    made: dict[str, list[Any]] = {one.arm: [] for one in data}
+    for turn in every:
+        made[turn.arm].append(ended[turn.place])
+    return made
+
+
+THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started meanwhile have one thread: threads of several on the same cores wait for each other."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def plain(made: Mapping[str, Sequence[Audit]], are_generations: bool) -> dict[str, Any]:

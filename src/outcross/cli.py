@@ -68,7 +68,8 @@ def run(
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
     folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
-    count = _workers(workers, made)
+    # What is fitted in closed form is sooner done in one process.
+    count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
     with Silent() if quiet or as_json else watcher(made, count) as watch:
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
@@ -101,6 +102,7 @@ def audit(
     most_columns: int | None = None,
     most_seconds: float | None = None,
     out: Path | None = None,
+    workers: int | None = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -150,6 +152,8 @@ def audit(
         Seconds after which no further aspect is begun; all if left out.
     out
         A folder for audit.json, report.html, audit.md and the records pointed at.
+    workers
+        Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
     """
     from outcross import auditing
 
@@ -157,10 +161,11 @@ def audit(
         groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
         rate=rate, seed=seed, most_columns=most_columns, most_seconds=most_seconds,
     )  # fmt: skip
-    sets = auditing.sets(synthetic, reference, holdout, before, after, arm)
+    given = auditing.Given(synthetic, reference, holdout, before, after, arm)
+    sets = given.sets()
     question, gates = auditing.asked(flags, thresholds)
     auditing.check_folder(out)
-    made = auditing.audited(sets, question)
+    made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))))
     if out is not None:
         auditing.write(made, out, generations)
     if as_json:
@@ -231,14 +236,14 @@ def list_(family: str = "", as_json: Json = False) -> None:
     _print_json({"schema": 1, "parts": told}) if as_json else print("\n".join(part_lines(told, width())))
 
 
-def _workers(asked: int | None, made: Any) -> int:
-    """As many as asked for; else one a core for networks, and one for what is fitted in closed form."""
+def _workers(asked: int | None, most: int) -> int:
+    """As many as asked for; else one a core, at most so many."""
     if asked is not None:
         if asked < 1:
             raise BadInput(f"--workers must be at least 1, got {asked}")
         return asked
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, len(made))) if made[0].experiment.learner.trains else 1
+    return max(1, min(cores, most))
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:

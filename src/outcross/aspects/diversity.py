@@ -12,7 +12,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, copied_texts, found, words
 from outcross.aspects.coverage import sample, some
-from outcross.aspects.groups import is_group, named
+from outcross.aspects.groups import INSIDE, is_group, largest, named
 from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import Null, from_draws, larger_share, normal, relabelled
@@ -36,17 +36,17 @@ FEWEST = 30
 
 @recipe
 class Diversity(Aspect):
-    """Distinct records, near duplicates, effective numbers of records, of kinds and of categories, and values taken over from the reference.
+    """Distinct records, near duplicates, effective numbers of records, of kinds and of categories, values taken over from the reference, and how rich the language is, inside each group too.
 
     Counts of distinct things depend on the amount of data: they are compared at one size, by rarefaction, which is exact; a bootstrap would repeat records and find fewer. What is inside each
-    group is looked at on the records in memory.
+    group is looked at on the records in memory: distinct records, kinds and categories there, and how rich its language is, at one number of words of both sides.
     """
 
     points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
     """Records a side among which near duplicates are looked for, at most, drawn at random."""
     draws: Annotated[int, Field(ge=19, le=10_000)] = 499
     """Labels drawn over human records."""
-    most: Annotated[int, Field(ge=0)] = 20
+    most: Annotated[int, Field(ge=0)] = INSIDE
     """Groups of a column that are looked into, those with most human records first."""
 
     pages = {
@@ -95,15 +95,15 @@ class Diversity(Aspect):
         yield from _kinds(compared, rng)
         for column in compared.reference.of_kind("number"):
             yield from _values(compared, column)
-        for column in compared.groups:
-            yield from self._inside(compared, column, rng)
         yield from copied_texts.said_again(compared)
         yield from words.richness(compared, rng)
+        for column in compared.groups:
+            yield from self._inside(compared, column, rng)
+        yield from words.richness_inside(compared, self.most, rng)
 
     def _inside(self, compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
-        sizes = compared.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-        for value in sizes[column].head(self.most).to_list():
-            inside = compared.inside(lambda table, value=value: is_group(table, column, str(value)))
+        for value in largest(compared, column)[: self.most]:
+            inside = compared.inside(lambda table, value=value: is_group(table, column, value))
             for finding in _all_inside(inside, column, rng):
                 yield replace(finding, group=named((column,), (value,)))
 

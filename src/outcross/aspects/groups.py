@@ -17,6 +17,8 @@ from outcross.recipe import recipe
 from outcross.sketches import Tally
 from outcross.tables import Table
 
+INSIDE = 20
+"""Groups of a column that are looked into, unless an aspect is told of another number."""
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 
 
@@ -52,7 +54,7 @@ class Groups(Aspect):
         for columns in subsets(compared.groups):
             yield from self._shares(columns, _by(synthetic, columns), _by(reference, columns))
         for column in compared.groups:
-            yield from self._inside(compared, column, _by(reference, (column,)), rng)
+            yield from self._inside(compared, column, rng)
 
     def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Finding]:
         n, m = sum(synthetic.values()), sum(reference.values())
@@ -72,8 +74,8 @@ class Groups(Aspect):
                 f"the {len(told) - self.most} smallest of {len(told)} groups are left out",
             )
 
-    def _inside(self, compared: Compared, column: str, reference: dict[tuple, int], rng: np.random.Generator) -> Iterator[Finding]:
-        for (value,) in sorted(reference, key=lambda group: (-reference[group], group))[: self.most]:
+    def _inside(self, compared: Compared, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+        for value in largest(compared, column)[: self.most]:
             inside = compared.inside(lambda table, value=value: is_group(table, column, value))
             if inside.synthetic.rows and inside.reference.rows:
                 yield from variances(inside, rng, "spread_inside", named((column,), (value,)))
@@ -83,6 +85,12 @@ def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Every single column, then every pair, … of the columns that name groups."""
     for size in range(1, len(columns) + 1):
         yield from combinations(columns, size)
+
+
+def largest(compared: Compared, column: str) -> list[str]:
+    """The groups of a column, those with most human records in memory first."""
+    sizes = compared.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
+    return list(map(str, sizes[column].to_list()))
 
 
 def is_group(table: Table, column: str, value: str) -> np.ndarray:

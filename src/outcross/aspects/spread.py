@@ -13,7 +13,7 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import LEVEL, Null, from_draws, permuted_ranks, permuted_sums
+from outcross.floors import LEVEL, Null, fewer, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
 from outcross.sketches import Moments
 from outcross.tables import Table
@@ -106,11 +106,14 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
         sides = [_from_sketch(result) for result in counted]
     for i, column in enumerate(columns):
         one, two = ([told[i] for told in side] for side in sides)
-        yield found(check, column, group, lambda one=one, two=two, i=i: _variance_ratio(one, two, quotients[:, i]))
+        values = synthetic[:, i], reference[:, i]
+        yield found(
+            check, column, group, lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values)
+        )
 
 
-def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
-    """`one` and `two` are (count, variance, kurtosis) of the synthetic and the human values."""
+def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+    """`one` and `two` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
     (n, variance, kurtosis), (m, human_variance, human_kurtosis) = one, two
     if min(n, m) < FEWEST:
         raise NotApplicable(f"{int(min(n, m))} values, a variance needs at least {FEWEST}")
@@ -118,7 +121,7 @@ def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
         raise NotApplicable("constant in the reference")
     quotients = quotients[np.isfinite(quotients)]
     if variance <= 0:
-        return Estimate(0.0, 0.0, 0.0, "constant", int(n)), Null(1e-12, 1.0, 1.0, "constant where human data vary")
+        return Estimate(0.0, 0.0, 0.0, "constant", int(n)), _constant(_there(synthetic), _there(reference))
     if quotients.size < 100:
         raise NotApplicable("too few values are distinct")
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
@@ -130,6 +133,14 @@ def _variance_ratio(one, two, quotients: np.ndarray) -> tuple[Estimate, Null]:
         math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
     )
     return ratio, Null(null.p, math.exp(null.floor * error), math.exp(null.typical * error), null.method)
+
+
+def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
+    """The null of synthetic values that are all the same: how seldom every value unlike them falls to the human side."""
+    if not min(synthetic.size, reference.size):
+        raise NotApplicable("no values among the records in memory")
+    p = fewer(0, synthetic.size, int((reference != synthetic[0]).sum()), reference.size).p
+    return Null(p, 1.0 if p <= LEVEL else 0.0, 1.0, "Fisher's exact test")
 
 
 def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:

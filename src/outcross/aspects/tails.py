@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found, words
+from outcross.aspects.groups import INSIDE
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.recipe import FROM_LIST, recipe
@@ -30,12 +31,15 @@ NAMED = 12
 
 @recipe
 class Tails(Aspect):
-    """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words."""
+    """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words, of words inside each group too."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
     """How much human mass lies beyond the quantiles looked at, at either end."""
     rare: Annotated[float, Field(gt=0, le=1)] = 0.01
     """The share of human records below which a category is rare."""
+
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column whose rare words are looked up, those with most human records first."""
 
     pages = {
         "mass": CheckPage(
@@ -88,6 +92,7 @@ class Tails(Aspect):
             synthetic, reference = (_shares(told, column) for told in compared.counted[f"tally {column}"])
             yield from self._categories(column, synthetic, reference, rng)
         yield from words.rare_words(compared, rng)
+        yield from words.rare_words_inside(compared, self.most, rng)
 
     def _numbers(self, compared: Compared, column: str) -> Iterator[Finding]:
         values = [

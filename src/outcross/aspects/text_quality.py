@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.aspects.groups import INSIDE, is_group, largest, named
 from outcross.aspects.spread import variances
 from outcross.aspects.tails import Tails
-from outcross.aspects.words import ratio
+from outcross.aspects.words import left_out, ratio, too_few, written_by
 from outcross.aspects.writing import Writing, notes, writings
 from outcross.attributes import ATTRIBUTES, Reader
 from outcross.clusters import average
@@ -33,17 +34,24 @@ ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
 
 
+Readings = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Attribute → the number of each synthetic and of each human text."""
+
+
 @recipe
 class TextQuality(Aspect):
-    """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, and both of their ends.
+    """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, inside each group too, and both of their ends.
 
     An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
     half that did not see them: what lies above nearly all human texts is invented, what is nowhere surprising has lost its tail.
     Where texts are cut from known documents one of each document is looked at, for the others are no fresh ones.
+    Inside a group the same numbers are compared among its texts that were read; their ends, of which a group has few, are left to the whole.
     """
 
     attributes: Annotated[tuple[str, ...], FROM_LIST, Field(min_length=1)] = tuple(ATTRIBUTES)
     """Names of the attributes read."""
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column that are looked into, those with most human records first."""
 
     pages = {
         "spread": CheckPage(
@@ -79,21 +87,29 @@ class TextQuality(Aspect):
             if not min(len(synthetic), len(human)):
                 yield Finding("spread", column, "", None, None, "no texts")
                 continue
-            yield from self._column(column, synthetic, human, rng)
+            yield from self._column(compared, column, synthetic, human, rng)
 
-    def _column(self, column: str, synthetic: Writing, human: Writing, rng: np.random.Generator) -> Iterator[Finding]:
+    def _column(
+        self, compared: Compared, column: str, synthetic: Writing, human: Writing, rng: np.random.Generator
+    ) -> Iterator[Finding]:
         readings, missing = self._read(synthetic, human)
-        told = "; ".join(filter(None, (f"{len(synthetic):,} and {len(human):,} texts", notes(synthetic, human))))
+        more = notes(synthetic, human)
         for attribute, why in missing.items():
             yield Finding("spread", column, "", None, None, why, attribute)
-        for finding in _as_numbers(readings, rng):
-            yield replace(finding, column=column, note="; ".join(filter(None, (finding.note, told))))
-        if "perplexity" in readings:
-            pair = readings["perplexity"]
-            yield found("unlikely", column, "", lambda: _unlikely(*pair), told, "perplexity")
-            yield found("surprise", column, "", lambda: _surprise(*pair), told, "perplexity")
+        for finding in (*_as_numbers(readings, rng), *_as_perplexity(readings)):
+            yield _of_texts(finding, column, (len(synthetic), len(human)), more)
+        for group_column in (group_column for group_column, own in written_by(compared) if own == column):
+            groups = largest(compared, group_column)
+            for value in groups[: self.most]:
+                masks = (
+                    is_group(side, group_column, value)[written.rows]
+                    for side, written in ((compared.synthetic, synthetic), (compared.reference, human))
+                )
+                yield from _inside(readings, tuple(masks), column, named((group_column,), (value,)), more, rng)
+            if why := left_out(groups, self.most):
+                yield Finding("spread", column, "", None, None, why, group_column)
 
-    def _read(self, synthetic: Writing, human: Writing) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, str]]:
+    def _read(self, synthetic: Writing, human: Writing) -> tuple[Readings, dict[str, str]]:
         """Every attribute of both sides, and why some cannot be had."""
         readings, missing = {}, {}
         for name in self.attributes:
@@ -107,11 +123,45 @@ class TextQuality(Aspect):
         return readings, missing
 
 
-def _as_numbers(readings: dict[str, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> Iterator[Finding]:
-    """What `spread` and `tails` find in attributes, each a column of numbers."""
-    compared = Compared(_table(readings, 0, "synthetic"), _table(readings, 1, "reference"))
+def _inside(
+    readings: Readings, masks: tuple[np.ndarray, ...], column: str, group: str, more: str, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """What is said of the texts of one group; masks: which of the texts read are its, of either side."""
+    synthetic, human = (int(mask.sum()) for mask in masks)
+    if why := too_few(synthetic, human):
+        yield Finding("spread", column, group, None, None, why)
+        return
+    own = {attribute: (told[0][masks[0]], told[1][masks[1]]) for attribute, told in readings.items()}
+    for finding in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
+        yield replace(_of_texts(finding, column, (synthetic, human), more), group=group)
+
+
+def _of_texts(finding: Finding, column: str, texts: tuple[int, int], more: str) -> Finding:
+    note = "; ".join(filter(None, (finding.note, f"{texts[0]:,} and {texts[1]:,} texts", more)))
+    return replace(finding, column=column, note=note)
+
+
+def _as_perplexity(readings: Readings) -> Iterator[Finding]:
+    """What only perplexity tells."""
+    if "perplexity" in readings:
+        pair = readings["perplexity"]
+        yield found("unlikely", "", "", lambda: _unlikely(*pair), at="perplexity")
+        yield found("surprise", "", "", lambda: _surprise(*pair), at="perplexity")
+
+
+def _as_tables(readings: Readings) -> Compared:
+    return Compared(_table(readings, 0, "synthetic"), _table(readings, 1, "reference"))
+
+
+def _spreads(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     for finding in variances(compared, rng, "spread"):
         yield replace(finding, at=finding.column)
+
+
+def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Finding]:
+    """What `spread` and `tails` find in attributes, each a column of numbers."""
+    compared = _as_tables(readings)
+    yield from _spreads(compared, rng)
     tails = Tails()
     synthetic, human = (gather(side, tails.counts(compared)) for side in (compared.synthetic, compared.reference))
     own = replace(compared, counted={name: (synthetic[name], human[name]) for name in synthetic})
@@ -120,7 +170,7 @@ def _as_numbers(readings: dict[str, tuple[np.ndarray, np.ndarray]], rng: np.rand
             yield replace(finding, check=ENDS[finding.check], at=f"{finding.column} {finding.at}".strip())
 
 
-def _table(readings: dict[str, tuple[np.ndarray, np.ndarray]], side: int, name: str) -> Table:
+def _table(readings: Readings, side: int, name: str) -> Table:
     held = {attribute: told[side] for attribute, told in readings.items()}
     return table(held, name, kinds=dict.fromkeys(held, "number"))
 

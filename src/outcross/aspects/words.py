@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from outcross.aspects import CheckPage, Compared, Finding, found
-from outcross.aspects.writing import Writing, notes, writings
+from outcross.aspects.groups import largest, named
+from outcross.aspects.writing import Writing, notes, writings, writings_inside
 from outcross.attributes.variety import Mtld
 from outcross.clusters import average
 from outcross.estimate import Estimate, NotApplicable
@@ -25,6 +26,8 @@ RARE = ("1", "2", "3-5", "6-10")
 """How often a rare word occurs in the human text that it is looked up in."""
 FEWEST = 20
 """Rare words that fresh human text holds, below which their survival is not compared."""
+FEWEST_TEXTS = 30
+"""Texts of a group a side, below which its language is not compared."""
 PERMUTATIONS, TOGETHER = 499, 100
 NAMED = 12
 """Missing words that a note names."""
@@ -77,21 +80,68 @@ DIVERSITY = {
 def rare_words(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     """The survival of rare words, band by band, of every column of text."""
     for column in compared.reference.of_kind("text"):
-        try:
-            looked = _looked_up(compared, column, rng)
-        except NotApplicable as why:
-            yield from (Finding("rare_words", column, "", None, None, str(why), _band(band)) for band in RARE)
-            continue
-        for band in RARE:
-            yield looked.finding(column, band, rng)
+        yield from _survivals(column, {side: writings(told)[column] for side, told in compared.sides().items()}, rng)
+
+
+def rare_words_inside(compared: Compared, most: int, rng: np.random.Generator) -> Iterator[Finding]:
+    """The survival of the rare words of each group, in the text of that group."""
+    yield from _inside(compared, most, "rare_words", _survivals, rng)
+
+
+def _survivals(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Finding]:
+    try:
+        looked = _looked_up(sides, rng)
+    except NotApplicable as why:
+        yield from (Finding("rare_words", column, "", None, None, str(why), _band(band)) for band in RARE)
+        return
+    for band in RARE:
+        yield looked.finding(column, band, rng)
+
+
+def _inside(
+    compared: Compared,
+    most: int,
+    check: str,
+    measures: Callable[[str, Mapping[str, Writing], np.random.Generator], Iterator[Finding]],
+    rng: np.random.Generator,
+) -> Iterator[Finding]:
+    """What is said of the texts of each group, at most so many of a column; of what has too few texts, why nothing is said."""
+    for group_column, column in written_by(compared):
+        groups = largest(compared, group_column)
+        for value in groups[:most]:
+            group = named((group_column,), (value,))
+            sides = {side: writings_inside(told, column, group_column, value) for side, told in compared.sides().items()}
+            if why := too_few(len(sides["synthetic"]), len(sides["reference"])):
+                yield Finding(check, column, group, None, None, why)
+                continue
+            yield from (replace(finding, group=group) for finding in measures(column, sides, rng))
+        if why := left_out(groups, most):
+            yield Finding(check, column, "", None, None, why, group_column)
+
+
+def written_by(compared: Compared) -> Iterator[tuple[str, str]]:
+    """Each column that names groups, with each column of text that they write."""
+    for group_column in compared.groups:
+        yield from ((group_column, column) for column in compared.reference.of_kind("text") if column != group_column)
+
+
+def too_few(synthetic: int, human: int) -> str:
+    """Why the language of a group with so many texts is not compared; nothing where it is."""
+    if min(synthetic, human) >= FEWEST_TEXTS:
+        return ""
+    return f"{synthetic} synthetic and {human} human texts, the language of a group is compared from {FEWEST_TEXTS} a side"
+
+
+def left_out(groups: Sequence[str], most: int) -> str:
+    """How many groups are not looked into; nothing where all are."""
+    return f"the {len(groups) - most} smallest of {len(groups)} groups are not looked into" if len(groups) > most else ""
 
 
 def _band(band: str) -> str:
     return f"{band} {'time' if band == '1' else 'times'}"
 
 
-def _looked_up(compared: Compared, column: str, rng: np.random.Generator) -> LookedUp:
-    sides = {side: writings(told)[column] for side, told in compared.sides().items()}
+def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> LookedUp:
     synthetic, human = sides["synthetic"], sides["reference"]
     known, other = (human, sides["holdout"]) if "holdout" in sides else human.halves(rng)
     size = min(len(synthetic.texts.words), len(other.texts.words))
@@ -197,14 +247,21 @@ def _log_ratio(alive, human):
 def richness(compared: Compared, rng: np.random.Generator) -> Iterator[Finding]:
     """How rich the language of every column of text is, at one number of words."""
     for column in compared.reference.of_kind("text"):
-        synthetic, human = (writings(side)[column] for side in (compared.synthetic, compared.reference))
-        note = notes(synthetic, human)
-        size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
-        yield found(
-            "vocabulary", column, "", lambda a=synthetic, b=human, size=size: _vocabulary(a, b, size, rng), note, f"{size:,} words"
-        )
-        for check, at, worse, number in _measures(synthetic, human, rng):
-            yield found(check, column, "", lambda number=number, worse=worse: ratio(*number(), worse), note, at)
+        yield from _richness(column, {side: writings(told)[column] for side, told in compared.sides().items()}, rng)
+
+
+def richness_inside(compared: Compared, most: int, rng: np.random.Generator) -> Iterator[Finding]:
+    """How rich the language of each group is, at one number of words of that group."""
+    yield from _inside(compared, most, "vocabulary", _richness, rng)
+
+
+def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Finding]:
+    synthetic, human = sides["synthetic"], sides["reference"]
+    note = notes(synthetic, human)
+    size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
+    yield found("vocabulary", column, "", lambda: _vocabulary(synthetic, human, size, rng), note, f"{size:,} words")
+    for check, at, worse, number in _measures(synthetic, human, rng):
+        yield found(check, column, "", lambda number=number, worse=worse: ratio(*number(), worse), note, at)
 
 
 def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from outcross.aspects.groups import is_group
 from outcross.lexicon import Sample
 from outcross.remembered import remembered
 from outcross.tables import Table, mixed
@@ -15,6 +16,8 @@ from outcross.texts import Texts, texts
 
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""
+CHARACTERS_INSIDE = 2_000_000
+"""Characters of a column that are looked at inside a group, at most: ten groups are as much as the whole."""
 LONGEST = 200_000
 """Characters of one text that are looked at, at most."""
 DOCUMENT = "_document"
@@ -78,22 +81,41 @@ class Writing:
 @remembered
 def writings(table: Table) -> dict[str, Writing]:
     """The texts of every column of text of a table; missing ones are left out."""
-    return {column: _writing(table, column) for column in table.of_kind("text")}
+    return {
+        column: _writing(table, column, table.name, np.ones(table.frame.height, bool), CHARACTERS)
+        for column in table.of_kind("text")
+    }
 
 
-def _writing(table: Table, column: str) -> Writing:
+def writings_inside(table: Table, column: str, group_column: str, group: str) -> Writing:
+    """The texts of a column of text that a group wrote."""
+    known, key = _inside(table), (column, group_column, group)
+    if key not in known:
+        name = f"this group of {table.name}"
+        known[key] = _writing(table, column, name, is_group(table, group_column, group), CHARACTERS_INSIDE)
+    return known[key]
+
+
+@remembered
+def _inside(table: Table) -> dict[tuple[str, str, str], Writing]:
+    """What was read of the groups of a table, filled as they are asked for."""
+    return {}
+
+
+def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int) -> Writing:
+    """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order."""
     values = table.frame[column]
-    rows = np.flatnonzero(values.is_not_null().to_numpy())
+    rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
     rows = rows[np.argsort(mixed(np.arange(rows.size, dtype=np.uint64)))]
     lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
-    held = int(np.searchsorted(np.cumsum(lengths), CHARACTERS, side="right")) if rows.size else 0
+    held = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
     chosen = rows[: max(1, held)]
     read = texts(values[chosen].str.slice(0, LONGEST))
     told = []
     if chosen.size < rows.size:
-        told.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {table.name}")
+        told.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
     if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
-        told.append(f"{cut:,} texts of {table.name} are cut after {LONGEST:,} characters")
+        told.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
     documents, of = _documents(table, chosen)
     return Writing(chosen, read, documents, of, "; ".join(told))
 
