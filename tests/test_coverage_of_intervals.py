@@ -15,9 +15,11 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from outcross import estimate
+from outcross.absorption import _mean_time
 from outcross.clusters import distinct, jackknife, ratio, share, totals
 from outcross.course import Course
 from outcross.estimate import NotApplicable
+from outcross.laws.categorical import absorption_time
 from outcross.lexicon import Sample, entropy
 from outcross.metrics.coverage import Coverage, covered, of_one
 from outcross.metrics.density import nats
@@ -101,6 +103,55 @@ def test_a_slope_of_independent_steps_covers(seeds):
         return Course(values, np.full((seeds, 9), 0.1)).slope()
 
     covers(interval, 1.0)
+
+
+@pytest.mark.parametrize(("seeds", "fits"), [(1, 4), (1, 6), (1, 9), (1, 30), (3, 4), (3, 12)])
+@pytest.mark.parametrize("curve", [np.log, lambda fits: -2 * fits**-0.5], ids=["goes on", "levels off"])
+def test_a_bend_covers_where_training_again_scatters(seeds, fits, curve):
+    """Steps scatter as training noise does. One seed of four to six fits had 8 %: of its last third, no scatter could be read."""
+    told = curve(np.arange(1.0, fits + 1))
+    truth = Course(told[None], np.zeros((1, fits))).bend()
+    assert truth is not None
+
+    def interval(rng):
+        values = told + np.cumsum(rng.standard_normal((seeds, fits)), axis=1)
+        return Course(values, np.full((seeds, fits), 0.1)).bend()
+
+    covers(interval, truth.value)
+
+
+@pytest.mark.parametrize("fits", [4, 12])
+@pytest.mark.parametrize("memory", [0.0, 0.8])
+def test_a_bend_of_one_seed_covers_at_least_where_its_level_scatters(fits, memory):
+    """At least (up to all): a level that scatters and comes back makes steps that scatter more than they add up to."""
+
+    def interval(rng):
+        values = np.zeros((1, fits))
+        for g in range(fits):
+            values[0, g] = memory * values[0, g - 1] + 0.5 * rng.standard_normal()
+        return Course(values, np.full((1, fits), 0.5)).bend()
+
+    covers_at_least(interval, 0.0)
+
+
+# Times
+
+
+def left(rng, seeds, chains, n, p):
+    """The share of chains of two states that still have both, until none has, (seeds, generations)."""
+    counts, shares = rng.binomial(n, np.full((seeds, chains), p)), []
+    while not shares or shares[-1].any():
+        shares.append(((counts > 0) & (counts < n)).mean(axis=1))
+        counts = rng.binomial(n, counts / n)
+    return np.stack(shares, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "chains", "p"), [(1, 10, 0.5), (1, 30, 0.5), (1, 300, 0.5), (1, 30, 0.1), (12, 1, 0.5), (3, 40, 0.5), (3, 40, 0.1)]
+)
+def test_the_time_to_absorption_covers(seeds, chains, p):
+    """Two states, ten rows a fit: the exact law."""
+    covers(lambda rng: _mean_time(left(rng, seeds, chains, 10, p), chains), absorption_time(10, [p, 1 - p]) - 1)
 
 
 # Shares
