@@ -16,9 +16,12 @@ from scipy.stats import binom
 
 from outcross import estimate
 from outcross.absorption import _mean_time
+from outcross.aspects.series import _distance, _mean_ratio
+from outcross.aspects.spread import _compared
 from outcross.clusters import distinct, jackknife, ratio, share, totals
 from outcross.course import Course
 from outcross.estimate import NotApplicable
+from outcross.floors import ratio_of_shares
 from outcross.laws.categorical import absorption_time
 from outcross.lexicon import Sample, entropy
 from outcross.metrics.coverage import Coverage, covered, of_one
@@ -157,14 +160,23 @@ def test_the_time_to_absorption_covers(seeds, chains, p):
 # Shares
 
 
-@pytest.mark.parametrize("n", [20, 100, 1000])
-def test_wilsons_interval_covers_on_average_over_shares(n):
-    """Exact, no simulation. Counts are whole, so for single shares it swings, down to 83 % where about a fifth of one hit is expected."""
+def held_by_wilson(n):
+    """Exact, no simulation: how often the interval of n things holds each of a thousand shares."""
     shares = np.linspace(0.0005, 0.9995, 1000)
     ends = [(one.low, one.high) for one in (estimate.share(count, n) for count in range(n + 1))]
     holds = np.array([(low <= shares) & (shares <= high) for low, high in ends])
-    law = binom.pmf(np.arange(n + 1)[:, None], n, shares)
-    assert LEAST <= (holds * law).sum(axis=0).mean() <= MOST
+    return (holds * binom.pmf(np.arange(n + 1)[:, None], n, shares)).sum(axis=0)
+
+
+@pytest.mark.parametrize("n", [*range(2, 21), 50, 51, 100, 1000])
+def test_wilsons_interval_covers_on_average_over_shares(n):
+    assert LEAST <= held_by_wilson(n).mean() <= MOST
+
+
+@pytest.mark.parametrize("n", [20, 50, 51, 100, 1000])
+def test_wilsons_interval_covers_nearly_for_each_share(n):
+    """Counts are whole, so it swings: down to 91.6 %, where Wilson's alone falls to 84."""
+    assert held_by_wilson(n).min() >= 0.915
 
 
 SIZES = {
@@ -264,10 +276,16 @@ def test_the_vocabulary_of_documents_with_topics_covers():
     covers(lambda rng: distinct(text(rng), own, sizes.astype(float), "documents"), truth, 800)
 
 
-@pytest.mark.parametrize(("modes", "n", "power"), [(25, 40, 1.0), (25, 100, 2.0), (25, 400, 2.0), (8, 20, 2.0)])
-def test_modes_cover_at_least(modes, n, power):
-    """At least: a handful of modes is a count, and where all are found (25 of 25) the true mean is at its end."""
+@pytest.mark.parametrize(("modes", "n", "power"), [(25, 40, 1.0), (25, 100, 2.0), (25, 400, 2.0), (8, 50, 2.0), (100, 400, 1.0)])
+def test_modes_cover_where_two_or_more_are_missing(modes, n, power):
     p = zipf(modes, power)
+    covers(lambda rng: covered(rng.choice(modes, n, p=p)[None], modes), (1 - (1 - p) ** n).mean())
+
+
+@pytest.mark.parametrize(("modes", "n"), [(4, 20), (25, 200), (25, 1000)])
+def test_modes_cover_at_least_where_nearly_all_are_found(modes, n):
+    """At least (99 to 100 %): whole numbers near their end, of which an interval holds the true mean or one more mode."""
+    p = zipf(modes)
     covers_at_least(lambda rng: covered(rng.choice(modes, n, p=p)[None], modes), (1 - (1 - p) ** n).mean())
 
 
@@ -416,6 +434,77 @@ def test_neighbour_graphs_cover_at_least(scale):
         truth = np.mean([one[name] for one in others])
         share = np.mean([one[name].low <= truth <= one[name].high for one in found])
         assert share >= LEAST - 3.5 * math.sqrt(0.95 * 0.05 / 200), (name, share)
+
+
+# Ratios of an audit, of synthetic records over human ones
+
+
+def share_held_by_a_ratio(times, n, human, m):
+    """Exact, no simulation: how often the interval holds `times`, of the samples that have a human record."""
+    drawn, real = binom(n, times * human / m), binom(m, human / m)
+    held = whole = 0.0
+    for x in range(int(drawn.isf(1e-6)) + 1):
+        for y in range(1, int(real.isf(1e-6)) + 1):
+            _, low, high = ratio_of_shares(x, n, y, m)
+            chance = float(drawn.pmf(x) * real.pmf(y))
+            held, whole = held + chance * (low <= times <= high), whole + chance
+    return held / whole
+
+
+@pytest.mark.parametrize(("n", "m"), [(100, 100), (1000, 1000), (200, 1000), (1000, 200)])
+@pytest.mark.parametrize("times", [0.2, 0.5, 1.0, 1.5])
+def test_a_ratio_of_shares_covers(n, m, times):
+    """Where five synthetic and five human records are expected; of fewer at least, up to all, for they are whole numbers."""
+    human = max(5.0, 5 * m / (n * times))
+    assert LEAST <= share_held_by_a_ratio(times, n, human, m) <= MOST
+    for few in (0.5, 1, 2, 3):
+        assert share_held_by_a_ratio(times, n, few, m) >= LEAST
+
+
+LAWS_OF_VALUES = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "heavy tails": lambda rng, n: rng.standard_t(3, n),
+    "lognormal": lambda rng, n: rng.lognormal(0, 1, n),
+    "uniform": lambda rng, n: rng.random(n),
+}
+
+
+@pytest.mark.parametrize("law", LAWS_OF_VALUES)
+@pytest.mark.parametrize(("n", "m"), [(50, 50), (2000, 200)])
+def test_a_variance_ratio_covers_also_under_heavy_tails(law, n, m):
+    def interval(rng):
+        synthetic, human = (LAWS_OF_VALUES[law](rng, size)[:, None] for size in (n, m))
+        (finding,) = _compared("variance", ["x"], math.sqrt(0.5) * synthetic, human, None, rng)
+        return finding.estimate
+
+    covers(interval, 0.5, 400)
+
+
+@pytest.mark.parametrize("law", ["exponential", "lognormal", "sparse"])
+@pytest.mark.parametrize(("n", "m"), [(20, 20), (200, 50)])
+def test_a_mean_ratio_over_series_covers(law, n, m):
+    draw = {
+        "exponential": lambda rng, n: rng.exponential(size=n),
+        "lognormal": lambda rng, n: rng.lognormal(0, 1, n),
+        "sparse": lambda rng, n: rng.gamma(0.1, size=n),
+    }[law]
+    covers(lambda rng: _mean_ratio(np.concatenate([0.5 * draw(rng, n), draw(rng, m)]), n, rng)[0], 0.5, 500)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 20), (200, 30)])
+@pytest.mark.parametrize("shift", [0.25, 0.5])
+def test_the_distance_of_transitions_covers_its_expected_value(n, m, shift):
+    cells = np.ones(9) / 9
+    others = cells * np.where(np.arange(9) % 2, 1 + shift, 1 - shift) / (1 - shift / 9)
+
+    def moves(rng):
+        return np.concatenate([rng.multinomial(20, rng.dirichlet(10 * p, size)) / 20 for p, size in ((cells, n), (others, m))])
+
+    def apart(rng):
+        told = moves(rng)
+        return np.abs(told[:n].mean(axis=0) - told[n:].mean(axis=0)).sum() / 2
+
+    covers(lambda rng: _distance(moves(rng), n, rng)[0], expected(apart, 2000), 600)
 
 
 # What over-covers by its nature
