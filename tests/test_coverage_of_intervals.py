@@ -421,7 +421,7 @@ def test_a_distance_covers_its_expected_value_also_where_nothing_is_lost(distanc
 
 @pytest.mark.parametrize("scale", [0.2, 0.5, 1.0])
 def test_neighbour_graphs_cover_at_least(scale):
-    """At least: nearest neighbours are not smooth, so that subsets say too much of density, and a share near 1 has Wilson's."""
+    """At least: subsets that overlap count what several points do together more than once, and a share near 1 has Wilson's."""
 
     def points(rng):
         return graph(scale * rng.standard_normal((60, 2)), rng.standard_normal((60, 2)))
