@@ -442,9 +442,10 @@ def test_neighbour_graphs_cover_at_least(scale):
 def share_held_by_a_ratio(times, n, human, m):
     """Exact, no simulation: how often the interval holds `times`, of the samples that have a human record."""
     drawn, real = (binom.pmf(np.arange(size + 1), size, p) for size, p in ((n, times * human / m), (m, human / m)))
+    real[0] = 0.0  # no human record, no ratio
     held = whole = 0.0
     for x in np.flatnonzero(drawn > 1e-7):
-        for y in np.flatnonzero(real > 1e-7)[real[0] > 1e-7 :]:
+        for y in np.flatnonzero(real > 1e-7):
             _, low, high = ratio_of_shares(int(x), n, int(y), m)
             chance = float(drawn[x] * real[y])
             held, whole = held + chance * (low <= times <= high), whole + chance
