@@ -96,12 +96,26 @@ def over_chains(values: np.ndarray) -> Estimate:
 def share(count: int, n: int) -> Estimate:
     """A share of n independent things with Wilson's score interval (Wilson 1927), in [0, 1].
 
+    One to three hits or misses (two of up to fifty things) bound the share as Poisson counts do (Brown, Cai and DasGupta, Stat. Sci.
+    16:101, 2001, modified Wilson): by Wilson's alone 84 to 91 % of intervals hold a share of which about a fifth of one hit is expected.
+
     >>> share(0, 10).high > 0.2
     True
+    >>> print(f"{share(1, 100).low:.4f} {share(99, 100).high:.4f}")
+    0.0005 0.9995
     """
     if n == 0:
         raise NotApplicable("a share of nothing")
     z2 = 1.959964**2
     centre = (count + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
-    return Estimate(count / n, max(0.0, centre - half), min(1.0, centre + half), "Wilson", n)
+    return Estimate(count / n, _few(count, n, centre - half), 1 - _few(n - count, n, 1 - centre - half), "Wilson", n)
+
+
+def _few(hits: int, n: int, low: float) -> float:
+    """The lower end of a share, that of Poisson counts where they are few."""
+    from scipy.special import gammaincinv
+
+    if 1 <= hits <= (2 if n <= 50 else 3) and 2 * hits < n:
+        return float(gammaincinv(hits, 0.05)) / n
+    return max(0.0, low) if hits else 0.0

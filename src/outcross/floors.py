@@ -170,7 +170,7 @@ def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows:
     0.5 [0.436, 0.574]
     >>> value, low, high = ratio_of_shares(2, 60, 6, 60)
     >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
-    0.33 [0.08, 1.45]
+    0.33 [0.05, 1.45]
     """
     from outcross.estimate import share
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from outcross import dynamics
 from outcross.aspects import Compared, Finding, found
+from outcross.clusters import student
 from outcross.estimate import Estimate, NotApplicable
 from outcross.floors import Null, Worse, from_draws, permuted_sums
 
@@ -125,6 +126,7 @@ def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
 
 
 def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """How far apart the shares are, which is above 0 for samples of one law too: the interval holds what samples of these sizes show on average."""
     there = np.isfinite(moves[:, 0])
     moves, n = moves[there], int(there[:n].sum())
     m = len(moves) - n
@@ -138,7 +140,8 @@ def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Esti
     resampled = [
         rng.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS) @ side / size for size, side in ((n, moves[:n]), (m, moves[n:]))
     ]
-    reach = 1.96 * float(_apart(*resampled).std())
+    # A resample varies less than a sample, by one in the smaller number; under a hundred series 92 to 93 % of intervals would hold.
+    reach = student(min(n, m), "series") * math.sqrt(min(n, m) / (min(n, m) - 1)) * float(_apart(*resampled).std(ddof=1))
     return Estimate(value, max(0.0, value - reach), min(1.0, value + reach), "bootstrap over series", n), from_draws(
         value, draws, "larger", "permutation"
     )

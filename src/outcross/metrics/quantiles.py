@@ -87,9 +87,18 @@ def _beyond(table: np.ndarray, limit: np.ndarray, side: int) -> np.ndarray:
 
 def widened(told: Estimate, shares: list[float]) -> Estimate:
     """An estimate whose error is its own and, independent of it, that of the limit, given as the shares beyond its two ends."""
-    low = told.value - math.hypot(told.value - told.low, max(0.0, told.value - min(shares)))
-    high = told.value + math.hypot(told.high - told.value, max(0.0, max(shares) - told.value))
+    low = told.value - math.hypot(told.value - told.low, _moved(told.value - min(shares), told.n))
+    high = told.value + math.hypot(told.high - told.value, _moved(max(shares) - told.value, told.n))
     return replace(told, low=max(0.0, low), high=min(1.0, high), method=f"{told.method}, quantile by order statistics")
+
+
+def _moved(share: float, n: int) -> float:
+    """How far the limit's error moves a share of n things: the root of c (c - 1) for the c of them between the limit and its end.
+
+    A square of a count is too large by its own chance; of c that is Poisson c (c - 1) has the mean of c, squared.
+    """
+    count = max(0, round(share * n))
+    return math.sqrt(max(0, count * (count - 1))) / n
 
 
 def limit(evidence: Evidence, tail: float, side: int) -> Limit:
