@@ -16,8 +16,8 @@ from outcross.attributes.symbols import Numerals, Punctuation
 from outcross.attributes.variety import Compression, Entropy, Mtld, Repetition, TypeToken
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.texts import texts
-from outcross.words import count, joined, spoken
+from outcross.text.texts import texts
+from outcross.text.words import count, joined, spoken
 
 ADDRESS = (
     "Four score and seven years ago our fathers brought forth on this continent, a new nation, conceived in Liberty, and dedicated to "

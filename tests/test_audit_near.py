@@ -16,10 +16,10 @@ from outcross.aspects.copying import Copying
 from outcross.aspects.coverage import Coverage
 from outcross.aspects.diversity import Diversity, corrected_entropy, vendi
 from outcross.audit import audit
-from outcross.embedding import embedding
-from outcross.neighbours import cloud, graph, nearest, wide_graph
-from outcross.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
-from outcross.sketches import gather
+from outcross.statistics.embedding import embedding
+from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
+from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
+from outcross.statistics.sketches import gather
 from outcross.tables import table
 
 NEAR = ("coverage", "copying", "diversity")
@@ -291,7 +291,7 @@ def test_real_against_real_seldom_looks_bad(aspect, make, sizes, with_holdout):
 
 @pytest.mark.parametrize("distinct", [20, 300, 2000, 50_000])
 def test_records_seen_again_stand_for_fresh_ones(distinct):
-    from outcross.floors import larger_share
+    from outcross.statistics.floors import larger_share
 
     rng, repeats = np.random.default_rng(27), 1000
     p = np.zeros(repeats)

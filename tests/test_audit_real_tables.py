@@ -16,7 +16,7 @@ import pytest
 
 import outcross
 from outcross.audit import audits
-from outcross.rankings import ranking
+from outcross.audit.rankings import ranking
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 ADULT = DATA / "tabular_synthetic" / "adult"

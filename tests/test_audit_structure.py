@@ -8,11 +8,11 @@ import numpy as np
 import polars
 import pytest
 
-from outcross import dynamics
 from outcross.aspects import Compared, Finding
 from outcross.aspects.structure import Structure
-from outcross.associations import correlation_ratio, cramer, rank_correlation, standard_error
-from outcross.judgement import judge
+from outcross.audit.judgement import judge
+from outcross.statistics import dynamics
+from outcross.statistics.associations import correlation_ratio, cramer, rank_correlation, standard_error
 from outcross.tables import alike, table
 
 LEVELS = (0.01, 0.05, 0.1)

@@ -7,8 +7,8 @@ import pytest
 
 from outcross.aspects import Compared, Finding
 from outcross.aspects.use import Use, grid
+from outcross.audit.judgement import judge
 from outcross.errors import BadInput
-from outcross.judgement import judge
 from outcross.tables import alike, table
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -142,7 +142,7 @@ def test_fairness_of_many_classes_is_not_applicable():
 def test_the_area_and_its_error_are_those_of_the_textbook():
     from sklearn.metrics import roc_auc_score
 
-    from outcross.prediction import Records, discrimination
+    from outcross.statistics.prediction import Records, discrimination
 
     rng = np.random.default_rng(8)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.copies import contained, copied, longest_copied, nearest, repeated
+from outcross.text.copies import contained, copied, longest_copied, nearest, repeated
 
 LETTERS = st.lists(st.sampled_from("abc"), max_size=40).map(" ".join)
 

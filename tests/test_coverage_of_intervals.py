@@ -18,12 +18,9 @@ from outcross import estimate
 from outcross.absorption import _mean_time
 from outcross.aspects.series import _distance, _mean_ratio
 from outcross.aspects.spread import _compared
-from outcross.clusters import distinct, jackknife, ratio, share, totals
 from outcross.course import Course
 from outcross.estimate import NotApplicable
-from outcross.floors import ratio_of_shares
 from outcross.laws.categorical import absorption_time
-from outcross.lexicon import Sample, entropy
 from outcross.metrics.coverage import Coverage, covered, of_one
 from outcross.metrics.density import nats
 from outcross.metrics.distance import energy, transport
@@ -31,9 +28,12 @@ from outcross.metrics.diversity import repeated
 from outcross.metrics.likelihood import Scored, _beyond, _quantile
 from outcross.metrics.quantiles import Limit, _estimated, mass
 from outcross.models.gaussian import NormalModel
-from outcross.neighbours import graph
 from outcross.records import Vectors
-from outcross.words import Words
+from outcross.statistics.clusters import distinct, jackknife, ratio, share, totals
+from outcross.statistics.floors import ratio_of_shares
+from outcross.statistics.neighbours import graph
+from outcross.text.lexicon import Sample, entropy
+from outcross.text.words import Words
 
 LEAST, MOST = 0.93, 0.97
 

@@ -32,10 +32,10 @@ import yaml
 
 from outcross.arms import flatten, unflatten
 from outcross.cli import main
-from outcross.digests import digest_of
 from outcross.draw import Draw
-from outcross.entries import IDENTITY, output_of
 from outcross.experiment import Experiment
+from outcross.ledger.digests import digest_of
+from outcross.ledger.entries import IDENTITY, output_of
 from outcross.parts import FAMILIES
 from outcross.recipe import member
 from outcross.schedule import Pretrained, Schedule

@@ -9,10 +9,9 @@ import polars
 import pytest
 from conftest import outcross
 
-from outcross import digests
 from outcross import ledger as ledgers
 from outcross.experiment import experiment
-from outcross.ledger import Ledger
+from outcross.ledger import Ledger, digests
 from outcross.loop import run
 
 GAUSSIAN = {"name": "g", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
@@ -75,15 +74,15 @@ def test_a_mended_sampler_is_used(tmp_path, monkeypatch):
 
 def digests_of(package):
     """The module `digests` of a copy of the package, which reads that copy's sources."""
-    spec = importlib.util.spec_from_file_location("digests_of_a_copy", package / "digests.py")
+    spec = importlib.util.spec_from_file_location("digests_of_a_copy", package / "ledger" / "digests.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-@pytest.mark.parametrize("changed", ["lexicon", "words", "texts", "clusters", "remembered"])
+@pytest.mark.parametrize("changed", ["text/lexicon", "text/words", "text/texts", "statistics/clusters", "remembered"])
 def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_path):
-    copy = shutil.copytree(Path(digests.__file__).parent, tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
+    copy = shutil.copytree(Path(digests.__file__).parents[1], tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
     readers, other = ["outcross.metrics.diversity", "outcross.metrics.tails"], "outcross.metrics.spread"
     before = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
     assert before == {name: digests.source_digest(name) for name in (*readers, other)}
@@ -95,7 +94,7 @@ def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_p
 
 
 def test_every_import_of_ours_is_one_that_a_digest_follows():
-    for path in Path(digests.__file__).parent.rglob("*.py"):
+    for path in Path(digests.__file__).parents[1].rglob("*.py"):
         lines = [line.strip() for line in path.read_text().splitlines()]
         assert not [line for line in lines if line.startswith(("import outcross", "from ."))], path
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.clusters import average, ratio
 from outcross.estimate import NotApplicable
-from outcross.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, survival, vocabulary
-from outcross.self_bleu import bleu, self_bleu
-from outcross.words import count
-from outcross.zipf import likeliest_exponent, zipf_slope
+from outcross.statistics.clusters import average, ratio
+from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, survival, vocabulary
+from outcross.text.self_bleu import bleu, self_bleu
+from outcross.text.words import count
+from outcross.text.zipf import likeliest_exponent, zipf_slope
 
 DOCUMENTS = st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=8).map(" ".join), min_size=3, max_size=6)
 

@@ -24,7 +24,7 @@ from outcross.metrics.likelihood import GeneratedPerplexity
 from outcross.metrics.tails import TailSurvival
 from outcross.recipe import member
 from outcross.records import blocks
-from outcross.words import count, inner, words
+from outcross.text.words import count, inner, words
 
 TEXT = [name for name in METRICS if member(METRICS, name, "metric").reads == ("text",)]
 BLOCK = 16

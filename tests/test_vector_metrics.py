@@ -21,10 +21,10 @@ from outcross.metrics.density import HeldOutNats
 from outcross.metrics.distance import W1, EnergyDistance, SlicedW2, energy, transport
 from outcross.metrics.quantiles import TAILS, Limit, TailMass, mass
 from outcross.models.gaussian import NormalModel
-from outcross.neighbours import graph
 from outcross.recipe import kind, member
 from outcross.records import Vectors
 from outcross.sources.normal import StandardNormal
+from outcross.statistics.neighbours import graph
 
 OURS = (TailMass, Modes, Coverage, W1, SlicedW2, EnergyDistance, HeldOutNats)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outcross.clusters import sum_of
 from outcross.course import Readings
 from outcross.estimate import Estimate, exact, mean
+from outcross.statistics.clusters import sum_of
 
 if TYPE_CHECKING:
     import polars as pl

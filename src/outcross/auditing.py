@@ -15,9 +15,9 @@ from typing import Any
 from outcross import runtime
 from outcross.aspects import ASPECTS
 from outcross.audit import Audit, Question, asked_for, beside
+from outcross.audit.generations import Line, is_run, lines
+from outcross.audit.rankings import onsets, ranking
 from outcross.errors import BadInput, GateFailed, OutcrossError
-from outcross.generations import Line, is_run, lines
-from outcross.rankings import onsets, ranking
 from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
 from outcross.whole import write_whole
@@ -322,8 +322,8 @@ def write(made: Mapping[str, Sequence[Audit]], out: Path, are_generations: bool)
 
 def _write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
     """audit.json, audit.md, report.html and the records pointed at, each whole or not at all."""
+    from outcross.audit.sentences import markdown
     from outcross.report.audits import page
-    from outcross.sentences import markdown
 
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "audit.json", json.dumps(_plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n")

@@ -19,7 +19,7 @@ from outcross.environment import environment
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment import parse
 from outcross.ledger import Ledger, Step
-from outcross.locks import alone
+from outcross.ledger.locks import alone
 from outcross.plain_yaml import dump
 from outcross.recipe import plain
 from outcross.run_tables import Ended, read_text, write_readings, write_tables

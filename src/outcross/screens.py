@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from outcross.audit import Audit
-from outcross.rankings import Onset, ranking
-from outcross.sentences import SHOWN, phrase_of, value_of, written
+from outcross.audit.rankings import Onset, ranking
+from outcross.audit.sentences import SHOWN, phrase_of, value_of, written
 from outcross.terminal import width
 
 MARKS = {"lost": "✗", "invented": "!", "kept": "✓", "cannot_tell": "?", "not_applicable": "·"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outcross.attributes import ATTRIBUTES, Page
 from outcross.recipe import read
-from outcross.texts import texts
+from outcross.text.texts import texts
 
 HUMAN = [
     f"the {one} saw a {other}, and the {other} ran. So it was."

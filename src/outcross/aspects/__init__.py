@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, Worse
 from outcross.recipe import Family
-from outcross.sketches import Sketch
+from outcross.statistics.floors import Null, Worse
+from outcross.statistics.sketches import Sketch
 from outcross.tables import Table
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from outcross import clusters
 from outcross.aspects import CheckPage, Compared, Finding, Pointed, found
 from outcross.aspects.writing import Writing, called, notes, writings
-from outcross.copies import RUN, Verbatim, nearest, verbatim, verbatim_elsewhere
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, larger_share
+from outcross.statistics import clusters
+from outcross.statistics.floors import Null, larger_share
+from outcross.text.copies import RUN, Verbatim, nearest, verbatim, verbatim_elsewhere
 
 CHARACTERS = 4_000_000
 """Characters of synthetic and of fresh human texts that are looked up in the reference, at most."""
@@ -141,7 +141,7 @@ def said_again(compared: Compared) -> Iterator[Finding]:
 
 
 def _repeated(side: Writing) -> np.ndarray:
-    from outcross.copies import repeated
+    from outcross.text.copies import repeated
 
     return repeated(side.texts)
 

@@ -11,13 +11,13 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, copied_texts, found
 from outcross.aspects.coverage import some
-from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, larger_share
-from outcross.neighbours import nearest
 from outcross.recipe import recipe
-from outcross.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
-from outcross.sketches import gather
+from outcross.statistics.embedding import embedding
+from outcross.statistics.floors import Null, larger_share
+from outcross.statistics.neighbours import nearest
+from outcross.statistics.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
+from outcross.statistics.sketches import gather
 
 CLOSER = (0.01, 0.05)
 FEWEST = 100

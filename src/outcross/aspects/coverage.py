@@ -11,12 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
-from outcross.clusters import student
-from outcross.embedding import Embedding, embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, from_draws, relabelled
-from outcross.neighbours import cloud, halves, nearest, wide_graph
 from outcross.recipe import recipe
+from outcross.statistics.clusters import student
+from outcross.statistics.embedding import Embedding, embedding
+from outcross.statistics.floors import Null, from_draws, relabelled
+from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
 from outcross.tables import Table
 
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
@@ -43,7 +43,7 @@ FITTED = 5_000
 class Coverage(Aspect):
     """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
 
-    Records become points (`outcross.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
+    Records become points (`outcross.statistics.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
     unless set, and at most half the reference where there is no holdout, for the other half (or the holdout) shows what human records are to each other.
     That null comes from one graph of human records alone, whose labels are drawn anew again and again; synthetic records are never in it. All four depend on
     how many records are compared, so they are read against that null and not against 1.

@@ -13,12 +13,22 @@ from pydantic import Field
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, copied_texts, found, words
 from outcross.aspects.coverage import sample, some
 from outcross.aspects.groups import INSIDE, is_group, largest, named
-from outcross.embedding import embedding
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, from_draws, larger_share, normal, relabelled
-from outcross.neighbours import cloud, halves, nearest
 from outcross.recipe import recipe
-from outcross.repeats import Occurrences, Repeats, alike, distinct_at, equal_pairs, found_in, hashes_of, occurrences, seen_again
+from outcross.statistics.embedding import embedding
+from outcross.statistics.floors import Null, from_draws, larger_share, normal, relabelled
+from outcross.statistics.neighbours import cloud, halves, nearest
+from outcross.statistics.repeats import (
+    Occurrences,
+    Repeats,
+    alike,
+    distinct_at,
+    equal_pairs,
+    found_in,
+    hashes_of,
+    occurrences,
+    seen_again,
+)
 from outcross.tables import Table
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"

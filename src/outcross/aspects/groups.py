@@ -12,9 +12,9 @@ from pydantic import Field
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.aspects.spread import variances
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, fewer, ratio_of_shares
 from outcross.recipe import recipe
-from outcross.sketches import Tally
+from outcross.statistics.floors import Null, fewer, ratio_of_shares
+from outcross.statistics.sketches import Tally
 from outcross.tables import Table
 
 INSIDE = 20

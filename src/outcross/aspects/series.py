@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from outcross import dynamics
 from outcross.aspects import Compared, Finding, found
-from outcross.clusters import student
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, Worse, from_draws, permuted_sums
+from outcross.statistics import dynamics
+from outcross.statistics.clusters import student
+from outcross.statistics.floors import Null, Worse, from_draws, permuted_sums
 
 FEWEST_SERIES = 20
 MOST_SERIES = 5_000

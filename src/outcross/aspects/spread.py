@@ -13,9 +13,9 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import LEVEL, Null, fewer, from_draws, permuted_ranks, permuted_sums
 from outcross.recipe import recipe
-from outcross.sketches import Moments
+from outcross.statistics.floors import LEVEL, Null, fewer, from_draws, permuted_ranks, permuted_sums
+from outcross.statistics.sketches import Moments
 from outcross.tables import Table
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"

@@ -12,7 +12,9 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.aspects.series import series
-from outcross.associations import (
+from outcross.estimate import Estimate, NotApplicable, share
+from outcross.recipe import recipe
+from outcross.statistics.associations import (
     Classes,
     Measure,
     classes,
@@ -24,9 +26,7 @@ from outcross.associations import (
     standard_error,
     strongest,
 )
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, fewer, from_draws, ratio_of_shares
-from outcross.recipe import recipe
+from outcross.statistics.floors import Null, fewer, from_draws, ratio_of_shares
 
 FEWEST = 50
 """Whole rows a side below which no pair of columns is compared."""

@@ -12,9 +12,9 @@ from pydantic import Field
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found, words
 from outcross.aspects.groups import INSIDE
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.recipe import FROM_LIST, recipe
-from outcross.sketches import Beyond, Tally
+from outcross.statistics.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
+from outcross.statistics.sketches import Beyond, Tally
 
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5

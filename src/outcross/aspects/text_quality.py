@@ -16,11 +16,11 @@ from outcross.aspects.tails import Tails
 from outcross.aspects.words import left_out, ratio, too_few, written_by
 from outcross.aspects.writing import Writing, notes, writings
 from outcross.attributes import ATTRIBUTES, Reader
-from outcross.clusters import average
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.floors import Null, larger_share
 from outcross.recipe import FROM_LIST, member, recipe
-from outcross.sketches import gather
+from outcross.statistics.clusters import average
+from outcross.statistics.floors import Null, larger_share
+from outcross.statistics.sketches import gather
 from outcross.tables import Table, table
 
 CHARACTERS = 4_000_000

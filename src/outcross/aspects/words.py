@@ -13,14 +13,14 @@ from outcross.aspects import CheckPage, Compared, Finding, found
 from outcross.aspects.groups import largest, named
 from outcross.aspects.writing import Writing, notes, writings, writings_inside
 from outcross.attributes.variety import Mtld
-from outcross.clusters import average
 from outcross.estimate import Estimate, NotApplicable
-from outcross.floors import Null, Worse, from_draws, normal
-from outcross.lexicon import BANDS, Sample, compression, distinct, entropy, hapax_share
-from outcross.self_bleu import self_bleu
-from outcross.texts import Texts
-from outcross.words import Words, joined
-from outcross.zipf import zipf_slope
+from outcross.statistics.clusters import average
+from outcross.statistics.floors import Null, Worse, from_draws, normal
+from outcross.text.lexicon import BANDS, Sample, compression, distinct, entropy, hapax_share
+from outcross.text.self_bleu import self_bleu
+from outcross.text.texts import Texts
+from outcross.text.words import Words, joined
+from outcross.text.zipf import zipf_slope
 
 RARE = ("1", "2", "3-5", "6-10")
 """How often a rare word occurs in the human text that it is looked up in."""

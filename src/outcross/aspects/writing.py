@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from outcross.aspects.groups import is_group
-from outcross.lexicon import Sample
 from outcross.remembered import remembered
 from outcross.tables import Table, mixed
-from outcross.texts import Texts, texts
+from outcross.text.lexicon import Sample
+from outcross.text.texts import Texts, texts
 
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""

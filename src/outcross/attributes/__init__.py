@@ -4,7 +4,7 @@ An attribute is a recipe. `fit(human texts)` gives what reads it: for most the a
 human text (`compares`) a fitted one. That maps n texts to n numbers, (n,) of float64, NaN where a text has no such number, as
 the readability of a text without words. `page` says what the number is, and what it misleads about.
 
-A reader takes any sequence of strings; handed one `outcross.texts.Texts`, all attributes share one count of its words.
+A reader takes any sequence of strings; handed one `outcross.text.texts.Texts`, all attributes share one count of its words.
 """
 
 from __future__ import annotations

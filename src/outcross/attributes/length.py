@@ -4,7 +4,7 @@ import math
 
 from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import divided, texts
+from outcross.text.texts import divided, texts
 
 SHIMABUCORO = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490"
 

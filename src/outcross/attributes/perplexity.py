@@ -16,7 +16,7 @@ from outcross.estimate import NotApplicable
 from outcross.models.ngram.tree import Tree, contexts_of, grow_running
 from outcross.models.ngram.words import WordVocabulary, pieces
 from outcross.recipe import recipe
-from outcross.texts import divided, texts
+from outcross.text.texts import divided, texts
 
 
 @recipe

@@ -8,7 +8,7 @@ import numpy as np
 
 from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import divided, texts
+from outcross.text.texts import divided, texts
 
 VOWELS = re.compile("[aeiouy]++")
 SILENT = re.compile(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import divided, texts
+from outcross.text.texts import divided, texts
 
 CRAWLED = "Rae et al., arXiv 2112.11446, appendix A (crawled text filtered by shares of symbols)"
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
-from outcross.texts import divided, texts
+from outcross.text.texts import divided, texts
 
 REPEATED = (2, 3, 4)
 

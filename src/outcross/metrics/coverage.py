@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from outcross.clusters import distinct, share, student
 from outcross.estimate import Estimate, NotApplicable, Reading, over_chains, read_off
 from outcross.estimate import share as independent
 from outcross.metrics import Metric, Page
 from outcross.metrics.distance import FLOOR, finite, samples
-from outcross.neighbours import Graph, graph
 from outcross.recipe import recipe
+from outcross.statistics.clusters import distinct, share, student
+from outcross.statistics.neighbours import Graph, graph
 
 SUBSETS, KEPT = 60, 2 / 3
 """Random subsets from which the error of a single chain is read, and how many of the points each holds.

@@ -6,15 +6,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.clusters import ratio, totals
 from outcross.draw import Draw
 from outcross.estimate import NotApplicable, exact, read_off
-from outcross.lexicon import BANDS
 from outcross.metrics import Metric, Page
 from outcross.metrics.tails import clusters_of
 from outcross.recipe import recipe
 from outcross.records import Blocks
-from outcross.words import Words, words
+from outcross.statistics.clusters import ratio, totals
+from outcross.text.lexicon import BANDS
+from outcross.text.words import Words, words
 
 LOSSES = "Holtzman et al., arXiv 1904.09751 (truncation cuts tails); Drayson et al., arXiv 2502.15654 (decoding changes collapse)"
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.clusters import ratio
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Vectors
+from outcross.statistics.clusters import ratio
 
 
 @recipe

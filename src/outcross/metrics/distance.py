@@ -15,11 +15,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.clusters import student
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Vectors
+from outcross.statistics.clusters import student
 
 FLOOR = "its floor: two samples of real points"
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from outcross.clusters import document_of, share, sum_of, totals
 from outcross.data import HUMAN_PARTS, Human
 from outcross.estimate import Estimate, NotApplicable, read_off
-from outcross.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.words import Words, words
+from outcross.statistics.clusters import document_of, share, sum_of, totals
+from outcross.text.lexicon import Sample, distinct, entropy, vocabulary
+from outcross.text.words import Words, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outcross import estimate
-from outcross.clusters import document_of, ratio, share, totals
 from outcross.estimate import Estimate, NotApplicable, read_off
-from outcross.lexicon import surviving
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import nats
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.words import lowest, words
+from outcross.statistics.clusters import document_of, ratio, share, totals
+from outcross.text.lexicon import surviving
+from outcross.text.words import lowest, words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.clusters import document_of
 from outcross.estimate import NotApplicable, read_off
-from outcross.lexicon import BANDS, survival
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
-from outcross.words import Words, words
+from outcross.statistics.clusters import document_of
+from outcross.text.lexicon import BANDS, survival
+from outcross.text.words import Words, words
 
 
 @recipe

@@ -9,11 +9,11 @@ from typing import Any
 
 from outcross.aspects import ASPECTS, CheckPage
 from outcross.audit import Audit, Check
-from outcross.rankings import DEEPEST, aspects_of, onsets, ranking
+from outcross.audit.rankings import DEEPEST, aspects_of, onsets, ranking
+from outcross.audit.sentences import phrase, title, where, written
 from outcross.recipe import member
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
-from outcross.sentences import phrase, title, where, written
 from outcross.whole import write_whole
 
 LIMIT = 1_000_000  # bytes

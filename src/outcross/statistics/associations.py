@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from outcross.floors import BLOCKS, DEALS, PERMUTATIONS
+from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS
 from outcross.tables import Table
 
 TENTHS = 10

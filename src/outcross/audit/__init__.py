@@ -14,10 +14,10 @@ from typing import Any, get_args
 import numpy as np
 
 from outcross.aspects import ASPECTS, Aspect, CheckPage, Compared, Finding, Pointed
+from outcross.audit.judgement import Judged, Verdict, judge
 from outcross.errors import BadInput
-from outcross.judgement import Judged, Verdict, judge
 from outcross.recipe import kind, member, nearest, read
-from outcross.sketches import gather
+from outcross.statistics.sketches import gather
 from outcross.tables import Kind, Table, alike, table
 
 RATE = 0.05
@@ -108,7 +108,7 @@ class Audit:
     @property
     def summary(self) -> str:
         """One sentence that says what is lost first, and one for what could not be told."""
-        from outcross.sentences import summary
+        from outcross.audit.sentences import summary
 
         return summary(self)
 
@@ -120,7 +120,7 @@ class Audit:
 
     def markdown(self) -> str:
         """The audit for a pull request."""
-        from outcross.sentences import markdown
+        from outcross.audit.sentences import markdown
 
         return markdown(self)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outcross.clusters import totals
 from outcross.estimate import Estimate, mean
-from outcross.lexicon import PORTIONS
-from outcross.texts import texts
-from outcross.words import Words
+from outcross.statistics.clusters import totals
+from outcross.text.lexicon import PORTIONS
+from outcross.text.texts import texts
+from outcross.text.words import Words
 
 LENGTHS = (1, 2, 3, 4)
 """Words of the n-grams."""

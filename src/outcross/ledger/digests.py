@@ -32,8 +32,8 @@ def modules(recipe: Any) -> set[str]:
 
 
 SPINE = {
-    "data", "digests", "draw", "entries", "errors", "estimate", "experiment", "ledger", "locks", "loop", "recipe", "records", "runtime",
-    "schedule",
+    "data", "draw", "errors", "estimate", "experiment", "ledger", "ledger.digests", "ledger.entries", "ledger.locks", "loop", "recipe",
+    "records", "runtime", "schedule",
 }  # fmt: skip
 """Modules that every step rests on; a change of their meaning raises FORMAT instead."""
 
@@ -57,7 +57,7 @@ def _source(module: str) -> Path | None:
     if package != "outcross":
         file = getattr(sys.modules.get(module), "__file__", None)
         return None if file is None else Path(file)
-    base = Path(__file__).parent.joinpath(*names)
+    base = Path(__file__).parents[1].joinpath(*names)
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()), None)
 
 

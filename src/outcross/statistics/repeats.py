@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from outcross.clusters import share
 from outcross.estimate import Estimate, NotApplicable
 from outcross.estimate import share as independent
+from outcross.statistics.clusters import share
 from outcross.tables import mixed
 
 if TYPE_CHECKING:

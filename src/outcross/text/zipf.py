@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from outcross.clusters import jackknife
 from outcross.estimate import Estimate, NotApplicable
-from outcross.lexicon import Sample, kinds
+from outcross.statistics.clusters import jackknife
+from outcross.text.lexicon import Sample, kinds
 
 
 def zipf_slope(text: Sample, least: int = 5) -> Estimate:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from outcross.digests import digest_of
 from outcross.estimate import Estimate, Reading
+from outcross.ledger.digests import digest_of
 
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source")
 VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")

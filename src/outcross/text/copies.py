@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.texts import divided, texts
-from outcross.words import Words, joined
+from outcross.text.texts import divided, texts
+from outcross.text.words import Words, joined
 
 RUN = 8
 """Words of a run that says who was copied: chance alone seldom repeats eight (Brown et al. 2020, appendix C, take 8 to 13)."""

@@ -28,10 +28,10 @@ import numpy as np
 
 from outcross import runtime
 from outcross.data import Made
-from outcross.digests import digest_file, digest_of, modules, source_digest
-from outcross.entries import as_told, entry_of, order_of, output_of, readings_of
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
-from outcross.locks import lock
+from outcross.ledger.digests import digest_file, digest_of, modules, source_digest
+from outcross.ledger.entries import as_told, entry_of, order_of, output_of, readings_of
+from outcross.ledger.locks import lock
 from outcross.recipe import plain
 from outcross.whole import write_whole
 

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from outcross.estimate import Estimate
-from outcross.floors import LEVEL, SMALLEST, Null, Worse
-from outcross.prediction import LEARNERS, Records, Task, discrimination, losses
+from outcross.statistics.floors import LEVEL, SMALLEST, Null, Worse
+from outcross.statistics.prediction import LEARNERS, Records, Task, discrimination, losses
 from outcross.tables import Table
 
 

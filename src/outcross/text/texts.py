@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.words import Words, count
+from outcross.text.words import Words, count
 
 BATCH = 2**22
 """Characters looked at together: 16 MB of code points."""
@@ -51,7 +51,7 @@ class Texts(Sequence[str]):
 
     @cached_property
     def words(self) -> Words:
-        """Their words, the first and the last too (outcross.words says what a word is)."""
+        """Their words, the first and the last too (outcross.text.words says what a word is)."""
         return count(self.strings)
 
     @cached_property

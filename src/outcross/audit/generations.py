@@ -12,7 +12,7 @@ from outcross.errors import BadInput
 from outcross.ledger import Ledger
 from outcross.recipe import nearest
 from outcross.records import Blocks, Vectors, load_records
-from outcross.words import inner
+from outcross.text.words import inner
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.clusters import distinct as counted
-from outcross.clusters import jackknife, share, totals
 from outcross.estimate import Estimate, NotApplicable, mean
-from outcross.texts import texts
-from outcross.words import Words
+from outcross.statistics.clusters import distinct as counted
+from outcross.statistics.clusters import jackknife, share, totals
+from outcross.text.texts import texts
+from outcross.text.words import Words
 
 BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
 """How often a word occurs in the human text."""

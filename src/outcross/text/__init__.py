@@ -1,0 +1,1 @@
+"""The words of texts: counted, and what they are like."""
