@@ -73,7 +73,7 @@ def test_shakespeare_runs_on_a_text_given_by_path(tmp_path):
 @needs(ARTICLES)
 def test_wikitext_puts_a_tenth_of_the_human_blocks_back_in_place(tmp_path):
     readings = run("wikitext", ARTICLES, tmp_path / "run", "human.rows=50", "block=32")
-    assert_told(readings, "held_out_loss", arms=4)
+    assert_told(readings, "held_out_loss", arms=5)
     arm = next(
         one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if "human_share" in one.name
     )

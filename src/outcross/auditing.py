@@ -20,7 +20,7 @@ from outcross.audit.rankings import onsets, ranking
 from outcross.errors import BadInput, GateFailed, OutcrossError
 from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
-from outcross.whole import write_whole
+from outcross.whole import read_text, write_whole
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
 def _thresholds(path: Path) -> dict[str, Any]:
     from outcross.plain_yaml import read
 
-    told = read(_text(path), str(path))
+    told = read(read_text(path), str(path))
     if not isinstance(told, dict):
         raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
     known = [field.name for field in fields(Flags)]
@@ -151,15 +151,6 @@ def _thresholds(path: Path) -> dict[str, Any]:
         if key in ("groups", "aspects", "fail_on"):
             told[key] = _words(value)
     return told
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -345,7 +336,7 @@ def stored(folder: Path) -> tuple[list[Audit], bool] | None:
     if not path.is_file():
         return None
     try:
-        told = json.loads(_text(path))
+        told = json.loads(read_text(path))
         return [Audit.of_plain(one) for one in told.get("audits", [told])], "onsets" in told
     except (json.JSONDecodeError, RecursionError, AttributeError, TypeError) as error:
         raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None

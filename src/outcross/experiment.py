@@ -22,6 +22,7 @@ from outcross.policies.replace import Replace
 from outcross.recipe import exactly, kind, many_of, member, nearest, one_of, plain, recipe
 from outcross.schedule import Schedule
 from outcross.sources import SOURCES, Source
+from outcross.whole import read_text
 
 
 def _source(value: object) -> object:
@@ -255,17 +256,16 @@ def parse(text: str, where: str) -> dict[str, Any]:
 def _text(spec: str) -> str:
     path = builtin().get(spec) or Path(spec)
     try:
-        if path.stat().st_size > 1_000_000:
-            raise BadInput(f"{spec} is {path.stat().st_size:,} bytes, an experiment file is a page; give a smaller one")
-        return path.read_text(encoding="utf-8")
+        size = path.stat().st_size
     except FileNotFoundError:
         raise BadInput(
             f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file"
         ) from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{spec} is not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{spec} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if size > 1_000_000:
+        raise BadInput(f"{spec} is {size:,} bytes, an experiment file is a page; give a smaller one")
+    return read_text(path)
 
 
 def _scalar(text: str, where: str) -> Any:

@@ -22,8 +22,8 @@ from outcross.ledger import Ledger, Step
 from outcross.ledger.locks import alone
 from outcross.plain_yaml import dump
 from outcross.recipe import plain
-from outcross.run_tables import Ended, read_text, write_readings, write_tables
-from outcross.whole import write_whole
+from outcross.run_tables import AGAIN, Ended, write_readings, write_tables
+from outcross.whole import read_text, write_whole
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -202,7 +202,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
     stored = folder / "experiment.yaml"
     if not stored.exists():
         return ""
-    before = arms(parse(read_text(stored), str(stored)))
+    before = arms(parse(read_text(stored, AGAIN), str(stored)))
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     for arm in before:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)

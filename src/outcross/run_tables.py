@@ -15,7 +15,7 @@ from outcross.experiment import parse
 from outcross.metrics import pages
 from outcross.settings import families, flat_settings
 from outcross.slopes import Slope, slopes
-from outcross.whole import write_whole
+from outcross.whole import read_text, write_whole
 
 READINGS = {
     "run": str, "arm": str, "seed": int, "generation": int, "metric": str, "aspect": str,
@@ -26,6 +26,7 @@ COLUMNS = READINGS | SAMPLE_COLUMNS | {"definition": str, "answer": str, "when":
 """What every column of a run's tables holds."""
 ALWAYS_THERE = ("run", "arm", "generation", "metric", "aspect", "definition", "answer", "prompt_id")
 """Columns in which every row has a value."""
+AGAIN = "run the experiment again, finished steps are kept"
 MOST_ROWS = 10_000_000
 """A generation's or a prompt's largest number."""
 
@@ -97,32 +98,23 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
     return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def read_text(path: Path) -> str:
-    """The text of a run's file; BadInput where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}; run the experiment again, finished steps are kept") from None
-
-
 def read_table(path: Path, needed: Sequence[str]) -> Any:
     """A table that a run left, a polars frame; BadInput where it is damaged, or where a column is missing or is not what it was."""
     import polars
 
-    again = "run the experiment again, finished steps are kept"
     try:
         frame = polars.read_parquet(path)
     except Exception as error:
-        raise BadInput(f"{path} cannot be read ({type(error).__name__}); {again}") from None
+        raise BadInput(f"{path} cannot be read ({type(error).__name__}); {AGAIN}") from None
     if missing := [column for column in needed if column not in frame.columns]:
-        raise BadInput(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)[:200]}; {again}")
+        raise BadInput(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)[:200]}; {AGAIN}")
     for name in [column for column in frame.columns if column in COLUMNS]:
         if why := _spoilt(frame[name]):
-            raise BadInput(f"{path}: the column {name} {why}; {again}")
+            raise BadInput(f"{path}: the column {name} {why}; {AGAIN}")
     if {"value", "low", "high"} <= set(frame.columns):
         half = frame.filter(polars.col("value").is_not_null() & (polars.col("low").is_null() != polars.col("high").is_null()))
         if half.height:
-            raise BadInput(f"{path}: a value has one end of its interval; {again}")
+            raise BadInput(f"{path}: a value has one end of its interval; {AGAIN}")
     return frame
 
 
@@ -159,7 +151,7 @@ def read_readings(folder: Path) -> Any:
 def read_arms(folder: Path) -> tuple[Arm, ...]:
     """The arms of a run; none where its experiment is not there."""
     stored = folder / "experiment.yaml"
-    return arms(parse(read_text(stored), str(stored))) if stored.exists() else ()
+    return arms(parse(read_text(stored, AGAIN), str(stored))) if stored.exists() else ()
 
 
 def read_slopes(folder: Path) -> tuple[Slope, ...]:
@@ -176,6 +168,6 @@ def read_slopes(folder: Path) -> tuple[Slope, ...]:
 def summary(folder: Path) -> dict[str, Any]:
     """A run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""
     frame = read_readings(folder)
-    told = parse(read_text(folder / "experiment.yaml"), str(folder / "experiment.yaml"))
+    told = parse(read_text(folder / "experiment.yaml", AGAIN), str(folder / "experiment.yaml"))
     found = [one.plain() for one in read_slopes(folder)]
     return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "slopes": found}

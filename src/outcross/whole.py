@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and texts that are read or refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from outcross.errors import MachineGaveOut
+from outcross.errors import BadInput, MachineGaveOut
 
 
 def write_whole(path: Path, content: Any) -> None:
@@ -44,3 +44,14 @@ def _is_running(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def read_text(path: Path, way_out: str = "") -> str:
+    """The text of a file in UTF-8; BadInput, with the way out, where it cannot be read."""
+    ending = way_out and f"; {way_out}"
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text (byte {error.start}){ending}") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}{ending}") from None

@@ -10,7 +10,8 @@ from typing import Any
 from outcross.errors import BadInput
 from outcross.experiment import parse
 from outcross.report.study import Answer, Law, Page, PolicyPage, Reading, Run, Sample, Study
-from outcross.run_tables import read_table, read_text
+from outcross.run_tables import AGAIN, read_table
+from outcross.whole import read_text
 
 FLOOR = "floor"
 
@@ -113,7 +114,7 @@ def _text(path: Path) -> str:
 
 def _experiment(folder: Path) -> Mapping[str, Any]:
     path = folder / "experiment.yaml"
-    text = read_text(path) if path.exists() else ""
+    text = read_text(path, AGAIN) if path.exists() else ""
     return parse(text, str(path)) if text.strip() else {}
 
 
