@@ -63,6 +63,13 @@ def test_generations_of_a_run_are_audited_alike_by_one_process_and_by_two(tmp_pa
     assert told[0].returncode == 0 and told[0].stdout.count('"arm"') == 2 and told[0].stdout == told[1].stdout
 
 
+def test_an_audit_of_a_run_with_several_seeds_says_which_it_is_of(tmp_path):
+    spec = conftest.write_tiny(tmp_path, more="sweep: {seed: [0, 1]}\n")
+    assert conftest.outcross("run", spec, "--out", tmp_path / "tiny", "--workers", 1, "--quiet").returncode == 0
+    told = conftest.outcross("audit", tmp_path / "tiny", "--aspects", "tails", "--workers", 1, "--json")
+    assert told.returncode == 0 and "of 2 seeds the first is audited, seed-0" in told.stdout
+
+
 def test_what_another_process_is_sent_holds_no_data(sets):
     named = Given((str(sets / "honest.parquet"),), str(sets / "human.parquet"))
     here = Auditor(named, asked_for(), named.sets())

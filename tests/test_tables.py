@@ -456,6 +456,8 @@ def test_a_wrong_override_is_refused():
         table({"age": [1.5]}, kinds={"age": "float"})  # type: ignore[dict-item]
     with pytest.raises(BadInput, match="cannot be a vector"):
         table({"age": [1.5]}, kinds={"age": "vector"})
+    with pytest.raises(BadInput, match="no value of 'note' can be a number"):
+        table({"note": ["a cat", "a dog", None], "age": [1.5, 2.0, 3.0]}, kinds={"note": "number"})
 
 
 def test_a_parquet_file_with_any_byte_changed_is_read_or_refused(tmp_path):

@@ -263,10 +263,29 @@ def test_groups_are_read_by_how_much_there_was_to_learn_from():
 
 
 def test_a_group_that_is_written_in_another_language_is_lost():
-    told = groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2])
-    found = read(Groups(), told)
-    assert value(found, "group_share", "groups of 2-3 blocks") == 1
-    assert value(found, "group_share", "groups of 1 block") == 0
+    assert value(read(Groups(), groups_evidence(ENGLISH, [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 1
+    assert value(read(Groups(), groups_evidence([*MALTESE, ENGLISH[0]], [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 0
+
+
+def test_two_continuations_of_one_prompt_are_not_independent():
+    found = read(Groups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
+    assert found["group_share", "groups of 1 block"].note == "an interval over prompts needs at least 2 of them, there is 1"
+
+
+def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
+    lines = [*ENGLISH, *MALTESE, "a thin dog and the cat walked to the house"]
+    once, often = (
+        read_all(evidence(text(*lines * times, prompt=list(range(6)) * times), text(*lines), text(*lines), text(*lines)))
+        for times in (1, 20)
+    )
+    compared = 0
+    for (metric, aspect), reading in often.items():
+        before = once[metric, aspect].estimate
+        of_drawn = metric in ("known_words", "repetition", "copying", "generated_perplexity") and "floor" not in aspect
+        if of_drawn and reading.estimate and before:
+            compared += 1
+            assert reading.estimate.high - reading.estimate.low >= 0.75 * (before.high - before.low), (metric, aspect)
+    assert compared >= 3
 
 
 def test_groups_need_groups_and_prompts():

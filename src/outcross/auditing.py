@@ -51,6 +51,8 @@ class Sets:
     arm: str = ""
     """The arm of a run whose generations the sets are; empty for sets of their own."""
     text_column: str | None = None
+    note: str = ""
+    """What an audit of them says first among its notes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Given:
 
 def _of_line(line: Line) -> Sets:
     is_text = isinstance(line.reference, Mapping)
-    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if is_text else None)
+    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if is_text else None, line.note)
 
 
 def _of_files(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
@@ -234,7 +236,8 @@ class Auditor:
             asked = replace(self.question, text_column=self.question.text_column or data.text_column)
             self.held = data, beside(data.reference, data.holdout, asked)
         data, audit_of = self.held
-        return audit_of(turn.name, data.synthetic[turn.name])
+        made = audit_of(turn.name, data.synthetic[turn.name])
+        return replace(made, notes=(data.note, *made.notes)) if data.note else made
 
 
 def turns(data: Sequence[Sets]) -> list[Turn]:

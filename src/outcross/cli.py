@@ -111,7 +111,7 @@ def audit(
     Parameters
     ----------
     synthetic
-        A run folder (every generation of every arm is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
+        A run folder (every generation of every arm, of its first seed, is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
     reference
         Human data with the same columns.
     holdout
@@ -193,13 +193,15 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
 
 
 @app.command
-def show(what: str, as_json: Json = False) -> None:
+def show(what: str, *settings: str, as_json: Json = False) -> None:
     """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved.
 
     Parameters
     ----------
     what
         A folder of a run or an audit, an experiment file, or the name of a built-in experiment.
+    settings
+        Changes to an experiment, as `run` takes them.
     """
     from outcross import auditing
     from outcross.run_tables import summary
@@ -210,9 +212,11 @@ def show(what: str, as_json: Json = False) -> None:
         from outcross.experiment import load
         from outcross.plain_yaml import dump
 
-        told = resolved(arms(load(what)))
+        told = resolved(arms(load(what, settings)))
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
         return
+    if settings:
+        raise BadInput(f"{what} is a folder, which has no settings to change ({settings[0]!r:.80}); leave them out")
     if (found := auditing.stored(Path(what))) is not None:
         made, are_generations = {"": found[0]}, found[1]
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)

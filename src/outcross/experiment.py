@@ -99,6 +99,10 @@ class Experiment:
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
         self._prefix_fits()
+        if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
+            raise ValueError(
+                "draw.temperature 0 writes one text again and again where there are no prompts; write draw.prompts: human"
+            )
         if self.draw.looks_back and not self.learner.searches:
             raise ValueError(
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; leave them out"
@@ -114,6 +118,7 @@ class Experiment:
                 f"policy {kind(self.policy)} takes or weighs records one by one, and human.records is moments; write human.records: points"
             )
         self._fits_a_machine()
+        self._human_rows_suffice()
         return self
 
     def _prefix_fits(self) -> None:
@@ -126,6 +131,15 @@ class Experiment:
         if prefix and getattr(self.policy, "align", False):
             raise ValueError(
                 "policy.align puts what people wrote after a prompt in its record's place, draw.prefix keeps the prompt; choose one"
+            )
+
+    def _human_rows_suffice(self) -> None:
+        """Refuse a policy that needs more original human records than there are, before the work begins."""
+        drawn = max(self.records(0), self.records(self.generations - 2)) if self.generations > 1 else 0
+        if (needed := self.policy.human_rows(drawn)) > self.human.rows:
+            raise ValueError(
+                f"policy {kind(self.policy)} needs {needed:,} original human records for {drawn:,} that are drawn, human.rows is {self.human.rows:,}; "
+                "lower the share or rows, or raise human.rows"
             )
 
     def _fits_a_machine(self) -> None:

@@ -188,7 +188,7 @@ class Question:
         if not 0 < self.rate < 1:
             raise BadInput(f"the false-discovery rate must be in (0, 1), got {self.rate}; write 0.05 for five percent")
         for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
-            if getattr(self, name) < least:
+            if not getattr(self, name) >= least:
                 raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
         known = {f"{aspect}.{check}" for aspect in ASPECTS for check in pages(aspect)} | set(ASPECTS)
         for name, margin in self.margins.items():

@@ -26,6 +26,8 @@ class Line:
     """The human records that generation 0 learned from."""
     holdout: Any
     """As many human records, which no generation learned from; None where the run has none."""
+    note: str = ""
+    """Which seed's, where the arm has several."""
 
 
 def is_run(path: str | Path) -> bool:
@@ -57,6 +59,7 @@ def _line(ledger: Ledger, name: str, arm: Path) -> Line:
         {generation: _frame(_place(ledger, key)) for generation, key in keys.items()},
         _frame(human / "training"),
         _frame(holdout) if holdout.is_dir() else None,
+        f"of {len(seeds)} seeds the first is audited, {seeds[0].name}" if len(seeds) > 1 else "",
     )
 
 

@@ -9,7 +9,7 @@ from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
-from outcross.statistics.clusters import document_of, share, totals
+from outcross.statistics.clusters import document_of, prompts_of, share, totals
 
 
 @recipe
@@ -33,14 +33,17 @@ class Copying(Metric):
 
     def __call__(self, evidence, rng):
         drawn, human = evidence.drawn.records, evidence.human.training.records
-        yield read_off("copying", "training", lambda: self._copied(drawn, evidence.training.records, "blocks"))
-        yield read_off("copying", "human", lambda: self._copied(drawn, human, "blocks"))
-        yield read_off("copying", "floor human", lambda: self._copied(evidence.holdout, human, "documents"))
+        prompts = prompts_of(drawn)
+        yield read_off("copying", "training", lambda: self._copied(drawn, evidence.training.records, prompts))
+        yield read_off("copying", "human", lambda: self._copied(drawn, human, prompts))
+        yield read_off(
+            "copying", "floor human", lambda: self._copied(evidence.holdout, human, (document_of(evidence.holdout), "documents"))
+        )
 
-    def _copied(self, text: Blocks, source: Blocks, of: str) -> Estimate:
+    def _copied(self, text: Blocks, source: Blocks, independent: tuple[np.ndarray, str]) -> Estimate:
+        clusters, of = independent
         runs = self._runs(text)
         copied = np.isin(runs, self._runs(source)).sum(axis=1)
-        clusters = document_of(text) if of == "documents" else np.arange(len(text))
         return share(totals(copied, clusters), totals(np.full(len(text), runs.shape[1]), clusters), "runs", of)
 
     def _runs(self, text: Blocks) -> np.ndarray:

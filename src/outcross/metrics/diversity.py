@@ -11,7 +11,7 @@ from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.statistics.clusters import document_of, share, sum_of, totals
+from outcross.statistics.clusters import document_of, prompts_of, share, sum_of, totals
 from outcross.text.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.text.words import Words, words
 
@@ -54,7 +54,7 @@ class Diversity(Metric):
 
     def __call__(self, evidence, rng):
         text = words(evidence.drawn.records)
-        drawn = Sample(text, np.arange(text.n), "blocks")
+        drawn = Sample(text, *prompts_of(evidence.drawn.records))
         order = [rng.permutation(0 if part is None else len(part)) for part in (evidence.human.holdout, evidence.human.training)]
 
         def as_many(cut):

@@ -13,7 +13,7 @@ from outcross.metrics.held_out import nats
 from outcross.recipe import recipe
 from outcross.records import Blocks
 from outcross.remembered import remembered
-from outcross.statistics.clusters import document_of, ratio, share, totals
+from outcross.statistics.clusters import document_of, prompts_of, ratio, share, totals
 from outcross.text.lexicon import surviving
 from outcross.text.words import lowest, words
 
@@ -200,7 +200,8 @@ def _as_many(drawn: Text, human: Text, rng: np.random.Generator) -> Text:
 def _faithful(grouped: Grouped, text: Text, groups: np.ndarray, of: str) -> Estimate:
     rows = text.of(groups, "such")
     is_right = (_classified(grouped.human, text.blocks) == text.groups)[rows]
-    clusters = document_of(text.blocks)[rows] if of == "documents" else np.arange(rows.size)
+    every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
+    clusters = np.unique(every[rows], return_inverse=True)[1]
     return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", of)
 
 

@@ -11,7 +11,7 @@ from outcross.metrics.held_out import exp, nats
 from outcross.metrics.quantiles import widened
 from outcross.recipe import recipe
 from outcross.records import Blocks
-from outcross.statistics.clusters import document_of, ratio, share, student, totals
+from outcross.statistics.clusters import document_of, prompts_of, ratio, share, student, totals
 
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS = {"below human 5 %": (0.05, -1), "above human 99.9 %": (0.999, 1)}
@@ -47,10 +47,10 @@ class GeneratedPerplexity(Metric):
 
     def __call__(self, evidence, rng):
         def drawn():
-            return _scored(evidence.first_model, evidence.drawn.records, "blocks")
+            return _scored(evidence.first_model, evidence.drawn.records, prompts_of(evidence.drawn.records))
 
         def human():
-            return _scored(evidence.first_model, evidence.reference, "documents")
+            return _scored(evidence.first_model, evidence.reference, (document_of(evidence.reference), "documents"))
 
         for floor, text in (("", drawn), ("floor", human)):
             yield _reading(floor, lambda text=text: _mean(text()))
@@ -101,11 +101,10 @@ class Scored:
         return int(self.clusters.max()) + 1
 
 
-def _scored(model, blocks: Blocks, of: str) -> Scored:
+def _scored(model, blocks: Blocks, clusters: tuple[np.ndarray, str]) -> Scored:
     if len(blocks) == 0:
         raise NotApplicable("there are no blocks to score")
-    clusters = document_of(blocks) if of == "documents" else np.arange(len(blocks))
-    return Scored(nats(model, blocks) / blocks.tokens.shape[1], clusters, of)
+    return Scored(nats(model, blocks) / blocks.tokens.shape[1], *clusters)
 
 
 def _reading(aspect: str, estimate) -> Reading:

@@ -4,7 +4,7 @@ A policy maps a pool, the human data and a random stream to the next training se
 weights on its parts when the policy weighs. It is called from generation 1 on (generation 0 always trains on the
 original human records), is a pure function of its arguments, never empties the pool silently, and touches parts only through
 `len`, `some` and `take`. `reach` says how many of the newest model-written parts it reads (None: all), `fresh_rows` how
-many unseen human records it uses up for a generation that draws so many records, `takes_whole` whether whole parts are enough for it.
+many unseen human records it uses up for a generation that draws so many records, `human_rows` how many of the original ones it needs, `takes_whole` whether whole parts are enough for it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ class Policy:
 
     def __call__(self, pool: Pool, human: Human, rng: np.random.Generator) -> Pool:
         raise NotImplementedError
+
+    def human_rows(self, records: int) -> int:
+        """Original human records that one generation needs at once, given how many records a generation draws."""
+        return 0
 
     def fresh_rows(self, records: int) -> int:
         """Unseen human records that one generation uses up, given how many records a generation draws."""

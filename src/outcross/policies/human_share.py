@@ -31,9 +31,12 @@ class HumanShare(Policy):
             raise ValueError("align: true redraws its rows; leave rows out")
         return self
 
+    def human_rows(self, records):
+        return round(self.share * records)
+
     def __call__(self, pool, human, rng):
         n = len(pool.newest)
-        wanted = round(self.share * n)
+        wanted = self.human_rows(n)
         if self.align and wanted:
             kept, synthetic = human.aligned(pool.newest, wanted, rng)
             return Pool((kept, synthetic), pool.generation)

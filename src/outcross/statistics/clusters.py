@@ -17,6 +17,17 @@ def document_of(blocks: Blocks) -> np.ndarray:
     return np.unique(own, return_inverse=True)[1]
 
 
+def prompts_of(blocks: Blocks) -> tuple[np.ndarray, str]:
+    """What is independent in text that a model wrote, as a number of each block, (n,), and its name: the prompts, or the blocks where no prompt has two.
+
+    Continuations of one prompt are alike, and the same one where nothing is drawn by chance.
+    """
+    told = blocks.column("_prompt").astype(np.int64)
+    own = np.where(told < 0, told.max(initial=0) + 1 + np.arange(told.size), told)
+    prompts, of = np.unique(own, return_inverse=True)
+    return (of, "prompts") if prompts.size < told.size else (np.arange(told.size), "blocks")
+
+
 def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np.ndarray:
     """The sum of the values in each cluster, (clusters,)."""
     return np.bincount(clusters, weights=values, minlength=n or 0)

@@ -130,6 +130,9 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     if not chosen:
         raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
     frame, lost = _typed(records, chosen, {})
+    for column, kind in (kinds or {}).items():
+        if frame[column].null_count() == frame.height > records[column].null_count():
+            raise BadInput(f"{given}: no value of {column!r} can be a {kind}; leave its kind out, or name another")
     order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
     if frame.height < rows:
         notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
