@@ -121,6 +121,8 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
     {'age': 'number', 'sex': 'category'}
     """
+    import polars
+
     source = read(data)
     given = name or source.name or type(data).__name__
     records, places, rows = _sample(source)
@@ -130,9 +132,10 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     if not chosen:
         raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
     frame, lost = _typed(records, chosen, {})
-    for column, kind in (kinds or {}).items():
-        if frame[column].null_count() == frame.height > records[column].null_count():
-            raise BadInput(f"{given}: no value of {column!r} can be a {kind}; leave its kind out, or name another")
+    for column in (column for column, kind in (kinds or {}).items() if kind == "number"):
+        words = records[column]
+        if words.dtype == polars.String and frame[column].null_count() == frame.height > words.null_count():
+            raise BadInput(f"{given}: no value of {column!r} can be a number; leave its kind out, or name another")
     order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
     if frame.height < rows:
         notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
