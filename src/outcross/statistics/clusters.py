@@ -12,9 +12,7 @@ from outcross.records import Blocks
 
 def document_of(blocks: Blocks) -> np.ndarray:
     """The document of each block as a number 0, 1, …, (n,). A block of no known document (-1) is one by itself."""
-    told = blocks.column("_document").astype(np.int64)
-    own = np.where(told < 0, told.max(initial=0) + 1 + np.arange(told.size), told)
-    return np.unique(own, return_inverse=True)[1]
+    return _numbered(blocks.column("_document"))
 
 
 def prompts_of(blocks: Blocks) -> tuple[np.ndarray, str]:
@@ -22,10 +20,15 @@ def prompts_of(blocks: Blocks) -> tuple[np.ndarray, str]:
 
     Continuations of one prompt are alike, and the same one where nothing is drawn by chance.
     """
-    told = blocks.column("_prompt").astype(np.int64)
+    of = _numbered(blocks.column("_prompt"))
+    return (of, "prompts") if of.max(initial=-1) + 1 < of.size else (np.arange(of.size), "blocks")
+
+
+def _numbered(told: np.ndarray) -> np.ndarray:
+    """What each block belongs to as a number 0, 1, …, (n,); what belongs to nothing (-1) is one by itself."""
+    told = told.astype(np.int64)
     own = np.where(told < 0, told.max(initial=0) + 1 + np.arange(told.size), told)
-    prompts, of = np.unique(own, return_inverse=True)
-    return (of, "prompts") if prompts.size < told.size else (np.arange(told.size), "blocks")
+    return np.unique(own, return_inverse=True)[1]
 
 
 def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np.ndarray:
