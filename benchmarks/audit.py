@@ -20,7 +20,7 @@ import numpy as np
 from figures import HERE, write
 
 from outcross.aspects import ASPECTS
-from outcross.audit import Audit, audits
+from outcross.verbs.audit import Audit, audits
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 

@@ -25,7 +25,7 @@ from audit import TOLD, damage
 from audit_real import DATA
 from figures import HERE, OUTCROSS, QUIET, Figure, Side, compare, process, write
 
-from outcross.audit import audits
+from outcross.verbs.audit import audits
 
 PAIRS = 3
 SHARED: Mapping[str, tuple[str, ...]] = {

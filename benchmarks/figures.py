@@ -184,7 +184,7 @@ def today() -> str:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    from outcross.environment import environment
+    from outcross.runtime.environment import environment
 
     told = environment()
     return {

@@ -23,7 +23,7 @@ import numpy as np
 from figures import HERE, OUTCROSS, QUIET, RESULTS, process, today, write
 
 from outcross.estimate import NotApplicable, mean
-from outcross.run_tables import read_readings
+from outcross.verbs.run.tables import read_readings
 
 RUNS = HERE.parent / "runs"
 SEEDS = "sweep.seed=[0,1,2]"

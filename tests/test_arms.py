@@ -2,10 +2,10 @@
 
 import pytest
 
-from outcross.arms import arms, resolved
 from outcross.errors import BadInput
 from outcross.experiment import builtin, load, parse
-from outcross.plain_yaml import dump
+from outcross.experiment.arms import arms, resolved
+from outcross.files.plain_yaml import dump
 
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 SWEEPS = [

@@ -10,10 +10,10 @@ import polars
 import pytest
 
 import outcross
-from outcross.audit import audits
-from outcross.audit.rankings import onsets, ranking
 from outcross.cli import main
 from outcross.errors import BadInput
+from outcross.verbs.audit import audits
+from outcross.verbs.audit.rankings import onsets, ranking
 
 SEEDS = (0, 1, 2)
 """`make bench` takes thirty."""

@@ -11,9 +11,9 @@ from outcross.aspects import Compared
 from outcross.aspects.groups import Groups
 from outcross.aspects.spread import Spread, variances
 from outcross.aspects.tails import Tails
+from outcross.data.tables import table
 from outcross.statistics.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums, ratio_of_shares
 from outcross.statistics.sketches import gather
-from outcross.tables import table
 
 REPEATS = 120
 SURE = 1e-5

@@ -15,12 +15,12 @@ from outcross.aspects import Compared, Finding, Pointed
 from outcross.aspects.copying import Copying
 from outcross.aspects.coverage import Coverage
 from outcross.aspects.diversity import Diversity, corrected_entropy, vendi
-from outcross.audit import audit
+from outcross.data.tables import table
 from outcross.statistics.embedding import embedding
 from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
 from outcross.statistics.sketches import gather
-from outcross.tables import table
+from outcross.verbs.audit import audit
 
 NEAR = ("coverage", "copying", "diversity")
 

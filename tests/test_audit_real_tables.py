@@ -15,8 +15,8 @@ import polars
 import pytest
 
 import outcross
-from outcross.audit import audits
-from outcross.audit.rankings import ranking
+from outcross.verbs.audit import audits
+from outcross.verbs.audit.rankings import ranking
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 ADULT = DATA / "tabular_synthetic" / "adult"

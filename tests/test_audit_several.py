@@ -15,8 +15,8 @@ import damage
 import numpy as np
 import pytest
 
-from outcross.audit import asked_for
-from outcross.auditing import Auditor, Given
+from outcross.verbs.audit import asked_for
+from outcross.verbs.audit.command import Auditor, Given
 
 LOOKED_AT = "--aspects=tails,groups,copying"
 

@@ -10,10 +10,10 @@ import pytest
 
 from outcross.aspects import Compared, Finding
 from outcross.aspects.structure import Structure
-from outcross.audit.judgement import judge
+from outcross.data.tables import alike, table
 from outcross.statistics import dynamics
 from outcross.statistics.associations import correlation_ratio, cramer, rank_correlation, standard_error
-from outcross.tables import alike, table
+from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
 

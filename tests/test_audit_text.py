@@ -21,13 +21,13 @@ import outcross
 from outcross.aspects import Compared, Finding, copied_texts, words
 from outcross.aspects.text_quality import TextQuality
 from outcross.attributes.perplexity import Perplexity
-from outcross.audit import audits
-from outcross.audit.generations import lines
 from outcross.cli import main
+from outcross.data.tables import table
 from outcross.errors import BadInput
-from outcross.tables import table
 from outcross.text.copies import contained, verbatim_elsewhere
 from outcross.text.texts import texts
+from outcross.verbs.audit import audits
+from outcross.verbs.audit.generations import lines
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SEEDS = (0, 1, 2)

@@ -19,9 +19,9 @@ from scipy.stats import binom
 import outcross
 from outcross.aspects import Compared, words
 from outcross.aspects.text_quality import TextQuality
-from outcross.audit import audits
 from outcross.cli import main
-from outcross.tables import table
+from outcross.data.tables import table
+from outcross.verbs.audit import audits
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SEEDS = (0, 1, 2)

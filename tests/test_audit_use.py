@@ -7,9 +7,9 @@ import pytest
 
 from outcross.aspects import Compared, Finding
 from outcross.aspects.use import Use, grid
-from outcross.audit.judgement import judge
+from outcross.data.tables import alike, table
 from outcross.errors import BadInput
-from outcross.tables import alike, table
+from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
 LINEAR = ("linear model",)

@@ -15,10 +15,11 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from outcross import estimate
-from outcross.absorption import _mean_time
 from outcross.aspects.series import _distance, _mean_ratio
 from outcross.aspects.spread import _compared
-from outcross.course import Course
+from outcross.collapse.absorption import _mean_time
+from outcross.collapse.course import Course
+from outcross.data.records import Vectors
 from outcross.estimate import NotApplicable
 from outcross.laws.categorical import absorption_time
 from outcross.metrics.coverage import Coverage, covered, of_one
@@ -28,7 +29,6 @@ from outcross.metrics.diversity import repeated
 from outcross.metrics.likelihood import Scored, _beyond, _quantile
 from outcross.metrics.quantiles import Limit, _estimated, mass
 from outcross.models.gaussian import NormalModel
-from outcross.records import Vectors
 from outcross.statistics.clusters import distinct, jackknife, ratio, share, totals
 from outcross.statistics.floors import ratio_of_shares
 from outcross.statistics.neighbours import graph

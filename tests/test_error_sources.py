@@ -9,19 +9,19 @@ import polars as pl
 import pytest
 from scipy.special import digamma
 
-from outcross import run_folder
-from outcross.arms import arms
 from outcross.cli import main
+from outcross.collapse.slopes import chief, slopes
+from outcross.data.records import Vectors
 from outcross.experiment import load, override
+from outcross.experiment.arms import arms
+from outcross.experiment.settings import flat_settings
 from outcross.loop import run
 from outcross.models.regression import Regression
-from outcross.records import Vectors
 from outcross.report.numerals import estimated
-from outcross.report.runs import write_runs
-from outcross.run_tables import read_slopes, tabulate
 from outcross.runtime import Where
-from outcross.settings import flat_settings
-from outcross.slopes import chief, slopes
+from outcross.verbs.run import folder as run_folder
+from outcross.verbs.run.page import write_runs
+from outcross.verbs.run.tables import read_slopes, tabulate
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""

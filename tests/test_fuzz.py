@@ -30,15 +30,15 @@ import polars
 import pytest
 import yaml
 
-from outcross.arms import flatten, unflatten
 from outcross.cli import main
-from outcross.draw import Draw
 from outcross.experiment import Experiment
+from outcross.experiment.arms import flatten, unflatten
 from outcross.ledger.digests import digest_of
 from outcross.ledger.entries import IDENTITY, output_of
-from outcross.parts import FAMILIES
+from outcross.models.draw import Draw
+from outcross.models.schedule import Pretrained, Schedule
 from outcross.recipe import member
-from outcross.schedule import Pretrained, Schedule
+from outcross.verbs.parts import FAMILIES
 
 PROMISED = (0, 1, 2, 3, 130)
 LINE = 4000

@@ -80,7 +80,7 @@ def digests_of(package):
     return module
 
 
-@pytest.mark.parametrize("changed", ["text/lexicon", "text/words", "text/texts", "statistics/clusters", "remembered"])
+@pytest.mark.parametrize("changed", ["text/lexicon", "text/words", "text/texts", "statistics/clusters", "runtime/remembered"])
 def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_path):
     copy = shutil.copytree(Path(digests.__file__).parents[1], tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
     readers, other = ["outcross.metrics.diversity", "outcross.metrics.tails"], "outcross.metrics.spread"
@@ -123,8 +123,8 @@ def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_aligned_human_records_keep_the_size_and_the_share(share, repeats):
     from outcross.data import HUMAN, Human, Origin, Pool, part_of
+    from outcross.data.records import blocks
     from outcross.policies.human_share import HumanShare
-    from outcross.records import blocks
 
     def text(n, **columns):
         return blocks(np.ones((n, 2), dtype=np.int32), ["a"] * n, np.ones(n), **columns)

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 import outcross
-from outcross.arms import arms
-from outcross.definitions import definition
+from outcross.collapse.definitions import definition
+from outcross.collapse.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.experiment import load, override
+from outcross.experiment.arms import arms
+from outcross.experiment.settings import Family, families, flat_settings
 from outcross.laws import categorical, expected, gaussian
 from outcross.loop import run
-from outcross.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
-from outcross.run_tables import tabulate
-from outcross.settings import Family, families, flat_settings
+from outcross.verbs.run.tables import tabulate
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
 EARLY, LATE = "early collapse", "late collapse"
@@ -411,9 +411,11 @@ def test_time_to_absorption_needs_its_reading():
         time_to_absorption(REPLACE, arm="replace")
 
 
-@pytest.mark.parametrize("name", ["arms", "experiment", "profile"])
-def test_the_function_wins_over_the_module_of_its_name(name):
-    module = importlib.import_module(f"outcross.{name}")
+@pytest.mark.parametrize(
+    ("module", "name"), [("experiment.arms", "arms"), ("experiment", "experiment"), ("collapse.profile", "profile")]
+)
+def test_the_function_wins_over_the_module_of_its_name(module, name):
+    module = importlib.import_module(f"outcross.{module}")
     assert getattr(outcross, name) is getattr(module, name)
 
 

@@ -21,13 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import outcross as library
-from outcross.documents import Document, deal, split
 from outcross.errors import BadInput
 from outcross.experiment import parse
-from outcross.files import SHORT_DOCUMENT, gather_documents, headings, read_documents
+from outcross.files.documents import Document
+from outcross.files.human import SHORT_DOCUMENT, gather_documents, headings, read_documents
 from outcross.ledger import Ledger
 from outcross.sources.text import Hub
 from outcross.sources.text import Path as TextFile
+from outcross.text.documents import deal, split
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PLAYS = DATA / "text/tinyshakespeare/input.txt.gz"
@@ -167,7 +168,7 @@ def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
 
 HOSTILE = """
 from outcross.errors import BadInput
-from outcross.files import gather_documents
+from outcross.files.human import gather_documents
 try:
     gather_documents(["a" * 200 + "b", "a" * 100_000 + "b"], None, "(a+)+$")
 except BadInput as error:

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from outcross.aspects import ASPECTS
-from outcross.parts import checks_page
 from outcross.recipe import member
+from outcross.verbs.parts import checks_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "checks.md"
 

@@ -11,19 +11,20 @@ import numpy as np
 import polars
 import pytest
 
-from outcross.arms import arms as arms_of
 from outcross.cli import main
 from outcross.errors import BadInput
+from outcross.experiment.arms import arms as arms_of
+from outcross.experiment.settings import flat_settings
 from outcross.metrics import Page
-from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, read, write
+from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
 from outcross.report.headline import chief, sentence, warnings
 from outcross.report.multiples import multiples
 from outcross.report.numerals import estimated, number
-from outcross.report.runs import study as study_of
-from outcross.settings import flat_settings
+from outcross.verbs.run.page import study as study_of
+from outcross.verbs.run.study import read
 
 SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
 GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"

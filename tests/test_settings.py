@@ -1,7 +1,7 @@
 """What arms differ in is found from what they were told, and a grid is drawn only where every setting meets every other."""
 
-from outcross.arms import arms
-from outcross.settings import families, flat_settings, is_crossed, settings
+from outcross.experiment.arms import arms
+from outcross.experiment.settings import families, flat_settings, is_crossed, settings
 
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 

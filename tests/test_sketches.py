@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from outcross.data.tables import table
 from outcross.statistics.sketches import Beyond, Distinct, Missing, Moments, Tally, gather
-from outcross.tables import table
 
 numbers = st.one_of(st.none(), st.integers(-50, 50).map(lambda value: value / 4), st.floats(-1e6, 1e6))
 rows = st.lists(st.tuples(numbers, numbers, st.sampled_from([None, "a", "b", "c"])), max_size=40)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.arms import arms
 from outcross.cli import main
-from outcross.course import Interval
+from outcross.collapse.course import Interval
+from outcross.collapse.slopes import slopes
 from outcross.experiment import load, override
+from outcross.experiment.arms import arms
+from outcross.experiment.settings import flat_settings
 from outcross.loop import run
-from outcross.run_tables import READINGS, tabulate
-from outcross.settings import flat_settings
-from outcross.slopes import slopes
+from outcross.verbs.run.tables import READINGS, tabulate
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons."""

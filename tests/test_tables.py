@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from outcross import tables
+from outcross.data import tables
+from outcross.data.tables import alike, table
 from outcross.errors import BadInput
-from outcross.tables import alike, table
+from outcross.files import source as of_source
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_plain_text_is_a_paragraph_a_record_or_a_line(tmp_path):
 
 
 def test_paragraphs_are_whole_across_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables.source, "BATCH", 7)
+    monkeypatch.setattr(of_source, "BATCH", 7)
     paragraphs = ["\n".join(f"{i} {j}" for j in range(i % 5 + 1)) for i in range(60)]
     (tmp_path / "p.txt").write_text("\n\n".join(paragraphs))
     assert sorted(table(tmp_path / "p.txt").frame["text"]) == sorted(paragraphs)
@@ -334,7 +335,7 @@ class TestSample:
     @pytest.fixture(autouse=True)
     def lower(self, monkeypatch):
         monkeypatch.setattr(tables, "SAMPLE", 100)
-        monkeypatch.setattr(tables.source, "BATCH", 64)
+        monkeypatch.setattr(of_source, "BATCH", 64)
 
     def test_a_larger_table_is_sampled_and_streamed(self, people, tmp_path):
         people.write_csv(tmp_path / "t.csv")

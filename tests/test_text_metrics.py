@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
+from outcross.data.records import blocks
 from outcross.estimate import NotApplicable
 from outcross.metrics import METRICS, Evidence, pages
 from outcross.metrics.copying import Copying
@@ -23,7 +24,6 @@ from outcross.metrics.held_out import HeldOut, nats
 from outcross.metrics.likelihood import GeneratedPerplexity
 from outcross.metrics.tails import TailSurvival
 from outcross.recipe import member
-from outcross.records import blocks
 from outcross.text.words import count, inner, words
 
 TEXT = [name for name in METRICS if member(METRICS, name, "metric").reads == ("text",)]

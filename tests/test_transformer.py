@@ -17,7 +17,7 @@ from outcross.models.transformer.fitting import fit, mean_loss  # noqa: E402
 from outcross.models.transformer.network import Shape, initial  # noqa: E402
 from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
-from outcross.vocabulary import SMALLEST, START, START_TEXT, Vocabulary  # noqa: E402
+from outcross.text.vocabulary import SMALLEST, START, START_TEXT, Vocabulary  # noqa: E402
 
 torch.set_num_threads(1)
 TEXTS = ["the cat sat on the mat", "the dog sat on the log", "naïve café: 你好 <|start|>"] * 20
@@ -259,7 +259,7 @@ PROGRAM = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np, torch
-from outcross import vocabulary
+from outcross.text import vocabulary
 from outcross.models.transformer import fitting, network, sampling, scoring
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
+from outcross.data.records import Vectors
 from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
 from outcross.loop import run
@@ -22,7 +23,6 @@ from outcross.metrics.distance import W1, EnergyDistance, SlicedW2, energy, tran
 from outcross.metrics.quantiles import TAILS, Limit, TailMass, mass
 from outcross.models.gaussian import NormalModel
 from outcross.recipe import kind, member
-from outcross.records import Vectors
 from outcross.sources.normal import StandardNormal
 from outcross.statistics.neighbours import graph
 

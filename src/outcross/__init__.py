@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Arm": "arms",
-    "Audit": "audit",
-    "arms": "arms",
-    "audit": "audit",
+    "Arm": "experiment.arms",
+    "Audit": "verbs.audit",
+    "arms": "experiment.arms",
+    "audit": "verbs.audit",
     "BadInput": "errors",
-    "Draw": "draw",
+    "Draw": "models.draw",
     "Estimate": "estimate",
     "Evidence": "metrics",
     "Experiment": "experiment",
@@ -29,27 +29,27 @@ _WHERE = {
     "Origin": "data",
     "Part": "data",
     "Pool": "data",
-    "Profile": "profile",
+    "Profile": "collapse.profile",
     "Reading": "estimate",
-    "Schedule": "schedule",
+    "Schedule": "models.schedule",
     "experiment": "experiment",
-    "profile": "profile",
+    "profile": "collapse.profile",
     "run": "loop",
 }
 
 if TYPE_CHECKING:
-    from outcross.arms import Arm, arms
-    from outcross.audit import Audit, audit
+    from outcross.collapse.profile import Profile, profile
     from outcross.data import Human, Origin, Part, Pool
-    from outcross.draw import Draw
     from outcross.errors import BadInput
     from outcross.estimate import Estimate, NotApplicable, Reading
     from outcross.experiment import Experiment, experiment
+    from outcross.experiment.arms import Arm, arms
     from outcross.ledger import Ledger
     from outcross.loop import Generation, run
     from outcross.metrics import Evidence
-    from outcross.profile import Profile, profile
-    from outcross.schedule import Schedule
+    from outcross.models.draw import Draw
+    from outcross.models.schedule import Schedule
+    from outcross.verbs.audit import Audit, audit
 
 
 def __getattr__(name: str) -> Any:
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Verbs(ModuleType):
-    """`outcross.profile` is the function, always: importing the module of that name must not put it in its place."""
+    """`outcross.experiment` is the function, always: importing the module of that name must not put it in its place."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, getattr(value, name) if name in _WHERE and isinstance(value, ModuleType) else value)

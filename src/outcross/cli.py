@@ -56,14 +56,14 @@ def run(
     fork
         Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
     """
-    from outcross import run_folder
+    from outcross.collapse.slopes import chief
     from outcross.experiment import load
-    from outcross.progress import Quiet as Silent
-    from outcross.progress import watcher
-    from outcross.run_tables import read_slopes, summary
     from outcross.runtime import Where
-    from outcross.slopes import chief
-    from outcross.terminal import slope_lines, width
+    from outcross.verbs.run import folder as run_folder
+    from outcross.verbs.run.progress import Quiet as Silent
+    from outcross.verbs.run.progress import watcher
+    from outcross.verbs.run.tables import read_slopes, summary
+    from outcross.verbs.terminal import slope_lines, width
 
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
@@ -155,7 +155,7 @@ def audit(
     workers
         Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
     """
-    from outcross import auditing
+    from outcross.verbs.audit import command as auditing
 
     flags = auditing.Flags(
         groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
@@ -203,14 +203,15 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
     settings
         Changes to an experiment, as `run` takes them.
     """
-    from outcross import auditing
-    from outcross.run_tables import summary
-    from outcross.terminal import run_lines, width
+    from outcross.verbs.audit import command as auditing
+    from outcross.verbs.run.screen import run_lines
+    from outcross.verbs.run.tables import summary
+    from outcross.verbs.terminal import width
 
     if not Path(what).is_dir():
-        from outcross.arms import arms, resolved
         from outcross.experiment import load
-        from outcross.plain_yaml import dump
+        from outcross.experiment.arms import arms, resolved
+        from outcross.files.plain_yaml import dump
 
         told = resolved(arms(load(what, settings)))
         _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
@@ -233,8 +234,8 @@ def list_(family: str = "", as_json: Json = False) -> None:
     family
         experiments, policies, models, metrics, attributes, aspects, sources, definitions or laws; all if left out.
     """
-    from outcross.parts import parts
-    from outcross.terminal import part_lines, width
+    from outcross.verbs.parts import parts
+    from outcross.verbs.terminal import part_lines, width
 
     told = parts(family)
     _print_json({"schema": 1, "parts": told}) if as_json else print("\n".join(part_lines(told, width())))
@@ -251,8 +252,8 @@ def _workers(asked: int | None, most: int) -> int:
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
-    from outcross import auditing
-    from outcross.report.runs import write_runs
+    from outcross.verbs.audit import command as auditing
+    from outcross.verbs.run.page import write_runs
 
     page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
     return auditing.report(folders, page) or write_runs(folders, page)

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from outcross.data import Human, Made, Origin, Part, Pool, Training
-from outcross.draw import Draw
+from outcross.data.records import load_records
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
 from outcross.metrics import Evidence, Metric
 from outcross.models import Task
+from outcross.models.draw import Draw
+from outcross.models.schedule import Schedule
 from outcross.policies import Policy
 from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
-from outcross.records import load_records
-from outcross.schedule import Schedule
 from outcross.sources import Gathering
 
 

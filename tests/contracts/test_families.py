@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from outcross.data import HUMAN, Human, Made, Origin, Part, Pool, part_of
-from outcross.draw import Draw
+from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
 from outcross.metrics import METRICS, Page
 from outcross.models import LEARNERS
-from outcross.parts import FAMILIES
+from outcross.models.draw import Draw
 from outcross.policies import POLICIES
 from outcross.recipe import kind, member, plain, read
-from outcross.records import Counts, Vectors
 from outcross.sources import SOURCES
+from outcross.verbs.parts import FAMILIES
 
 EVERY = [(family, name) for family, members in FAMILIES.items() for name in members]
 NEEDED = {

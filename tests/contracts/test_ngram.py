@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from outcross.cli import main
-from outcross.draw import Draw
+from outcross.data.records import blocks
 from outcross.models.categorical import CategoricalModel
+from outcross.models.draw import Draw
 from outcross.models.ngram import Ngram, NgramModel
 from outcross.models.ngram.sampling import _picked, sample
 from outcross.models.ngram.tree import FALLBACK, START, discounts, grow
 from outcross.models.ngram.words import FIRST, WordBlocks, WordVocabulary
-from outcross.records import blocks
 
 FALSE_ALARM = 1e-5  # of each chi-square below; with fixed streams a pass stays a pass
 BOUND = 4.5  # standard errors
@@ -243,7 +243,7 @@ def test_a_word_is_one_token_and_an_unknown_one_is_spelt(tmp_path):
 
 
 def test_the_start_token_is_that_of_the_bpe():
-    vocabulary = pytest.importorskip("outcross.vocabulary")
+    vocabulary = pytest.importorskip("outcross.text.vocabulary")
     assert vocabulary.START == START
 
 

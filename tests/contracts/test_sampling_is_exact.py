@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.draw import Draw
 from outcross.models.categorical import CategoricalModel
+from outcross.models.draw import Draw
 from outcross.models.gaussian import NormalModel
 
 FALSE_ALARM = 1e-4

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from outcross.models.transformer.network import Cache, Shape, after_start, initial  # noqa: E402
 from outcross.models.transformer.sampling import distribution, draw, sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
-from outcross.vocabulary import START  # noqa: E402
+from outcross.text.vocabulary import START  # noqa: E402
 
 torch.set_num_threads(1)
 FALSE_ALARM = 1e-5  # of each chi-square below; with fixed streams a pass stays a pass

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from outcross.applicable_laws import law_arguments
+from outcross.collapse.closed_forms import law_arguments
 from outcross.data import HUMAN, Human, Pool, Training, part_of
+from outcross.data.records import Counts
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
@@ -14,7 +15,6 @@ from outcross.loop import run
 from outcross.metrics import Evidence
 from outcross.metrics.memory import Memory
 from outcross.models.hutter import Hutter
-from outcross.records import Counts
 from outcross.sources.categorical import Categorical
 
 BOUND = 4.5

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.applicable_laws import law_arguments
-from outcross.draw import Draw
+from outcross.collapse.closed_forms import law_arguments
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.laws import expected, gaussian
@@ -18,8 +18,8 @@ from outcross.laws.kde import (
     kde_replace_limit,
 )
 from outcross.loop import run
+from outcross.models.draw import Draw
 from outcross.models.kde import Kde, KernelModel
-from outcross.records import Vectors
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 600."""
@@ -190,7 +190,7 @@ def test_a_weighted_kernel_density_is_kept_whole(tmp_path):
 
 def laws(learner, source, policy="replace", **told):
     """The law curves that a run of this experiment draws, by metric."""
-    from outcross.applicable_laws import law_arguments
+    from outcross.collapse.closed_forms import law_arguments
     from outcross.laws import expected
 
     common = {"name": "law", "human": source, "learner": learner, "policy": policy, "generations": 5}

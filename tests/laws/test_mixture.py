@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.draw import Draw
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.laws.mixture import Mixture, l2_squared
 from outcross.loop import run
+from outcross.models.draw import Draw
 from outcross.models.gaussian_mixture import GaussianMixture, MixtureModel, seeds
-from outcross.records import Vectors
 from outcross.sources.blobs import Blobs
 
 FALSE_ALARM = 1e-4

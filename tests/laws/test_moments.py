@@ -12,12 +12,12 @@ import pytest
 from scipy import stats
 
 from outcross.data import HUMAN, part_of
+from outcross.data.records import Moments, Vectors, load_records
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.laws.moments import sampled
 from outcross.ledger import Ledger
 from outcross.loop import run
-from outcross.records import Moments, Vectors, load_records
 
 FALSE_ALARM = 1e-6
 CHAINS = 20_000

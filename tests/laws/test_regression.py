@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.draw import Draw
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.laws.regression import (
@@ -17,8 +17,8 @@ from outcross.laws.regression import (
 from outcross.laws.stability import is_locally_stable, largest_stable_weight
 from outcross.laws.verifier import verifier_breakdown
 from outcross.loop import run
+from outcross.models.draw import Draw
 from outcross.models.regression import LinearModel, Regression
-from outcross.records import Vectors
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""

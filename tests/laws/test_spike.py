@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.draw import Draw
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.loop import run
+from outcross.models.draw import Draw
 from outcross.models.spike import WIDTH, Spike, SpikeModel
-from outcross.records import Vectors
 
 BOUND, FALSE_ALARM = 4.5, 1e-4
 N, CHAINS = 1000, 1000

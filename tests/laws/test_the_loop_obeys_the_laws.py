@@ -168,8 +168,8 @@ def test_a_chain_ends_in_state_i_with_the_probability_of_state_i_C4():
 
 
 def test_the_mean_time_to_absorption_is_the_diffusion_limit_within_its_error_C5():
-    from outcross.profile import time_to_absorption
-    from outcross.run_tables import tabulate
+    from outcross.collapse.profile import time_to_absorption
+    from outcross.verbs.run.tables import tabulate
 
     told = experiment(
         categorical("replace", n=100, states=10, generations=1200, chains=2_000) | {"metrics": ["support"], "store": "readings"}

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable
 from outcross.recipe import Family
 from outcross.statistics.floors import Null, Worse
 from outcross.statistics.sketches import Sketch
-from outcross.tables import Table
 
 
 @dataclass(frozen=True)

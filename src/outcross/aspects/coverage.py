@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, Pointed, found
+from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.recipe import recipe
 from outcross.statistics.clusters import student
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.floors import Null, from_draws, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
-from outcross.tables import Table
 
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"

@@ -13,6 +13,7 @@ from pydantic import Field
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, copied_texts, found, words
 from outcross.aspects.coverage import sample, some
 from outcross.aspects.groups import INSIDE, is_group, largest, named
+from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
@@ -29,7 +30,6 @@ from outcross.statistics.repeats import (
     occurrences,
     seen_again,
 )
-from outcross.tables import Table
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000

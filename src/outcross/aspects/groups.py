@@ -11,11 +11,11 @@ from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.aspects.spread import variances
+from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable
 from outcross.recipe import recipe
 from outcross.statistics.floors import Null, fewer, ratio_of_shares
 from outcross.statistics.sketches import Tally
-from outcross.tables import Table
 
 INSIDE = 20
 """Groups of a column that are looked into, unless an aspect is told of another number."""

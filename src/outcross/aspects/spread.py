@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import Field
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
+from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable
 from outcross.recipe import recipe
 from outcross.statistics.floors import LEVEL, Null, fewer, from_draws, permuted_ranks, permuted_sums
 from outcross.statistics.sketches import Moments
-from outcross.tables import Table
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000

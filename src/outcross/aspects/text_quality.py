@@ -16,12 +16,12 @@ from outcross.aspects.tails import Tails
 from outcross.aspects.words import left_out, ratio, too_few, written_by
 from outcross.aspects.writing import Writing, notes, writings
 from outcross.attributes import ATTRIBUTES, Reader
+from outcross.data.tables import Table, table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.recipe import FROM_LIST, member, recipe
 from outcross.statistics.clusters import average
 from outcross.statistics.floors import Null, larger_share
 from outcross.statistics.sketches import gather
-from outcross.tables import Table, table
 
 CHARACTERS = 4_000_000
 """Characters a side whose attributes are read, at most."""

@@ -11,13 +11,13 @@ from pydantic import Field, PlainValidator
 
 from outcross.aspects import Aspect, CheckPage, Compared, Finding, found
 from outcross.aspects.groups import is_group, named, subsets
+from outcross.data.tables import Table
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.floors import Null
 from outcross.statistics.prediction import Records, task
 from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio, with_t
-from outcross.tables import Table
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""

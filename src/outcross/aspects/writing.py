@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from outcross.aspects.groups import is_group
-from outcross.remembered import remembered
-from outcross.tables import Table, mixed
+from outcross.data.tables import Table, mixed
+from outcross.runtime.remembered import remembered
 from outcross.text.lexicon import Sample
 from outcross.text.texts import Texts, texts
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from outcross.records import Moments
+from outcross.data.records import Moments
 
 
 def sampled(mean: np.ndarray, root: np.ndarray, n: int, rng: np.random.Generator) -> Moments:

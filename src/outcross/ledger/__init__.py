@@ -29,11 +29,11 @@ import numpy as np
 from outcross import runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
+from outcross.files.whole import write_whole
 from outcross.ledger.digests import digest_file, digest_of, modules, source_digest
 from outcross.ledger.entries import as_told, entry_of, order_of, output_of, readings_of
 from outcross.ledger.locks import lock
 from outcross.recipe import plain
-from outcross.whole import write_whole
 
 T = TypeVar("T")
 FORMAT = 1

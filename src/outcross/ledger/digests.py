@@ -32,8 +32,8 @@ def modules(recipe: Any) -> set[str]:
 
 
 SPINE = {
-    "data", "draw", "errors", "estimate", "experiment", "ledger", "ledger.digests", "ledger.entries", "ledger.locks", "loop", "recipe",
-    "records", "runtime", "schedule",
+    "data", "data.records", "models.draw", "errors", "estimate", "experiment", "ledger", "ledger.digests", "ledger.entries", "ledger.locks",
+    "loop", "recipe", "runtime", "models.schedule",
 }  # fmt: skip
 """Modules that every step rests on; a change of their meaning raises FORMAT instead."""
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from outcross.data import Human, Part, Training
+from outcross.data.records import Blocks
 from outcross.estimate import NotApplicable, Reading
 from outcross.recipe import Family
-from outcross.records import Blocks
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Blocks
 from outcross.statistics.clusters import document_of, prompts_of, share, totals
 
 

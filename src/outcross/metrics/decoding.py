@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.draw import Draw
+from outcross.data.records import Blocks
 from outcross.estimate import NotApplicable, exact, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.tails import clusters_of
+from outcross.models.draw import Draw
 from outcross.recipe import recipe
-from outcross.records import Blocks
 from outcross.statistics.clusters import ratio, totals
 from outcross.text.lexicon import BANDS
 from outcross.text.words import Words, words

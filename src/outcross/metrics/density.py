@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from outcross.data.records import Vectors
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Vectors
 from outcross.statistics.clusters import ratio
 
 

@@ -15,10 +15,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.records import Vectors
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Vectors
 from outcross.statistics.clusters import student
 
 FLOOR = "its floor: two samples of real points"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from outcross.data import HUMAN_PARTS, Human
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Blocks
-from outcross.remembered import remembered
+from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, prompts_of, share, sum_of, totals
 from outcross.text.lexicon import Sample, distinct, entropy, vocabulary
 from outcross.text.words import Words, words

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outcross import estimate
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import nats
 from outcross.recipe import recipe
-from outcross.records import Blocks
-from outcross.remembered import remembered
+from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, prompts_of, ratio, share, totals
 from outcross.text.lexicon import surviving
 from outcross.text.words import lowest, words

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Blocks
-from outcross.remembered import remembered
+from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, ratio, totals
 
 SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"

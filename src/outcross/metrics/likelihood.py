@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.metrics import Metric, Page
 from outcross.metrics.held_out import exp, nats
 from outcross.metrics.quantiles import widened
 from outcross.recipe import recipe
-from outcross.records import Blocks
 from outcross.statistics.clusters import document_of, prompts_of, ratio, share, student, totals
 
 QUANTILES = (0.05, 0.5, 0.95)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from outcross.data.records import Vectors
 from outcross.estimate import Estimate, NotApplicable, exact, read_off
 from outcross.metrics import Evidence, Metric, Page
 from outcross.metrics.distance import finite
 from outcross.recipe import recipe
-from outcross.records import Vectors
-from outcross.remembered import remembered
+from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import share
 
 TAILS = {

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from outcross.data.records import Blocks
 from outcross.estimate import NotApplicable, read_off
 from outcross.metrics import Metric, Page
 from outcross.recipe import recipe
-from outcross.records import Blocks
 from outcross.statistics.clusters import document_of
 from outcross.text.lexicon import BANDS, survival
 from outcross.text.words import Words, words

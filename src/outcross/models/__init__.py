@@ -15,9 +15,9 @@ from typing import Annotated, Any, ClassVar, Protocol
 import numpy as np
 
 from outcross.data import Human
-from outcross.draw import Draw
+from outcross.models.draw import Draw
+from outcross.models.schedule import Schedule
 from outcross.recipe import Family, one_of, recipe
-from outcross.schedule import Schedule
 
 
 class Model(Protocol):

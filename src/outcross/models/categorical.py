@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from outcross.data.records import Counts
 from outcross.models import Learner
 from outcross.recipe import recipe
-from outcross.records import Counts
 
 
 @recipe

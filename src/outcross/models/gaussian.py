@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from outcross.data.records import Moments, Vectors
 from outcross.errors import BadInput
 from outcross.laws.moments import sampled
 from outcross.models import Learner
 from outcross.recipe import recipe
-from outcross.records import Moments, Vectors
 
 
 @recipe

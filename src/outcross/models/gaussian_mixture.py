@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.laws.mixture import Mixture, log_sum_exp
 from outcross.models import Learner
 from outcross.models.kde import refuse_reshaping
 from outcross.recipe import recipe
-from outcross.records import Vectors
 
 NUMBERS = 2**22
 """Numbers of a block of chains that are fitted side by side: chains x records x components x dimensions."""

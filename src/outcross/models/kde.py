@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from outcross.draw import Draw
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.laws.mixture import log_sum_exp
 from outcross.models import Learner
+from outcross.models.draw import Draw
 from outcross.recipe import recipe
-from outcross.records import Vectors
 
 PAIRS = 2**22
 """Pairs of a record and a kernel that log_prob holds in memory at once."""

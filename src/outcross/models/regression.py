@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.models import Learner
 from outcross.recipe import recipe
-from outcross.records import Vectors
 
 
 @recipe

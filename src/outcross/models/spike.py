@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.models import Learner
 from outcross.models.kde import refuse_reshaping
 from outcross.recipe import recipe
-from outcross.records import Vectors
 
 MOST = 0.25
 """The largest alpha of the family."""

@@ -1,6 +1,5 @@
-"""Any result as one HTML file that opens offline: `write(read("runs/stdlib"), "report.html")`."""
+"""Any result as one HTML file that opens offline: `write(study, "report.html")`."""
 
-from outcross.report.folder import read
 from outcross.report.page import write
 from outcross.report.study import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join
 
@@ -13,6 +12,5 @@ __all__ = [
     "Sample",
     "Study",
     "join",
-    "read",
     "write",
 ]

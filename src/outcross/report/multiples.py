@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from outcross.experiment.settings import Level, Setting, is_crossed, settings
 from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
 from outcross.report.figures import Figure, Panel, Pen, Rows, Table, aspect_words, axis_of, interval_cells, laws_of
 from outcross.report.study import Page, Study
-from outcross.settings import Level, Setting, is_crossed, settings
 
 SMALL = Size(250, 150)
 MOST = 24

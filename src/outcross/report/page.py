@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from outcross.files.whole import write_whole
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
@@ -34,7 +35,6 @@ from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.templates import environment, resource
 from outcross.report.texts import excerpts, writers
-from outcross.whole import write_whole
 
 LIMIT = 1_000_000  # bytes
 ROWS = 6_000

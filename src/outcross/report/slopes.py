@@ -8,7 +8,8 @@ from itertools import groupby
 
 import numpy as np
 
-from outcross import slopes
+from outcross.collapse import slopes
+from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, axis, looks, vertical
@@ -16,7 +17,6 @@ from outcross.report.curves import Point
 from outcross.report.figures import Panel, Pen, Rows, Table
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
-from outcross.slopes import CHANGE, Slope
 
 SIZE = Size(250, 170)
 REACH = 0.06

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from outcross.collapse.slopes import Slope
 from outcross.errors import BadInput
 from outcross.metrics import Page
-from outcross.slopes import Slope
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import HUMAN, Human, part_of
+from outcross.data.records import Vectors
 from outcross.errors import BadInput
-from outcross.files import digest, read_array
+from outcross.files.human import digest, read_array
 from outcross.recipe import recipe
-from outcross.records import Vectors
 from outcross.sources import Source
 
 

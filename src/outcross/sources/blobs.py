@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from outcross.data import HUMAN, Human, part_of
+from outcross.data.records import Vectors
 from outcross.laws.mixture import Mixture
 from outcross.recipe import recipe
-from outcross.records import Vectors
 from outcross.sources import Source
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import HUMAN, Human, part_of
+from outcross.data.records import Counts
 from outcross.recipe import recipe
-from outcross.records import Counts
 from outcross.sources import Source
 
 

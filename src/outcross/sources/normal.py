@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import HUMAN, Human, part_of
+from outcross.data.records import Moments, Vectors
 from outcross.laws.moments import sampled
 from outcross.recipe import recipe
-from outcross.records import Moments, Vectors
 from outcross.sources import Source
 
 

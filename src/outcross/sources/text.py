@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from outcross.documents import Document
 from outcross.errors import BadInput, MachineGaveOut, missing_extra
-from outcross.files import digest, gather_documents, headings, read_documents
+from outcross.files.documents import Document
+from outcross.files.human import digest, gather_documents, headings, read_documents
 from outcross.recipe import nearest, recipe
 from outcross.sources import Source
 

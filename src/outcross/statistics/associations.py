@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS
-from outcross.tables import Table
 
 TENTHS = 10
 COMMONEST = 12

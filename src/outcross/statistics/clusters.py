@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable
-from outcross.records import Blocks
 
 
 def document_of(blocks: Blocks) -> np.ndarray:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.estimate import NotApplicable
-from outcross.tables import Table
 
 EMBEDDED = ("number", "category", "vector")
 """Kinds of columns that have a place in the points; texts and series are looked at by aspects of their own."""

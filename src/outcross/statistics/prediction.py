@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.estimate import NotApplicable
-from outcross.tables import Table
 
 MOST_CLASSES = 30
 COMMONEST = 60

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from outcross.data.tables import mixed
 from outcross.estimate import Estimate, NotApplicable
 from outcross.estimate import share as independent
 from outcross.statistics.clusters import share
-from outcross.tables import mixed
 
 if TYPE_CHECKING:
     import polars

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from outcross.tables import Table, mixed
+from outcross.data.tables import Table, mixed
 
 if TYPE_CHECKING:
     import polars

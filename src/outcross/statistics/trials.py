@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.estimate import Estimate
 from outcross.statistics.floors import LEVEL, SMALLEST, Null, Worse
 from outcross.statistics.prediction import LEARNERS, Records, Task, discrimination, losses
-from outcross.tables import Table
 
 
 @dataclass(frozen=True, eq=False)

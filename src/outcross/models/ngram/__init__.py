@@ -11,18 +11,18 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import Human
-from outcross.documents import TokenBlocks
+from outcross.data.records import Blocks, blocks
 from outcross.errors import missing_extra
 from outcross.models import Learner
 from outcross.models.ngram.sampling import opened, sample
 from outcross.models.ngram.tree import NOTHING, START, Tree, grow
 from outcross.models.ngram.words import WordBlocks
 from outcross.recipe import recipe
-from outcross.records import Blocks, blocks
+from outcross.text.documents import TokenBlocks
 
 if TYPE_CHECKING:
     from outcross.models.ngram.words import WordVocabulary
-    from outcross.vocabulary import Vocabulary
+    from outcross.text.vocabulary import Vocabulary
 
 
 @recipe

@@ -12,9 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from outcross.documents import TokenBlocks
 from outcross.models.ngram.tree import START
 from outcross.recipe import recipe
+from outcross.text.documents import TokenBlocks
 
 BYTES = 256
 FIRST = START + 1 + BYTES

@@ -12,16 +12,16 @@ from pydantic import Field, model_validator
 
 from outcross import runtime
 from outcross.data import Human
-from outcross.documents import TokenBlocks
+from outcross.data.records import Blocks, blocks
 from outcross.errors import BadInput, missing_extra
 from outcross.models import Learner
+from outcross.models.schedule import Pretrained, Scratch
 from outcross.recipe import recipe
-from outcross.records import Blocks, blocks
-from outcross.schedule import Pretrained, Scratch
+from outcross.text.documents import TokenBlocks
 
 if TYPE_CHECKING:
     from outcross.models.transformer.network import Network
-    from outcross.vocabulary import Vocabulary
+    from outcross.text.vocabulary import Vocabulary
 
 
 @recipe
@@ -82,7 +82,7 @@ class Transformer(Learner):
     def load(self, folder):
         _one_thread()
         from outcross.models.transformer import network
-        from outcross.vocabulary import Vocabulary
+        from outcross.text.vocabulary import Vocabulary
 
         block = json.loads((folder / "block.json").read_text())
         return TextModel(network.load(folder, _device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)

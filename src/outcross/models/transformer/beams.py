@@ -9,7 +9,7 @@ from torch import Tensor
 
 from outcross.models.transformer.network import Cache, Network, Precision, keep_freed_memory, precise
 from outcross.models.transformer.sampling import opened, penalised
-from outcross.vocabulary import START
+from outcross.text.vocabulary import START
 
 
 @torch.no_grad()

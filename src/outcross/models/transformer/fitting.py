@@ -24,7 +24,7 @@ from outcross.models.transformer.network import (
     precise,
 )
 from outcross.models.transformer.scoring import log_prob
-from outcross.vocabulary import START
+from outcross.text.vocabulary import START
 
 _LOGITS_AT_A_TIME = 2**18  # so that a chunk of them stays in a CPU's cache
 _STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from outcross.vocabulary import START
+from outcross.text.vocabulary import START
 
 Precision = Literal["bf16", "fp32"]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from outcross.models.transformer.network import Cache, Network, Precision, checked, keep_freed_memory, precise
-from outcross.vocabulary import START
+from outcross.text.vocabulary import START
 
 
 @torch.no_grad()

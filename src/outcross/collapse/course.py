@@ -1,0 +1,251 @@
+"""Readings followed over the generations of an arm, and how far each comparison of them can be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from outcross.experiment.settings import Family
+
+Z = 1.959964
+
+
+class Interval(NamedTuple):
+    """A number and its 95 % interval; the ends are infinite where nothing says how far to trust it."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, value: float, half: float) -> Interval:
+        """The number, give or take `half`; NaN or infinity where that is not known."""
+        return cls(value, value - half, value + half) if math.isfinite(half) else cls(value, -math.inf, math.inf)
+
+    def exponential(self) -> Interval:
+        """The ratio of which this is the log; ends that say nothing still say nothing."""
+        with np.errstate(over="ignore"):
+            value, low, high = np.exp(self).tolist()
+        return Interval(value, low if math.isfinite(self.low) else -math.inf, high)
+
+    def __str__(self) -> str:
+        if not math.isfinite(self.low):
+            return f"{self.value:.3g}"
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A reading over generations 0, 1, 2 …, a row a seed. Whatever is asked of it is a weighted sum over its generations."""
+
+    values: np.ndarray  # (seeds, generations)
+    errors: np.ndarray  # (seeds, generations) standard errors; NaN where a reading has no interval
+
+    @property
+    def generations(self) -> int:
+        """How many generations there are, generation 0 among them."""
+        return self.values.shape[1]
+
+    def sum(self, weights: np.ndarray) -> Interval:
+        """The weighted sum over generations: within each seed, then over seeds."""
+        seeds = len(self.values)
+        sums = self.values @ weights
+        if seeds > 1:
+            half = student(seeds - 1) * float(sums.std(ddof=1)) / math.sqrt(seeds)
+        else:
+            used = weights != 0
+            half = Z * math.sqrt(float(weights[used] ** 2 @ self.errors[0, used] ** 2))
+        return Interval.around(float(sums.mean()), half)
+
+    def at(self, generation: int) -> Interval:
+        """The reading of one generation; -1 is the last."""
+        return self.sum(self._only(generation))
+
+    def changes(self) -> list[Interval]:
+        """How far each generation is from generation 0, for generation 1 and all after it."""
+        return [self.sum(self._only(generation) - self._only(0)) for generation in range(1, self.generations)]
+
+    def slope(self, first: int = 0) -> Interval:
+        """The mean step a generation from the generation `first` to the last.
+
+        Generations inherit each other's error, so the steps are averaged and no line is fitted to the levels. One seed:
+        the wider of the readings' own error and that of the steps' scatter, which training noise adds to.
+        """
+        span = self.generations - 1 - first
+        slope = self.sum((self._only(-1) - self._only(first)) / span)
+        steps = np.diff(self.values[0, first:])
+        if len(self.values) > 1 or steps.size < 2:
+            return slope
+        return _no_narrower(slope, student(steps.size - 1) * float(steps.std(ddof=1)) / math.sqrt(span))
+
+    def bend(self) -> Interval | None:
+        """The change over the last doubling of the fits less the change over the doubling before; None under four fits.
+
+        R(T) - 2 R(T/2) + R(T/4), T = g + 1, read between generations along straight lines. By Cauchy's condensation,
+        steps that shrink as a power of 1/T add up to a limit exactly where doublings bring less and less: negative for a
+        rise that levels off, 0 for a logarithm, positive for a line.
+
+        One seed: as for a slope, the steps' scatter, read from how they differ from the next. It covers 93 to 97 % where training
+        noise rules, and up to all where the test data's does: a level that scatters looks like steps that scatter, and
+        one seed does not tell which.
+        """
+        fits = self.generations
+        if fits < 4:
+            return None
+        weights = self._after(fits) - 2 * self._after(fits / 2) + self._after(fits / 4)
+        bend = self.sum(weights)
+        return bend if len(self.values) > 1 else _no_narrower(bend, self._scatter(weights))
+
+    def last_doubling(self) -> Interval:
+        """The change from half the fits to all of them, T = g + 1."""
+        return self.sum(self._after(self.generations) - self._after(self.generations / 2))
+
+    def logged(self) -> Course:
+        """The natural logarithm; NotApplicable where a value is not above 0."""
+        if self.values.min() <= 0:
+            raise NotApplicable(f"a value of {self.values.min():g} has no logarithm")
+        return Course(np.log(self.values), self.errors / self.values)
+
+    def over(self, other: Course) -> Course:
+        """The ratio to another course, errors to first order."""
+        ratio = self.values / other.values
+        return Course(ratio, np.hypot(self.errors, ratio * other.errors) / other.values)
+
+    def minus(self, other: Course) -> Course:
+        return Course(self.values - other.values, np.hypot(self.errors, other.errors))
+
+    def counted(self) -> Course:
+        """The same, where a reading without an interval was counted and has no error."""
+        return replace(self, errors=np.nan_to_num(self.errors))
+
+    def until(self, generation: int) -> Course:
+        """What came before a generation."""
+        return Course(self.values[:, :generation], self.errors[:, :generation])
+
+    def _scatter(self, weights: np.ndarray) -> float:
+        """Half the 95 % interval of one seed's bend, from how its steps differ from the next within each doubling.
+
+        Half their mean square is the variance of steps however slowly their mean moves (von Neumann et al., Ann. Math. Statist.
+        12:153, 1941), and the bend is independent of it; its degrees of freedom are Satterthwaite's.
+        """
+        of_steps = weights[::-1].cumsum()[-2::-1]  # how often each step is in the weighted sum, below 0 before half the fits
+        steps = np.diff(self.values[0])
+        doublings = [steps[of_steps < -1e-9], steps[of_steps > 1e-9]]
+        squares = sum(float(np.square(np.diff(each)).sum()) for each in doublings)
+        count = sum(2 * (each.size - 1) for each in doublings)
+        freedom = count**2 / sum(6 * each.size - 8 for each in doublings if each.size > 1)
+        return student(freedom) * math.sqrt(squares / count * float(np.square(of_steps).sum()))
+
+    def _only(self, generation: int) -> np.ndarray:
+        """The weights that pick one generation."""
+        weights = np.zeros(self.generations)
+        weights[generation] = 1.0
+        return weights
+
+    def _after(self, fits: float) -> np.ndarray:
+        """The weights that read the course after so many fits, along straight lines."""
+        all_fits = np.arange(1, self.generations + 1)
+        return np.array([np.interp(fits, all_fits, self._only(generation)) for generation in range(self.generations)])
+
+
+def _no_narrower(number: Interval, half: float) -> Interval:
+    """The number, with an interval that reaches at least so far."""
+    own = number.high - number.value
+    return Interval.around(number.value, max(own, half) if math.isfinite(own) else half)
+
+
+def student(freedom: float) -> float:
+    """The 97.5 % point of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """The readings of one arm, of all seeds unless `seed` says which one.
+
+    `every` holds the rows of readings.parquet, other arms' too. BadInput where the arm or the seed is not there, or the
+    arm is in several runs.
+    """
+
+    every: pl.DataFrame
+    arm: str
+    seed: int | None = None
+    families: tuple[Family, ...] = ()
+    """The arms that one number alone tells apart; none where what they were told is not known."""
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """This arm's rows."""
+        found = self.every.filter(arm=self.arm)
+        if found.is_empty():
+            raise BadInput(f"no arm {self.arm!r} in the readings; there are: {_listed(self.every['arm'])}")
+        if (runs := found["run"].n_unique()) > 1:
+            raise BadInput(f"arm {self.arm!r} is in {runs} runs; filter the readings to one run")
+        if self.seed is None:
+            return found
+        if self.seed not in found["seed"]:
+            raise BadInput(f"arm {self.arm!r} has no seed {self.seed}; there are: {_listed(found['seed'])}")
+        return found.filter(seed=self.seed)
+
+    def course(self, metric: str, aspect: str = "") -> Course:
+        """One aspect of a metric from generation 0 until a seed lacks it; NotApplicable with the reason if none."""
+        rows = self.rows.filter(metric=metric, aspect=aspect)
+        values = rows.drop_nulls("value")
+        name = named(metric, aspect)
+        if values.is_empty():
+            notes = [note for note in rows["note"].to_list() if note]
+            raise NotApplicable(f"{metric}: {notes[0]}" if notes else f"no reading of {name}")
+        if values.select("seed", "generation").is_duplicated().any():
+            raise BadInput(f"{name} is read more than once in a generation of a seed; filter the readings to one run")
+        seeds = [set(values.filter(seed=seed)["generation"].to_list()) for seed in rows["seed"].unique()]
+        generations = 0
+        while all(generations in seed for seed in seeds):
+            generations += 1
+        if generations == 0:
+            raise NotApplicable(f"{name} was not read at generation 0, so nothing compares with it")
+        return _course(values.filter(values["generation"] < generations), len(seeds))
+
+    def aspects(self, metric: str) -> list[str]:
+        """The aspects read, floors aside."""
+        aspects = self.rows.filter(metric=metric)["aspect"].unique(maintain_order=True).to_list()
+        return [aspect for aspect in aspects if not aspect.startswith("floor")]
+
+    def floor(self, metric: str, aspect: str, like: Course) -> Course | None:
+        """What real data of the same size show, counted, along `like`; None where it is not read to the end."""
+        try:
+            floor = self.course(metric, f"floor {aspect}".strip()).counted()
+        except NotApplicable:
+            return None
+        if floor.generations < like.generations:
+            return None
+        values, errors = floor.values[:, : like.generations], floor.errors[:, : like.generations]
+        if len(values) == len(like.values):
+            return Course(values, errors)
+        seeds = len(like.values)  # human data alone: one floor may serve every seed
+        return Course(np.repeat(values[:1], seeds, axis=0), np.repeat(errors[:1], seeds, axis=0))
+
+
+def named(metric: str, aspect: str) -> str:
+    return f"{metric} ({aspect})" if aspect else metric
+
+
+def _listed(column: pl.Series) -> str:
+    return ", ".join(map(str, column.unique().sort()))
+
+
+def _course(rows: pl.DataFrame, seeds: int) -> Course:
+    ordered = rows.sort("seed", "generation")
+    low, high, value = (ordered[column].cast(float).to_numpy().reshape(seeds, -1) for column in ("low", "high", "value"))
+    return Course(value, (high - low) / (2 * Z))

@@ -1,0 +1,120 @@
+"""(1) to (3): what becomes of the population risk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.collapse.course import Course, Interval, Readings
+from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since, without_end
+from outcross.estimate import NotApplicable
+
+NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probability squared"
+
+
+@dataclass(frozen=True)
+class Risk:
+    """The population risk over generations, and what makes two of them comparable."""
+
+    metric: str
+    course: Course
+    unit: str
+
+    @property
+    def is_loss(self) -> bool:
+        return self.unit == NATS
+
+    @property
+    def logs(self) -> Course:
+        """A course whose differences are logs of risk ratios: a loss is one already (its perplexity's log)."""
+        return self.course if self.is_loss else self.course.logged()
+
+    def ratios(self) -> list[Interval]:
+        """Risk ratios to generation 0 for every later generation."""
+        if self.course.generations < 2:
+            raise NotApplicable(f"{self.metric} has one generation, so nothing has changed yet")
+        return [change.exponential() for change in self.logs.changes()]
+
+    def __str__(self) -> str:
+        kind = "a ratio of perplexities" if self.is_loss else "a ratio of excess risks"
+        first, last = self.course.at(0).value, self.course.at(-1).value
+        return f"{kind}; {self.metric} {first:.4g} → {last:.4g} {self.unit}"
+
+
+def risk_of(readings: Readings) -> Risk:
+    """The first risk that was read; NotApplicable if none."""
+    makers = (
+        lambda: Risk("excess_loss", readings.course("excess_loss"), NATS),  # paired by document: the narrowest interval of a change
+        lambda: Risk("held_out_loss", readings.course("held_out_loss"), NATS),
+        lambda: Risk("log held_out_perplexity", readings.course("held_out_perplexity").logged(), NATS),
+        lambda: Risk("coefficient_error", readings.course("coefficient_error"), VARIANCES),
+        lambda: Risk("w2", readings.course("w2"), VARIANCES),
+        lambda: Risk("mean_error", readings.course("mean_error"), VARIANCES),
+        lambda: Risk("excess_risk", readings.course("excess_risk"), SQUARED_PROBABILITY),
+    )
+    names = "excess_loss, held_out_loss, held_out_perplexity, w2, mean_error or excess_risk"
+    return first_that_applies(makers, f"no reading of a population risk: {names}")
+
+
+def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
+    """The population risk becomes many times that of generation 0.
+
+    The largest risk ratio, against a threshold. The rise must also be more than nearly flat: an excess risk of 0.001
+    that has become 0.003 is no catastrophe.
+    """
+    risk = risk_of(readings)
+    ratios, rises = risk.ratios(), risk.course.changes()
+    pairs = list(zip(ratios, rises, strict=True))
+    peak = int(np.argmax([ratio.value for ratio in ratios]))
+    when = since([ratio.low > limits.catastrophe and rise.low > limits.flat for ratio, rise in pairs])
+    is_safe = all(ratio.high < limits.catastrophe or rise.high < limits.flat for ratio, rise in pairs)
+    note = (
+        f"Largest risk ratio to generation 0 {ratios[peak]} at generation {1 + peak}, threshold {limits.catastrophe:g} "
+        f"with a rise of {limits.flat:g} {risk.unit}; {risk}."
+    )
+    return answer("yes" if when is not None else "no" if is_safe else "cannot_tell", ratios[peak], when, note)
+
+
+def increase(readings: Readings, limits: Thresholds) -> Answer:
+    """The population risk rises at all, as far as its interval tells from none."""
+    risk = risk_of(readings)
+    ratios, rises = risk.ratios(), risk.course.changes()
+    when = since([ratio.low > 1 for ratio in ratios])
+    small = 1 + limits.margin
+    is_level = all(ratio.high < small or rise.high < limits.margin for ratio, rise in zip(ratios, rises, strict=True))
+    note = (
+        f"Risk ratio of the last generation to generation 0 {ratios[-1]}: yes if surely above 1, no if every generation is "
+        f"surely below {small:g} or {limits.margin:g} {risk.unit} more; {risk}."
+    )
+    if when is None and any(ratio.low > 1 for ratio in ratios):
+        return answer("cannot_tell", ratios[-1], None, f"{note} It was higher in between and came back.")
+    return answer("yes" if when is not None else "no" if is_level else "cannot_tell", ratios[-1], when, note)
+
+
+def divergence(readings: Readings, limits: Thresholds) -> Answer:
+    """The population risk still rises in the last third of the run, and as if it would not stop.
+
+    No finite run shows a limit. "yes" says that it rises at the end and that doublings of the fits bring ever more, "no"
+    that it is level or that doublings bring ever less; both hold if it goes on as it went. A risk that has reached its
+    worst levels off too: read the ratio beside it.
+    """
+    risk = risk_of(readings)
+    course, size = risk.course, risk.course.generations
+    if size < 2:
+        raise NotApplicable(f"{risk.metric} has one generation, so it has no slope")
+    held = math.ceil(size / 3)
+    slope = course.slope(size - max(held, 2))
+    rate = f"Slope over the last third {slope} {risk.unit} a generation"
+    if held < limits.enough:
+        note = f"{rate}, but that is {held} generations and {limits.enough} are needed to say how it goes on."
+        return answer("cannot_tell", slope, None, note)
+    if slope.low > 0:
+        verdict, why = without_end(course.bend())
+        return answer(verdict, slope, size - held, f"{rate}: still rising; {why}.")
+    rise = course.last_doubling()
+    if slope.high <= 0 or rise.high < limits.margin:
+        note = f"{rate}: level; the last doubling of the fits brought {rise} {risk.unit}, small below {limits.margin:g}."
+        return answer("no", slope, None, note)
+    return answer("cannot_tell", slope, None, f"{rate}: neither a rise nor its absence is sure.")

@@ -1,0 +1,60 @@
+"""(5): what becomes of the scaling law."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from outcross.collapse.course import Course, Readings
+from outcross.collapse.definitions import Answer, Thresholds, answer, since
+from outcross.collapse.definitions.risk import Risk, risk_of
+from outcross.estimate import NotApplicable
+from outcross.experiment.settings import ROWS
+
+
+def change(readings: Readings, limits: Thresholds) -> Answer:
+    """The risk falls differently with the number of rows: its exponent is no longer that of generation 0."""
+    risks = {rows: risk_of(of_size) for rows, of_size in _by_rows(readings).items()}
+    risk = next(iter(risks.values()))
+    if any(other.metric != risk.metric for other in risks.values()):
+        raise NotApplicable("the sizes were read by different risks")
+    exponent = _exponent(risks)
+    if exponent.generations < 2:
+        raise NotApplicable("the sizes have no generation in common beside generation 0")
+    changes = exponent.changes()
+    when = since([change.low > 0 or change.high < 0 for change in changes])
+    is_same = all(max(-change.low, change.high) < limits.margin for change in changes)
+    caveat = "; of the whole loss, whose floor flattens it" if risk.is_loss else ""
+    note = (
+        f"Exponent of {risk.metric} across rows {', '.join(map(str, risks))}: {exponent.at(0).value:.3g} at generation 0, "
+        f"{exponent.at(-1).value:.3g} at generation {exponent.generations - 1}; it changed by {changes[-1]}: "
+        f"yes if surely not 0, no if surely within {limits.margin:g}{caveat}."
+    )
+    return answer("yes" if when is not None else "no" if is_same else "cannot_tell", changes[-1], when, note)
+
+
+def _by_rows(readings: Readings) -> dict[int, Readings]:
+    """The readings of the run's arms that differ from this one in their number of rows alone, by rows."""
+    run = readings.every.filter(run=readings.rows["run"][0])
+    if readings.seed is not None:
+        run = run.filter(seed=readings.seed)
+    there = set(run["arm"].unique().to_list())
+    for family in readings.families:
+        by_rows = {int(rows): arm for rows, arm in family.arms if arm in there}
+        if family.setting in ROWS and readings.arm in by_rows.values() and len(by_rows) > 1:
+            return {rows: replace(readings, every=run, arm=arm) for rows, arm in by_rows.items()}
+    raise NotApplicable("a scaling law needs a sweep over rows; no other arm is known to differ from this one in rows alone")
+
+
+def _exponent(risks: dict[int, Risk]) -> Course:
+    """The exponent of risk against rows over generations, by least squares of logs on logs within each seed."""
+    courses = [risk.course.logged() for risk in risks.values()]
+    if len({len(course.values) for course in courses}) > 1:
+        raise NotApplicable("the sizes have different numbers of seeds")
+    shared = [course.until(min(other.generations for other in courses)) for course in courses]
+    values = np.stack([course.values for course in shared])  # (sizes, seeds, generations)
+    errors = np.stack([course.errors for course in shared])
+    logs = np.log(list(risks))
+    weights = (logs - logs.mean()) / np.sum((logs - logs.mean()) ** 2)  # (sizes,)
+    return Course(np.tensordot(weights, values, 1), np.sqrt(np.tensordot(weights**2, errors**2, 1)))

@@ -1,0 +1,109 @@
+"""Early and late collapse (Shumailov et al., Nature 2024, Definition 2.1), and when each set in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from outcross.collapse.course import Course, Readings
+from outcross.collapse.definitions import Answer, Thresholds, Verdict, answer, definition, since
+from outcross.collapse.definitions.risk import NATS, VARIANCES, Risk, risk_of
+from outcross.collapse.definitions.spread import spread_of
+from outcross.collapse.definitions.survival import tails_of
+from outcross.estimate import NotApplicable
+
+SIGNS = {"collapsing variance": lambda readings: spread_of(readings).course, "disappearance of real tail data": tails_of}
+"""What goes first, as courses, by the definition that says whether it goes."""
+
+
+def early(readings: Readings, limits: Thresholds) -> Answer:
+    """Tails or spread go while the risk is nearly flat.
+
+    Only what its own definition answers "yes" counts, and only what has gone since generation 0: what the first fit or
+    the decoding lost is no collapse over generations.
+    """
+    said = {name: verdict for name in SIGNS if (verdict := _verdict(name, readings, limits)) is not None}
+    if not said:
+        raise NotApplicable("no reading of tails or spread")
+    going = {name: _since_start(SIGNS[name](readings)) for name, verdict in said.items() if verdict == "yes"}
+    starts = {name: start for name, start in going.items() if start is not None}
+    if not starts:
+        if unsure := [name for name, verdict in said.items() if verdict == "cannot_tell"]:
+            return answer("cannot_tell", None, None, f"Not sure whether these go: {', '.join(unsure)}.")
+        return answer("no", None, None, "Neither tails nor spread were seen to go after generation 0.")
+    try:
+        risk = risk_of(readings)
+    except NotApplicable as reason:
+        return answer("cannot_tell", None, None, f"{', '.join(starts)}, but whether the risk was flat is unknown: {reason}.")
+    return _dated(risk, starts, limits)
+
+
+def _verdict(name: str, readings: Readings, limits: Thresholds) -> Verdict | None:
+    try:
+        return definition(name)(readings, limits).answer
+    except NotApplicable:
+        return None
+
+
+def _since_start(course: Course) -> int | None:
+    return since([change.high < 0 for change in course.changes()])
+
+
+def _dated(risk: Risk, starts: dict[str, int], limits: Thresholds) -> Answer:
+    """Early collapse, given when tails and spread begin to go: the first such generation with a nearly flat risk."""
+    first = min(starts.values())
+    rises = risk.course.changes()[first - 1 :]
+    what = ", ".join(f"{name} from generation {start}" for name, start in starts.items())
+    limit = f"nearly flat below {limits.flat:g} {risk.unit}"
+    for generation, rise in enumerate(rises, start=first):
+        if rise.high < limits.flat:
+            return answer("yes", rise, generation, f"{what}, when {risk.metric} had risen by {rise}, {limit}.")
+    if not rises:
+        return answer("cannot_tell", None, None, f"{what}, where {risk.metric} was not read.")
+    verdict: Verdict = "no" if all(rise.low >= limits.flat for rise in rises) else "cannot_tell"
+    return answer(verdict, rises[0], None, f"{what}, but {risk.metric} had risen by {rises[0]} at generation {first}, {limit}.")
+
+
+def late(readings: Readings, limits: Thresholds) -> Answer:
+    """Little resemblance is left: the risk has risen far, or hardly any spread remains."""
+    signs = [sign for sign in (_far(readings, limits), _narrow(readings, limits)) if sign is not None]
+    if not signs:
+        raise NotApplicable("no reading of a risk or a spread over two generations")
+    note = " ".join(sign.note for sign in signs)
+    if found := [sign for sign in signs if sign.answer == "yes"]:
+        earliest = min(found, key=lambda sign: sign.when if sign.when is not None else math.inf)
+        return replace(earliest, note=note)
+    return replace(signs[0], answer="no" if all(sign.answer == "no" for sign in signs) else "cannot_tell", note=note)
+
+
+def _far(readings: Readings, limits: Thresholds) -> Answer | None:
+    try:
+        risk = risk_of(readings)
+    except NotApplicable:
+        return None
+    # What is far in probability squared depends on the number of states; their spread tells it.
+    far = {NATS: limits.far_loss, VARIANCES: limits.far_distance}.get(risk.unit)
+    rises = risk.course.changes()
+    if far is None or not rises:
+        return None
+    when = since([rise.low >= far for rise in rises])
+    verdict: Verdict = "yes" if when is not None else "no" if all(rise.high < far for rise in rises) else "cannot_tell"
+    return answer(verdict, rises[-1], when, f"{risk.metric} has risen by {rises[-1]} {risk.unit}, which is far at {far:.3g}.")
+
+
+def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:
+    try:
+        spread = spread_of(readings)
+    except NotApplicable:
+        return None
+    left = [change.exponential() for change in spread.course.changes()]
+    when = since([share.high <= limits.remains for share in left])
+    if spread.gone is not None:
+        note = f"Nothing varies from generation {spread.gone} on."
+        return answer("yes", left[-1] if left else None, spread.gone if when is None else when, note)
+    if not left:
+        return None
+    is_wide = spread.clears and all(share.low > limits.remains for share in left)
+    verdict: Verdict = "yes" if when is not None else "no" if is_wide else "cannot_tell"
+    note = f"{spread.name} says {left[-1]} of generation 0's is left, little at {limits.remains:g}."
+    return answer(verdict, left[-1], when, note)

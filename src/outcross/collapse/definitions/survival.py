@@ -1,0 +1,100 @@
+"""(6) and (7): what of the human data is still there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.collapse.course import Course, Interval, Readings, named
+from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since
+from outcross.estimate import NotApplicable
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A reading as a share of its floor in human data, or of generation 0 where no floor was read."""
+
+    name: str
+    share: Course
+    has_floor: bool
+
+    @property
+    def of(self) -> str:
+        return "its floor in human data" if self.has_floor else "generation 0, so what the first fit lost is not counted"
+
+    def parts(self) -> tuple[int, list[Interval]]:
+        """The shares to compare with 1, and the generation of the first: 0 where there is a floor, else 1."""
+        if self.has_floor:
+            return 0, [self.share.at(generation) for generation in range(self.share.generations)]
+        if self.share.generations < 2:
+            raise NotApplicable("one generation and no floor, so nothing to compare with")
+        return 1, [Interval(*(1 + end for end in change)) for change in self.share.changes()]
+
+
+def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
+    floor = readings.floor(metric, aspect, course)
+    if floor is not None and floor.values.min() > 0:
+        return Kept(aspect or metric, course.over(floor), has_floor=True)
+    if course.values[:, 0].min() <= 0:
+        raise NotApplicable(f"{named(metric, aspect)} was 0 at generation 0 and has no floor")
+    start = np.broadcast_to(course.values[:, :1], course.values.shape)
+    return Kept(aspect or metric, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
+
+
+def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
+    """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
+    makers = [
+        lambda name=name: _kept(readings, name, "", readings.course(name).counted()) for name in ("groups", "modes", "support")
+    ]
+    kept: Kept = first_that_applies(makers, "no reading of groups, modes or support")
+    first, parts = kept.parts()
+    when = since([part.high < 1 for part in parts], first)
+    is_whole = all(part.low > 1 - limits.margin for part in parts)
+    note = (
+        f"{kept.name} of the last generation is {parts[-1]} of {kept.of}: yes if surely below 1, "
+        f"no if every generation is surely above {1 - limits.margin:g}."
+    )
+    return answer("yes" if when is not None else "no" if is_whole else "cannot_tell", parts[-1], when, note)
+
+
+def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
+    """Rare human data disappear: the rare words of the human text are written less, the mean over frequency bands."""
+    bands = _bands(readings)
+    kept = _mean(bands)
+    first, parts = kept.parts()
+    when = since([part.high < 1 for part in parts], first)
+    is_kept = all(part.low > 1 - limits.margin for part in parts)
+    each = ", ".join(f"{band.name}: {band.share.at(kept.share.generations - 1).value:.2f}" for band in bands)
+    note = (
+        f"tail_survival of the last generation is {parts[-1]} of {kept.of}, mean of the bands ({each}): "
+        f"no if every generation is surely above {1 - limits.margin:g}, else yes if surely below 1."
+    )
+    return answer("no" if is_kept else "yes" if when is not None else "cannot_tell", parts[-1], when, note)
+
+
+def tails_of(readings: Readings) -> Course:
+    """The share of the tails kept, mean over frequency bands; NotApplicable without them."""
+    return _mean(_bands(readings)).share
+
+
+def _bands(readings: Readings) -> list[Kept]:
+    """What is kept of every frequency band that can be compared."""
+    bands, reasons = [], []
+    for band in readings.aspects("tail_survival"):
+        try:
+            bands.append(_kept(readings, "tail_survival", band, readings.course("tail_survival", band)))
+        except NotApplicable as reason:
+            reasons.append(str(reason))
+    if not bands:
+        raise NotApplicable(reasons[0] if reasons else "no reading of tail_survival")
+    with_floor = [band for band in bands if band.has_floor]
+    return with_floor or bands
+
+
+def _mean(bands: list[Kept]) -> Kept:
+    generations = min(band.share.generations for band in bands)
+    courses = [band.share.until(generations) for band in bands]
+    values = np.mean([course.values for course in courses], axis=0)
+    errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text: as if fully correlated
+    return Kept("tail_survival", Course(values, errors), bands[0].has_floor)

@@ -1,0 +1,95 @@
+"""The eight definitions of model collapse side by side, read off a run's readings, and when collapse set in.
+
+There is no overall verdict, on purpose: `outcross.collapse.definitions` says why, and how each question is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from outcross.collapse.absorption import time_to_absorption
+from outcross.collapse.course import Readings
+from outcross.collapse.definitions import DEFINITIONS, Answer, Definition, Thresholds, definition
+from outcross.collapse.definitions.stages import early, late
+from outcross.estimate import NotApplicable
+from outcross.experiment.settings import Family
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["DEFINITIONS", "Answer", "Profile", "Thresholds", "profile", "time_to_absorption"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An arm's answers to the eight definitions, and whether and when it collapsed early and late.
+
+    `seed` is None where the answers are over all seeds.
+    """
+
+    arm: str
+    seed: int | None
+    answers: tuple[Answer, ...]
+    early: Answer
+    late: Answer
+
+    def __getitem__(self, definition: str) -> Answer:
+        """The answer to a definition by its name, or to `early collapse` or `late collapse`."""
+        for answer in (*self.answers, self.early, self.late):
+            if answer.definition == definition:
+                return answer
+        raise KeyError(f"{definition!r} is no definition; known: {', '.join(DEFINITIONS)}, early collapse, late collapse")
+
+    def frame(self) -> pl.DataFrame:
+        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come last."""
+        import polars as pl
+
+        rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in (*self.answers, self.early, self.late)]
+        numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+        words = dict.fromkeys(("arm", "definition", "answer", "note"), pl.String)
+        return pl.DataFrame(rows, schema_overrides=numbers | words | {"seed": pl.Int64, "when": pl.Int64})
+
+
+def profile(
+    readings: pl.DataFrame,
+    *,
+    arm: str,
+    seed: int | None = None,
+    thresholds: Thresholds | None = None,
+    families: Sequence[Family] = (),
+) -> Profile:
+    """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse.
+
+    `readings` is a run's readings.parquet (columns run, arm, seed, generation, metric, aspect, value, low, high, method,
+    n, note); other arms are only read where a scaling law wants them:
+    `families` then says
+    which arms differ in one number alone (`outcross.experiment.settings.families`). All seeds are taken together unless `seed` says
+    which one. A reading counts up to the first generation that lacks it.
+    BadInput where the arm or seed is not there, or the arm is found in several runs.
+
+    The risk is `held_out_loss` (or the log of `held_out_perplexity`) where there is one, in nats a token; a ratio of
+    risks is then a ratio of perplexities, which the entropy of the text does not dilute. For numeric runs it is the
+    *excess* risk `w2` or else `mean_error`, in true variances (a squared distance where the true variance is 1), and for
+    states `excess_risk`, in probability squared: the ratio is to the error of one fit, so for large n it may be large
+    while the error is small. Notes give both numbers.
+
+    >>> import polars as pl
+    >>> columns = "run arm seed generation metric aspect value low high method n note".split()
+    >>> losses = enumerate([4.1, 5.1, 6.0])
+    >>> rows = [("r", "replace", 0, g, "held_out_loss", "", x, x - 0.02, x + 0.02, "bootstrap", 99, "") for g, x in losses]
+    >>> found = profile(pl.DataFrame(rows, schema=columns, orient="row"), arm="replace")
+    >>> found["catastrophic increase of population risk"].when, found["disappearance of real tail data"].answer
+    (1, 'not_applicable')
+    """
+    chosen, limits = Readings(readings, arm, seed, tuple(families)), thresholds or Thresholds()
+
+    def asked(name: str, question: Definition) -> Answer:
+        try:
+            return replace(question(chosen, limits), definition=name)
+        except NotApplicable as reason:
+            return Answer(name, "not_applicable", None, None, None, None, str(reason))
+
+    answers = tuple(asked(name, definition(name)) for name in DEFINITIONS)
+    return Profile(arm, seed, answers, early=asked("early collapse", early), late=asked("late collapse", late))

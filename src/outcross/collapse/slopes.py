@@ -1,0 +1,349 @@
+"""How fast an arm collapses, and the slope of that speed against a number in which arms alone differ.
+
+How fast models collapse depends on the model, on how it learns and on the data (the three errors of Shumailov et al., Nature 631:755, 2024,
+Definition 2.1). What is read off an arm:
+
+- `start`: its risk at generation 0, before anything is inherited;
+- `speed`: how much the risk grows a generation;
+- `narrowing`: how many nats of log-variance are lost a generation;
+- `change`: how much any other reading rises or falls a generation, in its logarithm where it is drawn on a logarithmic axis.
+
+All but the start are the mean step a generation, from the first to the last: generations inherit each other's error, so no line is
+fitted to the levels. The slope is that of ln speed against ln setting by least squares: the exponent b of speed ∝ setting^b, where -1 says
+that twice the setting is half the speed. Where a speed is not surely above 0 the speed itself stands for its logarithm, and so does a
+setting that is not above 0: that slope is no exponent, and says why. A change may fall, so its size is taken, and one that may be 0 is refused.
+
+Where a closed form is known for all of these arms, the same line is fitted through its values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.collapse.course import Course, Interval, Readings, student
+from outcross.collapse.definitions.risk import risk_of
+from outcross.estimate import ONE_CHAIN, Estimate, NotApplicable
+from outcross.experiment.settings import ROWS, Family, families, word
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LEAST = 3
+"""Values of a setting; two would fit any line."""
+CHANGE = "change"
+Laws = Mapping[tuple[str, str], Mapping[int, float]]
+"""Closed forms by arm and reading: generation to value."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one arm showed at one value of the setting, with its 95 % interval, and what a closed form gives for it."""
+
+    arm: str
+    setting: float
+    value: float
+    low: float
+    high: float
+    closed_form: float | None = None
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How one quantity depends on one setting, over the arms that differ in nothing else."""
+
+    setting: str
+    """The key of the experiment."""
+    among: str
+    """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
+    quantity: str
+    metric: str
+    of: str = ""
+    """What was fitted: `ln speed against ln human.rows`."""
+    is_exponent: bool = False
+    """Whether both are logarithms, so that the slope is the exponent of a power law."""
+    slope: Estimate | None = None
+    bend: Estimate | None = None
+    """How much the slope changes from one unit of the setting (an e-fold, of a logarithm) to the next: 0 for a straight line."""
+    closed_form: float | None = None
+    """The slope of the same fit through the values of a closed form; None where not all of these arms have one."""
+    note: str = ""
+    """Why there is none or why it is no exponent, and what was left out."""
+    points: tuple[Point, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """A start, a speed, a narrowing or a change, read off a course: a weighted sum over its generations."""
+
+    name: str
+    metric: str
+    course: Course
+    is_over_chains: bool
+    seeds: tuple[int, ...]
+    law: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(generations,): generation 0 alone, or the mean step from it to the last (down, for narrowing)."""
+        weights = np.zeros(self.course.generations)
+        if self.name == "start":
+            weights[0] = 1.0
+            return weights
+        weights[0], weights[-1] = -1.0, 1.0
+        return weights / (self.course.generations - 1) * (-1 if self.name == "narrowing" else 1)
+
+    @property
+    def by_seed(self) -> np.ndarray:
+        """Its value in each seed, (seeds,)."""
+        return self.course.values @ self.weights
+
+    @property
+    def interval(self) -> Interval:
+        """Over seeds. Of one seed, as wide as the readings' errors, or as the scatter of the steps where training noise adds to them.
+
+        The errors of the two generations are added as if independent. What they inherit they share, so it is rather too wide.
+        """
+        own = self.course.sum(self.weights)
+        if self.is_over_chains or self.name == "start":
+            return own
+        steps = self.course.slope()
+        return Interval.around(own.value, max(own.high - own.value, steps.high - steps.value))
+
+    @property
+    def closed_form(self) -> float | None:
+        """What the closed form gives for it; None where it is not known in the generations that are compared."""
+        used = np.flatnonzero(self.weights).tolist()
+        return float(sum(self.weights[g] * self.law[g] for g in used)) if all(g in self.law for g in used) else None
+
+
+def slopes(
+    readings: pl.DataFrame,
+    settings: Mapping[str, Mapping[str, Any]],
+    laws: Laws | None = None,
+    logarithmic: frozenset[str] = frozenset(),
+) -> tuple[Slope, ...]:
+    """The slope of every quantity against every number in which at least three of a run's arms differ, or that counts records.
+
+    `readings` is a run's readings.parquet, `settings` what each arm was told (`settings.flat_settings`), `laws` its closed forms;
+    readings that are called `logarithmic` are followed by their logarithm. Empty where no arms so differ.
+    """
+    there = set(readings["arm"].unique().to_list())
+    every = families({arm: told for arm, told in settings.items() if arm in there})
+    found = [one for one in every if len({value for value, _ in one.arms}) >= LEAST or one.setting in ROWS]
+    read = {
+        arm: _quantities(Readings(readings, arm), laws or {}, logarithmic)
+        for arm in dict.fromkeys(arm for one in found for _, arm in one.arms)
+    }
+    return tuple(
+        _slope(family, key, read)
+        for family in found
+        for key in sorted(dict.fromkeys(key for _, arm in family.arms for key in read[arm]), key=lambda key: key[0] == CHANGE)
+    )
+
+
+def chief(found: Iterable[Slope]) -> tuple[Slope, ...]:
+    """The slopes that say how fast arms collapse: those of the start, the speed and the narrowing."""
+    return tuple(one for one in found if one.quantity != CHANGE)
+
+
+Key = tuple[str, str]
+"""A quantity's name, and the metric of a change (any metric may give the others)."""
+
+
+def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> dict[Key, Quantity]:
+    """What can be read off an arm."""
+    found: dict[Key, Quantity] = {}
+    covered = {"log_variance"}
+    with suppress(NotApplicable):
+        risk = risk_of(readings)
+        # An excess over generation 0 is nothing at generation 0.
+        first = "held_out_loss" if risk.metric == "excess_loss" else risk.metric
+        course = readings.course(first) if first != risk.metric else risk.course
+        found["start", ""] = _quantity(readings, "start", first, course, laws)
+        covered |= {risk.metric, risk.metric.removeprefix("log ")}
+        found["speed", ""] = _quantity(readings, "speed", risk.metric, risk.course, laws)
+    with suppress(NotApplicable):
+        found["narrowing", ""] = _quantity(readings, "narrowing", "log_variance", readings.course("log_variance"), laws)
+    for metric in readings.rows.filter(aspect="")["metric"].unique(maintain_order=True).to_list():
+        with suppress(NotApplicable):
+            if metric not in covered:
+                course = readings.course(metric)
+                if metric in logarithmic:
+                    metric, course = f"log {metric}", course.logged()
+                found[CHANGE, metric] = _quantity(readings, CHANGE, metric, course, laws)
+    return found
+
+
+def _quantity(readings: Readings, name: str, metric: str, course: Course, laws: Laws) -> Quantity:
+    if name != "start" and course.generations < 2:
+        raise NotApplicable(f"{metric} has one generation, so it has no speed")
+    own = readings.rows.filter(metric=metric.removeprefix("log "), aspect="")
+    methods = own["method"].drop_nulls().unique().to_list()
+    if ONE_CHAIN in methods:
+        course = replace(course, errors=np.full_like(course.errors, math.nan))
+    seeds = tuple(readings.rows["seed"].unique().sort().to_list())
+    return Quantity(name, metric, course, methods == ["chains"], seeds, _law(laws, readings.arm, metric))
+
+
+def _law(laws: Laws, arm: str, metric: str) -> Mapping[int, float]:
+    """A closed form by generation; in logarithms where the reading is."""
+    law = laws.get((arm, metric.removeprefix("log ")), {})
+    return {g: math.log(value) for g, value in law.items() if value > 0} if metric.startswith("log ") else law
+
+
+def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]]) -> Slope:
+    """The slope of one quantity over a family, or why there is none; arms in which it was not read are named."""
+    there = [(value, arm, read[arm][key]) for value, arm in family.arms if key in read[arm]]
+    shared = min(quantity.course.generations for _, _, quantity in there)
+    cut = [(value, arm, replace(one, course=one.course.until(shared))) for value, arm, one in there]
+    points = [Point(arm, value, *quantity.interval, quantity.closed_form) for value, arm, quantity in cut]
+    metrics = dict.fromkeys(quantity.metric for _, _, quantity in cut)
+    known = tuple(point for point in points if math.isfinite(point.low))
+    note = _left_out(key[0], family, there, shared)
+    told = Slope(family.setting, family.among, key[0], ", ".join(metrics), note=note, points=known)
+    try:
+        if len(metrics) > 1:
+            raise NotApplicable("the arms were read by different metrics")
+        if bare := [point.arm for point in points if not math.isfinite(point.low)]:
+            raise NotApplicable(f"the {key[0]} of {bare[0]} has no interval; give more chains or seeds")
+        return _fitted(told, [quantity for _, _, quantity in cut])
+    except NotApplicable as why:
+        return replace(told, note="; ".join(filter(None, (told.note, str(why)))))
+
+
+def _left_out(name: str, family: Family, there: list[tuple[float, str, Quantity]], shared: int) -> str:
+    """What of the family's readings is not compared: arms without them, and generations that only some arms have."""
+    unread = [arm for _, arm in family.arms if arm not in {one for _, one, _ in there}]
+    longest = max(quantity.course.generations for _, _, quantity in there)
+    is_cut = name != "start" and longest > shared
+    notes = (f"not read in {', '.join(unread)}" * bool(unread), f"over the first {shared} of {longest} generations" * is_cut)
+    return "; ".join(filter(None, notes))
+
+
+def _fitted(told: Slope, quantities: Sequence[Quantity]) -> Slope:
+    """The slope and the bend of what was read."""
+    settings = np.array([point.setting for point in told.points])
+    if (values := len(set(settings))) < LEAST:
+        raise NotApplicable(f"{values} arms have a {told.quantity}, a slope needs {LEAST}")
+    why = _no_logarithm(told)
+    if why and told.quantity == CHANGE:
+        raise NotApplicable(why)
+    is_log_setting = bool(settings.min() > 0)
+    sign = math.copysign(1, told.points[0].value) if told.quantity == CHANGE else 1.0
+    scale = Scale(sign, all(sign * point.low > 0 for point in told.points))
+    line, bow = _contrasts(np.log(settings) if is_log_setting else settings)
+    estimate = _over_seeds if _is_seeded(quantities) else _over_arms
+    name = f"|{told.quantity}|" if told.quantity == CHANGE else told.quantity
+    no_exponent = None if scale.is_log and is_log_setting else why or f"{told.setting} = {settings.min():g} has no logarithm"
+    return replace(
+        told,
+        of=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{told.setting}",
+        is_exponent=no_exponent is None,
+        slope=estimate(line, quantities, scale),
+        bend=estimate(bow, quantities, scale) if values > LEAST else None,
+        closed_form=_closed_form(line, told.points, scale),
+        note="; ".join(filter(None, (told.note, no_exponent and f"no exponent: {no_exponent}"))),
+    )
+
+
+MORE = "more chains, seeds or generations may tell"
+
+
+def _no_logarithm(told: Slope) -> str:
+    """Why a quantity has no logarithm at some of its values; of a change, why its size has none. Or nothing."""
+    if unsure := [word(point.setting) for point in told.points if point.low * point.high <= 0]:
+        return f"the {told.quantity} at {', '.join(unsure)} may be 0, which has no logarithm; {MORE}"
+    below = [word(point.setting) for point in told.points if point.high < 0]
+    if told.quantity == CHANGE:
+        is_mixed = 0 < len(below) < len(told.points)
+        return f"the reading rises at some values and falls at others, so no power law fits; {MORE}" * is_mixed
+    return f"the {told.quantity} at {', '.join(below)} is below 0, which has no logarithm" if below else ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """On what values are fitted: turned upwards by `sign`, as logarithms or as they are."""
+
+    sign: float
+    is_log: bool
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return np.log(self.sign * values) if self.is_log else values
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """The weights of values that give one term of a least-squares fit, and the fit's terms."""
+
+    weights: np.ndarray  # (arms,)
+    terms: np.ndarray  # (arms, terms)
+
+    def scatter(self, values: np.ndarray) -> float:
+        """Half the 95 % interval that the values' scatter about the fit gives, by Student's t."""
+        freedom = len(values) - self.terms.shape[1]
+        left = values - self.terms @ np.linalg.lstsq(self.terms, values, rcond=None)[0]
+        return student(freedom) * math.sqrt(float(left @ left) / freedom) * float(np.linalg.norm(self.weights))
+
+
+def _contrasts(x: np.ndarray) -> tuple[Contrast, Contrast]:
+    """What gives a straight line's slope, and twice a parabola's square term, by least squares at x."""
+    centred = x - x.mean()
+    line = centred / np.square(centred).sum()
+    square = np.square(centred)
+    bow = square - square.mean() - line * (square @ centred)
+    level = np.ones_like(x)
+    straight, curved = np.stack([level, centred], axis=1), np.stack([level, centred, square], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # three points have no bend of their own
+        return Contrast(line, straight), Contrast(2 * bow / np.square(bow).sum(), curved)
+
+
+def _closed_form(line: Contrast, points: Sequence[Point], scale: Scale) -> float | None:
+    known = np.array([point.closed_form for point in points if point.closed_form is not None])
+    if len(known) < len(points) or (scale.is_log and (scale.sign * known).min() <= 0):
+        return None
+    return float(line.weights @ scale(known))
+
+
+def _is_seeded(quantities: Sequence[Quantity]) -> bool:
+    """Whether all arms ran with the same seeds, several of them."""
+    return len(quantities[0].seeds) > 1 and len({quantity.seeds for quantity in quantities}) == 1
+
+
+def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale) -> Estimate:
+    """A term of the fit by the jackknife over seeds (Tukey 1958), whatever arms of one seed have in common."""
+    by_seed = np.array([quantity.by_seed for quantity in quantities])  # (arms, seeds)
+    seeds = by_seed.shape[1]
+    left = (by_seed.sum(axis=1, keepdims=True) - by_seed) / (seeds - 1)  # the mean without each seed
+    if scale.is_log and (scale.sign * left).min() <= 0:
+        raise NotApplicable("without one of its seeds an arm's value is not above 0, so it has no logarithm")
+    whole, without = (contrast.weights @ scale(of) for of in (by_seed.mean(axis=1), left))
+    parts = seeds * whole - (seeds - 1) * without
+    half = student(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
+    return Estimate(float(parts.mean()), float(parts.mean()) - half, float(parts.mean()) + half, "jackknife over seeds", seeds)
+
+
+def _over_arms(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale) -> Estimate:
+    """A term of the fit, the arms' errors added as of independent arms; of a logarithm to first order.
+
+    Where these errors are not those of independent repeats, the scatter about the fit stands for them if it is wider: an interval over
+    documents does not know of another training run.
+    """
+    intervals = [quantity.interval for quantity in quantities]
+    values = np.array([interval.value for interval in intervals])
+    halves = np.array([(interval.high - interval.low) / 2 for interval in intervals]) / (values if scale.is_log else 1.0)
+    values = scale(values)
+    value, half = float(contrast.weights @ values), math.sqrt(float(np.square(contrast.weights) @ np.square(halves)))
+    is_independent = len({quantity.seeds for quantity in quantities}) == len(quantities)
+    method = "errors of independent arms" if is_independent else "errors of arms that share random numbers, as if they did not"
+    if not all(quantity.is_over_chains or len(quantity.seeds) > 1 for quantity in quantities):
+        half, method = max(half, contrast.scatter(values)), f"{method}, or scatter about the line, the wider"
+    return Estimate(value, value - half, value + half, method, len(values))

@@ -1,0 +1,298 @@
+"""A table: one set of records, typed, whatever it was read from and however many they are.
+
+`table` makes one from a file, a glob, or an object in memory; `alike` makes several comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.files import kinds as of_values
+from outcross.files.kinds import KINDS, Kind
+from outcross.files.reading import read
+from outcross.files.source import BATCH, Source
+from outcross.recipe import nearest
+
+if TYPE_CHECKING:
+    import polars
+
+__all__ = ["KINDS", "SAMPLE", "Kind", "Table", "alike", "table"]
+
+SAMPLE = 200_000
+"""Rows that a table holds in memory, at most."""
+BYTES = 1 << 30
+"""Bytes that they take as read, about: rows of long texts or large vectors are fewer."""
+INDEX = ("", "index", "id", "unnamed: 0")
+"""Names (in any case) under which whole numbers, each once, are the number of a row and nothing to compare."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Records of one kind a column; `frame` holds them all where there are at most 200,000, else a uniform sample of that size.
+
+    In `frame`: a number is Float64 (what is not finite is missing), a category and a text are String, a vector is
+    Array(Float32, d), a series is List(Float64); missing is null. Its rows are ordered by what they hold, so that the order in
+    which they were read changes nothing.
+    """
+
+    name: str
+    rows: int
+    """Rows in all, of which `frame` may hold a sample."""
+    kinds: Mapping[str, Kind]
+    """Column → kind, of the columns that are compared."""
+    frame: polars.DataFrame
+    notes: tuple[str, ...]
+    """What was taken as missing, left out or capped, in words."""
+    records: polars.DataFrame = field(repr=False)
+    """The rows of `frame` as they were read, with every column (those of provenance, `_id` and the like, too)."""
+    places: np.ndarray = field(repr=False)
+    """Where each row of `frame` stood among the rows read, from 0. (rows in frame,)"""
+    _read: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]] = field(repr=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `frame` holds every row."""
+        return self.frame.height == self.rows
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[polars.DataFrame]:
+        """Every row, some 100,000 at a time, typed as in `frame`; each call reads anew, in memory that the rows do not change."""
+        wanted = self._known(self.kinds if columns is None else columns)
+        if self.is_whole:
+            return self.frame.select(wanted).iter_slices(BATCH)
+        kinds: dict[str, Kind] = {column: self.kinds[column] for column in wanted}
+        widths = _widths(self.frame)
+        return (of_values.made(batch, kinds, widths) for batch in self._read(wanted))
+
+    def numbers(self, column: str) -> np.ndarray:
+        """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
+        (column,) = self._known([column])
+        if self.kinds[column] != "number":
+            raise BadInput(
+                f"column {column!r} of {self.name} is a {self.kinds[column]}, not a number; pass kinds={{{column!r}: 'number'}}"
+            )
+        return self.frame[column].to_numpy()
+
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """The columns of these kinds, in order."""
+        return [column for column, kind in self.kinds.items() if kind in kinds]
+
+    def where(self, mask: np.ndarray) -> Table:
+        """The rows of `frame` for which the mask holds, as a table of their own. mask: (rows in frame,) of truth values"""
+        return self.take(np.flatnonzero(mask))
+
+    def take(self, rows: np.ndarray) -> Table:
+        """These rows of `frame`, by number, as a table of their own; a row may be taken twice."""
+        rows = np.asarray(rows, dtype=np.int64)
+        records = self.records[rows]
+        return replace(
+            self, rows=rows.size, frame=self.frame[rows], records=records, places=self.places[rows], _read=_slices(records)
+        )
+
+    def select(self, columns: Sequence[str]) -> Table:
+        """The same rows with these columns alone to compare."""
+        wanted = self._known(columns)
+        return replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
+
+    def _known(self, columns: Sequence[str] | Mapping[str, Kind]) -> list[str]:
+        for column in columns:
+            if column not in self.kinds:
+                raise BadInput(
+                    f"{self.name} compares no column {column!r}{nearest(column, self.kinds)}; it has {', '.join(self.kinds)[:200]}"
+                )
+        return list(columns)
+
+
+def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
+    """The records of `data` as a table: files, globs, lists of them, frames, arrays, dicts of columns; what a column holds is inferred.
+
+    `kinds` overrides (column → "number", "category", "text", "vector", "series"), `text_column` names a column of text.
+    Columns whose names start with `_` are provenance and not compared. BadInput where there is no record, or no column to compare.
+
+    Above 200,000 rows the frame holds those whose numbers (from 0) have the smallest keys, a fixed random number each: every set of
+    200,000 rows is as likely as another whatever the rows hold, and the same rows are drawn from the same file in any format. Then the
+    order of the rows says which are drawn; at 200,000 rows or fewer it changes nothing. What is inferred, and what notes count,
+    is so in the frame.
+
+    >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
+    {'age': 'number', 'sex': 'category'}
+    """
+    import polars
+
+    source = read(data)
+    given = name or source.name or type(data).__name__
+    records, places, rows = _sample(source)
+    if rows == 0:
+        raise BadInput(f"{given} holds no rows; give a table with records")
+    chosen, notes = _kinds(records, _overridden(kinds, text_column, source.texts), given)
+    if not chosen:
+        raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
+    frame, lost = _typed(records, chosen, {})
+    for column in (column for column, kind in (kinds or {}).items() if kind == "number"):
+        words = records[column]
+        if words.dtype == polars.String and frame[column].null_count() == frame.height > words.null_count():
+            raise BadInput(f"{given}: no value of {column!r} can be a number; leave its kind out, or name another")
+    order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
+    if frame.height < rows:
+        notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
+    notes = (*source.notes, *notes, *lost)
+    return Table(given, rows, chosen, frame[order], notes, records[order], places[order], source.batches)
+
+
+def alike(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
+    """The tables with the columns that they share, each of the kind that the first table gives it, and what was left out and why.
+
+    The first is the reference. A value of another table that cannot be made of its kind becomes missing, counted in the notes; a
+    column of which no value can is left out. BadInput where nothing is left.
+    """
+    first = tables[0]
+    notes: list[str] = []
+    kept = dict(first.kinds)
+    widths = _widths(first.frame)
+    for other in tables[1:]:
+        for column in list(kept):
+            if why := _unlike(other, column, kept[column], widths):
+                del kept[column]
+                notes.append(f"column {column!r} is left out: {why}")
+        if extra := [column for column in other.kinds if column not in first.kinds]:
+            notes.append(f"{other.name} has columns that {first.name} has not: {', '.join(map(repr, extra))[:300]}")
+    if not kept:
+        others = ", ".join(other.name for other in tables[1:])
+        raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {others[:120]}; check their names")
+    made = [first.select(list(kept))]
+    for other in tables[1:]:
+        frame, lost = _typed(other.records, kept, widths)
+        notes += [f"{other.name}: {note}" for note in lost]
+        made.append(replace(other, kinds=kept, frame=frame))
+    return made, notes
+
+
+def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) -> str:
+    """Why a column of a table cannot be compared as this kind; nothing where it can."""
+    if column not in other.records.columns:
+        return f"{other.name} has it not{nearest(column, other.kinds)}"
+    raw = other.records.select(column)
+    if raw[column].drop_nulls().is_empty():
+        return ""
+    made = of_values.made(raw, {column: kind}, widths)[column]
+    if made.null_count() < len(made) or of_values.is_empty(raw[column]).all():
+        return ""
+    return f"none of its values in {other.name} ({raw[column].dtype}) can be a {kind}" + (
+        f" of {widths[column]} numbers" if kind == "vector" else ""
+    )
+
+
+def _overridden(kinds: Mapping[str, Kind] | None, text_column: str | None, texts: Sequence[str]) -> dict[str, Kind]:
+    texts = texts if text_column is None else [*texts, text_column]
+    return {**dict.fromkeys(texts, "text"), **(kinds or {})}
+
+
+def _kinds(records: polars.DataFrame, given: Mapping[str, Kind], name: str) -> tuple[dict[str, Kind], list[str]]:
+    """The kind of each column that is compared, and what to say of the others."""
+    for column, kind in given.items():
+        if column not in records.columns:
+            raise BadInput(
+                f"{name} has no column {column!r}{nearest(column, records.columns)}; it has {', '.join(records.columns)[:200]}"
+            )
+        if kind not in KINDS:
+            raise BadInput(f"kind of {column!r} must be one of {', '.join(KINDS)}, got {kind!r}")
+    chosen: dict[str, Kind] = {}
+    notes: list[str] = []
+    provenance = [column for column in records.columns if column.startswith("_") and column not in given]
+    if provenance:
+        notes.append(f"not compared, as their names start with _: {', '.join(provenance)[:200]}")
+    for column in records.columns:
+        if column in provenance:
+            continue
+        kind, note = (given[column], "") if column in given else of_values.infer(records[column])
+        if kind is not None and column not in given and _is_index(records[column]):
+            kind, note = None, "numbers the rows"
+        if kind is not None:
+            chosen[column] = kind
+        if note:
+            notes.append(f"column {column!r}: {note}" if kind else f"column {column!r} is left out: it {note}")
+    return chosen, notes
+
+
+def _is_index(values: polars.Series) -> bool:
+    """Whether a column of such a name holds whole numbers, each once."""
+    if values.name.strip().lower() not in INDEX:
+        return False
+    numbers = of_values.as_number(values)
+    return numbers.null_count() == 0 and numbers.n_unique() == len(numbers) and bool((numbers.floor() == numbers).all())
+
+
+def _typed(records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> tuple[polars.DataFrame, list[str]]:
+    """The records made of these kinds, and how many values of each column could not be."""
+    widths = {column: widths.get(column) or of_values.width(records[column]) for column, kind in kinds.items() if kind == "vector"}
+    frame = of_values.made(records, kinds, widths)
+    counted = ((column, frame[column].is_null() & ~of_values.is_empty(records[column])) for column in kinds)
+    return frame, [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
+
+
+def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
+    said = f"column {values.name!r}: {lost.sum():,} values that are no {kind} are missing"
+    if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
+        return said
+    return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"
+
+
+def _widths(frame: polars.DataFrame) -> dict[str, int]:
+    import polars as pl
+
+    return {column: dtype.shape[0] for column, dtype in frame.schema.items() if isinstance(dtype, pl.Array)}
+
+
+def _slices(records: polars.DataFrame) -> Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]:
+    return lambda wanted: (records if wanted is None else records.select(wanted)).iter_slices(BATCH)
+
+
+def _sample(source: Source) -> tuple[polars.DataFrame, np.ndarray, int]:
+    """The rows of the smallest keys, in the order in which they were read, their places, and how many rows were read."""
+    import polars as pl
+
+    most, largest, rows, waiting, size = SAMPLE, np.uint64(2**64 - 1), 0, 0, 0
+    held: list[polars.DataFrame] = []
+    places: list[np.ndarray] = []
+    for batch in source.batches(None):
+        place = np.arange(rows, rows + batch.height)
+        rows += batch.height
+        chosen = np.flatnonzero(_keys(place) <= largest)
+        if chosen.size:
+            held.append(batch if chosen.size == batch.height else batch[chosen])
+            places.append(place[chosen])
+            waiting, size = waiting + chosen.size, size + held[-1].estimated_size()
+        if waiting > 2 * most or size > 2 * BYTES:
+            frame, place = _smallest(held, places, most)
+            held, places, most = [frame], [place], min(most, place.size)
+            largest, waiting, size = _keys(place).max(), place.size, frame.estimated_size()
+    if not held:
+        return pl.DataFrame(), np.zeros(0, np.int64), rows
+    return *_smallest(held, places, most), rows
+
+
+def _smallest(held: Sequence[polars.DataFrame], places: Sequence[np.ndarray], most: int) -> tuple[polars.DataFrame, np.ndarray]:
+    """The rows of the smallest keys, as many as are wanted and take no more than the bytes allowed; at least one."""
+    frame, place = of_values.stacked(held), np.concatenate(places)
+    most = min(most, max(1, int(place.size * min(1.0, BYTES / max(frame.estimated_size(), 1)))))
+    if place.size > most:
+        chosen = np.sort(np.argpartition(_keys(place), most)[:most])
+        frame, place = frame[chosen], place[chosen]
+    return frame, place
+
+
+def _keys(places: np.ndarray) -> np.ndarray:
+    return mixed(places.astype(np.uint64))
+
+
+def mixed(numbers: np.ndarray) -> np.ndarray:
+    """A random-looking 64-bit number for each (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014); unlike for unlike."""
+    with np.errstate(over="ignore"):
+        z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))

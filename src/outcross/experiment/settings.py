@@ -1,0 +1,180 @@
+"""What the arms of an experiment differ in: whether every value of one setting meets every other, and which arms one number alone tells apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outcross.experiment.arms import Arm, flatten
+from outcross.recipe import plain
+
+NO_SETTINGS = ("name", "seed", "metrics", "store", "chains", "generations")
+"""Keys that say how long and how often is looked, not what is done."""
+FIRST = ("policy", "learner")
+ROWS = ("human.rows", "rows")
+"""Settings that count records: the n of a scaling law."""
+
+Level = int | float | str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing in which arms differ: its key as an experiment file writes it, and the level of every arm."""
+
+    key: str
+    levels: Mapping[str, Level]
+    along: tuple[str, ...] = ()
+    """Other keys that change wherever this one does, so that nothing tells them apart."""
+
+    @property
+    def values(self) -> tuple[Level, ...]:
+        """Its different levels: numbers by size, words as the arms come."""
+        found = dict.fromkeys(self.levels.values())
+        return tuple(sorted(found)) if self.is_number else tuple(found)  # type: ignore[type-var]
+
+    @property
+    def is_number(self) -> bool:
+        return all(map(_is_number, self.levels.values()))
+
+    @property
+    def name(self) -> str:
+        return " with ".join((self.key, *self.along))
+
+    def numbers(self) -> dict[str, float]:
+        """The arms whose level is a number."""
+        return {arm: float(level) for arm, level in self.levels.items() if _is_number(level)}
+
+    def told(self, level: Level) -> str:
+        """A level in words: `human.rows = 50`; a part is named by itself."""
+        return word(level) if self.key in FIRST else f"{self.name} = {word(level)}"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Arms that differ in one number alone."""
+
+    setting: str
+    """The key of that number, as an experiment file writes it."""
+    among: str
+    """What these arms have in common that tells them from the other families of this setting (`replace`); empty for the only one."""
+    arms: tuple[tuple[float, str], ...]
+    """The number and the arm, smallest first; at least two different numbers."""
+
+
+def flat_settings(made: Iterable[Arm]) -> dict[str, dict[str, Any]]:
+    """Every setting of every arm by its dotted key; seeds of an arm share them."""
+    return {arm.name: flatten(plain(arm.experiment)) for arm in made}
+
+
+def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
+    """What these arms differ in, by arm: the policy first, then the learner, then by key.
+
+    A part of another kind is one setting (`policy`), whatever else differs within it.
+
+    >>> [one.key for one in settings({"a": {"policy.kind": "replace", "rows": 5}, "b": {"policy.kind": "replace", "rows": 9}})]
+    ['rows']
+    """
+    differing = [key for key in dict.fromkeys(key for own in flat.values() for key in own) if _differs(key, flat)]
+    keys = dict.fromkeys(_whole(key, differing) for key in differing if key.split(".")[0] not in NO_SETTINGS)
+    ordered = sorted(keys, key=lambda key: (FIRST.index(head) if (head := key.split(".")[0]) in FIRST else len(FIRST), key))
+    found: dict[tuple[int, ...], Setting] = {}
+    for key in ordered:
+        one = Setting(key, {arm: _level(key, own, differing) for arm, own in flat.items()})
+        split = _partition(one)
+        before = found.get(split)
+        found[split] = Setting(before.key, before.levels, (*before.along, key)) if before else one
+    return tuple(found.values())
+
+
+def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Family, ...]:
+    """The arms that differ in one number alone, by that number. Numbers that change together are none: nothing tells them apart.
+
+    >>> [one.arms for one in families({"a": {"rows": 9}, "b": {"rows": 5}})]
+    [((5.0, 'b'), (9.0, 'a'))]
+    """
+    found: dict[str, list[tuple[tuple[float, str], ...]]] = {}
+    for alike in _by_kinds(flat):
+        several = settings(alike)
+        for one in several:
+            if not one.along:
+                found.setdefault(one.key, []).extend(_otherwise_alike(one, several))
+    return tuple(
+        Family(key, among, arms)
+        for key, rivals in found.items()
+        for among, arms in zip(_told_apart(key, [arms[0][1] for arms in rivals], flat), rivals, strict=True)
+    )
+
+
+def _by_kinds(flat: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Mapping[str, Any]]]:
+    """Arms of the same parts together: within them the numbers of a part (`policy.share`) are settings of their own."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for arm, own in flat.items():
+        kinds = sorted((key, str(value)) for key, value in own.items() if key.split(".")[-1] == "kind")
+        found.setdefault(repr(kinds), {})[arm] = own
+    return list(found.values())
+
+
+def _otherwise_alike(one: Setting, several: Iterable[Setting]) -> list[tuple[tuple[float, str], ...]]:
+    """The arms that this setting alone tells apart, by its numbers."""
+    others = [other for other in several if other is not one]
+    alike: dict[tuple[Level, ...], list[tuple[float, str]]] = {}
+    for arm, number in one.numbers().items():
+        alike.setdefault(tuple(other.levels[arm] for other in others), []).append((number, arm))
+    return [tuple(sorted(arms)) for arms in alike.values() if len({number for number, _ in arms}) > 1]
+
+
+def _told_apart(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What tells these arms apart beside one key, in words."""
+    arms = list(arms)
+    differing = settings({arm: {name: value for name, value in flat[arm].items() if name != key} for arm in arms})
+    return [", ".join(one.told(one.levels[arm]) for one in differing) for arm in arms]
+
+
+def is_crossed(several: Iterable[Setting]) -> bool:
+    """Whether there are at least two settings and an arm for every combination of their levels."""
+    several = tuple(several)
+    combinations = {tuple(one.levels[arm] for one in several) for arm in several[0].levels} if several else set()
+    return len(several) > 1 and len(combinations) == math.prod(len(one.values) for one in several)
+
+
+def word(level: Level) -> str:
+    return f"{level:g}" if isinstance(level, float) else f"{level:,}" if isinstance(level, int) else level
+
+
+_ABSENT = "–"
+
+
+def _is_number(level: object) -> bool:
+    return isinstance(level, int | float) and not isinstance(level, bool)
+
+
+def _differs(key: str, flat: Mapping[str, Mapping[str, Any]]) -> bool:
+    return len({repr(own.get(key, _ABSENT)) for own in flat.values()}) > 1
+
+
+def _whole(key: str, differing: list[str]) -> str:
+    """The shortest part of a key that is of several kinds, or a mapping in some arms alone; else the key."""
+    path = key.split(".")
+    heads = [".".join(path[:length]) for length in range(1, len(path))]
+    return next((head for head in heads if head in differing or f"{head}.kind" in differing), key)
+
+
+def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
+    if key in own:
+        value = own[key]
+        return value if _is_number(value) else str(value)
+    inner = {one.removeprefix(f"{key}."): value for one, value in own.items() if one.startswith(f"{key}.")}
+    kind = str(inner.pop("kind", ""))
+    dose = next((f"={word(inner.pop(name))}" for name in ("share", "weight") if inner.get(name) is not None), "")
+    rest = [
+        f"{name}={word(value)}" for name, value in inner.items() if not kind and f"{key}.{name}" in differing and value is not None
+    ]
+    return ",".join([*([kind + dose] if kind else []), *rest]) or _ABSENT
+
+
+def _partition(one: Setting) -> tuple[int, ...]:
+    """Which arms have the same level, by the first of each."""
+    levels = list(one.levels.values())
+    return tuple(levels.index(level) for level in levels)

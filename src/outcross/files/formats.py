@@ -1,0 +1,196 @@
+"""Sources of files, by the ends of their names. Input is hostile, never executed."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.files import source as of_source
+from outcross.files.objects import from_array, from_columns
+from outcross.files.refusals import refusal, suffix, undecodable
+from outcross.files.source import Source, guarded, held, lazy
+
+if TYPE_CHECKING:
+    import polars
+
+PICTURES = (".png", ".jpg", ".jpeg")
+PARAGRAPHS = 0.02
+"""Share of blank lines from which a text's records are its paragraphs, not its lines."""
+
+
+def from_file(path: Path) -> Source:
+    """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none."""
+    form, packed = suffix(path)
+    if path.is_dir():
+        return _pictures(path)
+    if not path.exists():
+        raise BadInput(f"no file {path}; check the path")
+    if form not in _READERS:
+        raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
+    if packed and (form in (".parquet", ".npy", ".npz") or (packed == ".zst" and form in (".json", ".idx"))):
+        raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
+    source = guarded(lambda: _READERS[form](path), partial(refusal, path))
+    return _checked(source, path) if form in (".csv", ".tsv", ".txt") else source
+
+
+def _checked(source: Source, path: Path) -> Source:
+    """A source of text, of which a zero byte is refused: polars would read it as a letter."""
+    names = "".join(source.columns)
+    if "\0" in names or ("\ufffd" in names and undecodable(path)):
+        raise refusal(path, ValueError("a zero byte in its header"))
+    return replace(source, batches=lambda wanted: (_without_zero_byte(batch, path) for batch in source.batches(wanted)))
+
+
+def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
+    import polars as pl
+
+    for column in batch.select(pl.col(pl.String)):
+        if column.str.contains("\0", literal=True).any():
+            raise BadInput(f"{path} is not text (a zero byte in column {column.name!r}); give a text file, in UTF-8")
+    return batch
+
+
+def _parquet(path: Path) -> Source:
+    import polars as pl
+
+    return lazy(pl.scan_parquet(path, glob=False), str(path))
+
+
+def _delimited(path: Path, separator: str) -> Source:
+    """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
+    import polars as pl
+
+    scan = partial(pl.scan_csv, path, infer_schema=False, glob=False)
+    source = lazy(scan(separator=separator), str(path))
+    if len(source.columns) == 1 and (found := next((sign for sign in ",;\t|" if sign in source.columns[0]), "")):
+        return lazy(scan(separator=found), str(path), [f"fields are separated by {found!r}"])
+    twice = [
+        column for column in source.columns if "_duplicated_" in column and column.rpartition("_duplicated_")[0] in source.columns
+    ]
+    return replace(source, notes=tuple(f"a column name occurs twice: the second is {name!r}" for name in twice))
+
+
+def _lines(path: Path) -> Source:
+    import polars as pl
+
+    schema = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()  # of all lines, once
+    return lazy(pl.scan_ndjson(path, schema=schema), str(path))
+
+
+def _json(path: Path) -> Source:
+    """A list of records, or one record a line."""
+    import polars as pl
+
+    from outcross.files.human import read_bytes
+
+    content = read_bytes(path)
+    try:
+        return held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
+    except Exception as error:
+        try:
+            return held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
+        except Exception:
+            raise refusal(path, error) from None
+
+
+def _text(path: Path) -> Source:
+    """A paragraph a record where blank lines part them, else a line a record; blank ones are none."""
+    import polars as pl
+
+    query = pl.scan_lines(path, name="text", glob=False)
+    first = query.head(of_source.BATCH).collect()["text"]
+    if (first.str.strip_chars() == "").sum() < PARAGRAPHS * len(first) or first.is_empty():
+        lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
+        return replace(lines, texts=("text",))
+    paragraphs = partial(query.collect_batches, chunk_size=of_source.BATCH, lazy=True)
+    return Source(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
+
+
+def _paragraphs(batches: Iterator[polars.DataFrame]) -> Iterator[polars.DataFrame]:
+    import polars as pl
+
+    begun = pl.DataFrame({"text": []}, schema={"text": pl.String})
+    for batch in batches:
+        lines = pl.concat([begun, batch.select("text")]).with_columns(blank=pl.col("text").str.strip_chars() == "")
+        lines = lines.with_columns(place=pl.col("blank").cum_sum())
+        begun = lines.filter(~pl.col("blank") & (pl.col("place") == pl.col("place").max())).select("text")
+        yield _put_together(lines.filter(pl.col("place") < pl.col("place").max()))
+    yield _put_together(begun.with_columns(place=0, blank=False))
+
+
+def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
+    import polars as pl
+
+    whole = lines.filter(~pl.col("blank")).group_by("place", maintain_order=True).agg(pl.col("text").str.join("\n"))
+    return whole.select("text")
+
+
+def _numpy(path: Path) -> Source:
+    """The array of a .npy file, or each array of a .npz file as a column of its name."""
+    from outcross.files.human import load_arrays
+
+    arrays = load_arrays(path)
+    if len(arrays) > 1:
+        return held(from_columns(arrays, str(path)), str(path))
+    return from_array(next(iter(arrays.values())), str(path))
+
+
+def _idx(path: Path) -> Source:
+    """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
+    from outcross.files.human import read_bytes
+
+    content = read_bytes(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or content[3] == 0:
+        raise BadInput(f"{path} is not an IDX file; its first bytes are {content[:4]!r}")
+    kind, axes = np.dtype(_IDX_TYPES[content[2]]), content[3]
+    shape = tuple(int(length) for length in np.frombuffer(content[4 : 4 + 4 * axes], ">u4")) if len(content) >= 4 + 4 * axes else ()
+    values = content[4 + 4 * axes :]
+    if len(shape) != axes or len(values) != math.prod(shape) * kind.itemsize:
+        raise BadInput(f"{path} is cut off: {len(values)} bytes of values for the shape {shape}; fetch it again")
+    return from_array(np.frombuffer(values, kind).astype(kind.newbyteorder("=")).reshape(shape), str(path))
+
+
+def _pictures(folder: Path) -> Source:
+    """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
+    try:
+        from PIL import Image  # type: ignore[import-not-found]
+    except ImportError:
+        raise BadInput("Pillow is not installed, which reads pictures; pip install pillow, or give an .npz array") from None
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    pictures: list[np.ndarray] = []
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                pictures.append(np.asarray(picture))
+        except Exception as error:
+            raise BadInput(f"{path} is not a whole picture: {' '.join(str(error).split())[:120]}") from None
+        if pictures[-1].shape != pictures[0].shape:
+            raise BadInput(
+                f"{path} is of shape {pictures[-1].shape}, {paths[0].name} of {pictures[0].shape}; make them of one size and mode"
+            )
+    return from_array(np.stack(pictures), str(folder))
+
+
+_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_READERS: Mapping[str, Callable[[Path], Source]] = {
+    ".csv": partial(_delimited, separator=","),
+    ".tsv": partial(_delimited, separator="\t"),
+    ".parquet": _parquet,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+    ".json": _json,
+    ".txt": _text,
+    ".npy": _numpy,
+    ".npz": _numpy,
+    ".idx": _idx,
+}
+FORMATS = tuple(_READERS)
+"""What a file may hold, by the end of its name."""

@@ -1,0 +1,97 @@
+"""Sources of objects in memory: arrays, columns, and the frames of other libraries, none of which is needed here."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.files.source import BATCH, Source, held, rows_of
+
+if TYPE_CHECKING:
+    import polars
+
+WIDEST = 64
+"""Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
+
+
+def from_array(array: np.ndarray, name: str) -> Source:
+    """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
+    import polars as pl
+
+    if array.dtype.kind not in "fiub" or array.ndim == 0:
+        raise BadInput(f"{name or 'the array'} must hold numbers of shape (n, …), got {array.dtype} {array.shape}")
+    width = math.prod(array.shape[1:])
+    is_wide = array.ndim > 2 or width > WIDEST
+    columns = ["vector"] if is_wide else [f"x{i}" for i in range(width)]
+
+    def frame(rows: np.ndarray) -> polars.DataFrame:
+        if is_wide:
+            return pl.DataFrame({"vector": _vectors(rows)})
+        flat = rows.reshape(len(rows), width)  # (n, d)
+        return pl.DataFrame({column: np.ascontiguousarray(flat[:, i]) for i, column in enumerate(columns)})
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        step = rows_of(4 * width)
+        for start in range(0, len(array) if width else 0, step):
+            batch = frame(array[start : start + step])
+            yield batch if wanted is None else batch.select(wanted)
+
+    return Source(name, tuple(columns), batches)
+
+
+def _vectors(array: np.ndarray) -> polars.Series:
+    import polars as pl
+
+    flat = np.ascontiguousarray(array.reshape(len(array), math.prod(array.shape[1:])), dtype=np.float32)  # (n, d)
+    return pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1])) if flat.size else pl.Series([], dtype=pl.Array(pl.Float32, 1))
+
+
+def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
+    """A frame of named columns, each an array or a list, all of one length."""
+    import polars as pl
+
+    made: dict[str, polars.Series] = {}
+    for name, values in columns.items():
+        try:
+            if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.ndim > 1:
+                made[str(name)] = _vectors(values)
+            else:
+                held = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind == "O" else values
+                made[str(name)] = pl.Series(held, strict=False)
+        except Exception as error:
+            raise BadInput(f"{what}: column {name!r} is no list of values: {' '.join(str(error).split())[:120]}") from None
+    if len(lengths := {len(values) for values in made.values()}) > 1:
+        raise BadInput(f"{what} has columns of {', '.join(map(str, sorted(lengths)))} rows; make them of one length")
+    return pl.DataFrame(made)
+
+
+def from_pandas(frame: Any) -> Source:
+    """A pandas frame, column by column, so that neither pandas nor pyarrow is needed here; its index is left out."""
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for name in map(str, frame.columns):
+        names.append(f"{name}_duplicated_{seen[name] - 1}" if seen[name] else name)  # as polars names them
+        seen[name] += 1
+    twice = [f"a column name occurs twice: {name!r}" for name, times in seen.items() if times > 1]
+
+    def values(column: Any) -> Any:
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiubmM":
+            return column.to_numpy()
+        missing = column.isna().tolist()
+        return [None if is_missing else value for value, is_missing in zip(column.tolist(), missing, strict=True)]
+
+    return held(from_columns({name: values(frame.iloc[:, i]) for i, name in enumerate(names)}, "the frame"), "DataFrame", twice)
+
+
+def from_hugging_face(data: Any) -> Source:
+    """A Dataset, which lies on the disk and is read in batches."""
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        return (data if wanted is None else data.select_columns(list(wanted))).to_polars(batch_size=BATCH, batched=True)
+
+    return Source("Dataset", tuple(data.column_names or ()), batches)

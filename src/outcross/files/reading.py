@@ -1,0 +1,91 @@
+"""The source of whatever a user gives: a path, a glob, several of them, or an object in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.files.formats import FORMATS, PICTURES, from_file
+from outcross.files.objects import from_array, from_columns, from_hugging_face, from_pandas
+from outcross.files.refusals import first_line, suffix
+from outcross.files.source import Source, guarded, held, joined, lazy
+
+
+def read(data: Any) -> Source:
+    """The records of a path, a glob, a list of paths, or an object in memory; BadInput where it is none of them."""
+    import polars as pl
+
+    if isinstance(data, str | Path):
+        paths = _paths(str(data))
+        return joined([from_file(path) for path in paths], paths[0].name if len(paths) == 1 else str(data))
+    if isinstance(data, pl.DataFrame):
+        return held(data)
+    if isinstance(data, pl.LazyFrame):
+        return _of_object(lambda: lazy(data, "LazyFrame"), "LazyFrame")
+    if isinstance(data, np.ndarray):
+        return from_array(data, "")
+    if hasattr(data, "to_frame") and not hasattr(data, "columns"):
+        return read(data.to_frame())  # one column of polars or pandas
+    if isinstance(data, Mapping):
+        if splits := [name for name, split in data.items() if hasattr(split, "select_columns")]:
+            raise BadInput(
+                f"{type(data).__name__} holds several tables ({', '.join(splits)}); give one of them: data[{splits[0]!r}]"
+            )
+        return held(from_columns(data, "the mapping"))
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
+        return from_pandas(data)
+    if hasattr(data, "to_polars") and hasattr(data, "select_columns"):
+        return _of_object(lambda: from_hugging_face(data), "Dataset")
+    if hasattr(data, "__arrow_c_stream__"):
+        return _of_object(lambda: held(pl.DataFrame(data)), "table")
+    if isinstance(data, list | tuple) and data:
+        return _several(list(data))
+    raise _no_table(data)
+
+
+def _several(items: list) -> Source:
+    """Paths, or records."""
+    import polars as pl
+
+    if all(isinstance(item, str | Path) for item in items):
+        paths = [path for item in items for path in _paths(str(item))]
+        return joined([from_file(path) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
+    if all(isinstance(item, Mapping) for item in items):
+        return _of_object(lambda: held(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
+    raise _no_table(items)
+
+
+def _no_table(data: Any) -> BadInput:
+    return BadInput(
+        f"{type(data).__name__} {data!r:.60} is no table; give a path, a glob, a list of paths, a polars, pandas or Arrow table, "
+        "a Hugging Face Dataset, a NumPy array, or a dict of columns"
+    )
+
+
+def _of_object(make: Callable[[], Source], what: str) -> Source:
+    return guarded(make, lambda error: BadInput(f"the {what} cannot be read: {first_line(error)}"))
+
+
+def _paths(given: str) -> list[Path]:
+    """The files that a path, a folder or a glob names, in the order of their names."""
+    path = Path(given)
+    if not given.strip():
+        raise BadInput("an empty path names no file; give the path of a table")
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
+        if found:  # a text beside tables tells of them
+            return [file for file in found if suffix(file)[0] != ".txt"] or found
+        if any(file.suffix.lower() in PICTURES for file in path.iterdir()):
+            return [path]
+        raise BadInput(f"{given} is a folder without tables or images; give files in {', '.join((*FORMATS, *PICTURES))}")
+    if path.exists() or not any(sign in given for sign in "*?["):
+        return [path]
+    root = Path(path.anchor) if path.is_absolute() else Path()
+    found = sorted(file for file in root.glob(str(path.relative_to(path.anchor))) if file.is_file())
+    if not found:
+        raise BadInput(f"no file fits {given}; check the path")
+    return found

@@ -1,0 +1,177 @@
+"""Human text as it was written: documents, and how they are split and cut into blocks of tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data import HUMAN, Human, Part, part_of
+from outcross.data.records import Blocks, blocks
+from outcross.errors import BadInput
+from outcross.files.documents import Document
+from outcross.recipe import recipe
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Documents, split."""
+
+    training: list[Document]
+    reference: list[Document]
+    validation: list[Document]
+
+
+@recipe
+class TokenBlocks:
+    """Text as blocks of byte-level BPE tokens; the vocabulary is learned from the training documents alone."""
+
+    block: Annotated[int, Field(ge=2)]
+    """Tokens of a record."""
+    vocabulary: Annotated[int, Field(ge=257)]
+    """Tokens of the vocabulary, the start token and the 256 bytes among them."""
+
+    def learn_vocabulary(self, texts: Sequence[str]) -> Any:
+        from outcross.text.vocabulary import Vocabulary
+
+        return Vocabulary.train(texts, self.vocabulary)
+
+    def load_vocabulary(self, path: Path) -> Any:
+        from outcross.text.vocabulary import Vocabulary
+
+        return Vocabulary.load(path)
+
+    def cut(self, documents: Sequence[Document], rows: int, held_out: float, rng: np.random.Generator) -> Human:
+        """Split the documents, learn the vocabulary, and deal the training blocks out: original rows, holdout, reserve.
+
+        Blocks are cut within documents and what is left of a document at its end is dropped. The original rows, the holdout (as many) and
+        the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
+        Every group has its proportional share of the rows, and as many in the holdout.
+        """
+        sides = split(documents, held_out, rng)
+        vocabulary = self.learn_vocabulary([document.text for document in sides.training])
+        every = self._blocks(sides.training, vocabulary)
+        if len(every) < rows:
+            raise BadInput(
+                f"the training documents hold {len(every)} blocks of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
+            )
+        training, holdout, reserve = deal(every.column("_group"), rows, rng)
+        return Human(
+            training=part_of(HUMAN, every.take(training)),
+            reference=self._part(sides.reference, vocabulary),
+            validation=self._part(sides.validation, vocabulary),
+            holdout=_some(every, holdout),
+            reserve=_some(every, reserve),
+            continuations=_continuations(every, training),
+            windows=self._windows(sides.training, vocabulary),
+            vocabulary=vocabulary,
+            note=_note(documents, sides, every),
+        )
+
+    def _blocks(self, documents: Sequence[Document], vocabulary: Any) -> Blocks:
+        tokens = vocabulary.encode([document.text for document in documents])
+        cut = [ids[: len(ids) // self.block * self.block].reshape(-1, self.block) for ids in tokens]
+        table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
+        document = np.repeat(np.arange(len(cut)), [len(one) for one in cut])
+        group = [documents[i].group for i in document.tolist()]
+        return blocks(
+            table,
+            vocabulary.decode(table),
+            vocabulary.byte_lengths[table].sum(axis=1),
+            document=document,
+            group=np.array(group, dtype=object),
+        )
+
+    def _part(self, documents: Sequence[Document], vocabulary: Any) -> Part | None:
+        cut = self._blocks(documents, vocabulary)
+        return part_of(HUMAN, cut) if len(cut) else None
+
+    def _windows(self, documents: Sequence[Document], vocabulary: Any) -> np.ndarray:
+        """All training text, document after document, as windows of two blocks: (m, 2 block)."""
+        stream = np.concatenate(vocabulary.encode([document.text + "\n" for document in documents]))
+        width = 2 * self.block
+        return stream[: len(stream) // width * width].reshape(-1, width)
+
+
+def split(documents: Sequence[Document], held_out: float, rng: np.random.Generator) -> Sides:
+    """Split whole documents, group by group: a share `held_out` as reference, a quarter of that as validation, the rest to train on."""
+    sides = Sides([], [], [])
+    groups: dict[str, list[Document]] = {}
+    for document in documents:
+        groups.setdefault(document.group, []).append(document)
+    for _, members in sorted(groups.items()):
+        shuffled = [members[i] for i in rng.permutation(len(members))]
+        out = min(max(1, round(held_out * len(shuffled))), len(shuffled) - 1)  # nothing of a single document
+        checked = min(round(held_out / 4 * len(shuffled)), len(shuffled) - 1 - out)
+        sides.reference.extend(shuffled[:out])
+        sides.validation.extend(shuffled[out : out + checked])
+        sides.training.extend(shuffled[out + checked :])
+    if not sides.reference or not sides.training:
+        raise BadInput(f"{len(documents)} documents cannot be split into text to train on and text held out; give more text")
+    return sides
+
+
+def deal(groups: Sequence[str] | np.ndarray, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Disjoint random rows: so many, as many again where there are enough, and the rest; the first two stratified by group.
+
+    A group's share is its fraction of all rows, rounded by largest remainder (Hamilton), so that `rows` come out exactly.
+    """
+    order = rng.permutation(len(groups))
+    number = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1][order]
+    sizes = np.bincount(number)
+    quota = proportional(sizes, rows)[number]
+    by_group = np.argsort(number, kind="stable")
+    rank = np.empty_like(number)
+    rank[by_group] = np.arange(number.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[rank < quota], order[(rank >= quota) & (rank < 2 * quota)], order[rank >= 2 * quota]
+
+
+def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
+    """Whole numbers in proportion to the sizes that add up to `seats`, by largest remainder.
+
+    >>> proportional(np.array([60, 25, 15]), 5).tolist()
+    [3, 1, 1]
+    """
+    exact = sizes.astype(np.int64) * seats
+    shares, remainders = np.divmod(exact, sizes.sum())
+    shares[np.argsort(-remainders, kind="stable")[: seats - shares.sum()]] += 1
+    return shares
+
+
+def _some(every: Blocks, rows: np.ndarray) -> Part | None:
+    return part_of(HUMAN, every.take(rows)) if len(rows) else None
+
+
+def _continuations(every: Blocks, training: np.ndarray) -> Part | None:
+    """The block after each training row, where its document has one; `_prompt` is the row that it continues."""
+    import polars
+
+    document = every.column("_document")
+    follows = np.append(document[1:] == document[:-1], False)
+    places = np.flatnonzero(follows[training])
+    if not len(places):
+        return None
+    frame = every.take(training[places] + 1).frame.with_columns(_prompt=polars.Series(places, dtype=polars.Int32))
+    return part_of(HUMAN, Blocks(frame))
+
+
+def _note(documents: Sequence[Document], sides: Sides, every: Blocks) -> dict[str, Any]:
+    told = hashlib.sha256()
+    for document in documents:
+        told.update(document.group.encode() + b"\0" + document.text.encode() + b"\0")
+    return {
+        "sha256": told.hexdigest(),
+        "documents": {
+            "all": len(documents),
+            "training": len(sides.training),
+            "reference": len(sides.reference),
+            "validation": len(sides.validation),
+        },
+        "bytes": sum(len(document.text.encode()) for document in documents),
+        "training_blocks": len(every),
+    }

@@ -1,0 +1,1 @@
+"""The questions that Outcross answers, a folder a verb."""

@@ -1,0 +1,396 @@
+"""What has this data lost, compared with human data?"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from outcross.aspects import ASPECTS, Aspect, CheckPage, Compared, Finding, Pointed
+from outcross.data.tables import Kind, Table, alike, table
+from outcross.errors import BadInput
+from outcross.recipe import kind, member, nearest, read
+from outcross.statistics.sketches import gather
+from outcross.verbs.audit.judgement import Judged, Verdict, judge
+
+RATE = 0.05
+"""False-discovery rate."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding, judged."""
+
+    code: str
+    aspect: str
+    metric: str
+    column: str
+    group: str
+    at: str
+    """Where in the column: an end and a depth, a direction, a lag, a frequency band, the other column of a pair."""
+    verdict: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    method: str
+    floor: float | None
+    """The value that one in twenty real sets of this size reaches or passes."""
+    real_vs_real: float | None
+    """What real data of this size show, in the middle."""
+    margin: float | None
+    """The value at which a loss becomes worth naming."""
+    p: float | None
+    """P(real against real is at least as bad), one-sided."""
+    depth: float | None
+    """How far beyond what is healthy, in margins: 1 at the margin, 0 or less where nothing is lost."""
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What one set of data has lost.
+
+    `checks` holds every check with its interval, floor, margin and verdict; `lost` names the aspects in which something is lost, the
+    deepest loss first; `summary` opens with one sentence that says it.
+    """
+
+    name: str
+    rows: Mapping[str, int]
+    """Records of each side."""
+    every: tuple[Check, ...]
+    pointed: Mapping[str, Any]
+    """Frames of records, by side: the record, why it is pointed at, how far it is from what it should be, its row."""
+    kinds: Mapping[str, Kind]
+    notes: tuple[str, ...]
+    rate: float
+    """False-discovery rate."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time each aspect took; no promise covers it."""
+
+    @cached_property
+    def checks(self):
+        """Every check, a row each (polars)."""
+        import polars
+
+        return polars.DataFrame([vars(check) for check in self.every], schema=_SCHEMA, orient="row")
+
+    @property
+    def lost(self) -> list[str]:
+        """Aspects in which something is lost, the deepest loss first."""
+        return self._aspects("lost")
+
+    @property
+    def invented(self) -> list[str]:
+        """Aspects in which there is what human data do not have."""
+        return self._aspects("invented")
+
+    def _aspects(self, verdict: Verdict) -> list[str]:
+        return list(dict.fromkeys(check.aspect for check in self.of(verdict)))
+
+    def of(self, *verdicts: Verdict) -> list[Check]:
+        """The checks of these verdicts, the deepest first."""
+        return sorted((check for check in self.every if check.verdict in verdicts), key=lambda check: -(check.depth or 0.0))
+
+    def worst(self, most: int = 10):
+        """The checks that are farthest beyond their margins (polars)."""
+        import polars
+
+        return self.checks.filter(polars.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True).head(most)
+
+    @property
+    def summary(self) -> str:
+        """One sentence that says what is lost first, and one for what could not be told."""
+        from outcross.verbs.audit.sentences import summary
+
+        return summary(self)
+
+    def report(self, path: str | Path = "audit.html") -> Path:
+        """Write the audit as one HTML file that opens offline."""
+        from outcross.verbs.audit.page import write_audits
+
+        return write_audits([self], Path(path))
+
+    def markdown(self) -> str:
+        """The audit for a pull request."""
+        from outcross.verbs.audit.sentences import markdown
+
+        return markdown(self)
+
+    def plain(self) -> dict[str, Any]:
+        """The audit as design.md's JSON."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "n": dict(self.rows),
+            "kinds": dict(self.kinds),
+            "checks": [vars(check) for check in self.every],
+            "lost": self.lost,
+            "invented": self.invented,
+            "summary": self.summary,
+            "false_discovery_rate": self.rate,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def of_plain(cls, told: Mapping[str, Any]) -> Audit:
+        """The audit that `plain` told of; the records pointed at are not in it. BadInput where it is not whole."""
+        try:
+            every = tuple(map(_stored_check, told["checks"]))
+            made = cls(
+                name=str(told["name"]),
+                rows={str(side): int(rows) for side, rows in told["n"].items()},
+                every=every,
+                pointed={},
+                kinds={str(column): kind for column, kind in told["kinds"].items()},
+                notes=tuple(map(str, told["notes"])),
+                rate=float(told["false_discovery_rate"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
+        return made
+
+    def _repr_html_(self) -> str:
+        from outcross.verbs.audit.page import fragment
+
+        return fragment(self)
+
+
+READERS: dict[str, Any] = {"float | None": float, "int | None": int}
+_SCHEMA = {name: READERS.get(kind_, str) for name, kind_ in Check.__annotations__.items()}  # as polars reads Python's types
+
+
+@dataclass(frozen=True)
+class Question:
+    """How to look: everything but the data."""
+
+    groups: tuple[str, ...] = ()
+    target: str | None = None
+    text_column: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    aspects: tuple[Aspect, ...] | None = None
+    """All that apply, if None."""
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """By aspect ("tails") or check ("tails.mass"): a factor or a distance, as the check's page says."""
+    rate: float = RATE
+    seed: int = 0
+    most_columns: int = 200
+    most_seconds: float = math.inf
+
+    def __post_init__(self):
+        if not 0 < self.rate < 1:
+            raise BadInput(f"the false-discovery rate must be in (0, 1), got {self.rate}; write 0.05 for five percent")
+        for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
+            if not getattr(self, name) >= least:
+                raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
+        known = {f"{aspect}.{check}" for aspect in ASPECTS for check in pages(aspect)} | set(ASPECTS)
+        for name, margin in self.margins.items():
+            if name not in known:
+                raise BadInput(f"no aspect or check {name!r} has a margin{nearest(name, known)}")
+            if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf:
+                raise BadInput(f"margins.{name} must be a number above 0, got {margin!r}")
+
+
+def audit(data: Any, *, reference: Any, holdout: Any = None, name: str = "", **question: Any) -> Audit:
+    """What `data` has lost, compared with the human `reference`.
+
+    Data are a path, a glob, a list of paths, a frame (pandas, polars, Arrow), a Hugging Face dataset or an array. `holdout` is more
+    human data that no generator has seen. The rest is a `Question`: `groups=("sex", "race")`, `target="income"`, `text_column=`, `kinds={"zip": "category"}`,
+    `aspects=("tails", "groups")`, `margins={"groups.share": 0.9}`, `rate=0.05`, `seed=0`. Raises BadInput where data cannot be read.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> human, narrow = rng.normal(size=(2000, 2)), 0.8 * rng.normal(size=(2000, 2))
+    >>> outcross_audit = audit(narrow, reference=human, aspects=("spread",))
+    >>> outcross_audit.lost
+    ['spread']
+    """
+    return audits({name or "synthetic": data}, reference=reference, holdout=holdout, **question)[0]
+
+
+def audits(data: Mapping[str, Any], *, reference: Any, holdout: Any = None, **question: Any) -> list[Audit]:
+    """An audit of each of several sets against one reference, which is read once."""
+    audit_of = beside(reference, holdout, asked_for(**question))
+    return [audit_of(name, one) for name, one in data.items()]
+
+
+def beside(reference: Any, holdout: Any, asked: Question) -> Callable[[str, Any], Audit]:
+    """What audits a set, by its name and its data, against human data; those are read once, here."""
+    kinds: dict[str, Kind] = dict(asked.kinds)
+    for group in asked.groups:
+        kinds.setdefault(group, "category")
+    if asked.text_column is not None:
+        kinds[asked.text_column] = "text"
+    human = table(reference, "reference", kinds=kinds)
+    more = None if holdout is None else table(holdout, "holdout")
+    return lambda name, data: _audit(name, table(data, name), human, more, asked)
+
+
+def asked_for(**question: Any) -> Question:
+    """A Question from keywords; names and lists become what they name."""
+    known = Question.__dataclass_fields__
+    if unknown := set(question) - set(known):
+        word = sorted(unknown)[0]
+        raise BadInput(f"audit has no {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    groups = question.get("groups") or ()
+    question["groups"] = (groups,) if isinstance(groups, str) else tuple(dict.fromkeys(groups))
+    if (aspects := question.get("aspects")) is not None:
+        question["aspects"] = tuple(read(ASPECTS, one, "aspect") for one in ([aspects] if isinstance(aspects, str) else aspects))
+    return Question(**question)
+
+
+def pages(aspect: str) -> Mapping[str, CheckPage]:
+    """The pages of the checks of an aspect."""
+    return member(ASPECTS, aspect, "aspect").pages
+
+
+def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: Question) -> Audit:
+    tables, notes = alike([one for one in (reference, synthetic, holdout) if one is not None])
+    tables, skipped = _capped(tables, asked)
+    _check_columns(asked, tables[0])
+    reference, synthetic, *more = tables
+    compared = Compared(synthetic, reference, more[0] if more else None, asked.groups, asked.target)
+    aspects = asked.aspects if asked.aspects is not None else tuple(member(ASPECTS, one, "aspect")() for one in ASPECTS)
+    findings, pointed, seconds = _look(aspects, compared, asked)
+    judged = judge(findings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    return Audit(
+        name=name,
+        rows={side: one.rows for side, one in compared.sides().items()},
+        every=tuple(map(_check, judged)),
+        pointed=_frames(pointed, compared),
+        kinds=dict(reference.kinds),
+        notes=tuple(dict.fromkeys([*notes, *skipped, *(note for one in tables for note in one.notes)])),
+        rate=asked.rate,
+        seconds=seconds,
+    )
+
+
+def _capped(tables: list[Table], asked: Question) -> tuple[list[Table], list[str]]:
+    """At most so many columns; those asked about by name are always among them."""
+    columns = list(tables[0].kinds)
+    if len(columns) <= asked.most_columns:
+        return tables, []
+    named = [column for column in (*asked.groups, asked.target, asked.text_column) if column in columns]
+    kept = list(dict.fromkeys([*named, *columns]))[: asked.most_columns]
+    kept = [column for column in columns if column in set(kept)]
+    return [one.select(kept) for one in tables], [
+        f"{len(columns) - len(kept)} of {len(columns)} columns are left out (at most {asked.most_columns})"
+    ]
+
+
+def _check_columns(asked: Question, reference: Table) -> None:
+    for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
+        if column is not None and column not in reference.kinds:
+            raise BadInput(
+                f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
+            )
+
+
+def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
+    """What every aspect finds, {aspect: [Finding]}, what they point at, and how long each took."""
+    from threadpoolctl import threadpool_limits
+
+    wanted = {kind(aspect): aspect.counts(compared) for aspect in aspects}
+    counted = _counted(compared, wanted)
+    findings: dict[str, list[Finding]] = {}
+    pointed: list[Pointed] = []
+    seconds: dict[str, float] = {}
+    began = time.monotonic()
+    for aspect in aspects:
+        name, start = kind(aspect), time.monotonic()
+        own = replace(compared, counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
+        if start - began > asked.most_seconds:
+            told: list[Finding | Pointed] = list(_left_out(aspect, asked.most_seconds))
+        else:
+            # The matrices are small: threads of BLAS wait for each other longer than they work.
+            with threadpool_limits(1, user_api="blas"):
+                told = list(aspect(own, _stream(asked.seed, name)))
+        findings[name] = [one for one in told if isinstance(one, Finding)]
+        pointed += [one for one in told if isinstance(one, Pointed)]
+        seconds[name] = time.monotonic() - start
+    return findings, pointed, seconds
+
+
+def _left_out(aspect: Aspect, seconds: float) -> Iterable[Finding]:
+    return (Finding(check, "", "", None, None, f"left out: {seconds:g} seconds were over") for check in aspect.pages)
+
+
+def _counted(compared: Compared, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Every sketch that an aspect wants, of both sides, in one pass over each."""
+    from copy import deepcopy
+
+    sketches = {f"{aspect} {name}": sketch for aspect, named in wanted.items() for name, sketch in named.items()}
+    sides = [gather(side, deepcopy(sketches)) for side in (compared.synthetic, compared.reference)]
+    return {name: (sides[0][name], sides[1][name]) for name in sketches}
+
+
+def _stream(seed: int, name: str) -> np.random.Generator:
+    """The random stream of an aspect: named, so that leaving one out changes no other."""
+    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
+
+
+def _check(told: Judged) -> Check:
+    finding, page = told.finding, told.page
+    estimate, null = finding.estimate, finding.null
+    return Check(
+        code=page.code,
+        aspect=told.aspect,
+        metric=finding.check,
+        column=finding.column,
+        group=finding.group,
+        at=finding.at,
+        verdict=told.verdict,
+        value=_kept(estimate and estimate.value),
+        low=_kept(estimate and estimate.low),
+        high=_kept(estimate and estimate.high),
+        n=estimate and estimate.n,
+        method=estimate.method if estimate else "",
+        floor=_kept(null and null.floor),
+        real_vs_real=_kept(null and null.typical),
+        margin=_kept(told.limit),
+        p=_kept(null and null.p),
+        depth=_kept(told.depth),
+        why=told.why,
+    )
+
+
+def _stored_check(told: Mapping[str, Any]) -> Check:
+    """A check as it was written, of a kind that there is."""
+    values: dict[str, Any] = {name: told[name] for name in Check.__dataclass_fields__}
+    typed: dict[str, Any] = {name: value if value is None else _SCHEMA[name](value) for name, value in values.items()}
+    check = Check(**typed)
+    pages(check.aspect)[check.metric]
+    if check.verdict not in get_args(Verdict):
+        raise ValueError(f"verdict {check.verdict!r:.40}")
+    return check
+
+
+def _kept(value: float | None) -> float | None:
+    """To 10 digits: what is below moves with the order of sums."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.10g}")
+
+
+def _frames(pointed: Iterable[Pointed], compared: Compared) -> dict[str, Any]:
+    """The records pointed at, as they were read, by side, the worst first."""
+    import polars
+
+    told: dict[str, list[Any]] = {}
+    for one in pointed:
+        side = compared.sides()[one.side]
+        frame = side.records[one.rows].with_columns(
+            polars.Series("_row", side.places[one.rows]),
+            polars.lit(one.why).alias("_why"),
+            polars.Series("_value", one.values, dtype=polars.Float64),
+        )
+        told.setdefault(one.side, []).append(frame)
+    return {side: polars.concat(frames).sort("_value", descending=True, maintain_order=True) for side, frames in told.items()}
+
+
+__all__ = ["Audit", "Check", "Question", "audit", "audits"]

@@ -1,0 +1,273 @@
+"""Audits to one HTML file that opens offline: what is lost first, each number beside its floor and its margin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outcross.aspects import ASPECTS, CheckPage
+from outcross.files.whole import write_whole
+from outcross.recipe import member
+from outcross.report.characters import cut
+from outcross.report.templates import environment, resource
+from outcross.verbs.audit import Audit, Check
+from outcross.verbs.audit.rankings import DEEPEST, aspects_of, onsets, ranking
+from outcross.verbs.audit.sentences import phrase, title, where, written
+
+LIMIT = 1_000_000  # bytes
+MARKS = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
+COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "kept": "#2f6b3c", "not_applicable": "#63625d"}
+MOST = {"lost": 60, "invented": 60, "cannot_tell": 60, "kept": 60, "not_applicable": 40}
+POINTED = 12
+"""Records shown of each side."""
+HEALTHY, MARGIN = 60.0, 100.0
+"""Where the bars have what is human and the margin, of 240 across."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A check as a bar across 240: places of its numbers."""
+
+    healthy: float
+    margin: float
+    low: float
+    high: float
+    value: float
+    floor: float | None
+    colour: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A check as a row."""
+
+    check: Check
+    title: str
+    where: str
+    bar: Bar | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The checks of an aspect that have one verdict."""
+
+    verdict: str
+    rows: list[Row]
+    left: int
+    """Checks that are not shown."""
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class AspectPage:
+    """One aspect of one audit."""
+
+    name: str
+    counts: dict[str, int]
+    groups: list[Group]
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """One audit, as the page shows it."""
+
+    name: str
+    summary: str
+    rows: dict[str, int]
+    rate: float
+    aspects: list[AspectPage]
+    pointed: list[tuple[str, list[str], list[list[str]], int]]
+    notes: list[str]
+    kinds: dict[str, str]
+
+
+def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
+    """Write the report of one audit, or of several beside each other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, page(audits, are_generations))
+    return path
+
+
+def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
+    """The page, below a megabyte: fewer rows where there are many."""
+    share = 1.0
+    text = _rendered(audits, are_generations, share)
+    while len(text) > LIMIT and share > 0.02:
+        share /= 2
+        text = _rendered(audits, are_generations, share)
+    return text
+
+
+def fragment(audit: Audit) -> str:
+    """The sentence and what is lost, for a notebook."""
+    rows = [_row(check) for check in audit.of("lost", "invented")[:20]]
+    return _surroundings().from_string(resource("fragment.html")).render(audit=audit, rows=rows)
+
+
+def _surroundings() -> Any:
+    surroundings = environment()
+    surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
+    return surroundings
+
+
+def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
+    several = len(audits) > 1
+    aspects = aspects_of(audits)
+    told = (
+        _surroundings()
+        .from_string(resource("audit.html"))
+        .render(
+            heading=audits[0].name if not several else f"{len(audits)} sets",
+            sentence=audits[0].summary if not several else _sentence(audits, are_generations),
+            places=_places(audits, aspects) if several else [],
+            aspects=aspects,
+            anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
+            onsets=onsets(audits) if are_generations and several else [],
+            curves=_curves(audits, aspects) if are_generations and several else "",
+            pages=[_page(audit, share, not several) for audit in audits],
+            marks=MARKS,
+            definitions=list(_definitions(audits)),
+            style=resource("page.css") + resource("audit.css"),
+        )
+    )
+    return told.encode("utf-8", "replace")
+
+
+def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
+    if are_generations:
+        first = [one for one in onsets(audits) if one.generation is not None]
+        if not first:
+            return f"Nothing is lost in {len(audits)} generations."
+        earliest = [one for one in first if one.generation == first[0].generation]
+        assert first[0].check is not None
+        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {phrase(first[0].check).capitalize()}."
+    clean = [audit.name for audit in audits if not audit.lost]
+    whole = f"; nothing is lost in {', '.join(clean[:5])}" if clean else ""
+    return f"{len(audits) - len(clean)} of {len(audits)} sets have lost something{whole}."
+
+
+def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    found = {(place.aspect, place.name): place for place in ranking(audits)}
+    return [(audit.name, [found.get((aspect, audit.name)) for aspect in aspects]) for audit in audits]
+
+
+def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
+    """Mean depth of each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
+    from outcross.report.charts import STYLE, draw
+
+    found = {(place.aspect, place.name): place.loss for place in ranking(audits)}
+    rows = [
+        {"generation": g, "aspect": aspect.replace("_", " "), "depth": found[aspect, audit.name]}
+        for g, audit in enumerate(audits)
+        for aspect in aspects
+        if (aspect, audit.name) in found
+    ]
+    specification = {
+        "width": 620,
+        "height": 240,
+        "config": STYLE,
+        "data": {"values": rows},
+        "mark": {"type": "line", "point": True, "strokeWidth": 2},
+        "encoding": {
+            "x": {
+                "field": "generation",
+                "type": "quantitative",
+                "axis": {"values": list(range(len(audits))), "format": "d", "grid": False},
+            },
+            "y": {"field": "depth", "type": "quantitative", "title": "mean depth in margins (1: worth naming)"},
+            "color": {"field": "aspect", "type": "nominal", "title": None},
+            "strokeDash": {"field": "aspect", "type": "nominal", "title": None},
+        },
+    }
+    try:
+        return draw(specification, "onsets")
+    except ImportError:
+        return ""
+
+
+def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
+    order = list(dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)]))
+    return AuditPage(
+        name=audit.name,
+        summary=audit.summary,
+        rows=dict(audit.rows),
+        rate=audit.rate,
+        aspects=[_aspect(audit, name, share, is_alone) for name in order],
+        pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
+        notes=list(audit.notes),
+        kinds=dict(audit.kinds),
+    )
+
+
+def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage:
+    groups = []
+    counts = {}
+    for verdict in MARKS:
+        every = [check for check in audit.of(verdict) if check.aspect == name]  # type: ignore[arg-type]
+        shown = max(1, round(MOST[verdict] * share))
+        counts[verdict] = len(every)
+        if every:
+            is_open = is_alone and verdict in ("lost", "invented")
+            groups.append(Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown), is_open))
+    return AspectPage(name, counts, groups)
+
+
+def _row(check: Check) -> Row:
+    return Row(check, title(check), cut(where(check), 120), _bar(check))
+
+
+def _bar(check: Check) -> Bar | None:
+    healthy = _check_page(check).healthy
+    healthy = check.real_vs_real if healthy is None else healthy
+    if None in (healthy, check.value, check.low, check.high, check.margin) or healthy == check.margin:
+        return None
+
+    def place(value: float) -> float:
+        depth = (healthy - value) / (healthy - check.margin)  # type: ignore[operator]
+        return round(min(236.0, max(4.0, HEALTHY + (MARGIN - HEALTHY) * depth)), 1)
+
+    low, high = sorted((place(check.low), place(check.high)))  # type: ignore[arg-type]
+    floor = None if check.floor is None else place(check.floor)
+    spoken = f"{written(check.value)}, from {written(check.low)} to {written(check.high)}; margin {written(check.margin)}"
+    return Bar(HEALTHY, MARGIN, low, max(high, low + 1), place(check.value), floor, COLOURS[check.verdict], spoken)  # type: ignore[arg-type]
+
+
+def _check_page(check: Check) -> CheckPage:
+    return member(ASPECTS, check.aspect, "aspect").pages[check.metric]
+
+
+def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
+    columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
+    rows = [[cut(_cell(value), 80) for value in row] for row in frame.select(columns).head(POINTED).iter_rows()]
+    return side, [column.lstrip("_") for column in columns], rows, frame.height
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else written(value) if isinstance(value, float) else str(value)
+
+
+def _definitions(audits: Sequence[Audit]) -> Iterator[tuple[str, str, CheckPage]]:
+    for aspect, metric in dict.fromkeys((check.aspect, check.metric) for audit in audits for check in audit.every):
+        yield aspect, metric, member(ASPECTS, aspect, "aspect").pages[metric]
+
+
+def margin_of(page: CheckPage) -> str:
+    """The margin of a check in words."""
+    healthy = "what real data of this size show" if page.healthy is None else written(page.healthy)
+    if page.of == "ratio":
+        return f"Healthy: {healthy}. Margin: {'below' if page.worse == 'smaller' else 'above'} {written(page.margin if page.worse == 'smaller' else 1 / page.margin)} times that."
+    return f"Healthy: {healthy}. Margin: {written(page.margin)} {'below' if page.worse == 'smaller' else 'above'} that."
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1e}" if 0 < abs(value) < 1e-4 else written(value)
+
+
+def _shade(loss: float) -> str:
+    share = min(1.0, loss / (DEEPEST / 2))
+    return f"rgb({255 - round(4 * share)},{255 - round(60 * share)},{255 - round(110 * share)})"

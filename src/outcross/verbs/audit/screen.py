@@ -1,0 +1,95 @@
+"""What a person sees of an audit in a terminal: what is lost first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from outcross.verbs.audit import Audit
+from outcross.verbs.audit.rankings import Onset, ranking
+from outcross.verbs.audit.sentences import SHOWN, phrase_of, value_of, written
+from outcross.verbs.terminal import width
+
+MARKS = {"lost": "✗", "invented": "!", "kept": "✓", "cannot_tell": "?", "not_applicable": "·"}
+
+
+def console() -> Any:
+    from rich.console import Console
+
+    return Console(width=width(), highlight=False)
+
+
+def print_audit(audit: Audit) -> None:
+    """The sentence, what is lost, and how each aspect stands."""
+    out = console()
+    out.print(_plain(audit.summary))
+    told = audit.of("lost", "invented")
+    if told:
+        cells = (
+            (MARKS[one.verdict], one.code, phrase_of(one), value_of(one), written(one.real_vs_real), written(one.margin))
+            for one in told[:SHOWN]
+        )
+        _table(out, ("", "", "check", "value [95 %]", "real", "margin"), cells)
+        if len(told) > SHOWN:
+            out.print(f"… and {len(told) - SHOWN} more; --json and --out have all of them.")
+    out.print()
+    _table(out, ("aspect", "", *MARKS), _standings(audit))
+    out.print("real: what real data of this size show; margin: the smallest loss worth naming")
+    sides = ", ".join(f"{rows_:,} {side}" for side, rows_ in audit.rows.items())
+    out.print(_plain(f"{sides} records; false-discovery rate {audit.rate:g}; columns: {_kinds(audit)}"))
+    for note in audit.notes:
+        out.print(_plain(f"note: {note}"))
+
+
+def _standings(audit: Audit) -> Iterable[tuple[str, ...]]:
+    """Each aspect: its worst verdict, and how many checks have which."""
+    for aspect in dict.fromkeys(check.aspect for check in audit.every):
+        counts = [sum(check.aspect == aspect and check.verdict == verdict for check in audit.every) for verdict in MARKS]
+        worst = next((verdict for verdict, count in zip(MARKS, counts, strict=True) if count), "not_applicable")
+        if worst == "kept" and counts[3]:
+            worst = "cannot_tell" if counts[3] > counts[2] else "kept"
+        yield aspect, f"{MARKS[worst]} {worst}", *(str(count) if count else "" for count in counts)
+
+
+def _kinds(audit: Audit) -> str:
+    named: dict[str, list[str]] = {}
+    for column, kind in audit.kinds.items():
+        named.setdefault(kind, []).append(column)
+    return "; ".join(f"{kind}: {', '.join(columns[:20])}{' …' if len(columns) > 20 else ''}" for kind, columns in named.items())
+
+
+def print_ranking(audits: Sequence[Audit]) -> None:
+    """A ranking of the sets in every aspect, the one that lost least first."""
+    out = console()
+    places: dict[tuple[str, str], Any] = {(place.aspect, place.name): place for place in ranking(audits)}
+    aspects = list(dict.fromkeys(aspect for aspect, _ in places))
+    cells = ((audit.name, *(_place(places.get((aspect, audit.name))) for aspect in aspects)) for audit in audits)
+    _table(out, ("set", *aspects), cells)
+    out.print("rank in the aspect (checks lost or invented; mean depth in margins: 0 nothing lost, 1 at the margin)")
+
+
+def _place(place: Any) -> str:
+    return "" if place is None else f"{place.rank} ({place.lost}; {written(place.loss)})"
+
+
+def print_onsets(onsets: Sequence[Onset], generations: int) -> None:
+    """The generation in which each aspect was first lost."""
+    out = console()
+    cells = ((one.aspect, f"not in {generations}" if one.generation is None else str(one.generation), one.name) for one in onsets)
+    _table(out, ("aspect", "first lost in", "set"), cells)
+
+
+def _table(out: Any, headings: Iterable[str], cells: Iterable[Iterable[str]]) -> None:
+    from rich.table import Table
+
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in cells:
+        table.add_row(*map(_plain, row))
+    out.print(table)
+
+
+def _plain(text: str) -> str:
+    """Text whose control characters and markup do nothing in a terminal."""
+    from rich.markup import escape
+
+    return escape("".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text))

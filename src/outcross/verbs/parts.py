@@ -1,0 +1,110 @@
+"""What there is: every part of every family, with what it does and the paper that it comes from."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import Any
+
+from outcross.aspects import ASPECTS
+from outcross.attributes import ATTRIBUTES
+from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.errors import BadInput
+from outcross.experiment import builtin
+from outcross.laws import LAWS, law
+from outcross.metrics import METRICS
+from outcross.models import LEARNERS
+from outcross.policies import POLICIES
+from outcross.recipe import Family, member, nearest
+from outcross.sources import SOURCES
+
+SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
+FAMILIES: dict[str, Family] = {
+    "policies": POLICIES,
+    "models": LEARNERS,
+    "metrics": METRICS,
+    "attributes": ATTRIBUTES,
+    "aspects": ASPECTS,
+    "sources": SOURCES,
+}
+
+
+def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
+    """The members of one family, or of all."""
+    told = {"experiments": _experiments} | {name: partial(_members, FAMILIES[name]) for name in FAMILIES}
+    told |= {"definitions": _definitions, "laws": _laws}
+    if family and family not in told:
+        raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
+    return {name: tell() for name, tell in told.items() if family in ("", name)}
+
+
+def _members(family: Family) -> list[dict[str, Any]]:
+    told = []
+    for name in family:
+        cls = member(family, name, "part")
+        pages = [cls.page] if hasattr(cls, "page") else getattr(cls, "pages", {}).values()
+        papers = [
+            paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
+        ]
+        readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
+        told.append({"name": name, "what": first_line(cls), "papers": papers} | ({"readings": readings} if readings else {}))
+    return told
+
+
+def _experiments() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "papers": []}
+        for name, path in builtin().items()
+    ]
+
+
+def _definitions() -> list[dict[str, Any]]:
+    """The eight definitions of collapse."""
+    return [{"name": name, "what": first_line(definition(name)), "papers": [SCHAEFFER]} for name in DEFINITIONS]
+
+
+def _laws() -> list[dict[str, Any]]:
+    """The closed forms, each with its id in science/collapse.md section 13."""
+    return [{"name": name, "what": first_line(law(name)), "papers": [LAWS[name].citation], "id": LAWS[name].id} for name in LAWS]
+
+
+def first_line(part: object) -> str:
+    """The first sentence of a part's docstring."""
+    return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def checks_page() -> str:
+    """docs/reference/checks.md: every check of an audit, with its definition, margin and paper."""
+    lines = ["# The checks of an audit", "", CHECKS_INTRODUCTION, ""]
+    for aspect in ASPECTS:
+        cls = member(ASPECTS, aspect, "aspect")
+        lines += [
+            f"## {aspect}",
+            "",
+            first_line(cls),
+            "",
+            "| code | check | definition | healthy | margin | worse | finds | paper |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [_check_row(name, page) for name, page in cls.pages.items()] + [""]
+    return "\n".join(lines)
+
+
+CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
+factor of what is healthy (ratio) or a distance from it (difference); `--margin aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
+the same size show. `outcross list aspects` prints the same."""
+
+
+def _check_row(name: str, page: Any) -> str:
+    healthy = "real against real" if page.healthy is None else f"{page.healthy:g}"
+    cells = (
+        page.code,
+        f"`{name}`: {page.title}",
+        page.definition,
+        healthy,
+        f"{page.margin:g} ({page.of})",
+        page.worse,
+        "what is invented" if page.is_invention else "what is lost",
+        page.paper,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,1 @@
+"""`run`: what happens if models keep learning from models, under this data policy?"""

@@ -1,0 +1,225 @@
+"""What a run leaves: its folder, opened, checked and filled."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from outcross import runtime
+from outcross.errors import BadInput, MachineGaveOut
+from outcross.experiment import parse
+from outcross.experiment.arms import Arm, arms, flatten, resolved
+from outcross.files.plain_yaml import dump
+from outcross.files.whole import read_text, write_whole
+from outcross.ledger import Ledger, Step
+from outcross.ledger.locks import alone
+from outcross.recipe import plain
+from outcross.runtime.environment import environment
+from outcross.verbs.run.tables import AGAIN, Ended, write_readings, write_tables
+
+SAMPLES = 6
+"""Prompts whose continuations are kept for people to read."""
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A step of one arm is so far."""
+
+    arm: str
+    seed: int
+    step: Step
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm with one seed, to be run."""
+
+    arm: Arm
+    ended: int = 0
+    """Generations that earlier turns have ended."""
+
+
+@dataclass
+class Runner:
+    """Runs jobs into a folder. A process keeps one, and with it what the ledger has read."""
+
+    folder: Path
+    reuse: Path | None
+    in_turns: bool
+    """Stop after each generation, so that the arms share the workers evenly."""
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder, self.reuse)
+
+    def __call__(self, job: Job, emit: runtime.Emit) -> Job | None:
+        """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
+        from outcross.loop import run
+
+        name, experiment = job.arm.name, job.arm.experiment
+        fresh: list[bool] = []
+
+        def watch(step: Step) -> None:
+            if step.generation >= job.ended or not job.ended:
+                fresh.append(step.fresh)
+                emit(UnderWay(name, experiment.seed, step))
+
+        for generation in run(experiment, self.ledger.over(watch, experiment.learner.get_ready)):
+            if generation.g < job.ended:
+                continue
+            _name(self.folder, job.arm, generation)
+            samples = _samples(generation) if experiment.human.is_text else ()
+            emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
+            fresh.clear()
+            if self.in_turns and generation.g + 1 < experiment.generations:
+                return replace(job, ended=generation.g + 1)
+        return None
+
+
+def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
+    """The folder to run into, the arms, and the older run whose steps may be taken over.
+
+    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference is
+    refused with its field, or with `fork` put in a new folder beside it.
+    """
+    made = arms(told)
+    for arm in made:
+        if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
+            raise BadInput(f"an arm cannot be called {arm.name[:80]!r}; use letters, digits and = . , + -")
+    reuse = None
+    if folder.exists() and not _is_run(folder):
+        raise BadInput(f"{folder} exists and is not a run; choose another --out")
+    _check_own(folder)
+    difference = _difference(folder, made)
+    if difference and not fork:
+        raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
+    if difference:
+        folder, reuse = _fork(folder, made), folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+    return folder, made, reuse
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a run folder where a link stands for a file or a folder that a run writes: it may lead anywhere."""
+    places = itertools.chain(*(folder.glob(one) for one in ("*", ".*.lock", "steps/*", "arms/*", "arms/*/*", "arms/*/*/*")))
+    if linked := next((path for path in places if path.is_symlink()), None):
+        raise BadInput(f"{linked} is a link, a run writes into its own folder alone; put what it leads to in its place")
+
+
+OURS = {"ledger.jsonl", "steps", "timing.jsonl", ".run.lock", ".ledger.lock", "experiment.yaml", "environment.json"}
+"""What a run writes before its first step has ended; experiment.yaml comes after ledger.jsonl."""
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run, or empty, or what is left of a run that was killed as it began."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return "ledger.jsonl" in names or names <= OURS - {"experiment.yaml"}
+
+
+def fill(
+    folder: Path, made: tuple[Arm, ...], reuse: Path | None, where: runtime.Where, watch: Callable[[Ended | UnderWay], None]
+) -> None:
+    """Run every arm into the folder. Steps that it holds are loaded."""
+    ended: list[Ended] = []
+
+    def handle(event: Ended | UnderWay) -> None:
+        if isinstance(event, Ended):
+            ended.append(event)
+        watch(event)
+
+    with alone(folder):
+        Ledger(folder).close()
+        write_whole(folder / "experiment.yaml", dump(resolved(made)))
+        write_whole(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
+        in_turns = where != runtime.Where() and made[0].experiment.store == "all"
+        jobs = [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]  # arms of a seed read the same human data
+        try:
+            runtime.map(Runner(folder, reuse, in_turns), jobs, handle, where)
+        except BaseException:
+            _leave(folder, made, ended)
+            raise
+        Ledger(folder).close()
+        write_tables(folder, made, ended)
+
+
+def _leave(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
+    """Put an unfinished run in order: what was read so far beside what was there; nothing of ours where not one step was done."""
+    ledger = Ledger(folder)
+    ledger.close()
+    if ended:
+        write_readings(folder, made, ended, over=True)
+    if not ledger.entries:
+        shutil.rmtree(folder / "steps", ignore_errors=True)
+        for name in OURS - {"steps"}:
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _name(folder: Path, arm: Arm, generation: Any) -> None:
+    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
+    if arm.experiment.store == "readings":
+        return
+    place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation.g:02d}"
+    place.mkdir(parents=True, exist_ok=True)
+    for name, key in (
+        ("training", generation.training.key),
+        ("model", generation.model.key),
+        ("drawn", generation.drawn.source.key),
+    ):
+        link = place / name
+        target = os.path.relpath(folder / "steps" / key, place)
+        if not link.is_symlink() or os.readlink(link) != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
+
+def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
+    records = generation.drawn.records
+    prompts = records.column("_prompt")[:SAMPLES]
+    human = generation.human.training.records.texts
+    return tuple(
+        (i, human[prompt] if prompt >= 0 else "", text)
+        for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True))
+    )
+
+
+def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
+    """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing."""
+    stored = folder / "experiment.yaml"
+    if not stored.exists():
+        return ""
+    before = arms(parse(read_text(stored, AGAIN), str(stored)))
+    now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
+    for arm in before:
+        was, key = arm.experiment, (arm.name, arm.experiment.seed)
+        if key not in now:
+            return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
+        if was.generations > now[key].generations:
+            return f"generations was {was.generations}, now {now[key].generations}; a run only grows"
+        grown = replace(was, generations=now[key].generations, metrics=now[key].metrics)
+        old, new = flatten(plain(grown)), flatten(plain(now[key]))
+        for field in sorted(old.keys() | new.keys()):
+            if old.get(field) != new.get(field):
+                return f"{field} was {old.get(field)}, now {new.get(field)}"
+    return ""
+
+
+def _fork(folder: Path, made: tuple[Arm, ...]) -> Path:
+    """The folder beside it for another experiment: the fork that was begun with this one, or the next free name."""
+    folder = folder.resolve()
+    forks = (folder.with_name(f"{folder.name}-fork-{i}") for i in itertools.count(1))
+    return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, made)))

@@ -1,0 +1,59 @@
+"""Run folders to one page: what a run left, with the pages of the parts that it used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from outcross.experiment.arms import Arm
+from outcross.experiment.settings import flat_settings
+from outcross.metrics import pages
+from outcross.report.page import write
+from outcross.report.study import PolicyPage, Study, join
+from outcross.verbs.parts import first_line
+from outcross.verbs.run.study import read
+from outcross.verbs.run.tables import read_arms, read_slopes
+
+
+def write_runs(folders: Sequence[Path], path: Path) -> Path:
+    """Write the report of one run, or of several drawn together."""
+    studies = [study(folder) for folder in folders]
+    return write(studies[0] if len(studies) == 1 else join(studies), path)
+
+
+def study(folder: Path) -> Study:
+    """A run folder's study, every arm and metric with its definition and paper."""
+    made = read_arms(folder)
+    policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
+    told = read(folder, pages(), policies, limits(made) if made else ())
+    return replace(told, settings=flat_settings(made), slopes=read_slopes(folder))
+
+
+def limits(made: Sequence[Arm]) -> list[str]:
+    """What a study of these arms does not show."""
+    experiment = made[0].experiment
+    seeds = len({arm.experiment.seed for arm in made})
+    told = []
+    if experiment.human.is_text:
+        told.append(
+            "One small model on one small corpus: the order of the arms carries over to larger models better than the numbers do."
+        )
+        told.append("Held-out loss is that of blocks without context; tail survival counts whole words, not meaning.")
+    if experiment.human.is_text and seeds == 1:
+        told.append(
+            "One seed: the intervals hold for other documents, not for another training run; sweep: {seed: [0, 1, 2]} shows that."
+        )
+    if experiment.chains > 1:
+        told.append(
+            f"The intervals are over {experiment.chains:,} independent chains; a single chain varies much more than their mean."
+        )
+    told.append(
+        "No verdict: eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
+    )
+    schedules = [arm.experiment.training for arm in made if arm.experiment.training is not None]
+    if schedules and all(one.epochs is None for one in schedules) and len({one.steps_for(1) for one in schedules}) == 1:
+        told.append(
+            "Training steps are matched: an arm with more records does not train longer, so accumulating is not helped by compute."
+        )
+    return told

@@ -1,0 +1,167 @@
+"""What a person sees while a run goes on: a bar with the time left, and each generation's row as it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+from outcross.estimate import Estimate
+from outcross.experiment.arms import Arm
+from outcross.verbs.run.folder import UnderWay
+from outcross.verbs.run.tables import Ended
+
+HEADLINES = {
+    "perplexity": ("held_out_perplexity", ""), "words 1×": ("tail_survival", "1"), "words 3–5×": ("tail_survival", "3-5"),
+    "distinct-2": ("distinct_2", ""), "known words": ("known_words", ""),
+    "coefficients": ("coefficient_error", ""), "modes": ("modes", ""), "log-variance": ("log_variance", ""), "spread": ("spread_ratio", ""),
+    "mean error": ("mean_error", ""), "W2²": ("w2", ""), "L2²": ("l2_squared", ""),
+    "test error": ("test_error", ""), "states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""),
+    "absorbed": ("absorbed", ""),
+}  # fmt: skip
+"""The readings that a generation's row may show, most telling first: heading, metric, aspect."""
+COLUMNS = 5
+
+
+class Quiet(AbstractContextManager):
+    """Nobody."""
+
+    def __call__(self, event: Any) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def watcher(made: tuple[Arm, ...], workers: int) -> Any:
+    """A bar where standard error is a terminal, plain lines elsewhere."""
+    return Bar(made) if sys.stderr.isatty() else Lines(made)
+
+
+class Lines(AbstractContextManager):
+    """One line a generation."""
+
+    def __init__(self, made: tuple[Arm, ...]):
+        experiment = made[0].experiment
+        self.columns: dict[str, tuple[str, str]] = {}
+        """Those that the first generation has."""
+        self.many_seeds = len({arm.experiment.seed for arm in made}) > 1
+        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in made))
+        self.quick = not experiment.learner.trains
+        self.last = max(arm.experiment.generations for arm in made) - 1
+        self.started = time.monotonic()
+
+    def __call__(self, event: Any) -> None:
+        if isinstance(event, Ended) and (not self.quick or event.generation == self.last):
+            readings = {(one.metric, one.aspect): one.estimate for one in event.readings}
+            if not self.columns:
+                there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
+                others = {
+                    metric: (metric, aspect) for (metric, aspect), value in readings.items() if value is not None and not aspect
+                }
+                self.columns = dict(list((there or others).items())[:COLUMNS])
+                self.write(self.row(["arm", "g", *self.columns]))
+            values = [_short(readings.get(where)) for where in self.columns.values()]
+            self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self.write(f"{time.monotonic() - self.started:.0f} s")
+
+    def name(self, arm: str, seed: int) -> str:
+        return f"{arm} seed {seed}" if self.many_seeds else arm
+
+    def row(self, cells: list[str]) -> str:
+        name, g, *values = cells
+        return f"{name:{self.width}} {g:>3}  " + "  ".join(f"{value:>13}" for value in values)
+
+    def write(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # nobody reads any more; the run goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Bar(Lines):
+    """Lines above a bar that fills with the work done and says how long the rest will take."""
+
+    def __init__(self, made: tuple[Arm, ...]):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        super().__init__(made)
+        self.costs = {(arm.name, arm.experiment.seed): _costs(arm) for arm in made}
+        total = sum(_total(arm) for arm in made)
+        columns = (
+            BarColumn(None),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("", total=total)
+        self.part: dict[tuple[str, int], tuple[Any, float]] = {}
+        """The step under way of each arm, and how much of it the bar shows."""
+
+    def __enter__(self):
+        self.bar.start()
+        return super().__enter__()
+
+    def __call__(self, event: Any) -> None:
+        super().__call__(event)
+        if isinstance(event, UnderWay):
+            arm, step = (event.arm, event.seed), event.step
+            done = self.costs[arm][step.generation < 0, step.verb] * step.share
+            where = "base" if step.generation < 0 else f"g{step.generation}"
+            name = (step.generation, step.verb, step.part)
+            before = self.part.get(arm, (name, 0.0))
+            self.bar.update(
+                self.task, advance=done - before[1] if before[0] == name else done, description=f"{event.arm} {where} {step.verb}"
+            )
+            self.part[arm] = (name, done)
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+        super().__exit__(*error)
+
+    def write(self, line: str) -> None:
+        self.bar.console.print(line, markup=False, highlight=False)
+
+
+def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
+    """What each verb costs, before the generations and in each, in training steps: for the bar only."""
+    training = arm.experiment.training
+    if training is None:
+        return dict.fromkeys(
+            [(True, "gather"), (True, "begin"), *((False, verb) for verb in ("mix", "train", "generate", "measure"))], 1.0
+        )
+    base = 2.0 * getattr(training.start, "steps", 1)
+    steps = float(training.steps_for(arm.experiment.human.rows))
+    return {
+        (True, "gather"): 20.0,
+        (True, "begin"): base,
+        (False, "mix"): 1.0,
+        (False, "train"): steps,
+        (False, "generate"): 80.0,
+        (False, "measure"): 5.0,
+    }
+
+
+def _total(arm: Arm) -> float:
+    costs = _costs(arm)
+    once = sum(cost for (is_base, _), cost in costs.items() if is_base)
+    each = sum(cost for (is_base, _), cost in costs.items() if not is_base) + costs[False, "measure"] * (
+        len(arm.experiment.measured) - 1
+    )
+    return once + each * arm.experiment.generations
+
+
+def _short(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
+    half = (estimate.high - estimate.low) / 2
+    if half == 0:
+        return f"{estimate.value:,.{digits}f}"
+    return f"{estimate.value:,.{digits}f} ±{half:,.{digits}f}"
