@@ -12,10 +12,10 @@ import pytest
 
 import outcross
 from outcross.data import HUMAN, Human, Made, Origin, Part, Pool, Training, part_of
+from outcross.data.records import Counts, Vectors, blocks
 from outcross.errors import BadInput
 from outcross.policies import POLICIES
 from outcross.recipe import read
-from outcross.records import Counts, Vectors, blocks
 
 ORIGINS_ARE_LOST = "a subsample of points or counts is one part of mixed origin, whose synthetic and human share read 0.0"
 UNKNOWN_IS_ZERO = "records whose author is not known count as 0.0 of either share"

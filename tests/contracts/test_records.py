@@ -14,8 +14,8 @@ import pytest
 
 import outcross
 from outcross.data import HUMAN, Made, Part, Pool, Training, part_of
+from outcross.data.records import Counts, Moments, Vectors, blocks, load_records
 from outcross.errors import BadInput
-from outcross.records import Counts, Moments, Vectors, blocks, load_records
 
 ROWS = 12
 INDICES_ARE_COUNTS = "Part.take takes the indices of counts for counts"
