@@ -26,7 +26,7 @@ from outcross.errors import BadInput
 from outcross.experiment import parse
 from outcross.files import SHORT_DOCUMENT, gather_documents, headings, read_documents
 from outcross.ledger import Ledger
-from outcross.sources.text import Hub
+from outcross.sources.hub import Hub
 from outcross.sources.text import Path as TextFile
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
