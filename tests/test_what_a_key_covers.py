@@ -283,12 +283,13 @@ def test_names_are_followed_through_every_way_to_import(tmp_path, monkeypatch):
     files(
         tmp_path / "ways",
         __init__="from ways.inner import deep as renamed\n",
-        a="from __future__ import annotations\nimport ways.inner as whole\nfrom ways import inner, renamed\nfrom . import b as beside\nfrom .b import *\n"
+        a="from __future__ import annotations\nimport ways.inner as whole\nfrom ways import inner, renamed\nfrom . import b as beside\n"
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ways.b import Type\n\n"
         "def by_attribute():\n    return inner.first()\n\ndef by_alias():\n    return whole.second\n\ndef by_package():\n    return renamed()\n\n"
         "def within():\n    from ways.inner import third\n    return third\n\ndef relative():\n    return beside.lone()\n\n"
-        "def annotated(value: Type): ...\n\ndef starred():\n    return anything()\n\ndef bare():\n    return vars(inner)\n",
+        "def annotated(value: Type): ...\n\ndef bare():\n    return vars(inner)\n",
         b="class Type:\n    def method(self):\n        return lone()\n\ndef lone():\n    global COUNT\n    COUNT = 1\n\ndef reads():\n    return COUNT\n\ndef anything(): ...\n",
+        c="from .b import *\n\ndef starred():\n    return anything()\n",
         inner="def first(): ...\nsecond = 2\ndef third(): ...\ndef deep(): ...\n",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -300,7 +301,7 @@ def test_names_are_followed_through_every_way_to_import(tmp_path, monkeypatch):
     assert names(("ways.a", "annotated")) == {"a:annotated", "b:Type", "b:lone", "b:COUNT"}
     assert names(("ways.a", "bare")) >= {"inner:first", "inner:second", "inner:third", "inner:deep"}
     assert names(("ways.b", "reads")) == {"b:reads", "b:COUNT"}  # the function that sets COUNT is a part of its definition
-    assert "b:anything" in names(("ways.a", "starred"))
+    assert "b:anything" in names(("ways.c", "starred"))
 
 
 @pytest.mark.parametrize(

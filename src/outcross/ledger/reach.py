@@ -136,6 +136,7 @@ def _links(place: Place, packages: frozenset[str]) -> _Links:
             search.places.add((module.name, first))
     if module.effects:
         search.places.add((module.name, ""))
+    search.visit_stars(module)
     return _Links(digest_of([meaning.digest, sorted(brought)]), search.places, search.libraries)
 
 
@@ -172,7 +173,7 @@ class _Search:
                 self.libraries.add(package)
         elif attribute is None:
             self.places |= {(name, definition) for definition in (*module.definitions, "")}
-            self._follow_stars(module)
+            self.visit_stars(module)
         elif attribute in module.definitions or attribute in module.imports:
             if attribute in module.definitions:
                 self.places.add((name, attribute))
@@ -185,9 +186,9 @@ class _Search:
         else:
             if "__getattr__" in module.definitions:
                 self.places.add((name, "__getattr__"))
-            self._follow_stars(module)
+            self.visit_stars(module)
 
-    def _follow_stars(self, module: Module) -> None:
+    def visit_stars(self, module: Module) -> None:
         """Reach all of the modules of which a module imports everything."""
         for star in module.whole_imports:
             self.visit((star, None))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -53,7 +54,14 @@ class Module:
         """Parse a file. Raises SyntaxError or OSError where it is no Python or cannot be read."""
         source = path.read_bytes()
         module, sets_globals = cls(name, path.name == "__init__.py"), b"global " in source
-        for statement in ast.parse(source).body:
+        collects = gc.isenabled()
+        gc.disable()  # a tree is thousands of new objects, none of them garbage: looking for some takes as long as parsing
+        try:
+            tree = ast.parse(source)
+        finally:
+            if collects:
+                gc.enable()
+        for statement in tree.body:
             module._index(statement, sets_globals)
         return module
 
