@@ -1,7 +1,7 @@
 """Each step once, with its inputs, seed and output: provenance, resume and cache in one.
 
-A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, and the source
-of the module that defines the recipe. Where it ran is not identity. A key that the ledger holds, with output
+A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, the source that its verb and its
+recipe reach, and the versions of the libraries that decide its numbers. Where it ran is not identity. A key that the ledger holds, with output
 files that still have their digests, is loaded and not done again.
 
 On disk: `ledger.jsonl` (a line a step, appended as steps end and put in canonical order when a run ends),
@@ -30,14 +30,15 @@ from outcross import runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
-from outcross.ledger.digests import digest_file, digest_of, modules, source_digest
+from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.entries import as_told, entry_of, order_of, output_of, readings_of
 from outcross.ledger.locks import lock
+from outcross.ledger.reach import root_of, source_digest, versions
 from outcross.recipe import plain
 
 T = TypeVar("T")
-FORMAT = 1
-"""Raised when a verb's own meaning changes, so that no older step is taken for a new one."""
+FORMAT = 2
+"""Raised when the layout of the lines changes, so that no older line is taken for a new one."""
 
 
 def stream(*names: object) -> np.random.Generator:
@@ -56,11 +57,20 @@ class Verb(Generic[T]):
     """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
     learns: bool
     """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
+    libraries: tuple[str, ...]
+    """Packages, as the package index names them, whose versions decide its numbers beside those that its recipe declares."""
 
 
-def verb(load: Callable[..., T] | None = None, learns: bool = False) -> Callable[[Callable[..., T]], Verb[T]]:
+def verb(
+    libraries: tuple[str, ...], load: Callable[..., T] | None = None, learns: bool = False
+) -> Callable[[Callable[..., T]], Verb[T]]:
     """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
-    return lambda do: Verb(do.__name__, do, load, learns)
+    return lambda do: Verb(do.__name__, do, load, learns, libraries)
+
+
+def work(verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
+    """Do a verb now, with the values of its inputs and the random stream of these names."""
+    return verb.do(recipe, *(_value(value) for value in inputs), rng=stream(*names))
 
 
 @dataclass(frozen=True)
@@ -205,21 +215,22 @@ class Steps:
             "recipe": plain(recipe),
             "inputs": [_digest(one) for one in inputs],
             "stream": names,
-            "source": digest_of(sorted(source_digest(module) for module in modules(recipe)))[:16],
+            "source": source_digest((root_of(verb.do), root_of(work)), recipe),
+            "libraries": versions(verb.libraries, recipe),
         }
         key = digest_of(identity)
-        work = functools.partial(self._work, verb, recipe, inputs, names)
+        do = functools.partial(work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
         with self._alone(key, verb.learns) as found:
             if found is not None:
                 self.ledger.watch(replace(step, fresh=False))
-                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, work))
+                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, do))
             while self.ledger.untouched:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
             try:
-                made = self._save(identity | {"key": key}, verb, work(), recipe, inputs)
+                made = self._save(identity | {"key": key}, verb, do(), recipe, inputs)
             finally:
                 runtime.telling.reset(telling)
         self._time(key, verb.name, time.perf_counter() - started)
@@ -235,14 +246,11 @@ class Steps:
             held[name] = made()
         return held[name]
 
-    def _work(self, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
-        return verb.do(recipe, *(_value(one) for one in inputs), rng=stream(*names))
-
-    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], work: Callable[[], T]) -> Made[T]:
+    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
         if verb.load is None:
             return Made(entry["output"], 0, lambda: readings_of(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
         if not entry["files"]:
-            made = Made(entry["output"], entry["size"], work, entry["key"])
+            made = Made(entry["output"], entry["size"], do, entry["key"])
             self.ledger.untouched.append(made)
             return made
         assert self.ledger.folder is not None

@@ -12,7 +12,7 @@ from typing import Any
 from outcross.estimate import Estimate, Reading
 from outcross.ledger.digests import digest_of
 
-IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source")
+IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source", "libraries")
 VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")
 
 
@@ -32,7 +32,7 @@ def _is_entry(entry: Any) -> bool:
     """Whether it has the shape of an entry; it names files within the folder of its step alone."""
     seed, generation, verb, part = entry["stream"]
     return (
-        {"format", "verb", "recipe", "inputs", "stream", "source", "key", "files", "size", "output"} == entry.keys() - {"readings"}
+        {*IDENTITY, "key", "files", "size", "output"} == entry.keys() - {"readings"}
         and all(type(one) is int for one in (seed, generation, entry["size"]))
         and all(type(one) is str for one in (verb, part, entry["key"], entry["output"]))
         and all(type(told) is str and _is_within(name) for name, told in entry["files"].items())
@@ -63,12 +63,14 @@ def _is_reading(told: Any) -> bool:
 
 
 def output_of(entry: dict[str, Any]) -> str:
-    """The digest of what a step made. A model's includes the source of its code, which samples and scores as well as fits."""
+    """The digest of what a step made. Of a model and of human data it includes what decides how their code acts on the steps after:
+    a model samples and scores, and the known distribution of human data is asked for its quantiles, neither of which is in a file."""
     if "readings" in entry:
         return digest_of(entry["readings"])
     if not entry["files"]:
         return entry["key"]
-    return digest_of([entry["files"], entry["source"] if entry["verb"] in ("begin", "train") else ""])
+    acts = entry["verb"] in ("gather", "begin", "train")
+    return digest_of([entry["files"], [entry["source"], entry["libraries"]] if acts else []])
 
 
 def order_of(entry: dict[str, Any]) -> tuple[Any, ...]:

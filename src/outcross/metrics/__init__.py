@@ -67,6 +67,8 @@ class Metric:
 
     pages: ClassVar[Mapping[str, Page]]
     reads: ClassVar[tuple[str, ...]]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
+    """Packages of others, as the package index names them, whose versions decide its readings; intervals stand on SciPy."""
     by_default: ClassVar[bool] = True
     """Whether it is read where no metrics are named; what takes time over thousands of chains is not."""
 

@@ -22,6 +22,8 @@ class Source:
     """Where human records come from."""
 
     is_text: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide its records."""
     rows: int
     records: Literal["points", "moments"] = "points"
     """Of numbers: one by one, or of each part their moments alone."""
@@ -42,7 +44,7 @@ class Source:
 SOURCES: Family = {
     "stdlib": "outcross.sources.text:Stdlib",
     "path": "outcross.sources.text:Path",
-    "hub": "outcross.sources.text:Hub",
+    "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
     "categorical": "outcross.sources.categorical:Categorical",
