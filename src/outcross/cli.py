@@ -62,7 +62,7 @@ def run(
     from outcross.verbs.run import folder as run_folder
     from outcross.verbs.run.progress import Quiet as Silent
     from outcross.verbs.run.progress import watcher
-    from outcross.verbs.run.tables import read_slopes, summary
+    from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import slope_lines, width
 
     told = load(spec, settings)
@@ -74,9 +74,9 @@ def run(
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
     if as_json:
-        _print_json(summary(folder) | {"report": str(page)})
+        _print_json(summary(recorded(folder)) | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(read_slopes(folder)), width()), f"report: {page}", sep="\n")
+        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {page}", sep="\n")
 
 
 @app.command
@@ -205,7 +205,7 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
     """
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run.screen import run_lines
-    from outcross.verbs.run.tables import summary
+    from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import width
 
     if not Path(what).is_dir():
@@ -222,7 +222,8 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
         made, are_generations = {"": found[0]}, found[1]
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
-    _print_json(summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
+    run = recorded(Path(what))
+    _print_json(summary(run)) if as_json else print("\n".join(run_lines(run, width())))
 
 
 @app.command(name="list")

@@ -36,6 +36,12 @@ def _clear(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def written_from(name: str) -> str:
+    """The name of the file that a temporary file of this name was to become; empty where it is none."""
+    stem, _, process = name.rpartition(".")
+    return stem[1:] if stem.startswith(".") and process.isdecimal() else ""
+
+
 def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)

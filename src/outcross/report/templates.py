@@ -8,7 +8,7 @@ from typing import Any
 
 from outcross.report.characters import ending, visible
 from outcross.report.headline import words_of
-from outcross.report.numerals import duration, number, percent, times
+from outcross.report.numerals import number, percent, times
 
 
 def resource(name: str) -> str:
@@ -35,7 +35,6 @@ def environment() -> Any:
         "number": number,
         "percent": percent,
         "times": times,
-        "duration": duration,
         "words_of": words_of,
         "ending": ending,
     }

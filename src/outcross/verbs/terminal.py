@@ -48,16 +48,16 @@ def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
     """A block a setting, in it a line a slope over arms that differ in nothing else; or why there is none."""
     if found:
         yield ""
-        yield from _wrapped(
+        yield from wrapped(
             "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth a generation; narrowing: "
             "nats of log-variance lost a generation; change: any other reading's a generation",
             width,
         )
     for setting in dict.fromkeys(one.setting for one in found):
-        yield from _wrapped(f"against {setting}", width)
+        yield from wrapped(f"against {setting}", width)
         for one in found:
             if one.setting == setting:
-                yield from _wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
+                yield from wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
 
 
 def _fit(one: Slope) -> str:
@@ -73,13 +73,13 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
         for member in members:
             cited = "".join(f" [{numbers.setdefault(paper, len(numbers) + 1)}]" for paper in member["papers"])
             name = f"{member['name']:22} " if len(member["name"]) <= 22 else f"{member['name']}: "
-            yield from _wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
+            yield from wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
             if "readings" in member:
-                yield from _wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
+                yield from wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
         yield ""
     yield "papers"
     for paper, number in numbers.items():
-        yield from _wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
+        yield from wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
 
 
 def _value(row: Mapping[str, Any]) -> str:
@@ -100,6 +100,6 @@ def _told(one: Slope) -> str:
     return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 
-def _wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:
+def wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:
     first, later = " " * indent, " " * (indent + 2 if hang is None else hang)
     return textwrap.wrap(visible(text), width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
