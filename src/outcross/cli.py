@@ -58,6 +58,7 @@ def run(
     """
     from outcross.collapse.slopes import chief
     from outcross.experiment import load
+    from outcross.files import outputs
     from outcross.runtime import Where
     from outcross.verbs.run import folder as run_folder
     from outcross.verbs.run.progress import Quiet as Silent
@@ -70,6 +71,14 @@ def run(
     folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
     # What is fitted in closed form is sooner done in one process.
     count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
+    outputs.check_page(folder / "report.html")
+    if (
+        settings
+        and Path(spec).is_file()
+        and folder.joinpath("experiment.yaml").exists()
+        and folder.joinpath("experiment.yaml").samefile(spec)
+    ):
+        raise BadInput(f"{spec} is an input, and the run would write it anew with {settings[0]!r:.80}; run a copy of it")
     with Silent() if quiet or as_json else watcher(made, count) as watch:
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
@@ -155,6 +164,7 @@ def audit(
     workers
         Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
     """
+    from outcross.files import outputs
     from outcross.verbs.audit import command as auditing
 
     flags = auditing.Flags(
@@ -164,7 +174,8 @@ def audit(
     given = auditing.Given(synthetic, reference, holdout, before, after, arm)
     sets = given.sets()
     question, gates = auditing.asked(flags, thresholds)
-    auditing.check_folder(out)
+    if out is not None:
+        outputs.check_folder(out, "audit", [*given.inputs(), *([thresholds] if thresholds else [])])
     made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))))
     if out is not None:
         auditing.write(made, out, generations)
@@ -176,7 +187,7 @@ def audit(
 
 
 @app.command
-def report(*results: Path, out: Path | None = None, as_json: Json = False) -> None:
+def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | None = None, as_json: Json = False) -> None:
     """Write any result as one HTML file that opens offline.
 
     Parameters
@@ -203,12 +214,13 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
     settings
         Changes to an experiment, as `run` takes them.
     """
+    from outcross.files.names import kind_at
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run.screen import run_lines
     from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import width
 
-    if not Path(what).is_dir():
+    if kind_at(what) != "folder":
         from outcross.experiment import load
         from outcross.experiment.arms import arms, resolved
         from outcross.files.plain_yaml import dump
@@ -253,10 +265,12 @@ def _workers(asked: int | None, most: int) -> int:
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
+    from outcross.files import outputs
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run.page import write_runs
 
     page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
+    outputs.check_page(page)
     return auditing.report(folders, page) or write_runs(folders, page)
 
 

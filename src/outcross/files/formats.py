@@ -14,6 +14,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.files import source as of_source
+from outcross.files.names import kind_at, literal, literal_pattern
 from outcross.files.objects import from_array, from_columns
 from outcross.files.refusals import refusal, suffix, undecodable
 from outcross.files.source import Source, guarded, held, lazy
@@ -29,9 +30,9 @@ PARAGRAPHS = 0.02
 def from_file(path: Path) -> Source:
     """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none."""
     form, packed = suffix(path)
-    if path.is_dir():
+    if kind_at(path) == "folder":
         return _pictures(path)
-    if not path.exists():
+    if not kind_at(path):
         raise BadInput(f"no file {path}; check the path")
     if form not in _READERS:
         raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
@@ -61,14 +62,14 @@ def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
 def _parquet(path: Path) -> Source:
     import polars as pl
 
-    return lazy(pl.scan_parquet(path, glob=False), str(path))
+    return lazy(pl.scan_parquet(literal(path), glob=False, hive_partitioning=False), str(path))
 
 
 def _delimited(path: Path, separator: str) -> Source:
     """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
     import polars as pl
 
-    scan = partial(pl.scan_csv, path, infer_schema=False, glob=False)
+    scan = partial(pl.scan_csv, literal(path), infer_schema=False, glob=False)
     source = lazy(scan(separator=separator), str(path))
     if len(source.columns) == 1 and (found := next((sign for sign in ",;\t|" if sign in source.columns[0]), "")):
         return lazy(scan(separator=found), str(path), [f"fields are separated by {found!r}"])
@@ -81,8 +82,9 @@ def _delimited(path: Path, separator: str) -> Source:
 def _lines(path: Path) -> Source:
     import polars as pl
 
-    schema = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()  # of all lines, once
-    return lazy(pl.scan_ndjson(path, schema=schema), str(path))
+    pattern = literal_pattern(path)
+    schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
+    return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
 
 
 def _json(path: Path) -> Source:
@@ -105,7 +107,7 @@ def _text(path: Path) -> Source:
     """A paragraph a record where blank lines part them, else a line a record; blank ones are none."""
     import polars as pl
 
-    query = pl.scan_lines(path, name="text", glob=False)
+    query = pl.scan_lines(literal(path), name="text", glob=False)
     first = query.head(of_source.BATCH).collect()["text"]
     if (first.str.strip_chars() == "").sum() < PARAGRAPHS * len(first) or first.is_empty():
         lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from glob import escape
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from outcross.errors import BadInput, MachineGaveOut
 
 def write_whole(path: Path, content: Any) -> None:
     """Write text, bytes or a polars frame (as Parquet): a temporary file, fsync, rename. What a killed process began to write goes."""
-    _clear(path)
-    writing = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = _temporary(path)
+    _clear(temporary)
+    writing = temporary.with_name(f"{temporary.name}.{os.getpid()}")
     try:
         with writing.open("wb") as file:
             if isinstance(content, str | bytes):
@@ -29,10 +31,20 @@ def write_whole(path: Path, content: Any) -> None:
         writing.unlink(missing_ok=True)
 
 
-def _clear(path: Path) -> None:
+LONGEST = 230
+"""Bytes of a file's name to which the number of a process can be added: file systems take 255."""
+
+
+def _temporary(path: Path) -> Path:
+    """The temporary file beside a file, without the number of its process; of a name that is too long already, a digest."""
+    name = path.name
+    return path.with_name(f".{name}" if len(os.fsencode(name)) <= LONGEST else f".{sha256(os.fsencode(name)).hexdigest()}")
+
+
+def _clear(temporary: Path) -> None:
     """Remove temporary files of this name whose process is no more."""
-    for left in path.parent.glob(f".{escape(path.name)}.*"):
-        if left.suffix[1:].isdecimal() and not _is_running(int(left.suffix[1:])):
+    for left in temporary.parent.glob(f"{escape(temporary.name)}.*"):
+        if left.suffix[1:].isdecimal() and not is_running(int(left.suffix[1:])):
             left.unlink(missing_ok=True)
 
 
@@ -42,7 +54,8 @@ def written_from(name: str) -> str:
     return stem[1:] if stem.startswith(".") and process.isdecimal() else ""
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

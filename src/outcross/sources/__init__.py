@@ -37,6 +37,10 @@ class Source:
         """Digest of what is read, so that an edited file is other human data; empty where nothing is read (or it is not there)."""
         return ""
 
+    def inputs(self) -> tuple[Path, ...]:
+        """The files and folders that it reads, which a run must not write to; none of them need exist."""
+        return ()
+
     def open(self, form: Any, chains: tuple[int, ...], rng: np.random.Generator) -> Human:
         raise NotImplementedError
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from outcross.errors import BadInput, MachineGaveOut, missing_extra
-from outcross.files.human import gather_documents
+from outcross.files.human import digest, gather_documents
+from outcross.files.names import kind_at
 from outcross.recipe import nearest, recipe
 from outcross.sources.text import Heading, HeldOut, Rows, Text
 
@@ -30,6 +32,19 @@ class Hub(Text):
     rows: Rows = 1000
     held_out: HeldOut = 0.1
 
+    def inputs(self):
+        return (Path(self.hub),)
+
+    def content(self):
+        """Digest of a folder's files; empty for an id of the hub, which is not read here."""
+        if kind_at(self.hub) != "folder":
+            return ""
+        files = sorted(path for path in Path(self.hub).rglob("*") if path.is_file())
+        told = hashlib.sha256()
+        for path in files:
+            told.update(f"{path.relative_to(self.hub)}\0{digest(path)}\n".encode(errors="surrogateescape"))
+        return told.hexdigest()
+
     def documents(self):
         table = _hub_table(self.hub, self.configuration, self.split)
         texts = _hub_column(table, self.text_column, "text_column", self.hub)
@@ -44,13 +59,20 @@ def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
         raise missing_extra("datasets", "hf") from None
     datasets.disable_progress_bars()
     try:
+        if kind_at(hub) != "folder":
+            return datasets.load_dataset(hub, configuration, split=split)
+        folder = str(Path(hub).resolve())
+        if sign := next((sign for sign in ("*", "?", "[", "]", "::", "\n") if sign in folder), ""):
+            raise BadInput(f"hub {hub}: the library datasets reads {sign!r} in {folder} as a pattern; rename the folder")
         if (Path(hub) / "state.json").is_file():  # what Dataset.save_to_disk writes, which has no splits
-            return datasets.load_from_disk(hub)
-        return datasets.load_dataset(hub, configuration, split=split)
+            return datasets.load_from_disk(folder)
+        return datasets.load_dataset(folder, configuration, split=split)
     except ConnectionError as error:
         raise MachineGaveOut(
             f"hub {hub} cannot be reached ({_short(error)}); give a folder, or a file as human.path=FILE"
         ) from None
+    except BadInput:
+        raise
     except Exception as error:
         raise BadInput(f"hub {hub}: {type(error).__name__}: {_short(error)}") from None
 

@@ -11,10 +11,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from outcross.errors import BadInput
+from outcross.files.documents import Document
 from outcross.files.human import digest, headings, read_documents
 from outcross.recipe import recipe
 from outcross.sources import Source
-from outcross.text.documents import Document
 
 
 class Text(Source):
@@ -147,6 +147,9 @@ class Path(Text):
 
     def content(self):
         return digest(FilePath(self.path))
+
+    def inputs(self):
+        return (FilePath(self.path),)
 
     def documents(self):
         return read_documents(FilePath(self.path), self.text_column, self.group_column, self.heading)

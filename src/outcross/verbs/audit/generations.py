@@ -9,6 +9,7 @@ from typing import Any
 
 from outcross.data.records import Blocks, Vectors, load_records
 from outcross.errors import BadInput
+from outcross.files.names import kind_at
 from outcross.ledger import Ledger
 from outcross.recipe import nearest
 from outcross.text.words import inner
@@ -32,7 +33,7 @@ class Line:
 
 def is_run(path: str | Path) -> bool:
     """Whether a path is the folder of a run."""
-    return (Path(path) / "ledger.jsonl").is_file()
+    return kind_at(path) == "folder" and (Path(path) / "ledger.jsonl").is_file()
 
 
 def lines(folder: Path, arm: str | None = None) -> list[Line]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.aspects import ASPECTS, CheckPage
-from outcross.files.whole import write_whole
+from outcross.files.outputs import write_page
 from outcross.recipe import member
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
@@ -86,9 +86,7 @@ class AuditPage:
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
     """Write the report of one audit, or of several beside each other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page(audits, are_generations))
-    return path
+    return write_page(path, page(audits, are_generations))
 
 
 def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:

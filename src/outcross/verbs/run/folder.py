@@ -16,6 +16,7 @@ from typing import Any
 from outcross import runtime
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, flatten, resolved
+from outcross.files.outputs import check_apart
 from outcross.files.plain_yaml import dump
 from outcross.files.whole import write_whole, written_from
 from outcross.ledger import Ledger, Step
@@ -114,6 +115,7 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
     if folder.exists() and not _is_run(folder):
         raise BadInput(f"{folder} exists and is not a run; choose another --out")
     _check_own(folder)
+    check_apart(folder, {path: None for arm in made for path in arm.experiment.human.inputs()})
     difference = _difference(folder, made)
     if difference and not fork:
         raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")

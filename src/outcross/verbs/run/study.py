@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any
 
 from outcross.files.plain_yaml import dump
@@ -116,5 +117,5 @@ def _run(run: Recorded) -> Run:
         experiment=dump(run.run["experiment"]),
         environment=json.dumps(run.run["environment"], indent=1, ensure_ascii=False, sort_keys=True),
         steps=len(run.ledger.entries),
-        command=f"outcross run {run.folder}/experiment.yaml --out {run.folder}-again",
+        command=f"outcross run {quote(str(run.folder / 'experiment.yaml'))} --out={quote(f'{run.folder}-again')}",
     )
