@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from outcross.errors import BadInput, OutcrossError
+from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_machine
+from outcross.escapes import escaped, escaped_json
 
 app = App(
     name="outcross",
@@ -85,7 +86,7 @@ def run(
     if as_json:
         _print_json(summary(recorded(folder)) | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {page}", sep="\n")
+        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {escaped(str(page))}", sep="\n")
 
 
 @app.command
@@ -200,7 +201,7 @@ def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | No
     if not results:
         raise BadInput("report needs a folder of a run or an audit; write outcross report runs/stdlib")
     page = _report(*results, out=out)
-    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {page}")
+    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {escaped(str(page))}")
 
 
 @app.command
@@ -275,7 +276,7 @@ def _report(*folders: Path, out: Path | None = None) -> Path:
 
 
 def _print_json(told: Any) -> None:
-    print(json.dumps(told, allow_nan=False, ensure_ascii=False))
+    print(escaped_json(json.dumps(told, allow_nan=False, ensure_ascii=False)))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -285,25 +286,30 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # a shell may close it (>&-)
+            sys.stdout.flush()
         code = 0
     except OutcrossError as error:
         code = _fail(str(error), error.exit_code)
     except CycloptsError as error:
         code = _fail(" ".join(str(error).split()), 2)
+    except SystemExit:
+        raise
     except KeyboardInterrupt:
         code = _fail("interrupted; run the same command again to go on", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except MemoryError:
         code = _fail("out of memory; finished steps are kept, make the experiment smaller or use fewer --workers", 3)
     except OSError as error:
-        code = _fail(f"{error.filename or 'the machine'}: {error.strerror or error}", 3)
-    except Exception as error:
+        code = _fail(f"{error.filename or 'the machine'}: {error.strerror or first_words(error)}", 3)
+    except BaseException as error:  # a panic of a library in Rust is no Exception
         if os.environ.get("OUTCROSS_DEBUG"):
             raise
-        code = _fail(f"this is a bug in outcross, please report it: {type(error).__name__}: {error}", 3)
+        blame = "the machine gave out" if is_of_the_machine(error) else "this is a bug in outcross, please report it"
+        code = _fail(f"{blame}: {type(error).__name__}: {first_words(error, LONGEST)}", 3)
     sys.exit(code)
 
 
@@ -323,7 +329,7 @@ LONGEST = 2000
 
 
 def _one_line(message: str) -> str:
-    """The message on one line, with what a terminal would obey or cannot show escaped."""
-    told = " ".join(message.split())
-    told = told if len(told) <= LONGEST else f"{told[: LONGEST // 2]} … {told[-LONGEST // 2 :]}"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in told)
+    """The message on one line, with what a terminal would obey or cannot show escaped, a line break in a name too."""
+    message = message.strip()
+    message = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    return escaped(message)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput, MachineGaveOut
+from outcross.files.inputs import MEMORY, opened
 
 
 def write_whole(path: Path, content: Any) -> None:
@@ -65,12 +66,18 @@ def is_running(process: int) -> bool:
     return True
 
 
-def read_text(path: Path, way_out: str = "") -> str:
-    """The text of a file in UTF-8; BadInput, with the way out, where it cannot be read."""
+def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
+    """The text of a file in UTF-8, of at most so many bytes; BadInput, with the way out, where it cannot be read."""
     ending = way_out and f"; {way_out}"
     try:
-        return path.read_text(encoding="utf-8")
+        with opened(path) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise BadInput(f"{path} holds more than {most:,} bytes")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start}){ending}") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}{ending}") from None
+    except BadInput as error:
+        raise BadInput(f"{error}{ending}") from None
+    except OSError as error:
+        raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}{ending}") from None

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.report.characters import shortened, visible
+from outcross.errors import MachineGaveOut, first_words, is_of_the_machine
+from outcross.escapes import shortened
+from outcross.report.characters import visible
 from outcross.report.curves import Curve, Point, standard_error
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
@@ -160,15 +162,30 @@ def chart(
 def draw(specification: Specification, key: str) -> str:
     """The SVG of a specification, its inner ids made unique on the page by `key`.
 
-    Raises ImportError where vl-convert is missing.
+    Raises ModuleNotFoundError where vl-convert is missing, MachineGaveOut where it has not the memory, files or threads that it needs.
     """
-    import vl_convert
-
-    svg = vl_convert.vegalite_to_svg(specification)
+    svg = _converted(specification)
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+
+
+def _converted(specification: Specification) -> str:
+    try:
+        import vl_convert
+
+        return vl_convert.vegalite_to_svg(specification)
+    except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
+        # After a panic of its worker the engine says that its channel was cancelled.
+        if is_of_the_machine(error) or "cancel" in str(error) or not isinstance(error, Exception):
+            raise MachineGaveOut(
+                f"the chart engine gave out ({first_words(error)}); free memory, or raise the limits of open files (ulimit -n), and "
+                "write the report again"
+            ) from None
+        raise
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')

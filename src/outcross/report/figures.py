@@ -88,7 +88,7 @@ class Pen:
             return ""
         try:
             svg = draw(specification, f"c{self.drawn}")
-        except ImportError:
+        except ModuleNotFoundError:
             self.is_missing = True
             return ""
         self.drawn += 1

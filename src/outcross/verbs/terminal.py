@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.collapse.slopes import Slope
-from outcross.report.characters import shortened, visible
+from outcross.escapes import shortened
+from outcross.report.characters import visible
 from outcross.report.numerals import decimal, estimated
 
 NARROWEST, WIDEST = 40, 120

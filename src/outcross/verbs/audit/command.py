@@ -15,6 +15,7 @@ from typing import Any
 from outcross import runtime
 from outcross.aspects import ASPECTS
 from outcross.errors import BadInput, GateFailed, OutcrossError
+from outcross.escapes import escaped
 from outcross.files import names, outputs
 from outcross.files.whole import read_text
 from outcross.recipe import nearest
@@ -144,10 +145,14 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
     return told, gates
 
 
+MOST_BYTES = 1_000_000
+"""Bytes of a file of thresholds."""
+
+
 def _thresholds(path: Path) -> dict[str, Any]:
     from outcross.files.plain_yaml import read
 
-    told = read(read_text(path), str(path))
+    told = read(read_text(path, most=MOST_BYTES), str(path))
     if not isinstance(told, dict):
         raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
     known = [field.name for field in fields(Flags)]
@@ -346,8 +351,13 @@ def stored(folder: Path) -> tuple[list[Audit], bool] | None:
         return None
     try:
         told = json.loads(read_text(path))
-        return [Audit.of_plain(one) for one in told.get("audits", [told])], "onsets" in told
-    except (json.JSONDecodeError, RecursionError, AttributeError, TypeError) as error:
+        several = told.get("audits", [told])
+        if not isinstance(several, list) or not several:
+            raise TypeError(f"audits must be a list, got {several!r:.40}")
+        return [Audit.of_plain(one) for one in several], "onsets" in told
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None
 
 
@@ -377,7 +387,7 @@ def show(made: Mapping[str, Sequence[Audit]], are_generations: bool, out: Path |
     folders = _folders(made)
     for arm, audits_ in made.items():
         if arm:
-            print_line(f"\narm {arm}")
+            print_line(f"\narm {escaped(arm)}")
         _show(audits_, are_generations or bool(arm), out / folders[arm] if arm and out else out)
 
 
@@ -391,7 +401,7 @@ def _show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> Non
         if are_generations:
             print_onsets(onsets(made), len(made))
     if out is not None:
-        print_line(f"report: {out / 'report.html'}")
+        print_line(f"report: {escaped(str(out / 'report.html'))}")
 
 
 def print_line(text: str) -> None:
