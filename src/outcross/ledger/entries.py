@@ -158,7 +158,8 @@ def _is_reading(told: Any) -> bool:
             one is None
             or (
                 one.keys() == {"value", "low", "high", "method", "n"}
-                and all(type(one[name]) is float for name in ("value", "low", "high"))
+                and type(one["value"]) is float
+                and (type(one["low"]), type(one["high"])) in ((float, float), (type(None), type(None)))
                 and (type(one["method"]), type(one["n"])) == (str, int)
             )
         )
@@ -193,9 +194,14 @@ def as_told(reading: Reading) -> dict[str, Any]:
     estimate = (
         None
         if one is None
-        else {"value": float(one.value), "low": float(one.low), "high": float(one.high), "method": one.method, "n": int(one.n)}
+        else {"value": float(one.value), "low": _end(one.low), "high": _end(one.high), "method": one.method, "n": int(one.n)}
     )
     return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
+
+
+def _end(end: float | None) -> float | None:
+    """An end of an interval as an entry holds it; null where there is no interval."""
+    return None if end is None else float(end)
 
 
 def readings_of(told: list[dict[str, Any]]) -> tuple[Reading, ...]:

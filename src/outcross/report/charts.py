@@ -358,8 +358,10 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
         rows = [_floor_row(point, point.generation, axis) for point in points]
     line = {"type": "line", "color": INK, "strokeWidth": 1.3, "strokeDash": [5, 4], "aria": False}
     level = {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [5, 4]}}
+    banded = [row for row in rows if "low" in row]
+    area = {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}
     return [
-        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}, axis, is_of_arm=False),
+        *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": level},
         {
             "data": {"values": rows[-1:]},
@@ -371,29 +373,34 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
 
 def _floor_row(point: Point, generation: float, axis: Axis) -> Specification:
     assert point.value is not None
-    low, high = (point.value if bound is None else bound for bound in (point.low, point.high))
-    held = {"value": axis.hold(point.value), "low": axis.hold(low), "high": axis.hold(high)}
-    return {"generation": generation, "arm": "", "segment": "0", **held}
+    row = {"generation": generation, "arm": "", "segment": "0", "value": axis.hold(point.value)}
+    if point.low is None or point.high is None:
+        return row
+    return row | {"low": axis.hold(point.low), "high": axis.hold(point.high)}
 
 
 def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
     """Closed forms: a dark dotted line, and two standard errors of the measured curve around it."""
     rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
+    banded = [row for row in rows if "low" in row]
     if not rows:
         return []
     line = {"type": "line", "strokeWidth": 1.4, "aria": False}
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "arm"}}
+    area = {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}
     return [
-        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}, axis, is_of_arm=False),
+        *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **vertical(axis)}, **fixed}},
     ]
 
 
 def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
+    """A value of a closed form; with two standard errors of the measured value around it where that has an interval."""
     point = curve.at(generation)
-    reach = 2 * ((standard_error(point) if point else None) or 0.0)
-    bounds = {"low": axis.hold(value - reach), "high": axis.hold(value + reach)}
-    return {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value), **bounds}
+    row = {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value)}
+    if (error := standard_error(point) if point else None) is None:
+        return row
+    return row | {"low": axis.hold(value - 2 * error), "high": axis.hold(value + 2 * error)}
 
 
 def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Specification]:

@@ -86,18 +86,19 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
 def _value(row: Mapping[str, Any]) -> str:
     if row["value"] is None:
         return "–"
-    interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    why = f" ({row['method']})" if row["method"] else ""
+    interval = why if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
     return f"{row['value']:.4g}{interval}"
 
 
 def _told(one: Slope) -> str:
     if one.slope is None:
         return f"– ({one.note})"
-    told = [f"{estimated(one.slope.value, one.slope.low, one.slope.high)} over {len(one.points)} arms"]
+    told = [f"{estimated(one.slope.value, *one.slope.interval)} over {len(one.points)} arms"]
     if one.closed_form is not None:
         told.append(f"closed form {decimal(one.closed_form)}")
     if one.bend is not None:
-        told.append(f"bend {estimated(one.bend.value, one.bend.low, one.bend.high)}")
+        told.append(f"bend {estimated(one.bend.value, *one.bend.interval)}")
     return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 

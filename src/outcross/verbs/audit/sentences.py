@@ -63,7 +63,9 @@ def where(check: Check) -> str:
 
 
 def value_of(check: Check) -> str:
-    """The value with its interval."""
+    """The value with its interval, or with the reason why it has none."""
+    if check.low is None and check.high is None:
+        return f"{written(check.value)} ({check.method})" if check.value is not None and check.method else written(check.value)
     return f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
 
 
@@ -93,13 +95,12 @@ def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
     for check in checks:
         column, at, group = map(shortened, (check.column, check.at, check.group))
         where = " ".join(filter(None, (column, at, f"[{group}]" if group else "")))
-        value = f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
         yield (
             check.verdict,
             check.code,
             title(check),
             where,
-            value,
+            value_of(check),
             written(check.real_vs_real),
             written(check.margin),
             f"{check.n or 0:,}",
