@@ -143,11 +143,16 @@ class Experiment:
     the experiment then holds the full list."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
     """Independent repeats of a statistical experiment, side by side in one array."""
-    store: Literal["all", "readings"] = "all"
+    store: Literal["all", "readings"] | None = None
+    """What a run's folder keeps: `all` is every training set, model and draw, `readings` the numbers alone. Left out: all of a single chain;
+    of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
+    out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
 
     @model_validator(mode="after")
     def _parts_fit(self):
+        if self.store is None:
+            object.__setattr__(self, "store", "all" if self.chains == 1 else "readings")
         self._training_fits()
         self._list_changed_metrics()
         for one in self.metrics:
