@@ -10,7 +10,7 @@ test: .venv/.dev
 	@$(BIN)/python -m pytest
 
 # Left out of the daily check: a file of tests that takes more than ten seconds of one core (python -m pytest -n 0 FILE), nothing else.
-SLOW = $(addprefix tests/,$(addsuffix .py,test_audit test_audit_floors test_beams test_coverage_of_intervals test_fuzz test_report test_resume test_sweeps \
+SLOW = $(addprefix tests/,$(addsuffix .py,test_audit test_audit_floors test_audit_near test_beams test_coverage_of_intervals test_fuzz test_report test_resume test_sweeps \
 	test_transformer contracts/test_attributes contracts/test_ngram contracts/test_transformer_sampling \
 	laws/test_spike laws/test_the_loop_obeys_the_laws))
 
