@@ -212,6 +212,8 @@ def _papers(study: Study, found: Iterable[Measured]) -> list[tuple[str, str]]:
     for metric in dict.fromkeys(reading.metric for reading in study.readings):
         if metric in study.metrics:
             cite(study.metrics[metric].paper, study.metrics[metric].title)
+    for law in study.laws:
+        cite(law.citation, law.name)
     if study.profile:
         cite(PAPER, "the collapse profile")
     return [(paper, ", ".join(used)) for paper, used in parts.items()]
