@@ -127,7 +127,7 @@ def test_a_part_that_is_changed_is_done_again_alone_where_it_makes_the_same(afte
     done, _ = after(
         ("metrics/spread.py", "trace / true_trace", "(trace / true_trace)"),  # the same syntax tree
         ("statistics/clusters.py", "def share(", "def share_of(pairs): return pairs\ndef share("),  # nothing calls it
-        ("policies/human_share.py", "import Pool", "import Human, Pool"),  # as little
+        ("policies/human_share.py", "n = inventory.newest", "n = int(inventory.newest)"),  # the plan, which is in the key, stays
         ("metrics/quantiles.py", "import math\n", "import math\n\nNEW = 1\n"),
     )
     assert done == {"measure tail_mass"}  # all of a recipe's module counts, the new constant too
@@ -141,8 +141,8 @@ def test_a_helper_and_the_records_are_in_the_key_of_what_reaches_them(after):
     assert after(
         (
             "data/records.py",
-            "    def take(self, rows: np.ndarray | None) -> Vectors:\n",
-            "    def take(self, rows: np.ndarray | None = None) -> Vectors:\n",
+            "    def take(self, rows: Reference | None) -> Vectors:\n",
+            "    def take(self, rows: Reference | None = None) -> Vectors:\n",
         )
     )[0] > (FIRST | TRAINS | DRAWS | MEASURES)
 
@@ -184,88 +184,20 @@ def test_another_version_of_a_library_does_the_steps_again_that_declare_it(sourc
     assert {("measure", "0.0.1"), ("measure", importlib.metadata.version("scipy")), ("train", None)} <= told
 
 
-def test_a_part_of_a_users_own_is_covered_with_the_modules_beside_it(source, tmp_path):
+def test_a_policy_of_a_users_own_is_covered_by_its_plans(source, tmp_path):
     (tmp_path / "user_parts.py").write_text(
         "from user_helps import newest\nfrom outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n"
-        "@recipe\nclass OfAUser(Policy):\n    def __call__(self, pool, human, rng):\n        return newest(pool)\n"
+        "@recipe\nclass OfAUser(Policy):\n    def plan(self, inventory):\n        return newest(inventory)\n"
     )
     helps = tmp_path / "user_helps.py"
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    return Pool((pool.newest,))\n")
+    text = "from outcross.data import Plan, Take\n\ndef newest(there):\n    return Plan((Take(what='models', rows=there.newest, back=1),))\n"
+    helps.write_text(text)
     path, told = f"{source}{os.pathsep}{tmp_path}", GAUSSIAN | {"policy": "of_a_user"}
     assert "mix 1" in run(path, tmp_path / "run", told)[0]
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    # A comment.\n    return Pool((pool.newest, ))\n")
+    helps.write_text(text.replace("there.newest", "there.written(1)"))  # the same plan
     assert run(path, tmp_path / "run", told)[0] == set()
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    return Pool((pool.parts[-1],))\n")
-    assert run(path, tmp_path / "run", told)[0] == {"mix 1"}
-
-
-STEPS = [
-    *[(loop.gather, member(SOURCES, name, "source"), {Gathering.__module__}) for name in SOURCES],
-    *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
-    *[(loop.mix, member(POLICIES, name, "policy"), set()) for name in POLICIES],
-    *[(loop.measure, member(METRICS, name, "metric"), set()) for name in METRICS],
-    (loop.gather, WordBlocks, set()),
-]  # fmt: skip
-
-
-def reached_by(verb, part, more):
-    """What the source of a step reaches, whose recipe is this part within recipes of more modules."""
-    return reached([root_of(verb.do), root_of(work), *((module, None) for module in {part.__module__, *more})])
-
-
-def text_of(module):
-    """The source of a module of the package."""
-    path = PACKAGE / "/".join(module.split(".")[1:])
-    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-
-
-@pytest.mark.parametrize(("verb", "part", "more"), STEPS, ids=lambda value: getattr(value, "name", getattr(value, "__name__", "")))
-def test_the_libraries_that_a_step_declares_are_those_that_its_source_imports(verb, part, more):
-    packages = importlib.metadata.packages_distributions()
-    imported = {packages.get(name, [name])[0] for name in reached_by(verb, part, more).libraries - NOT_DECIDING.keys()}
-    assert imported == {*verb.libraries, *part.libraries}
-
-
-def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
-    told = versions(loop.measure.libraries, member(METRICS, "spread", "metric")())
-    assert told == {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "scipy")},
-    }
-    assert versions(["no-such-library"], ())["no-such-library"] == ""
-
-
-@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "train", "generate", "measure"])
-def test_no_verb_reaches_another(verb):
-    others = {"gather", "begin", "mix", "train", "generate", "measure", "run"} - {verb}
-    assert not {name for module, name in reached([("outcross.loop", verb)]).definitions if module == "outcross.loop"} & others
-
-
-def test_what_is_left_out_is_used_and_each_entry_says_why():
-    reaching = {module for step in STEPS for module, _ in reached_by(*step).definitions}
-    sources = "\n".join(map(text_of, reaching))
-    for module, why in LEFT_OUT.items():
-        package, _, name = module.rpartition(".")
-        assert f"from {module} import" in sources or f"from {package} import {name}" in sources
-        assert why.endswith(".")
-    assert not reaching & LEFT_OUT.keys()
-
-
-def test_nothing_but_a_recipe_is_imported_by_a_name_that_is_known_only_at_run_time():
-    """The module of a recipe is in the key; what else were imported so would be in none."""
-    reaching = {module for step in STEPS for module, _ in reached_by(*step).definitions}
-    assert [module for module in reaching if "import_module(" in text_of(module) or "__import__(" in text_of(module)] == [
-        "outcross.recipe"
-    ]
-
-
-WORDS = {"outcross.text.lexicon", "outcross.text.words", "outcross.statistics.clusters", "outcross.runtime.remembered"}
-
-
-def test_what_counts_words_is_part_of_the_key_of_what_reads_words_and_of_no_other():
-    for name in ("diversity", "tails"):
-        assert {module for module, _ in reached([(f"outcross.metrics.{name}", None)]).definitions} >= WORDS
-    assert not WORDS & {module for module, _ in reached([("outcross.metrics.spread", None)]).definitions}
+    helps.write_text(text.replace("what='models', rows=there.newest, back=1", "what='human', rows=there.human"))
+    assert "mix 1" in run(path, tmp_path / "run", told)[0]
 
 
 def files(folder, **texts):
