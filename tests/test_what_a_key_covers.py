@@ -12,13 +12,13 @@ import pytest
 
 import outcross
 from outcross import loop
+from outcross.data import Plan
 from outcross.ledger import root_of, work
 from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
 from outcross.metrics import METRICS
 from outcross.models import LEARNERS, Task
 from outcross.models.ngram.words import WordBlocks
-from outcross.policies import POLICIES
 from outcross.recipe import member
 from outcross.sources import SOURCES, Gathering
 
@@ -198,6 +198,75 @@ def test_a_policy_of_a_users_own_is_covered_by_its_plans(source, tmp_path):
     assert run(path, tmp_path / "run", told)[0] == set()
     helps.write_text(text.replace("what='models', rows=there.newest, back=1", "what='human', rows=there.human"))
     assert "mix 1" in run(path, tmp_path / "run", told)[0]
+
+
+STEPS = [
+    *[(loop.gather, member(SOURCES, name, "source"), {Gathering.__module__}) for name in SOURCES],
+    *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
+    (loop.mix, Plan, set()),
+    *[(loop.measure, member(METRICS, name, "metric"), set()) for name in METRICS],
+    (loop.gather, WordBlocks, set()),
+]  # fmt: skip
+
+
+def reached_by(verb, part, more):
+    """What the source of a step reaches, whose recipe is this part within recipes of more modules."""
+    return reached([root_of(verb.do), root_of(work), *((module, None) for module in {part.__module__, *more})])
+
+
+def text_of(module):
+    """The source of a module of the package."""
+    path = PACKAGE / "/".join(module.split(".")[1:])
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+
+
+@pytest.mark.parametrize(("verb", "part", "more"), STEPS, ids=lambda value: getattr(value, "name", getattr(value, "__name__", "")))
+def test_the_libraries_that_a_step_declares_are_those_that_its_source_imports(verb, part, more):
+    packages = importlib.metadata.packages_distributions()
+    imported = {packages.get(name, [name])[0] for name in reached_by(verb, part, more).libraries - NOT_DECIDING.keys()}
+    assert imported == {*verb.libraries, *part.libraries}
+
+
+def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
+    told = versions(loop.measure.libraries, member(METRICS, "spread", "metric")())
+    assert told == {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "scipy")},
+    }
+    assert versions(["no-such-library"], ())["no-such-library"] == ""
+
+
+@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "train", "generate", "measure"])
+def test_no_verb_reaches_another(verb):
+    others = {"gather", "begin", "mix", "train", "generate", "measure", "run"} - {verb}
+    assert not {name for module, name in reached([("outcross.loop", verb)]).definitions if module == "outcross.loop"} & others
+
+
+def test_what_is_left_out_is_used_and_each_entry_says_why():
+    reaching = {module for step in STEPS for module, _ in reached_by(*step).definitions}
+    sources = "\n".join(map(text_of, reaching))
+    for module, why in LEFT_OUT.items():
+        package, _, name = module.rpartition(".")
+        assert f"from {module} import" in sources or f"from {package} import {name}" in sources
+        assert why.endswith(".")
+    assert not reaching & LEFT_OUT.keys()
+
+
+def test_nothing_but_a_recipe_is_imported_by_a_name_that_is_known_only_at_run_time():
+    """The module of a recipe is in the key; what else were imported so would be in none."""
+    reaching = {module for step in STEPS for module, _ in reached_by(*step).definitions}
+    assert [module for module in reaching if "import_module(" in text_of(module) or "__import__(" in text_of(module)] == [
+        "outcross.recipe"
+    ]
+
+
+WORDS = {"outcross.text.lexicon", "outcross.text.words", "outcross.statistics.clusters", "outcross.runtime.remembered"}
+
+
+def test_what_counts_words_is_part_of_the_key_of_what_reads_words_and_of_no_other():
+    for name in ("diversity", "tails"):
+        assert {module for module, _ in reached([(f"outcross.metrics.{name}", None)]).definitions} >= WORDS
+    assert not WORDS & {module for module, _ in reached([("outcross.metrics.spread", None)]).definitions}
 
 
 def files(folder, **texts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -77,6 +77,8 @@ class Take:
 class Plan:
     """What one generation learns from: a tuple of takes, in the order in which they are drawn."""
 
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide what is drawn."""
     takes: tuple[Take, ...]
 
     def __len__(self) -> int:
