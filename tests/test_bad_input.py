@@ -1,6 +1,7 @@
 """Bad input is refused in one line that names the value, the rule and the way out; nothing is half-written."""
 
 import gzip
+import json
 import resource
 import subprocess
 import sys
@@ -208,7 +209,9 @@ def test_fresh_human_records_that_run_out_are_refused_with_the_count(tmp_path, c
         spec.replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}")
     )
     line = refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run", "--quiet")
-    assert "30 more were asked for, 10 of 40 in reserve are left" in line
+    assert "takes 30 more for generation 2, 10 in reserve are left then" in line
+    verbs = {json.loads(entry)["verb"] for entry in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()}
+    assert verbs == {"gather"}  # refused before the work begins
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):

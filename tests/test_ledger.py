@@ -74,7 +74,7 @@ def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_aligned_human_records_keep_the_size_and_the_share(share, repeats):
-    from outcross.data import HUMAN, Human, Origin, Pool, part_of
+    from outcross.data import HUMAN, Human, Inventory, Origin, Pool, mix, part_of
     from outcross.data.records import blocks
     from outcross.policies.human_share import HumanShare
 
@@ -83,6 +83,6 @@ def test_aligned_human_records_keep_the_size_and_the_share(share, repeats):
 
     human = Human(training=part_of(HUMAN, text(20)), continuations=part_of(HUMAN, text(20, prompt=np.arange(20))))
     drawn = part_of(Origin("model"), text(20 * repeats, prompt=np.tile(np.arange(20), repeats)))
-    mixed = HumanShare(share=share, align=True)(Pool((human.training,)) + drawn, human, np.random.default_rng(0))
-    people = sum(len(part) for part in mixed.parts if part.origin.author == "human")
-    assert (people, len(mixed)) == (round(share * 20 * repeats), 20 * repeats)
+    pool = Pool((human.training,)) + drawn
+    mixed = mix(HumanShare(share=share, align=True).plan(Inventory.of(pool, 20)), pool, human, np.random.default_rng(0)).pool
+    assert (len(mixed.human), len(mixed)) == (round(share * 20 * repeats), 20 * repeats)

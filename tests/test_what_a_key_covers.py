@@ -12,13 +12,13 @@ import pytest
 
 import outcross
 from outcross import loop
+from outcross.data import Plan
 from outcross.ledger import root_of, work
 from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
 from outcross.metrics import METRICS
 from outcross.models import LEARNERS, Task
 from outcross.models.ngram.words import WordBlocks
-from outcross.policies import POLICIES
 from outcross.recipe import member
 from outcross.sources import SOURCES, Gathering
 
@@ -127,7 +127,7 @@ def test_a_part_that_is_changed_is_done_again_alone_where_it_makes_the_same(afte
     done, _ = after(
         ("metrics/spread.py", "trace / true_trace", "(trace / true_trace)"),  # the same syntax tree
         ("statistics/clusters.py", "def share(", "def share_of(pairs): return pairs\ndef share("),  # nothing calls it
-        ("policies/human_share.py", "import Pool", "import Human, Pool"),  # as little
+        ("policies/human_share.py", "n = inventory.newest", "n = int(inventory.newest)"),  # the plan, which is in the key, stays
         ("metrics/quantiles.py", "import math\n", "import math\n\nNEW = 1\n"),
     )
     assert done == {"measure tail_mass"}  # all of a recipe's module counts, the new constant too
@@ -141,8 +141,8 @@ def test_a_helper_and_the_records_are_in_the_key_of_what_reaches_them(after):
     assert after(
         (
             "data/records.py",
-            "    def take(self, rows: np.ndarray | None) -> Vectors:\n",
-            "    def take(self, rows: np.ndarray | None = None) -> Vectors:\n",
+            "    def take(self, rows: Reference | None) -> Vectors:\n",
+            "    def take(self, rows: Reference | None = None) -> Vectors:\n",
         )
     )[0] > (FIRST | TRAINS | DRAWS | MEASURES)
 
@@ -184,25 +184,26 @@ def test_another_version_of_a_library_does_the_steps_again_that_declare_it(sourc
     assert {("measure", "0.0.1"), ("measure", importlib.metadata.version("scipy")), ("train", None)} <= told
 
 
-def test_a_part_of_a_users_own_is_covered_with_the_modules_beside_it(source, tmp_path):
+def test_a_policy_of_a_users_own_is_covered_by_its_plans(source, tmp_path):
     (tmp_path / "user_parts.py").write_text(
         "from user_helps import newest\nfrom outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n"
-        "@recipe\nclass OfAUser(Policy):\n    def __call__(self, pool, human, rng):\n        return newest(pool)\n"
+        "@recipe\nclass OfAUser(Policy):\n    def plan(self, inventory):\n        return newest(inventory)\n"
     )
     helps = tmp_path / "user_helps.py"
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    return Pool((pool.newest,))\n")
+    text = "from outcross.data import Plan, Take\n\ndef newest(there):\n    return Plan((Take(what='models', rows=there.newest, back=1),))\n"
+    helps.write_text(text)
     path, told = f"{source}{os.pathsep}{tmp_path}", GAUSSIAN | {"policy": "of_a_user"}
     assert "mix 1" in run(path, tmp_path / "run", told)[0]
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    # A comment.\n    return Pool((pool.newest, ))\n")
+    helps.write_text(text.replace("there.newest", "there.written(1)"))  # the same plan
     assert run(path, tmp_path / "run", told)[0] == set()
-    helps.write_text("from outcross.data import Pool\n\ndef newest(pool):\n    return Pool((pool.parts[-1],))\n")
-    assert run(path, tmp_path / "run", told)[0] == {"mix 1"}
+    helps.write_text(text.replace("what='models', rows=there.newest, back=1", "what='human', rows=there.human"))
+    assert "mix 1" in run(path, tmp_path / "run", told)[0]
 
 
 STEPS = [
     *[(loop.gather, member(SOURCES, name, "source"), {Gathering.__module__}) for name in SOURCES],
     *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
-    *[(loop.mix, member(POLICIES, name, "policy"), set()) for name in POLICIES],
+    (loop.mix, Plan, set()),
     *[(loop.measure, member(METRICS, name, "metric"), set()) for name in METRICS],
     (loop.gather, WordBlocks, set()),
 ]  # fmt: skip

@@ -206,7 +206,7 @@ def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | No
 
 @app.command
 def show(what: str, *settings: str, as_json: Json = False) -> None:
-    """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved.
+    """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
 
     Parameters
     ----------
@@ -223,15 +223,17 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
 
     if kind_at(what) != "folder":
         from outcross.experiment import load
-        from outcross.experiment.arms import described
+        from outcross.experiment.arms import described, planned
         from outcross.files.plain_yaml import dump
 
-        told, missing = described(load(what, settings))
+        loaded = load(what, settings)
+        (told, missing), plans = described(loaded), planned(loaded)
         if as_json:
-            _print_json({"schema": 1, "experiment": told, "missing": missing})
+            _print_json({"schema": 1, "experiment": told, "plan": plans, "missing": missing})
         else:
             print(*(f"# {key} is missing: give it before this can be run, as in {key}=FILE\n" for key in missing), sep="", end="")
             print(dump(told, width()), end="")
+            print("\n".join(f"# {line}" for names, lines in plans.items() for line in (f"What {names} learns from:", *lines)))
         return
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({settings[0]!r:.80}); leave them out")

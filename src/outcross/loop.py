@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data import Human, Made, Origin, Part, Pool, Training
+from outcross import data
+from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import load_records
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
@@ -19,8 +20,6 @@ from outcross.metrics import Evidence, Metric
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
-from outcross.policies import Policy
-from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
 from outcross.sources import Gathering
 
@@ -51,7 +50,8 @@ class Generation:
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:
     """Yield each generation as it ends. A step already in the ledger is loaded, not done again.
 
-    Raises BadInput where the parts do not fit together, NotApplicable never: a metric that cannot be had is a note.
+    Raises BadInput where the parts do not fit together, and before the work begins where a generation asks for records that will not
+    be there. NotApplicable is never raised: a metric that cannot be had is a note.
     """
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
@@ -60,23 +60,35 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         gather,
         Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content()),
     )
+    reach = _reach(experiment, _named(human))
     base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
     pool, spent = Pool((_named(human).training,)), 0
+    written = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        training = do(mix, experiment.policy if g else Replace(), pool, _unspent(human, spent))
+        plan = experiment.plan(Inventory(g, len(pool.human), written))
+        training = do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent))
         model = do(
             train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human
         )
-        spent += experiment.policy.fresh_rows(experiment.records(g - 1)) if g else 0
+        spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
-        drawn = _written(do(generate, draw, model, pool, human), model, draw, g)
+        drawn = _written(do(generate, draw, model, _prompts(draw, pool)), model, draw, g)
         kept = drawn
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
         readings = {kind(metric): do(measure, metric, evidence, part=kind(metric)) for metric in experiment.measured}
-        pool = (pool + kept).newest_only(experiment.policy.reach)
+        pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
         yield Generation(g, _named(human), training, model, drawn, kept, readings)
+
+
+def _reach(experiment: Experiment, human: Human) -> int | None:
+    """How many generations of models the pool must keep, once every plan is known to get what it asks for."""
+    reach = 1 if experiment.draw.prompts == "newest" else 0
+    for inventory, plan in experiment.plans(fresh=human.unspent):
+        plan.check(inventory, kind(experiment.policy))
+        reach = None if reach is None or plan.reach is None else max(reach, plan.reach)
+    return reach
 
 
 @verb(OF_RECORDS, load=lambda folder, digest, recipe: recipe.load(folder))
@@ -98,12 +110,12 @@ def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     return task.learner.begin(human, task.training, rng)
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
-def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
+@verb(OF_RECORDS, load=lambda folder, digest, plan, pool, human: Training.load(folder, _sources(pool, human)))
+def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
     """The next training set. Refuses an empty one."""
-    training = Training(policy(pool, human, rng))
+    training = data.mix(plan, pool, human, rng)
     if len(training) == 0:
-        raise BadInput(f"the policy {kind(policy)} left no training records; raise its shares or the rows")
+        raise BadInput(f"the plan ({plan}) leaves no training records; raise the shares or the rows")
     return training
 
 
@@ -133,10 +145,9 @@ def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
     return {"validation": human.validation.records}
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, draw, model, pool, human: load_records(folder))
-def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random.Generator) -> Any:
+@verb(OF_RECORDS, load=lambda folder, digest, draw, model, prompts: load_records(folder))
+def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Generator) -> Any:
     """Let the model write. Refuses fewer records than were asked for."""
-    prompts = {"human": human.training, "newest": pool.newest, "none": None}[draw.prompts]
     records = model.sample(draw, None if prompts is None else prompts.records, rng)
     assert len(records) == draw.records
     return records
@@ -164,6 +175,13 @@ def _start(experiment: Experiment, base: Made[Any], previous: Made[Any]) -> Made
     return previous if experiment.training is not None and experiment.training.start.follows else base
 
 
+def _prompts(draw: Draw, pool: Pool) -> Pool | None:
+    """What the model continues: the original human records, those of the last generation, or nothing."""
+    if draw.prompts == "none":
+        return None
+    return pool.human if draw.prompts == "human" else pool.newest
+
+
 def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
     """The drawn records, stamped with who wrote them."""
     decoding = json.dumps(plain(draw), sort_keys=True)
@@ -171,4 +189,4 @@ def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
 
 
 def _sources(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
-    return human.value.sources | {part.source.digest: part.source for part in pool.parts}
+    return human.value.sources | {leaf.source.digest: leaf.source for part in pool.parts for leaf in part.leaves}

@@ -1,8 +1,7 @@
 """Who wrote a record is known after every policy, for every kind of record, in every chain.
 
 Every record of these pools carries a mark of who wrote it in its own content: people write what is marked 0, the model of
-generation g what is marked g + 1. So the shares that a pool tells are held against a count of the records themselves. The tests
-that are marked fail today: a subsample of points or of counts is one part of `mixed` origin, whose shares read 0.0.
+generation g what is marked g + 1. So the shares that a pool tells are held against a count of the records themselves.
 """
 
 from collections import Counter
@@ -11,14 +10,12 @@ import numpy as np
 import pytest
 
 import outcross
-from outcross.data import HUMAN, Human, Made, Origin, Part, Pool, Training, part_of
+from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Pool, Training, mix, part_of
 from outcross.data.records import Counts, Vectors, blocks
 from outcross.errors import BadInput
 from outcross.policies import POLICIES
 from outcross.recipe import read
 
-ORIGINS_ARE_LOST = "a subsample of points or counts is one part of mixed origin, whose synthetic and human share read 0.0"
-UNKNOWN_IS_ZERO = "records whose author is not known count as 0.0 of either share"
 ROWS, GENERATIONS = 24, 3
 NEEDED = {"human_share": {"share": 0.25}, "fresh": {"human": 10}, "weighted": {"weight": 0.3}, "crawl": {"rise": 0.1}}
 """What a policy cannot be made without; of a crawl, a rise that leaves people and models in the third generation."""
@@ -79,7 +76,11 @@ class Text:
 
 KINDS = {"points": Points, "regression rows": RegressionRows, "counts": States, "text": Text}
 CASES = [(kind, chains) for kind in KINDS for chains in ((), (5,)) if kind != "text" or not chains]
-LOSE_ORIGINS = ("accumulate_subsample", "crawl")
+EVERY_POLICY = [
+    pytest.param(name, kind, chains, id=f"{name}-{kind}-{'one chain' if not chains else 'five chains'}")
+    for name in POLICIES
+    for kind, chains in CASES
+]
 
 
 class Marked:
@@ -104,7 +105,8 @@ def pool_of(kind, chains):
 
 def mixed(name, kind, chains):
     pool, human = pool_of(kind, chains)
-    return read(POLICIES, {"kind": name} | NEEDED.get(name, {}), "policy")(pool, human, np.random.default_rng(3))
+    plan = read(POLICIES, {"kind": name} | NEEDED.get(name, {}), "policy").plan(Inventory.of(pool, ROWS))
+    return mix(plan, pool, human, np.random.default_rng(3)).pool
 
 
 def marks_of(pool, kind):
@@ -112,55 +114,26 @@ def marks_of(pool, kind):
     return np.concatenate([kind.marks(part.records) for part in pool.parts], axis=-1)
 
 
-def marked(lost):
-    """Every policy with every kind of record; those that lose origins today are expected to fail."""
-    return [
-        pytest.param(
-            name,
-            kind,
-            chains,
-            id=f"{name}-{kind}-{'one chain' if not chains else 'five chains'}",
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=ORIGINS_ARE_LOST)]
-            if name in lost and kind != "text"
-            else [],
-        )
-        for name in POLICIES
-        for kind, chains in CASES
-    ]
-
-
-@pytest.mark.parametrize(("name", "kind", "chains"), marked(LOSE_ORIGINS))
+@pytest.mark.parametrize(("name", "kind", "chains"), EVERY_POLICY)
 def test_the_synthetic_share_is_that_of_the_records(name, kind, chains):
     pool = mixed(name, KINDS[kind], chains)
     assert pool.synthetic_share == pytest.approx((marks_of(pool, KINDS[kind]) > 0).mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize(("name", "kind", "chains"), marked(("accumulate_subsample",)))
+@pytest.mark.parametrize(("name", "kind", "chains"), EVERY_POLICY)
 def test_the_human_share_is_that_of_the_records(name, kind, chains):
     pool = mixed(name, KINDS[kind], chains)
     assert Training(pool).human_share == pytest.approx((marks_of(pool, KINDS[kind]) == 0).mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize(("name", "kind", "chains"), marked(LOSE_ORIGINS))
+@pytest.mark.parametrize(("name", "kind", "chains"), EVERY_POLICY)
 def test_the_two_shares_are_the_whole(name, kind, chains):
     pool = mixed(name, KINDS[kind], chains)
     assert pool.synthetic_share + Training(pool).human_share == pytest.approx(1, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        pytest.param(
-            name,
-            kind,
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=ORIGINS_ARE_LOST)]
-            if name in LOSE_ORIGINS and kind != "text"
-            else [],
-        )
-        for name in POLICIES
-        for kind in KINDS
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", POLICIES)
 def test_in_one_chain_every_part_says_who_wrote_its_records(name, kind):
     pool = mixed(name, KINDS[kind], ())
     told: Counter[int] = Counter()
@@ -176,12 +149,13 @@ def test_moments_are_taken_whole_and_keep_their_origins_or_are_refused(name):
     whole = Pool(tuple(part_of(part.origin, part.records.moments) for part in pool.parts), pool.generation)
     human = Human(training=whole.parts[0], truth=Summaries(), chains=(5,))
     policy = read(POLICIES, {"kind": name} | NEEDED.get(name, {}), "policy")
-    if not policy.takes_whole:
+    plan = policy.plan(Inventory.of(whole, ROWS))
+    if not plan.is_whole:
         source = {"distribution": "normal", "records": "moments"}
         with pytest.raises(BadInput, match="moments"):
             outcross.experiment({"name": "refused", "human": source, "learner": "gaussian", "policy": policy})
         return
-    taken = policy(whole, human, np.random.default_rng(3))
+    taken = mix(plan, whole, human, np.random.default_rng(3)).pool
     people = sum(part.records.n for part in taken.parts if part.origin.author == "human")
     assert Training(taken).human_share == people / sum(part.records.n for part in taken.parts)
     assert taken.synthetic_share == pytest.approx(1 - Training(taken).human_share)
@@ -194,7 +168,6 @@ class Summaries:
         return Points.made(0, n, chains, int(rng.integers(2**31))).moments
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=ORIGINS_ARE_LOST)
 @pytest.mark.parametrize("chains", [1, 3])
 @pytest.mark.parametrize("policy", ["accumulate_subsample", {"kind": "crawl", "rise": 0.3}])
 def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains, tmp_path):
@@ -218,7 +191,6 @@ def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains
             assert generation.training.value.pool.synthetic_share == pytest.approx(1 - share, abs=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason=UNKNOWN_IS_ZERO)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_share_that_cannot_be_known_is_not_applicable(kind):
     people, unknown = (part_of(Origin(author), KINDS[kind].made(0, ROWS, (), i)) for i, author in enumerate(("human", "unknown")))

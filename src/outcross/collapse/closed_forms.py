@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
+from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
 from outcross.recipe import kind, plain
-
-POLICIES_WITH_LAWS = {"replace", "human_only", "accumulate", "accumulate_subsample", "augment", "human_share", "fresh", "weighted"}
 
 
 def curves(made: tuple[Arm, ...], readings: Any) -> Any:
@@ -20,7 +20,7 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        told = law_arguments(arm.experiment) if kind(arm.experiment.policy) in POLICIES_WITH_LAWS else {}
+        told = law_arguments(arm.experiment)
         metrics = readings.filter(arm=arm.name)["metric"].unique(maintain_order=True) if told else ()
         for metric in metrics:
             curve = expected(metric=metric, **told)
@@ -38,22 +38,72 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
 def law_arguments(experiment: Experiment) -> dict[str, Any]:
     """What `laws.expected` needs to know of an experiment; empty where no law applies to it."""
-    human, policy, learner = experiment.human, plain(experiment.policy), plain(experiment.learner)
-    known = _known_to_laws(human, learner)
-    if known is None or experiment.draw.cuts or experiment.draw.temperature == 0 or experiment.training is not None:
+    human, learner = experiment.human, plain(experiment.learner)
+    known, policy = (
+        _known_to_laws(human, learner),
+        policy_of(plan for inventory, plan in experiment.plans() if inventory.generation),
+    )
+    if (
+        known is None
+        or policy is None
+        or experiment.draw.cuts
+        or experiment.draw.temperature == 0
+        or experiment.training is not None
+    ):
         return {}
     sizes = [human.rows, *(experiment.records(g) for g in range(experiment.generations - 1))]
     told = {
-        "policy_kind": policy.pop("kind"),
         "learner_kind": learner["kind"],
         "n": sizes[0] if len(set(sizes)) == 1 else sizes,
         "generations": experiment.generations,
         "temperature": experiment.draw.temperature,
     }
-    if "share" in policy:
-        policy["human_share"] = policy.pop("share")
-        policy.pop("align")
-    return told | known | {name: value for name, value in policy.items() if value is not None}
+    return told | known | policy
+
+
+def policy_of(plans: Iterable[Plan]) -> dict[str, Any] | None:
+    """The policy of `laws.expected`, with its settings, that these plans of all generations after 0 amount to; None where no law is known.
+
+    What counts is what is taken, not what the policy is called: a human share of 0 is replace.
+    """
+    policies = [_policy_of(plan) for plan in plans] or [REPLACE]
+    return policies[0] if all(policy == policies[0] for policy in policies) else None
+
+
+REPLACE = {"policy_kind": "replace"}
+
+
+def _policy_of(plan: Plan) -> dict[str, Any] | None:
+    takes: dict[str, Take] = {take.what: take for take in plan.takes}
+    people, written = takes.get("human"), takes.get("models")
+    if any(take.align or take.max_repeats > 1 for take in plan.takes) or len(takes) < len(plan.takes):
+        return None
+    match sorted(takes):
+        case ["all"]:
+            return {"policy_kind": "accumulate_subsample"}
+        case ["human"]:
+            return {"policy_kind": "human_only"} if plan.is_whole else None
+        case ["models"]:
+            return REPLACE if plan.is_whole and plan.reach == 1 else None
+        case ["fresh", "models"]:
+            return _beside_the_newest(takes["fresh"], takes["models"], {"human": takes["fresh"].rows})
+        case ["human", "models"] if people is not None and written is not None:
+            if plan.reach is None:
+                return {"policy_kind": "accumulate"} if plan.is_whole else None
+            if people.choice == "whole":
+                return _beside_the_newest(people, written, {})
+            if plan.reach == 1 and people.weight is None:
+                return {"policy_kind": "human_share", "human_share": people.rows / len(plan), "rows": people.choice}
+    return None
+
+
+def _beside_the_newest(people: Take, written: Take, fresh: dict[str, int]) -> dict[str, Any] | None:
+    """Human records beside all records of the newest generation: as many as there are, or weighed."""
+    if written.choice != "whole" or written.back != 1:
+        return None
+    if people.weight is None:
+        return {"policy_kind": "fresh" if fresh else "augment"} | fresh
+    return {"policy_kind": "weighted", "weight": people.weight, "rows": "fresh" if fresh else "fixed"} | fresh
 
 
 def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +16,41 @@ from outcross.estimate import NotApplicable
 from outcross.files.names import literal, read_parquet
 
 
+@dataclass(frozen=True, eq=False)
+class Subcounts:
+    """A reference to some of the records that counts hold: how many of every state, an array (chains…, K) of integers.
+
+    Counts have no rows. This type keeps a number of records apart from the number of a row.
+    """
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.array[(0,) * (self.array.ndim - 1)].sum())
+
+
+Reference = np.ndarray | Subcounts
+"""Which records are meant: row numbers, (n,) for all chains alike or (chains…, n) for each chain its own; or counts of states."""
+
+
 class Records(Protocol):
     """Records of one kind. Leading axes, where there are any, are independent chains.
 
-    `some` returns a reference to n records drawn without replacement (in every chain on its own); `take` resolves one.
-    A reference is an array, or None for all records.
+    `some` returns a reference to n records drawn without replacement, in every chain on its own. `take` resolves a reference; None
+    means all records. `blinded` gives the same records in an order that their content alone decides, without any column that says
+    where a record comes from.
     """
 
     kind: str
 
     def __len__(self) -> int: ...
-    def some(self, n: int, rng: np.random.Generator) -> np.ndarray: ...
-    def take(self, rows: np.ndarray | None) -> Self: ...
+    @property
+    def chains(self) -> tuple[int, ...]: ...
+    @property
+    def digest(self) -> str: ...
+    def some(self, n: int, rng: np.random.Generator) -> Reference: ...
+    def take(self, rows: Reference | None) -> Self: ...
+    def blinded(self) -> Self: ...
     @classmethod
     def concat(cls, many: Sequence[Self]) -> Self: ...
     def save(self, folder: Path) -> None: ...
@@ -48,9 +72,20 @@ class Vectors:
     def dimensions(self) -> int:
         return self.array.shape[-1]
 
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return self.array.shape[:-2]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the points."""
+        return digest_of_arrays(self.kind, self.array)
+
     @cached_property
     def moments(self) -> Moments:
-        """Their number, mean and scatter."""
+        """Their number, mean and scatter; zeros where there is no point."""
+        if len(self) == 0:
+            return Moments(0, np.zeros((*self.chains, self.dimensions)), np.zeros((*self.chains, self.dimensions, self.dimensions)))
         mean = self.array.mean(axis=-2)
         centred = self.array - mean[..., None, :]
         if self.dimensions == 1:
@@ -59,15 +94,20 @@ class Vectors:
         return Moments(len(self), mean, np.swapaxes(centred, -1, -2) @ centred)
 
     def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        keys = rng.random((*self.array.shape[:-2], len(self)))
+        keys = rng.random((*self.chains, len(self)))
         return np.argpartition(keys, n - 1, axis=-1)[..., :n] if n < len(self) else np.argsort(keys, axis=-1)
 
-    def take(self, rows: np.ndarray | None) -> Vectors:
+    def take(self, rows: Reference | None) -> Vectors:
         if rows is None:
             return self
-        if rows.ndim == 1:
+        rows = row_numbers(rows, self.kind)
+        if rows.ndim == 1 or not self.chains:
             return Vectors(self.array[..., rows, :])
         return Vectors(np.take_along_axis(self.array, rows[..., None], axis=-2))
+
+    def blinded(self) -> Vectors:
+        """The points in rising order, compared number by number."""
+        return self.take(np.lexsort(np.moveaxis(self.array, -1, 0)[::-1]))
 
     @classmethod
     def concat(cls, many: Sequence[Vectors]) -> Vectors:
@@ -101,6 +141,10 @@ class JoinedVectors(Vectors):
     def dimensions(self) -> int:
         return self.pieces[0].dimensions
 
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return self.pieces[0].chains
+
     @cached_property
     def moments(self) -> Moments:
         """Those of the pieces, joined; each piece works out its own once."""
@@ -127,6 +171,15 @@ class Moments:
         return self.mean.shape[-1]
 
     @property
+    def chains(self) -> tuple[int, ...]:
+        return self.mean.shape[:-1]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the moments."""
+        return digest_of_arrays(self.kind, np.array(self.n), self.mean, self.scatter)
+
+    @property
     def moments(self) -> Moments:
         return self
 
@@ -140,8 +193,12 @@ class Moments:
             "write human.records: points, or a policy that takes parts whole"
         )
 
-    def take(self, rows: np.ndarray | None) -> Moments:
-        return self if rows is None else self.some(rows.shape[-1], np.random.default_rng(0))
+    def take(self, rows: Reference | None) -> Moments:
+        return self if rows is None else self.some(size_of(rows), np.random.default_rng(0))
+
+    def blinded(self) -> Moments:
+        """The same moments, which know nothing of the parts that they were joined from."""
+        return Moments(self.n, self.mean.copy(), self.scatter.copy())
 
     @staticmethod
     def concat(many: Sequence[Moments]) -> Moments:
@@ -162,6 +219,8 @@ class Moments:
     def _beside(self, other: Moments) -> Moments:
         """The moments of the points of both (Chan, Golub and LeVeque 1979)."""
         n, m = self.n, other.n
+        if n == 0 or m == 0:
+            return self if m == 0 else other
         apart = other.mean - self.mean
         scatter = self.scatter + other.scatter + n * m / (n + m) * apart[..., :, None] * apart[..., None, :]
         return Moments(n + m, self.mean + m / (n + m) * apart, scatter)
@@ -185,18 +244,35 @@ class Counts:
     def __len__(self) -> int:
         return int(self.array[(0,) * (self.array.ndim - 1)].sum())
 
-    def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Multivariate hypergeometric, state by state, vectorised over chains; the reference is itself counts."""
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return self.array.shape[:-1]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the counts."""
+        return digest_of_arrays(self.kind, self.array)
+
+    def some(self, n: int, rng: np.random.Generator) -> Subcounts:
+        """Multivariate hypergeometric, state by state, vectorised over chains."""
         left, wanted = self.array.sum(axis=-1), np.full(self.array.shape[:-1], n)
         taken = np.empty_like(self.array)
         for state in range(self.array.shape[-1]):
             here = self.array[..., state]
             taken[..., state] = rng.hypergeometric(here, left - here, wanted)
             left, wanted = left - here, wanted - taken[..., state]
-        return taken
+        return Subcounts(taken)
 
-    def take(self, rows: np.ndarray | None) -> Counts:
-        return self if rows is None else Counts(rows)
+    def take(self, rows: Reference | None) -> Counts:
+        if rows is None:
+            return self
+        if not isinstance(rows, Subcounts):
+            raise BadInput(f"counts have no rows, {size_of(rows)} row numbers were given; draw records of counts with some(n, rng)")
+        return Counts(rows.array)
+
+    def blinded(self) -> Counts:
+        """The same counts: they have no order."""
+        return Counts(self.array.copy())
 
     @classmethod
     def concat(cls, many: Sequence[Counts]) -> Counts:
@@ -226,10 +302,20 @@ class Blocks:
     def __len__(self) -> int:
         return self.frame.height
 
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of every column."""
+        return digest_of_frame(self.kind, self.frame)
+
     @cached_property
     def tokens(self) -> np.ndarray:
         """Token ids, (n, block), int32."""
-        return np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), -1)
+        width = self.frame.schema["tokens"].shape[0]
+        return np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), width)
 
     @property
     def texts(self) -> list[str]:
@@ -241,8 +327,13 @@ class Blocks:
     def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(len(self))[:n]
 
-    def take(self, rows: np.ndarray | None) -> Blocks:
-        return self if rows is None else Blocks(self.frame[rows])
+    def take(self, rows: Reference | None) -> Blocks:
+        return self if rows is None else Blocks(self.frame[row_numbers(rows, self.kind)])
+
+    def blinded(self) -> Blocks:
+        """Tokens, text and length alone, in the order of the tokens: documents, prompts and groups tell people from models."""
+        order = np.lexsort(self.tokens.T[::-1]) if len(self) else np.arange(0)
+        return blocks(self.tokens[order], [self.texts[row] for row in order], self.column("_bytes")[order])
 
     @classmethod
     def concat(cls, many: Sequence[Blocks]) -> Blocks:
@@ -255,7 +346,16 @@ class Blocks:
 
     @classmethod
     def load(cls, folder: Path) -> Blocks:
-        frame = read_parquet(folder / "text.parquet")
+        return cls.of_frame(read_parquet(folder / "text.parquet"), {})
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the frame alone does not say: nothing."""
+        return {}
+
+    @classmethod
+    def of_frame(cls, frame: Any, described: Mapping[str, Any]) -> Blocks:
+        """The blocks of a frame that was stored."""
         like = blocks(np.zeros((0, 1), dtype=np.int32), [], np.zeros(0)).frame.schema
         held = {name: kind.base_type() for name, kind in frame.schema.items()}
         if held != {name: kind.base_type() for name, kind in like.items()}:
@@ -279,15 +379,103 @@ def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **colu
     return Blocks(polars.DataFrame(frame))
 
 
-RECORDS: dict[str, type] = {"vectors": Vectors, "moments": Moments, "counts": Counts, "text": Blocks}
+def size_of(rows: Reference) -> int:
+    """How many records of a chain a reference names."""
+    return len(rows) if isinstance(rows, Subcounts) else rows.shape[-1]
+
+
+def row_numbers(rows: Reference, kind: str) -> np.ndarray:
+    """A reference as row numbers; BadInput where it is one of counts."""
+    if isinstance(rows, Subcounts):
+        raise BadInput(f"{kind} are taken by row numbers, counts of states were given; draw them with some(n, rng)")
+    return rows
+
+
+def composed(outer: Reference | None, inner: Reference, kind: str = "records") -> Reference:
+    """The reference by which the records `inner` of the records `outer` are taken at once."""
+    if outer is None or isinstance(outer, Subcounts):
+        if outer is not None and not isinstance(inner, Subcounts):
+            raise BadInput(
+                f"counts have no rows, {size_of(inner)} row numbers were given; draw records of counts with some(n, rng)"
+            )
+        return inner
+    inner = row_numbers(inner, kind)
+    if outer.ndim == 1:
+        return outer[inner]
+    return outer[..., inner] if inner.ndim == 1 else np.take_along_axis(outer, inner, axis=-1)
+
+
+def digest_of_arrays(kind: str, *arrays: np.ndarray) -> str:
+    """SHA-256 of the kind and of the type, shape and content of every array."""
+    content = hashlib.sha256(kind.encode())
+    for array in arrays:
+        content.update(f" {array.dtype.str} {array.shape} ".encode())
+        content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()
+
+
+def digest_of_frame(kind: str, frame: Any) -> str:
+    """SHA-256 of the kind and of the name, type, missing values and content of every column of a polars frame."""
+    content = hashlib.sha256(kind.encode())
+    for column in frame.get_columns():
+        content.update(f" {column.name!r} {column.dtype} {len(column)} ".encode())
+        for piece in _pieces(column):
+            content.update(piece)
+    return content.hexdigest()
+
+
+def _pieces(values: Any) -> Iterator[bytes]:
+    """The content of a polars series as bytes that depend on nothing else."""
+    import polars
+
+    yield values.is_null().to_numpy().tobytes()
+    if isinstance(values.dtype, polars.List | polars.Array):
+        lengths = values.list.len() if isinstance(values.dtype, polars.List) else values.arr.len()
+        yield lengths.fill_null(0).cast(polars.Int64).to_numpy().tobytes()
+        yield from _pieces(values.explode())
+    elif values.dtype == polars.String:
+        yield values.str.len_bytes().fill_null(0).cast(polars.Int64).to_numpy().tobytes()
+        yield "".join(values.fill_null("").to_list()).encode()
+    else:
+        physical = values.to_physical()
+        yield np.ascontiguousarray(physical.fill_null(physical.dtype.to_python()(0)).to_numpy()).tobytes()
+
+
+FILES = {
+    "vectors": "vectors.npz",
+    "moments": "moments.npz",
+    "counts": "counts.npz",
+    "text": "text.parquet",
+    "rows": "rows.parquet",
+    "series": "series.parquet",
+    "store": "manifest.json",
+}
+"""The file by which a folder is known to hold records of a kind."""
+
+
+def record_type(kind: str) -> Any:
+    """The class of a kind of records."""
+    from outcross.data.framed import EntitySeries, TableRows
+    from outcross.data.store import Store
+
+    classes = {
+        "vectors": Vectors,
+        "moments": Moments,
+        "counts": Counts,
+        "text": Blocks,
+        "rows": TableRows,
+        "series": EntitySeries,
+        "store": Store,
+    }
+    return classes[kind]
 
 
 def load_records(folder: Path) -> Any:
     """The records that a folder holds, whichever kind they are."""
-    for kind, file in (("vectors", "vectors.npz"), ("moments", "moments.npz"), ("counts", "counts.npz"), ("text", "text.parquet")):
+    for kind, file in FILES.items():
         if (folder / file).exists():
             try:
-                return RECORDS[kind].load(folder)
+                return record_type(kind).load(folder)
             except MemoryError:
                 raise
             except Exception as error:  # read late, when touched, so that no caller can say what is wrong

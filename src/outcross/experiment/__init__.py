@@ -11,8 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
+from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
 from outcross.files import plain_yaml
 from outcross.files.whole import read_text
@@ -21,6 +23,7 @@ from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
+from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
 from outcross.recipe import Nested, exactly, kind, member, nearest, one_of, plain, read, recipe, settings_of
 from outcross.sources import SOURCES, Source
@@ -178,12 +181,8 @@ class Experiment:
             )
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
-        if self.human.records == "moments" and not self.policy.takes_whole:
-            raise ValueError(
-                f"policy {kind(self.policy)} takes or weighs records one by one, and human.records is moments; write human.records: points"
-            )
         self._fits_a_machine()
-        self._human_rows_suffice()
+        self._plans_can_be_had()
         return self
 
     def _training_fits(self) -> None:
@@ -237,14 +236,15 @@ class Experiment:
                 "policy.align puts what people wrote after a prompt in its record's place, draw.prefix keeps the prompt; choose one"
             )
 
-    def _human_rows_suffice(self) -> None:
-        """Refuse a policy that needs more original human records than there are, before the work begins."""
-        drawn = max(self.records(0), self.records(self.generations - 2)) if self.generations > 1 else 0
-        if (needed := self.policy.human_rows(drawn)) > self.human.rows:
-            raise ValueError(
-                f"policy {kind(self.policy)} needs {needed:,} original human records for {drawn:,} that are drawn, human.rows is {self.human.rows:,}; "
-                "lower the share or rows, or raise human.rows"
-            )
+    def _plans_can_be_had(self) -> None:
+        """Refuse a policy that asks for records that no generation will have, before the work begins."""
+        policy = kind(self.policy)
+        for inventory, plan in self.plans():
+            plan.check(inventory, policy)
+            if self.human.records == "moments" and not plan.is_whole:
+                raise ValueError(
+                    f"policy {policy} takes or weighs records one by one, and human.records is moments; write human.records: points"
+                )
 
     def _fits_a_machine(self) -> None:
         """Refuse numbers that no machine can hold, before the work begins."""
@@ -279,6 +279,19 @@ class Experiment:
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
         known = [member(METRICS, name, "metric") for name in METRICS]
         return tuple(one() for one in known if one.by_default and there & set(one.reads))
+
+    def plan(self, inventory: Inventory) -> Plan:
+        """What the generation of this inventory learns from; generation 0 always learns from the original human records."""
+        return self.policy.plan(inventory) if inventory.generation else HumanOnly().plan(inventory)
+
+    def plans(self, fresh: int | None = None) -> Iterator[tuple[Inventory, Plan]]:
+        """What there is for every generation and what it learns from, from generation 0 on; `fresh` human records in the beginning."""
+        totals = np.cumsum([0, *(self.records(g) for g in range(self.generations - 1))])
+        for g in range(self.generations):
+            inventory = Inventory(g, self.human.rows, totals, fresh)
+            plan = self.plan(inventory)
+            yield inventory, plan
+            fresh = None if fresh is None else fresh - plan.fresh_rows
 
     def records(self, g: int) -> int:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""

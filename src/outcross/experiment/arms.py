@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from outcross.data.plans import lines
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, names_a_source, override
 from outcross.recipe import kind, plain
@@ -83,10 +84,18 @@ def described(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
 
     An experiment for text of one's own names no file: its `human.path` is missing, and stands as null in what is written out.
     """
-    if not _lacks_a_source(told):
-        return resolved(arms(told)), ()
-    complete = resolved(arms(override(told, {"human.path": "a file"})))
-    return override(complete, {"human.path": None}), ("human.path",)
+    complete = resolved(_complete(told))
+    return (override(complete, {"human.path": None}), ("human.path",)) if _lacks_a_source(told) else (complete, ())
+
+
+def planned(told: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What each arm of an experiment file learns from at every generation, in a few lines."""
+    return plan_lines(_complete(told))
+
+
+def _complete(told: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """The arms of an experiment file, with a file in place of the text that it does not name."""
+    return arms(override(told, {"human.path": "a file"}) if _lacks_a_source(told) else told)
 
 
 def _lacks_a_source(told: Mapping[str, Any]) -> bool:
@@ -97,6 +106,19 @@ def _lacks_a_source(told: Mapping[str, Any]) -> bool:
     return (
         isinstance(human, Mapping) and not names_a_source(human) and not any(str(key).partition(".")[0] == "human" for key in keys)
     )
+
+
+def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
+    """What each arm learns from at every generation, in a few lines; arms of one plan stand together, their names joined by commas.
+
+    Generation 0, which always learns from the original human records, is said only where it is the only one.
+    """
+    names: dict[tuple[str, ...], list[str]] = {}
+    for arm in {arm.name: arm for arm in made}.values():
+        plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
+        planned = tuple(lines(plans[1:] or plans))
+        names.setdefault(planned, []).append(arm.name)
+    return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
 
 def flatten(told: Any, prefix: str = "") -> dict[str, Any]:

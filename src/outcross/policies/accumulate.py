@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -9,10 +10,9 @@ class Accumulate(Policy):
     """Train on the original human records and on every part that a model wrote since."""
 
     paper = "Gerstgrasser et al., Is Model Collapse Inevitable?, arXiv 2404.01413"
-    reach = None
 
-    def __call__(self, pool, human, rng):
-        return pool
+    def plan(self, inventory):
+        return Plan((Take(what="human", rows=inventory.human), Take(what="models", rows=inventory.written())))
 
 
 @recipe
@@ -20,8 +20,6 @@ class AccumulateSubsample(Policy):
     """Train on a uniform subsample of all that has accumulated, as large as the newest part: accumulation at constant compute."""
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713"
-    reach = None
-    takes_whole = False
 
-    def __call__(self, pool, human, rng):
-        return pool.some(min(len(pool.newest), len(pool)), rng)
+    def plan(self, inventory):
+        return Plan((Take(what="all", rows=inventory.newest, choice="redrawn"),))

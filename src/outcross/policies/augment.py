@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from outcross.data import Pool
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -11,5 +11,5 @@ class Augment(Policy):
 
     paper = "Alemohammad et al., arXiv 2307.01850 (synthetic augmentation); Seddik et al., arXiv 2404.05090 (partially synthetic)"
 
-    def __call__(self, pool, human, rng):
-        return Pool((pool.human, pool.newest), pool.generation)
+    def plan(self, inventory):
+        return Plan((Take(what="human", rows=inventory.human), Take(what="models", rows=inventory.newest, back=1)))

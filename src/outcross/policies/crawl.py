@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from outcross.data import Pool
+from outcross.data.plans import Plan, Take, whole_or
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -18,17 +18,15 @@ class Crawl(Policy):
     """
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713; Dohmatob et al., Strong Model Collapse, arXiv 2410.04840 (small synthetic shares)"
-    reach = None
-    takes_whole = False
 
     rise: Annotated[float, Field(gt=0, le=1)] = 0.1
     """How much the synthetic share of the web rises a generation, as a fraction."""
     most: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The synthetic share at which it stays, a fraction."""
 
-    def __call__(self, pool, human, rng):
-        n = min(len(pool.newest), len(pool.human))
-        written = Pool(tuple(part for part in pool.parts if part.origin.author != "human"), pool.generation)
-        crawled = round(min(self.most, self.rise * pool.generation) * n)
-        parts = (human.redrawn(n - crawled, rng), *written.some(crawled, rng).parts)
-        return Pool(tuple(part for part in parts if len(part)), pool.generation)
+    def plan(self, inventory):
+        n = min(inventory.newest, inventory.human)
+        crawled = round(min(self.most, self.rise * inventory.generation) * n)
+        people = Take(what="human", rows=n - crawled, choice=whole_or("redrawn", n - crawled, inventory.human))
+        written = Take(what="models", rows=crawled, choice=whole_or("redrawn", crawled, inventory.written()))
+        return Plan(tuple(take for take in (people, written) if take.rows))

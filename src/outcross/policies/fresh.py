@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from outcross.data import Pool
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -18,8 +18,5 @@ class Fresh(Policy):
     human: Annotated[int, Field(ge=1)]
     """Human records drawn anew for each generation."""
 
-    def fresh_rows(self, records):
-        return self.human
-
-    def __call__(self, pool, human, rng):
-        return Pool((human.fresh(self.human, rng), pool.newest), pool.generation)
+    def plan(self, inventory):
+        return Plan((Take(what="fresh", rows=self.human), Take(what="models", rows=inventory.newest, back=1)))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from outcross.data import Pool
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -10,7 +10,6 @@ class HumanOnly(Policy):
     """Train on the original human records at every generation: the control, at equal steps, that learns from no model."""
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713 (the real-data baseline)"
-    reach = 0
 
-    def __call__(self, pool, human, rng):
-        return Pool((pool.human,), pool.generation)
+    def plan(self, inventory):
+        return Plan((Take(what="human", rows=inventory.human),))

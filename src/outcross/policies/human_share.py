@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from outcross.data import Pool
+from outcross.data.plans import Plan, Take, whole_or
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -17,7 +17,6 @@ class HumanShare(Policy):
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024): 10 % of the original data kept"
-    takes_whole = False
 
     share: Annotated[float, Field(ge=0, le=1)]
     """Fraction of the training records that people wrote, in [0, 1]; rounded to whole records."""
@@ -31,15 +30,11 @@ class HumanShare(Policy):
             raise ValueError("align: true redraws its rows; leave rows out")
         return self
 
-    def human_rows(self, records):
-        return round(self.share * records)
-
-    def __call__(self, pool, human, rng):
-        n = len(pool.newest)
-        wanted = self.human_rows(n)
-        if self.align and wanted:
-            kept, synthetic = human.aligned(pool.newest, wanted, rng)
-            return Pool((kept, synthetic), pool.generation)
-        kept = human.fixed(wanted) if self.rows == "fixed" else human.redrawn(wanted, rng)
-        parts = (kept, pool.newest.some(n - wanted, rng))
-        return Pool(tuple(part for part in parts if len(part)), pool.generation)
+    def plan(self, inventory):
+        n = inventory.newest
+        kept = round(self.share * n)
+        is_aligned = self.align and kept > 0
+        choice = "redrawn" if is_aligned else whole_or(self.rows, kept, inventory.human)
+        people = Take(what="human", rows=kept, choice=choice, align=is_aligned)
+        others = Take(what="models", rows=n - kept, back=1, choice=whole_or("redrawn", n - kept, n), align=is_aligned)
+        return Plan(tuple(take for take in (people, others) if take.rows))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from outcross.data import Pool
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -11,5 +11,5 @@ class Replace(Policy):
 
     paper = "Shumailov et al., Nature 631:755 (2024), arXiv 2305.17493"
 
-    def __call__(self, pool, human, rng):
-        return Pool((pool.newest,), pool.generation)
+    def plan(self, inventory):
+        return Plan((Take(what="models", rows=inventory.newest, back=1),))

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from outcross.data import Pool
+from outcross.data import Plan, Take
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -22,7 +21,6 @@ class Weighted(Policy):
     """
 
     paper = "He et al., Golden Ratio Weighting Prevents Model Collapse, arXiv 2502.18049"
-    takes_whole = False
 
     weight: Annotated[float, Field(gt=0, lt=1)] | Literal["golden"]
     """Total weight of the human records, in (0, 1)."""
@@ -42,14 +40,15 @@ class Weighted(Policy):
             raise ValueError("human, the number of fresh records of a generation, goes with rows: fresh; give both or neither")
         return self
 
-    def fresh_rows(self, records):
-        return self.human or 0
-
-    def __call__(self, pool, human, rng):
-        people = pool.human if self.human is None else human.fresh(self.human, rng)
-        n, m = len(people), len(pool.newest)
-        weight = golden(n / m) if self.weight == "golden" else self.weight
-        return Pool((replace(people, weight=weight / n), replace(pool.newest, weight=(1 - weight) / m)), pool.generation)
+    def plan(self, inventory):
+        people, written = self.human or inventory.human, inventory.newest
+        weight = golden(people / written) if self.weight == "golden" else self.weight
+        return Plan(
+            (
+                Take(what="human" if self.human is None else "fresh", rows=people, weight=weight),
+                Take(what="models", rows=written, back=1, weight=1 - weight),
+            )
+        )
 
 
 def golden(k: float) -> float:

@@ -1,0 +1,143 @@
+"""Human data: a finite set that is split into disjoint parts, or a distribution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from outcross.data.origins import HUMAN
+from outcross.data.parts import Made, Part, part_of
+from outcross.data.pools import Pool
+from outcross.data.records import load_records
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+
+
+class Truth(Protocol):
+    """A distribution that is known, from which human records are drawn. `draw` returns (chains…, n) records."""
+
+    def draw(self, n: int, chains: tuple[int, ...], rng: np.random.Generator) -> Any: ...
+
+
+HUMAN_PARTS = ("training", "reference", "holdout", "validation", "reserve", "continuations")
+
+
+@dataclass(frozen=True, eq=False)
+class Human:
+    """Human data: a finite set shuffled once and split into disjoint parts, or a distribution.
+
+    The g-th fresh slice of a finite set is taken from `reserve`, of a distribution drawn from `truth`.
+    """
+
+    training: Part
+    """What generation 0 is fitted on; the `original human records` of the policies."""
+    reference: Part | None = None
+    """Held-out documents: loss and likeness are measured on them."""
+    holdout: Part | None = None
+    """More human records, as many as the training set and drawn as it was: what real-against-real shows (floors)."""
+    validation: Part | None = None
+    reserve: Part | None = None
+    continuations: Part | None = None
+    """What people wrote after each training block that has a next one; `_prompt` names the training row."""
+    windows: np.ndarray | None = None
+    """All human training text as windows of two blocks, (m, 2 block) token ids: what a base is pretrained on."""
+    vocabulary: Any = None
+    truth: Any = None
+    chains: tuple[int, ...] = ()
+    note: dict[str, Any] = field(default_factory=dict)
+    """What was read: digest, documents, bytes, tokens."""
+    spent: int = 0
+    """Fresh records that earlier generations have used up."""
+
+    def save(self, folder: Path) -> None:
+        for name in HUMAN_PARTS:
+            if (part := getattr(self, name)) is not None:
+                (folder / name).mkdir()
+                part.records.save(folder / name)
+        if self.windows is not None:
+            np.savez(folder / "windows.npz", windows=self.windows)
+        if self.vocabulary is not None:
+            self.vocabulary.save(folder / "vocabulary.json")
+        sizes = {name: len(part) for name in HUMAN_PARTS if (part := getattr(self, name)) is not None}
+        told = {"chains": list(self.chains), "note": self.note, "sizes": sizes}
+        (folder / "human.json").write_text(json.dumps(told, indent=1, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path, truth: Any, load_vocabulary: Callable[[Path], Any] | None) -> Human:
+        """The human data that a step stored; `truth` comes from the recipe, which is written down elsewhere."""
+        stored = json.loads((folder / "human.json").read_text())
+        parts: dict[str, Any] = {
+            name: Part(HUMAN, Made("", size, lambda name=name: load_records(folder / name)), size)
+            for name, size in stored["sizes"].items()
+        }
+        windows = vocabulary = None
+        if (folder / "windows.npz").exists():
+            with np.load(folder / "windows.npz", allow_pickle=False) as file:
+                windows = file["windows"]
+        if load_vocabulary is not None and (folder / "vocabulary.json").exists():
+            vocabulary = load_vocabulary(folder / "vocabulary.json")
+        return cls(
+            **parts, windows=windows, vocabulary=vocabulary, truth=truth, chains=tuple(stored["chains"]), note=stored["note"]
+        )
+
+    def named(self, digest: str) -> Human:
+        """The same, its parts named after the step that gathered them, so that training sets can refer to them."""
+        parts = {name: getattr(self, name) for name in HUMAN_PARTS if getattr(self, name) is not None}
+        sources = {name: Made(f"{digest}/{name}", len(part), lambda part=part: part.source.value) for name, part in parts.items()}
+        return replace(self, **{name: replace(part, source=sources[name]) for name, part in parts.items()})
+
+    @property
+    def sources(self) -> dict[str, Made[Any]]:
+        """What made its parts, by digest."""
+        parts = [getattr(self, name) for name in HUMAN_PARTS]
+        return {part.source.digest: part.source for part in parts if part is not None}
+
+    @property
+    def kind(self) -> str:
+        return self.training.records.kind
+
+    def fresh(self, n: int, rng: np.random.Generator) -> Part:
+        """n human records that no generation has seen; BadInput with the count where the reserve runs out."""
+        if self.truth is not None:
+            return part_of(HUMAN, self.truth.draw(n, self.chains, rng))
+        if self.reserve is None or n > self.reserved - self.spent:
+            raise BadInput(
+                f"fresh human records run out: {n} more were asked for, {self.reserved - self.spent} of {self.reserved} in reserve are left; "
+                "lower human.rows, the share or the generations"
+            )
+        return self.reserve.take(np.arange(self.spent, self.spent + n))
+
+    @property
+    def reserved(self) -> int:
+        """Fresh records that there were in the beginning, where they are a finite set."""
+        return 0 if self.reserve is None else len(self.reserve)
+
+    @property
+    def unspent(self) -> int | None:
+        """Fresh records that are left; None where a distribution has no end of them."""
+        return None if self.truth is not None else self.reserved - self.spent
+
+    def aligned(self, synthetic: Pool, n: int, rng: np.random.Generator) -> tuple[Part, Pool]:
+        """What people wrote in place of n synthetic records, and the other synthetic records."""
+        if self.continuations is None:
+            raise BadInput("align: true needs text sampled from human prompts; leave align out")
+        prompts, places = synthetic.records.column("_prompt"), self.continuations.records.column("_prompt")
+        replaceable = np.flatnonzero(np.isin(prompts, places))
+        if not len(replaceable):
+            raise BadInput("align: true needs draw.prompts: human; leave align out")
+        if n > len(replaceable):
+            raise BadInput(f"align: true can place {len(replaceable)} human continuations, {n} were asked for; lower the share")
+        chosen = np.sort(rng.permutation(replaceable)[:n])
+        written = self.continuations.take(np.searchsorted(places, prompts[chosen]))  # places rise
+        return written, synthetic.take(np.setdiff1d(np.arange(len(prompts)), chosen))
+
+    def known(self, what: str) -> Any:
+        """The distribution that the human records are drawn from, or NotApplicable."""
+        if self.truth is None:
+            raise NotApplicable(f"{what} needs a known distribution, the human data are a finite set")
+        return self.truth

@@ -1,0 +1,169 @@
+"""How many of what a training set takes: an inventory of what there is, and a plan of what is taken of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from outcross.data.pools import Pool
+from outcross.errors import BadInput
+
+What = Literal["human", "fresh", "models", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """How many records of what there are when a generation is about to learn: numbers, no rows."""
+
+    generation: int
+    """The generation that is about to learn. That many generations of models have written."""
+    human: int
+    """Original human records."""
+    totals: np.ndarray
+    """Records that models wrote before generation 0, 1, 2 …, (generation + 1 or more,), rising from 0."""
+    fresh: int | None = None
+    """Human records that no generation has seen; None where there is no end of them, or it is not known yet."""
+
+    @classmethod
+    def of(cls, pool: Pool, human: int, fresh: int | None = None) -> Inventory:
+        """What a pool holds beside so many original human and fresh records."""
+        sizes = np.zeros(pool.generation + 1, dtype=np.int64)
+        for part in pool.models.parts:
+            sizes[1 + (part.origin.generation or 0)] += len(part)
+        return cls(pool.generation, human, np.cumsum(sizes), fresh)
+
+    def written(self, back: int | None = None) -> int:
+        """Records that the last so many generations of models wrote; None for all of them."""
+        first = 0 if back is None else max(0, self.generation - back)
+        return int(self.totals[self.generation] - self.totals[first])
+
+    @property
+    def newest(self) -> int:
+        """Records of the last generation that wrote; before any model wrote, the original human records."""
+        return self.written(1) if self.generation else self.human
+
+    def available(self, take: Take) -> int | None:
+        """How many records there are of what a take asks for; None where there is no end of them."""
+        if take.what == "fresh":
+            return self.fresh
+        people = 0 if take.what == "models" else self.human
+        return people if take.what == "human" else people + self.written(take.back)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """So many records of one thing, drawn without replacement."""
+
+    what: What
+    """`human` (the original ones), `fresh` (human ones that no generation has seen), `models`, or `all` (human and models' alike)."""
+    rows: int
+    """Records of a chain that are taken."""
+    back: int | None = None
+    """How many generations back models' records are taken, 1 for the newest alone; None: all."""
+    choice: Literal["whole", "redrawn", "fixed"] = "whole"
+    """Every record there is; another choice at every generation; or the same choice each time."""
+    weight: float | None = None
+    """The weight of these records together in the fit; None where the plan does not weigh."""
+    align: bool = False
+    """Whether human records take the place of those model records that continue the same text."""
+    max_repeats: int = 1
+    """How often one record may be taken, at most."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one generation learns from: a tuple of takes, in the order in which they are drawn."""
+
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide what is drawn."""
+    takes: tuple[Take, ...]
+
+    def __len__(self) -> int:
+        return sum(take.rows for take in self.takes)
+
+    @property
+    def reach(self) -> int | None:
+        """How many generations of models it reads, counted back from the newest; None for all."""
+        backs = [take.back for take in self.takes if take.what in ("models", "all")]
+        return None if None in backs else max(backs, default=0)  # type: ignore[type-var]
+
+    @property
+    def human_rows(self) -> int:
+        """Original human records that it takes."""
+        return sum(take.rows for take in self.takes if take.what == "human")
+
+    @property
+    def fresh_rows(self) -> int:
+        """Unseen human records that it uses up."""
+        return sum(take.rows for take in self.takes if take.what == "fresh")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes parts whole and weighs none of them, so that the moments of a part are enough for it."""
+        return all(take.choice == "whole" and take.weight is None and take.max_repeats == 1 for take in self.takes)
+
+    def check(self, there: Inventory, policy: str) -> None:
+        """Refuse, with the generation and the count, what cannot be had of the inventory."""
+        if len(self) == 0:
+            raise BadInput(
+                f"the policy {policy} leaves no training records at generation {there.generation}; raise its shares or rows"
+            )
+        for take in self.takes:
+            available = there.available(take)
+            if available is None or take.rows <= available * take.max_repeats:
+                continue
+            if take.what == "fresh":
+                raise BadInput(
+                    f"fresh human records run out: policy {policy} takes {take.rows:,} more for generation {there.generation}, {available:,} in "
+                    "reserve are left then; lower human.rows, the share or the generations"
+                )
+            kind = "original human records" if take.what == "human" else "records"
+            raise BadInput(
+                f"policy {policy} needs {take.rows:,} {kind} for {there.newest:,} that are drawn at generation {there.generation}, there are "
+                f"{available:,}; lower the share or rows, or raise human.rows"
+            )
+
+    def __str__(self) -> str:
+        """The plan in words, as `900 newest model records (redrawn), 100 original human records`."""
+        return ", ".join(_phrase(take) for take in self.takes)
+
+
+def _phrase(take: Take) -> str:
+    ages = {None: "model records of all generations", 1: "newest model records"}
+    nouns = {
+        "human": "original human records",
+        "fresh": "fresh human records",
+        "models": ages.get(take.back, f"model records of the last {take.back} generations"),
+        "all": "human and model records of all generations",
+    }
+    notes = [take.choice] if take.choice != "whole" else []
+    notes += ["aligned"] if take.align else []
+    notes += [f"weight {take.weight:.3g}"] if take.weight is not None else []
+    notes += [f"each at most {take.max_repeats} times"] if take.max_repeats > 1 else []
+    return f"{take.rows:,} {nouns[take.what]}" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def lines(plans: Iterable[tuple[int, Plan]], most: int = 6) -> list[str]:
+    """The plans of generations, a line for every run of equal ones; of more than `most` lines the first ones and the last.
+
+    >>> plan = Plan((Take(what="models", rows=900, back=1, choice="redrawn"), Take(what="human", rows=100)))
+    >>> lines([(1, plan), (2, plan)])
+    ['g1 … g2: 900 newest model records (redrawn), 100 original human records']
+    """
+    groups: list[tuple[int, int, Plan]] = []
+    for g, plan in plans:
+        if groups and groups[-1][2] == plan:
+            groups[-1] = (groups[-1][0], g, plan)
+        else:
+            groups.append((g, g, plan))
+    shown = groups if len(groups) <= most else [*groups[: most - 2], groups[-1]]
+    said = [f"g{first}: {plan}" if first == last else f"g{first} … g{last}: {plan}" for first, last, plan in shown]
+    return said if len(groups) <= most else [*said[:-1], "…", said[-1]]
+
+
+def whole_or(choice: Literal["redrawn", "fixed"], rows: int, available: int) -> Literal["whole", "redrawn", "fixed"]:
+    """The choice of so many records, which is no choice where all that there are are taken."""
+    return "whole" if rows == available else choice
