@@ -102,7 +102,7 @@ def test_ctrl_c_stops_within_two_seconds_and_the_same_command_goes_on(whole, tmp
             "outcross",
             "run",
             str(whole / "tiny.yaml"),
-            "training.start.pretrained.steps=4000",
+            "training.start.steps=4000",
             "--out",
             str(tmp_path / workers),
             "--workers",

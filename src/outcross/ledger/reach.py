@@ -19,6 +19,7 @@ from outcross.ledger.syntax import Module, Target
 
 NOT_DECIDING = {
     "pydantic": "It checks recipes; the values that it lets through are in the key themselves.",
+    "pydantic_core": "It is the part of pydantic that does the checks.",
 }
 """Libraries that the source of steps imports and no key covers, each with the reason why its version decides no number."""
 LEFT_OUT = {
