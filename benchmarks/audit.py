@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from figures import HERE, write
 
-from outcross.aspects import ASPECTS
+from outcross.measures import ASPECTS
 from outcross.verbs.audit import Audit, audits
 
 sys.path.insert(0, str(HERE.parent / "tests"))

@@ -48,7 +48,7 @@ def _asked_again(folder: Path) -> list[Figure]:
 
 
 def _cheap_steps(folder: Path) -> list[Figure]:
-    settings = ("arms=null", "policy=replace", "chains=1", f"generations={GENERATIONS}", "metrics=[spread]")
+    settings = ("arms=null", "policy=replace", "chains=1", f"generations={GENERATIONS}", "metrics=[fitted_law]")
     cheap = outcross.experiment(load("gaussian", settings))
     kept, done = folder / "kept", folder / "cheap"
     _run(cheap, Ledger(done))

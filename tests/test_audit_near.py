@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from outcross.aspects import Compared, Finding, Pointed
-from outcross.aspects.copying import Copying
-from outcross.aspects.coverage import Coverage
-from outcross.aspects.diversity import Diversity, corrected_entropy, vendi
 from outcross.data.tables import table
+from outcross.measures import Evidence, Finding, Pointed
+from outcross.measures.copying import Copying
+from outcross.measures.coverage import Coverage
+from outcross.measures.diversity import Diversity, corrected_entropy, vendi
 from outcross.statistics.embedding import embedding
 from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
@@ -46,8 +46,8 @@ def compared(synthetic, reference, holdout=None, aspect=None, groups=()):
     sides = [
         table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None
     ]
-    told = Compared(sides[0], human, sides[1] if holdout is not None else None, groups)
-    counts = [gather(side, aspect.counts(told)) for side in (told.synthetic, told.reference)] if aspect else [{}, {}]
+    told = Evidence(drawn=sides[0], reference=human, holdout=sides[1] if holdout is not None else None, groups=groups)
+    counts = [gather(side, aspect.sketches(told)) for side in (told.drawn, told.reference)] if aspect else [{}, {}]
     return replace(told, counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
 
 

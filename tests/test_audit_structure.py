@@ -8,9 +8,9 @@ import numpy as np
 import polars
 import pytest
 
-from outcross.aspects import Compared, Finding
-from outcross.aspects.structure import Structure
 from outcross.data.tables import alike, table
+from outcross.measures import Evidence, Finding
+from outcross.measures.structure import Structure
 from outcross.statistics import dynamics
 from outcross.statistics.associations import correlation_ratio, cramer, rank_correlation, standard_error
 from outcross.verbs.audit.judgement import judge
@@ -20,7 +20,7 @@ LEVELS = (0.01, 0.05, 0.1)
 
 def looked_at(synthetic, reference, seed: int = 0, **kinds) -> list[Finding]:
     (human, drawn), _ = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)])
-    return list(Structure()(Compared(drawn, human), np.random.default_rng(seed)))
+    return list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
 
 
 def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:

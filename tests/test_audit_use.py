@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outcross.aspects import Compared, Finding
-from outcross.aspects.use import Use, grid
 from outcross.data.tables import alike, table
 from outcross.errors import BadInput
+from outcross.measures import Evidence, Finding
+from outcross.measures.use import Use, grid
 from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -24,7 +24,7 @@ def people(rng: np.random.Generator, n: int, signal: float = 1.0) -> dict:
     return {"x": x, "w": w, "job": job, "sex": sex, "income": np.where(worth > 0.5, "high", "low"), "worth": worth}
 
 
-def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Compared:
+def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Evidence:
     kinds = KINDS | {"income": "category", "worth": "number"}
     hidden = {"income", "worth"} - {target}
     told = [
@@ -38,7 +38,9 @@ def compared(synthetic, reference, holdout=None, target: str | None = "income", 
             for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)
         ]
     )
-    return Compared(tables[1], tables[0], tables[2] if holdout is not None else None, groups, target)
+    return Evidence(
+        drawn=tables[1], reference=tables[0], holdout=tables[2] if holdout is not None else None, groups=groups, target=target
+    )
 
 
 def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:

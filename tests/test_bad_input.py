@@ -57,7 +57,7 @@ EXPERIMENTS = {
     "seed: 1\nseed: 2": "the key 'seed' is given twice",
     "learner: {kind: gaussian, divisor: 7}": "learner.divisor must be 'n' or 'n-1', got 7",
     "training: {steps: 5}": "training has no meaning for gaussian",
-    "metrics: [spred]": "unknown metrics 'spred'; did you mean 'spread'?",
+    "metrics: [fited_law]": "unknown metrics 'fited_law'; did you mean 'fitted_law'?",
     "metrics: spread": "metrics must be a list",
     "human: {distribution: normal, rows: 0}": "human.rows must be greater than or equal to 1, got 0",
     "human: {distribution: normal, dimensions: -2}": "human.dimensions must be greater than or equal to 1",

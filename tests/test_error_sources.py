@@ -104,7 +104,7 @@ def test_fewer_steps_of_descent_are_worse_from_the_start_and_faster(sources):
 
 
 def test_the_log_variance_of_a_gaussian_falls_as_one_over_the_rows_G5():
-    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["spread"]})
+    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["fitted_law"]})
     one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (20, 40, 80, 160)]})["human.rows", "narrowing"]
     rows = np.array([20, 40, 80, 160])
     law = np.polyfit(np.log(rows), np.log(np.log((rows - 1) / 2) - digamma((rows - 1) / 2)), 1)[0]

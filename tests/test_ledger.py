@@ -83,7 +83,7 @@ def digests_of(package):
 @pytest.mark.parametrize("changed", ["text/lexicon", "text/words", "text/texts", "statistics/clusters", "runtime/remembered"])
 def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_path):
     copy = shutil.copytree(Path(digests.__file__).parents[1], tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
-    readers, other = ["outcross.metrics.diversity", "outcross.metrics.tails"], "outcross.metrics.spread"
+    readers, other = ["outcross.measures.lexical_diversity", "outcross.measures.tail_survival"], "outcross.measures.fitted_law"
     before = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
     assert before == {name: digests.source_digest(name) for name in (*readers, other)}
     with (copy / f"{changed}.py").open("a") as file:

@@ -22,11 +22,11 @@ name: one
 human: {distribution: normal, rows: 40}
 learner: gaussian
 generations: 8
-metrics: [spread]
+metrics: [fitted_law]
 sweep: {human.rows: [20, 40, 80]}
 """
 SINGLE = {
-    "spread": {"human": {"distribution": "normal", "rows": 40}, "learner": "gaussian"},
+    "fitted_law": {"human": {"distribution": "normal", "rows": 40}, "learner": "gaussian"},
     "support": {"human": {"distribution": "categorical", "rows": 40}, "learner": "categorical"},
     "memory": {"human": {"distribution": "categorical", "rows": 40, "law": "zipf"}, "learner": "categorical"},
     "coefficient_error": {"human": {"distribution": "regression", "rows": 40}, "learner": "regression"},
@@ -116,7 +116,7 @@ def test_an_estimate_of_one_chain_says_why_it_has_no_interval(metric):
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=IS_CERTAIN)
 def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
-    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["spread"], **SINGLE["spread"]})
+    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["fitted_law"], **SINGLE["fitted_law"]})
     estimate = next(iter(outcross.run(experiment))).measured[0].estimate
     assert estimate is not None
     try:
@@ -127,7 +127,7 @@ def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
 
 
 def test_an_estimate_that_is_exact_is_certain_and_says_so():
-    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["spread"]})
+    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["fitted_law"]})
     estimates = [one.estimate for one in next(iter(outcross.run(experiment))).measured if one.estimate is not None]
     floors = [estimate for estimate in estimates if estimate.method == "exact"]
     assert floors and all(floor.low == floor.value == floor.high for floor in floors)

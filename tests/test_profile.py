@@ -434,7 +434,7 @@ def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
 
 
 def test_a_scaling_law_is_found_whatever_the_arms_are_called():
-    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["spread"]})
+    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["fitted_law"]})
     made = arms(
         told | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
     )

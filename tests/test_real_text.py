@@ -88,7 +88,9 @@ def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
     """A run of the languages in two arms: models' text alone, and people's alone at every generation."""
     folder = tmp_path_factory.mktemp("languages") / "run"
     arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
-    return folder, run("languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: groups, each: true}, held_out]", arms)
+    return folder, run(
+        "languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: text_groups, each: true}, held_out]", arms
+    )
 
 
 @needs(SENTENCES)

@@ -15,7 +15,7 @@ from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
-from outcross.metrics import Page
+from outcross.measures import Page
 from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
@@ -29,8 +29,14 @@ from outcross.verbs.run.study import read
 SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
 GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"
 
+
+def described(title, definition="", unit="", healthy="", collapsed="", paper="", **more):
+    """A page of which a report shows what is there."""
+    return Page("", title, definition, unit, healthy, collapsed, **({"role": "quality", "paper": paper} | more))
+
+
 METRICS = {
-    "held_out_perplexity": Page(
+    "held_out_perplexity": described(
         "Held-out perplexity",
         "exp of the mean loss on human text that no model has seen; how surprised the model is by people.",
         "",
@@ -38,29 +44,29 @@ METRICS = {
         "rises without bound",
         SHUMAILOV,
         log=True,
-        larger_is_worse=True,
+        worse="larger",
     ),
-    "tail_survival": Page(
+    "tail_survival": described(
         "Tail survival",
         "Fraction of the words that are rare in the human training text which the generation still writes.",
         "fraction",
         "its floor",
         "0",
         SHUMAILOV,
-        larger_is_worse=False,
+        worse="smaller",
     ),
-    "distinct_2": Page(
-        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", larger_is_worse=False
+    "distinct_2": described(
+        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", worse="smaller"
     ),
-    "entropy": Page("Entropy", "Shannon entropy of the words written.", "nats a word", larger_is_worse=False),
-    "log_variance": Page(
+    "entropy": described("Entropy", "Shannon entropy of the words written.", "nats a word", worse="smaller"),
+    "log_variance": described(
         "Log variance",
         "Logarithm of the fitted variance, in units of the human one.",
         "nats",
         "0",
         "falls by a constant each generation",
         SHUMAILOV,
-        larger_is_worse=False,
+        worse="smaller",
     ),
 }
 POLICIES = {
@@ -295,7 +301,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         ),
         samples=tuple(Sample(hostile, g, 0, hostile, hostile) for g in range(3)),
         profile=(Answer(hostile, hostile, hostile, 1.0, 0.5, 1.5, 2, note=hostile),),
-        metrics={hostile: Page(hostile, hostile, hostile, hostile, hostile, hostile)},
+        metrics={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
         runs=(Run(hostile, hostile, hostile, 1, 1.0, hostile),),
@@ -339,7 +345,7 @@ def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
 def test_intervals_that_meet_are_not_called_a_change():
     readings = tuple(Reading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
     found = measured(Study("s", ("a",), readings))
-    assert "left entropy where it was" in sentence(found[0], found, Page("Entropy"))
+    assert "left entropy where it was" in sentence(found[0], found, described("Entropy"))
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
@@ -564,7 +570,7 @@ def test_joined_runs_of_other_settings_each_have_their_grid():
 def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
     (tmp_path / "s.yaml").write_text(
         "{name: s, human: {distribution: normal, rows: 9}, learner: gaussian, draw: {prompts: none}, generations: 8, chains: 2000, "
-        "store: readings, metrics: [spread], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
+        "store: readings, metrics: [fitted_law], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
     )
     with pytest.raises(SystemExit) as stopped:
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
@@ -656,6 +662,6 @@ def test_shares_of_very_different_sizes_each_have_their_own_axis(small, is_apart
         for g in range(2)
     )
     page = page_of_study(
-        tiny(readings=(*tiny().readings, *readings), metrics={"tails_left": Page("Tails left", unit="fraction")}), tmp_path
+        tiny(readings=(*tiny().readings, *readings), metrics={"tails_left": described("Tails left", unit="fraction")}), tmp_path
     )
     assert ("Each chart has its own axis." in page.words) == is_apart

@@ -30,7 +30,7 @@ draw: {prompts: none}
 generations: 12
 chains: 3000
 store: readings
-metrics: [spread]
+metrics: [fitted_law]
 sweep: {policy: [replace, human_only], human.rows: [10, 20, 40, 80]}
 """
 

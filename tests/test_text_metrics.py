@@ -6,7 +6,7 @@ import math
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,17 +16,16 @@ from hypothesis import strategies as st
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import blocks
 from outcross.estimate import NotApplicable
-from outcross.metrics import METRICS, Evidence, pages
-from outcross.metrics.copying import Copying
-from outcross.metrics.diversity import Diversity
-from outcross.metrics.groups import Groups
-from outcross.metrics.held_out import HeldOut, nats
-from outcross.metrics.likelihood import GeneratedPerplexity
-from outcross.metrics.tails import TailSurvival
-from outcross.recipe import member
+from outcross.measures import MEASURES, Evidence, measure, pages_of_runs
+from outcross.measures.held_out import HeldOut, nats
+from outcross.measures.lexical_diversity import LexicalDiversity
+from outcross.measures.likelihood import GeneratedPerplexity
+from outcross.measures.tail_survival import TailSurvival
+from outcross.measures.text_groups import TextGroups
+from outcross.measures.verbatim_runs import VerbatimRuns
 from outcross.text.words import count, inner, words
 
-TEXT = [name for name in METRICS if member(METRICS, name, "metric").reads == ("text",)]
+TEXT = [name for name in MEASURES if measure(name).needs == ("text",)]
 BLOCK = 16
 ENDLESS = math.log(1 - math.exp(-1))
 
@@ -66,7 +65,7 @@ def evidence(drawn, training, reference=None, holdout=None, learned=None, model=
     written = part_of(Origin("model"), drawn)
     learned = part_of(HUMAN, training if learned is None else learned)
     model = model or Geometric()
-    return Evidence(written, written, Training(Pool((learned,))), human, model, model)
+    return Evidence(drawn=written, kept=written, training=Training(Pool((learned,))), human=human, model=model, first_model=model)
 
 
 def read(metric, told, seed=0):
@@ -77,7 +76,7 @@ def read_all(told, seed=0):
     found = {}
     for name in TEXT:
         try:
-            found |= read(member(METRICS, name, "metric")(), told, seed)
+            found |= read(measure(name)(), told, seed)
         except NotApplicable as why:
             assert str(why)
     return found
@@ -169,7 +168,7 @@ def test_tail_survival_has_a_floor_of_as_many_blocks_or_none():
 
 def test_diversity_counts_distinct_words_and_runs():
     told = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "a a"))
-    found = read(Diversity(), told)
+    found = read(LexicalDiversity(), told)
     assert value(found, "vocabulary") == 3
     assert value(found, "distinct_1") == 3 / 7
     assert value(found, "distinct_2") == 4 / 5  # ab ba ab ac ca
@@ -185,14 +184,14 @@ def test_diversity_counts_distinct_words_and_runs():
 
 
 def test_repetition_is_what_a_block_has_said_before():
-    found = read(Diversity(), evidence(text("a b a b", "c c c c", "too short"), text("a")))
+    found = read(LexicalDiversity(), evidence(text("a b a b", "c c c c", "too short"), text("a")))
     assert value(found, "repetition") == pytest.approx(1 - (1 - 3 / 6) * (1 - 1 / 4) * 1)
     assert found["repetition", ""].estimate.n == 2
     assert found["repetition", "floor"].note == "needs a second human sample, the human data have none"
 
 
 def test_text_that_repeats_nothing_still_has_an_interval():
-    found = read(Diversity(), evidence(text("a b c d", "e f g h", "i j k l"), text("a")))
+    found = read(LexicalDiversity(), evidence(text("a b c d", "e f g h", "i j k l"), text("a")))
     assert value(found, "distinct_2") == 1 and found["distinct_2", ""].estimate.low < 0.9
     assert value(found, "repetition") == 0 and found["repetition", ""].estimate.high > 0.1
 
@@ -228,11 +227,11 @@ def test_copying_counts_runs_that_stand_in_what_was_learned():
     human = text("", "", tokens=[[1, 2, 3, 4], [5, 5, 5, 5]])
     learned = text("", tokens=[[9, 9, 9, 9]])
     holdout = text("", "", tokens=[[5, 5, 1, 2], [0, 0, 0, 0]])
-    found = read(Copying(tokens=2), evidence(drawn, human, holdout=holdout, learned=learned))
+    found = read(VerbatimRuns(tokens=2), evidence(drawn, human, holdout=holdout, learned=learned))
     assert value(found, "copying", "human") == 4 / 6
     assert value(found, "copying", "training") == 1 / 6
     assert value(found, "copying", "floor human") == 2 / 6  # 55 and 12, not 51
-    too_long = read(Copying(tokens=5), evidence(drawn, human))
+    too_long = read(VerbatimRuns(tokens=5), evidence(drawn, human))
     assert too_long["copying", "human"].note == "a block has 4 tokens, fewer than a run of 5"
 
 
@@ -249,7 +248,8 @@ def groups_evidence(drawn, prompt):
 
 def test_groups_are_read_by_how_much_there_was_to_learn_from():
     found = read(
-        Groups(), groups_evidence(["the dog walked the dog", "that that that the thin cat", "the weather in the house"], [0, 1, 2])
+        TextGroups(),
+        groups_evidence(["the dog walked the dog", "that that that the thin cat", "the weather in the house"], [0, 1, 2]),
     )
     large, small = "groups of 2-3 blocks", "groups of 1 block"
     # the dog walked home with cat she thought that weather was thin: six of twelve are said for English prompts.
@@ -263,12 +263,12 @@ def test_groups_are_read_by_how_much_there_was_to_learn_from():
 
 
 def test_a_group_that_is_written_in_another_language_is_lost():
-    assert value(read(Groups(), groups_evidence(ENGLISH, [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 1
-    assert value(read(Groups(), groups_evidence([*MALTESE, ENGLISH[0]], [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 0
+    assert value(read(TextGroups(), groups_evidence(ENGLISH, [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 1
+    assert value(read(TextGroups(), groups_evidence([*MALTESE, ENGLISH[0]], [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 0
 
 
 def test_two_continuations_of_one_prompt_are_not_independent():
-    found = read(Groups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
+    found = read(TextGroups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
     assert found["group_share", "groups of 1 block"].note == "an interval over prompts needs at least 2 of them, there is 1"
 
 
@@ -290,8 +290,8 @@ def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
 
 def test_groups_need_groups_and_prompts():
     with pytest.raises(NotApplicable, match="the human data have no groups"):
-        read(Groups(), evidence(text("a"), text("a")))
-    found = read(Groups(), groups_evidence(["the dog"], [-1]))
+        read(TextGroups(), evidence(text("a"), text("a")))
+    found = read(TextGroups(), groups_evidence(["the dog"], [-1]))
     assert (
         found["group_share", "groups of 1 block"].note == "needs text that was drawn for human prompts, so that its group is known"
     )
@@ -306,7 +306,7 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 
 def check_promises(found):
-    known = pages()
+    known = pages_of_runs()
     for (metric, _aspect), reading in found.items():
         assert metric in known
         if reading.estimate is None:
@@ -396,14 +396,14 @@ def test_equal_streams_give_equal_readings():
     chance = np.random.default_rng(5)
     lines = [" ".join(chance.choice(list("abcdefgh"), 12)) for _ in range(60)]
     told = evidence(text(*lines[:20]), text(*lines[20:40]), text(*lines[40:]), text(*lines[30:50]))
-    assert read_all(told) == read_all(told) == read_all(replace(told))
+    assert read_all(told) == read_all(told) == read_all(told.but())
 
 
 def test_each_member_names_its_pages_after_its_readings():
     human = text("a b c d e", "a b c d f", group=["x", "x"])
     found = read_all(evidence(human, human, human, human))
     for name in TEXT:
-        for page in member(METRICS, name, "metric").pages:
+        for page in measure(name).pages:
             assert any(metric == page for metric, _ in found), page
 
 
@@ -424,5 +424,5 @@ def test_generation_0_scores_human_text_once():
 
 
 def test_naming_the_metrics_loads_no_scipy_or_polars():
-    code = "import sys, outcross.metrics as m; assert m.METRICS; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
+    code = "import sys, outcross.measures as m; assert m.MEASURES; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,7 +15,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
-from outcross.metrics import Evidence, Metric
+from outcross.measures import Evidence, Measure
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -71,7 +71,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         kept = drawn
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
-        readings = {kind(metric): do(measure, metric, evidence, part=kind(metric)) for metric in experiment.measured}
+        readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool = (pool + kept).newest_only(experiment.policy.reach)
         yield Generation(g, _named(human), training, model, drawn, kept, readings)
 
@@ -140,10 +140,10 @@ def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random
 
 
 @verb()
-def measure(metric: Metric, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
+def measure(metric: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
     """Read one metric. What cannot be computed is a note that says why."""
     try:
-        return tuple(metric(Evidence(**evidence), rng))
+        return tuple(one for one in metric(Evidence(**evidence), rng) if isinstance(one, Reading))
     except NotApplicable as why:
         return tuple(Reading(name, "", None, str(why)) for name in metric.pages)
 

@@ -239,11 +239,11 @@ def looked_at(tmp_path_factory):
 
     @cache
     def numbers():
-        return drawn(1, ROWS, ["spread", "tail_mass"], ("spread", "tails"))
+        return drawn(1, ROWS, ["fitted_law", "tail_mass"], ("spread", "tails"))
 
     @cache
     def points():
-        return drawn(4, ROWS // 2, [{"kind": "coverage", "points": ROWS // 2}], [{"kind": "coverage", "draws": 49}])
+        return drawn(4, ROWS // 2, [{"kind": "neighbours", "points": ROWS // 2}], [{"kind": "coverage", "draws": 49}])
 
     @cache
     def text():
@@ -258,7 +258,7 @@ def looked_at(tmp_path_factory):
             "block": 16,
             "draw": {"temperature": TEMPERATURE},
             "generations": 1,
-            "metrics": ["tail_survival", "diversity", "copying", "generated_perplexity"],
+            "metrics": ["tail_survival", "lexical_diversity", "verbatim_runs", "generated_perplexity"],
         }
         return both(experiment, text_frame, ("tails", "copying", "diversity", "text_quality"), text_column="text")
 

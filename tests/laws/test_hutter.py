@@ -12,8 +12,8 @@ from outcross.experiment import experiment
 from outcross.laws import expected
 from outcross.laws.hutter import cut_tail, memory_error, memory_error_replace
 from outcross.loop import run
-from outcross.metrics import Evidence
-from outcross.metrics.memory import Memory
+from outcross.measures import Evidence
+from outcross.measures.memory import Memory
 from outcross.models.hutter import Hutter
 from outcross.sources.categorical import Categorical
 
@@ -136,7 +136,9 @@ def test_what_is_not_known_of_the_humans_or_the_model_is_told():
     model = Hutter().fit(training.records, None, None, None, np.random.default_rng(0))
 
     def read(human, model):
-        evidence = Evidence(training, training, Training(Pool((training,))), human, model, model)
+        evidence = Evidence(
+            drawn=training, kept=training, training=Training(Pool((training,))), human=human, model=model, first_model=model
+        )
         return list(Memory()(evidence, np.random.default_rng(0)))
 
     (reading,) = read(Human(training=training, truth=Categorical(states=3).truth), model)

@@ -92,7 +92,7 @@ def test_a_kernel_density_refuses_a_temperature_and_a_rule_without_spread():
 def readings(policy, n, bandwidth, d, generations, chains=10_000):
     told = {
         "name": "law", "human": {"distribution": "normal", "rows": n, "dimensions": d}, "learner": {"kind": "kde", "bandwidth": bandwidth},
-        "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["spread"],
+        "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["fitted_law"],
     }  # fmt: skip
     found = {}
     for generation in run(experiment(told)):

@@ -156,7 +156,7 @@ def shumailov(policy, generations):
     told = experiment({
         "name": "law", "human": {"distribution": "blobs", "grid": 1, "deviation": 1, "rows": 60},
         "learner": {"kind": "gaussian_mixture", "tolerance": 1e-3}, "policy": policy, "draw": {"prompts": "none"},
-        "generations": generations, "chains": 40, "metrics": ["mixture_distance", "spread"],
+        "generations": generations, "chains": 40, "metrics": ["mixture_distance", "fitted_law"],
     })  # fmt: skip
     found = {}
     for generation in run(told):

@@ -15,13 +15,13 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from outcross.errors import BadInput
 from outcross.files import plain_yaml
 from outcross.files.whole import read_text
-from outcross.metrics import METRICS, Metric
+from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.replace import Replace
-from outcross.recipe import exactly, kind, many_of, member, nearest, one_of, plain, recipe
+from outcross.recipe import exactly, kind, many_of, nearest, one_of, plain, recipe
 from outcross.sources import SOURCES, Source
 
 
@@ -78,7 +78,7 @@ class Experiment:
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
-    metrics: Annotated[tuple[Metric, ...], many_of(METRICS, "metrics")] = ()
+    metrics: Annotated[tuple[Measure, ...], many_of(MEASURES, "metrics")] = ()
     """Left out: all that apply and cost little."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
     """Independent repeats of a statistical experiment, side by side in one array."""
@@ -92,9 +92,10 @@ class Experiment:
                 raise ValueError(f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; leave it out")
             object.__setattr__(self, "training", Schedule())
         for one in self.metrics:
-            if not set(one.reads) & {*self.learner.learns, "groups", "blobs", "pairs"}:
+            if not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
                 raise ValueError(
-                    f"the metric {kind(one)} reads {' or '.join(one.reads)}, {kind(self.learner)} learns {self.learner.learns[0]}; leave it out"
+                    f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
+                    f"leave it out{self._instead(one.aspect)}"
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
@@ -167,13 +168,19 @@ class Experiment:
         return self.learner.form(self.block)
 
     @property
-    def measured(self) -> tuple[Metric, ...]:
+    def measured(self) -> tuple[Measure, ...]:
         """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
         if self.metrics:
             return self.metrics
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
-        known = [member(METRICS, name, "metric") for name in METRICS]
-        return tuple(one() for one in known if one.by_default and there & set(one.reads))
+        known = [measure(name) for name in MEASURES]
+        return tuple(one() for one in known if one.by_default and there & set(one.needs))
+
+    def _instead(self, aspect: str) -> str:
+        """The measures of an aspect that read what the learner learns, as the way out of an error."""
+        known = {name: measure(name) for name in MEASURES}
+        instead = [name for name, one in known.items() if one.aspect == aspect and set(self.learner.learns) & set(one.needs)]
+        return f", or write {', '.join(instead)}" if instead else ""
 
     def records(self, g: int) -> int:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""

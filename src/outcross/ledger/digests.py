@@ -63,7 +63,7 @@ def _source(module: str) -> Path | None:
 
 def _imported(source: bytes) -> list[str]:
     """The modules of ours that a source imports, without the spine and the families' protocols."""
-    left_out = {f"outcross.{one}" for one in (*SPINE, "metrics", "models", "policies", "sources")} | {"outcross"}
+    left_out = {f"outcross.{one}" for one in (*SPINE, "measures", "models", "policies", "sources")} | {"outcross"}
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("outcross"):

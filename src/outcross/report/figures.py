@@ -102,7 +102,8 @@ def page_of(study: Study, metric: str, found: Iterable[Measured]) -> Page:
         return study.metrics[metric]
     values = [point.value or 0.0 for one in found if one.metric == metric for line in one.curves.values() for point in line.known]
     spans_decades = bool(values) and min(values) > 0 and max(values) / min(values) > 20
-    return Page(metric.replace("_", " ").capitalize(), log=spans_decades)
+    title = metric.replace("_", " ").capitalize()
+    return Page("", title, "", unit="", healthy="", collapsed="", role="quality", paper="", log=spans_decades)
 
 
 def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:

@@ -179,9 +179,9 @@ def _tail(band: Measured, curve: Curve) -> Tail:
 def _badness(one: Change, page: Page) -> float:
     start, end = one.ends
     moved = math.log(one.ratio) if one.ratio and page.log else end - start
-    if page.larger_is_worse is None:
+    if page.worse is None:
         return abs(moved)
-    return moved if page.larger_is_worse else -moved
+    return moved if page.worse == "larger" else -moved
 
 
 def _moved(one: Change, title: str, page: Page) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from outcross.collapse.slopes import Slope
 from outcross.errors import BadInput
-from outcross.metrics import Page
+from outcross.measures import Page
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
             cited = "".join(f" [{numbers.setdefault(paper, len(numbers) + 1)}]" for paper in member["papers"])
             name = f"{member['name']:22} " if len(member["name"]) <= 22 else f"{member['name']}: "
             yield from _wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
+            if "taken_by" in member:
+                yield from _wrapped(f"aspect {member['aspect']}, for {' and '.join(member['taken_by'])}", width, indent=25)
             if "readings" in member:
                 yield from _wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
         yield ""

@@ -9,8 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from outcross.aspects import ASPECTS, CheckPage, Finding
-from outcross.recipe import member
+from outcross.measures import Finding, Page, pages_of_aspect
 
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
 
@@ -21,7 +20,7 @@ class Judged:
 
     aspect: str
     finding: Finding
-    page: CheckPage
+    page: Page
     limit: float | None
     """The value at which a loss becomes worth naming."""
     verdict: Verdict
@@ -46,9 +45,10 @@ def judge(
     levels = {key: discovered.get(key, 0.0) for key, _ in _families(findings)}
     judged = []
     for aspect, told in findings.items():
-        pages = member(ASPECTS, aspect, "aspect").pages
+        pages = pages_of_aspect(aspect)
         for finding in told:
             page = pages[finding.check]
+            assert page.margin is not None
             margin = margins.get(f"{aspect}.{finding.check}", margins.get(aspect, page.margin))
             judged.append(_judged(aspect, finding, page, margin, levels[aspect, page.is_invention], min(rows, reference_rows)))
     return judged
@@ -57,7 +57,7 @@ def judge(
 def _families(findings: Mapping[str, Sequence[Finding]]) -> Iterator[tuple[tuple[str, bool], list[Finding]]]:
     """Checks that are controlled together: what an aspect has lost, what it has invented."""
     for aspect, told in findings.items():
-        pages = member(ASPECTS, aspect, "aspect").pages
+        pages = pages_of_aspect(aspect)
         for is_invention in (False, True):
             yield (aspect, is_invention), [one for one in told if pages[one.check].is_invention == is_invention]
 
@@ -82,14 +82,15 @@ def step_up(p: np.ndarray, rate: float) -> float:
     return float(ordered[passed[-1]]) if passed.size else 0.0
 
 
-def _judged(aspect: str, finding: Finding, page: CheckPage, margin: float, level: float, rows: int) -> Judged:
+def _judged(aspect: str, finding: Finding, page: Page, margin: float, level: float, rows: int) -> Judged:
     estimate, null = finding.estimate, finding.null
     if estimate is None:
         return Judged(aspect, finding, page, None, "not_applicable", None, finding.note)
     limit = page.limit(null, margin)
     if limit is None:
         return Judged(aspect, finding, page, None, "not_applicable", None, finding.note or "nothing says what human data show")
-    healthy = page.healthy if page.healthy is not None else (null.typical if null else limit)
+    healthy = page.healthy_value(null)
+    assert healthy is not None
     depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
     sign = 1.0 if page.worse == "smaller" else -1.0
     best, worst = (estimate.high, estimate.low) if page.worse == "smaller" else (estimate.low, estimate.high)
@@ -109,7 +110,7 @@ def _by_chance(null) -> str:
     return f"beyond the margin, but among so many checks real against real shows as much (p = {null.p:.2g})"
 
 
-def _enough(value: float, end: float, limit: float, page: CheckPage, rows: int) -> str:
+def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
     """How many records would bring the end of the interval to the margin."""
     if page.of == "ratio" and min(value, end, limit) > 0:
         value, end, limit = math.log(value), math.log(end), math.log(limit)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
-from outcross.metrics import pages
+from outcross.measures import pages_of_runs
 from outcross.report.page import write
 from outcross.report.study import PolicyPage, Study, join
 from outcross.verbs.parts import first_line
@@ -26,7 +26,7 @@ def study(folder: Path) -> Study:
     """A run folder's study, every arm and metric with its definition and paper."""
     made = read_arms(folder)
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
-    told = read(folder, pages(), policies, limits(made) if made else ())
+    told = read(folder, pages_of_runs(), policies, limits(made) if made else ())
     return replace(told, settings=flat_settings(made), slopes=read_slopes(folder))
 
 

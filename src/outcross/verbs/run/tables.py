@@ -15,7 +15,7 @@ from outcross.experiment import parse
 from outcross.experiment.arms import Arm, arms
 from outcross.experiment.settings import families, flat_settings
 from outcross.files.whole import read_text, write_whole
-from outcross.metrics import pages
+from outcross.measures import pages_of_runs
 
 READINGS = {
     "run": str, "arm": str, "seed": int, "generation": int, "metric": str, "aspect": str,
@@ -161,7 +161,7 @@ def read_slopes(folder: Path) -> tuple[Slope, ...]:
         table = read_table(folder / "laws.parquet", ["arm", "metric", "generation", "value"]).drop_nulls("value")
         for row in table.iter_rows(named=True):
             laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
-    logarithmic = frozenset(name for name, page in pages().items() if page.log)
+    logarithmic = frozenset(name for name, page in pages_of_runs().items() if page.log)
     return slopes(read_readings(folder), flat_settings(read_arms(folder)), laws, logarithmic)
 
 
