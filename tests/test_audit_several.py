@@ -110,8 +110,11 @@ def started(*arguments):
 
 
 def children(pid):
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [child for child in map(int, found.split()) if b"spawn_main" in command_of(child)]
+    """The processes that the work is spread over: children of the one that the command forks for it."""
+    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return [child for child in found if b"spawn_main" in command_of(child)] + [
+        inner for child in found for inner in children(child)
+    ]
 
 
 def command_of(pid):

@@ -21,7 +21,7 @@ from outcross.report.numerals import estimated
 from outcross.runtime import Where
 from outcross.verbs.run import folder as run_folder
 from outcross.verbs.run.page import write_runs
-from outcross.verbs.run.tables import read_slopes, tabulate
+from outcross.verbs.run.tables import recorded, tabulate
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""
@@ -162,14 +162,14 @@ def test_show_and_its_json_tell_the_slopes(folder, capsys):
 def test_the_report_draws_every_slope_and_tells_its_interval(folder):
     page = write_runs([folder], folder / "report.html").read_text()
     section = page[page.index('id="slopes"') : page.index('id="metrics"')]
-    for one in chief(read_slopes(folder)):
+    for one in chief(recorded(folder).slopes):
         assert one.of in section and one.slope is not None
         assert estimated(one.slope.value, one.slope.low, one.slope.high) in section
-    assert len(chief(read_slopes(folder))) == section.count("<svg") == 15
+    assert len(chief(recorded(folder).slopes)) == section.count("<svg") == 15
 
 
 def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
-    found = {(one.setting, one.quantity): one for one in chief(read_slopes(folder))}
+    found = {(one.setting, one.quantity): one for one in chief(recorded(folder).slopes)}
     for setting, argument in [("human.rows", "rows"), ("human.noise", "noise"), ("draw.temperature", "temperature")]:
         one = found[setting, "speed"]
         law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in one.points]

@@ -1,17 +1,12 @@
 """What a step's key covers, and what a run folder never does to a user's files."""
 
-import importlib.util
-import shutil
-from pathlib import Path
-
 import numpy as np
 import polars
 import pytest
 from conftest import outcross
 
-from outcross import ledger as ledgers
 from outcross.experiment import experiment
-from outcross.ledger import Ledger, digests
+from outcross.ledger import Ledger
 from outcross.loop import run
 
 GAUSSIAN = {"name": "g", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
@@ -54,49 +49,6 @@ def test_equal_records_of_another_truth_do_not_share_readings(tmp_path):
         changed = told | {"human": told["human"] | {"exponent": exponent}}
         values[exponent] = last(changed, tmp_path / "shared", "excess_risk")
         assert values[exponent] == last(changed, tmp_path / str(exponent), "excess_risk")
-
-
-def test_a_mended_sampler_is_used(tmp_path, monkeypatch):
-    from outcross.models.gaussian import NormalModel
-
-    told = GAUSSIAN | {"generations": 3}
-    before = last(told, tmp_path, "spread_ratio")
-    sample = NormalModel.sample
-    monkeypatch.setattr(
-        NormalModel, "sample", lambda self, draw, prompts, rng: type(r := sample(self, draw, prompts, rng))(r.array * 10)
-    )
-    digest = ledgers.source_digest
-    monkeypatch.setattr(
-        ledgers, "source_digest", lambda module: digest(module) + ("'" if module == "outcross.models.gaussian" else "")
-    )
-    assert last(told, tmp_path, "spread_ratio") > 50 * before
-
-
-def digests_of(package):
-    """The module `digests` of a copy of the package, which reads that copy's sources."""
-    spec = importlib.util.spec_from_file_location("digests_of_a_copy", package / "ledger" / "digests.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("changed", ["text/lexicon", "text/words", "text/texts", "statistics/clusters", "runtime/remembered"])
-def test_what_counts_words_is_part_of_the_key_of_what_reads_words(changed, tmp_path):
-    copy = shutil.copytree(Path(digests.__file__).parents[1], tmp_path / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
-    readers, other = ["outcross.measures.lexical_diversity", "outcross.measures.tail_survival"], "outcross.measures.fitted_law"
-    before = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
-    assert before == {name: digests.source_digest(name) for name in (*readers, other)}
-    with (copy / f"{changed}.py").open("a") as file:
-        file.write("# changed\n")
-    after = {name: digests_of(copy).source_digest(name) for name in (*readers, other)}
-    assert after[other] == before[other]
-    assert all(after[name] != before[name] for name in readers)
-
-
-def test_every_import_of_ours_is_one_that_a_digest_follows():
-    for path in Path(digests.__file__).parents[1].rglob("*.py"):
-        lines = [line.strip() for line in path.read_text().splitlines()]
-        assert not [line for line in lines if line.startswith(("import outcross", "from ."))], path
 
 
 def test_a_run_that_keeps_readings_alone_grows_after_many_generations(tmp_path):

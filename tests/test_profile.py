@@ -123,7 +123,7 @@ def test_a_run_without_change_says_no(name):
             text([61, 60.5, 61.2, 61] * 3, [0.8, 0.81, 0.8, 0.79] * 3, arm=name),
             course("distinct_2", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
             course("beyond_human", [0.001] * 12, 0.001, aspect="above human 99.9 %", arm=name),
-            course("groups", [12.0] * 12, None, arm=name),
+            course("groups", [12.0] * 12, 0.2, arm=name),
         ]
     )
     found = profile(steady, arm=name)
@@ -280,9 +280,11 @@ def test_a_chain_in_one_state_has_no_variance_left():
     assert (found.late.answer, found.late.when) == ("yes", 3)
 
 
-def test_one_lost_group_is_a_fact_and_needs_no_interval():
-    found = profile(course("groups", [12.0, 12.0, 11.0, 11.0], None), arm="replace")[MODES]
+def test_a_lost_group_needs_an_interval_to_be_a_fact():
+    found = profile(course("groups", [12.0, 12.0, 11.0, 11.0], 0.5), arm="replace")[MODES]
     assert (found.answer, found.when) == ("yes", 2) and found.value == pytest.approx(11 / 12)
+    bare = profile(course("groups", [12.0, 12.0, 11.0, 11.0], None), arm="replace")[MODES]
+    assert (bare.answer, bare.low) == ("cannot_tell", None) and bare.value == pytest.approx(11 / 12) and "no interval" in bare.note
 
 
 def test_modes_of_a_density_that_nothing_is_drawn_from_are_lost_modes():

@@ -26,7 +26,7 @@ from outcross.experiment import parse
 from outcross.files.documents import Document
 from outcross.files.human import SHORT_DOCUMENT, gather_documents, headings, read_documents
 from outcross.ledger import Ledger
-from outcross.sources.text import Hub
+from outcross.sources.hub import Hub
 from outcross.sources.text import Path as TextFile
 from outcross.text.documents import deal, split
 

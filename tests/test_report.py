@@ -5,7 +5,6 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import polars
@@ -24,7 +23,7 @@ from outcross.report.headline import chief, sentence, warnings
 from outcross.report.multiples import multiples
 from outcross.report.numerals import estimated, number
 from outcross.verbs.run.page import study as study_of
-from outcross.verbs.run.study import read
+from outcross.verbs.run.study import from_tables
 
 SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
 GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"
@@ -189,17 +188,16 @@ def text_profile():
             yield {**row, "when": when if collapsed else None, "note": ""}
 
 
-def leave(folder: Path, readings, **tables) -> Path:
-    """A run folder as `outcross run` leaves it."""
-    folder.mkdir(parents=True)
-    polars.DataFrame(list(readings), infer_schema_length=None).write_parquet(folder / "readings.parquet")
-    for name, rows in tables.items():
-        polars.DataFrame(list(rows), infer_schema_length=None).write_parquet(folder / f"{name}.parquet")
-    (folder / "experiment.yaml").write_text(f"name: {folder.name}\nblock: 64\ngenerations: 6\npolicy: {{kind: replace}}\nseed: 0\n")
-    (folder / "environment.json").write_text(json.dumps({"python": "3.11.7", "cpu": "AVX2", "outcross": "0.1.0"}))
-    (folder / "ledger.jsonl").write_text("".join(f'{{"verb": "train", "key": "{key}"}}\n' for key in range(124)))
-    (folder / "timing.jsonl").write_text("".join('{"seconds": 3.25}\n' for _ in range(124)))
-    return folder
+def frame(rows) -> polars.DataFrame:
+    return polars.DataFrame(list(rows), infer_schema_length=None)
+
+
+def study_of_tables(name, readings, metrics, policies=None, limits=(), run=None, **tables) -> Study:
+    """The study of what `outcross run` leaves."""
+    return from_tables(
+        name, frame(readings), metrics=metrics, policies=policies, limits=limits, run=run,
+        **{table: frame(rows) for table, rows in tables.items()},
+    )  # fmt: skip
 
 
 def gaussian_readings(seeds=1):
@@ -219,20 +217,15 @@ def gaussian_laws():
 
 
 @pytest.fixture(scope="module")
-def text_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "stdlib"
-    return leave(folder, text_readings(), samples=text_samples(), profile=text_profile())
+def text_study():
+    made = Run("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
+    tables = {"samples": text_samples(), "profile": text_profile()}
+    return study_of_tables("stdlib", text_readings(), METRICS, POLICIES, LIMITS, made, **tables)
 
 
 @pytest.fixture(scope="module")
-def text_study(text_run):
-    return read(text_run, METRICS, POLICIES, LIMITS)
-
-
-@pytest.fixture(scope="module")
-def gaussian_study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "gaussian"
-    return read(leave(folder, gaussian_readings(), laws=gaussian_laws()), METRICS)
+def gaussian_study():
+    return study_of_tables("gaussian", gaussian_readings(), METRICS, laws=gaussian_laws())
 
 
 class Written(HTMLParser):
@@ -304,7 +297,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         metrics={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
-        runs=(Run(hostile, hostile, hostile, 1, 1.0, hostile),),
+        runs=(Run(hostile, hostile, hostile, 1, hostile),),
     )
     html = write(study, tmp_path / "report.html").read_text(encoding="utf-8")
     page = Written(html)
@@ -356,8 +349,7 @@ def test_seeds_are_drawn_as_their_mean_with_students_interval():
 
 
 def test_several_seeds_keep_every_number(tmp_path):
-    folder = leave(tmp_path / "seeds", gaussian_readings(seeds=3))
-    study = read(folder, METRICS)
+    study = study_of_tables("seeds", gaussian_readings(seeds=3), METRICS)
     cells = {cell.strip() for cell in page_of_study(study, tmp_path).cells}
     assert {number(one.value) for one in study.readings} <= cells
     assert {"seeds", "mean"} <= cells
@@ -467,12 +459,12 @@ def test_without_vl_convert_the_tables_are_still_there(text_study, tmp_path, mon
 
 def test_a_folder_without_readings_is_refused_with_the_way_out(tmp_path):
     with pytest.raises(BadInput, match="outcross run"):
-        read(tmp_path)
+        study_of(tmp_path)
 
 
-def test_reading_a_folder_fills_the_study(text_study):
+def test_the_tables_of_a_run_fill_the_study(text_study):
     assert text_study.name == "stdlib" and text_study.arms == tuple(PERPLEXITY)
-    assert text_study.runs[0].steps == 124 and text_study.runs[0].seconds == 403.0
+    assert text_study.runs[0].steps == 124
     floors = {one.aspect for one in text_study.readings if one.is_floor}
     assert floors == set(BANDS)
 

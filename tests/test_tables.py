@@ -380,7 +380,7 @@ HOSTILE = {
     "ragged.csv": (b"a,b\n1,2,3\n", "more fields than its header"),
     "quote.csv": (b'a,b\n"x,2\n3,4\n', "not a whole .csv"),
     "missing.csv": (b"a,b\n,\n,\n", "holds no value"),
-    "cut.csv.gz": (gzip.compress(np.random.default_rng(0).bytes(9_000).hex().encode())[:5_000], "not a whole .gz file"),
+    "cut.csv.gz": (gzip.compress(np.random.default_rng(0).bytes(9_000).hex().encode())[:5_000], "not a whole gzip file"),
     "junk.csv.zst": (b"(\xb5/\xfdjunkjunk", "not a whole .zst file"),
     "cut.parquet": (b"PAR1" + bytes(100), "not a whole .parquet"),
     "junk.parquet": (b"PAR1" + b"\xff" * 200 + b"PAR1", "not a whole .parquet"),

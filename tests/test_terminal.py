@@ -61,7 +61,7 @@ def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
 
 def test_metrics_name_their_readings(capsys):
     told = " ".join(shown(capsys, "list", "measures").split())
-    assert "reads log_variance, spread_ratio, mean_error" in told
+    assert "reads FL1 log_variance, FL2 spread_ratio, FL3 mean_error" in told
     assert all(name in told for name in pages_of_runs())
     assert all(name in told for name in MEASURES)
 

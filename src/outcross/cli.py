@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from outcross.errors import BadInput, OutcrossError
+from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_machine
+from outcross.escapes import escaped, escaped_json
 
 app = App(
     name="outcross",
@@ -58,11 +59,12 @@ def run(
     """
     from outcross.collapse.slopes import chief
     from outcross.experiment import load
+    from outcross.files import outputs
     from outcross.runtime import Where
     from outcross.verbs.run import folder as run_folder
     from outcross.verbs.run.progress import Quiet as Silent
     from outcross.verbs.run.progress import watcher
-    from outcross.verbs.run.tables import read_slopes, summary
+    from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import slope_lines, width
 
     told = load(spec, settings)
@@ -70,13 +72,21 @@ def run(
     folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
     # What is fitted in closed form is sooner done in one process.
     count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
+    outputs.check_page(folder / "report.html")
+    if (
+        settings
+        and Path(spec).is_file()
+        and folder.joinpath("experiment.yaml").exists()
+        and folder.joinpath("experiment.yaml").samefile(spec)
+    ):
+        raise BadInput(f"{spec} is an input, and the run would write it anew with {settings[0]!r:.80}; run a copy of it")
     with Silent() if quiet or as_json else watcher(made, count) as watch:
         run_folder.fill(folder, made, reuse, Where(count, ray), watch)
     page = _report(folder)
     if as_json:
-        _print_json(summary(folder) | {"report": str(page)})
+        _print_json(summary(recorded(folder)) | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(read_slopes(folder)), width()), f"report: {page}", sep="\n")
+        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {escaped(str(page))}", sep="\n")
 
 
 @app.command
@@ -155,6 +165,7 @@ def audit(
     workers
         Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
     """
+    from outcross.files import outputs
     from outcross.verbs.audit import command as auditing
 
     flags = auditing.Flags(
@@ -164,7 +175,8 @@ def audit(
     given = auditing.Given(synthetic, reference, holdout, before, after, arm)
     sets = given.sets()
     question, gates = auditing.asked(flags, thresholds)
-    auditing.check_folder(out)
+    if out is not None:
+        outputs.check_folder(out, "audit", [*given.inputs(), *([thresholds] if thresholds else [])])
     made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))))
     if out is not None:
         auditing.write(made, out, generations)
@@ -176,7 +188,7 @@ def audit(
 
 
 @app.command
-def report(*results: Path, out: Path | None = None, as_json: Json = False) -> None:
+def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | None = None, as_json: Json = False) -> None:
     """Write any result as one HTML file that opens offline.
 
     Parameters
@@ -189,7 +201,7 @@ def report(*results: Path, out: Path | None = None, as_json: Json = False) -> No
     if not results:
         raise BadInput("report needs a folder of a run or an audit; write outcross report runs/stdlib")
     page = _report(*results, out=out)
-    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {page}")
+    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {escaped(str(page))}")
 
 
 @app.command
@@ -203,12 +215,13 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
     settings
         Changes to an experiment, as `run` takes them.
     """
+    from outcross.files.names import kind_at
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run.screen import run_lines
-    from outcross.verbs.run.tables import summary
+    from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import width
 
-    if not Path(what).is_dir():
+    if kind_at(what) != "folder":
         from outcross.experiment import load
         from outcross.experiment.arms import arms, resolved
         from outcross.files.plain_yaml import dump
@@ -222,7 +235,8 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
         made, are_generations = {"": found[0]}, found[1]
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
-    _print_json(summary(Path(what))) if as_json else print("\n".join(run_lines(Path(what), width())))
+    run = recorded(Path(what))
+    _print_json(summary(run)) if as_json else print("\n".join(run_lines(run, width())))
 
 
 @app.command(name="list")
@@ -252,15 +266,17 @@ def _workers(asked: int | None, most: int) -> int:
 
 
 def _report(*folders: Path, out: Path | None = None) -> Path:
+    from outcross.files import outputs
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run.page import write_runs
 
     page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
+    outputs.check_page(page)
     return auditing.report(folders, page) or write_runs(folders, page)
 
 
 def _print_json(told: Any) -> None:
-    print(json.dumps(told, allow_nan=False, ensure_ascii=False))
+    print(escaped_json(json.dumps(told, allow_nan=False, ensure_ascii=False)))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -270,25 +286,30 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # a shell may close it (>&-)
+            sys.stdout.flush()
         code = 0
     except OutcrossError as error:
         code = _fail(str(error), error.exit_code)
     except CycloptsError as error:
         code = _fail(" ".join(str(error).split()), 2)
+    except SystemExit:
+        raise
     except KeyboardInterrupt:
         code = _fail("interrupted; run the same command again to go on", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except MemoryError:
         code = _fail("out of memory; finished steps are kept, make the experiment smaller or use fewer --workers", 3)
     except OSError as error:
-        code = _fail(f"{error.filename or 'the machine'}: {error.strerror or error}", 3)
-    except Exception as error:
+        code = _fail(f"{error.filename or 'the machine'}: {error.strerror or first_words(error)}", 3)
+    except BaseException as error:  # a panic of a library in Rust is no Exception
         if os.environ.get("OUTCROSS_DEBUG"):
             raise
-        code = _fail(f"this is a bug in outcross, please report it: {type(error).__name__}: {error}", 3)
+        blame = "the machine gave out" if is_of_the_machine(error) else "this is a bug in outcross, please report it"
+        code = _fail(f"{blame}: {type(error).__name__}: {first_words(error, LONGEST)}", 3)
     sys.exit(code)
 
 
@@ -308,7 +329,7 @@ LONGEST = 2000
 
 
 def _one_line(message: str) -> str:
-    """The message on one line, with what a terminal would obey or cannot show escaped."""
-    told = " ".join(message.split())
-    told = told if len(told) <= LONGEST else f"{told[: LONGEST // 2]} … {told[-LONGEST // 2 :]}"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in told)
+    """The message on one line, with what a terminal would obey or cannot show escaped, a line break in a name too."""
+    message = message.strip()
+    message = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    return escaped(message)

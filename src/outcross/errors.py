@@ -1,5 +1,8 @@
 """Every way Outcross refuses, each with the exit code that the command line gives it."""
 
+import errno
+import re
+
 
 class OutcrossError(Exception):
     """A refusal in one line: the value, the rule, the way out."""
@@ -26,3 +29,27 @@ class MachineGaveOut(OutcrossError):
 def missing_extra(package: str, extra: str) -> BadInput:
     """The refusal for a part whose library is not installed."""
     return BadInput(f"{package} is not installed; pip install 'outcross[{extra}]'")
+
+
+_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+_SAID_OF_THE_MACHINE = re.compile(
+    r"too many open files|cannot allocate memory|out of memory|memory allocation|resource temporarily unavailable|no space left"
+    r"|start new thread|failed to map segment|failed to spawn|code: (?:11|12|23|24|28)\b|os error (?:11|12|23|24|28)\b",
+    re.IGNORECASE,
+)
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error of a library says that memory, open files, threads or the disk gave out, and not that its input is bad.
+
+    >>> is_of_the_machine(OSError(24, "Too many open files")), is_of_the_machine(ValueError("an odd byte"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MACHINE):
+        return True
+    return _SAID_OF_THE_MACHINE.search(str(error)) is not None
+
+
+def first_words(error: BaseException, most: int = 160) -> str:
+    """What an error says, on one line and not too long."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+
+from outcross.errors import BadInput
 
 
 class NotApplicable(Exception):
@@ -17,25 +20,46 @@ class NotApplicable(Exception):
 class Estimate:
     """A value with its 95 % interval, how that was made, and the number of things it rests on.
 
-    `method` names the source of the interval ("skewness-corrected t over documents", "chains", "seeds", "Wilson";
-    "exact" where the value is a known property of the model and the interval has no width).
+    `low` and `high` are both numbers or both None. Where they are None, `method` says why there is no interval ("one chain: no
+    interval"), and whoever asks for the interval or for the standard error gets NotApplicable with that reason: a missing
+    interval is never an error of 0. Otherwise `method` names the source of the interval ("skewness-corrected t over documents",
+    "chains", "seeds", "Wilson"; "exact" where the value is known without error and the interval has no width).
     `n` counts what was resampled or averaged over: documents, chains, seeds, records.
+
+    Raises NotApplicable where a number is not finite, BadInput where one end is missing or the reason is.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     method: str
     n: int
 
     def __post_init__(self):
-        if not all(map(math.isfinite, (self.value, self.low, self.high))):
+        if not all(math.isfinite(number) for number in (self.value, self.low, self.high) if number is not None):
             raise NotApplicable(f"not a finite number: {self.value} [{self.low}, {self.high}]")
+        if (self.low is None) != (self.high is None):
+            raise BadInput(
+                f"an interval has two ends, got [{self.low}, {self.high}]; give both, or None for both and the reason as the method"
+            )
+        if self.low is None and not self.method:
+            raise BadInput(f"the value {self.value} has no interval and no reason; say as its method why there is none")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The two ends, low and high; NotApplicable with the reason where there is no interval."""
+        if self.low is None or self.high is None:
+            raise NotApplicable(self.method)
+        return self.low, self.high
 
     @property
     def standard_error(self) -> float:
-        """Half the interval's width over 1.96: the standard error where the interval is a normal one."""
-        return (self.high - self.low) / (2 * 1.959964)
+        """Half the interval's width over 1.96: the standard error where the interval is a normal one.
+
+        Raises NotApplicable with the reason where there is no interval.
+        """
+        low, high = self.interval
+        return (high - low) / (2 * 1.959964)
 
 
 @dataclass(frozen=True)
@@ -60,12 +84,38 @@ def read_off(metric: str, aspect: str, estimate: Callable[[], Estimate]) -> Read
 
 
 def exact(value: float, n: int = 1) -> Estimate:
-    """A value known without error."""
+    """A value that is known without error: a property of a known law, or a count over a whole population. No reading of one chain is."""
     return Estimate(float(value), float(value), float(value), "exact", n)
 
 
+def without_interval(value: float, why: str, n: int = 1) -> Estimate:
+    """A value of which nothing says how far to trust it; `why` says so, as in "one chain: no interval"."""
+    return Estimate(float(value), None, None, why, n)
+
+
+LAST_BITS = 64
+"""Units in the last place by which `rounding` lets the results of one sum differ."""
+
+
+def rounding(*magnitudes: float) -> float:
+    """The width of rounding: how far apart two processors may leave a sum of terms that are as large as `magnitudes`.
+
+    It is 64 units in the last place of Σ |magnitude|, relatively 1.4e-14. A sum of n terms errs by at most n - 1 half units of
+    Σ |terms|, and by about log₂ n where it is added pairwise, as NumPy and BLAS do (Higham, Accuracy and Stability of Numerical Algorithms,
+    2002, §4.2); a logarithm or an exponential adds up to four. Processors differ in the order of the sum and in whether a product is
+    rounded before it is added. Sixty-four leaves room for some ten such operations one after the other.
+
+    An interval that is narrower is no interval: it says how the arithmetic was done. Who makes an interval from scatter
+    makes it at least so wide, and who compares a number with a closed form allows for as much.
+
+    >>> rounding(1.0) == 64 * 2.0**-52, rounding(-1.0, 3.0) == 4 * rounding(1.0), rounding(0.0)
+    (True, True, 0.0)
+    """
+    return LAST_BITS * sys.float_info.epsilon * math.fsum(abs(float(magnitude)) for magnitude in magnitudes)
+
+
 def mean(values: np.ndarray, method: str) -> Estimate:
-    """The mean of independent values with Student's t-interval.
+    """The mean of independent values with Student's t-interval, which is never narrower than the mean's rounding.
 
     It misleads where few of the values carry the mean: no interval over chains holds E s² under replace after many generations.
 
@@ -81,7 +131,7 @@ def mean(values: np.ndarray, method: str) -> Estimate:
     if n < 2:
         raise NotApplicable(f"an interval over {method} needs at least 2 of them, there is {n}")
     value = float(np.mean(values))
-    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n))
+    half = max(float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n)), rounding(np.abs(values).max()))
     return Estimate(value, value - half, value + half, method, n)
 
 
@@ -90,7 +140,7 @@ ONE_CHAIN = "one chain: no interval"
 
 def over_chains(values: np.ndarray) -> Estimate:
     """The mean over independent chains (any leading axes) with its t-interval; one chain has a value, and says that it has no interval."""
-    return replace(exact(values.item()), method=ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
+    return without_interval(values.item(), ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
 
 
 def share(count: int, n: int) -> Estimate:

@@ -24,6 +24,9 @@ from outcross.policies.replace import Replace
 from outcross.recipe import kind, plain
 from outcross.sources import Gathering
 
+OF_RECORDS = ("numpy", "polars")
+"""The libraries that human data, pools and every kind of records are made of, and so each verb uses."""
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -76,7 +79,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         yield Generation(g, _named(human), training, model, drawn, kept, readings)
 
 
-@verb(load=lambda folder, digest, recipe: recipe.load(folder))
+@verb(OF_RECORDS, load=lambda folder, digest, recipe: recipe.load(folder))
 def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     """Read or draw the human data, split them, and put them in the learner's form."""
     human = gathering.open(rng)
@@ -85,7 +88,7 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(load=lambda folder, digest, task, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True)
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
@@ -95,7 +98,7 @@ def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     return task.learner.begin(human, task.training, rng)
 
 
-@verb(load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
+@verb(OF_RECORDS, load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
 def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
     """The next training set. Refuses an empty one."""
     training = Training(policy(pool, human, rng))
@@ -104,7 +107,7 @@ def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -
     return training
 
 
-@verb(load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True)
 def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
     records, weights = training.records, training.weights
@@ -130,7 +133,7 @@ def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
     return {"validation": human.validation.records}
 
 
-@verb(load=lambda folder, digest, draw, model, pool, human: load_records(folder))
+@verb(OF_RECORDS, load=lambda folder, digest, draw, model, pool, human: load_records(folder))
 def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random.Generator) -> Any:
     """Let the model write. Refuses fewer records than were asked for."""
     prompts = {"human": human.training, "newest": pool.newest, "none": None}[draw.prompts]
@@ -139,7 +142,7 @@ def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random
     return records
 
 
-@verb()
+@verb(OF_RECORDS)
 def measure(metric: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
     """Read one metric. What cannot be computed is a note that says why."""
     try:
@@ -153,8 +156,8 @@ def _named(human: Made[Human]) -> Human:
 
 
 def _unspent(human: Made[Human], spent: int) -> Made[Human]:
-    """The human data without the fresh records that earlier generations have used."""
-    return Made(human.digest, human.size, lambda: replace(_named(human), spent=spent))
+    """The human data, their parts named, without the fresh records that earlier generations have used."""
+    return Made(f"{human.digest} without {spent}", human.size, lambda: replace(_named(human), spent=spent))
 
 
 def _start(experiment: Experiment, base: Made[Any], previous: Made[Any]) -> Made[Any]:
@@ -168,4 +171,4 @@ def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
 
 
 def _sources(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
-    return _named(human).sources | {part.source.digest: part.source for part in pool.parts}
+    return human.value.sources | {part.source.digest: part.source for part in pool.parts}

@@ -1,6 +1,6 @@
 """A run and an audit of the very records that it drew give the same number with the same interval.
 
-The table below names every measure that both can take. A run is done, its records are handed to `outcross.audit` beside the
+The table below names every measure that both can take. A run is done, its records are handed to `outcross.verbs.audit` beside the
 human records that the run compared them with, and the two are held against each other: value, low and high, and what real data
 show. The tests that are marked fail today, because a run measures with one set of functions and an audit with another. The
 reason of each says in what their definitions differ.

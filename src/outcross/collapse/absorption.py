@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outcross.collapse.course import Readings
-from outcross.estimate import Estimate, exact, mean
+from outcross.estimate import ONE_CHAIN, Estimate, mean, without_interval
 from outcross.statistics.clusters import sum_of
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = N
     chosen = Readings(readings, arm, seed)
     alive = 1 - chosen.course("absorbed").values  # (seeds, generations)
     time = _mean_time(alive, _chains(chosen))
-    over = "seeds" if len(alive) > 1 else "chains"
+    over = f"interval over {time.n} {'seeds' if len(alive) > 1 else 'chains'}" if time.low is not None else time.method
     left, last = float(alive[:, -1].mean()), alive.shape[1] - 1
     tail = f"; at least, for {left:.3g} of the chains were not absorbed by generation {last}" if left > 0 else ""
     return AbsorptionTime(
         value=time.value,
-        low=max(0.0, time.low) if time.n > 1 else None,
-        high=time.high if time.n > 1 else None,
+        low=None if time.low is None else max(0.0, time.low),
+        high=time.high,
         is_lower_bound=left > 0,
         n=time.n,
-        note=f"Sum over generations of the share not absorbed, interval over {time.n} {over}{tail}.",
+        note=f"Sum over generations of the share not absorbed, {over}{tail}.",
     )
 
 
@@ -62,7 +62,7 @@ def _mean_time(alive: np.ndarray, chains: int) -> Estimate:
     times = alive.sum(axis=1)
     if len(alive) > 1:
         return mean(times, "seeds") if chains > 1 else _skewed(times, "seeds")
-    return exact(times.item()) if chains == 1 else _skewed(_times(alive[0], chains), "chains", times.item())
+    return without_interval(times.item(), ONE_CHAIN) if chains == 1 else _skewed(_times(alive[0], chains), "chains", times.item())
 
 
 def _skewed(times: np.ndarray, of: str, value: float | None = None) -> Estimate:

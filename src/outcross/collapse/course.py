@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.estimate import NotApplicable
+from outcross.estimate import NotApplicable, rounding
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,29 +18,40 @@ if TYPE_CHECKING:
     from outcross.experiment.settings import Family
 
 Z = 1.959964
+NO_INTERVAL = "no interval"
 
 
 class Interval(NamedTuple):
-    """A number and its 95 % interval; the ends are infinite where nothing says how far to trust it."""
+    """A number and its 95 % interval; the ends are infinite where nothing says how far to trust it, and `why` is the reason."""
 
     value: float
     low: float
     high: float
+    why: str = ""
 
     @classmethod
-    def around(cls, value: float, half: float) -> Interval:
-        """The number, give or take `half`; NaN or infinity where that is not known."""
-        return cls(value, value - half, value + half) if math.isfinite(half) else cls(value, -math.inf, math.inf)
+    def around(cls, value: float, half: float, why: str = "") -> Interval:
+        """The number, give or take `half`; NaN or infinity where that is not known, for the reason `why`."""
+        return cls(value, value - half, value + half) if math.isfinite(half) else cls(value, -math.inf, math.inf, why)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether something says how far to trust the number."""
+        return math.isfinite(self.low)
 
     def exponential(self) -> Interval:
         """The ratio of which this is the log; ends that say nothing still say nothing."""
         with np.errstate(over="ignore"):
-            value, low, high = np.exp(self).tolist()
-        return Interval(value, low if math.isfinite(self.low) else -math.inf, high)
+            value, low, high = np.exp(self[:3]).tolist()
+        return Interval(value, low if self.is_known else -math.inf, high, self.why)
+
+    def plus(self, number: float) -> Interval:
+        """The number and its ends, moved by a constant."""
+        return Interval(self.value + number, self.low + number, self.high + number, self.why)
 
     def __str__(self) -> str:
-        if not math.isfinite(self.low):
-            return f"{self.value:.3g}"
+        if not self.is_known:
+            return f"{self.value:.3g} ({self.why or NO_INTERVAL})"
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
@@ -50,6 +61,10 @@ class Course:
 
     values: np.ndarray  # (seeds, generations)
     errors: np.ndarray  # (seeds, generations) standard errors; NaN where a reading has no interval
+    why: str = ""
+    """Why readings have no interval, where they have none."""
+    least: float = 0.0
+    """How large a value is at least where its rounding is asked: 1 after a logarithm, whose argument was rounded."""
 
     @property
     def generations(self) -> int:
@@ -57,15 +72,20 @@ class Course:
         return self.values.shape[1]
 
     def sum(self, weights: np.ndarray) -> Interval:
-        """The weighted sum over generations: within each seed, then over seeds."""
+        """The weighted sum over generations: within each seed, then over seeds. Its interval is never narrower than its rounding."""
         seeds = len(self.values)
         sums = self.values @ weights
+        rounded = self.rounding(weights)
         if seeds > 1:
             half = student(seeds - 1) * float(sums.std(ddof=1)) / math.sqrt(seeds)
         else:
             used = weights != 0
             half = Z * math.sqrt(float(weights[used] ** 2 @ self.errors[0, used] ** 2))
-        return Interval.around(float(sums.mean()), half)
+        return Interval.around(float(sums.mean()), half if math.isnan(half) else max(half, rounded), self.why)
+
+    def rounding(self, weights: np.ndarray) -> float:
+        """The width of rounding of a weighted sum over generations."""
+        return rounding(*(np.abs(weights) * np.maximum(np.abs(self.values).max(axis=0), self.least)).tolist())
 
     def at(self, generation: int) -> Interval:
         """The reading of one generation; -1 is the last."""
@@ -114,23 +134,23 @@ class Course:
         """The natural logarithm; NotApplicable where a value is not above 0."""
         if self.values.min() <= 0:
             raise NotApplicable(f"a value of {self.values.min():g} has no logarithm")
-        return Course(np.log(self.values), self.errors / self.values)
+        return replace(self, values=np.log(self.values), errors=self.errors / self.values, least=1.0)
 
     def over(self, other: Course) -> Course:
         """The ratio to another course, errors to first order."""
         ratio = self.values / other.values
-        return Course(ratio, np.hypot(self.errors, ratio * other.errors) / other.values)
+        return replace(
+            self, values=ratio, errors=np.hypot(self.errors, ratio * other.errors) / other.values, why=self.why or other.why
+        )
 
     def minus(self, other: Course) -> Course:
-        return Course(self.values - other.values, np.hypot(self.errors, other.errors))
-
-    def counted(self) -> Course:
-        """The same, where a reading without an interval was counted and has no error."""
-        return replace(self, errors=np.nan_to_num(self.errors))
+        """The difference from another course, errors added as if independent; it is rounded as its larger term is."""
+        larger = max(self.least, float(np.abs(self.values).max()), float(np.abs(other.values).max()))
+        return Course(self.values - other.values, np.hypot(self.errors, other.errors), self.why or other.why, larger)
 
     def until(self, generation: int) -> Course:
         """What came before a generation."""
-        return Course(self.values[:, :generation], self.errors[:, :generation])
+        return replace(self, values=self.values[:, :generation], errors=self.errors[:, :generation])
 
     def _scatter(self, weights: np.ndarray) -> float:
         """Half the 95 % interval of one seed's bend, from how its steps differ from the next within each doubling.
@@ -159,9 +179,8 @@ class Course:
 
 
 def _no_narrower(number: Interval, half: float) -> Interval:
-    """The number, with an interval that reaches at least so far."""
-    own = number.high - number.value
-    return Interval.around(number.value, max(own, half) if math.isfinite(own) else half)
+    """The number, with an interval that reaches at least so far; without one it stays without one."""
+    return Interval.around(number.value, max(number.high - number.value, half), number.why)
 
 
 def student(freedom: float) -> float:
@@ -223,18 +242,18 @@ class Readings:
         return [aspect for aspect in aspects if not aspect.startswith("floor")]
 
     def floor(self, metric: str, aspect: str, like: Course) -> Course | None:
-        """What real data of the same size show, counted, along `like`; None where it is not read to the end."""
+        """What real data of the same size show, along `like`; None where it is not read to the end."""
         try:
-            floor = self.course(metric, f"floor {aspect}".strip()).counted()
+            floor = self.course(metric, f"floor {aspect}".strip())
         except NotApplicable:
             return None
         if floor.generations < like.generations:
             return None
         values, errors = floor.values[:, : like.generations], floor.errors[:, : like.generations]
         if len(values) == len(like.values):
-            return Course(values, errors)
+            return replace(floor, values=values, errors=errors)
         seeds = len(like.values)  # human data alone: one floor may serve every seed
-        return Course(np.repeat(values[:1], seeds, axis=0), np.repeat(errors[:1], seeds, axis=0))
+        return replace(floor, values=np.repeat(values[:1], seeds, axis=0), errors=np.repeat(errors[:1], seeds, axis=0))
 
 
 def named(metric: str, aspect: str) -> str:
@@ -248,4 +267,12 @@ def _listed(column: pl.Series) -> str:
 def _course(rows: pl.DataFrame, seeds: int) -> Course:
     ordered = rows.sort("seed", "generation")
     low, high, value = (ordered[column].cast(float).to_numpy().reshape(seeds, -1) for column in ("low", "high", "value"))
-    return Course(value, (high - low) / (2 * Z))
+    return Course(value, (high - low) / (2 * Z), _why_bare(rows))
+
+
+def _why_bare(rows: pl.DataFrame) -> str:
+    """Why readings have no interval: what the methods of those without one say; nothing where all have one."""
+    bare = rows.filter(rows["low"].is_null())
+    methods = [method for method in bare["method"].unique(maintain_order=True).to_list() if method]
+    reasons = [method if NO_INTERVAL in method else f"{method}: {NO_INTERVAL}" for method in methods]
+    return "; ".join(reasons) or NO_INTERVAL * bool(len(bare))

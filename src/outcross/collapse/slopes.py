@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.collapse.course import Course, Interval, Readings, student
+from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings, student
 from outcross.collapse.definitions.risk import risk_of
-from outcross.estimate import ONE_CHAIN, Estimate, NotApplicable
+from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.settings import ROWS, Family, families, word
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ class Point:
     arm: str
     setting: float
     value: float
-    low: float
-    high: float
+    low: float | None
+    """None, as `high` is, where nothing says how far to trust the value."""
+    high: float | None
     closed_form: float | None = None
 
 
@@ -116,7 +117,12 @@ class Quantity:
         if self.is_over_chains or self.name == "start":
             return own
         steps = self.course.slope()
-        return Interval.around(own.value, max(own.high - own.value, steps.high - steps.value))
+        return Interval.around(own.value, max(own.high - own.value, steps.high - steps.value), own.why)
+
+    @property
+    def rounding(self) -> float:
+        """The width of rounding of its value."""
+        return self.course.rounding(self.weights)
 
     @property
     def closed_form(self) -> float | None:
@@ -188,8 +194,6 @@ def _quantity(readings: Readings, name: str, metric: str, course: Course, laws: 
         raise NotApplicable(f"{metric} has one generation, so it has no speed")
     own = readings.rows.filter(metric=metric.removeprefix("log "), aspect="")
     methods = own["method"].drop_nulls().unique().to_list()
-    if ONE_CHAIN in methods:
-        course = replace(course, errors=np.full_like(course.errors, math.nan))
     seeds = tuple(readings.rows["seed"].unique().sort().to_list())
     return Quantity(name, metric, course, methods == ["chains"], seeds, _law(laws, readings.arm, metric))
 
@@ -205,19 +209,27 @@ def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]])
     there = [(value, arm, read[arm][key]) for value, arm in family.arms if key in read[arm]]
     shared = min(quantity.course.generations for _, _, quantity in there)
     cut = [(value, arm, replace(one, course=one.course.until(shared))) for value, arm, one in there]
-    points = [Point(arm, value, *quantity.interval, quantity.closed_form) for value, arm, quantity in cut]
+    points = tuple(_point(arm, value, quantity) for value, arm, quantity in cut)
     metrics = dict.fromkeys(quantity.metric for _, _, quantity in cut)
-    known = tuple(point for point in points if math.isfinite(point.low))
     note = _left_out(key[0], family, there, shared)
-    told = Slope(family.setting, family.among, key[0], ", ".join(metrics), note=note, points=known)
+    told = Slope(family.setting, family.among, key[0], ", ".join(metrics), note=note, points=points)
     try:
         if len(metrics) > 1:
             raise NotApplicable("the arms were read by different metrics")
-        if bare := [point.arm for point in points if not math.isfinite(point.low)]:
-            raise NotApplicable(f"the {key[0]} of {bare[0]} has no interval; give more chains or seeds")
+        if bare := [(arm, quantity) for _, arm, quantity in cut if not quantity.interval.is_known]:
+            arm, quantity = bare[0]
+            reason = quantity.course.why.removesuffix(NO_INTERVAL).rstrip(": ")
+            raise NotApplicable(f"the {key[0]} of {arm} has no interval{f' ({reason})' * bool(reason)}; give more chains or seeds")
         return _fitted(told, [quantity for _, _, quantity in cut])
     except NotApplicable as why:
         return replace(told, note="; ".join(filter(None, (told.note, str(why)))))
+
+
+def _point(arm: str, setting: float, quantity: Quantity) -> Point:
+    """What is told of a quantity at one value of the setting."""
+    interval = quantity.interval
+    low, high = (interval.low, interval.high) if interval.is_known else (None, None)
+    return Point(arm, setting, interval.value, low, high, quantity.closed_form)
 
 
 def _left_out(name: str, family: Family, there: list[tuple[float, str, Quantity]], shared: int) -> str:
@@ -234,12 +246,13 @@ def _fitted(told: Slope, quantities: Sequence[Quantity]) -> Slope:
     settings = np.array([point.setting for point in told.points])
     if (values := len(set(settings))) < LEAST:
         raise NotApplicable(f"{values} arms have a {told.quantity}, a slope needs {LEAST}")
-    why = _no_logarithm(told)
+    intervals = [quantity.interval for quantity in quantities]
+    why = _no_logarithm(told, intervals)
     if why and told.quantity == CHANGE:
         raise NotApplicable(why)
     is_log_setting = bool(settings.min() > 0)
     sign = math.copysign(1, told.points[0].value) if told.quantity == CHANGE else 1.0
-    scale = Scale(sign, all(sign * point.low > 0 for point in told.points))
+    scale = Scale(sign, all(sign * interval.low > 0 for interval in intervals))
     line, bow = _contrasts(np.log(settings) if is_log_setting else settings)
     estimate = _over_seeds if _is_seeded(quantities) else _over_arms
     name = f"|{told.quantity}|" if told.quantity == CHANGE else told.quantity
@@ -258,11 +271,12 @@ def _fitted(told: Slope, quantities: Sequence[Quantity]) -> Slope:
 MORE = "more chains, seeds or generations may tell"
 
 
-def _no_logarithm(told: Slope) -> str:
+def _no_logarithm(told: Slope, intervals: Sequence[Interval]) -> str:
     """Why a quantity has no logarithm at some of its values; of a change, why its size has none. Or nothing."""
-    if unsure := [word(point.setting) for point in told.points if point.low * point.high <= 0]:
+    known = list(zip(told.points, intervals, strict=True))
+    if unsure := [word(point.setting) for point, interval in known if interval.low <= 0 <= interval.high]:
         return f"the {told.quantity} at {', '.join(unsure)} may be 0, which has no logarithm; {MORE}"
-    below = [word(point.setting) for point in told.points if point.high < 0]
+    below = [word(point.setting) for point, interval in known if interval.high < 0]
     if told.quantity == CHANGE:
         is_mixed = 0 < len(below) < len(told.points)
         return f"the reading rises at some values and falls at others, so no power law fits; {MORE}" * is_mixed
@@ -292,6 +306,14 @@ class Contrast:
         freedom = len(values) - self.terms.shape[1]
         left = values - self.terms @ np.linalg.lstsq(self.terms, values, rcond=None)[0]
         return student(freedom) * math.sqrt(float(left @ left) / freedom) * float(np.linalg.norm(self.weights))
+
+    def rounding(self, quantities: Sequence[Quantity], scale: Scale) -> float:
+        """The width of rounding of the term: that of the arms' values, and of the fit's own sum."""
+        values = np.array([quantity.interval.value for quantity in quantities])
+        own = np.array([quantity.rounding for quantity in quantities]) / (np.abs(values) if scale.is_log else 1.0)
+        fitted = np.maximum(np.abs(scale(values)), 1.0) if scale.is_log else np.abs(values)  # a logarithm's argument was rounded
+        sizes = np.abs(self.weights)
+        return float(sizes @ own) + rounding(*(sizes * fitted).tolist())
 
 
 def _contrasts(x: np.ndarray) -> tuple[Contrast, Contrast]:
@@ -327,8 +349,9 @@ def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale
         raise NotApplicable("without one of its seeds an arm's value is not above 0, so it has no logarithm")
     whole, without = (contrast.weights @ scale(of) for of in (by_seed.mean(axis=1), left))
     parts = seeds * whole - (seeds - 1) * without
-    half = student(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
-    return Estimate(float(parts.mean()), float(parts.mean()) - half, float(parts.mean()) + half, "jackknife over seeds", seeds)
+    scatter = student(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
+    value, half = float(parts.mean()), max(scatter, contrast.rounding(quantities, scale))
+    return Estimate(value, value - half, value + half, "jackknife over seeds", seeds)
 
 
 def _over_arms(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale) -> Estimate:
@@ -346,4 +369,5 @@ def _over_arms(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale)
     method = "errors of independent arms" if is_independent else "errors of arms that share random numbers, as if they did not"
     if not all(quantity.is_over_chains or len(quantity.seeds) > 1 for quantity in quantities):
         half, method = max(half, contrast.scatter(values)), f"{method}, or scatter about the line, the wider"
+    half = max(half, contrast.rounding(quantities, scale))
     return Estimate(value, value - half, value + half, method, len(values))

@@ -74,9 +74,7 @@ class Part:
 
     @cached_property
     def digest(self) -> str:
-        if self.rows is None and self.weight is None:
-            return self.source.digest
-        told = hashlib.sha256(f"{self.source.digest} {self.weight}".encode())
+        told = hashlib.sha256(f"{self.origin} {self.source.digest} {self.weight}".encode())
         if self.rows is not None:
             told.update(np.ascontiguousarray(self.rows).tobytes())
         return told.hexdigest()

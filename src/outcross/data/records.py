@@ -12,6 +12,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.files.names import literal, read_parquet
 
 
 class Records(Protocol):
@@ -250,13 +251,11 @@ class Blocks:
         return many[0] if len(many) == 1 else Blocks(polars.concat([one.frame for one in many]))
 
     def save(self, folder: Path) -> None:
-        self.frame.write_parquet(folder / "text.parquet", compression="zstd", statistics=False)
+        self.frame.write_parquet(literal(folder / "text.parquet"), compression="zstd", statistics=False)
 
     @classmethod
     def load(cls, folder: Path) -> Blocks:
-        import polars
-
-        frame = polars.read_parquet(folder / "text.parquet")
+        frame = read_parquet(folder / "text.parquet")
         like = blocks(np.zeros((0, 1), dtype=np.int32), [], np.zeros(0)).frame.schema
         held = {name: kind.base_type() for name, kind in frame.schema.items()}
         if held != {name: kind.base_type() for name, kind in like.items()}:

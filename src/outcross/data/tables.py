@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,11 +107,21 @@ class Table:
         return list(columns)
 
 
-def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
+def table(
+    data: Any,
+    name: str = "",
+    kinds: Mapping[str, Kind] | None = None,
+    text_column: str | None = None,
+    columns: Collection[str] | None = None,
+    most_columns: int | None = None,
+) -> Table:
     """The records of `data` as a table: files, globs, lists of them, frames, arrays, dicts of columns; what a column holds is inferred.
 
     `kinds` overrides (column → "number", "category", "text", "vector", "series"), `text_column` names a column of text.
     Columns whose names start with `_` are provenance and not compared. BadInput where there is no record, or no column to compare.
+
+    Where the caller looks at `most_columns` at most, a table of more than twice as many is not read whole: only the columns that `kinds`
+    and `columns` name, and as many of the first as make twice `most_columns`.
 
     Above 200,000 rows the frame holds those whose numbers (from 0) have the smallest keys, a fixed random number each: every set of
     200,000 rows is as likely as another whatever the rows hold, and the same rows are drawn from the same file in any format. Then the
@@ -124,6 +134,8 @@ def table(data: Any, name: str = "", kinds: Mapping[str, Kind] | None = None, te
     import polars
 
     source = read(data)
+    if most_columns is not None:
+        source = _narrowed(source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ())], most_columns)
     given = name or source.name or type(data).__name__
     records, places, rows = _sample(source)
     if rows == 0:
@@ -183,6 +195,25 @@ def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) ->
         return ""
     return f"none of its values in {other.name} ({raw[column].dtype}) can be a {kind}" + (
         f" of {widths[column]} numbers" if kind == "vector" else ""
+    )
+
+
+def _narrowed(source: Source, named: Collection[str], most: int) -> Source:
+    """Of a table that is far wider than what is looked at, only columns that may be: some hold nothing, so twice as many are read."""
+    if len(source.columns) <= 2 * most:
+        return source
+    there = set(source.columns)
+    chosen = set(list(dict.fromkeys([*(column for column in named if column in there), *source.columns]))[: 2 * most])
+    columns = tuple(column for column in source.columns if column in chosen)
+    return replace(
+        source,
+        columns=columns,
+        batches=lambda wanted: source.batches(columns if wanted is None else wanted),
+        notes=(
+            *source.notes,
+            f"{len(source.columns) - len(columns):,} of {len(source.columns):,} columns are not read, at most {most} are looked at",
+        ),
+        texts=tuple(column for column in source.texts if column in chosen),
     )
 
 

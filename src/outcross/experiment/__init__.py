@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields
@@ -224,6 +225,7 @@ def override(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
     """Plain data with dotted keys replaced: `{"policy.share": 0.2}`. A plain word on the way becomes a kind."""
     changed = dict(told)
     for key, value in settings.items():
+        _check_key(str(key))
         head, _, rest = str(key).partition(".")
         if rest:
             inner = changed.get(head)
@@ -236,13 +238,21 @@ def override(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
     return changed
 
 
+def _check_key(key: str) -> None:
+    """Refuse a key of which a part is empty, as in `generations.` or `a..b`."""
+    if not all(part.strip() for part in key.split(".")):
+        raise BadInput(
+            f"{key!r:.80} is no key of a setting, one of its parts is empty; write key=value or key.subkey=value, as in generations=10"
+        )
+
+
 def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
     told = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
     for one in overrides:
         key, equals, value = one.partition("=")
-        if not equals or not key:
-            raise BadInput(f"{one!r} is no setting; write key=value, as in generations=10")
+        if not equals or not key.strip():
+            raise BadInput(f"{one!r:.80} is no setting; write key=value, as in generations=10")
         told = override(told, {key.strip(): _scalar(value, one)})
     for one in overrides:
         _check_not_overruled(told, one.partition("=")[0].strip(), spec)
@@ -276,17 +286,13 @@ def parse(text: str, where: str) -> dict[str, Any]:
 
 def _text(spec: str) -> str:
     path = builtin().get(spec) or Path(spec)
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise BadInput(
-            f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{spec} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if size > 1_000_000:
-        raise BadInput(f"{spec} is {size:,} bytes, an experiment file is a page; give a smaller one")
-    return read_text(path)
+    if "\0" not in spec and not os.path.lexists(path):
+        raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file")
+    return read_text(path, "an experiment file is a page of YAML; give such a file", MOST_BYTES)
+
+
+MOST_BYTES = 1_000_000
+"""Bytes of an experiment file."""
 
 
 def _scalar(text: str, where: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outcross.errors import BadInput
+from outcross.errors import BadInput, MachineGaveOut, first_words, is_of_the_machine
+from outcross.files import inputs
 from outcross.files import source as of_source
+from outcross.files.names import kind_at, literal, literal_pattern
 from outcross.files.objects import from_array, from_columns
 from outcross.files.refusals import refusal, suffix, undecodable
 from outcross.files.source import Source, guarded, held, lazy
@@ -29,14 +32,15 @@ PARAGRAPHS = 0.02
 def from_file(path: Path) -> Source:
     """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none."""
     form, packed = suffix(path)
-    if path.is_dir():
+    if kind_at(path) == "folder":
         return _pictures(path)
-    if not path.exists():
-        raise BadInput(f"no file {path}; check the path")
+    inputs.check(path)
     if form not in _READERS:
         raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
     if packed and (form in (".parquet", ".npy", ".npz") or (packed == ".zst" and form in (".json", ".idx"))):
         raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
+    if packed:
+        inputs.unpacked_size(path)  # polars unpacks without counting
     source = guarded(lambda: _READERS[form](path), partial(refusal, path))
     return _checked(source, path) if form in (".csv", ".tsv", ".txt") else source
 
@@ -61,14 +65,14 @@ def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
 def _parquet(path: Path) -> Source:
     import polars as pl
 
-    return lazy(pl.scan_parquet(path, glob=False), str(path))
+    return lazy(pl.scan_parquet(literal(path), glob=False, hive_partitioning=False), str(path))
 
 
 def _delimited(path: Path, separator: str) -> Source:
     """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
     import polars as pl
 
-    scan = partial(pl.scan_csv, path, infer_schema=False, glob=False)
+    scan = partial(pl.scan_csv, literal(path), infer_schema=False, glob=False)
     source = lazy(scan(separator=separator), str(path))
     if len(source.columns) == 1 and (found := next((sign for sign in ",;\t|" if sign in source.columns[0]), "")):
         return lazy(scan(separator=found), str(path), [f"fields are separated by {found!r}"])
@@ -81,8 +85,9 @@ def _delimited(path: Path, separator: str) -> Source:
 def _lines(path: Path) -> Source:
     import polars as pl
 
-    schema = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()  # of all lines, once
-    return lazy(pl.scan_ndjson(path, schema=schema), str(path))
+    pattern = literal_pattern(path)
+    schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
+    return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
 
 
 def _json(path: Path) -> Source:
@@ -94,10 +99,10 @@ def _json(path: Path) -> Source:
     content = read_bytes(path)
     try:
         return held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # a panic of polars is no Exception
         try:
             return held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
-        except Exception:
+        except (Exception, pl.exceptions.PanicException):
             raise refusal(path, error) from None
 
 
@@ -105,7 +110,7 @@ def _text(path: Path) -> Source:
     """A paragraph a record where blank lines part them, else a line a record; blank ones are none."""
     import polars as pl
 
-    query = pl.scan_lines(path, name="text", glob=False)
+    query = pl.scan_lines(literal(path), name="text", glob=False)
     first = query.head(of_source.BATCH).collect()["text"]
     if (first.str.strip_chars() == "").sum() < PARAGRAPHS * len(first) or first.is_empty():
         lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
@@ -135,12 +140,12 @@ def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
 
 def _numpy(path: Path) -> Source:
     """The array of a .npy file, or each array of a .npz file as a column of its name."""
-    from outcross.files.human import load_arrays
+    from outcross.files import arrays
 
-    arrays = load_arrays(path)
-    if len(arrays) > 1:
-        return held(from_columns(arrays, str(path)), str(path))
-    return from_array(next(iter(arrays.values())), str(path))
+    several = arrays.load(path)
+    if len(several) > 1:
+        return held(from_columns(several, str(path)), str(path))
+    return from_array(next(iter(several.values())), str(path))
 
 
 def _idx(path: Path) -> Source:
@@ -168,10 +173,22 @@ def _pictures(folder: Path) -> Source:
     pictures: list[np.ndarray] = []
     for path in paths:
         try:
-            with Image.open(path) as picture:
-                pictures.append(np.asarray(picture))
+            with warnings.catch_warnings(), inputs.opened(path) as file:
+                warnings.simplefilter("ignore")  # Pillow warns of large pictures, which are measured here, and of what it repairs
+                with Image.open(file, formats=("PNG", "JPEG")) as picture:
+                    size = picture.width * picture.height * len(picture.getbands())
+                    inputs.check_memory(
+                        path,
+                        size * len(paths),
+                        f"is of {picture.width} by {picture.height} pixels, as {len(paths)} of the folder take",
+                    )
+                    pictures.append(np.asarray(picture))
+        except (BadInput, MachineGaveOut):
+            raise
         except Exception as error:
-            raise BadInput(f"{path} is not a whole picture: {' '.join(str(error).split())[:120]}") from None
+            if is_of_the_machine(error):
+                raise MachineGaveOut(f"{path} cannot be read: {first_words(error)}") from None
+            raise BadInput(f"{path} is not a whole picture: {first_words(error, 120)}") from None
         if pictures[-1].shape != pictures[0].shape:
             raise BadInput(
                 f"{path} is of shape {pictures[-1].shape}, {paths[0].name} of {pictures[0].shape}; make them of one size and mode"

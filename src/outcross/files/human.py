@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import itertools
+import math
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from outcross.errors import BadInput, MachineGaveOut
+from outcross.errors import BadInput, MachineGaveOut, OutcrossError, first_words, is_of_the_machine
+from outcross.files import arrays, inputs
 from outcross.files.documents import Document
 
-LARGEST = 1 << 30
-"""Bytes of text read from one file, unpacked: 1 GiB."""
 LARGEST_NUMBER = 1e50
 """Size of a number in an array: fourth powers of much larger ones overflow."""
 DOCUMENT = 2000
@@ -108,22 +106,8 @@ def _pieces(text: str) -> list[str]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a file holds, unpacked where it is gzip, up to 1 GiB."""
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                content = file.read(LARGEST + 1)
-        else:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise BadInput(f"no file {path}; check the path") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"{path} is not a whole gzip file ({error}); fetch it again") from None
-    except OSError as error:
-        raise (BadInput if path.is_dir() else MachineGaveOut)(f"{path} cannot be read: {error.strerror or error}") from None
-    if len(content) > LARGEST:
-        raise BadInput(f"{path} holds more than {LARGEST >> 30} GiB of text; give a part of it")
+    """What a file holds, unpacked where it is gzip, within the bound of `inputs`; BadInput where it is empty."""
+    content = inputs.read(path)
     if not content.strip():
         raise BadInput(f"{path} is empty; give a file with text")
     return content
@@ -142,6 +126,7 @@ def _decoded(content: bytes, path: Path) -> str:
 
 def _table(content: bytes, suffix: str, path: Path):
     import polars
+    from polars.exceptions import PanicException
 
     try:
         if suffix == ".parquet":
@@ -152,8 +137,10 @@ def _table(content: bytes, suffix: str, path: Path):
         return polars.read_ndjson(io.BytesIO(content), infer_schema_length=None)
     except BadInput:
         raise
-    except Exception as error:
-        raise BadInput(f"{path} is not a whole {suffix} file: {' '.join(str(error).split())[:160]}") from None
+    except (Exception, PanicException) as error:  # a panic of polars is no Exception
+        if is_of_the_machine(error):
+            raise MachineGaveOut(f"{path} cannot be read: {first_words(error)}") from None
+        raise BadInput(f"{path} is not a whole {suffix} file: {first_words(error)}") from None
 
 
 def _column(frame, column: str | None, field: str, path: Path) -> list[str]:
@@ -169,35 +156,22 @@ def _column(frame, column: str | None, field: str, path: Path) -> list[str]:
         values = frame[column].cast(polars.String)
     except polars.exceptions.PolarsError:
         raise BadInput(f"{path}: the column {column!r} holds {frame[column].dtype}, not text; choose another {field}") from None
+    # A file may say a long text once and name it in a million rows.
+    inputs.check_memory(path, int(values.str.len_bytes().sum()), f"in its column {column!r} unfolds to")
     return values.fill_null("").to_list()
-
-
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file by name, or that of a .npy file, mapped, not read; BadInput where the file is not whole, or holds objects."""
-    try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(stored, np.lib.npyio.NpzFile):
-            with stored:
-                return {name: stored[name] for name in stored.files}
-        return {"": stored}
-    except FileNotFoundError:
-        raise BadInput(f"no file {path}; check the path") from None
-    except Exception as error:  # numpy reads the header as Python's tokeniser happens to fail on it
-        raise BadInput(f"{path} is not a whole .npy or .npz file of numbers: {' '.join(str(error).split())[:120]}") from None
 
 
 def read_array(path: Path) -> np.ndarray:
     """The array of a .npy file, or the only one of a .npz file, as floats (n, d); BadInput where it is not finite numbers."""
-    arrays = load_arrays(path)
-    if len(arrays) != 1:
-        raise BadInput(f"{path} holds {len(arrays)} arrays; give a file with one")
-    (stored,) = arrays.values()
-    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiub" or stored.ndim not in (1, 2) or 0 in stored.shape:
-        raise BadInput(
-            f"{path} must hold numbers of shape (n, d), got {getattr(stored, 'dtype', '?')} {getattr(stored, 'shape', '?')}"
-        )
+    several = arrays.load(path)
+    if len(several) != 1:
+        raise BadInput(f"{path} holds {len(several)} arrays; give a file with one")
+    (stored,) = several.values()
+    if stored.dtype.kind not in "fiub" or stored.ndim not in (1, 2) or 0 in stored.shape:
+        raise BadInput(f"{path} must hold numbers of shape (n, d), got {stored.dtype} {stored.shape}")
+    inputs.check_memory(path, math.prod(stored.shape) * np.dtype(float).itemsize, "holds numbers that take")
     with np.errstate(over="ignore"):
-        points = stored.astype(float).reshape(len(stored), -1)
+        points = np.asarray(stored[:]).astype(float).reshape(len(stored), -1)
     if not np.isfinite(points).all():
         row, column = np.argwhere(~np.isfinite(points))[0]
         raise BadInput(f"{path} holds {points[row, column]} at row {row}, column {column}; give finite numbers")
@@ -211,7 +185,7 @@ def read_array(path: Path) -> np.ndarray:
 def digest(path: Path) -> str:
     """SHA-256 of a file; empty where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        with inputs.opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
+    except (OutcrossError, OSError):
         return ""

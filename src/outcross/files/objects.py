@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.errors import BadInput
+from outcross.files.arrays import ArrayFile
 from outcross.files.source import BATCH, Source, held, rows_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WIDEST = 64
 """Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
 
 
-def from_array(array: np.ndarray, name: str) -> Source:
+def from_array(array: np.ndarray | ArrayFile, name: str) -> Source:
     """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
     import polars as pl
 

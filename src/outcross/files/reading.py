@@ -10,6 +10,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.files.formats import FORMATS, PICTURES, from_file
+from outcross.files.names import fitting, is_pattern, kind_at
 from outcross.files.objects import from_array, from_columns, from_hugging_face, from_pandas
 from outcross.files.refusals import first_line, suffix
 from outcross.files.source import Source, guarded, held, joined, lazy
@@ -75,17 +76,11 @@ def _paths(given: str) -> list[Path]:
     path = Path(given)
     if not given.strip():
         raise BadInput("an empty path names no file; give the path of a table")
-    if path.is_dir():
+    if kind_at(path) == "folder":
         found = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
         if found:  # a text beside tables tells of them
             return [file for file in found if suffix(file)[0] != ".txt"] or found
         if any(file.suffix.lower() in PICTURES for file in path.iterdir()):
             return [path]
         raise BadInput(f"{given} is a folder without tables or images; give files in {', '.join((*FORMATS, *PICTURES))}")
-    if path.exists() or not any(sign in given for sign in "*?["):
-        return [path]
-    root = Path(path.anchor) if path.is_absolute() else Path()
-    found = sorted(file for file in root.glob(str(path.relative_to(path.anchor))) if file.is_file())
-    if not found:
-        raise BadInput(f"no file fits {given}; check the path")
-    return found
+    return fitting(given) if is_pattern(given) else [path]

@@ -6,9 +6,13 @@ import codecs
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from outcross.errors import BadInput, MachineGaveOut
+from outcross.errors import BadInput, MachineGaveOut, is_of_the_machine
+from outcross.files import inputs
 
 PACKED = (".gz", ".zst")
 """How a file may be packed, by the end of its name."""
@@ -28,6 +32,8 @@ def refusal(path: Path, error: BaseException) -> Exception:
     said = first_line(error)
     if isinstance(error, FileNotFoundError):
         return BadInput(f"no file {path}; check the path")
+    if is_of_the_machine(error):
+        return MachineGaveOut(f"{path} cannot be read: {said}; free memory or open files")
     if isinstance(error, OSError) and packed:
         return BadInput(f"{path} is not a whole {packed} file ({said[:80]}); fetch it again")
     if isinstance(error, OSError):
@@ -49,6 +55,17 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:160]
 
 
+@contextmanager
+def _unpacked(path: Path, packed: str) -> Iterator[Any]:
+    """The content of a file whose unpacked size was found to be within the bound."""
+    with inputs.opened(path) as file:
+        if not packed:
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield unpacked
+
+
 def _broken_line(path: Path, packed: str) -> str:
     """The first line that is no JSON record, and why; nothing where there is none, or it cannot be unpacked here."""
 
@@ -57,7 +74,7 @@ def _broken_line(path: Path, packed: str) -> str:
 
     if packed == ".zst":
         return ""
-    with gzip.open(path) if packed else path.open("rb") as file:
+    with _unpacked(path, packed) as file:
         for number, line in enumerate(file, 1):
             if line.startswith(codecs.BOM_UTF8):
                 return "it opens with a byte order mark (remove the first three bytes)"
@@ -76,7 +93,7 @@ def undecodable(path: Path) -> str:
         return ""
     decoder, before, line = codecs.getincrementaldecoder("utf-8")(), 0, 1
     try:
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with _unpacked(path, packed) as file:
             while block := file.read(1 << 20):
                 waiting = len(decoder.getstate()[0])
                 try:

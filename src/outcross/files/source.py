@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from outcross.errors import BadInput
+from outcross.errors import OutcrossError
 
 if TYPE_CHECKING:
     import polars
@@ -76,21 +76,21 @@ def joined(sources: Sequence[Source], name: str) -> Source:
 
 def guarded(make: Callable[[], Source], refusal: Callable[[BaseException], Exception]) -> Source:
     """A source whose reader's errors, now and later, are refusals in one line."""
+    from polars.exceptions import PanicException
+
     try:
         source = make()
-    except BadInput:
+    except OutcrossError:
         raise
-    except Exception as error:
+    except (Exception, PanicException) as error:  # a panic of polars is no Exception
         raise refusal(error) from None
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
-        from polars.exceptions import PanicException
-
         try:
             yield from source.batches(wanted)
-        except BadInput:
+        except OutcrossError:
             raise
-        except (Exception, PanicException) as error:  # a panic of polars is no Exception
+        except (Exception, PanicException) as error:
             raise refusal(error) from None
 
     return replace(source, batches=batches)

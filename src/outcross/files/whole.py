@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from glob import escape
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput, MachineGaveOut
+from outcross.files.inputs import MEMORY, opened
 
 
 def write_whole(path: Path, content: Any) -> None:
     """Write text, bytes or a polars frame (as Parquet): a temporary file, fsync, rename. What a killed process began to write goes."""
-    _clear(path)
-    writing = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = _temporary(path)
+    _clear(temporary)
+    writing = temporary.with_name(f"{temporary.name}.{os.getpid()}")
     try:
         with writing.open("wb") as file:
             if isinstance(content, str | bytes):
@@ -29,14 +32,31 @@ def write_whole(path: Path, content: Any) -> None:
         writing.unlink(missing_ok=True)
 
 
-def _clear(path: Path) -> None:
+LONGEST = 230
+"""Bytes of a file's name to which the number of a process can be added: file systems take 255."""
+
+
+def _temporary(path: Path) -> Path:
+    """The temporary file beside a file, without the number of its process; of a name that is too long already, a digest."""
+    name = path.name
+    return path.with_name(f".{name}" if len(os.fsencode(name)) <= LONGEST else f".{sha256(os.fsencode(name)).hexdigest()}")
+
+
+def _clear(temporary: Path) -> None:
     """Remove temporary files of this name whose process is no more."""
-    for left in path.parent.glob(f".{escape(path.name)}.*"):
-        if left.suffix[1:].isdecimal() and not _is_running(int(left.suffix[1:])):
+    for left in temporary.parent.glob(f"{escape(temporary.name)}.*"):
+        if left.suffix[1:].isdecimal() and not is_running(int(left.suffix[1:])):
             left.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def written_from(name: str) -> str:
+    """The name of the file that a temporary file of this name was to become; empty where it is none."""
+    stem, _, process = name.rpartition(".")
+    return stem[1:] if stem.startswith(".") and process.isdecimal() else ""
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -46,12 +66,18 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def read_text(path: Path, way_out: str = "") -> str:
-    """The text of a file in UTF-8; BadInput, with the way out, where it cannot be read."""
+def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
+    """The text of a file in UTF-8, of at most so many bytes; BadInput, with the way out, where it cannot be read."""
     ending = way_out and f"; {way_out}"
     try:
-        return path.read_text(encoding="utf-8")
+        with opened(path) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise BadInput(f"{path} holds more than {most:,} bytes")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start}){ending}") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}{ending}") from None
+    except BadInput as error:
+        raise BadInput(f"{error}{ending}") from None
+    except OSError as error:
+        raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}{ending}") from None

@@ -1,11 +1,11 @@
 """Each step once, with its inputs, seed and output: provenance, resume and cache in one.
 
-A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, and the source
-of the module that defines the recipe. Where it ran is not identity. A key that the ledger holds, with output
+A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, the source that its verb and its
+recipe reach, and the versions of the libraries that decide its numbers. Where it ran is not identity. A key that the ledger holds, with output
 files that still have their digests, is loaded and not done again.
 
-On disk: `ledger.jsonl` (a line a step, appended as steps end and put in canonical order when a run ends),
-`steps/<key>/` (what the step made) and `timing.jsonl` (which no promise covers). Several processes may work on one
+On disk: `ledger.jsonl` (what the folder holds, and a line a step and a line a generation, appended as they end and put in canonical
+order when a run ends), `steps/<key>/` (what the step made) and `timing.jsonl` (which no promise covers). Several processes may work on one
 ledger: a step is done by the one that holds its lock.
 """
 
@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
+import shlex
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -30,14 +32,13 @@ from outcross import runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
-from outcross.ledger.digests import digest_file, digest_of, modules, source_digest
-from outcross.ledger.entries import as_told, entry_of, order_of, output_of, readings_of
+from outcross.ledger.digests import digest_file, digest_of
+from outcross.ledger.entries import FORMAT, as_told, entry_of, is_cut_off, line_of, order_of, other_format, output_of, readings_of
 from outcross.ledger.locks import lock
+from outcross.ledger.reach import root_of, source_digest, versions
 from outcross.recipe import plain
 
 T = TypeVar("T")
-FORMAT = 1
-"""Raised when a verb's own meaning changes, so that no older step is taken for a new one."""
 
 
 def stream(*names: object) -> np.random.Generator:
@@ -56,11 +57,20 @@ class Verb(Generic[T]):
     """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
     learns: bool
     """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
+    libraries: tuple[str, ...]
+    """Packages, as the package index names them, whose versions decide its numbers beside those that its recipe declares."""
 
 
-def verb(load: Callable[..., T] | None = None, learns: bool = False) -> Callable[[Callable[..., T]], Verb[T]]:
+def verb(
+    libraries: tuple[str, ...], load: Callable[..., T] | None = None, learns: bool = False
+) -> Callable[[Callable[..., T]], Verb[T]]:
     """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
-    return lambda do: Verb(do.__name__, do, load, learns)
+    return lambda do: Verb(do.__name__, do, load, learns, libraries)
+
+
+def work(verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
+    """Do a verb now, with the values of its inputs and the random stream of these names."""
+    return verb.do(recipe, *(_value(value) for value in inputs), rng=stream(*names))
 
 
 @dataclass(frozen=True)
@@ -85,15 +95,21 @@ class Ledger:
         self.get_ready: Callable[[], None] = lambda: None
         self.reuse = None if reuse is None else Ledger(reuse)
         """An older run whose finished steps may be taken over (a fork)."""
+        self.run: dict[str, Any] | None = None
+        """What the folder holds: its experiment and what that was run on."""
         self.entries: dict[str, dict[str, Any]] = {}
+        """The steps, by key."""
+        self.generations: dict[tuple[str, int, int], dict[str, Any]] = {}
+        """The generations that have ended, by arm, seed and number."""
+        self.damaged = 0
+        """The number of the first line that is not believed, counted from 1; 0 where all are. A line that a kill cut off was not written."""
         self.untouched: deque[Made[Any]] = deque()
         """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
         self.held: dict[tuple[str, str], Made[Any]] = {}
         """The latest steps up to generation 0, by verb and part: the arms of a seed share them, and what is remembered of them stays."""
-        self._read_to = 0
-        if folder is not None:
-            (folder / "steps").mkdir(parents=True, exist_ok=True)
-            self.refresh()
+        self._read_to = self._lines = 0
+        self._is_new = folder is not None and not folder.exists()
+        self.refresh()
 
     def over(self, watch: Callable[[Step], None], get_ready: Callable[[], None]) -> Ledger:
         """This ledger, for another run over it, with nothing left undone by the last one.
@@ -106,6 +122,9 @@ class Ledger:
 
     def steps(self, seed: int, generation: int = -1, store: bool = True) -> Steps:
         """The `do` of one generation of one seed."""
+        if self.folder is not None and self._is_new:  # once: a folder that was there and is gone is not made again
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._is_new = False
         return Steps(self, seed, generation, store and self.folder is not None)
 
     @property
@@ -113,45 +132,74 @@ class Ledger:
         assert self.folder is not None
         return self.folder / "ledger.jsonl"
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Every entry in canonical order: the run, then by seed, generation, verb, part and key."""
+        entries = [*self.entries.values(), *self.generations.values(), *([] if self.run is None else [self.run])]
+        return sorted(entries, key=order_of)
+
     def refresh(self) -> None:
-        """Read the lines that have come since, from this process or another; a damaged line counts as absent."""
+        """Read the lines that have come since, from this process or another; a damaged line counts as absent.
+
+        Raises BadInput where the ledger was written in another format.
+        """
         if self.folder is None or not self.path.exists():
             return
+        tail = b""
         with self.path.open("rb") as file:
             file.seek(self._read_to)
-            for line in file:
-                if line.endswith(b"\n"):
-                    self._read_to += len(line)
-                    if (entry := entry_of(line)) is not None:
-                        self.entries[entry["key"]] = entry
+            for tail in file:
+                if not tail.endswith(b"\n"):
+                    break
+                self._read_to += len(tail)
+                self._lines += 1
+                if (entry := entry_of(tail)) is not None:
+                    self._take(entry)
+                elif (told := other_format(tail)) is not None:
+                    raise BadInput(_of_another_format(self.folder, told))
+                else:
+                    self.damaged = self.damaged or self._lines
+                tail = b""
+        if tail and not is_cut_off(tail):
+            self.damaged = self.damaged or self._lines + 1
+
+    def _take(self, entry: dict[str, Any]) -> bool:
+        """Keep an entry in the place of what stood there before; whether it is another."""
+        if "type" not in entry:
+            before, self.entries[entry["key"]] = self.entries.get(entry["key"]), entry
+        elif entry["type"] == "run":
+            before, self.run = self.run, entry
+        else:
+            name = entry["arm"], entry["seed"], entry["generation"]
+            before, self.generations[name] = self.generations.get(name), entry
+        return before != entry
 
     def record(self, entry: dict[str, Any]) -> None:
-        """Append one line, whole or not at all."""
-        self.entries[entry["key"]] = entry
-        if self.folder is None:
+        """Append one line, whole or not at all; nothing where the ledger holds it. MachineGaveOut where the disk is full or the folder gone."""
+        if not self._take(entry) or self.folder is None:
             return
-        line = (json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode()
-        with lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
-            size = file.tell()
-            try:
-                if size and not _ends_with_newline(self.path):
-                    line = b"\n" + line  # a kill -9 cut the last line off; it counts as absent
-                file.write(line)
-                file.flush()
-            except OSError as error:
-                os.truncate(self.path, size)
-                raise MachineGaveOut(
-                    f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again"
-                ) from None
+        try:
+            with lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
+                size = _without_cut_off_line(self.path)
+                try:
+                    os.truncate(self.path, size)
+                    file.write(line_of(entry))
+                    file.flush()
+                except OSError:
+                    os.truncate(self.path, size)
+                    raise
+        except OSError as error:
+            raise MachineGaveOut(
+                f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again"
+            ) from None
 
     def close(self) -> None:
-        """Put the ledger in canonical order (seed, generation, verb, key) and remove what only a running process needs."""
+        """Put the ledger in canonical order (`lines`), without its damaged lines, and remove what only a running process needs."""
         if self.folder is None:
             return
         self.refresh()
-        lines = [json.dumps(entry, sort_keys=True, separators=(",", ":")) for entry in sorted(self.entries.values(), key=order_of)]
-        write_whole(self.path, "".join(line + "\n" for line in lines))
-        self._read_to = self.path.stat().st_size
+        write_whole(self.path, b"".join(map(line_of, self.lines)))
+        self._read_to, self._lines, self.damaged = self.path.stat().st_size, len(self.lines), 0
         shutil.rmtree(self.folder / "steps" / ".locks", ignore_errors=True)
         for left in (self.folder / "steps").glob(".writing-*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -171,6 +219,16 @@ class Ledger:
         entry = self.entries.get(key)
         return entry if entry is not None and (not entry["files"] or self.is_whole(entry)) else None
 
+    def has(self, keys: Iterable[str]) -> bool:
+        """Whether these steps are recorded and their files there, whatever these hold."""
+        if self.folder is None:
+            return False
+        found = [self.entries.get(key) for key in keys]
+        return all(
+            entry is not None and all((self.folder / "steps" / entry["key"] / name).is_file() for name in entry["files"])
+            for entry in found
+        )
+
     def take_over(self, key: str) -> dict[str, Any] | None:
         """A step of the run that this one is a fork of, its files linked here. Only for who may do the step."""
         if self.reuse is None or (entry := self.reuse.whole(key)) is None:
@@ -178,6 +236,7 @@ class Ledger:
         if entry["files"]:
             assert self.folder is not None and self.reuse.folder is not None
             place, writing = self.folder / "steps" / key, self.folder / "steps" / f".writing-{key}-{os.getpid()}"
+            shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
             for name in entry["files"]:
                 (writing / name).parent.mkdir(parents=True, exist_ok=True)
                 _link(self.reuse.folder / "steps" / key / name, writing / name)
@@ -205,21 +264,22 @@ class Steps:
             "recipe": plain(recipe),
             "inputs": [_digest(one) for one in inputs],
             "stream": names,
-            "source": digest_of(sorted(source_digest(module) for module in modules(recipe)))[:16],
+            "source": source_digest((root_of(verb.do), root_of(work)), recipe),
+            "libraries": versions(verb.libraries, recipe),
         }
         key = digest_of(identity)
-        work = functools.partial(self._work, verb, recipe, inputs, names)
+        do = functools.partial(work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
         with self._alone(key, verb.learns) as found:
             if found is not None:
                 self.ledger.watch(replace(step, fresh=False))
-                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, work))
+                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, do))
             while self.ledger.untouched:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
             try:
-                made = self._save(identity | {"key": key}, verb, work(), recipe, inputs)
+                made = self._save(identity | {"key": key}, verb, do(), recipe, inputs)
             finally:
                 runtime.telling.reset(telling)
         self._time(key, verb.name, time.perf_counter() - started)
@@ -235,14 +295,11 @@ class Steps:
             held[name] = made()
         return held[name]
 
-    def _work(self, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
-        return verb.do(recipe, *(_value(one) for one in inputs), rng=stream(*names))
-
-    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], work: Callable[[], T]) -> Made[T]:
+    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
         if verb.load is None:
             return Made(entry["output"], 0, lambda: readings_of(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
         if not entry["files"]:
-            made = Made(entry["output"], entry["size"], work, entry["key"])
+            made = Made(entry["output"], entry["size"], do, entry["key"])
             self.ledger.untouched.append(made)
             return made
         assert self.ledger.folder is not None
@@ -269,6 +326,7 @@ class Steps:
         place = self.ledger.folder / "steps" / key
         writing = self.ledger.folder / "steps" / f".writing-{key}-{os.getpid()}"
         try:
+            shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
             writing.mkdir()
             made.save(writing)
             files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
@@ -296,7 +354,13 @@ class Steps:
             return
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
-        locks.mkdir(exist_ok=True)
+        try:
+            locks.parent.mkdir(exist_ok=True)
+            locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise MachineGaveOut(
+                f"{locks.parent} could not be written: {error.strerror}; run the same command again to go on"
+            ) from None
         if learns:
             self.ledger.get_ready()
         with lock(locks / key, meanwhile=self.ledger.get_ready):
@@ -317,6 +381,8 @@ def _read_back(place: Path, load: Callable[[], T]) -> T:
     except (OutcrossError, MemoryError):
         raise
     except Exception as error:
+        if not place.exists():
+            raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
         raise BadInput(
             f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
         ) from None
@@ -340,10 +406,27 @@ def _is_own(place: Path, name: str) -> bool:
     return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
 
 
-def _ends_with_newline(path: Path) -> bool:
+def _without_cut_off_line(path: Path) -> int:
+    """The size of a ledger without the line that a killed process has begun at its end."""
     with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+        end = file.seek(0, os.SEEK_END)
+        for back in itertools.chain((1,), itertools.count(CHUNK, CHUNK)):
+            start = max(0, end - back)
+            file.seek(start)
+            if newline := file.read(min(back, CHUNK)).rfind(b"\n") + 1:
+                return start + newline
+            if start == 0:
+                return 0
+    raise AssertionError("the beginning of a file is always reached")
+
+
+CHUNK = 65_536
+"""Bytes read at a time, from the end of a ledger backwards."""
+
+
+def _of_another_format(folder: Path, told: int) -> str:
+    spec, again = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(f"{folder}-again")
+    return f"{folder} is a run of format {told}, this outcross reads and writes format {FORMAT}; do it again with: outcross run {spec} --out {again}"
 
 
 def _link(source: Path, target: Path) -> None:

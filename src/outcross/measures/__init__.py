@@ -275,6 +275,8 @@ class Measure:
     by_default: ClassVar[bool] = True
     """Whether a run reads it where no metrics are named; what takes time over thousands of chains is not."""
 
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
+    """Packages of others, as the package index names them, whose versions decide its readings; intervals stand on SciPy."""
     stream: ClassVar[str] = ""
     """The name of its random stream in a run, the measure's own where this is empty. A stream's name is for ever, as a page's code is:
     with another one every random number of the measure would change."""

@@ -163,6 +163,7 @@ def _again(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
     (hits, n), (human_hits, m) = ((int(side.sum()) // 2, side.size // 2) for side in (synthetic, human))
     estimate = clusters.share(np.array([0.0] * (n - hits) + [1.0] * hits), np.ones(n), "pairs", "pairs")
     value, usual = float(synthetic.mean()), float(human.mean())
-    estimate = replace(estimate, value=value, low=min(estimate.low, value), high=max(estimate.high, value), n=synthetic.size)
+    low, high = estimate.interval
+    estimate = replace(estimate, value=value, low=min(low, value), high=max(high, value), n=synthetic.size)
     null = larger_share(hits, n, human_hits, m)
     return estimate, Null(null.p, max(usual, null.floor), usual, null.method)

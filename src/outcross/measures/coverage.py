@@ -184,7 +184,8 @@ def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
     if not is_share:
         return Estimate(value, max(0.0, value - half), value + half, "parts of the points", n)
     least = share(round(value * n), n)
-    low, high = min(least.low, max(0.0, value - half)), max(least.high, min(1.0, value + half))
+    lowest, highest = least.interval
+    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
     return Estimate(value, low, high, "parts of the points, at least Wilson", n)
 
 
@@ -257,7 +258,7 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
     half = 1.96 * math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
     least = share(round(value * n), n)
-    low, high = (value - half, value + half) if half > 0 else (least.low, least.high)
+    low, high = (value - half, value + half) if half > 0 else least.interval
     estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
     return estimate, from_draws(value, told[1:], "smaller", "permutation")
 

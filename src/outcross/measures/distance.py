@@ -169,7 +169,7 @@ def transport(drawn: np.ndarray, real: np.ndarray, power: int) -> Estimate:
     along = costs.mean(axis=(0, 1))  # (d,)
     between = np.var(along, ddof=1) / along.size if power == 2 and along.size > 1 else 0.0
     told = projected(float(costs.mean()), of_drawn.mean(axis=1), of_real.mean(axis=1), between)
-    return _rooted(told, 0.0) if power == 2 else replace(told, low=max(0.0, told.low))
+    return _rooted(told, 0.0) if power == 2 else replace(told, low=max(0.0, told.interval[0]))
 
 
 def _rooted(told: Estimate, below: float) -> Estimate:
@@ -178,7 +178,7 @@ def _rooted(told: Estimate, below: float) -> Estimate:
     A small square comes with a small error and a large one with a large error, so that a symmetric interval falls short of the expected
     square in 6 to 9 % of samples and never exceeds it; its root's does not.
     """
-    square, half = told.value + below, told.high - told.value
+    square, half = told.value + below, told.interval[1] - told.value
     if square <= 0:
         return replace(told, low=min(told.value, -below), high=told.value + half)
     root = math.sqrt(square)

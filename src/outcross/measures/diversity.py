@@ -211,7 +211,8 @@ def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.G
     null = from_draws(value - usual, np.array([one - two for one, two in told]), "larger", "labels of human neighbours")
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(min(round(value * n / 2), n // 2), n // 2)
-    estimate = Estimate(value, min(pairs.low, value), max(pairs.high, value), "Wilson over pairs", n)
+    low, high = pairs.interval
+    estimate = Estimate(value, min(low, value), max(high, value), "Wilson over pairs", n)
     return estimate, Null(null.p, usual + null.floor, usual + null.typical, null.method)
 
 

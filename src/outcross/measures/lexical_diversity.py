@@ -118,10 +118,11 @@ def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
     if (value := 1 - math.prod(new)) > 0:
         parts = [(share * running - unlike) / unlike.sum() for share, (unlike, running) in zip(new, counted, strict=True)]
         told = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)  # to first order
-        return replace(told, low=max(0.0, told.low), high=min(1.0, told.high))
+        low, high = told.interval
+        return replace(told, low=max(0.0, low), high=min(1.0, high))
     pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and there is no scatter
     none = share(np.zeros(pairs.size), pairs, "word pairs", of)
-    return replace(none, high=1 - (1 - none.high) ** len(REPEATED))
+    return replace(none, high=1 - (1 - none.interval[1]) ** len(REPEATED))
 
 
 def _human(blocks: Blocks) -> Sample:

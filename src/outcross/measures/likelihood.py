@@ -89,12 +89,13 @@ class Scored:
         first = np.argsort(self.nats, kind="stable")[: math.floor(q * (self.nats.size + 1))]
         hits = np.bincount(self.clusters[first], minlength=self.units)
         below = share(hits, np.bincount(self.clusters), "blocks", self.of)
-        low, high = (float(self.quantiles(end, everyone)[0]) for end in (below.low, below.high))
+        least, most = below.interval
+        low, high = (float(self.quantiles(end, everyone)[0]) for end in (least, most))
         blocks = self.nats.size + 1
         return (
             value,
-            min(low, value) if below.low * blocks >= 1 else -math.inf,
-            max(high, value) if below.high * blocks <= self.nats.size else math.inf,
+            min(low, value) if least * blocks >= 1 else -math.inf,
+            max(high, value) if most * blocks <= self.nats.size else math.inf,
         )
 
     @property

@@ -115,12 +115,13 @@ def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate
     shares = {name: _at_least_wilson(value, half[name], n) for name, value in values.items() if name != "density"}
     density = values["density"]
     # No drawn point in any ball: as many may lie in one as Wilson's interval says of the share that does.
-    high = density + half["density"] if density > 0 else shares["precision"].high
+    high = density + half["density"] if density > 0 else shares["precision"].interval[1]
     return shares | {"density": Estimate(density, max(0.0, density - half["density"]), high, "subsets of points", n)}
 
 
 def _at_least_wilson(value: float, half: float, n: int) -> Estimate:
     """A share of n points with its normal interval, or Wilson's for independent points where that reaches farther (at 0 and 1)."""
     least = independent(round(value * n), n)
-    low, high = min(least.low, max(0.0, value - half)), max(least.high, min(1.0, value + half))
+    lowest, highest = least.interval
+    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
     return Estimate(value, low, high, "subsets of points, at least Wilson", n)

@@ -121,7 +121,7 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
 
 def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     """Both on the scale of which they are the logarithms."""
-    value, low, high = (math.exp(min(700.0, end)) for end in (told.value, told.low, told.high))
+    value, low, high = (math.exp(min(700.0, end)) for end in (told.value, *told.interval))
     return Estimate(value, low, high, told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
 
 

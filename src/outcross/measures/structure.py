@@ -246,10 +246,10 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
 def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     """The difference of two shares; the smaller the worse."""
     one, two = share(count, n), share(human, m)
-    value = one.value - two.value
+    value, (one_low, one_high), (two_low, two_high) = one.value - two.value, one.interval, two.interval
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
-    low = value - math.hypot(one.value - one.low, two.high - two.value)
-    high = value + math.hypot(one.high - one.value, two.value - two.low)
+    low = value - math.hypot(one.value - one_low, two_high - two.value)
+    high = value + math.hypot(one_high - one.value, two.value - two_low)
     null = fewer(count, n, human, m)
     return Estimate(value, low, high, "Newcombe", n), Null(null.p, (null.floor - 1) * two.value, 0.0, null.method)
 
@@ -257,4 +257,5 @@ def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, N
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     """How much larger the share of missing values is: how much smaller that of values."""
     told, null = _apart_in_share(n - count, n, m - human, m)
-    return Estimate(-told.value, -told.high, -told.low, told.method, n), Null(null.p, -null.floor, 0.0, null.method)
+    low, high = told.interval
+    return Estimate(-told.value, -high, -low, told.method, n), Null(null.p, -null.floor, 0.0, null.method)

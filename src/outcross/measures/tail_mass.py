@@ -87,8 +87,9 @@ def _beyond(table: np.ndarray, limit: np.ndarray, side: int) -> np.ndarray:
 
 def widened(told: Estimate, shares: list[float]) -> Estimate:
     """An estimate whose error is its own and, independent of it, that of the limit, given as the shares beyond its two ends."""
-    low = told.value - math.hypot(told.value - told.low, _moved(told.value - min(shares), told.n))
-    high = told.value + math.hypot(told.high - told.value, _moved(max(shares) - told.value, told.n))
+    least, most = told.interval
+    low = told.value - math.hypot(told.value - least, _moved(told.value - min(shares), told.n))
+    high = told.value + math.hypot(most - told.value, _moved(max(shares) - told.value, told.n))
     return replace(told, low=max(0.0, low), high=min(1.0, high), method=f"{told.method}, quantile by order statistics")
 
 

@@ -330,7 +330,8 @@ def _both(measure: Callable[[Texts], Estimate], sides: list[Texts]) -> tuple[Est
 
 
 def _exponential(told: Estimate) -> Estimate:
-    return Estimate(math.exp(told.value), math.exp(told.low), math.exp(told.high), told.method, told.n)
+    low, high = told.interval
+    return Estimate(math.exp(told.value), math.exp(low), math.exp(high), told.method, told.n)
 
 
 def _variety(text: Writing) -> Estimate:

@@ -32,6 +32,8 @@ class Learner:
     """What learns: frozen values, and how to fit."""
 
     paper: ClassVar[str]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide the numbers of its models."""
     learns: ClassVar[tuple[str, ...]]
     takes_weights: ClassVar[bool] = True
     trains: ClassVar[bool] = False

@@ -22,6 +22,8 @@ class Policy:
 
     paper: ClassVar[str]
     """Where the policy is from."""
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide what it takes."""
     reach: ClassVar[int | None] = 1
     takes_whole: ClassVar[bool] = True
     """Whether it takes parts whole and weighs none of them, so that the moments of a part do."""

@@ -29,18 +29,6 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def shortened(name: str, length: int) -> str:
-    """A name without its middle where it is too long: names of arms begin and end with what tells them apart.
-
-    >>> shortened("gaussian: human_share=0.1,rows=50", 20)
-    'gaussian: …1,rows=50'
-    """
-    if len(name) <= length:
-        return name
-    end = (length - 1) // 2
-    return f"{name[: length - 1 - end]}…{name[-end:]}"
-
-
 def ending(text: str, length: int = 140) -> str:
     """The end of a text, with an ellipsis where more came before."""
     text = text.strip()

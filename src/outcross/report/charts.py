@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.report.characters import shortened, visible
+from outcross.errors import MachineGaveOut, first_words, is_of_the_machine
+from outcross.escapes import shortened
+from outcross.report.characters import visible
 from outcross.report.curves import Curve, Point, standard_error
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
@@ -160,15 +162,30 @@ def chart(
 def draw(specification: Specification, key: str) -> str:
     """The SVG of a specification, its inner ids made unique on the page by `key`.
 
-    Raises ImportError where vl-convert is missing.
+    Raises ModuleNotFoundError where vl-convert is missing, MachineGaveOut where it has not the memory, files or threads that it needs.
     """
-    import vl_convert
-
-    svg = vl_convert.vegalite_to_svg(specification)
+    svg = _converted(specification)
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+
+
+def _converted(specification: Specification) -> str:
+    try:
+        import vl_convert
+
+        return vl_convert.vegalite_to_svg(specification)
+    except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
+        # After a panic of its worker the engine says that its channel was cancelled.
+        if is_of_the_machine(error) or "cancel" in str(error) or not isinstance(error, Exception):
+            raise MachineGaveOut(
+                f"the chart engine gave out ({first_words(error)}); free memory, or raise the limits of open files (ulimit -n), and "
+                "write the report again"
+            ) from None
+        raise
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
@@ -341,8 +358,10 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
         rows = [_floor_row(point, point.generation, axis) for point in points]
     line = {"type": "line", "color": INK, "strokeWidth": 1.3, "strokeDash": [5, 4], "aria": False}
     level = {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [5, 4]}}
+    banded = [row for row in rows if "low" in row]
+    area = {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}
     return [
-        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.22, "strokeWidth": 0}, axis, is_of_arm=False),
+        *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": level},
         {
             "data": {"values": rows[-1:]},
@@ -354,29 +373,34 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
 
 def _floor_row(point: Point, generation: float, axis: Axis) -> Specification:
     assert point.value is not None
-    low, high = (point.value if bound is None else bound for bound in (point.low, point.high))
-    held = {"value": axis.hold(point.value), "low": axis.hold(low), "high": axis.hold(high)}
-    return {"generation": generation, "arm": "", "segment": "0", **held}
+    row = {"generation": generation, "arm": "", "segment": "0", "value": axis.hold(point.value)}
+    if point.low is None or point.high is None:
+        return row
+    return row | {"low": axis.hold(point.low), "high": axis.hold(point.high)}
 
 
 def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
     """Closed forms: a dark dotted line, and two standard errors of the measured curve around it."""
     rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
+    banded = [row for row in rows if "low" in row]
     if not rows:
         return []
     line = {"type": "line", "strokeWidth": 1.4, "aria": False}
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "arm"}}
+    area = {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}
     return [
-        _band(rows, {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}, axis, is_of_arm=False),
+        *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **vertical(axis)}, **fixed}},
     ]
 
 
 def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
+    """A value of a closed form; with two standard errors of the measured value around it where that has an interval."""
     point = curve.at(generation)
-    reach = 2 * ((standard_error(point) if point else None) or 0.0)
-    bounds = {"low": axis.hold(value - reach), "high": axis.hold(value + reach)}
-    return {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value), **bounds}
+    row = {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value)}
+    if (error := standard_error(point) if point else None) is None:
+        return row
+    return row | {"low": axis.hold(value - 2 * error), "high": axis.hold(value + 2 * error)}
 
 
 def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Specification]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from outcross.estimate import rounding
 from outcross.report.study import Reading, Study
 
 
@@ -100,15 +101,16 @@ def mean_over_seeds(points: Sequence[Point]) -> Point:
     values = [point.value for point in known if point.value is not None]
     mean = math.fsum(values) / n
     error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
-    reach = float(stdtrit(n - 1, 0.975)) * error
+    reach = max(float(stdtrit(n - 1, 0.975)) * error, rounding(*values) / n)
     return Point(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
 
 
 def standard_error(point: Point) -> float | None:
-    """The standard error behind a 95 % interval, None without one."""
-    if point.low is None or point.high is None or point.high <= point.low:
+    """The standard error behind a 95 % interval; None without one, and where it is no more than rounding."""
+    if point.value is None or point.low is None or point.high is None:
         return None
-    return (point.high - point.low) / (2 * 1.96)
+    error = (point.high - point.low) / (2 * 1.96)
+    return error if error > rounding(point.value) else None
 
 
 def _point(reading: Reading) -> Point:

@@ -88,7 +88,7 @@ class Pen:
             return ""
         try:
             svg = draw(specification, f"c{self.drawn}")
-        except ImportError:
+        except ModuleNotFoundError:
             self.is_missing = True
             return ""
         self.drawn += 1
@@ -244,7 +244,9 @@ def _away(point: Point, law: float | None) -> tuple[str, str]:
     if law is None:
         return "", ""
     error = standard_error(point)
-    return number(law), f"{(point.value - law) / error:+.1f}" if error and point.value is not None else ""
+    if error is None or point.value is None:
+        return number(law), ""
+    return number(law), f"{round((point.value - law) / error, 1) + 0.0:+.1f}"  # never -0.0, whose sign is that of the last bit
 
 
 def _count(n: int | None) -> str:

@@ -43,13 +43,17 @@ class Change:
         return end / start if start > 0 and end > 0 else None
 
     @property
-    def is_clear(self) -> bool:
-        """The two intervals do not meet; without intervals, the values differ."""
-        start, end = self.ends
-        lows, highs = (self.first.low, self.last.low), (self.first.high, self.last.high)
-        if None in lows or None in highs:
-            return start != end
-        return max(low for low in lows if low is not None) > min(high for high in highs if high is not None)
+    def is_clear(self) -> bool | None:
+        """Whether the two intervals are apart; None where a value has no interval, so that nothing says."""
+        lows = [low for low in (self.first.low, self.last.low) if low is not None]
+        highs = [high for high in (self.first.high, self.last.high) if high is not None]
+        return max(lows) > min(highs) if len(lows) == len(highs) == 2 else None
+
+    @property
+    def why_unclear(self) -> str:
+        """Why a value has no interval: its method says so."""
+        bare = [point.method for point in (self.first, self.last) if point.low is None and point.method]
+        return bare[0] if bare else "no interval"
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,9 @@ def _badness(one: Change, page: Page) -> float:
 
 def _moved(one: Change, title: str, page: Page) -> str:
     start, end = one.ends
+    if one.is_clear is None:
+        ends = f"from {_value(start, page)} to {_value(end, page)}{_times(one, page)}"
+        return f"moved {title} {ends} ({one.why_unclear}, so it may be chance)"
     if not one.is_clear:
         return f"left {title} where it was, {_value(start, page)} to {_value(end, page)} (the intervals meet)"
     verb = "raised" if end > start else "lowered"

@@ -67,16 +67,3 @@ def times(ratio: float) -> str:
     ('×85', '×3.6', '×1.0')
     """
     return f"\N{MULTIPLICATION SIGN}{ratio:.1f}" if 0.95 <= ratio < 9.95 else f"\N{MULTIPLICATION SIGN}{number(ratio, 2)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as the largest two units.
-
-    >>> duration(3725), duration(12.3)
-    ('1 h 2 min', '12 s')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from outcross.files.whole import write_whole
+from outcross.files.outputs import write_page
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured
 from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
@@ -84,9 +84,7 @@ def write(study: Study, path: str | Path) -> Path:
     while len(page) > LIMIT and allowance.rows > 100:
         allowance = allowance.less()
         page = render(study, allowance)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page)
-    return path
+    return write_page(path, page)
 
 
 def render(study: Study, allowance: Allowance) -> bytes:

@@ -95,7 +95,7 @@ def _row(one: Slope, look: Look) -> Row:
 
 
 def _interval(one: Estimate | None) -> str:
-    return number(None) if one is None else estimated(one.value, one.low, one.high)
+    return number(None) if one is None else estimated(one.value, *one.interval)
 
 
 def _table(of: Iterable[Slope]) -> Table:
@@ -158,6 +158,7 @@ def _sizes(one: Slope) -> list[Point]:
 
 
 def _ends(one: Slope, point: slopes.Point) -> tuple[float, float]:
+    assert point.low is not None and point.high is not None  # only what has intervals is fitted, and only what is fitted is drawn
     low, high = sorted((_size(one, point.low), _size(one, point.high)))
     return low, high
 

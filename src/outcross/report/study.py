@@ -90,7 +90,6 @@ class Run:
     experiment: str = ""  # YAML, resolved
     environment: str = ""
     steps: int | None = None
-    seconds: float | None = None  # summed over steps
     command: str = ""
 
 

@@ -6,9 +6,10 @@ import re
 from importlib.resources import files
 from typing import Any
 
+from outcross.escapes import shortened
 from outcross.report.characters import ending, visible
 from outcross.report.headline import words_of
-from outcross.report.numerals import duration, number, percent, times
+from outcross.report.numerals import number, percent, times
 
 
 def resource(name: str) -> str:
@@ -16,8 +17,12 @@ def resource(name: str) -> str:
     return (files("outcross.report") / name).read_text(encoding="utf-8")
 
 
-def environment() -> Any:
-    """Where templates are rendered: escaping is on, and an unknown name is an error."""
+LONGEST = 20_000
+"""Characters of one piece of text on a page: an experiment in YAML is a few thousand."""
+
+
+def environment(longest: int = LONGEST) -> Any:
+    """Where templates are rendered: escaping is on, an unknown name is an error, and a text of more than `longest` characters is shortened."""
     import jinja2
     from markupsafe import Markup
 
@@ -27,7 +32,9 @@ def environment() -> Any:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         # Every string that reaches the page passes here, so no control character slips in by a new door.
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        finalize=lambda value: (
+            visible(shortened(value, longest)) if isinstance(value, str) and not isinstance(value, Markup) else value
+        ),
     )
     made.filters |= {
         "drawn": Markup,  # only for what we drew or wrote ourselves: SVG, style and script
@@ -35,7 +42,6 @@ def environment() -> Any:
         "number": number,
         "percent": percent,
         "times": times,
-        "duration": duration,
         "words_of": words_of,
         "ending": ending,
     }

@@ -22,6 +22,8 @@ class Source:
     """Where human records come from."""
 
     is_text: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    """Packages of others, as the package index names them, whose versions decide its records."""
     rows: int
     records: Literal["points", "moments"] = "points"
     """Of numbers: one by one, or of each part their moments alone."""
@@ -35,6 +37,10 @@ class Source:
         """Digest of what is read, so that an edited file is other human data; empty where nothing is read (or it is not there)."""
         return ""
 
+    def inputs(self) -> tuple[Path, ...]:
+        """The files and folders that it reads, which a run must not write to; none of them need exist."""
+        return ()
+
     def open(self, form: Any, chains: tuple[int, ...], rng: np.random.Generator) -> Human:
         raise NotImplementedError
 
@@ -42,7 +48,7 @@ class Source:
 SOURCES: Family = {
     "stdlib": "outcross.sources.text:Stdlib",
     "path": "outcross.sources.text:Path",
-    "hub": "outcross.sources.text:Hub",
+    "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
     "categorical": "outcross.sources.categorical:Categorical",

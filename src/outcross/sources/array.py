@@ -29,6 +29,9 @@ class Array(Source):
     def content(self):
         return digest(Path(self.array))
 
+    def inputs(self):
+        return (Path(self.array),)
+
     def open(self, form, chains, rng):
         if chains:
             raise BadInput("chains are independent repeats of a distribution, a file has one; write sweep: {seed: [0, 1]} instead")

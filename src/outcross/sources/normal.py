@@ -22,6 +22,8 @@ class Normal(Source):
     and every metric that looks at no points.
     """
 
+    libraries = ("numpy", "scipy")
+
     rows: Annotated[int, Field(ge=1)] = 100
     dimensions: Annotated[int, Field(ge=1, le=1000)] = 1
     records: Literal["points", "moments"] = "points"

@@ -6,14 +6,14 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from outcross.errors import BadInput, MachineGaveOut, missing_extra
+from outcross.errors import BadInput
 from outcross.files.documents import Document
-from outcross.files.human import digest, gather_documents, headings, read_documents
-from outcross.recipe import nearest, recipe
+from outcross.files.human import digest, headings, read_documents
+from outcross.recipe import recipe
 from outcross.sources import Source
 
 
@@ -148,60 +148,8 @@ class Path(Text):
     def content(self):
         return digest(FilePath(self.path))
 
+    def inputs(self):
+        return (FilePath(self.path),)
+
     def documents(self):
         return read_documents(FilePath(self.path), self.text_column, self.group_column, self.heading)
-
-
-@recipe
-class Hub(Text):
-    """A dataset of the Hugging Face hub, or a folder that its library can load (data files, or what save_to_disk wrote).
-
-    The network is used only here.
-    """
-
-    hub: Annotated[str, Field(min_length=1)]
-    configuration: str | None = None
-    split: str = "train"
-    text_column: str = "text"
-    group_column: str | None = None
-    heading: Heading | None = None
-    """As for a file; the rows are lines, or texts of several."""
-    rows: Rows = 1000
-    held_out: HeldOut = 0.1
-
-    def documents(self):
-        table = _hub_table(self.hub, self.configuration, self.split)
-        texts = _hub_column(table, self.text_column, "text_column", self.hub)
-        groups = None if self.group_column is None else _hub_column(table, self.group_column, "group_column", self.hub)
-        return gather_documents(texts, groups, self.heading)
-
-
-def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
-    try:
-        import datasets  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise missing_extra("datasets", "hf") from None
-    datasets.disable_progress_bars()
-    try:
-        if (FilePath(hub) / "state.json").is_file():  # what Dataset.save_to_disk writes, which has no splits
-            return datasets.load_from_disk(hub)
-        return datasets.load_dataset(hub, configuration, split=split)
-    except ConnectionError as error:
-        raise MachineGaveOut(
-            f"hub {hub} cannot be reached ({_short(error)}); give a folder, or a file as human.path=FILE"
-        ) from None
-    except Exception as error:
-        raise BadInput(f"hub {hub}: {type(error).__name__}: {_short(error)}") from None
-
-
-def _hub_column(table: Any, column: str, field: str, hub: str) -> list[str]:
-    if column not in table.column_names:
-        names = ", ".join(table.column_names[:12])
-        raise BadInput(
-            f"hub {hub} has no column {column!r}{nearest(column, table.column_names)}; write human.{field}=NAME, one of {names}"
-        )
-    return ["" if value is None else str(value) for value in table[column]]
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import Estimate, NotApplicable, rounding
 
 
 def document_of(blocks: Blocks) -> np.ndarray:
@@ -53,13 +53,14 @@ def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, of: str) -> Estim
     documents of lognormal lengths), and so they do a bootstrap. Three corrections: a cluster that is a share h of all pulls the value
     towards itself and so hides (1 - h) of its variance (CR2); a variance that few large clusters carry has fewer degrees of
     freedom (both Bell and McCaffrey, Survey Methodology 28:169, 2002); and the interval leans as the parts do (the
-    monotone cubic of Hall, J. R. Stat. Soc. B 54:221, 1992). tests/test_coverage_of_intervals.py says how well it covers.
+    monotone cubic of Hall, J. R. Stat. Soc. B 54:221, 1992). It is never narrower than the value's rounding. tests/test_coverage_of_intervals.py says how well it covers.
     """
     there = sizes > 0
     if (clusters := int(there.sum())) < 2:
         raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {clusters}")
     parts, sizes = parts[there], sizes[there]
-    below, above = leaning(parts, sizes, freedom(sizes))
+    least = rounding(value)
+    below, above = (max(least, reach) for reach in leaning(parts, sizes, freedom(sizes)))
     return Estimate(value, value - below, value + above, f"skewness-corrected t over {of}", clusters)
 
 

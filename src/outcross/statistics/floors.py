@@ -178,8 +178,9 @@ def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows:
     if two.value == 0:
         return math.inf, 0.0, math.inf
     product = one.value * two.value
-    tops = one.low * (2 * one.value - one.low), one.high * (2 * one.value - one.high)
-    bottoms = two.high * (2 * two.value - two.high), two.low * (2 * two.value - two.low)
+    (least, most), (fewest, largest) = one.interval, two.interval
+    tops = least * (2 * one.value - least), most * (2 * one.value - most)
+    bottoms = largest * (2 * two.value - largest), fewest * (2 * two.value - fewest)
     # The lower end with its root below: the share of few records may be more than twice itself, so that the bottom is below 0.
     low = tops[0] / (product + math.sqrt(max(0.0, product**2 - tops[0] * bottoms[0]))) if product else 0.0
     high = math.inf if bottoms[1] <= 0 else (product + math.sqrt(max(0.0, product**2 - tops[1] * bottoms[1]))) / bottoms[1]

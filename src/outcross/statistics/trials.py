@@ -100,5 +100,5 @@ def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
 def ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
     """Of two losses, told by their logarithms; the larger the worse."""
     estimate, null = gap(one, two, "larger")
-    value, low, high, floor = (math.exp(min(700.0, told)) for told in (estimate.value, estimate.low, estimate.high, null.floor))
+    value, low, high, floor = (math.exp(min(700.0, told)) for told in (estimate.value, *estimate.interval, null.floor))
     return Estimate(value, low, high, estimate.method, estimate.n), replace(null, floor=floor, typical=1.0)

@@ -31,6 +31,8 @@ class Sides:
 class TokenBlocks:
     """Text as blocks of byte-level BPE tokens; the vocabulary is learned from the training documents alone."""
 
+    libraries = ("numpy", "polars", "tokenizers")
+
     block: Annotated[int, Field(ge=2)]
     """Tokens of a record."""
     vocabulary: Annotated[int, Field(ge=257)]

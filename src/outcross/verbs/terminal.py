@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.collapse.slopes import Slope
-from outcross.report.characters import shortened, visible
+from outcross.escapes import shortened
+from outcross.report.characters import visible
 from outcross.report.numerals import decimal, estimated
 
 NARROWEST, WIDEST = 40, 120
@@ -48,16 +49,16 @@ def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
     """A block a setting, in it a line a slope over arms that differ in nothing else; or why there is none."""
     if found:
         yield ""
-        yield from _wrapped(
+        yield from wrapped(
             "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth a generation; narrowing: "
             "nats of log-variance lost a generation; change: any other reading's a generation",
             width,
         )
     for setting in dict.fromkeys(one.setting for one in found):
-        yield from _wrapped(f"against {setting}", width)
+        yield from wrapped(f"against {setting}", width)
         for one in found:
             if one.setting == setting:
-                yield from _wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
+                yield from wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
 
 
 def _fit(one: Slope) -> str:
@@ -73,35 +74,36 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
         for member in members:
             cited = "".join(f" [{numbers.setdefault(paper, len(numbers) + 1)}]" for paper in member["papers"])
             name = f"{member['name']:22} " if len(member["name"]) <= 22 else f"{member['name']}: "
-            yield from _wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
+            yield from wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
             if "taken_by" in member:
-                yield from _wrapped(f"aspect {member['aspect']}, for {' and '.join(member['taken_by'])}", width, indent=25)
+                yield from wrapped(f"aspect {member['aspect']}, for {' and '.join(member['taken_by'])}", width, indent=25)
             if "readings" in member:
-                yield from _wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
+                yield from wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
         yield ""
     yield "papers"
     for paper, number in numbers.items():
-        yield from _wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
+        yield from wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
 
 
 def _value(row: Mapping[str, Any]) -> str:
     if row["value"] is None:
         return "–"
-    interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    why = f" ({row['method']})" if row["method"] else ""
+    interval = why if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
     return f"{row['value']:.4g}{interval}"
 
 
 def _told(one: Slope) -> str:
     if one.slope is None:
         return f"– ({one.note})"
-    told = [f"{estimated(one.slope.value, one.slope.low, one.slope.high)} over {len(one.points)} arms"]
+    told = [f"{estimated(one.slope.value, *one.slope.interval)} over {len(one.points)} arms"]
     if one.closed_form is not None:
         told.append(f"closed form {decimal(one.closed_form)}")
     if one.bend is not None:
-        told.append(f"bend {estimated(one.bend.value, one.bend.low, one.bend.high)}")
+        told.append(f"bend {estimated(one.bend.value, *one.bend.interval)}")
     return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 
-def _wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:
+def wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:
     first, later = " " * indent, " " * (indent + 2 if hang is None else hang)
     return textwrap.wrap(visible(text), width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)

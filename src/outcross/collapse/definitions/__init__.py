@@ -15,6 +15,8 @@ bounded. How the questions are decided, everywhere:
   many generations there are (a fixed-sequence test). A change that has gone by the last generation is no "yes".
 * "no" needs evidence too: an interval that leaves out every change worth naming (`Thresholds.margin`). Between the two
   it is "cannot_tell".
+* A reading without an interval, as that of one chain, has a value and no error that is known. One seed of it can tell nothing,
+  and the note says why; several seeds have the interval over seeds.
 """
 
 from __future__ import annotations
@@ -96,7 +98,8 @@ def definition(name: str) -> Definition:
 
 def answer(verdict: Verdict, number: Interval | None, when: int | None, note: str) -> Answer:
     """An answer whose definition `profile` names; ends that are not finite are left out."""
-    value, low, high = (end if end is not None and math.isfinite(end) else None for end in number or (None, None, None))
+    ends = (None, None, None) if number is None else number[:3]
+    value, low, high = (end if end is not None and math.isfinite(end) else None for end in ends)
     return Answer("", verdict, value, low, high, when if verdict == "yes" else None, note)
 
 

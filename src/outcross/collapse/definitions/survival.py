@@ -29,7 +29,7 @@ class Kept:
             return 0, [self.share.at(generation) for generation in range(self.share.generations)]
         if self.share.generations < 2:
             raise NotApplicable("one generation and no floor, so nothing to compare with")
-        return 1, [Interval(*(1 + end for end in change)) for change in self.share.changes()]
+        return 1, [change.plus(1.0) for change in self.share.changes()]
 
 
 def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
@@ -44,9 +44,7 @@ def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
     """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
-    makers = [
-        lambda name=name: _kept(readings, name, "", readings.course(name).counted()) for name in ("groups", "modes", "support")
-    ]
+    makers = [lambda name=name: _kept(readings, name, "", readings.course(name)) for name in ("groups", "modes", "support")]
     kept: Kept = first_that_applies(makers, "no reading of groups, modes or support")
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
@@ -97,4 +95,5 @@ def _mean(bands: list[Kept]) -> Kept:
     courses = [band.share.until(generations) for band in bands]
     values = np.mean([course.values for course in courses], axis=0)
     errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text: as if fully correlated
-    return Kept("tail_survival", Course(values, errors), bands[0].has_floor)
+    why = next((course.why for course in courses if course.why), "")
+    return Kept("tail_survival", Course(values, errors, why), bands[0].has_floor)

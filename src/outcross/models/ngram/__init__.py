@@ -35,6 +35,7 @@ class Ngram(Learner):
     """
 
     paper = "Kneser & Ney, ICASSP 1995; Chen & Goodman, Computer Speech and Language 13:359 (1999); Heafield et al., ACL 2013"
+    libraries = ("numpy", "tokenizers")
     learns = ("text",)
     takes_weights = False
 

@@ -29,6 +29,7 @@ class Transformer(Learner):
     """A decoder-only transformer over byte-level BPE, any size; every token of a block has a probability."""
 
     paper = "Vaswani et al. 2017; in the loop: Shumailov et al., Nature 2024; Gerstgrasser et al., arXiv 2404.01413"
+    libraries = ("numpy", "torch", "safetensors", "tokenizers")
     learns = ("text",)
     trains = True
     searches = True

@@ -15,10 +15,12 @@ import numpy as np
 
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
+from outcross.escapes import shortened
 from outcross.measures import MEASURES, Evidence, Finding, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import Judged, Verdict, judge
+from outcross.verbs.audit.sentences import NOTE
 
 RATE = 0.05
 """False-discovery rate."""
@@ -145,15 +147,17 @@ class Audit:
         try:
             every = tuple(map(_stored_check, told["checks"]))
             made = cls(
-                name=str(told["name"]),
-                rows={str(side): int(rows) for side, rows in told["n"].items()},
+                name=_as(str, told["name"]),
+                rows={str(side): _as(int, rows) for side, rows in told["n"].items()},
                 every=every,
                 pointed={},
-                kinds={str(column): kind for column, kind in told["kinds"].items()},
-                notes=tuple(map(str, told["notes"])),
-                rate=float(told["false_discovery_rate"]),
+                kinds={str(column): _among(get_args(Kind), kind) for column, kind in told["kinds"].items()},
+                notes=tuple(_as(str, note) for note in _as(list, told["notes"])),
+                rate=_as(float, told["false_discovery_rate"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if not {"synthetic", "reference"} <= set(made.rows):
+                raise ValueError("n must say how many records are synthetic and how many are reference")
+        except (BadInput, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
         return made
 
@@ -229,9 +233,14 @@ def beside(reference: Any, holdout: Any, asked: Question) -> Callable[[str, Any]
         kinds.setdefault(group, "category")
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
-    human = table(reference, "reference", kinds=kinds)
-    more = None if holdout is None else table(holdout, "holdout")
-    return lambda name, data: _audit(name, table(data, name), human, more, asked)
+    target = [] if asked.target is None else [asked.target]
+    human = table(reference, "reference", kinds=kinds, columns=target, most_columns=asked.most_columns)
+
+    def beside_it(data: Any, name: str) -> Table:
+        return table(data, name, columns=human.kinds, most_columns=asked.most_columns)
+
+    more = None if holdout is None else beside_it(holdout, "holdout")
+    return lambda name, data: _audit(name, beside_it(data, name), human, more, asked)
 
 
 def asked_for(**question: Any) -> Question:
@@ -275,7 +284,9 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         every=tuple(map(_check, judged)),
         pointed=_frames(pointed, evidence),
         kinds=dict(reference.kinds),
-        notes=tuple(dict.fromkeys([*notes, *skipped, *(note for one in tables for note in one.notes)])),
+        notes=tuple(
+            dict.fromkeys(shortened(note, NOTE) for note in [*notes, *skipped, *(note for one in tables for note in one.notes)])
+        ),
         rate=asked.rate,
         seconds=seconds,
     )
@@ -373,12 +384,35 @@ def _check(told: Judged) -> Check:
 def _stored_check(told: Mapping[str, Any]) -> Check:
     """A check as it was written, of a kind that there is."""
     values: dict[str, Any] = {name: told[name] for name in Check.__dataclass_fields__}
-    typed: dict[str, Any] = {name: value if value is None else _SCHEMA[name](value) for name, value in values.items()}
+    typed: dict[str, Any] = {
+        name: None if value is None and name in _MISSING else _as(_SCHEMA[name], value) for name, value in values.items()
+    }
     check = Check(**typed)
-    pages_of_aspect(check.aspect)[check.metric]
-    if check.verdict not in get_args(Verdict):
-        raise ValueError(f"verdict {check.verdict!r:.40}")
+    page = pages_of_aspect(check.aspect)[check.metric]
+    if check.code != page.code:
+        raise ValueError(f"the code of {check.aspect}.{check.metric} is {page.code}, not {check.code!r:.40}")
+    _among(get_args(Verdict), check.verdict)
     return check
+
+
+_MISSING = {name for name, kind_ in Check.__annotations__.items() if kind_.endswith("| None")}
+
+
+def _as(kind_: type, value: Any) -> Any:
+    """A value of JSON that is of this type; a number is finite. ValueError where it is another."""
+    if kind_ is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind_) or isinstance(value, bool) or (kind_ is float and not math.isfinite(value)):
+        raise ValueError(f"{value!r:.40} is no finite {kind_.__name__}")
+    if kind_ is int and not 0 <= value <= 2**63:
+        raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def _among(known: Sequence[Any], value: Any) -> Any:
+    if value not in known:
+        raise ValueError(f"{value!r:.40} is none of {', '.join(map(str, known))}")
+    return value
 
 
 def _kept(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any
 
 from outcross import runtime
 from outcross.errors import BadInput, GateFailed, OutcrossError
-from outcross.files.whole import read_text, write_whole
+from outcross.escapes import escaped
+from outcross.files import names, outputs
+from outcross.files.whole import read_text
 from outcross.measures import audit_aspects
 from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
@@ -76,6 +78,11 @@ class Given:
             raise BadInput("--arm is of a run; write outcross audit runs/stdlib --arm replace")
         return [_of_files(self.synthetic, self.reference, self.holdout, self.before, self.after)]
 
+    def inputs(self) -> list[Path]:
+        """Every file and folder that is named, those that a pattern fits among them; not all of them need exist."""
+        given = [path for path in (*self.synthetic, self.reference, self.holdout, self.before, self.after) if path]
+        return [file for path in given for file in (names.fitting(path) if names.is_pattern(path) else [Path(path)])]
+
     def sets_of(self, arm: str) -> Sets:
         """The data of one arm of a run; of sets of their own, all."""
         return (replace(self, arm=arm) if arm else self).sets()[0]
@@ -102,8 +109,8 @@ def _of_files(synthetic: Sequence[str], reference: str | None, holdout: str | No
 
 def _named(paths: Sequence[str]) -> dict[str, str]:
     """Each set by the name of its file; by its path where two have the same."""
-    names = [_name(path) for path in paths]
-    told = {name if names.count(name) == 1 else path: path for name, path in zip(names, paths, strict=True)}
+    stems = [_name(path) for path in paths]
+    told = {name if stems.count(name) == 1 else path: path for name, path in zip(stems, paths, strict=True)}
     if len(told) < len(paths):
         raise BadInput("a set is given twice; give each once")
     return told
@@ -140,10 +147,14 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
     return told, gates
 
 
+MOST_BYTES = 1_000_000
+"""Bytes of a file of thresholds."""
+
+
 def _thresholds(path: Path) -> dict[str, Any]:
     from outcross.files.plain_yaml import read
 
-    told = read(read_text(path), str(path))
+    told = read(read_text(path, most=MOST_BYTES), str(path))
     if not isinstance(told, dict):
         raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
     known = [field.name for field in fields(Flags)]
@@ -188,16 +199,10 @@ def _number(name: str, value: str) -> float:
 def _with_shares(told: dict[str, Any]) -> tuple[Any, ...]:
     """The aspects, `use` among them looking at these shares."""
     shares = told.pop("shares")
-    names = told.get("aspects") or tuple(audit_aspects())
-    if "use" not in names or told.get("target") is None:
+    aspects = told.get("aspects") or tuple(audit_aspects())
+    if "use" not in aspects or told.get("target") is None:
         raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
-    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in names)
-
-
-def check_folder(out: Path | None) -> None:
-    """BadInput where a folder to write to is a file, before any work is done."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise BadInput(f"--out {out} is a file; name a folder")
+    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in aspects)
 
 
 @dataclass(frozen=True)
@@ -311,39 +316,50 @@ def _plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
 
 
 def write(made: Mapping[str, Sequence[Audit]], out: Path, are_generations: bool) -> None:
-    """The files of an audit; of a run, a folder an arm."""
+    """Write the files of an audit, of a run a folder an arm, in place of a former audit: all of them or none."""
+    folders = _folders(made)
+    files: dict[str, Any] = {}
     for arm, audits_ in made.items():
-        _write(audits_, out / _file(arm) if arm else out, are_generations or bool(arm))
+        opening = f"{folders[arm]}/" if arm else ""
+        files |= {opening + name: content for name, content in _files(audits_, are_generations or bool(arm)).items()}
+    outputs.write_folder(out, "audit", files)
 
 
-def _write(made: Sequence[Audit], out: Path, are_generations: bool) -> None:
-    """audit.json, audit.md, report.html and the records pointed at, each whole or not at all."""
+def _folders(arms: Iterable[str]) -> dict[str, str]:
+    """The folder of each arm of a run."""
+    return names.file_names(arm for arm in arms if arm)
+
+
+def _files(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
+    """The records pointed at, audit.md, report.html, and last audit.json, by which an audit is known."""
     from outcross.verbs.audit.page import page
     from outcross.verbs.audit.sentences import markdown
 
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "audit.json", json.dumps(_plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n")
-    write_whole(out / "audit.md", "\n".join(map(markdown, made)))
+    openings = names.file_names(audit.name for audit in made)
+    files: dict[str, Any] = {}
     for audit in made:
-        for side, frame in audit.pointed.items():
-            name = f"{side}-records.parquet" if len(made) == 1 else f"{_file(audit.name)}-{side}-records.parquet"
-            write_whole(out / name, frame)
-    write_whole(out / "report.html", page(made, are_generations))
-
-
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)[:80]
+        opening = f"{openings[audit.name]}-" if len(made) > 1 else ""
+        files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
+    files["audit.md"] = "\n".join(map(markdown, made))
+    files["report.html"] = page(made, are_generations)
+    files["audit.json"] = json.dumps(_plain(made, are_generations), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return files
 
 
 def stored(folder: Path) -> tuple[list[Audit], bool] | None:
     """The audits that a folder holds, and whether they are generations; None where it holds none."""
     path = folder / "audit.json"
-    if not path.is_file():
+    if names.kind_at(path) != "file":
         return None
     try:
         told = json.loads(read_text(path))
-        return [Audit.of_plain(one) for one in told.get("audits", [told])], "onsets" in told
-    except (json.JSONDecodeError, RecursionError, AttributeError, TypeError) as error:
+        several = told.get("audits", [told])
+        if not isinstance(several, list) or not several:
+            raise TypeError(f"audits must be a list, got {several!r:.40}")
+        return [Audit.of_plain(one) for one in several], "onsets" in told
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None
 
 
@@ -370,10 +386,11 @@ def report(folders: Sequence[Path], out: Path) -> Path | None:
 
 def show(made: Mapping[str, Sequence[Audit]], are_generations: bool, out: Path | None) -> None:
     """One screen: what is lost first; of a run, arm by arm."""
+    folders = _folders(made)
     for arm, audits_ in made.items():
         if arm:
-            print_line(f"\narm {arm}")
-        _show(audits_, are_generations or bool(arm), out / _file(arm) if arm and out else out)
+            print_line(f"\narm {escaped(arm)}")
+        _show(audits_, are_generations or bool(arm), out / folders[arm] if arm and out else out)
 
 
 def _show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> None:
@@ -386,7 +403,7 @@ def _show(made: Sequence[Audit], are_generations: bool, out: Path | None) -> Non
         if are_generations:
             print_onsets(onsets(made), len(made))
     if out is not None:
-        print_line(f"report: {out / 'report.html'}")
+        print_line(f"report: {escaped(str(out / 'report.html'))}")
 
 
 def print_line(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 
 from outcross.data.records import Blocks, Vectors, load_records
 from outcross.errors import BadInput
+from outcross.files.names import kind_at
 from outcross.ledger import Ledger
 from outcross.recipe import nearest
 from outcross.text.words import inner
+from outcross.verbs.run.tables import Recorded, recorded
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,52 +33,44 @@ class Line:
 
 def is_run(path: str | Path) -> bool:
     """Whether a path is the folder of a run."""
-    return (Path(path) / "ledger.jsonl").is_file()
+    return kind_at(path) == "folder" and (Path(path) / "ledger.jsonl").is_file()
 
 
 def lines(folder: Path, arm: str | None = None) -> list[Line]:
     """The arms of a run, each with its first seed, or one of them. BadInput where the run kept no records, or there is no such arm."""
-    arms = {path.name: path for path in sorted((folder / "arms").glob("*")) if path.is_dir()}
+    run = recorded(folder)
+    arms = sorted({ended["arm"] for ended in run.ended})
     if not arms:
         raise BadInput(f"{folder} kept no records to audit; run it to its end with store: all")
     if arm is not None and arm not in arms:
         raise BadInput(f"{folder} has no arm {arm!r}{nearest(arm, arms)}; it has {', '.join(arms)[:200]}")
-    ledger = Ledger(folder)
-    return [_line(ledger, name, path) for name, path in arms.items() if arm in (None, name)]
+    if run.arms[0].experiment.store != "all":
+        raise BadInput(f"{folder} kept no records to audit; run it to its end with store: all")
+    return [_line(run, name) for name in arms if arm in (None, name)]
 
 
-def _line(ledger: Ledger, name: str, arm: Path) -> Line:
-    seeds = sorted(arm.glob("seed-*"), key=lambda path: (len(path.name), path.name))
-    drawn = {path.parent.name: path for seed in seeds[:1] for path in sorted(seed.glob("g*/drawn"))}
-    if not drawn:
-        raise BadInput(f"{arm} holds no generation; run the experiment again, finished steps are kept")
-    keys = {f"g{int(generation[1:])}": _key(link) for generation, link in drawn.items()}
-    human = _place(ledger, _human(ledger, next(iter(keys.values())), arm))
+def _line(run: Recorded, arm: str) -> Line:
+    ended = [one for one in run.ended if one["arm"] == arm]
+    seeds = sorted({one["seed"] for one in ended})
+    keys = {f"g{one['generation']}": one["steps"]["drawn"] for one in ended if one["seed"] == seeds[0]}
+    human = _place(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))
     holdout = human / "holdout"
     return Line(
-        name,
-        {generation: _frame(_place(ledger, key)) for generation, key in keys.items()},
+        arm,
+        {generation: _frame(_place(run.ledger, key)) for generation, key in keys.items()},
         _frame(human / "training"),
         _frame(holdout) if holdout.is_dir() else None,
-        f"of {len(seeds)} seeds the first is audited, {seeds[0].name}" if len(seeds) > 1 else "",
+        f"of {len(seeds)} seeds the first is audited, seed-{seeds[0]}" if len(seeds) > 1 else "",
     )
 
 
-def _key(link: Path) -> str:
-    """The step that a name for people leads to: its last word alone, wherever it points."""
-    try:
-        return Path(os.readlink(link)).name
-    except OSError:
-        raise BadInput(f"{link} does not lead to a step; run the experiment again, finished steps are kept") from None
-
-
-def _human(ledger: Ledger, drawn: str, arm: Path) -> str:
+def _human(ledger: Ledger, drawn: str, arm: str) -> str:
     """The step that gathered the human records of these."""
     inputs = ledger.entries.get(drawn, {}).get("inputs", [])
     for key, entry in ledger.entries.items():
         if entry["verb"] == "gather" and entry["output"] in inputs:
             return key
-    raise BadInput(f"{arm}: its ledger does not say which human records it began with; run the experiment again")
+    raise BadInput(f"{ledger.path} does not say which human records {arm} began with; run the experiment again")
 
 
 def _place(ledger: Ledger, key: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from outcross.estimate import NotApplicable
 from outcross.measures import Finding, Page, pages_of_aspect
 
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
@@ -35,7 +36,7 @@ def judge(
     """A verdict for every finding.
 
     `lost`: the whole interval is beyond the margin, and real against real looks as bad too seldom to be chance. `kept`: the whole interval is
-    within the margin. `cannot_tell`: neither; says what n would do. `invented`: lost, for checks of what human data do not have.
+    within the margin. `cannot_tell`: neither, and says what n would do, or there is no interval, and says why. `invented`: lost, for checks of what human data do not have.
 
     What is too seldom is controlled over all checks: an aspect is looked into where Simes' p-value of its checks passes Benjamini and Hochberg's
     step among the aspects, its checks at the rate times the share of aspects that do (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected
@@ -93,7 +94,11 @@ def _judged(aspect: str, finding: Finding, page: Page, margin: float, level: flo
     assert healthy is not None
     depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
     sign = 1.0 if page.worse == "smaller" else -1.0
-    best, worst = (estimate.high, estimate.low) if page.worse == "smaller" else (estimate.low, estimate.high)
+    try:
+        low, high = estimate.interval
+    except NotApplicable as reason:
+        return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (str(reason), finding.note))))
+    best, worst = (high, low) if page.worse == "smaller" else (low, high)
     is_beyond, is_within = sign * (limit - best) > 0, sign * (worst - limit) >= 0
     if is_beyond and (null is None or null.p <= level):
         return Judged(aspect, finding, page, limit, "invented" if page.is_invention else "lost", depth, finding.note)

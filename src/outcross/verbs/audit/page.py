@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outcross.files.whole import write_whole
+from outcross.escapes import shortened
+from outcross.files.outputs import write_page
 from outcross.measures import Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
@@ -19,6 +20,8 @@ LIMIT = 1_000_000  # bytes
 MARKS = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
 COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "kept": "#2f6b3c", "not_applicable": "#63625d"}
 MOST = {"lost": 60, "invented": 60, "cannot_tell": 60, "kept": 60, "not_applicable": 40}
+LONGEST = 2000
+"""Characters of one piece of text on the page: a sentence, a note."""
 POINTED = 12
 """Records shown of each side."""
 HEALTHY, MARGIN = 60.0, 100.0
@@ -80,14 +83,12 @@ class AuditPage:
     aspects: list[AspectPage]
     pointed: list[tuple[str, list[str], list[list[str]], int]]
     notes: list[str]
-    kinds: dict[str, str]
+    kinds: list[tuple[str, str]]
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
     """Write the report of one audit, or of several beside each other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page(audits, are_generations))
-    return path
+    return write_page(path, page(audits, are_generations))
 
 
 def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
@@ -107,7 +108,7 @@ def fragment(audit: Audit) -> str:
 
 
 def _surroundings() -> Any:
-    surroundings = environment()
+    surroundings = environment(LONGEST)
     surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
     return surroundings
 
@@ -183,7 +184,7 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
     }
     try:
         return draw(specification, "onsets")
-    except ImportError:
+    except ModuleNotFoundError:
         return ""
 
 
@@ -197,7 +198,7 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         aspects=[_aspect(audit, name, share, is_alone) for name in order],
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
-        kinds=dict(audit.kinds),
+        kinds=[(shortened(column), kind) for column, kind in audit.kinds.items()],
     )
 
 
@@ -241,7 +242,7 @@ def _check_page(check: Check) -> Page:
 def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
     columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
     rows = [[cut(_cell(value), 80) for value in row] for row in frame.select(columns).head(POINTED).iter_rows()]
-    return side, [column.lstrip("_") for column in columns], rows, frame.height
+    return side, [shortened(column.lstrip("_")) for column in columns], rows, frame.height
 
 
 def _cell(value: Any) -> str:

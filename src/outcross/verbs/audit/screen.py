@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from outcross.escapes import shortened
 from outcross.verbs.audit import Audit
 from outcross.verbs.audit.rankings import Onset, ranking
 from outcross.verbs.audit.sentences import SHOWN, phrase_of, value_of, written
 from outcross.verbs.terminal import width
 
+LONGEST = 2000
+"""Characters of a sentence, a note or a list of columns."""
 MARKS = {"lost": "✗", "invented": "!", "kept": "✓", "cannot_tell": "?", "not_applicable": "·"}
 
 
@@ -55,7 +58,9 @@ def _kinds(audit: Audit) -> str:
     named: dict[str, list[str]] = {}
     for column, kind in audit.kinds.items():
         named.setdefault(kind, []).append(column)
-    return "; ".join(f"{kind}: {', '.join(columns[:20])}{' …' if len(columns) > 20 else ''}" for kind, columns in named.items())
+    return "; ".join(
+        f"{kind}: {', '.join(map(shortened, columns[:20]))}{' …' if len(columns) > 20 else ''}" for kind, columns in named.items()
+    )
 
 
 def print_ranking(audits: Sequence[Audit]) -> None:
@@ -92,4 +97,5 @@ def _plain(text: str) -> str:
     """Text whose control characters and markup do nothing in a terminal."""
     from rich.markup import escape
 
+    text = shortened(text, LONGEST)
     return escape("".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from outcross.escapes import shortened
+
 if TYPE_CHECKING:
     from outcross.verbs.audit import Audit, Check
 
@@ -12,6 +14,8 @@ NAMED = 3
 """Losses that the sentence names."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
+NOTE = 500
+"""Characters of a note where it is shown."""
 
 
 def summary(audit: Audit) -> str:
@@ -54,11 +58,14 @@ def phrase_of(check: Check) -> str:
 
 def where(check: Check) -> str:
     """The column, the place in it and the group."""
-    return ", ".join(filter(None, (" ".join(filter(None, (check.column, check.at))), check.group)))
+    column, at, group = map(shortened, (check.column, check.at, check.group))
+    return ", ".join(filter(None, (" ".join(filter(None, (column, at))), group)))
 
 
 def value_of(check: Check) -> str:
-    """The value with its interval."""
+    """The value with its interval, or with the reason why it has none."""
+    if check.low is None and check.high is None:
+        return f"{written(check.value)} ({check.method})" if check.value is not None and check.method else written(check.value)
     return f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
 
 
@@ -85,14 +92,14 @@ def written(value: float | None) -> str:
 def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
     """Checks as rows of words: verdict, code, what and where, value with interval, real against real, margin, n."""
     for check in checks:
-        where = " ".join(filter(None, (check.column, check.at, f"[{check.group}]" if check.group else "")))
-        value = f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
+        column, at, group = map(shortened, (check.column, check.at, check.group))
+        where = " ".join(filter(None, (column, at, f"[{group}]" if group else "")))
         yield (
             check.verdict,
             check.code,
             title(check),
             where,
-            value,
+            value_of(check),
             written(check.real_vs_real),
             written(check.margin),
             f"{check.n or 0:,}",
@@ -105,7 +112,7 @@ HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real",
 def markdown(audit: Audit) -> str:
     """The audit for a pull request: the sentence, what is lost, and counts of the rest."""
     told = audit.of("lost", "invented")[:SHOWN]
-    lines = [f"### Outcross audit: {_cell(audit.name)}", "", _cell(audit.summary), ""]
+    lines = [f"### Outcross audit: {_cell(shortened(audit.name))}", "", _cell(audit.summary), ""]
     if told:
         lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(told)), ""]
     counts = ", ".join(
@@ -114,7 +121,7 @@ def markdown(audit: Audit) -> str:
     lines += [
         f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."
     ]
-    return "\n".join([*lines, *(f"- {_cell(note)}" for note in audit.notes)]) + "\n"
+    return "\n".join([*lines, *(f"- {_cell(shortened(note, NOTE))}" for note in audit.notes)]) + "\n"
 
 
 def _row(cells: Any) -> str:

@@ -15,15 +15,16 @@ from typing import Any
 
 from outcross import runtime
 from outcross.errors import BadInput, MachineGaveOut
-from outcross.experiment import parse
 from outcross.experiment.arms import Arm, arms, flatten, resolved
+from outcross.files.outputs import check_apart
 from outcross.files.plain_yaml import dump
-from outcross.files.whole import read_text, write_whole
+from outcross.files.whole import write_whole, written_from
 from outcross.ledger import Ledger, Step
+from outcross.ledger.entries import generation_entry, run_entry
 from outcross.ledger.locks import alone
 from outcross.recipe import plain
 from outcross.runtime.environment import environment
-from outcross.verbs.run.tables import AGAIN, Ended, write_readings, write_tables
+from outcross.verbs.run.tables import TABLES, Ended, Recorded, write_readings, write_tables
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -72,23 +73,39 @@ class Runner:
                 fresh.append(step.fresh)
                 emit(UnderWay(name, experiment.seed, step))
 
-        for generation in run(experiment, self.ledger.over(watch, experiment.learner.get_ready)):
-            if generation.g < job.ended:
-                continue
-            _name(self.folder, job.arm, generation)
-            samples = _samples(generation) if experiment.human.is_text else ()
-            emit(Ended(name, experiment.seed, generation.g, generation.measured, samples, is_new=any(fresh)))
-            fresh.clear()
-            if self.in_turns and generation.g + 1 < experiment.generations:
-                return replace(job, ended=generation.g + 1)
+        try:
+            for generation in run(experiment, self.ledger.over(watch, experiment.learner.get_ready)):
+                if generation.g < job.ended:
+                    continue
+                self._end(job.arm, generation)
+                emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
+                fresh.clear()
+                if self.in_turns and generation.g + 1 < experiment.generations:
+                    return replace(job, ended=generation.g + 1)
+        except BrokenPipeError:  # of who listens to what is emitted
+            raise
+        except OSError as error:
+            raise MachineGaveOut(
+                f"{error.filename or self.folder}: {error.strerror or error}; run the same command again to go on"
+            ) from None
         return None
+
+    def _end(self, arm: Arm, generation: Any) -> None:
+        """Give a generation's steps their names for people, and record that it has ended."""
+        experiment = arm.experiment
+        steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
+        if experiment.store == "all":
+            _name(self.folder, arm, generation.g, steps)
+        samples = _samples(generation) if experiment.human.is_text else []
+        measured = [made.key for made in generation.readings.values()]
+        self.ledger.record(generation_entry(arm.name, experiment.seed, generation.g, steps, measured, samples))
 
 
 def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
     """The folder to run into, the arms, and the older run whose steps may be taken over.
 
-    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference is
-    refused with its field, or with `fork` put in a new folder beside it.
+    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference, that
+    the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
     """
     made = arms(told)
     for arm in made:
@@ -98,6 +115,7 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
     if folder.exists() and not _is_run(folder):
         raise BadInput(f"{folder} exists and is not a run; choose another --out")
     _check_own(folder)
+    check_apart(folder, {path: None for arm in made for path in arm.experiment.human.inputs()})
     difference = _difference(folder, made)
     if difference and not fork:
         raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
@@ -126,7 +144,8 @@ def _is_run(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return "ledger.jsonl" in names or names <= OURS - {"experiment.yaml"}
+    left = {name for name in names if written_from(name) in OURS}
+    return "ledger.jsonl" in names or names - left <= OURS - {"experiment.yaml"}
 
 
 def fill(
@@ -141,45 +160,71 @@ def fill(
         watch(event)
 
     with alone(folder):
-        Ledger(folder).close()
-        write_whole(folder / "experiment.yaml", dump(resolved(made)))
-        write_whole(folder / "environment.json", json.dumps(environment(), indent=1, sort_keys=True) + "\n")
+        _clear(folder)
+        ledger = Ledger(folder)
+        if difference := _difference(folder, made):  # another process may have run here since the folder was opened
+            raise BadInput(f"{difference}; start a new run with another --out")
+        run = run_entry(resolved(made), _contents(made), environment(), None)
+        ledger.record(run)
+        ledger.close()
+        write_whole(folder / "experiment.yaml", dump(run["experiment"]))
+        write_whole(folder / "environment.json", json.dumps(run["environment"], indent=1, sort_keys=True) + "\n")
         in_turns = where != runtime.Where() and made[0].experiment.store == "all"
         jobs = [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]  # arms of a seed read the same human data
         try:
-            runtime.map(Runner(folder, reuse, in_turns), jobs, handle, where)
+            runtime.map(Runner(folder, reuse, in_turns), jobs, watch, where)
         except BaseException:
-            _leave(folder, made, ended)
+            _leave(folder)
             raise
-        Ledger(folder).close()
-        write_tables(folder, made, ended)
+        ledger = Ledger(folder)
+        _check_there(ledger, run, made)
+        write_tables(Recorded(folder, ledger))
+        ledger.record(run | {"lines": len(ledger.lines) - 1})
+        ledger.close()
 
 
-def _leave(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
-    """Put an unfinished run in order: what was read so far beside what was there; nothing of ours where not one step was done."""
-    ledger = Ledger(folder)
-    ledger.close()
-    if ended:
-        write_readings(folder, made, ended, over=True)
-    if not ledger.entries:
-        shutil.rmtree(folder / "steps", ignore_errors=True)
-        for name in OURS - {"steps"}:
-            (folder / name).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def _check_there(ledger: Ledger, run: dict[str, Any], made: tuple[Arm, ...]) -> None:
+    """Refuse a run whose folder has lost, while it went on, what it had recorded there."""
+    lost = "its ledger" if ledger.run != run else ""
+    for arm in made:
+        for g in range(arm.experiment.generations):
+            ended = ledger.generations.get((arm.name, arm.experiment.seed, g))
+            if ended is None or not ledger.has((*ended["steps"].values(), *ended["measured"])):
+                lost = lost or f"generation {g} of {arm.name} with seed {arm.experiment.seed}"
+    if lost:
+        raise MachineGaveOut(f"{ledger.folder} has lost {lost} while the run went on; run the same command again")
 
 
-def _name(folder: Path, arm: Arm, generation: Any) -> None:
-    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
-    if arm.experiment.store == "readings":
+def _clear(folder: Path) -> None:
+    """Remove what killed runs began to write. Only for who holds the folder."""
+    for path in folder.iterdir():
+        if written_from(path.name) in OURS | {*TABLES}:
+            path.unlink(missing_ok=True)
+
+
+def _leave(folder: Path) -> None:
+    """Put an unfinished run in order: its readings so far; nothing of ours where not one step was done."""
+    if not folder.is_dir():
         return
-    place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation.g:02d}"
+    ledger = Ledger(folder)
+    if ledger.entries:
+        ledger.close()
+        if ledger.run is not None:
+            write_readings(Recorded(folder, ledger))
+        return
+    shutil.rmtree(folder / "steps", ignore_errors=True)
+    for name in OURS - {"steps"}:
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> None:
+    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
+    (folder / "arms").mkdir(exist_ok=True)  # without its parents: a folder that is gone is not made again
+    place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation:02d}"
     place.mkdir(parents=True, exist_ok=True)
-    for name, key in (
-        ("training", generation.training.key),
-        ("model", generation.model.key),
-        ("drawn", generation.drawn.source.key),
-    ):
+    for name, key in steps.items():
         link = place / name
         target = os.path.relpath(folder / "steps" / key, place)
         if not link.is_symlink() or os.readlink(link) != target:
@@ -187,24 +232,42 @@ def _name(folder: Path, arm: Arm, generation: Any) -> None:
             link.symlink_to(target)
 
 
-def _samples(generation: Any) -> tuple[tuple[int, str, str], ...]:
+def _samples(generation: Any) -> list[list[Any]]:
+    """(prompt number, prompt, what the model wrote) of the first prompts."""
     records = generation.drawn.records
     prompts = records.column("_prompt")[:SAMPLES]
     human = generation.human.training.records.texts
-    return tuple(
-        (i, human[prompt] if prompt >= 0 else "", text)
+    return [
+        [i, human[prompt] if prompt >= 0 else "", text]
         for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True))
-    )
+    ]
+
+
+def _contents(made: tuple[Arm, ...]) -> dict[str, str]:
+    """The digest of what every arm's human data are read from, by the arm's name; empty where nothing is read."""
+    of_source: dict[str, str] = {}
+    for arm in made:
+        source = json.dumps(plain(arm.experiment.human), sort_keys=True)
+        if source not in of_source:
+            of_source[source] = arm.experiment.human.content()
+    return {arm.name: of_source[json.dumps(plain(arm.experiment.human), sort_keys=True)] for arm in made}
 
 
 def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
-    """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing."""
-    stored = folder / "experiment.yaml"
-    if not stored.exists():
+    """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing.
+
+    A folder without a finished step holds no experiment yet.
+    """
+    if not (folder / "ledger.jsonl").exists():
         return ""
-    before = arms(parse(read_text(stored, AGAIN), str(stored)))
+    ledger = Ledger(folder)
+    if not ledger.entries:
+        return ""
+    if ledger.run is None:
+        return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
-    for arm in before:
+    contents = _contents(made)
+    for arm in arms(ledger.run["experiment"]):
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
         if key not in now:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
@@ -215,7 +278,22 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         for field in sorted(old.keys() | new.keys()):
             if old.get(field) != new.get(field):
                 return f"{field} was {old.get(field)}, now {new.get(field)}"
+        if ledger.run["human"].get(arm.name) != contents[arm.name]:
+            return _changed(was.human, ledger.run["human"].get(arm.name, ""), contents[arm.name])
     return ""
+
+
+def _has_written(folder: Path, made: tuple[Arm, ...]) -> bool:
+    """Whether experiment.yaml is, to the byte, what this experiment writes there."""
+    stored = folder / "experiment.yaml"
+    return stored.is_file() and stored.read_bytes() == dump(resolved(made)).encode()
+
+
+def _changed(human: Any, was: str, now: str) -> str:
+    """That human data are not what they were, with the field that says where they come from."""
+    field = next((f"human.{name}" for name in ("path", "array", "hub") if hasattr(human, name)), "human")
+    where = f" {getattr(human, field.removeprefix('human.'))}" if field != "human" else ""
+    return f"{field}{where} was other human data when the run began (digest {was[:12] or 'none'}, now {now[:12] or 'none: it cannot be read'})"
 
 
 def _fork(folder: Path, made: tuple[Arm, ...]) -> Path:

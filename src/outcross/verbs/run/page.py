@@ -13,7 +13,7 @@ from outcross.report.page import write
 from outcross.report.study import PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.study import read
-from outcross.verbs.run.tables import read_arms, read_slopes
+from outcross.verbs.run.tables import recorded
 
 
 def write_runs(folders: Sequence[Path], path: Path) -> Path:
@@ -24,10 +24,10 @@ def write_runs(folders: Sequence[Path], path: Path) -> Path:
 
 def study(folder: Path) -> Study:
     """A run folder's study, every arm and metric with its definition and paper."""
-    made = read_arms(folder)
-    policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in made}
-    told = read(folder, pages_of_runs(), policies, limits(made) if made else ())
-    return replace(told, settings=flat_settings(made), slopes=read_slopes(folder))
+    run = recorded(folder)
+    policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
+    told = read(run, pages_of_runs(), policies, limits(run.arms))
+    return replace(told, settings=flat_settings(run.arms), slopes=run.slopes)
 
 
 def limits(made: Sequence[Arm]) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import Any
 
-from outcross.estimate import Estimate
+from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
 from outcross.verbs.run.folder import UnderWay
 from outcross.verbs.run.tables import Ended
@@ -161,7 +161,10 @@ def _short(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
-    half = (estimate.high - estimate.low) / 2
-    if half == 0:
-        return f"{estimate.value:,.{digits}f}"
-    return f"{estimate.value:,.{digits}f} ±{half:,.{digits}f}"
+    value = f"{estimate.value:,.{digits}f}"
+    try:
+        low, high = estimate.interval
+    except NotApplicable:
+        return value
+    half = (high - low) / 2
+    return value if half <= rounding(estimate.value) else f"{value} ±{half:,.{digits}f}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from outcross.verbs.run.tables import read_readings, read_slopes
-from outcross.verbs.terminal import slope_lines, summary_lines
+from outcross.verbs.run.tables import Recorded
+from outcross.verbs.terminal import slope_lines, summary_lines, wrapped
 
 
-def run_lines(folder: Path, width: int) -> Iterator[str]:
+def run_lines(run: Recorded, width: int) -> Iterator[str]:
     """The last generation of every arm and seed, reading by reading, with intervals; then the slopes that the arms give."""
-    yield from summary_lines(read_readings(folder), width)
-    yield from slope_lines(read_slopes(folder), width)
+    yield from wrapped(run.unfinished, width)
+    yield from summary_lines(run.readings, width)
+    yield from slope_lines(run.slopes, width)

@@ -1,20 +1,28 @@
-"""The tables of a run: readings, samples, profiles, closed forms and slopes, written and read back."""
+"""What a run has recorded, read back from its ledger, and the tables that are written from it.
+
+The ledger is all that is believed of a run folder, for each of its lines is covered by a digest. The tables, experiment.yaml and
+environment.json beside it are written for people and other tools, and are never read back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from outcross.collapse.closed_forms import curves
+from outcross.collapse.profile import profile
 from outcross.collapse.slopes import Slope, slopes
 from outcross.errors import BadInput
 from outcross.estimate import Reading
-from outcross.experiment import parse
 from outcross.experiment.arms import Arm, arms
 from outcross.experiment.settings import families, flat_settings
-from outcross.files.whole import read_text, write_whole
+from outcross.files.whole import write_whole
+from outcross.ledger import Ledger
+from outcross.ledger.entries import readings_of
 from outcross.measures import pages_of_runs
 
 READINGS = {
@@ -22,13 +30,8 @@ READINGS = {
     "value": float, "low": float, "high": float, "method": str, "n": int, "note": str,
 }  # fmt: skip
 SAMPLE_COLUMNS = {"arm": str, "seed": int, "generation": int, "prompt_id": int, "prompt": str, "text": str}
-COLUMNS = READINGS | SAMPLE_COLUMNS | {"definition": str, "answer": str, "when": int}
-"""What every column of a run's tables holds."""
-ALWAYS_THERE = ("run", "arm", "generation", "metric", "aspect", "definition", "answer", "prompt_id")
-"""Columns in which every row has a value."""
-AGAIN = "run the experiment again, finished steps are kept"
-MOST_ROWS = 10_000_000
-"""A generation's or a prompt's largest number."""
+TABLES = ("readings.parquet", "samples.parquet", "profile.parquet", "laws.parquet")
+"""Every table that a run may leave."""
 
 
 @dataclass(frozen=True)
@@ -39,50 +42,135 @@ class Ended:
     seed: int
     generation: int
     readings: tuple[Reading, ...]
-    samples: tuple[tuple[int, str, str], ...]
-    """(prompt number, prompt, what the model wrote)."""
     is_new: bool
 
 
-def write_tables(folder: Path, made: tuple[Arm, ...], ended: list[Ended]) -> None:
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """What the ledger of a run folder says: the experiment, and of every generation that has ended its steps, readings and samples."""
+
+    folder: Path
+    ledger: Ledger
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """The experiment, the environment and the digests of the human data (`ledger.entries.run_entry`)."""
+        assert self.ledger.run is not None
+        return self.ledger.run
+
+    @property
+    def name(self) -> str:
+        """The experiment's."""
+        return self.arms[0].experiment.name
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """Every arm with every seed, in the order of the experiment."""
+        return arms(self.run["experiment"])
+
+    @cached_property
+    def ended(self) -> tuple[Mapping[str, Any], ...]:
+        """The generations that have ended, arm by arm, seed by seed (`ledger.entries.generation_entry`)."""
+        order = {arm.name: i for i, arm in reversed([*enumerate(self.arms)])}
+        last = {(arm.name, arm.experiment.seed): arm.experiment.generations for arm in self.arms}
+        names = sorted(
+            (name for name in self.ledger.generations if name[2] < last.get(name[:2], 0)),
+            key=lambda name: (order[name[0]], *name[1:]),
+        )
+        return tuple(self.ledger.generations[name] for name in names)
+
+    @property
+    def unfinished(self) -> str:
+        """How far a run is that has not ended; empty where it has."""
+        asked = sum(arm.experiment.generations for arm in self.arms)
+        if len(self.ended) == asked:
+            return ""
+        return f"The run has not ended: {len(self.ended)} of {asked} generations are here; run the same command to go on."
+
+    @cached_property
+    def readings(self) -> Any:
+        """A polars frame with a row a reading; BadInput where no generation has ended."""
+        if not self.ended:
+            raise BadInput(f"{self.folder} holds no readings: no generation has ended yet; run the same command to go on")
+        return tabulate(self.name, [(one["arm"], one["seed"], one["generation"], self._readings(one)) for one in self.ended])
+
+    def _readings(self, ended: Mapping[str, Any]) -> tuple[Reading, ...]:
+        found = [self.ledger.entries.get(key, {}) for key in ended["measured"]]
+        if not all("readings" in entry for entry in found):
+            raise BadInput(f"{self.ledger.path} has lost readings of {ended['arm']}; {again(self.folder)}")
+        return tuple(reading for entry in found for reading in readings_of(entry["readings"]))
+
+    @cached_property
+    def samples(self) -> Any:
+        """A polars frame with a row a sample: what the model of a generation wrote after one of the first prompts."""
+        import polars
+
+        rows = [(one["arm"], one["seed"], one["generation"], *sample) for one in self.ended for sample in one["samples"]]
+        return polars.DataFrame(rows, schema=SAMPLE_COLUMNS, orient="row")
+
+    @cached_property
+    def profile(self) -> Any:
+        """A polars frame with a row an answer: the eight definitions of collapse for every arm."""
+        import polars
+
+        found = families(flat_settings(self.arms))
+        names = self.readings["arm"].unique(maintain_order=True)
+        return polars.concat([profile(self.readings, arm=arm, families=found).frame() for arm in names])
+
+    @cached_property
+    def laws(self) -> Any:
+        """A polars frame of the closed forms that apply (arm, metric, generation, value); None where there are none."""
+        return curves(self.arms, self.readings)
+
+    @cached_property
+    def slopes(self) -> tuple[Slope, ...]:
+        """How fast the arms collapse, against the numbers in which they differ."""
+        laws: dict[tuple[str, str], dict[int, float]] = {}
+        for row in () if self.laws is None else self.laws.iter_rows(named=True):
+            laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
+        logarithmic = frozenset(name for name, page in pages_of_runs().items() if page.log)
+        return slopes(self.readings, flat_settings(self.arms), laws, logarithmic)
+
+
+def recorded(folder: Path) -> Recorded:
+    """What a run folder's ledger says; BadInput where the folder is no run, or where the ledger is damaged.
+
+    A run that is under way, or that was killed, shows what it has recorded so far.
+    """
+    if not (folder / "ledger.jsonl").is_file():
+        raise BadInput(f"{folder} holds no ledger.jsonl; give the folder of a run, which `outcross run SPEC --out DIR` makes")
+    ledger = Ledger(folder)
+    if ledger.damaged:
+        raise BadInput(f"{ledger.path} is damaged at line {ledger.damaged}; {again(folder)}")
+    if ledger.run is None:
+        raise BadInput(f"{ledger.path} does not say which experiment it is of; {again(folder)}")
+    if ledger.run["lines"] not in (None, len(ledger.lines) - 1):
+        raise BadInput(
+            f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run['lines']} lines of a finished run; {again(folder)}"
+        )
+    return Recorded(folder, ledger)
+
+
+def again(folder: Path) -> str:
+    """The way out for who finds a run folder damaged."""
+    spec, out = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(str(folder))
+    return f"write it again, finished steps are kept: outcross run {spec} --out {out}"
+
+
+def write_tables(run: Recorded) -> None:
     """Every table of a finished run."""
-    readings = write_readings(folder, made, ended)
-    write_whole(folder / "profile.parquet", _profiles(made, readings))
-    if (laws := curves(made, readings)) is not None:
-        write_whole(folder / "laws.parquet", laws)
+    write_readings(run)
+    write_whole(run.folder / "profile.parquet", run.profile)
+    if run.laws is not None:
+        write_whole(run.folder / "laws.parquet", run.laws)
 
 
-def write_readings(folder: Path, made: tuple[Arm, ...], ended: list[Ended], over: bool = False) -> Any:
-    """The readings and the samples; with `over` beside those rows of the tables there that none of these replaces."""
-    import polars
-
-    order = {arm.name: i for i, arm in enumerate(made)}
-    ended = sorted(ended, key=lambda one: (order[one.arm], one.seed, one.generation))
-    samples = [(one.arm, one.seed, one.generation, *sample) for one in ended for sample in one.samples]
-    tables = {
-        "readings.parquet": tabulate(made[0].experiment.name, [(one.arm, one.seed, one.generation, one.readings) for one in ended]),
-        "samples.parquet": polars.DataFrame(samples, schema=SAMPLE_COLUMNS, orient="row"),
-    }
-    for name, table in tables.items():
-        if over and (folder / name).exists():
-            kept = polars.read_parquet(folder / name).join(
-                table, on=["arm", "seed", "generation"], how="anti", maintain_order="left"
-            )
-            tables[name] = table = polars.concat([kept, table])
-        if len(table):
-            write_whole(folder / name, table)
-    return tables["readings.parquet"]
-
-
-def _profiles(made: tuple[Arm, ...], readings: Any) -> Any:
-    """The eight definitions of collapse for every arm."""
-    import polars
-
-    from outcross.collapse.profile import profile
-
-    found = families(flat_settings(made))
-    names = readings["arm"].unique(maintain_order=True)
-    return polars.concat([profile(readings, arm=arm, families=found).frame() for arm in names])
+def write_readings(run: Recorded) -> None:
+    """The readings and the samples so far, where there are any."""
+    if run.ended:
+        write_whole(run.folder / "readings.parquet", run.readings)
+    if len(run.samples):
+        write_whole(run.folder / "samples.parquet", run.samples)
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
@@ -98,76 +186,13 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
     return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def read_table(path: Path, needed: Sequence[str]) -> Any:
-    """A table that a run left, a polars frame; BadInput where it is damaged, or where a column is missing or is not what it was."""
-    import polars
-
-    try:
-        frame = polars.read_parquet(path)
-    except Exception as error:
-        raise BadInput(f"{path} cannot be read ({type(error).__name__}); {AGAIN}") from None
-    if missing := [column for column in needed if column not in frame.columns]:
-        raise BadInput(f"{path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)[:200]}; {AGAIN}")
-    for name in [column for column in frame.columns if column in COLUMNS]:
-        if why := _spoilt(frame[name]):
-            raise BadInput(f"{path}: the column {name} {why}; {AGAIN}")
-    if {"value", "low", "high"} <= set(frame.columns):
-        half = frame.filter(polars.col("value").is_not_null() & (polars.col("low").is_null() != polars.col("high").is_null()))
-        if half.height:
-            raise BadInput(f"{path}: a value has one end of its interval; {AGAIN}")
-    return frame
-
-
-def _spoilt(column: Any) -> str:
-    """Why a column is not what a run writes, or nothing."""
-    import polars
-
-    held = COLUMNS[column.name]
-    fits = {str: column.dtype == polars.String, int: column.dtype.is_integer(), float: column.dtype.is_numeric()}[held]
-    if not fits and column.dtype != polars.Null:
-        return f"must hold {held.__name__}, it holds {column.dtype}"
-    if column.name in ALWAYS_THERE and column.null_count():
-        return "has empty places"
-    if column.dtype.is_float() and not column.is_finite().all():
-        return "holds numbers that are not finite"
-    if column.name in ("generation", "prompt_id") and len(column) and not 0 <= column.min() <= column.max() <= MOST_ROWS:
-        return f"must be in [0, {MOST_ROWS}], got {column.min()} … {column.max()}"
-    return ""
-
-
-def read_readings(folder: Path) -> Any:
-    """The readings of a run, a polars frame with a row a reading."""
-    path = folder / "readings.parquet"
-    if not path.exists():
-        why = (
-            "no generation has ended yet; run the same command to go on"
-            if (folder / "ledger.jsonl").exists()
-            else "give the folder of a run"
-        )
-        raise BadInput(f"{folder} holds no readings: {why}")
-    return read_table(path, list(READINGS))
-
-
-def read_arms(folder: Path) -> tuple[Arm, ...]:
-    """The arms of a run; none where its experiment is not there."""
-    stored = folder / "experiment.yaml"
-    return arms(parse(read_text(stored, AGAIN), str(stored))) if stored.exists() else ()
-
-
-def read_slopes(folder: Path) -> tuple[Slope, ...]:
-    """How fast a run's arms collapse, against the numbers in which they differ."""
-    laws: dict[tuple[str, str], dict[int, float]] = {}
-    if (folder / "laws.parquet").exists():
-        table = read_table(folder / "laws.parquet", ["arm", "metric", "generation", "value"]).drop_nulls("value")
-        for row in table.iter_rows(named=True):
-            laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
-    logarithmic = frozenset(name for name, page in pages_of_runs().items() if page.log)
-    return slopes(read_readings(folder), flat_settings(read_arms(folder)), laws, logarithmic)
-
-
-def summary(folder: Path) -> dict[str, Any]:
+def summary(run: Recorded) -> dict[str, Any]:
     """A run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""
-    frame = read_readings(folder)
-    told = parse(read_text(folder / "experiment.yaml", AGAIN), str(folder / "experiment.yaml"))
-    found = [one.plain() for one in read_slopes(folder)]
-    return {"schema": 1, "run": str(folder), "experiment": told, "readings": frame.to_dicts(), "slopes": found}
+    return {
+        "schema": 1,
+        "run": str(run.folder),
+        "finished": not run.unfinished,
+        "experiment": run.run["experiment"],
+        "readings": run.readings.to_dicts(),
+        "slopes": [one.plain() for one in run.slopes],
+    }

@@ -1,0 +1,42 @@
+"""Text from outside, made fit to be shown: what cannot be seen is escaped, and what is too long is shortened."""
+
+from __future__ import annotations
+
+import re
+
+# The controls C0 and C1, the marks that turn text around, the separators of lines, and halves of surrogate pairs.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    """The text on one line, with every character that cannot be seen escaped as Python writes it.
+
+    >>> escaped("a\\n\\x9b\\u202eb")
+    'a\\\\n\\\\x9b\\\\u202eb'
+    """
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def escaped_json(written: str) -> str:
+    """JSON on one line, in which controls and marks that turn text around are written as \\uXXXX: they can only stand within strings.
+
+    >>> escaped_json('{"a": "\\u202eb"}')
+    '{"a": "\\\\u202eb"}'
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+NAME = 60
+"""Characters of a name from outside (a column, a value of a category) where a sentence, a screen or a page shows it."""
+
+
+def shortened(name: str, length: int = NAME) -> str:
+    """A name without its middle where it is too long: names of arms begin and end with what tells them apart.
+
+    >>> shortened("gaussian: human_share=0.1,rows=50", 20)
+    'gaussian: …1,rows=50'
+    """
+    if len(name) <= length:
+        return name
+    end = (length - 1) // 2
+    return f"{name[: length - 1 - end]}…{name[-end:]}"

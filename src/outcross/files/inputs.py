@@ -1,0 +1,146 @@
+"""Files that a user names, opened in one place: regular, of a bounded size, unpacked within a bound, never waited for."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from outcross.errors import BadInput, MachineGaveOut, is_of_the_machine
+
+MEMORY = 1 << 30
+"""Bytes that one input may take in memory, read whole or unpacked: 1 GiB. Files that are read batch by batch may be larger."""
+PIECE = 1 << 20
+"""Bytes that are unpacked at a time."""
+ZSTANDARD = 0xFD2FB528
+BLOCK = 128 * 1024
+"""Bytes that a block of a .zst file unfolds to, at most (RFC 8878, section 3.1.1.2.4)."""
+
+
+def check(path: Path) -> int:
+    """The size of a regular file in bytes; BadInput where there is none, or where it is a folder, a pipe, a socket or a device.
+
+    The file is not opened: opening a pipe waits for its writer.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise BadInput(f"no file {path}; check the path") from None
+    except (OSError, ValueError) as error:
+        kind = MachineGaveOut if is_of_the_machine(error) else BadInput
+        raise kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInput(f"{path} is {_what(status.st_mode)}, not a file; write its content to a file and give that")
+    return status.st_size
+
+
+def _what(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    }  # fmt: skip
+    return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a regular file, as they lie on the disk; BadInput as `check`, and where it may not be read."""
+    check(path)
+    try:
+        # What became a pipe since it was checked is opened without waiting, and refused.
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except OSError as error:
+        kind = MachineGaveOut if is_of_the_machine(error) else BadInput
+        raise kind(f"{path} cannot be read: {error.strerror or error}") from None
+    with open(descriptor, "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+            raise BadInput(f"{path} is {_what(mode)}, not a file; write its content to a file and give that")
+        yield file
+
+
+def read(path: Path, most: int = MEMORY) -> bytes:
+    """What a file holds, unpacked where its name ends in .gz; BadInput where that is more than `most` bytes."""
+    try:
+        with opened(path) as file:
+            if path.suffix.lower() == ".gz":
+                return b"".join(_unpacked(file, path, most))
+            content = file.read(most + 1)
+    except BadInput:
+        raise
+    except OSError as error:
+        raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}") from None
+    if len(content) > most:
+        raise _too_large(path, "holds", most)
+    return content
+
+
+def unpacked_size(path: Path, most: int = MEMORY) -> int:
+    """Bytes that a .gz file unfolds to, or an upper bound of those of a .zst file; BadInput where it is more than `most`, or not whole."""
+    with opened(path) as file:
+        if path.suffix.lower() == ".gz":
+            return sum(map(len, _unpacked(file, path, most)))
+        return _size_of_zstandard(file, path, most)
+
+
+def _unpacked(file: BinaryIO, path: Path, most: int) -> Iterator[bytes]:
+    """The content of a gzip file, piece by piece, counted as it unfolds."""
+    size = 0
+    try:
+        with gzip.open(file) as unpacked:
+            while piece := unpacked.read(PIECE):
+                size += len(piece)
+                if size > most:
+                    raise _too_large(path, "unfolds to", most)
+                yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path} is not a whole gzip file ({' '.join(str(error).split())[:120]}); fetch it again") from None
+
+
+def _size_of_zstandard(file: BinaryIO, path: Path, most: int) -> int:
+    """Walk over the frames and the blocks of a .zst file; each block says how it is packed, and none unfolds to more than 128 KiB."""
+    size = 0
+    while magic := file.read(4):
+        number = int.from_bytes(magic, "little")
+        if number & 0xFFFFFFF0 == 0x184D2A50:  # a frame to be skipped
+            file.seek(int.from_bytes(_exactly(file, 4, path), "little"), os.SEEK_CUR)
+            continue
+        if number != ZSTANDARD:
+            raise BadInput(f"{path} is not a whole zstd file (its first bytes are {magic!r}); fetch it again")
+        descriptor = _exactly(file, 1, path)[0]
+        is_single, has_checksum = bool(descriptor & 0x20), bool(descriptor & 0x04)
+        field = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
+        _exactly(file, (0 if is_single else 1) + (0, 1, 2, 4)[descriptor & 3] + field, path)
+        is_last = False
+        while not is_last:
+            header = int.from_bytes(_exactly(file, 3, path), "little")
+            is_last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
+            size += BLOCK if kind == 2 else length
+            if size > most:
+                raise _too_large(path, "unfolds to", most)
+            file.seek(1 if kind == 1 else length, os.SEEK_CUR)
+        file.seek(4 if has_checksum else 0, os.SEEK_CUR)
+    return size
+
+
+def _exactly(file: BinaryIO, count: int, path: Path) -> bytes:
+    content = file.read(count)
+    if len(content) < count:
+        raise BadInput(f"{path} is not a whole zstd file (it ends too early); fetch it again")
+    return content
+
+
+def check_memory(path: Path, size: int, what: str = "unfolds to") -> None:
+    """BadInput where so many bytes, as a file declares them, are more than the bound."""
+    if size > MEMORY:
+        raise _too_large(path, what, MEMORY)
+
+
+def _too_large(path: Path, what: str, most: int) -> BadInput:
+    bound = f"{most >> 30} GiB" if most >= 1 << 30 else f"{most >> 20} MiB" if most >= 1 << 20 else f"{most:,} bytes"
+    return BadInput(f"{path} {what} more than {bound}, the most that is taken into memory of one input; give a part of it")

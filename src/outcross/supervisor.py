@@ -1,0 +1,165 @@
+"""The process that a user starts, and the one that works for it: whatever a library does there, people get one line and an exit code.
+
+A library in C or Rust that runs out of memory or open files may end its process with a signal, and no `except` of ours sees that. So the
+work is done in a child process, forked before anything is imported, and its parent says in one line what ended it. The fork costs about
+a millisecond. What libraries write to standard error themselves (panics, stack traces, warnings) goes nowhere; set OUTCROSS_DEBUG to
+see it, and to work without a parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+INTERRUPTED = "interrupted; run the same command again to go on"
+FORWARDED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+"""Signals that ask a process to end."""
+OURS = 10
+"""What is added to the exit code of the child, so that its parent knows it from that of a library that calls exit itself (OpenBLAS: 1)."""
+CODES = (0, 1, 2, 3, 130)
+"""Exit codes of the command line (design.md)."""
+PATIENCE = 2.0
+"""Seconds after which a second Ctrl-C ends the work at once."""
+
+
+def supervise(work: Callable[[], None]) -> NoReturn:
+    """Do the work in a child process, and exit with its code."""
+    if os.environ.get("OUTCROSS_DEBUG") or not hasattr(os, "fork"):
+        sys.exit(_guarded(work))
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # from here on a Ctrl-C waits until someone can answer it
+    try:
+        link = os.pipe()
+    except OSError:
+        link = None
+    child, is_alone = 0, False
+    try:
+        child = os.fork()
+    except OSError:
+        is_alone = True  # without a process to spare the work is done here
+    if child:
+        sys.exit(_watch(child, link))
+    if is_alone:
+        sys.exit(_guarded(work))
+    if link is not None:
+        _die_with_parent(*link)
+    sys.exit(OURS + _guarded(work))
+
+
+def _die_with_parent(reading: int, writing: int) -> None:
+    """End this process when its parent ends: then nobody holds the writing end of the pipe, and the system sends SIGIO."""
+    os.close(writing)
+    try:
+        import fcntl
+
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(reading, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(reading, fcntl.F_SETFL, fcntl.fcntl(reading, fcntl.F_GETFL) | os.O_ASYNC)
+    except (ImportError, OSError, AttributeError):
+        os.close(reading)  # a system without such signals, or without descriptors: the work then ends by itself
+
+
+def _guarded(work: Callable[[], None]) -> int:
+    """Do the work here; its exit code. Ctrl-C is answered with one line, whatever a library makes of the KeyboardInterrupt."""
+    is_interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal is_interrupted
+        if not is_interrupted:
+            is_interrupted = True
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    code = 0
+    try:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+        if not os.environ.get("OUTCROSS_DEBUG"):
+            _silence_libraries()
+        work()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 3
+    except BaseException as error:
+        if os.environ.get("OUTCROSS_DEBUG"):
+            raise
+        code = 3
+        if not is_interrupted:
+            _say(f"the program could not be started: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    if is_interrupted and code != 130:
+        _say(INTERRUPTED)
+        code = 130
+    return code
+
+
+def _silence_libraries() -> None:
+    """Standard error is for our own lines: libraries write to its descriptor, we to a copy of it."""
+    import warnings
+
+    try:
+        ours = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        sys.stderr = open(ours, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
+    except OSError:
+        pass  # without descriptors to spare, or with standard error closed, the libraries are heard
+    sys.unraisablehook = lambda _: None
+    warnings.simplefilter("ignore")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that work is spread over
+
+
+def _watch(child: int, link: tuple[int, int] | None) -> int:
+    """Wait for the child, passing signals on; its exit code, or that of what ended it."""
+    import time
+
+    asked: list[tuple[int, float]] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        is_again = number == signal.SIGINT and any(time.monotonic() - at > PATIENCE for earlier, at in asked if earlier == number)
+        asked.append((number, time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL if is_again else number)
+
+    for number in FORWARDED:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, forward)
+    if link is not None:
+        os.close(link[0])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    _, status = os.waitpid(child, 0)
+    for number in FORWARDED:
+        signal.signal(number, signal.SIG_IGN)
+    if os.WIFSIGNALED(status):
+        return _ended_by(os.WTERMSIG(status), {number for number, _ in asked})
+    code = os.WEXITSTATUS(status) - OURS
+    return code if code in CODES else _gave_out(f"a library with exit code {code + OURS}")
+
+
+def _ended_by(number: int, asked: set[int]) -> int:
+    """Say which signal ended the work; what a user asked for is no fault."""
+    if number == signal.SIGINT or (number == signal.SIGKILL and signal.SIGINT in asked):
+        _say(INTERRUPTED)
+        return 130
+    if number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGIO):
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # ends this process as its child was ended
+    return _gave_out(signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}")
+
+
+def _gave_out(what: str) -> int:
+    way_out = "free memory, or raise the limits of memory (ulimit -v), open files (-n) and processes (-u), and run again"
+    _say(f"the work was ended by {what}, as happens without memory, open files or threads; {way_out}")
+    return 3
+
+
+def _say(message: str) -> None:
+    line = f"outcross: {message}\n"
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except (OSError, AttributeError, ValueError):
+        pass

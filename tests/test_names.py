@@ -1,0 +1,186 @@
+"""A name that a user gave is never a pattern: odd names are read and written as plain ones are."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+import outcross
+from outcross.cli import main
+from outcross.data.tables import table
+from outcross.errors import BadInput
+from outcross.files.names import file_names, fitting
+
+NAMES = [
+    "j[2]", "q?", "*", "**", "[", "[!a]", "{a,b}", "a b", " space first", "-dash", "~", "~root", "$HOME", "%20", "new\nline", "ünï",
+    "語", "\u202eright", "file:", "s3:", "a=b", "#", "back\\slash", "quote'\"", "x" * 245,
+]  # fmt: skip
+NEIGHBOURS = ["j2", "qa", "b", "a"]
+"""Names that the patterns among the names would fit."""
+ENDINGS = [".jsonl", ".csv", ".parquet", ".txt", ".npy"]
+GAUSSIAN = "name: g\nhuman: {array: HUMAN, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\n"
+
+
+def write(path: Path, values: list[int]) -> None:
+    """Write a table of one column in the format that the ending names."""
+    frame = polars.DataFrame({"a": values})
+    with path.open("wb") as file:
+        match path.suffix:
+            case ".jsonl":
+                frame.write_ndjson(file)
+            case ".parquet":
+                frame.write_parquet(file)
+            case ".npy":
+                np.save(file, frame["a"].to_numpy())
+            case _:
+                frame.write_csv(file, separator="\t" if path.suffix == ".tsv" else ",")
+
+
+def command(capsys, *words: object, code: int = 0) -> str:
+    """Standard output of a command that ends with this code."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    printed = capsys.readouterr()
+    assert int(stopped.value.code or 0) == code, printed.err
+    return printed.out
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_and_a_folder_of_any_name_are_read_as_they_are(name, ending, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for neighbour in NEIGHBOURS:
+        write(Path(neighbour + ending), [7] * 9)
+        Path(f"{neighbour}-folder").mkdir()
+        write(Path(f"{neighbour}-folder", f"shard{ending}"), [7] * 9)
+    Path(f"{name}-folder").mkdir()
+    for path in (Path(name + ending), Path(f"{name}-folder", f"shard{ending}")):
+        write(path, [1, 2, 4])
+    for path in (Path(name + ending), Path(name + ending).absolute(), Path(f"{name}-folder"), Path(f"{name}-folder").absolute()):
+        read = table(path)
+        assert read.rows == (4 if ending == ".txt" else 3)
+        assert set(read.frame.to_series().cast(polars.String).str.strip_suffix(".0")) == {"1", "2", "4"} | (
+            {"a"} if ending == ".txt" else set()
+        )
+
+
+def every_command(capsys, word: str) -> tuple[object, ...]:
+    """What every command finds that reads or writes paths of this name, in the working folder; beside files that patterns would fit."""
+    rng = np.random.default_rng(5)
+    human, synthetic = rng.normal(size=(60, 1)), 0.3 * rng.normal(size=(60, 1))
+    for neighbour in NEIGHBOURS:
+        Path(neighbour).mkdir()
+        polars.DataFrame({"a": [1]}).write_parquet(Path(neighbour, "readings.parquet"))
+        np.save(f"{neighbour}.npy", human[:3])
+    np.save(f"{word}.npy", human)
+    np.save(f"{word}-s.npy", synthetic)
+    Path(f"{word}.yaml").write_text(GAUSSIAN.replace("HUMAN", json.dumps(f"{word}.npy")))
+    given = f"./{word}" if word.startswith("-") else word  # as for every program, -dash alone is an option
+    command(capsys, "run", f"{given}.yaml", f"--out={word}", "--quiet", "--workers", 1)
+    run = json.loads(command(capsys, "show", given, "--json"))["readings"]
+    command(capsys, "report", given, f"--out={word}.html")
+    assert Path(f"{word}.html").is_file()
+    asked = ["--aspects", "spread", "--json"]
+    texts = [
+        command(capsys, "audit", f"{given}-s.npy", f"--reference={word}.npy", f"--out={word}-audit", *asked),
+        command(capsys, "audit", f"--before={word}.npy", f"--after={word}-s.npy", *asked),
+        command(capsys, "audit", given, "--workers", 1, *asked),
+        command(capsys, "show", f"{given}-audit", "--json"),
+    ]
+    command(capsys, "report", f"{given}-audit")
+    found = [told.get("checks") or told["arms"] for told in map(json.loads, texts)]
+    files = {path.read_bytes() for path in Path(word, "steps").rglob("*.npz")}
+    return [reading | {"run": ""} for reading in run], found, files, sorted(path.name for path in Path(f"{word}-audit").iterdir())
+
+
+@pytest.mark.parametrize("name", ["j[2]", "q?", "**", "[!a]", "{a,b}", "-dash", "~", "$HOME", "new\nline", "file:", "x" * 245])
+def test_every_command_does_with_any_name_what_it_does_with_a_plain_one(name, tmp_path, monkeypatch, capsys):
+    results = []
+    for place, word in ((tmp_path / "0", "plain"), (tmp_path / "1", name)):
+        place.mkdir()
+        monkeypatch.chdir(place)
+        results.append(every_command(capsys, word))
+    assert results[0] == results[1]
+
+
+def test_a_pattern_is_taken_only_where_no_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("s[1]", "s1"):
+        Path(folder).mkdir()
+    for number, path in enumerate(("s[1]/a.csv", "s1/a.csv", "j2.csv")):
+        write(Path(path), [number] * (number + 1))
+    assert table("j[2].csv").rows == 3
+    assert table("s[1]/*.csv").rows == 1
+    write(Path("j[2].csv"), [5])
+    assert table("j[2].csv").rows == 1
+    assert [str(path) for path in fitting("s*/a.csv")] == ["s1/a.csv", "s[1]/a.csv"]
+
+
+@pytest.mark.parametrize("pattern", ["none*", "a**b", "[", "x" * 300 + "*", "*/" * 3])
+def test_a_pattern_that_fits_nothing_is_refused(pattern, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput):
+        table(pattern)
+
+
+def test_names_that_are_too_long_are_refused_as_bad_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    long = "x" * 300
+    np.save("h.npy", np.arange(60.0))
+    for words in (
+        ["audit", long, "--reference", "h.npy"],
+        ["audit", "h.npy", "--reference", f"{long}.csv"],
+        ["audit", "h.npy", "--reference", "h.npy", "--out", long],
+        ["run", f"{long}.yaml"],
+        ["show", f"{long}.yaml"],
+    ):
+        command(capsys, *words, code=2)
+
+
+def test_a_list_in_brackets_is_a_name_for_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["report", '["a"]'])
+    assert '["a"]' in capsys.readouterr().err
+
+
+def test_every_reader_of_polars_is_told_to_take_names_literally():
+    """The readers of polars that take a path: each says glob=False or gets an escaped pattern, or reads bytes."""
+    for path in Path(outcross.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Call) and re.fullmatch(r"(pl|polars)\.(scan|read)_\w+", called):
+                is_of_bytes = "BytesIO" in ast.unparse(node.args[0])
+                is_literal = any(one.arg == "glob" for one in node.keywords) or ast.unparse(node.args[0]) == "pattern"
+                assert is_of_bytes or is_literal, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_different_names_give_different_file_names_whatever_the_order():
+    several = [
+        "a=b",
+        "a,b",
+        "a_b",
+        "a b",
+        "a/b",
+        "a\\b",
+        "A_B",
+        "ä",
+        "a\u0308",
+        "",
+        ".",
+        "..",
+        "x" * 300,
+        "x" * 301,
+        "語" * 60,
+        "-rf",
+    ]
+    several += [*file_names(several).values()][4:6]  # names that look like changed ones
+    made = file_names(several)
+    assert len({name.casefold() for name in made.values()}) == len(several)
+    assert made == {name: file_names(reversed(several))[name] for name in several}
+    assert all(len(name.encode()) <= 130 and "/" not in name and name.strip(".-") for name in made.values())
+    assert (made["a=b"], made["a,b"]) == ("a=b", "a,b")
