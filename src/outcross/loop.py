@@ -15,7 +15,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
-from outcross.measures import Evidence, Measure
+from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -40,18 +40,18 @@ class Generation:
     drawn: Part
     kept: Part
     readings: dict[str, Made[tuple[Reading, ...]]]
-    """By metric."""
+    """By measure."""
 
     @property
     def measured(self) -> tuple[Reading, ...]:
-        """The readings of all metrics."""
+        """The readings of all measures."""
         return tuple(reading for made in self.readings.values() for reading in made.value)
 
 
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:
     """Yield each generation as it ends. A step already in the ledger is loaded, not done again.
 
-    Raises BadInput where the parts do not fit together, NotApplicable never: a metric that cannot be had is a note.
+    Raises BadInput where the parts do not fit together, NotApplicable never: a measure that cannot be had is a note.
     """
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
@@ -143,12 +143,12 @@ def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random
 
 
 @verb(OF_RECORDS)
-def measure(metric: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
-    """Read one metric. What cannot be computed is a note that says why."""
+def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
+    """Read one measure. What cannot be computed is a note that says why."""
     try:
-        return tuple(one for one in metric(Evidence(**evidence), rng) if isinstance(one, Reading))
+        return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))
     except NotApplicable as why:
-        return tuple(Reading(name, "", None, str(why)) for name in metric.pages)
+        return tuple(unread(name, str(why)) for name in part.pages)
 
 
 def _named(human: Made[Human]) -> Human:

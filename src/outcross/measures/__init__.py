@@ -21,9 +21,9 @@ import numpy as np
 from outcross.data import Human, Part, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, Reading
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
-from outcross.statistics.floors import Null, Worse
+from outcross.statistics.floors import Worse
 from outcross.statistics.sketches import Sketch
 
 Role = Literal[
@@ -236,21 +236,6 @@ _WHAT = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One number about one column, one group, or the whole ("" and "")."""
-
-    check: str
-    column: str
-    group: str
-    estimate: Estimate | None
-    null: Null | None
-    note: str = ""
-    """Why there is no number; or what a reader should know, as the names of what is missing."""
-    at: str = ""
-    """Where in the column: an end and a depth ("upper 1 %"), a direction, a lag, a frequency band, the other column of a pair."""
-
-
 @dataclass(frozen=True, eq=False)
 class Pointed:
     """Records that a measure points at: human ones that nothing synthetic comes near, synthetic ones that are copies."""
@@ -285,19 +270,30 @@ class Measure:
         """What to count over every row of both sides; the sketches of all measures are filled in one pass."""
         return {}
 
-    def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Finding | Pointed]:
+    def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
         raise NotImplementedError
 
 
-def found(
-    check: str, column: str, group: str, number: Callable[[], tuple[Estimate, Null | None]], note: str = "", at: str = ""
-) -> Finding:
-    """The finding of a number and its null, or of the reason why it cannot be had."""
+def read_with_null(
+    measure: str,
+    number: Callable[[], tuple[Estimate, Null | None]],
+    *,
+    at: str = "",
+    column: str = "",
+    group: str = "",
+    note: str = "",
+) -> Reading:
+    """The reading of a number and its null, or of the reason why they cannot be had."""
     try:
         estimate, null = number()
     except NotApplicable as why:
-        return Finding(check, column, group, None, None, str(why), at)
-    return Finding(check, column, group, estimate, null, note, at)
+        return unread(measure, str(why), at=at, column=column, group=group)
+    return Reading(measure, estimate, null, at, column, group, note)
+
+
+def unread(measure: str, why: str, *, at: str = "", column: str = "", group: str = "") -> Reading:
+    """The reading of what cannot be had, with the reason."""
+    return Reading(measure, None, None, at, column, group, why)
 
 
 MEASURES: Family = {
@@ -361,6 +357,6 @@ def pages_of_runs() -> Mapping[str, Page]:
 
 
 __all__ = [
-    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Finding", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "found",
-    "measure", "pages_of_aspect", "pages_of_runs",
+    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
+    "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "unread",
 ]  # fmt: skip

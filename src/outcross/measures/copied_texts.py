@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, Page, Pointed, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, Page, Pointed, read_with_null
 from outcross.measures.writing import Writing, called, notes, writings
 from outcross.statistics import clusters
-from outcross.statistics.floors import Null, larger_share
+from outcross.statistics.floors import larger_share
 from outcross.text.copies import RUN, Verbatim, nearest, verbatim, verbatim_elsewhere
 
 CHARACTERS = 4_000_000
@@ -54,7 +54,7 @@ DIVERSITY = {
 }  # fmt: skip
 
 
-def taken_over(evidence: Evidence) -> Iterator[Finding | Pointed]:
+def taken_over(evidence: Evidence) -> Iterator[Reading | Pointed]:
     """What stands in the reference word for word, of every column of text."""
     for column in evidence.reference.of_kind("text"):
         sides = {side: writings(told)[column] for side, told in evidence.sides().items()}
@@ -67,8 +67,8 @@ def taken_over(evidence: Evidence) -> Iterator[Finding | Pointed]:
         else:
             human = _copied(reference, verbatim_elsewhere(reference.texts.words, reference.documents), PAIRED)
         note = "; ".join(filter(None, (f"{len(own):,} texts in {len(reference):,} of the reference", notes(synthetic, reference))))
-        yield found("verbatim", column, "", lambda own=own, human=human: own.taken(human), note)
-        yield found("longest_run", column, "", lambda own=own, human=human: own.long(human), note)
+        yield read_with_null("verbatim", lambda own=own, human=human: own.taken(human), column=column, note=note)
+        yield read_with_null("longest_run", lambda own=own, human=human: own.long(human), column=column, note=note)
         many = np.flatnonzero(own.share >= HALF)
         many = many[np.argsort(-own.share[many], kind="stable")][:POINTED]
         if many.size:
@@ -118,7 +118,7 @@ class Copied:
         m = max(1.0, human.worth * clusters.effective_size(human_hits, human_sizes))
         usual = float(others.mean())
         null = larger_share(round(float(own.mean()) * n), round(n), round(usual * m), round(m))
-        return estimate, Null(null.p, max(usual, null.floor), usual, null.method)
+        return estimate, replace(null, typical=usual, floor=max(usual, null.floor or 0.0))
 
 
 def _copied(writing: Writing, told: Verbatim, worth: float = 1.0) -> Copied:
@@ -133,15 +133,17 @@ def _by_document(documents: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, n
     return np.bincount(documents, hits, sizes.size)[sizes > 0], sizes[sizes > 0].astype(float)
 
 
-def said_again(evidence: Evidence) -> Iterator[Finding]:
+def said_again(evidence: Evidence) -> Iterator[Reading]:
     """What is said again within each set, the synthetic one and as much of the human one, of every column of text."""
     for column in evidence.reference.of_kind("text"):
         pair = [writings(side)[column].at_most(CHARACTERS, RECORDS) for side in (evidence.drawn, evidence.reference)]
         n = min(map(len, pair))
         synthetic, human = (side.at_most(2 * CHARACTERS, n) for side in pair)
         note = "; ".join(filter(None, (f"{n:,} texts a side", notes(synthetic, human))))
-        yield found("repeated_texts", column, "", lambda a=synthetic, b=human: _again(_repeated(a), _repeated(b)), note)
-        yield found("alike_texts", column, "", lambda a=synthetic, b=human: _again(_alike(a), _alike(b)), note)
+        yield read_with_null(
+            "repeated_texts", lambda a=synthetic, b=human: _again(_repeated(a), _repeated(b)), column=column, note=note
+        )
+        yield read_with_null("alike_texts", lambda a=synthetic, b=human: _again(_alike(a), _alike(b)), column=column, note=note)
 
 
 def _repeated(side: Writing) -> np.ndarray:
@@ -166,4 +168,4 @@ def _again(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
     low, high = estimate.interval
     estimate = replace(estimate, value=value, low=min(low, value), high=max(high, value), n=synthetic.size)
     null = larger_share(hits, n, human_hits, m)
-    return estimate, Null(null.p, max(usual, null.floor), usual, null.method)
+    return estimate, replace(null, typical=usual, floor=max(usual, null.floor or 0.0))

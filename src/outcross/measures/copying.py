@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, Pointed, copied_texts, found
+from outcross.estimate import Estimate, NotApplicable, Null, share
+from outcross.measures import Evidence, Measure, Page, Pointed, copied_texts, read_with_null, unread
 from outcross.measures.coverage import some
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
-from outcross.statistics.floors import Null, larger_share
+from outcross.statistics.floors import larger_share
 from outcross.statistics.neighbours import nearest
 from outcross.statistics.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
 from outcross.statistics.sketches import gather
@@ -70,7 +70,7 @@ class Copying(Measure):
             if synthetic.largest is None and reference.largest is None
             else "of records with the smallest hashes, a million distinct ones"
         )
-        yield found("exact", "", "", lambda: _exact(synthetic, reference, holdout), note)
+        yield read_with_null("exact", lambda: _exact(synthetic, reference, holdout), note=note)
         hashes = hashes_of(evidence.drawn.frame, list(evidence.reference.kinds))
         is_copy = np.isin(hashes, reference.hashes)
         yield from copied_texts.taken_over(evidence)
@@ -78,10 +78,10 @@ class Copying(Measure):
         try:
             closeness = self._closeness(evidence, rng)
         except NotApplicable as why:
-            yield from (Finding("near", "", "", None, None, str(why), f"{closer:.0%}") for closer in CLOSER)
+            yield from (unread("near", str(why), at=f"{closer:.0%}") for closer in CLOSER)
             return
         for closer in CLOSER:
-            yield found("near", "", "", lambda closer=closer: closeness.share(closer), closeness.note, f"{closer:.0%}")
+            yield read_with_null("near", lambda closer=closer: closeness.share(closer), at=f"{closer:.0%}", note=closeness.note)
         rows, nearness = closeness.near(CLOSER[0])
         kept = ~is_copy[rows]
         yield from _pointed(
@@ -131,7 +131,7 @@ class Closeness:
         count = int((self.distance <= limit).sum())
         human = np.searchsorted(self.human, limit, side="right") / self.human.size
         null = larger_share(count, self.distance.size, round(human * self.size), self.size)
-        return share(count, self.distance.size), Null(null.p, null.floor, float(human), null.method)
+        return share(count, self.distance.size), replace(null, typical=float(human))
 
     def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
         """Synthetic records as close as that share of human ones, and how close: 1 is a copy, 0 just as close."""

@@ -11,12 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, Pointed, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, Pointed, read_with_null, unread
 from outcross.recipe import recipe
 from outcross.statistics.clusters import student
 from outcross.statistics.embedding import Embedding, embedding
-from outcross.statistics.floors import Null, from_draws, relabelled
+from outcross.statistics.floors import from_draws, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
 
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
@@ -99,15 +99,15 @@ class Coverage(Measure):
             real, drawn = evidence.reference.take(human), evidence.drawn.take(synthetic)
             embed = embedding(real, other, beside=(drawn,))
         except NotApplicable as why:
-            yield from (Finding(check, "", "", None, None, str(why)) for check in self.pages if check != "support")
+            yield from (unread(check, str(why)) for check in self.pages if check != "support")
         else:
             points, more = (embed(real), embed(drawn)), embed(other)
             yield from self._balls(*points, more, rng)
             yield from self._regions(human, synthetic, *points, more)
-            yield found("modes", "", "", lambda: _modes(evidence, embed, self.modes, rng))
-        yield found("support", "", "", lambda: _support(evidence, self.points, self.draws, rng))
+            yield read_with_null("modes", lambda: _modes(evidence, embed, self.modes, rng))
+        yield read_with_null("support", lambda: _support(evidence, self.points, self.draws, rng))
 
-    def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Finding]:
+    def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Reading]:
         n = len(human)
         whole = wide_graph(synthetic, human)
         values = whole.numbers(self.k)
@@ -121,7 +121,7 @@ class Coverage(Measure):
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
             null = from_draws(value, np.array([draw[check] for draw in draws]), "smaller", "labels of human neighbours")
             estimate = _interval(value, student(PARTS, "parts") * error, n, check != "density")
-            yield Finding(check, "", "", estimate, null, note)
+            yield Reading(check, estimate, null, note=note)
 
     def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
         """Human records that nothing synthetic comes near, and synthetic ones far from all human ones: farther than 999 of 1,000 human records are from as many others."""

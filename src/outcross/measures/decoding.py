@@ -63,9 +63,9 @@ class Decoding(Measure):
             inside = words(human).first_cluster(clusters)[here]
             lost = exact(0.0, n) if draw.is_full else None
             yield read_off(
-                "decoding_loss", band, lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of)
+                "decoding_loss", lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
             )
-            yield read_off("learning_loss", band, lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of))
+            yield read_off("learning_loss", lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of), at=band)
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:

@@ -46,8 +46,7 @@ class W1(Measure):
 
     def __call__(self, evidence, rng):
         drawn, real, other = samples(evidence, rng)
-        yield read_off("w1", "", lambda: transport(drawn, real, 1))
-        yield read_off("w1", "floor", lambda: transport(other(), real, 1))
+        yield read_off("w1", lambda: transport(drawn, real, 1), null=lambda: transport(other(), real, 1))
 
 
 @recipe
@@ -78,8 +77,11 @@ class SlicedW2(Measure):
     def __call__(self, evidence, rng):
         drawn, real, other = samples(evidence, rng, self.chains)
         directions = self._directions(len(drawn), drawn.shape[-1], rng)
-        yield read_off("sliced_w2", "", lambda: transport(drawn @ directions, real @ directions, 2))
-        yield read_off("sliced_w2", "floor", lambda: transport(other() @ directions, real @ directions, 2))
+        yield read_off(
+            "sliced_w2",
+            lambda: transport(drawn @ directions, real @ directions, 2),
+            null=lambda: transport(other() @ directions, real @ directions, 2),
+        )
 
     def _directions(self, chains: int, d: int, rng: np.random.Generator) -> np.ndarray:
         """Unit vectors, (chains, d, directions)."""
@@ -115,8 +117,7 @@ class EnergyDistance(Measure):
     def __call__(self, evidence, rng):
         chains = None if evidence.drawn.dimensions == 1 else self.chains
         drawn, real, other = samples(evidence, rng, chains, self.points)
-        yield read_off("energy_distance", "", lambda: energy(drawn, real))
-        yield read_off("energy_distance", "floor", lambda: energy(other(), real))
+        yield read_off("energy_distance", lambda: energy(drawn, real), null=lambda: energy(other(), real))
 
 
 def samples(evidence: Evidence, rng: np.random.Generator, chains: int | None = None, points: int | None = None):

@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, copied_texts, found, words
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, copied_texts, read_with_null, words
 from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
-from outcross.statistics.floors import Null, from_draws, larger_share, normal, relabelled
+from outcross.statistics.floors import from_draws, larger_share, normal, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest
 from outcross.statistics.repeats import (
     Occurrences,
@@ -104,12 +104,10 @@ class Diversity(Measure):
 
     def __call__(self, evidence, rng):
         yield from _rows(*evidence.counted["rows"])
-        yield found(
+        yield read_with_null(
             "near_duplicates",
-            "",
-            "",
             lambda: _near_duplicates(evidence, self.points, self.draws, rng),
-            f"at most {self.points:,} records a side",
+            note=f"at most {self.points:,} records a side",
         )
         yield from _kinds(evidence, rng)
         for column in evidence.reference.of_kind("number"):
@@ -120,42 +118,44 @@ class Diversity(Measure):
             yield from self._inside(evidence, column, rng)
         yield from words.richness_inside(evidence, self.most, rng)
 
-    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
-            for finding in _all_inside(inside, column, rng):
-                yield replace(finding, group=named((column,), (value,)))
+            for reading in _all_inside(inside, column, rng):
+                yield replace(reading, group=named((column,), (value,)))
 
 
-def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
     columns = list(inside.reference.kinds)
     counted = (occurrences(hashes_of(side.frame, columns)) for side in (inside.drawn, inside.reference))
-    yield from (finding for finding in _rows(*counted) if finding.check == "distinct_rows")
+    yield from (reading for reading in _rows(*counted) if reading.measure == "distinct_rows")
     yield from _kinds(inside, rng, but=column)
 
 
-def _rows(synthetic: Occurrences, reference: Occurrences) -> Iterator[Finding]:
+def _rows(synthetic: Occurrences, reference: Occurrences) -> Iterator[Reading]:
     synthetic, reference = alike(synthetic, reference)
     note = "" if synthetic.largest is None else "of records with the smallest hashes, a million distinct ones"
-    yield found("distinct_rows", "", "", lambda: _distinct(synthetic.counts, reference.counts), note)
-    yield found("effective_rows", "", "", lambda: _pairs(synthetic.counts, reference.counts), note)
+    yield read_with_null("distinct_rows", lambda: _distinct(synthetic.counts, reference.counts), note=note)
+    yield read_with_null("effective_rows", lambda: _pairs(synthetic.counts, reference.counts), note=note)
 
 
-def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Iterator[Finding]:
-    yield found("vendi", "", "", lambda: _kinds_of_records(evidence, rng))
+def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Iterator[Reading]:
+    yield read_with_null("vendi", lambda: _kinds_of_records(evidence, rng))
     for column in evidence.reference.of_kind("category"):
         if column != but:
-            yield found("entropy", column, "", lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng))
+            yield read_with_null(
+                "entropy", lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng), column=column
+            )
 
 
-def _values(evidence: Evidence, column: str) -> Iterator[Finding]:
+def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
     held = {
         side: occurrences(values[np.isfinite(values)])
         for side, values in ((side, told.numbers(column)) for side, told in evidence.sides().items())
     }
     synthetic, reference, holdout = held["synthetic"], held["reference"], held.get("holdout")
-    yield found("distinct_values", column, "", lambda: _distinct(synthetic.counts, reference.counts))
-    yield found("copied_values", column, "", lambda: _copied(synthetic, reference, holdout))
+    yield read_with_null("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
+    yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
 
 
 def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
@@ -196,7 +196,7 @@ def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: i
     difference = math.log(one[0] / two[0])
     null = normal(difference, error, "smaller", method)
     estimate = Estimate(math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), method, n)
-    return estimate, Null(null.p, math.exp(null.floor), 1.0, null.method)
+    return estimate, null.on_scale(math.exp)
 
 
 def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -213,7 +213,7 @@ def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.G
     pairs = share(min(round(value * n / 2), n // 2), n // 2)
     low, high = pairs.interval
     estimate = Estimate(value, min(low, value), max(high, value), "Wilson over pairs", n)
-    return estimate, Null(null.p, usual + null.floor, usual + null.typical, null.method)
+    return estimate, null.on_scale(lambda excess: usual + excess)
 
 
 def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
@@ -272,7 +272,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     estimate = Estimate(
         math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), "normal", int(n[0])
     )
-    return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    return estimate, null.on_scale(math.exp)
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:

@@ -50,10 +50,10 @@ class FittedLaw(Measure):
             log_variance = _log_determinant(covariance) - _log_determinant(true_covariance)
         trace, true_trace = np.trace(covariance, axis1=-2, axis2=-1), np.trace(true_covariance)
         error = np.square(mean - true_mean).sum(axis=-1)
-        yield read_off("log_variance", "", lambda: over_chains(_finite(log_variance)))
-        yield read_off("spread_ratio", "", lambda: over_chains(trace / true_trace))
-        yield read_off("mean_error", "", lambda: over_chains(error / (true_trace / len(true_mean))))
-        yield read_off("w2", "", lambda: over_chains(error + _bures(covariance, true_covariance)))
+        yield read_off("log_variance", lambda: over_chains(_finite(log_variance)))
+        yield read_off("spread_ratio", lambda: over_chains(trace / true_trace))
+        yield read_off("mean_error", lambda: over_chains(error / (true_trace / len(true_mean))))
+        yield read_off("w2", lambda: over_chains(error + _bures(covariance, true_covariance)))
 
 
 def _true_moments(evidence) -> tuple[np.ndarray, np.ndarray]:

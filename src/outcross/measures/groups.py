@@ -10,15 +10,15 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, Measure, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.measures.spread import variances
 from outcross.recipe import recipe
-from outcross.statistics.floors import Null, fewer, ratio_of_shares
+from outcross.statistics.floors import fewer, ratio_of_shares
 from outcross.statistics.sketches import Tally
 
 INSIDE = 20
-"""Groups of a column that are looked into, unless an aspect is told of another number."""
+"""Groups of a column that are looked into, unless a measure is told of another number."""
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 
 
@@ -52,7 +52,7 @@ class Groups(Measure):
 
     def __call__(self, evidence, rng):
         if not evidence.groups:
-            yield Finding("share", "", "", None, None, "no column names groups; pass --group sex,race")
+            yield unread("share", "no column names groups; pass --group sex,race")
             return
         synthetic, reference = (told.frame for told in evidence.counted["groups"])
         for columns in subsets(evidence.groups):
@@ -60,25 +60,23 @@ class Groups(Measure):
         for column in evidence.groups:
             yield from self._inside(evidence, column, rng)
 
-    def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Finding]:
+    def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Reading]:
         n, m = sum(synthetic.values()), sum(reference.values())
         told = sorted(reference, key=lambda group: (-reference[group], group))
         for group in told[: self.most]:
             count, human = synthetic.get(group, 0), reference[group]
-            yield found(
-                "share", "+".join(columns), named(columns, group), lambda count=count, human=human: _share(count, n, human, m)
+            yield read_with_null(
+                "share",
+                lambda count=count, human=human: _share(count, n, human, m),
+                column="+".join(columns),
+                group=named(columns, group),
             )
         if len(told) > self.most:
-            yield Finding(
-                "share",
-                "+".join(columns),
-                "",
-                None,
-                None,
-                f"the {len(told) - self.most} smallest of {len(told)} groups are left out",
+            yield unread(
+                "share", f"the {len(told) - self.most} smallest of {len(told)} groups are left out", column="+".join(columns)
             )
 
-    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             if inside.drawn.rows and inside.reference.rows:

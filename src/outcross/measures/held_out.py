@@ -37,7 +37,7 @@ class HeldOut(Measure):
             worse="larger", role="risk", preference=1, paper=SHUMAILOV,
         ),
         "held_out_perplexity": Page(
-            "HO3", "held-out perplexity", "exp of the held-out loss, the mean over all tokens; as an aspect of its own the mean over blocks of each block's perplexity, which is larger.",
+            "HO3", "held-out perplexity", "exp of the held-out loss, the mean over all tokens; as a reading of its own the mean over blocks of each block's perplexity, which is larger.",
             unit="tokens", healthy="that of generation 0", collapsed="grows; the number of kinds of token for a model that knows nothing",
             log=True, role="risk", preference=3, lead=1, paper=SHUMAILOV,
         ),
@@ -53,16 +53,15 @@ class HeldOut(Measure):
         surprise, of = nats(evidence.model, reference), document_of(reference)
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
         loss = ratio(totals(surprise, of), totals(tokens, of), "documents")
-        yield Reading("held_out_loss", "", loss)
+        yield Reading("held_out_loss", loss)
         yield read_off(
             "excess_loss",
-            "",
             lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
         )
-        yield read_off("held_out_perplexity", "", lambda: exp(loss))
-        yield read_off("held_out_perplexity", "mean over blocks", lambda: _mean_of_exp(surprise, tokens, of))
+        yield read_off("held_out_perplexity", lambda: exp(loss))
+        yield read_off("held_out_perplexity", lambda: _mean_of_exp(surprise, tokens, of), at="mean over blocks")
         yield read_off(
-            "bits_per_byte", "", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
+            "bits_per_byte", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
         )
 
 

@@ -32,8 +32,7 @@ class HeldOutNats(Measure):
 
     def __call__(self, evidence, rng):
         real = _held_out(evidence, rng)
-        yield read_off("held_out_nats", "", lambda: nats(evidence.model, real))
-        yield read_off("held_out_nats", "floor", lambda: nats(evidence.first_model, real))
+        yield read_off("held_out_nats", lambda: nats(evidence.model, real), null=lambda: nats(evidence.first_model, real))
 
 
 def _held_out(evidence: Evidence, rng: np.random.Generator) -> Vectors:

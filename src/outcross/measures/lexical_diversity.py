@@ -80,17 +80,20 @@ class LexicalDiversity(Measure):
         def as_many(cut):
             return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
 
-        for floor, sample in (("", lambda cut: drawn), ("floor", as_many)):
-            yield read_off("vocabulary", floor, lambda sample=sample: vocabulary(sample(_as_many_blocks)))
-            for n in (1, 2, 3):
-                yield read_off(f"distinct_{n}", floor, lambda sample=sample, n=n: distinct(sample(_as_many_words), n))
-            for aspect, n in ENTROPIES.items():
-                yield read_off(
-                    "ngram_entropy", f"{floor} {aspect}".strip(), lambda sample=sample, n=n: entropy(sample(_as_many_words), n)
-                )
-        for floor, sample, but in (("", lambda: drawn, ""), ("floor", lambda: _human(evidence.holdout), "holdout")):
-            yield read_off("known_words", floor, lambda sample=sample, but=but: _known(sample(), evidence.human, but))
-            yield read_off("repetition", floor, lambda sample=sample: _repetition(sample()))
+        def beside(name, count, cut, at=""):
+            return read_off(name, lambda: count(drawn), null=lambda: count(as_many(cut)), at=at)
+
+        yield beside("vocabulary", vocabulary, _as_many_blocks)
+        for n in (1, 2, 3):
+            yield beside(f"distinct_{n}", lambda sample, n=n: distinct(sample, n), _as_many_words)
+        for of, n in ENTROPIES.items():
+            yield beside("ngram_entropy", lambda sample, n=n: entropy(sample, n), _as_many_words, of)
+        yield read_off(
+            "known_words",
+            lambda: _known(drawn, evidence.human, but=""),
+            null=lambda: _known(_human(evidence.holdout), evidence.human, but="holdout"),
+        )
+        yield read_off("repetition", lambda: _repetition(drawn), null=lambda: _repetition(_human(evidence.holdout)))
 
 
 def _known(sample: Sample, human: Human, but: str) -> Estimate:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, Reading, read_off
+from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.measures import Measure, Page
 from outcross.measures.held_out import exp, nats
 from outcross.measures.tail_mass import widened
@@ -53,13 +53,21 @@ class GeneratedPerplexity(Measure):
         def human():
             return _scored(evidence.first_model, evidence.reference, (document_of(evidence.reference), "documents"))
 
-        for floor, text in (("", drawn), ("floor", human)):
-            yield _reading(floor, lambda text=text: _mean(text()))
-            for q in QUANTILES:
-                yield _reading(f"{floor} quantile {q}", lambda text=text, q=q: _quantile(text(), q))
-        for aspect, (q, side) in ENDS.items():
-            yield read_off("beyond_human", aspect, lambda q=q, side=side: _beyond(drawn(), human(), q, side))
-            yield read_off("beyond_human", f"floor {aspect}", lambda q=q, side=side: _beyond_others(human(), q, side))
+        yield read_off("generated_perplexity", lambda: _mean(drawn()), null=lambda: _mean(human()))
+        for q in QUANTILES:
+            yield read_off(
+                "generated_perplexity",
+                lambda q=q: _quantile(drawn(), q),
+                null=lambda q=q: _quantile(human(), q),
+                at=f"quantile {q}",
+            )
+        for end, (q, side) in ENDS.items():
+            yield read_off(
+                "beyond_human",
+                lambda q=q, side=side: _beyond(drawn(), human(), q, side),
+                null=lambda q=q, side=side: _beyond_others(human(), q, side),
+                at=end,
+            )
 
 
 @dataclass(frozen=True)
@@ -107,10 +115,6 @@ def _scored(model, blocks: Blocks, clusters: tuple[np.ndarray, str]) -> Scored:
     if len(blocks) == 0:
         raise NotApplicable("there are no blocks to score")
     return Scored(nats(model, blocks) / blocks.tokens.shape[1], *clusters)
-
-
-def _reading(aspect: str, estimate) -> Reading:
-    return read_off("generated_perplexity", aspect.strip(), estimate)
 
 
 def _mean(text: Scored) -> Estimate:

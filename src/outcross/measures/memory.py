@@ -30,4 +30,4 @@ class Memory(Measure):
         known = getattr(evidence.model, "probabilities", None)
         if known is None:
             raise NotApplicable("needs a model that learns states one by one")
-        yield read_off("test_error", "", lambda: over_chains(np.where(known > 0, 0.0, truth).sum(axis=-1)))
+        yield read_off("test_error", lambda: over_chains(np.where(known > 0, 0.0, truth).sum(axis=-1)))

@@ -16,15 +16,15 @@ class MixtureDistance(Measure):
     needs = ("blobs",)
     pages = {
         "l2_squared": Page(
-            "MD1", "squared L2 distance", "∫ (p − q)² of the fitted density from the true one (and, as its own aspect, from generation 0's), the mean over chains.",
+            "MD1", "squared L2 distance", "∫ (p − q)² of the fitted density from the true one (and, as a reading of its own, from generation 0's), the mean over chains.",
             unit="one over the volume of the data", healthy="about (parameters) / n", collapsed="goes to infinity as components shrink to points",
             worse="larger", log=True, role="quality", paper="Shumailov et al., Nature 631:755 (2024), Gaussian mixture",
         ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
-        yield read_off("l2_squared", "", lambda: _distance(evidence.model, evidence.human.truth, "the true distribution"))
-        yield read_off("l2_squared", "generation 0", lambda: _distance(evidence.model, evidence.first_model, "generation 0"))
+        yield read_off("l2_squared", lambda: _distance(evidence.model, evidence.human.truth, "the true distribution"))
+        yield read_off("l2_squared", lambda: _distance(evidence.model, evidence.first_model, "generation 0"), at="generation 0")
 
 
 def _distance(model, other, what: str) -> Estimate:

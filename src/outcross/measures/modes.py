@@ -55,10 +55,9 @@ class Modes(Measure):
         modes = modes_of(truth)
         drawn = drawn.reshape(-1, *drawn.shape[-2:])[: self.chains]
         real = truth.draw(drawn.shape[1], drawn.shape[:1], rng).array
-        for aspect, points in (("", drawn), ("floor", real)):
-            nearest = self._nearest(points, *modes)
-            yield read_off("modes", aspect, lambda nearest=nearest: covered(nearest, len(modes[0])))
-            yield read_off("high_quality", aspect, lambda nearest=nearest: _of_quality(nearest))
+        of_drawn, of_real = (self._nearest(points, *modes) for points in (drawn, real))
+        yield read_off("modes", lambda: covered(of_drawn, len(modes[0])), null=lambda: covered(of_real, len(modes[0])))
+        yield read_off("high_quality", lambda: _of_quality(of_drawn), null=lambda: _of_quality(of_real))
 
     def _nearest(self, points: np.ndarray, centres: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         """The mode of each point, (chains, n); -1 for points too far from all."""

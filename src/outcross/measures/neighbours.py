@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, Reading, over_chains
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.estimate import share as independent
 from outcross.measures import Measure, Page
 from outcross.measures.distance import FLOOR, samples
@@ -77,15 +79,17 @@ class Neighbours(Measure):
 
     def __call__(self, evidence, rng):
         drawn, real, other = samples(evidence, rng, self.chains, self.points)
-        yield from self._read("", lambda: drawn, real, rng)
-        yield from self._read("floor", other, real, rng)
+        of_drawn = self._tried(lambda: drawn, real, rng)
+        of_real = self._tried(other, real, rng)
+        yield from (read_off(name, of_drawn[name], null=of_real[name]) for name in self.pages)
 
-    def _read(self, aspect, points, real, rng):
+    def _tried(self, points: Callable[[], np.ndarray], real: np.ndarray, rng: np.random.Generator):
+        """What gives each number's estimate, or says why there is none."""
         try:
-            found = self._estimates(points(), real, rng)
+            estimates = self._estimates(points(), real, rng)
         except NotApplicable as why:
-            return [Reading(name, aspect, None, str(why)) for name in self.pages]
-        return [Reading(name, aspect, estimate) for name, estimate in found.items()]
+            return dict.fromkeys(self.pages, partial(_refuse, str(why)))
+        return {name: partial(estimates.__getitem__, name) for name in self.pages}
 
     def _estimates(self, drawn: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> dict[str, Estimate]:
         """Each number's estimate for points (chains, n, d)."""
@@ -95,6 +99,10 @@ class Neighbours(Measure):
         if len(drawn) > 1:
             return over_graphs([graph(*pair).numbers(self.k) for pair in zip(drawn, real, strict=True)], n)
         return of_one(graph(drawn[0], real[0]), self.k, rng)
+
+
+def _refuse(why: str) -> Estimate:
+    raise NotApplicable(why)
 
 
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:

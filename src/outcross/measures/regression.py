@@ -26,4 +26,4 @@ class CoefficientError(Measure):
         if truth is None or not hasattr(evidence.model, "coefficients"):
             raise NotApplicable("needs a linear model and the true coefficients, the human data are records alone")
         errors = np.square(evidence.model.coefficients - truth).sum(axis=-1)
-        yield read_off("coefficient_error", "", lambda: over_chains(errors))
+        yield read_off("coefficient_error", lambda: over_chains(errors))

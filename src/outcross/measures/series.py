@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, read_with_null, unread
 from outcross.statistics import dynamics
 from outcross.statistics.clusters import student
-from outcross.statistics.floors import Null, Worse, from_draws, permuted_sums
+from outcross.statistics.floors import Worse, from_draws, permuted_sums
 
 FEWEST_SERIES = 20
 MOST_SERIES = 5_000
@@ -19,7 +19,7 @@ MOST_SERIES = 5_000
 BOOTSTRAPS = 199
 
 
-def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Finding]:
+def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
     held = [_records(side, column, rng) for side in (evidence.drawn, evidence.reference)]
     try:
         courses = dynamics.courses(*held)
@@ -27,7 +27,7 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
         if min(n, m) < FEWEST_SERIES:
             raise NotApplicable(f"{min(n, m)} series of that length, needs at least {FEWEST_SERIES}")
     except NotApplicable as why:
-        yield Finding("autocorrelation", column, "", None, None, str(why))
+        yield unread("autocorrelation", str(why), column=column)
         return
     both, note = courses.both, courses.note
     if max(side.frame[column].len() for side in (evidence.drawn, evidence.reference)) > MOST_SERIES:
@@ -36,15 +36,23 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
     for at in (1, 2) if lag is None else (1, 2, lag):
         values = dynamics.autocorrelation(both, at)
         where = f"lag {at}" + (" (season)" if at == lag else "")
-        yield found("autocorrelation", column, "", lambda values=values: _mean_apart(values, n, "smaller", True, rng), note, where)
+        yield read_with_null(
+            "autocorrelation",
+            lambda values=values: _mean_apart(values, n, "smaller", True, rng),
+            at=where,
+            column=column,
+            note=note,
+        )
     for (name, _, _), values in zip(dynamics.BANDS, dynamics.bands(both).T, strict=True):
-        yield found("band", column, "", lambda values=values: _mean_ratio(values, n, rng), note, name)
-    yield found("spectral_entropy", column, "", lambda: _mean_ratio(dynamics.spectral_entropy(both), n, rng), note)
+        yield read_with_null("band", lambda values=values: _mean_ratio(values, n, rng), at=name, column=column, note=note)
+    yield read_with_null("spectral_entropy", lambda: _mean_ratio(dynamics.spectral_entropy(both), n, rng), column=column, note=note)
     for what, values in (("of the values", both), ("of the steps", np.diff(both, axis=1))):
-        yield found("series_variance", column, "", lambda values=values: _variance(values, n, rng), note, what)
+        yield read_with_null("series_variance", lambda values=values: _variance(values, n, rng), at=what, column=column, note=note)
     moves = dynamics.transitions(both)
-    yield found("entropy_rate", column, "", lambda: _mean_apart(dynamics.entropy_rate(moves), n, "larger", False, rng), note)
-    yield found("transitions", column, "", lambda: _distance(moves, n, rng), note)
+    yield read_with_null(
+        "entropy_rate", lambda: _mean_apart(dynamics.entropy_rate(moves), n, "larger", False, rng), column=column, note=note
+    )
+    yield read_with_null("transitions", lambda: _distance(moves, n, rng), column=column, note=note)
 
 
 def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
@@ -116,13 +124,13 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(quotient, draws, worse, "studentised permutation")
     estimate = Estimate(value, value - max(high, 1.96) * error, value + max(-low, 1.96) * error, "studentised permutation", n)
-    return estimate, Null(null.p, null.floor * error, null.typical * error, null.method)
+    return estimate, null.on_scale(lambda quotient: quotient * error)
 
 
 def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     """Both on the scale of which they are the logarithms."""
     value, low, high = (math.exp(min(700.0, end)) for end in (told.value, *told.interval))
-    return Estimate(value, low, high, told.method, told.n), Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    return Estimate(value, low, high, told.method, told.n), null.on_scale(math.exp)
 
 
 def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, Measure, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.recipe import recipe
-from outcross.statistics.floors import LEVEL, Null, fewer, from_draws, permuted_ranks, permuted_sums
+from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
 from outcross.statistics.sketches import Moments
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
@@ -71,24 +71,24 @@ class Spread(Measure):
         places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
         for column in evidence.reference.of_kind("number"):
             one, two = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
-            yield found("interquartile_range", column, "", lambda one=one, two=two: _range_ratio(one, two, places))
+            yield read_with_null("interquartile_range", lambda one=one, two=two: _range_ratio(one, two, places), column=column)
         yield from self._along_directions(evidence, rng)
 
     def _along_directions(self, evidence: Evidence, rng: np.random.Generator):
         try:
             names, synthetic, reference = principal(evidence, self.directions, rng)
         except NotApplicable as why:
-            yield Finding("direction", "", "", None, None, str(why))
+            yield unread("direction", str(why))
             return
-        for finding in _compared("direction", names, synthetic, reference, None, rng):
-            yield replace(finding, column="", at=finding.column)
+        for reading in _compared("direction", names, synthetic, reference, None, rng):
+            yield replace(reading, column="", at=reading.column)
 
 
 def variances(evidence: Evidence, rng: np.random.Generator, check: str = "variance", group: str = ""):
     """The variance ratio of every column of numbers."""
     columns = evidence.reference.of_kind("number")
     if not columns:
-        yield Finding(check, "", group, None, None, "no column of numbers")
+        yield unread(check, "no column of numbers", group=group)
         return
     counted = evidence.counted.get("moments")
     yield from _compared(check, columns, _numbers(evidence.drawn), _numbers(evidence.reference), counted, rng, group)
@@ -100,7 +100,7 @@ def _numbers(side: Table) -> np.ndarray:
 
 
 def _compared(check, columns, synthetic, reference, counted, rng, group=""):
-    """The findings of columns (n, columns), NaN where a value is missing; `counted` holds the moments of all rows, where the columns are a sample of them."""
+    """The readings of columns (n, columns), NaN where a value is missing; `counted` holds the moments of all rows, where the columns are a sample of them."""
     pooled = np.concatenate([synthetic, reference])
     centre, scale = _standard(pooled)
     synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
@@ -112,8 +112,11 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
     for i, column in enumerate(columns):
         one, two = ([told[i] for told in side] for side in sides)
         values = synthetic[:, i], reference[:, i]
-        yield found(
-            check, column, group, lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values)
+        yield read_with_null(
+            check,
+            lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values),
+            column=column,
+            group=group,
         )
 
 
@@ -137,15 +140,15 @@ def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, refe
     ratio = Estimate(
         math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
     )
-    return ratio, Null(null.p, math.exp(null.floor * error), math.exp(null.typical * error), null.method)
+    return ratio, null.on_scale(lambda quotient: math.exp(quotient * error))
 
 
 def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
     """The null of synthetic values that are all the same: how seldom every value unlike them falls to the human side."""
     if not min(synthetic.size, reference.size):
         raise NotApplicable("no values among the records in memory")
-    p = fewer(0, synthetic.size, int((reference != synthetic[0]).sum()), reference.size).p
-    return Null(p, 1.0 if p <= LEVEL else 0.0, 1.0, "Fisher's exact test")
+    p = fewer(0, synthetic.size, int((reference != synthetic[0]).sum()), reference.size).p or 0.0
+    return Null(typical=1.0, floor=1.0 if p <= LEVEL else 0.0, p=p, method="Fisher's exact test")
 
 
 def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -211,7 +214,9 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     if ratio <= 0:
         # Where quartiles fall among ties, fresh human values can have a middle half of one value too.
         p = (1 + int((~(draws > -math.inf)).sum())) / (1 + draws.size)
-        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(p, 1.0 if p <= LEVEL else 0.0, 1.0, "permutation")
+        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(
+            typical=1.0, floor=1.0 if p <= LEVEL else 0.0, p=p, method="permutation"
+        )
     draws = draws[np.isfinite(draws)]
     if draws.size < 100:
         raise NotApplicable("too few values are distinct")
@@ -221,7 +226,7 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     estimate = Estimate(
         math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n
     )
-    return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    return estimate, null.on_scale(math.exp)
 
 
 def _range(ordered: np.ndarray) -> float:

@@ -10,8 +10,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.measures.series import series
 from outcross.recipe import recipe
 from outcross.statistics.associations import (
@@ -26,7 +26,7 @@ from outcross.statistics.associations import (
     standard_error,
     strongest,
 )
-from outcross.statistics.floors import Null, fewer, from_draws, ratio_of_shares
+from outcross.statistics.floors import fewer, from_draws, ratio_of_shares
 
 FEWEST = 50
 """Whole rows a side below which no pair of columns is compared."""
@@ -119,28 +119,21 @@ class Structure(Measure):
         for column in evidence.reference.of_kind("series"):
             yield from series(evidence, column, rng)
 
-    def _pairs(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
+    def _pairs(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         columns = [
             classes(column, evidence.drawn, evidence.reference) for column in evidence.reference.of_kind("number", "category")
         ]
         if len(columns) < 2:
-            yield Finding("correlation", "", "", None, None, "an association needs at least 2 columns of numbers or categories")
+            yield unread("correlation", "an association needs at least 2 columns of numbers or categories")
             return
         chosen, left_out = strongest(columns, self.pairs, rng)
         chosen = [(one, two) if one.is_number >= two.is_number else (two, one) for one, two in chosen]  # numbers stand first
         for (one, two), tables in zip(chosen, relabelled(chosen, rng), strict=True):
             check, measure = _measured(one, two)
             note, number = _association(measure, one, two, tables)
-            yield found(check, one.column, "", number, note, at=f"with {two.column}")
+            yield read_with_null(check, number, at=f"with {two.column}", column=one.column, note=note)
         if left_out:
-            yield Finding(
-                "correlation",
-                "",
-                "",
-                None,
-                None,
-                f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest",
-            )
+            yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
 
 
 def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
@@ -178,7 +171,7 @@ def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.where(reference < 0, -1.0, 1.0) * (synthetic - reference)
 
 
-def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
+def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
     columns = evidence.reference.of_kind("number")
     if len(columns) < 2:
         return
@@ -192,16 +185,12 @@ def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
             if count + human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
-            yield found(
-                "tail_dependence", one, "", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}"
+            yield read_with_null(
+                "tail_dependence", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}", column=one
             )
     if not compared_any:
-        yield Finding(
+        yield unread(
             "tail_dependence",
-            "",
-            "",
-            None,
-            None,
             f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails",
         )
 
@@ -229,7 +218,7 @@ def _corner(synthetic: tuple[int, int], reference: tuple[int, int]) -> tuple[Est
     return Estimate(*ratio_of_shares(*synthetic, *reference), "Wilson of both shares", synthetic[1]), fewer(*synthetic, *reference)
 
 
-def _missing(evidence: Evidence) -> Iterator[Finding]:
+def _missing(evidence: Evidence) -> Iterator[Reading]:
     n, m = evidence.drawn.frame.height, evidence.reference.frame.height
     some = False
     for column in evidence.reference.kinds:
@@ -237,10 +226,10 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
         if count + human == 0:
             continue
         some = True
-        yield found("missing", column, "", lambda count=count, human=human: _apart_in_share(count, n, human, m))
-        yield found("gone_missing", column, "", lambda count=count, human=human: _gone(count, n, human, m))
+        yield read_with_null("missing", lambda count=count, human=human: _apart_in_share(count, n, human, m), column=column)
+        yield read_with_null("gone_missing", lambda count=count, human=human: _gone(count, n, human, m), column=column)
     if not some:
-        yield Finding("missing", "", "", None, None, "no value is missing on either side")
+        yield unread("missing", "no value is missing on either side")
 
 
 def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
@@ -251,11 +240,11 @@ def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, N
     low = value - math.hypot(one.value - one_low, two_high - two.value)
     high = value + math.hypot(one_high - one.value, two.value - two_low)
     null = fewer(count, n, human, m)
-    return Estimate(value, low, high, "Newcombe", n), Null(null.p, (null.floor - 1) * two.value, 0.0, null.method)
+    return Estimate(value, low, high, "Newcombe", n), null.on_scale(lambda ratio: (ratio - 1) * two.value)
 
 
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     """How much larger the share of missing values is: how much smaller that of values."""
     told, null = _apart_in_share(n - count, n, m - human, m)
     low, high = told.interval
-    return Estimate(-told.value, -high, -low, told.method, n), Null(null.p, -null.floor, 0.0, null.method)
+    return Estimate(-told.value, -high, -low, told.method, n), null.on_scale(lambda difference: 0.0 - difference)

@@ -51,11 +51,11 @@ class Support(Measure):
         support = (p > 0).sum(axis=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             entropy = -np.where(p > 0, p * np.log(p), 0.0).sum(axis=-1)
-        yield read_off("support", "", lambda: over_chains(support.astype(float)))
-        yield read_off("entropy", "", lambda: over_chains(entropy))
-        yield read_off("concentration", "", lambda: over_chains(np.square(p).sum(axis=-1)))
-        yield read_off("excess_risk", "", lambda: over_chains(np.square(p - _true(evidence)).sum(axis=-1)))
-        yield read_off("absorbed", "", lambda: share(int((support == 1).sum()), support.size))
+        yield read_off("support", lambda: over_chains(support.astype(float)))
+        yield read_off("entropy", lambda: over_chains(entropy))
+        yield read_off("concentration", lambda: over_chains(np.square(p).sum(axis=-1)))
+        yield read_off("excess_risk", lambda: over_chains(np.square(p - _true(evidence)).sum(axis=-1)))
+        yield read_off("absorbed", lambda: share(int((support == 1).sum()), support.size))
 
 
 def _true(evidence) -> np.ndarray:

@@ -53,10 +53,13 @@ class TailMass(Measure):
 
     def __call__(self, evidence, rng):
         drawn = finite(evidence.drawn.array)
-        for aspect, (tail, side) in TAILS.items():
-            yield read_off("tail_mass", aspect, lambda tail=tail, side=side: mass(drawn, limit(evidence, tail, side), side))
-        for aspect, (tail, _) in TAILS.items():
-            yield read_off("tail_mass", f"floor {aspect}", lambda tail=tail: exact(tail))
+        for end, (tail, side) in TAILS.items():
+            yield read_off(
+                "tail_mass",
+                lambda tail=tail, side=side: mass(drawn, limit(evidence, tail, side), side),
+                null=lambda tail=tail: exact(tail),
+                at=end,
+            )
 
 
 @dataclass(frozen=True)

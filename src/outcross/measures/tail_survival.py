@@ -39,14 +39,13 @@ class TailSurvival(Measure):
     def __call__(self, evidence, rng):
         human, drawn = evidence.human.training.records, words(evidence.drawn)
         clusters, inside = clusters_of(human)
-        for band in BANDS:
-            yield read_off("tail_survival", band, lambda band=band: survival(words(human), drawn, band, clusters, inside))
         rows = rng.permutation(0 if evidence.human.holdout is None else len(evidence.human.holdout))[: drawn.n]
         for band in BANDS:
             yield read_off(
                 "tail_survival",
-                f"floor {band}",
-                lambda band=band: survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside),
+                lambda band=band: survival(words(human), drawn, band, clusters, inside),
+                null=lambda band=band: survival(words(human), _as_many(evidence, rows, drawn.n), band, clusters, inside),
+                at=band,
             )
 
 

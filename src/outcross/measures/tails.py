@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, found, words
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread, words
 from outcross.measures.groups import INSIDE
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.floors import LEVEL, SMALLEST, Null, fewer, from_draws, normal, ratio_of_shares, relabelled
+from outcross.statistics.floors import LEVEL, SMALLEST, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.statistics.sketches import Beyond, Tally
 
 DEPTHS = (0.05, 0.01, 0.005)
@@ -102,25 +102,24 @@ class Tails(Measure):
         yield from words.rare_words(evidence, rng)
         yield from words.rare_words_inside(evidence, self.most, rng)
 
-    def _numbers(self, evidence: Evidence, column: str) -> Iterator[Finding]:
+    def _numbers(self, evidence: Evidence, column: str) -> Iterator[Reading]:
         values = [
             np.sort(held[np.isfinite(held)]) for held in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
         ]
         for depth in self.depths:
             for end in ENDS:
-                yield found(
+                yield read_with_null(
                     "mass",
-                    column,
-                    "",
                     lambda depth=depth, end=end: _mass(evidence, column, values, depth, end),
                     at=f"{end} {depth * 100:g} %",
+                    column=column,
                 )
-        yield found("tail_index", column, "", lambda: _tail_index(*values))
-        yield found("beyond_range", column, "", lambda: _beyond_range(evidence, column, values))
+        yield read_with_null("tail_index", lambda: _tail_index(*values), column=column)
+        yield read_with_null("beyond_range", lambda: _beyond_range(evidence, column, values), column=column)
 
     def _categories(
         self, column: str, synthetic: dict[str, int], reference: dict[str, int], rng: np.random.Generator
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Reading]:
         names = sorted(reference | synthetic)
         if len(names) > MOST_CATEGORIES:
             kept = sorted(names, key=lambda name: (-reference.get(name, 0) - synthetic.get(name, 0), name))[:MOST_CATEGORIES]
@@ -128,19 +127,17 @@ class Tails(Measure):
         counts = np.array([[told.get(name, 0) for name in names] for told in (synthetic, reference)], dtype=np.int64)
         if not counts.sum(axis=1).all():
             why = f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
-            yield from (
-                Finding(check, column, "", None, None, why) for check in ("rare_categories", "rare_mass", "unseen_categories")
-            )
+            yield from (unread(check, why, column=column) for check in ("rare_categories", "rare_mass", "unseen_categories"))
             return
         draws = relabelled(counts, rng)
         rare = self._is_rare(counts[1])
         gone = [name for name, is_rare, count in zip(names, rare, counts[0], strict=True) if is_rare and not count]
         note = f"missing: {', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}" if gone else ""
-        yield found("rare_categories", column, "", lambda: self._survival(counts, draws), note)
-        yield found("rare_mass", column, "", lambda: self._rare_mass(counts, draws))
+        yield read_with_null("rare_categories", lambda: self._survival(counts, draws), column=column, note=note)
+        yield read_with_null("rare_mass", lambda: self._rare_mass(counts, draws), column=column)
         new = [name for name, (count, human) in zip(names, counts.T, strict=True) if count and not human]
         note = f"unseen: {', '.join(sorted(new, key=lambda name: -synthetic[name])[:NAMED])}" if new else ""
-        yield found("unseen_categories", column, "", lambda: _unseen(counts, draws), note)
+        yield read_with_null("unseen_categories", lambda: _unseen(counts, draws), column=column, note=note)
 
     def _is_rare(self, human: np.ndarray) -> np.ndarray:
         """Which categories are rare among human records, (…, categories) of bool."""
@@ -228,7 +225,7 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
     law = betabinom(n, 2, m - 1)
     p = max(SMALLEST, float(law.sf(below + above - 1)))
     return share(below + above, n), Null(
-        min(1.0, p), float(law.ppf(1 - LEVEL)) / n, float(law.median()) / n, "exact law of the human range"
+        typical=float(law.median()) / n, floor=float(law.ppf(1 - LEVEL)) / n, p=min(1.0, p), method="exact law of the human range"
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class TextGroups(Measure):
     """
 
     each: bool = False
-    """Also every group by itself, as aspect `group NAME`: hundreds of groups make long tables."""
+    """Also every group by itself: hundreds of groups make long tables."""
 
     aspect = "groups"
     stream = "groups"
@@ -86,20 +86,35 @@ class TextGroups(Measure):
         def as_many():
             return _as_many(drawn(), second(), rng)
 
-        parts = grouped.bands | (grouped.ones if self.each else {})
-        for floor, text in (("", drawn), ("floor ", second)):
-            for band, groups in {"": grouped.all, **grouped.bands}.items():
-                yield read_off("groups", (floor + band).strip(), lambda text=text, groups=groups: _written(grouped, text(), groups))
-        for part, groups in parts.items():
-            yield read_off("group_loss", part, lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups))
-        for floor, text in (("", drawn), ("floor ", as_many)):
-            for part, groups in parts.items():
-                yield read_off("group_survival", floor + part, lambda text=text, groups=groups: _survival(grouped, text(), groups))
-        for floor, text, of in (("", drawn, "blocks"), ("floor ", second, "documents")):
-            for part, groups in parts.items():
-                yield read_off(
-                    "group_share", floor + part, lambda text=text, groups=groups, of=of: _faithful(grouped, text(), groups, of)
-                )
+        places: list[tuple[dict[str, Any], np.ndarray]] = [({"at": band}, groups) for band, groups in grouped.bands.items()]
+        each: list[tuple[dict[str, Any], np.ndarray]] = (
+            [({"group": name}, groups) for name, groups in grouped.ones.items()] if self.each else []
+        )
+        for place, groups in [({}, grouped.all), *places]:
+            yield read_off(
+                "groups",
+                lambda groups=groups: _written(grouped, drawn(), groups),
+                null=lambda groups=groups: _written(grouped, second(), groups),
+                **place,
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_loss", lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups), **place
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_survival",
+                lambda groups=groups: _survival(grouped, drawn(), groups),
+                null=lambda groups=groups: _survival(grouped, as_many(), groups),
+                **place,
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_share",
+                lambda groups=groups: _faithful(grouped, drawn(), groups, "blocks"),
+                null=lambda groups=groups: _faithful(grouped, second(), groups, "documents"),
+                **place,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +152,7 @@ class Grouped:
     @property
     def ones(self) -> dict[str, np.ndarray]:
         """Every group by itself."""
-        return {f"group {name}": np.array([i]) for i, name in enumerate(self.names)}
+        return {str(name): np.array([i]) for i, name in enumerate(self.names)}
 
     @cached_property
     def bands(self) -> dict[str, np.ndarray]:

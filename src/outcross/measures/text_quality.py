@@ -11,8 +11,8 @@ from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Reader
 from outcross.data.tables import Table, table
-from outcross.estimate import Estimate, NotApplicable, share
-from outcross.measures import Evidence, Finding, Measure, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.measures.spread import variances
 from outcross.measures.tails import Tails
@@ -20,7 +20,7 @@ from outcross.measures.words import left_out, ratio, too_few, written_by
 from outcross.measures.writing import Writing, notes, writings
 from outcross.recipe import FROM_LIST, member, recipe
 from outcross.statistics.clusters import average
-from outcross.statistics.floors import Null, larger_share
+from outcross.statistics.floors import larger_share
 from outcross.statistics.sketches import gather
 
 CHARACTERS = 4_000_000
@@ -86,25 +86,25 @@ class TextQuality(Measure):
     def __call__(self, evidence, rng):
         columns = evidence.reference.of_kind("text")
         if not columns:
-            yield Finding("spread", "", "", None, None, "no column of text; pass --text-column")
+            yield unread("spread", "no column of text; pass --text-column")
         for column in columns:
             synthetic, human = (
                 writings(side)[column].one_of_each().at_most(CHARACTERS, RECORDS) for side in (evidence.drawn, evidence.reference)
             )
             if not min(len(synthetic), len(human)):
-                yield Finding("spread", column, "", None, None, "no texts")
+                yield unread("spread", "no texts", column=column)
                 continue
             yield from self._column(evidence, column, synthetic, human, rng)
 
     def _column(
         self, evidence: Evidence, column: str, synthetic: Writing, human: Writing, rng: np.random.Generator
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Reading]:
         readings, missing = self._read(synthetic, human)
         more = notes(synthetic, human)
         for attribute, why in missing.items():
-            yield Finding("spread", column, "", None, None, why, attribute)
-        for finding in (*_as_numbers(readings, rng), *_as_perplexity(readings)):
-            yield _of_texts(finding, column, (len(synthetic), len(human)), more)
+            yield unread("spread", why, at=attribute, column=column)
+        for reading in (*_as_numbers(readings, rng), *_as_perplexity(readings)):
+            yield _of_texts(reading, column, (len(synthetic), len(human)), more)
         for group_column in (group_column for group_column, own in written_by(evidence) if own == column):
             groups = largest(evidence, group_column)
             for value in groups[: self.most]:
@@ -114,7 +114,7 @@ class TextQuality(Measure):
                 )
                 yield from _inside(readings, tuple(masks), column, named((group_column,), (value,)), more, rng)
             if why := left_out(groups, self.most):
-                yield Finding("spread", column, "", None, None, why, group_column)
+                yield unread("spread", why, at=group_column, column=column)
 
     def _read(self, synthetic: Writing, human: Writing) -> tuple[Readings, dict[str, str]]:
         """Every attribute of both sides, and why some cannot be had."""
@@ -132,49 +132,49 @@ class TextQuality(Measure):
 
 def _inside(
     readings: Readings, masks: tuple[np.ndarray, ...], column: str, group: str, more: str, rng: np.random.Generator
-) -> Iterator[Finding]:
+) -> Iterator[Reading]:
     """What is said of the texts of one group; masks: which of the texts read are its, of either side."""
     synthetic, human = (int(mask.sum()) for mask in masks)
     if why := too_few(synthetic, human):
-        yield Finding("spread", column, group, None, None, why)
+        yield unread("spread", why, column=column, group=group)
         return
     own = {attribute: (told[0][masks[0]], told[1][masks[1]]) for attribute, told in readings.items()}
-    for finding in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
-        yield replace(_of_texts(finding, column, (synthetic, human), more), group=group)
+    for reading in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
+        yield replace(_of_texts(reading, column, (synthetic, human), more), group=group)
 
 
-def _of_texts(finding: Finding, column: str, texts: tuple[int, int], more: str) -> Finding:
-    note = "; ".join(filter(None, (finding.note, f"{texts[0]:,} and {texts[1]:,} texts", more)))
-    return replace(finding, column=column, note=note)
+def _of_texts(reading: Reading, column: str, texts: tuple[int, int], more: str) -> Reading:
+    note = "; ".join(filter(None, (reading.note, f"{texts[0]:,} and {texts[1]:,} texts", more)))
+    return replace(reading, column=column, note=note)
 
 
-def _as_perplexity(readings: Readings) -> Iterator[Finding]:
+def _as_perplexity(readings: Readings) -> Iterator[Reading]:
     """What only perplexity tells."""
     if "perplexity" in readings:
         pair = readings["perplexity"]
-        yield found("unlikely", "", "", lambda: _unlikely(*pair), at="perplexity")
-        yield found("surprise", "", "", lambda: _surprise(*pair), at="perplexity")
+        yield read_with_null("unlikely", lambda: _unlikely(*pair), at="perplexity")
+        yield read_with_null("surprise", lambda: _surprise(*pair), at="perplexity")
 
 
 def _as_tables(readings: Readings) -> Evidence:
     return Evidence(drawn=_table(readings, 0, "synthetic"), reference=_table(readings, 1, "reference"))
 
 
-def _spreads(evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
-    for finding in variances(evidence, rng, "spread"):
-        yield replace(finding, at=finding.column)
+def _spreads(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+    for reading in variances(evidence, rng, "spread"):
+        yield replace(reading, at=reading.column)
 
 
-def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Finding]:
+def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Reading]:
     """What `spread` and `tails` find in attributes, each a column of numbers."""
     evidence = _as_tables(readings)
     yield from _spreads(evidence, rng)
     tails = Tails()
     synthetic, human = (gather(side, tails.sketches(evidence)) for side in (evidence.drawn, evidence.reference))
     own = evidence.but(counted={name: (synthetic[name], human[name]) for name in synthetic})
-    for finding in tails(own, rng):
-        if finding.check in ENDS:
-            yield replace(finding, check=ENDS[finding.check], at=f"{finding.column} {finding.at}".strip())
+    for reading in tails(own, rng):
+        if reading.measure in ENDS:
+            yield replace(reading, measure=ENDS[reading.measure], at=f"{reading.column} {reading.at}".strip())
 
 
 def _table(readings: Readings, side: int, name: str) -> Table:

@@ -11,11 +11,10 @@ from pydantic import Field, PlainValidator
 
 from outcross.data.tables import Table
 from outcross.errors import BadInput
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, Measure, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.floors import Null
 from outcross.statistics.prediction import Records, task
 from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio, with_t
 
@@ -121,7 +120,7 @@ class Use(Measure):
         try:
             trial = _trial(evidence, self.rows, self.fits, rng)
         except NotApplicable as why:
-            yield Finding("loss", target, "", None, None, str(why))
+            yield unread("loss", str(why), column=target)
             return
         human, synthetic = trial.parts
         mixed = [
@@ -133,19 +132,26 @@ class Use(Measure):
             tested = {
                 side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))
             }
-            yield found(
-                "loss", target, "", lambda t=tested: ratio(t["synthetic"].log_loss(), t["human"].log_loss()), trial.note, name
+            yield read_with_null(
+                "loss",
+                lambda t=tested: ratio(t["synthetic"].log_loss(), t["human"].log_loss()),
+                at=name,
+                column=target,
+                note=trial.note,
             )
-            yield found(
+            yield read_with_null(
                 "discrimination",
-                target,
-                "",
                 lambda t=tested: gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"),
-                trial.note,
-                name,
+                at=name,
+                column=target,
+                note=trial.note,
             )
-            yield found(
-                "mixed_loss", target, "", lambda t=tested: ratio(t["mixed"].log_loss(), t["human"].log_loss()), trial.note, name
+            yield read_with_null(
+                "mixed_loss",
+                lambda t=tested: ratio(t["mixed"].log_loss(), t["human"].log_loss()),
+                at=name,
+                column=target,
+                note=trial.note,
             )
             if name == self.learners[0]:
                 yield from self._inside(evidence, trial, tested)
@@ -153,7 +159,7 @@ class Use(Measure):
         if self.shares:
             yield from self._curve(evidence, trial)
 
-    def _inside(self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Finding]:
+    def _inside(self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Reading]:
         told = [
             (columns, group, mask)
             for columns in subsets(tuple(column for column in evidence.groups if column != trial.task.target))
@@ -162,37 +168,31 @@ class Use(Measure):
         told.sort(key=lambda one: -one[2].sum())
         kept = [one for one in told if one[2].sum() >= FEWEST_IN_GROUP][: self.groups]
         for columns, group, mask in kept:
-            yield found(
+            yield read_with_null(
                 "loss_inside",
-                trial.task.target,
-                named(columns, group),
                 lambda mask=mask: ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
-                trial.note,
-                self.learners[0],
+                at=self.learners[0],
+                column=trial.task.target,
+                group=named(columns, group),
+                note=trial.note,
             )
         if len(kept) < len(told):
-            yield Finding(
+            yield unread(
                 "loss_inside",
-                trial.task.target,
-                "",
-                None,
-                None,
                 f"{len(told) - len(kept)} of {len(told)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups",
+                column=trial.task.target,
             )
 
-    def _curve(self, evidence: Evidence, trial: Trial) -> Iterator[Finding]:
+    def _curve(self, evidence: Evidence, trial: Trial) -> Iterator[Reading]:
         """The loss over the share of synthetic data added; both baselines are human records alone, as many as the fixed number."""
         human, synthetic = trial.parts
         most = max(self.shares)
         fixed = int(min(len(human[0]), self.rows / (1 + most), len(synthetic[0]) / most if most else math.inf))
         if fixed < FEWEST:
-            yield Finding(
+            yield unread(
                 "added_loss",
-                trial.task.target,
-                "",
-                None,
-                None,
                 f"a share of {most:g} leaves {fixed} human records to a fit, needs at least {FEWEST}",
+                column=trial.task.target,
             )
             return
         alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
@@ -200,8 +200,12 @@ class Use(Measure):
         for share in self.shares:
             for held, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
                 at = f"fixed {held}, share {share:g}"
-                yield found(
-                    "added_loss", trial.task.target, "", lambda sizes=sizes: _added(trial, self.learners[0], sizes, alone), note, at
+                yield read_with_null(
+                    "added_loss",
+                    lambda sizes=sizes: _added(trial, self.learners[0], sizes, alone),
+                    at=at,
+                    column=trial.task.target,
+                    note=note,
                 )
 
 
@@ -262,7 +266,7 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def _fairness(
     evidence: Evidence, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
-) -> Iterator[Finding]:
+) -> Iterator[Reading]:
     for column in evidence.groups:
         if column == trial.task.target:
             continue
@@ -270,20 +274,19 @@ def _fairness(
             groups, note = _of_groups(trial, column)
         except NotApplicable as why:
             yield from (
-                Finding(check, trial.task.target, "", None, None, str(why), f"{learner}, by {column}")
+                unread(check, str(why), at=f"{learner}, by {column}", column=trial.task.target)
                 for check in ("parity", "equalized_odds")
             )
             continue
         n = int((groups >= 0).sum())
         weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
         for check, is_odds in (("parity", False), ("equalized_odds", True)):
-            yield found(
+            yield read_with_null(
                 check,
-                trial.task.target,
-                "",
                 lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o),
-                note,
-                f"{learner}, by {column}",
+                at=f"{learner}, by {column}",
+                column=trial.task.target,
+                note=note,
             )
 
 

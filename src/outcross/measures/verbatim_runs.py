@@ -36,10 +36,12 @@ class VerbatimRuns(Measure):
     def __call__(self, evidence, rng):
         drawn, human = evidence.drawn, evidence.human.training.records
         prompts = prompts_of(drawn)
-        yield read_off("copying", "training", lambda: self._copied(drawn, evidence.training, prompts))
-        yield read_off("copying", "human", lambda: self._copied(drawn, human, prompts))
+        yield read_off("copying", lambda: self._copied(drawn, evidence.training, prompts), at="training")
         yield read_off(
-            "copying", "floor human", lambda: self._copied(evidence.holdout, human, (document_of(evidence.holdout), "documents"))
+            "copying",
+            lambda: self._copied(drawn, human, prompts),
+            null=lambda: self._copied(evidence.holdout, human, (document_of(evidence.holdout), "documents")),
+            at="human",
         )
 
     def _copied(self, text: Blocks, source: Blocks, independent: tuple[np.ndarray, str]) -> Estimate:

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from outcross.attributes.variety import Mtld
-from outcross.estimate import Estimate, NotApplicable
-from outcross.measures import Evidence, Finding, Page, found
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import largest, named
 from outcross.measures.writing import Writing, notes, writings, writings_inside
 from outcross.statistics.clusters import average
-from outcross.statistics.floors import Null, Worse, from_draws, normal
+from outcross.statistics.floors import Worse, from_draws, normal
 from outcross.text.lexicon import BANDS, Sample, compression, distinct, entropy, hapax_share
 from outcross.text.self_bleu import self_bleu
 from outcross.text.texts import Texts
@@ -93,34 +93,34 @@ DIVERSITY = {
 }  # fmt: skip
 
 
-def rare_words(evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
+def rare_words(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
     """The survival of rare words, band by band, of every column of text."""
     for column in evidence.reference.of_kind("text"):
         yield from _survivals(column, {side: writings(told)[column] for side, told in evidence.sides().items()}, rng)
 
 
-def rare_words_inside(evidence: Evidence, most: int, rng: np.random.Generator) -> Iterator[Finding]:
+def rare_words_inside(evidence: Evidence, most: int, rng: np.random.Generator) -> Iterator[Reading]:
     """The survival of the rare words of each group, in the text of that group."""
     yield from _inside(evidence, most, "rare_words", _survivals, rng)
 
 
-def _survivals(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Finding]:
+def _survivals(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
     try:
         looked = _looked_up(sides, rng)
     except NotApplicable as why:
-        yield from (Finding("rare_words", column, "", None, None, str(why), _band(band)) for band in RARE)
+        yield from (unread("rare_words", str(why), at=_band(band), column=column) for band in RARE)
         return
     for band in RARE:
-        yield looked.finding(column, band, rng)
+        yield looked.reading(column, band, rng)
 
 
 def _inside(
     evidence: Evidence,
     most: int,
     check: str,
-    measures: Callable[[str, Mapping[str, Writing], np.random.Generator], Iterator[Finding]],
+    measures: Callable[[str, Mapping[str, Writing], np.random.Generator], Iterator[Reading]],
     rng: np.random.Generator,
-) -> Iterator[Finding]:
+) -> Iterator[Reading]:
     """What is said of the texts of each group, at most so many of a column; of what has too few texts, why nothing is said."""
     for group_column, column in written_by(evidence):
         groups = largest(evidence, group_column)
@@ -128,11 +128,11 @@ def _inside(
             group = named((group_column,), (value,))
             sides = {side: writings_inside(told, column, group_column, value) for side, told in evidence.sides().items()}
             if why := too_few(len(sides["synthetic"]), len(sides["reference"])):
-                yield Finding(check, column, group, None, None, why)
+                yield unread(check, why, column=column, group=group)
                 continue
-            yield from (replace(finding, group=group) for finding in measures(column, sides, rng))
+            yield from (replace(reading, group=group) for reading in measures(column, sides, rng))
         if why := left_out(groups, most):
-            yield Finding(check, column, "", None, None, why, group_column)
+            yield unread(check, why, at=group_column, column=column)
 
 
 def written_by(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -193,13 +193,13 @@ class LookedUp:
         """Words of each document of the second and the third, (documents,)."""
         return np.bincount(self.clusters, self.words.per_block[self.known :])
 
-    def finding(self, column: str, band: str, rng: np.random.Generator) -> Finding:
+    def reading(self, column: str, band: str, rng: np.random.Generator) -> Reading:
         note = "; ".join(filter(None, (f"in {self.size:,} words", self.note)))
         try:
             estimate, null, gone = self._survival(band, rng)
         except NotApplicable as why:
-            return Finding("rare_words", column, "", None, None, str(why), _band(band))
-        return Finding("rare_words", column, "", estimate, null, "; ".join(filter(None, (gone, note))), _band(band))
+            return unread("rare_words", str(why), at=_band(band), column=column)
+        return Reading("rare_words", estimate, null, at=_band(band), column=column, note="; ".join(filter(None, (gone, note))))
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
         """Documents of both sides are dealt anew: which words are rare is said by a third set of texts, so that labels alone are drawn."""
@@ -235,7 +235,7 @@ def _kinds(said, alive: np.ndarray, sizes: np.ndarray, rng: np.random.Generator)
     null = from_draws(difference, draws, "smaller", "permuted documents")
     value, least, most = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
     estimate = Estimate(value, least, most, "permuted documents", int(alive.any(axis=1).sum()))
-    return estimate, Null(null.p, math.exp(null.floor), math.exp(null.typical), null.method)
+    return estimate, null.on_scale(math.exp)
 
 
 def _said(ids: np.ndarray, documents: np.ndarray, kinds: int, number: int):
@@ -260,24 +260,26 @@ def _log_ratio(alive, human):
     return np.log((alive + 0.5) / (human + 0.5))
 
 
-def richness(evidence: Evidence, rng: np.random.Generator) -> Iterator[Finding]:
+def richness(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
     """How rich the language of every column of text is, at one number of words."""
     for column in evidence.reference.of_kind("text"):
         yield from _richness(column, {side: writings(told)[column] for side, told in evidence.sides().items()}, rng)
 
 
-def richness_inside(evidence: Evidence, most: int, rng: np.random.Generator) -> Iterator[Finding]:
+def richness_inside(evidence: Evidence, most: int, rng: np.random.Generator) -> Iterator[Reading]:
     """How rich the language of each group is, at one number of words of that group."""
     yield from _inside(evidence, most, "vocabulary", _richness, rng)
 
 
-def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Finding]:
+def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
     synthetic, human = sides["synthetic"], sides["reference"]
     note = notes(synthetic, human)
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
-    yield found("vocabulary", column, "", lambda: _vocabulary(synthetic, human, size, rng), note, f"{size:,} words")
+    yield read_with_null(
+        "vocabulary", lambda: _vocabulary(synthetic, human, size, rng), at=f"{size:,} words", column=column, note=note
+    )
     for check, at, worse, number in _measures(synthetic, human, rng):
-        yield found(check, column, "", lambda number=number, worse=worse: ratio(*number(), worse), note, at)
+        yield read_with_null(check, lambda number=number, worse=worse: ratio(*number(), worse), at=at, column=column, note=note)
 
 
 def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -353,4 +355,4 @@ def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
     difference = math.log(one.value / two.value)
     null = normal(difference, error, worse, one.method)
     value, low, high = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
-    return Estimate(value, low, high, one.method, one.n), Null(null.p, math.exp(null.floor), 1.0, null.method)
+    return Estimate(value, low, high, one.method, one.n), null.on_scale(math.exp)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from outcross.experiment.settings import Level, Setting, is_crossed, settings
 from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
-from outcross.report.figures import Figure, Panel, Pen, Rows, Table, aspect_words, axis_of, interval_cells, laws_of
+from outcross.report.figures import Figure, Panel, Pen, Rows, Table, axis_of, interval_cells, laws_of, place_words
 from outcross.report.study import Page, Study
 
 SMALL = Size(250, 150)
@@ -20,7 +20,7 @@ BY_ITSELF = ("policy", "learner")
 
 @dataclass(frozen=True)
 class Multiples:
-    """A metric's grid: a figure of so many columns, and how its lines are drawn."""
+    """A measure's grid: a figure of so many columns, and how its lines are drawn."""
 
     figure: Figure
     columns: int
@@ -39,7 +39,7 @@ class Cell:
 
 
 def multiples(study: Study, main: Measured, page: Page, pen: Pen) -> list[Multiples]:
-    """The grid of a metric over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
+    """The grid of a measure over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
     arms = [arm for arm in main.curves if arm in study.settings]
     together = settings({arm: study.settings[arm] for arm in arms})
     if is_crossed(together):
@@ -77,7 +77,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         )
         for cell in cells[:MOST]
     )
-    figure = Figure(main.metric, aspect_words(main), page, drawn, _table(cells, lines, main))
+    figure = Figure(main.measure, place_words(main), page, drawn, _table(cells, lines, main))
     columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)
     return Multiples(figure, columns, tuple(shared.items()), left_out=max(0, len(cells) - MOST))
 

@@ -18,7 +18,7 @@ NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probab
 class Risk:
     """The population risk over generations, and what makes two of them comparable."""
 
-    metric: str
+    measure: str
     course: Course
     unit: str
 
@@ -34,13 +34,13 @@ class Risk:
     def ratios(self) -> list[Interval]:
         """Risk ratios to generation 0 for every later generation."""
         if self.course.generations < 2:
-            raise NotApplicable(f"{self.metric} has one generation, so nothing has changed yet")
+            raise NotApplicable(f"{self.measure} has one generation, so nothing has changed yet")
         return [change.exponential() for change in self.logs.changes()]
 
     def __str__(self) -> str:
         kind = "a ratio of perplexities" if self.is_loss else "a ratio of excess risks"
         first, last = self.course.at(0).value, self.course.at(-1).value
-        return f"{kind}; {self.metric} {first:.4g} → {last:.4g} {self.unit}"
+        return f"{kind}; {self.measure} {first:.4g} → {last:.4g} {self.unit}"
 
 
 def risk_of(readings: Readings) -> Risk:
@@ -103,7 +103,7 @@ def divergence(readings: Readings, limits: Thresholds) -> Answer:
     risk = risk_of(readings)
     course, size = risk.course, risk.course.generations
     if size < 2:
-        raise NotApplicable(f"{risk.metric} has one generation, so it has no slope")
+        raise NotApplicable(f"{risk.measure} has one generation, so it has no slope")
     held = math.ceil(size / 3)
     slope = course.slope(size - max(held, 2))
     rate = f"Slope over the last third {slope} {risk.unit} a generation"

@@ -32,14 +32,14 @@ class Kept:
         return 1, [change.plus(1.0) for change in self.share.changes()]
 
 
-def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
-    floor = readings.floor(metric, aspect, course)
+def _kept(readings: Readings, measure: str, at: str, course: Course) -> Kept:
+    floor = readings.null(measure, at, course)
     if floor is not None and floor.values.min() > 0:
-        return Kept(aspect or metric, course.over(floor), has_floor=True)
+        return Kept(at or measure, course.over(floor), has_floor=True)
     if course.values[:, 0].min() <= 0:
-        raise NotApplicable(f"{named(metric, aspect)} was 0 at generation 0 and has no floor")
+        raise NotApplicable(f"{named(measure, at)} was 0 at generation 0 and has no floor")
     start = np.broadcast_to(course.values[:, :1], course.values.shape)
-    return Kept(aspect or metric, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
+    return Kept(at or measure, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
 
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
@@ -79,7 +79,7 @@ def tails_of(readings: Readings) -> Course:
 def _bands(readings: Readings) -> list[Kept]:
     """What is kept of every frequency band that can be compared."""
     bands, reasons = [], []
-    for band in readings.aspects("tail_survival"):
+    for band in readings.places("tail_survival"):
         try:
             bands.append(_kept(readings, "tail_survival", band, readings.course("tail_survival", band)))
         except NotApplicable as reason:

@@ -16,7 +16,8 @@ import numpy as np
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
-from outcross.measures import MEASURES, Evidence, Finding, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect
+from outcross.estimate import Reading
+from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import Judged, Verdict, judge
@@ -28,7 +29,7 @@ RATE = 0.05
 
 @dataclass(frozen=True)
 class Check:
-    """A finding, judged."""
+    """A reading, judged."""
 
     code: str
     aspect: str
@@ -276,8 +277,8 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     holdout = more[0] if more else None
     evidence = Evidence(drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target)
     measures = asked.aspects if asked.aspects is not None else _measures(audit_aspects())
-    findings, pointed, seconds = _look(measures, evidence, asked)
-    judged = judge(findings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    readings, pointed, seconds = _look(measures, evidence, asked)
+    judged = judge(readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     return Audit(
         name=name,
         rows={side: one.rows for side, one in evidence.sides().items()},
@@ -314,12 +315,12 @@ def _check_columns(asked: Question, reference: Table) -> None:
 
 
 def _look(measures: Sequence[Measure], evidence: Evidence, asked: Question):
-    """What the measures of every aspect find, {aspect: [Finding]}, what they point at, and how long each aspect took."""
+    """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
     from threadpoolctl import threadpool_limits
 
     wanted = {kind(one): one.sketches(evidence) for one in measures}
     counted = _counted(evidence, wanted)
-    findings: dict[str, list[Finding]] = {}
+    readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
     seconds: dict[str, float] = {}
     began = time.monotonic()
@@ -332,14 +333,14 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: Question):
             # The matrices are small: threads of BLAS wait for each other longer than they work.
             with threadpool_limits(1, user_api="blas"):
                 told = list(one(own, _stream(asked.seed, name)))
-        findings.setdefault(aspect, []).extend(finding for finding in told if isinstance(finding, Finding))
+        readings.setdefault(aspect, []).extend(reading for reading in told if isinstance(reading, Reading))
         pointed += [records for records in told if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
-    return findings, pointed, seconds
+    return readings, pointed, seconds
 
 
-def _left_out(one: Measure, seconds: float) -> Iterable[Finding]:
-    return (Finding(check, "", "", None, None, f"left out: {seconds:g} seconds were over") for check in one.pages)
+def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
+    return (unread(check, f"left out: {seconds:g} seconds were over") for check in one.pages)
 
 
 def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
@@ -357,15 +358,15 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 
 def _check(told: Judged) -> Check:
-    finding, page = told.finding, told.page
-    estimate, null = finding.estimate, finding.null
+    reading, page = told.reading, told.page
+    estimate, null = reading.estimate, reading.null
     return Check(
         code=page.code,
         aspect=told.aspect,
-        metric=finding.check,
-        column=finding.column,
-        group=finding.group,
-        at=finding.at,
+        metric=reading.measure,
+        column=reading.column,
+        group=reading.group,
+        at=reading.at,
         verdict=told.verdict,
         value=_kept(estimate and estimate.value),
         low=_kept(estimate and estimate.low),

@@ -23,7 +23,7 @@ def write_runs(folders: Sequence[Path], path: Path) -> Path:
 
 
 def study(folder: Path) -> Study:
-    """A run folder's study, every arm and metric with its definition and paper."""
+    """A run folder's study, every arm and measure with its definition and paper."""
     run = recorded(folder)
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
     told = read(run, pages_of_runs(), policies, limits(run.arms))
