@@ -50,9 +50,9 @@ def test_p_values_are_honest_where_nothing_is_lost(name):
     p: dict[tuple[str, ...], list[float]] = {}
     for finding in findings(aspect, law):
         if finding.null is not None:
-            p.setdefault((finding.check, finding.column, finding.at if finding.check == "mass" else "", finding.group), []).append(
-                finding.null.p
-            )
+            p.setdefault(
+                (finding.measure, finding.column, finding.at if finding.measure == "mass" else "", finding.group), []
+            ).append(finding.null.p)
     assert p
     for key, values in p.items():
         for level in (0.01, 0.05, 0.1):
@@ -65,8 +65,8 @@ def test_intervals_hold_what_is_true(name):
     aspect = ASPECTS[name]
     held: dict[tuple[str, ...], list[bool]] = {}
     for finding in findings(aspect, law, 150):
-        if finding.estimate is not None and finding.check in ("variance", "interquartile_range", "mass"):
-            held.setdefault((finding.check, finding.column, finding.at), []).append(
+        if finding.estimate is not None and finding.measure in ("variance", "interquartile_range", "mass"):
+            held.setdefault((finding.measure, finding.column, finding.at), []).append(
                 finding.estimate.low <= 1 <= finding.estimate.high
             )
     for key, values in held.items():

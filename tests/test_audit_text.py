@@ -22,7 +22,8 @@ from outcross.attributes.perplexity import Perplexity
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
-from outcross.measures import Evidence, Finding, copied_texts, words
+from outcross.estimate import Reading
+from outcross.measures import Evidence, copied_texts, words
 from outcross.measures.text_quality import TextQuality
 from outcross.text.copies import contained, verbatim_elsewhere
 from outcross.text.texts import texts
@@ -180,10 +181,10 @@ def p_values(some, repeats, size, stream, **more):
     for repeat in range(repeats):
         rng = np.random.default_rng([*stream, repeat])
         for finding in looked_at(pair(some, rng, size, **more), rng):
-            if isinstance(finding, Finding) and finding.null is not None:
-                told[finding.check, finding.at if finding.check in ("rare_words", "distinct_n", "ends", "spread") else ""].append(
-                    finding.null.p
-                )
+            if isinstance(finding, Reading) and finding.null is not None:
+                told[
+                    finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "ends", "spread") else ""
+                ].append(finding.null.p)
     return {key: np.array(p) for key, p in told.items()}
 
 

@@ -162,7 +162,7 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
         for finding in (*words.rare_words_inside(compared, 9, rng), *words.richness_inside(compared, 9, rng), *quality):
             if finding.null is not None and finding.group:
                 told[
-                    finding.check, finding.at if finding.check in ("rare_words", "distinct_n", "spread") else "", finding.group
+                    finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "spread") else "", finding.group
                 ].append(finding.null.p)
     assert {"rare_words", "vocabulary", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in told}
     often = {

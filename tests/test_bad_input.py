@@ -191,7 +191,7 @@ def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, 
         )
     )
     main_ok(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
-    first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(metric="spread_ratio", generation=0)["value"][0]
+    first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(measure="spread_ratio", generation=0)["value"][0]
     assert 0.7 < first < 1.4  # two samples of 150: the ratio of their variances has a standard deviation of about 0.16
 
 

@@ -47,7 +47,7 @@ def test_every_arm_and_seed_is_shown_with_its_interval(run, capsys):
     told = shown(capsys, "show", run)
     assert "replace,temperature=0.5,rows=20 seed 1" in told
     readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
-    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["aspect"].startswith("floor") for one in readings)
+    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["at"].startswith("null") for one in readings)
 
 
 def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reading_frames import with_nulls
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import Vectors
@@ -58,7 +59,7 @@ def evidence(drawn, reference=None, holdout=None, truth=None, model=None):
 
 
 def read(metric, told, seed=0):
-    return {f"{one.metric} {one.aspect}".strip(): one for one in metric(told, np.random.default_rng(seed))}
+    return {" ".join(filter(None, key)): one for key, one in with_nulls(metric(told, np.random.default_rng(seed))).items()}
 
 
 def values(found):
@@ -273,7 +274,7 @@ def test_floors_are_what_theory_says_of_two_real_samples():
     drawn = truth.draw(n, (400,), np.random.default_rng(1)).array
     found = over(Neighbours(k=k, chains=400), drawn, truth)
     missed = math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
-    for aspect in ("", " floor"):  # Naeem et al., Lemmas 1 and 2
+    for aspect in ("", " null"):  # Naeem et al., Lemmas 1 and 2
         assert holds(found[f"density{aspect}"], 1) and holds(found[f"coverage{aspect}"], 1 - missed)
         assert holds(over(EnergyDistance(), drawn, truth)[f"energy_distance{aspect}"], 0)
         assert holds(over(HeldOutNats(), drawn, truth)[f"held_out_nats{aspect}"], 1 + math.log(2 * math.pi))
@@ -330,11 +331,11 @@ def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
         "metrics": [kind(one()) for one in OURS],
     }
     for generation in run(experiment(told)):
-        found = {(one.metric, one.aspect): one for one in generation.measured}
+        found = {(one.measure, one.at): one for one in generation.measured}
         assert {name for name, _ in found} == {page for one in OURS for page in one.pages}
         for (name, _), one in found.items():
             assert (one.estimate is None) == (name in ("modes", "high_quality")), one
-        assert all((name, "floor") in found for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
+        assert all((name, "null") in found for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
         if chains > 1:
             assert found["sliced_w2", ""].estimate.n == 200 and found["w1", ""].estimate.n == 300
 
@@ -345,9 +346,9 @@ def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
         human = {"array": str(tmp_path / "points.npy"), "rows": rows}
         told = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
         (generation,) = run(experiment(told | {"metrics": ["w1", "neighbours", "modes"]}))
-        found = {(one.metric, one.aspect): one for one in generation.measured}
+        found = {(one.measure, one.at): one for one in generation.measured}
         assert found["w1", ""].estimate.n == found["recall", ""].estimate.n == min(rows, 250)
-        assert (found["w1", "floor"].estimate is not None) == (found["recall", "floor"].estimate is not None) == floor
+        assert (found["w1", "null"].estimate is not None) == (found["recall", "null"].estimate is not None) == floor
         assert "finite set" in found["modes", ""].note
 
 

@@ -120,8 +120,8 @@ def test_what_measures_is_done_again_alone(after):
     done, _ = after(
         (
             "loop.py",
-            "return tuple(one for one in metric(Evidence(**evidence), rng) if isinstance(one, Reading))",
-            "return tuple([*metric(Evidence(**evidence), rng)])",
+            "return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))",
+            "return tuple([*part(Evidence(**evidence), rng)])",
         )
     )
     assert done == READS
@@ -138,10 +138,7 @@ def test_a_part_that_is_changed_is_done_again_alone_where_it_makes_the_same(afte
 
 
 def test_a_helper_and_the_records_are_in_the_key_of_what_reaches_them(after):
-    assert (
-        after(("estimate.py", "return Reading(metric, aspect, estimate())", "return Reading(metric, aspect, (estimate()), '')"))[0]
-        == READS
-    )
+    assert after(("estimate.py", 'return estimate(), ""', "return (estimate()), str()"))[0] == READS
     assert after(
         (
             "data/records.py",

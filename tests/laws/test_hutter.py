@@ -116,7 +116,7 @@ def test_a_run_draws_the_missing_mass(learner, policy):
         "name": "law", "human": {"distribution": "categorical", "states": 30, "law": "zipf", "rows": 40}, "learner": learner,
         "policy": policy, "draw": {"prompts": "none"}, "generations": 6, "chains": 4000, "metrics": ["memory"],
     }  # fmt: skip
-    curve = expected(metric="test_error", **law_arguments(experiment(told)))
+    curve = expected(measure="test_error", **law_arguments(experiment(told)))
     assert curve is not None
     agree([generation.measured[0].estimate for generation in run(experiment(told))], curve)
 

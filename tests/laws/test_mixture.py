@@ -161,7 +161,7 @@ def shumailov(policy, generations):
     found = {}
     for generation in run(told):
         for one in generation.measured:
-            found.setdefault((one.metric, one.aspect), []).append(one.estimate)
+            found.setdefault((one.measure, one.at), []).append(one.estimate)
     return found
 
 

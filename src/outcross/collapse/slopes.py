@@ -30,6 +30,7 @@ from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings, st
 from outcross.collapse.definitions.risk import risk_of
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.settings import ROWS, Family, families, word
+from outcross.measures import standing_for
 
 if TYPE_CHECKING:
     import polars as pl
@@ -168,7 +169,8 @@ Key = tuple[str, str]
 def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> dict[Key, Quantity]:
     """What can be read off an arm."""
     found: dict[Key, Quantity] = {}
-    covered = {"log_variance"}
+    narrowing = standing_for("spread")[0]
+    covered = {narrowing}
     with suppress(NotApplicable):
         risk = risk_of(readings)
         # An excess over generation 0 is nothing at generation 0.
@@ -178,7 +180,7 @@ def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> 
         covered |= {risk.measure, risk.measure.removeprefix("log ")}
         found["speed", ""] = _quantity(readings, "speed", risk.measure, risk.course, laws)
     with suppress(NotApplicable):
-        found["narrowing", ""] = _quantity(readings, "narrowing", "log_variance", readings.course("log_variance"), laws)
+        found["narrowing", ""] = _quantity(readings, "narrowing", narrowing, readings.course(narrowing), laws)
     for measure in readings.rows.filter(at="", column="", group="")["measure"].unique(maintain_order=True).to_list():
         with suppress(NotApplicable):
             if measure not in covered:

@@ -356,7 +356,20 @@ def pages_of_runs() -> Mapping[str, Page]:
     return {name: page for one in MEASURES if "run" in askers(measure(one)) for name, page in measure(one).pages.items()}
 
 
+@cache
+def standing_for(role: Role) -> tuple[str, ...]:
+    """The readings of runs that may stand for a role, the preferred one first."""
+    found = [(page.preference, name) for name, page in pages_of_runs().items() if page.role == role and page.preference is not None]
+    return tuple(name for _, name in sorted(found))
+
+
+@cache
+def leading() -> tuple[str, ...]:
+    """The readings of runs that a report may open with, the preferred one first."""
+    return tuple(name for _, name in sorted((page.lead, name) for name, page in pages_of_runs().items() if page.lead is not None))
+
+
 __all__ = [
-    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
-    "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "unread",
+    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "leading",
+    "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
 ]  # fmt: skip

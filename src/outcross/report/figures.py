@@ -168,7 +168,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
 
 
 def place_words(one: Measured) -> str:
-    """An place as people read it."""
+    """A place as people read it."""
     return words_of(one.at) if one.measure in (TAILS, *DECODING) else one.at
 
 

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from outcross.measures import leading, standing_for
 from outcross.report.curves import Curve, Measured, Point
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
-CHIEF = ("held_out_perplexity", "held_out_loss", "bits_per_byte", "log_variance", "spread_ratio", "entropy", "support")
-TAILS = "tail_survival"
-DECODING = ("decoding_loss", "learning_loss")
+CHIEF = leading()
+TAILS = standing_for("tail")[0]
+DECODING = standing_for("decoding")
 BANDS = ("3-5", "2", "1", "6-10", "")
 REFERENCE = "human_only"
 WELL = 2.0  # a perplexity that rose less than this says "well" …

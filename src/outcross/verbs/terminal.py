@@ -77,7 +77,7 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
             name = f"{member['name']:22} " if len(member["name"]) <= 22 else f"{member['name']}: "
             yield from wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
             if "taken_by" in member:
-                yield from wrapped(f"place {member['place']}, for {' and '.join(member['taken_by'])}", width, indent=25)
+                yield from wrapped(f"aspect {member['aspect']}, for {' and '.join(member['taken_by'])}", width, indent=25)
             if "readings" in member:
                 yield from wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
         yield ""

@@ -10,6 +10,7 @@ import numpy as np
 from outcross.collapse.course import Course, Interval, Readings
 from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since, without_end
 from outcross.estimate import NotApplicable
+from outcross.measures import pages_of_runs, standing_for
 
 NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probability squared"
 
@@ -44,18 +45,21 @@ class Risk:
 
 
 def risk_of(readings: Readings) -> Risk:
-    """The first risk that was read; NotApplicable if none."""
-    makers = (
-        lambda: Risk("excess_loss", readings.course("excess_loss"), NATS),  # paired by document: the narrowest interval of a change
-        lambda: Risk("held_out_loss", readings.course("held_out_loss"), NATS),
-        lambda: Risk("log held_out_perplexity", readings.course("held_out_perplexity").logged(), NATS),
-        lambda: Risk("coefficient_error", readings.course("coefficient_error"), VARIANCES),
-        lambda: Risk("w2", readings.course("w2"), VARIANCES),
-        lambda: Risk("mean_error", readings.course("mean_error"), VARIANCES),
-        lambda: Risk("excess_risk", readings.course("excess_risk"), SQUARED_PROBABILITY),
-    )
-    names = "excess_loss, held_out_loss, held_out_perplexity, w2, mean_error or excess_risk"
-    return first_that_applies(makers, f"no reading of a population risk: {names}")
+    """The first risk that was read, by the preference on the pages of risks; NotApplicable if none.
+
+    A loss over that of generation 0, paired by document, comes first: it has the narrowest interval of a change.
+    """
+    names = standing_for("risk")
+    makers = [lambda name=name: _risk(name, readings.course(name)) for name in names]
+    return first_that_applies(makers, f"no reading of a population risk: {', '.join(names[:-1])} or {names[-1]}")
+
+
+def _risk(name: str, course: Course) -> Risk:
+    """A risk in nats, in units of probability squared, or else in variances; one that is drawn on a logarithmic axis is a perplexity."""
+    page = pages_of_runs()[name]
+    if page.log:
+        return Risk(f"log {name}", course.logged(), NATS)
+    return Risk(name, course, page.unit if page.unit in (NATS, SQUARED_PROBABILITY) else VARIANCES)
 
 
 def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
