@@ -124,9 +124,8 @@ def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
 
 def test_an_estimate_that_is_exact_is_certain_and_says_so():
     experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["fitted_law"]})
-    estimates = [one.estimate for one in next(iter(outcross.run(experiment))).measured if one.estimate is not None]
-    floors = [estimate for estimate in estimates if estimate.method == "exact"]
-    assert floors and all(floor.low == floor.value == floor.high for floor in floors)
+    nulls = [one.null for one in next(iter(outcross.run(experiment))).measured if one.null is not None]
+    assert nulls and all(null.low == null.typical == null.high and null.method == "exact" for null in nulls)
 
 
 # What readers make of a run of one chain.

@@ -182,7 +182,7 @@ class Evidence:
     @property
     def counted(self) -> Mapping[str, tuple[Any, Any]]:
         """What was counted over every row, (drawn, reference) by the name of the sketch (`Measure.sketches`)."""
-        return self._given.get("counted", {})
+        return _Counted(self._given.get("counted", {}))
 
     def has(self, name: str) -> bool:
         """Whether something can be read."""
@@ -218,6 +218,13 @@ class Evidence:
         if part is None:
             raise NotApplicable(f"needs {_WHAT[name]}, the human data have none")
         return part.records
+
+
+class _Counted(dict):
+    """Counts by the name of their sketch; what nobody counted cannot be had."""
+
+    def __missing__(self, name: str) -> Any:
+        raise NotApplicable(f"needs {name} counted over every row, nobody has counted them")
 
 
 _WHAT = {
