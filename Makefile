@@ -9,6 +9,14 @@ run: .venv/.user
 test: .venv/.dev
 	@$(BIN)/python -m pytest
 
+# Left out of the daily check: a file of tests that takes more than ten seconds of one core (python -m pytest -n 0 FILE), nothing else.
+SLOW = $(addprefix tests/,$(addsuffix .py,test_audit test_audit_floors test_audit_near test_beams test_coverage_of_intervals test_fuzz test_report test_resume test_sweeps \
+	test_transformer contracts/test_attributes contracts/test_ngram contracts/test_transformer_sampling \
+	laws/test_spike laws/test_the_loop_obeys_the_laws))
+
+test-fast: .venv/.dev
+	@$(BIN)/python -m pytest $(SLOW:%=--ignore=%)
+
 lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
@@ -25,4 +33,4 @@ bench: .venv/.dev
 	else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(EXTRAS)]' -c constraints.txt; fi
 	@touch $@
 
-.PHONY: run test lint bench
+.PHONY: run test test-fast lint bench

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys
         (["run", "gausian"], "did you mean 'gaussian'?"),
         (["run", "gaussian", "generations"], "is no setting; write key=value"),
         (["run", "gaussian", "policy.share=0.1"], "policy.share is set by the arms of gaussian; add arms=null"),
-        (["run", "gaussian", "arms=null", "policy.share=0.1"], "policy must name its kind"),
+        (["run", "gaussian", "arms=null", "policy.share=0.1"], "policy.share is not known"),
         (["run", "gaussian", "name.first=x"], "name"),
         (["run", "gaussian", "chains=[1"], "the value is not YAML"),
         (["run", "gaussian", "--workers", "0"], "--workers must be at least 1, got 0"),

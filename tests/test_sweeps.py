@@ -51,8 +51,10 @@ def test_processes_and_ray_give_the_digests_of_one_process(serial, tmp_path, nam
 
 
 def children(process: int) -> list[int]:
-    told = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout
-    return [int(line) for line in told.split()]
+    """The processes below a process, those of its children too: a command works in a process that it forks."""
+    listed = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout
+    own = [int(line) for line in listed.split()]
+    return own + [below for child in own for below in children(child)]
 
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])

@@ -223,11 +223,15 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
 
     if kind_at(what) != "folder":
         from outcross.experiment import load
-        from outcross.experiment.arms import arms, resolved
+        from outcross.experiment.arms import described
         from outcross.files.plain_yaml import dump
 
-        told = resolved(arms(load(what, settings)))
-        _print_json({"schema": 1, "experiment": told}) if as_json else print(dump(told, width()), end="")
+        told, missing = described(load(what, settings))
+        if as_json:
+            _print_json({"schema": 1, "experiment": told, "missing": missing})
+        else:
+            print(*(f"# {key} is missing: give it before this can be run, as in {key}=FILE\n" for key in missing), sep="", end="")
+            print(dump(told, width()), end="")
         return
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({settings[0]!r:.80}); leave them out")

@@ -9,13 +9,15 @@ import difflib
 import functools
 import importlib
 import re
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import dataclass as plain_dataclass
 from typing import Any, dataclass_transform
 
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import core_schema
 
 from outcross.errors import BadInput
 
@@ -106,9 +108,21 @@ def _make(cls: type, arguments: dict[str, Any], what: str) -> Any:
         raise BadInput(f"{what}.{error}") from None
 
 
+@plain_dataclass(frozen=True)
+class Nested:
+    """The pydantic annotation of a field whose value has settings of its own: how it is read, and which recipe or family it belongs to."""
+
+    read: Callable[[Any], Any]
+    recipe: type | None = None
+    family: Family | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+
 def one_of(family: Family, what: str) -> Any:
     """The pydantic annotation of a field that holds a member of a family."""
-    return PlainValidator(lambda value: read(family, value, what))
+    return Nested(lambda value: read(family, value, what), family=family)
 
 
 def exactly(cls: type, what: str, or_none: bool = False) -> Any:
@@ -121,7 +135,49 @@ def exactly(cls: type, what: str, or_none: bool = False) -> Any:
             raise BadInput(f"{what} must be a mapping of settings, got {value!r:.80}")
         return _make(cls, dict(value), what)
 
-    return PlainValidator(validate)
+    return Nested(validate, recipe=cls)
+
+
+def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any], type | None] | None:
+    """The settings that the value of the field `name` of the recipe `cls` has, as a mapping that one more can be put into, and their recipe.
+
+    A plain word names its kind, a mapping keyed by its kind (`{pretrained: {…}}`) says it under `kind`, and where no kind is given it is
+    that of the field's default. None for a value that has no settings; the recipe is None where it is not known.
+
+    >>> from outcross.models.schedule import Schedule
+    >>> settings_of(Schedule, "start", None)[0], settings_of(Schedule, "start", {"scratch": {}})[0]
+    ({'kind': 'pretrained'}, {'kind': 'scratch'})
+    """
+    nested = _nested(cls, name)
+    if nested is None:
+        return (dict(value), None) if isinstance(value, Mapping) else ({}, None) if value is None else None
+    if is_dataclass(value) and not isinstance(value, type):
+        value = plain(value)
+    if nested.family is None:
+        return (dict(value) if isinstance(value, Mapping) else {}), nested.recipe
+    if isinstance(value, str):
+        value = {"kind": value}
+    elif not isinstance(value, Mapping):
+        value = {}
+    elif len(value) == 1 and isinstance(inner := next(iter(value.values())), Mapping):
+        value = {"kind": next(iter(value))} | dict(inner)
+    if "kind" not in value and (default := _default(cls, name)) is not None:
+        value = {"kind": kind(default)} | dict(value)
+    own = str(value.get("kind"))
+    return dict(value), member(nested.family, own, name) if own in nested.family else None
+
+
+def _nested(cls: type | None, name: str) -> Nested | None:
+    field = getattr(cls, "__pydantic_fields__", {}).get(name)
+    return next((one for one in field.metadata if isinstance(one, Nested)), None) if field is not None else None
+
+
+def _default(cls: type | None, name: str) -> Any:
+    """The value of a field that is left out; None where it is needed."""
+    field = next(one for one in fields(cls) if one.name == name)  # type: ignore[arg-type]
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
 
 
 def many_of(family: Family, what: str) -> Any:
@@ -175,7 +231,7 @@ def explain(error: ValidationError, known: list[str]) -> str:
     )  # a misspelt key is also a missing one
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"{where} is not known{nearest(where, known)}; known: {', '.join(known)}"
+        return f"{where} is not known{nearest(where, known)}; known: {', '.join(known) or 'none'}"
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{where} is needed"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

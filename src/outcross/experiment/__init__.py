@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,24 +22,36 @@ from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.replace import Replace
-from outcross.recipe import exactly, kind, many_of, nearest, one_of, plain, recipe
+from outcross.recipe import Nested, exactly, kind, member, nearest, one_of, plain, read, recipe, settings_of
 from outcross.sources import SOURCES, Source
+
+
+def names_a_source(human: Mapping[str, Any]) -> bool:
+    """Whether the settings of `human` say where the data come from; `{kind: path, path: null}` does not."""
+    named = human.get("kind", human.get("text", human.get("distribution")))
+    if named is None or named in ("path", "hub", "array"):
+        return any(human.get(word) is not None for word in ("path", "hub", "array"))
+    return True
 
 
 def _source(value: object) -> object:
     """`{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` as members of the family of sources."""
-    if not isinstance(value, Mapping) or "kind" in value:
+    if not isinstance(value, Mapping):
         return value
     told = dict(value)
     for word in ("text", "distribution"):
         if word in told:
-            return {"kind": str(told.pop(word))} | told
+            named = str(told.pop(word))
+            if told.setdefault("kind", named) != named:
+                raise BadInput(f"human.{word} is {named!r:.80} and human.kind {told['kind']!r:.80}; write one of them")
     for word in ("path", "hub", "array"):
-        if word in told:
+        if told.get(word) is not None:
             return {"kind": word} | told
-    raise BadInput(
-        "human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, or write text: stdlib or distribution: normal"
-    )
+    if not names_a_source(told):
+        raise BadInput(
+            "human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, or write text: stdlib or distribution: normal"
+        )
+    return told
 
 
 @recipe
@@ -62,6 +74,53 @@ def _rows(value: object) -> object:
     raise BadInput(f"rows must be constant, online, a whole number from 1 or {{grow: 1.5}}, got {value!r:.80}")
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A metric that is measured beside the default ones (`+w1`), or a default one that is left out (`-support`)."""
+
+    name: str
+    added: Measure | None
+    """None for one that is left out."""
+
+
+def _metrics(values: object) -> tuple[Measure | Changed, ...]:
+    """Metrics by name, or changes to the default ones; BadInput where names with and without a sign are mixed."""
+    if isinstance(values, str) or not isinstance(values, list | tuple):
+        raise BadInput(
+            f"metrics must be a list, got {values!r:.80}; write metrics: [spread], or metrics: [+w1] for the defaults and w1"
+        )
+    names = [_named(value) for value in values]
+    signed = [name for name in names if name[:1] in ("+", "-")]
+    if signed and len(signed) < len(names):
+        bare = next(name for name in names if name not in signed)
+        raise BadInput(
+            f"metrics mixes {signed[0]!r:.80}, a change to the defaults, with {bare!r:.80}, a list of its own; "
+            "write a sign before every name, or before none"
+        )
+    if not signed:
+        return tuple(read(MEASURES, value, "metrics") for value in values)
+    return tuple(_change(name, value) for name, value in zip(names, values, strict=True))
+
+
+def _named(value: object) -> str:
+    """The name under which a metric is given: a word, the kind of a mapping, or its only key."""
+    if isinstance(value, Mapping) and value:
+        return str(value.get("kind", next(iter(value))))
+    return value if isinstance(value, str) else ""
+
+
+def _change(name: str, value: object) -> Changed:
+    word = name[1:]
+    if name.startswith("-"):
+        if isinstance(value, Mapping):
+            raise BadInput(f"metrics leaves out {name!r:.80}, which needs no settings; write {name}")
+        member(MEASURES, word, "metrics")
+        return Changed(word, None)
+    if isinstance(value, Mapping):
+        value = dict(value) | {"kind": word} if "kind" in value else {word: value[name]}
+    return Changed(word, read(MEASURES, word if isinstance(value, str) else value, "metrics"))
+
+
 @recipe
 class Experiment:
     """One chain of generations, or many side by side; every field is identity, none says where it runs."""
@@ -73,25 +132,29 @@ class Experiment:
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
-    rows: Annotated[int | Growth | Literal["constant", "online"], PlainValidator(_rows)] = "constant"
+    rows: Annotated[int | Growth | Literal["constant", "online"], Nested(_rows, recipe=Growth)] = "constant"
     """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: as
     many as the next fit reads, each of them once under `replace`, which is to draw anew for every batch."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
-    metrics: Annotated[tuple[Measure, ...], many_of(MEASURES, "metrics")] = ()
-    """Left out: all that apply and cost little."""
+    metrics: Annotated[tuple[Measure, ...], PlainValidator(_metrics)] = ()
+    """Left out: all that apply and cost little, the defaults. `[+w1]` is the defaults and w1, `[-support]` the defaults without support;
+    the experiment then holds the full list."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
     """Independent repeats of a statistical experiment, side by side in one array."""
-    store: Literal["all", "readings"] = "all"
+    store: Literal["all", "readings"] | None = None
+    """What a run's folder keeps: `all` is every training set, model and draw, `readings` the numbers alone. Left out: all of a single chain;
+    of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
+    out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
 
     @model_validator(mode="after")
     def _parts_fit(self):
-        if self.learner.trains != (self.training is not None):
-            if self.training is not None:
-                raise ValueError(f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; leave it out")
-            object.__setattr__(self, "training", Schedule())
+        if self.store is None:
+            object.__setattr__(self, "store", "all" if self.chains == 1 else "readings")
+        self._training_fits()
+        self._list_changed_metrics()
         for one in self.metrics:
             if not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
                 raise ValueError(
@@ -107,7 +170,8 @@ class Experiment:
             )
         if self.draw.looks_back and not self.learner.searches:
             raise ValueError(
-                f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; leave them out"
+                f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
+                "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
         if self.rows == "online" and (self.training is None or self.training.epochs is not None):
             raise ValueError(
@@ -122,6 +186,45 @@ class Experiment:
         self._fits_a_machine()
         self._human_rows_suffice()
         return self
+
+    def _training_fits(self) -> None:
+        """Give a learner that trains its schedule; refuse a schedule for one that is fitted in closed form, and say how to take it away.
+
+        A schedule that an experiment file wrote is refused, not dropped, where the command line changes the learner: what is run is what was
+        written, on the command line as in a file, in the arms of a sweep as in Python, and one refusal that names the word to add does for
+        all four. To drop it would need a second rule for the command line, and a channel for the line that says so.
+        """
+        if self.learner.trains and self.training is None:
+            object.__setattr__(self, "training", Schedule())
+        if self.training is not None and not self.learner.trains:
+            raise ValueError(
+                f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; "
+                "add training=null to the command, or take training out of the experiment file"
+            )
+
+    def _list_changed_metrics(self) -> None:
+        """Put the full list of metrics in the place of changes to the defaults."""
+        changes = [one for one in self.metrics if isinstance(one, Changed)]
+        if not changes:
+            return
+        names = [one.name for one in changes]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"metrics names {twice} twice; leave one out")
+        listed = {kind(one): one for one in self._default_metrics()}
+        for one in changes:
+            if one.added is not None:
+                listed[one.name] = one.added
+            elif one.name in listed:
+                del listed[one.name]
+            else:
+                raise ValueError(
+                    f"metrics leaves out {one.name}, which is not measured by default here; the defaults are {', '.join(listed)}"
+                )
+        if not listed:
+            raise ValueError(
+                f"metrics leaves out every default ({', '.join(names)}); keep one, or name those to measure without a sign"
+            )
+        object.__setattr__(self, "metrics", tuple(listed.values()))
 
     def _prefix_fits(self) -> None:
         """Refuse a prefix that nothing can be prompted with, or that leaves nothing to write."""
@@ -171,8 +274,9 @@ class Experiment:
     @property
     def measured(self) -> tuple[Measure, ...]:
         """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
-        if self.metrics:
-            return self.metrics
+        return self.metrics or self._default_metrics()
+
+    def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))
@@ -221,18 +325,21 @@ def experiment(told: Mapping[str, Any]) -> Experiment:
     return Experiment(**told)
 
 
-def override(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with dotted keys replaced: `{"policy.share": 0.2}`. A plain word on the way becomes a kind."""
+def override(told: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
+    """Plain data of an experiment with dotted keys replaced: `{"policy.share": 0.2}`.
+
+    A key may lead through what is a plain word (`policy: replace`), is keyed by its kind (`start: {pretrained: {…}}`) or is left out, which
+    means its default. `owner` is the recipe that the keys belong to. Raises BadInput where a value on the way has no settings.
+    """
     changed = dict(told)
     for key, value in settings.items():
         _check_key(str(key))
         head, _, rest = str(key).partition(".")
         if rest:
-            inner = changed.get(head)
-            inner = {"kind": inner} if isinstance(inner, str) else {} if inner is None else inner
-            if not isinstance(inner, Mapping):
-                raise BadInput(f"{key}: {head} is {inner!r}, which has no {rest}")
-            changed[head] = override(inner, {rest: value})
+            inner = settings_of(owner, head, changed.get(head))
+            if inner is None:
+                raise BadInput(f"{key}: {head} is {changed[head]!r:.80}, which has no {rest}; write {head}=value")
+            changed[head] = override(inner[0], {rest: value}, inner[1])
         else:
             changed[head] = value
     return changed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, experiment, override
+from outcross.experiment import Experiment, experiment, names_a_source, override
 from outcross.recipe import kind, plain
 
 MOST_ARMS = 10_000
@@ -76,6 +76,27 @@ def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
     if len(made) > 1:
         told["arms"] = [{"name": arm.name} | own for arm, own in zip(made, differing, strict=True)]
     return told
+
+
+def described(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What an experiment file says, every default written out, and the keys that are missing before it can be run.
+
+    An experiment for text of one's own names no file: its `human.path` is missing, and stands as null in what is written out.
+    """
+    if not _lacks_a_source(told):
+        return resolved(arms(told)), ()
+    complete = resolved(arms(override(told, {"human.path": "a file"})))
+    return override(complete, {"human.path": None}), ("human.path",)
+
+
+def _lacks_a_source(told: Mapping[str, Any]) -> bool:
+    """Whether neither the common settings nor any arm says where the human data come from."""
+    sweep, listed = told.get("sweep") or {}, told.get("arms") or []
+    keys = [*sweep, *(key for arm in listed if isinstance(arm, Mapping) for key in arm)] if isinstance(listed, list) else []
+    human = told.get("human")
+    return (
+        isinstance(human, Mapping) and not names_a_source(human) and not any(str(key).partition(".")[0] == "human" for key in keys)
+    )
 
 
 def flatten(told: Any, prefix: str = "") -> dict[str, Any]:

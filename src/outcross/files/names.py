@@ -83,7 +83,7 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     digest of the whole name; so do names that differ in case alone, and names that look as if they ended with a digest.
 
     >>> file_names(["human_share=0.25", "a/b"])
-    {'human_share=0.25': 'human_share=0.25', 'a/b': 'a_b-c14cddc033f6c5a5'}
+    {'human_share=0.25': 'human_share=0.25', 'a/b': 'a_b-c14cddc033f64b9d'}
     """
     names = list(names)
     times = Counter(_folded(name) for name in names)

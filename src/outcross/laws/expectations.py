@@ -117,6 +117,49 @@ def expected(
     return None
 
 
+def name_of(policy_kind: str, learner_kind: str, measure: str) -> str | None:
+    """The name in LAWS of the closed form that `expected` works out for this reading; None where it knows none.
+
+    Readings that several laws give together (`excess_risk` is a concentration less a constant) have the name of the one that moves.
+
+    >>> name_of("accumulate", "gaussian", "spread_ratio"), name_of("replace", "transformer", "held_out_loss")
+    ('accumulate', None)
+    """
+    is_first_alone = policy_kind == "human_only"  # every fit is the first one
+    policy = "replace" if is_first_alone else policy_kind
+    by_policy = _NAMES.get((learner_kind, measure), {})
+    if is_first_alone and measure in ("support", "surviving_states"):
+        return "surviving_at_first_fit"
+    return by_policy.get(policy, by_policy.get("mixed") if policy in _MIXED else None)
+
+
+_MIXED = ("augment", "fresh", "weighted", "human_share")
+_OF_MOMENTS = {"accumulate": "accumulate", "accumulate_subsample": "accumulate_subsample", "mixed": "mixed"}
+_OF_KDE = {
+    "replace": "kde_replace", "accumulate": "kde_accumulate", "accumulate_subsample": "kde_accumulate_subsample", "mixed": "kde_mixed",
+}  # fmt: skip
+_OF_COUNTS = _OF_MOMENTS | {"replace": "concentration_replace", "accumulate": "concentration_accumulate"}
+_OF_MEMORY = {"replace": "memory_error_replace", "accumulate": "memory_error", "augment": "memory_error"}
+_NAMES: dict[tuple[str, str], dict[str, str]] = {
+    ("gaussian", "spread_ratio"): _OF_MOMENTS | {"replace": "variance_replace"},
+    ("gaussian", "mean_error"): _OF_MOMENTS | {"replace": "mean_error_replace"},
+    ("gaussian", "log_variance"): {"replace": "log_variance_replace"},
+    ("gaussian", "w2"): {"replace": "w2_replace"},
+    ("kde", "spread_ratio"): _OF_KDE,
+    ("kde", "mean_error"): _OF_KDE,
+    ("regression", "coefficient_error"): {"replace": "coefficient_error_replace", "accumulate": "coefficient_error_accumulate"},
+    ("categorical", "concentration"): _OF_COUNTS,
+    ("categorical", "excess_risk"): _OF_COUNTS,
+    ("categorical", "support"): {"replace": "surviving_states"},
+    ("categorical", "surviving_states"): {"replace": "surviving_states"},
+    ("categorical", "entropy"): {"replace": "entropy"},
+    ("categorical", "absorbed"): {"replace": "absorbed"},
+    ("categorical", "test_error"): _OF_MEMORY,
+    ("hutter", "test_error"): _OF_MEMORY,
+}
+"""By learner and reading: the law of each policy, `mixed` for those that keep human records beside the newest."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """The human rows that stand beside the newest model's, as the policies' recipes say it."""

@@ -47,6 +47,15 @@ class Table:
 
 
 @dataclass(frozen=True)
+class NamedLaw:
+    """A closed form that is drawn: its name, where it comes from, and the arms under which it lies."""
+
+    name: str
+    citation: str
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A measure on the page."""
 
@@ -56,6 +65,9 @@ class Figure:
     panels: tuple[Panel, ...]
     table: Table
     remarks: tuple[str, ...] = ()
+    bands: str = ""
+    """What the bands are, and what the dashed line is where there is one."""
+    laws: tuple[NamedLaw, ...] = ()
 
 
 @dataclass
@@ -111,7 +123,16 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
     panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
-    return Figure(main.measure, main.at, page, (panel,), table_of(study, main.measure, every), _remarks(main, laws))
+    return Figure(
+        main.measure,
+        main.at,
+        page,
+        (panel,),
+        table_of(study, main.measure, every),
+        _remarks(main, laws),
+        bands_of([main]),
+        named_laws(study, [main]),
+    )
 
 
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
@@ -128,7 +149,7 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
         remarks += (f"{len(places) - PANELS} more places are in the table.",)
-    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks)
+    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
 
 
 def _largest(several: Sequence[Measured]) -> float:
@@ -142,6 +163,42 @@ def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
         if law.measure == one.measure and law.arm in one.curves and not one.at:
             found.setdefault(law.arm, {})[law.generation] = law.value
     return found
+
+
+def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...]:
+    """The closed forms that are drawn in these charts, each once, with the arms that it belongs to."""
+    arms: dict[tuple[str, str], dict[str, None]] = {}
+    whole = {one.measure: one for one in several if not one.at}
+    for law in study.laws:
+        if law.measure in whole and law.arm in whole[law.measure].curves:
+            arms.setdefault((law.name or "closed form", law.citation), {})[law.arm] = None
+    return tuple(NamedLaw(name, citation, tuple(own)) for (name, citation), own in arms.items())
+
+
+def bands_of(several: Sequence[Measured]) -> str:
+    """What the bands of these charts are: 95 % intervals, over what and by which method; and what is dashed.
+
+    >>> line = Curve("replace", (Point(0, 1.0, 0.9, 1.1, "chains", 2000),))
+    >>> bands_of([Measured("spread_ratio", "", {"replace": line}, {})])
+    'Bands: 95 % intervals over 2,000 chains.'
+    """
+    counts: dict[str, list[int]] = {}
+    for point in (point for one in several for line in one.curves.values() for point in line.known):
+        if point.low is not None and point.high is not None and point.low < point.high:
+            counts.setdefault(point.method, []).append(point.n or 0)
+    words = [_interval_words(method, min(n), max(n)) for method, n in counts.items()]
+    told = f"Bands: 95 % intervals {'; '.join(words)}." if words else "No bands: no value here has an interval."
+    if any(one.floor for one in several):
+        told += " Dashed: the floor, what fresh human data of the same size show; grey: its interval."
+    return told
+
+
+def _interval_words(method: str, fewest: int, most: int) -> str:
+    count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    if method in ("chains", "seeds"):
+        return f"over {count} {method}"
+    told = f"by {method}" if method else "by a method that the readings do not name"
+    return f"{told}, n = {count}" if most else told
 
 
 def table_of(study: Study, measure: str, every: int) -> Table:

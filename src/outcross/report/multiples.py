@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 from outcross.experiment.settings import Level, Setting, is_crossed, settings
 from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
-from outcross.report.figures import Figure, Panel, Pen, Rows, Table, axis_of, interval_cells, laws_of, place_words
+from outcross.report.figures import (
+    Figure,
+    Panel,
+    Pen,
+    Rows,
+    Table,
+    axis_of,
+    bands_of,
+    interval_cells,
+    laws_of,
+    named_laws,
+    place_words,
+)
 from outcross.report.study import Page, Study
 
 SMALL = Size(250, 150)
@@ -77,7 +89,15 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         )
         for cell in cells[:MOST]
     )
-    figure = Figure(main.measure, place_words(main), page, drawn, _table(cells, lines, main))
+    figure = Figure(
+        main.measure,
+        place_words(main),
+        page,
+        drawn,
+        _table(cells, lines, main),
+        bands=bands_of([main]),
+        laws=named_laws(study, [main]),
+    )
     columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)
     return Multiples(figure, columns, tuple(shared.items()), left_out=max(0, len(cells) - MOST))
 

@@ -212,6 +212,8 @@ def _papers(study: Study, found: Iterable[Measured]) -> list[tuple[str, str]]:
     for measure in dict.fromkeys(reading.measure for reading in study.readings):
         if measure in study.pages:
             cite(study.pages[measure].paper, study.pages[measure].title)
+    for law in study.laws:
+        cite(law.citation, law.name)
     if study.profile:
         cite(PAPER, "the collapse profile")
     return [(paper, ", ".join(used)) for paper, used in parts.items()]

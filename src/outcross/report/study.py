@@ -53,6 +53,9 @@ class Law:
     generation: int
     measure: str
     value: float
+    name: str = ""
+    """Of the closed form, as `outcross list laws` has it."""
+    citation: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
+from outcross.laws import LAWS
+from outcross.laws.expectations import name_of
 from outcross.measures import pages_of_runs
+from outcross.recipe import kind
 from outcross.report.page import write
-from outcross.report.study import PolicyPage, Study, join
+from outcross.report.study import Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.study import read
 from outcross.verbs.run.tables import recorded
@@ -27,7 +30,15 @@ def study(folder: Path) -> Study:
     run = recorded(folder)
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
     told = read(run, pages_of_runs(), policies, limits(run.arms))
-    return replace(told, settings=flat_settings(run.arms), slopes=run.slopes)
+    by_name = {arm.name: arm for arm in run.arms}
+    laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
+    return replace(told, settings=flat_settings(run.arms), slopes=run.slopes, laws=laws)
+
+
+def _named(law: Law, arm: Arm) -> Law:
+    """A value of a closed form with the law's name and its source."""
+    name = name_of(kind(arm.experiment.policy), kind(arm.experiment.learner), law.measure)
+    return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 
 
 def limits(made: Sequence[Arm]) -> list[str]:

@@ -1,0 +1,42 @@
+"""A run of chains keeps its readings, a run of one chain everything, and either goes on where it was stopped."""
+
+import pytest
+from conftest import outcross
+
+from outcross.experiment import experiment
+
+CHAINS = """
+name: chains
+human: {distribution: DISTRIBUTION, rows: 20}
+learner: LEARNER
+draw: {prompts: none}
+chains: 40
+sweep: {policy: [replace, accumulate]}
+"""
+KINDS = [("normal", "gaussian"), ("categorical, states: 6", "categorical")]
+
+
+def size(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("distribution", "learner"), KINDS, ids=[learner for _, learner in KINDS])
+def test_a_run_of_chains_stores_no_step_and_goes_on_to_the_same_bytes(tmp_path, distribution, learner):
+    (tmp_path / "chains.yaml").write_text(CHAINS.replace("DISTRIBUTION", distribution).replace("LEARNER", learner))
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert outcross("run", tmp_path / "chains.yaml", "generations=8", "--out", whole).returncode == 0
+    for generations in (3, 8):
+        assert outcross("run", tmp_path / "chains.yaml", f"generations={generations}", "--out", stopped).returncode == 0
+    assert "store: readings" in (whole / "experiment.yaml").read_text()
+    assert not any(path.is_file() for path in (whole / "steps").rglob("*")) and not (whole / "arms").exists()
+    assert len([path for path in whole.rglob("*") if path.is_file()]) <= 12 and size(whole) < 1_000_000
+    for name in ("readings.parquet", "experiment.yaml", "ledger.jsonl"):
+        assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize(("chains", "store"), [(1, "all"), (2, "readings")])
+def test_what_is_kept_goes_by_the_chains_unless_it_is_said(chains, store):
+    told = {"name": "a", "human": {"distribution": "normal"}, "learner": "gaussian", "draw": {"prompts": "none"}, "chains": chains}
+    assert experiment(told).store == store
+    for said in ("all", "readings"):
+        assert experiment(told | {"store": said}).store == said
