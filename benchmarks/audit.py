@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from figures import HERE, write
 
-from outcross.aspects import ASPECTS
+from outcross.measures import audit_aspects
 from outcross.verbs.audit import Audit, audits
 
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -99,7 +99,7 @@ def audited(sets: Mapping[str, Any], reference: Any, groups: Sequence[str], targ
     """Audits of damaged sets in the aspects that are told, of the honest one in every aspect."""
     damaged = {name: one for name, one in sets.items() if name != "honest"}
     made = audits(damaged, reference=reference, groups=groups, aspects=TOLD)
-    honest = audits({"honest": sets["honest"]}, reference=reference, groups=groups, target=target, aspects=tuple(ASPECTS))
+    honest = audits({"honest": sets["honest"]}, reference=reference, groups=groups, target=target, aspects=tuple(audit_aspects()))
     return {audit.name: audit for audit in [*honest, *made]}
 
 

@@ -131,7 +131,7 @@ def _loop(accumulate: bool = False, *, chains: int, generations: int, points: in
 
 def _gaussian(rows: int, chains: int, records: str = "points", policy: str = "replace") -> dict[str, Any]:
     human = {"distribution": "normal", "rows": rows, "records": records}
-    return _told(chains, {"human": human, "learner": "gaussian", "policy": policy, "metrics": ["spread"]})
+    return _told(chains, {"human": human, "learner": "gaussian", "policy": policy, "metrics": ["fitted_law"]})
 
 
 def _categorical(rows: int, chains: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from outcross.ledger import Ledger, Steps, Verb, stream
 SMALL = (
     "arms=null", "policy=human_share", "policy.share=0.25", "generations=3", "human.rows=100", "block=32",
     "learner.layers=1", "learner.width=64", "learner.heads=1", "learner.vocabulary=512",
-    "training.steps=20", "training.batch=8", "training.start.pretrained.steps=40", "training.start.pretrained.batch=8",
+    "training.steps=20", "training.batch=8", "training.start.steps=40", "training.start.batch=8",
 )  # fmt: skip
 GENERATIONS = 300
 PAIRS = 3
@@ -48,7 +48,7 @@ def _asked_again(folder: Path) -> list[Figure]:
 
 
 def _cheap_steps(folder: Path) -> list[Figure]:
-    settings = ("arms=null", "policy=replace", "chains=1", f"generations={GENERATIONS}", "metrics=[spread]")
+    settings = ("arms=null", "policy=replace", "chains=1", f"generations={GENERATIONS}", "metrics=[fitted_law]")
     cheap = outcross.experiment(load("gaussian", settings))
     kept, done = folder / "kept", folder / "cheap"
     _run(cheap, Ledger(done))

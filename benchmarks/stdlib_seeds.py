@@ -31,7 +31,7 @@ METRICS = (("held_out_perplexity", ""), ("tail_survival", "3-5"), ("tail_surviva
 CONTROL = "human_only"
 REHEARSAL = (
     "human.rows=100", "block=32", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
-    "training.steps=6", "training.batch=8", "training.start.pretrained.steps=12", "training.start.pretrained.batch=8",
+    "training.steps=6", "training.batch=8", "training.start.steps=12", "training.start.batch=8",
 )  # fmt: skip
 
 

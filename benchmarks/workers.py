@@ -30,11 +30,11 @@ ARMS = (
 )
 SETTINGS = (
     "human.rows=400", "generations=5", "learner.layers=2", "learner.width=96", "learner.heads=2", "learner.vocabulary=1024",
-    "training.steps=100", "training.start.pretrained.steps=100", "metrics=[held_out, tail_survival]",
+    "training.steps=100", "training.start.steps=100", "metrics=[held_out, tail_survival]",
 )  # fmt: skip
 REHEARSAL = (
     "human.rows=60", "block=16", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
-    "training.steps=4", "training.batch=8", "training.start.pretrained.steps=6", "training.start.pretrained.batch=8",
+    "training.steps=4", "training.batch=8", "training.start.steps=6", "training.start.batch=8",
     "metrics=[held_out]",
 )  # fmt: skip
 ADULT = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data") / "tabular_synthetic" / "adult"

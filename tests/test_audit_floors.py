@@ -7,11 +7,11 @@ import polars
 import pytest
 from scipy.stats import binom
 
-from outcross.aspects import Compared
-from outcross.aspects.groups import Groups
-from outcross.aspects.spread import Spread, variances
-from outcross.aspects.tails import Tails
 from outcross.data.tables import table
+from outcross.measures import Evidence
+from outcross.measures.groups import Groups
+from outcross.measures.spread import Spread, variances
+from outcross.measures.tails import Tails
 from outcross.statistics.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums, ratio_of_shares
 from outcross.statistics.sketches import gather
 
@@ -25,10 +25,10 @@ def findings(aspect, columns, repeats=REPEATS, rows=(160, 200)):
     for repeat in range(repeats):
         rng = np.random.default_rng([20_26, repeat])
         sides = [table(columns(rng, n)) for n in rows]
-        compared = Compared(*sides, groups=("c",) if "c" in sides[0].kinds else ())
-        told = [gather(side, aspect.counts(compared)) for side in sides]
+        compared = Evidence(drawn=sides[0], reference=sides[1], groups=("c",) if "c" in sides[0].kinds else ())
+        told = [gather(side, aspect.sketches(compared)) for side in sides]
         counted = {name: (told[0][name], told[1][name]) for name in told[0]}
-        yield from aspect(Compared(*sides, groups=compared.groups, counted=counted), np.random.default_rng([7, repeat]))
+        yield from aspect(compared.but(counted=counted), np.random.default_rng([7, repeat]))
 
 
 def law(rng, n):
@@ -50,9 +50,9 @@ def test_p_values_are_honest_where_nothing_is_lost(name):
     p: dict[tuple[str, ...], list[float]] = {}
     for finding in findings(aspect, law):
         if finding.null is not None:
-            p.setdefault((finding.check, finding.column, finding.at if finding.check == "mass" else "", finding.group), []).append(
-                finding.null.p
-            )
+            p.setdefault(
+                (finding.measure, finding.column, finding.at if finding.measure == "mass" else "", finding.group), []
+            ).append(finding.null.p)
     assert p
     for key, values in p.items():
         for level in (0.01, 0.05, 0.1):
@@ -65,8 +65,8 @@ def test_intervals_hold_what_is_true(name):
     aspect = ASPECTS[name]
     held: dict[tuple[str, ...], list[bool]] = {}
     for finding in findings(aspect, law, 150):
-        if finding.estimate is not None and finding.check in ("variance", "interquartile_range", "mass"):
-            held.setdefault((finding.check, finding.column, finding.at), []).append(
+        if finding.estimate is not None and finding.measure in ("variance", "interquartile_range", "mass"):
+            held.setdefault((finding.measure, finding.column, finding.at), []).append(
                 finding.estimate.low <= 1 <= finding.estimate.high
             )
     for key, values in held.items():
@@ -80,7 +80,7 @@ def test_a_column_that_seldom_varies_is_not_lost_where_by_chance_it_does_not():
 
     def told(values):
         seldom = polars.DataFrame({"x": values})
-        pair = Compared(table({"x": np.zeros(100)}, kinds={"x": "number"}), table(seldom, kinds={"x": "number"}))
+        pair = Evidence(drawn=table({"x": np.zeros(100)}, kinds={"x": "number"}), reference=table(seldom, kinds={"x": "number"}))
         (finding,) = variances(pair, np.random.default_rng(0))
         assert finding.estimate is not None and finding.null is not None
         return finding.estimate.value, finding.null.p

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import polars as pl
 import pytest
 
-from outcross.aspects import Compared, Finding, Pointed
-from outcross.aspects.copying import Copying
-from outcross.aspects.coverage import Coverage
-from outcross.aspects.diversity import Diversity, corrected_entropy, vendi
 from outcross.data.tables import table
+from outcross.estimate import Reading
+from outcross.measures import Evidence, Pointed
+from outcross.measures.copying import Copying
+from outcross.measures.coverage import Coverage
+from outcross.measures.diversity import Diversity, corrected_entropy, vendi
 from outcross.statistics.embedding import embedding
 from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
@@ -46,9 +46,9 @@ def compared(synthetic, reference, holdout=None, aspect=None, groups=()):
     sides = [
         table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None
     ]
-    told = Compared(sides[0], human, sides[1] if holdout is not None else None, groups)
-    counts = [gather(side, aspect.counts(told)) for side in (told.synthetic, told.reference)] if aspect else [{}, {}]
-    return replace(told, counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
+    told = Evidence(drawn=sides[0], reference=human, holdout=sides[1] if holdout is not None else None, groups=groups)
+    counts = [gather(side, aspect.sketches(told)) for side in (told.drawn, told.reference)] if aspect else [{}, {}]
+    return told.but(counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
 
 
 def findings(aspect, stream, *sides, groups=()):
@@ -265,8 +265,8 @@ def rejected(aspect, make, sizes, repeats, with_holdout):
     for repeat in range(repeats):
         sides = [make(sizes[i], 1000 + 3 * repeat + i) for i in range(3 if with_holdout else 2)]
         for one in findings(aspect, repeat, *sides):
-            if isinstance(one, Finding) and one.null is not None:
-                told[one.check, one.column, one.at].append(one.null.p)
+            if isinstance(one, Reading) and one.null is not None:
+                told[one.measure, one.column, one.at].append(one.null.p)
     return {
         check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2
     }
@@ -306,6 +306,6 @@ def test_records_seen_again_stand_for_fresh_ones(distinct):
 def test_too_few_records_are_told_and_not_counted():
     for aspect in (Coverage(), Copying(), Diversity()):
         for one in findings(aspect, 0, people(12, 28), people(12, 29)):
-            if isinstance(one, Pointed) or one.check == "exact":
+            if isinstance(one, Pointed) or one.measure == "exact":
                 continue
             assert one.estimate is None and one.note

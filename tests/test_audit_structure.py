@@ -8,9 +8,10 @@ import numpy as np
 import polars
 import pytest
 
-from outcross.aspects import Compared, Finding
-from outcross.aspects.structure import Structure
 from outcross.data.tables import alike, table
+from outcross.estimate import Reading
+from outcross.measures import Evidence
+from outcross.measures.structure import Structure
 from outcross.statistics import dynamics
 from outcross.statistics.associations import correlation_ratio, cramer, rank_correlation, standard_error
 from outcross.verbs.audit.judgement import judge
@@ -18,14 +19,14 @@ from outcross.verbs.audit.judgement import judge
 LEVELS = (0.01, 0.05, 0.1)
 
 
-def looked_at(synthetic, reference, seed: int = 0, **kinds) -> list[Finding]:
+def looked_at(synthetic, reference, seed: int = 0, **kinds) -> list[Reading]:
     (human, drawn), _ = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)])
-    return list(Structure()(Compared(drawn, human), np.random.default_rng(seed)))
+    return list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
 
 
-def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:
+def verdicts(findings: list[Reading], rows: int) -> dict[tuple[str, str, str], str]:
     judged = judge({"structure": findings}, {}, 0.05, rows, rows)
-    return {(one.finding.check, one.finding.column, one.finding.at): one.verdict for one in judged}
+    return {(one.reading.measure, one.reading.column, one.reading.at): one.verdict for one in judged}
 
 
 def people(rng: np.random.Generator, n: int) -> dict:
@@ -61,7 +62,7 @@ def false_alarms(draw, n: int, m: int, repeats: int, **kinds) -> dict[tuple[str,
         rng = np.random.default_rng([20, i])
         for one in looked_at(draw(rng, n), draw(rng, m), i, **kinds):
             if one.null is not None:
-                told.setdefault((one.check, one.column, one.at), []).append(one.null.p)
+                told.setdefault((one.measure, one.column, one.at), []).append(one.null.p)
     return told
 
 
@@ -99,7 +100,7 @@ def test_a_set_is_as_structured_as_itself():
     for one in looked_at(human, human):
         if one.estimate is not None:
             assert one.estimate.value == pytest.approx(
-                1.0 if one.check == "tail_dependence" else 0.0, abs=0.2 if one.check == "tail_dependence" else 1e-12
+                1.0 if one.measure == "tail_dependence" else 0.0, abs=0.2 if one.measure == "tail_dependence" else 1e-12
             )
 
 

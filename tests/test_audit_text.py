@@ -18,12 +18,13 @@ import polars as pl
 import pytest
 
 import outcross
-from outcross.aspects import Compared, Finding, copied_texts, words
-from outcross.aspects.text_quality import TextQuality
 from outcross.attributes.perplexity import Perplexity
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
+from outcross.estimate import Reading
+from outcross.measures import Evidence, copied_texts, words
+from outcross.measures.text_quality import TextQuality
 from outcross.text.copies import contained, verbatim_elsewhere
 from outcross.text.texts import texts
 from outcross.verbs.audit import audits
@@ -152,7 +153,7 @@ def test_the_order_of_texts_changes_nothing(paragraphs):
 
 
 def pair(some, rng, size, documents=None, holdout=False):
-    """Compared sets of texts of one law: fresh ones a side, or whole documents."""
+    """Sets of texts of one law: fresh ones a side, or whole documents."""
     if documents is None:
         order = rng.permutation(len(some))
         rows = [order[i * size : (i + 1) * size] for i in range(2 + holdout)]
@@ -162,7 +163,7 @@ def pair(some, rng, size, documents=None, holdout=False):
         rows = [np.flatnonzero(np.isin(documents, one)) for one in dealt]
         frames = [{"text": some[one].tolist(), "_document": documents[one].tolist()} for one in rows]
     synthetic, reference, *more = (table(frame, "text", kinds={"text": "text"}) for frame in frames)
-    return Compared(synthetic, reference, more[0] if more else None)
+    return Evidence(drawn=synthetic, reference=reference, holdout=more[0] if more else None)
 
 
 def looked_at(compared, rng):
@@ -170,7 +171,7 @@ def looked_at(compared, rng):
     yield from words.richness(compared, rng)
     yield from copied_texts.taken_over(compared)
     yield from copied_texts.said_again(compared)
-    if compared.holdout is None:
+    if not compared.has("holdout"):
         yield from TextQuality(attributes=("characters", "perplexity"))(compared, rng)
 
 
@@ -180,10 +181,10 @@ def p_values(some, repeats, size, stream, **more):
     for repeat in range(repeats):
         rng = np.random.default_rng([*stream, repeat])
         for finding in looked_at(pair(some, rng, size, **more), rng):
-            if isinstance(finding, Finding) and finding.null is not None:
-                told[finding.check, finding.at if finding.check in ("rare_words", "distinct_n", "ends", "spread") else ""].append(
-                    finding.null.p
-                )
+            if isinstance(finding, Reading) and finding.null is not None:
+                told[
+                    finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "ends", "spread") else ""
+                ].append(finding.null.p)
     return {key: np.array(p) for key, p in told.items()}
 
 

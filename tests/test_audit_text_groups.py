@@ -17,10 +17,10 @@ import pytest
 from scipy.stats import binom
 
 import outcross
-from outcross.aspects import Compared, words
-from outcross.aspects.text_quality import TextQuality
 from outcross.cli import main
 from outcross.data.tables import table
+from outcross.measures import Evidence, words
+from outcross.measures.text_quality import TextQuality
 from outcross.verbs.audit import audits
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -157,12 +157,12 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
     for repeat in range(60):
         rng = np.random.default_rng([20_26, 13, repeat])
         sides = (table(side, "text", kinds={"text": "text", "lang": "category"}) for side in dealt(two, rng))
-        compared = Compared(*sides, groups=("lang",))
+        compared = Evidence(drawn=sides[0], reference=sides[1], groups=("lang",))
         quality = TextQuality(attributes=("characters", "perplexity"))(compared, rng)
         for finding in (*words.rare_words_inside(compared, 9, rng), *words.richness_inside(compared, 9, rng), *quality):
             if finding.null is not None and finding.group:
                 told[
-                    finding.check, finding.at if finding.check in ("rare_words", "distinct_n", "spread") else "", finding.group
+                    finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "spread") else "", finding.group
                 ].append(finding.null.p)
     assert {"rare_words", "vocabulary", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in told}
     often = {

@@ -7,8 +7,8 @@ import polars
 import pytest
 
 import outcross
-from outcross.aspects.tails import extreme_value_index
 from outcross.estimate import NotApplicable
+from outcross.measures.tails import extreme_value_index
 
 
 def test_quartiles_that_fall_among_ties_raise_no_alarm():

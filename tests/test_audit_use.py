@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outcross.aspects import Compared, Finding
-from outcross.aspects.use import Use, grid
 from outcross.data.tables import alike, table
 from outcross.errors import BadInput
+from outcross.estimate import Reading
+from outcross.measures import Evidence
+from outcross.measures.use import Use, grid
 from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -24,7 +25,7 @@ def people(rng: np.random.Generator, n: int, signal: float = 1.0) -> dict:
     return {"x": x, "w": w, "job": job, "sex": sex, "income": np.where(worth > 0.5, "high", "low"), "worth": worth}
 
 
-def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Compared:
+def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Evidence:
     kinds = KINDS | {"income": "category", "worth": "number"}
     hidden = {"income", "worth"} - {target}
     told = [
@@ -38,12 +39,14 @@ def compared(synthetic, reference, holdout=None, target: str | None = "income", 
             for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)
         ]
     )
-    return Compared(tables[1], tables[0], tables[2] if holdout is not None else None, groups, target)
+    return Evidence(
+        drawn=tables[1], reference=tables[0], holdout=tables[2] if holdout is not None else None, groups=groups, target=target
+    )
 
 
-def verdicts(findings: list[Finding], rows: int) -> dict[tuple[str, str, str], str]:
+def verdicts(findings: list[Reading], rows: int) -> dict[tuple[str, str, str], str]:
     return {
-        (one.finding.check, one.finding.at, one.finding.group): one.verdict
+        (one.reading.measure, one.reading.at, one.reading.group): one.verdict
         for one in judge({"use": findings}, {}, 0.05, rows, rows)
     }
 
@@ -59,7 +62,7 @@ def test_real_data_seldom_look_less_useful_than_real_data(target):
         asked = compared(people(rng, 240), people(rng, 300), people(rng, 300), target, ("sex",))
         for one in Use(learners=LINEAR, fits=2)(asked, rng):
             if one.null is not None:
-                told.setdefault((one.check, one.at, one.group), []).append(one.null.p)
+                told.setdefault((one.measure, one.at, one.group), []).append(one.null.p)
     assert len(told) >= 5
     for where, p in told.items():
         for level in LEVELS:
@@ -103,7 +106,7 @@ def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():
     rng = np.random.default_rng(4)
     human, more, one_class = people(rng, 2000), people(rng, 2000), people(rng, 2000)
     one_class = one_class | {"income": np.full(2000, "low")}
-    found = {(one.check, one.at): one.estimate for one in Use()(compared(one_class, human, more), rng)}
+    found = {(one.measure, one.at): one.estimate for one in Use()(compared(one_class, human, more), rng)}
     assert found["loss", "boosted trees"].value > 2
     assert found["discrimination", "linear model"].value < -0.2
 
@@ -135,7 +138,7 @@ def test_few_records_are_said_to_be_few():
 def test_fairness_of_many_classes_is_not_applicable():
     rng = np.random.default_rng(7)
     sets = [one | {"income": rng.choice(["low", "middle", "high"], size=900)} for one in (people(rng, 900) for _ in range(3))]
-    found = [one for one in Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng) if one.check == "parity"]
+    found = [one for one in Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng) if one.measure == "parity"]
     assert [one.note for one in found] == ["fairness is of two classes; the target 'income' has 3"]
 
 

@@ -58,7 +58,7 @@ EXPERIMENTS = {
     "seed: 1\nseed: 2": "the key 'seed' is given twice",
     "learner: {kind: gaussian, divisor: 7}": "learner.divisor must be 'n' or 'n-1', got 7",
     "training: {steps: 5}": "training has no meaning for gaussian",
-    "metrics: [spred]": "unknown metrics 'spred'; did you mean 'spread'?",
+    "metrics: [fited_law]": "unknown metrics 'fited_law'; did you mean 'fitted_law'?",
     "metrics: spread": "metrics must be a list",
     "human: {distribution: normal, rows: 0}": "human.rows must be greater than or equal to 1, got 0",
     "human: {distribution: normal, dimensions: -2}": "human.dimensions must be greater than or equal to 1",
@@ -192,7 +192,7 @@ def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, 
         )
     )
     main_ok(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
-    first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(metric="spread_ratio", generation=0)["value"][0]
+    first = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(measure="spread_ratio", generation=0)["value"][0]
     assert 0.7 < first < 1.4  # two samples of 150: the ratio of their variances has a standard deviation of about 0.16
 
 

@@ -28,7 +28,7 @@ name: numbers
 human: {distribution: normal, rows: 9}
 learner: gaussian
 draw: {prompts: none}
-metrics: [spread, w1]
+metrics: [fitted_law, w1]
 generations: 2
 sweep: {policy: [replace, accumulate]}
 """
@@ -38,7 +38,7 @@ human: {path: TEXT, held_out: 0.2, rows: 12}
 block: 8
 learner: ngram
 training: null
-metrics: [diversity]
+metrics: [lexical_diversity]
 generations: 2
 """
 FLIPS = 24
@@ -71,7 +71,7 @@ import numpy, polars
 from outcross import runtime
 from outcross.verbs.run import folder as run_folder
 from outcross.experiment import load
-import outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.metrics.spread
+import outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
 
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "symlink", "truncate", "rmdir")
 spec, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), [int(word) for word in sys.argv[3:]]

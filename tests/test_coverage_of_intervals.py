@@ -15,19 +15,19 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from outcross import estimate
-from outcross.aspects.series import _distance, _mean_ratio
-from outcross.aspects.spread import _compared
 from outcross.collapse.absorption import _mean_time
 from outcross.collapse.course import Course
 from outcross.data.records import Vectors
 from outcross.estimate import NotApplicable
 from outcross.laws.categorical import absorption_time
-from outcross.metrics.coverage import Coverage, covered, of_one
-from outcross.metrics.density import nats
-from outcross.metrics.distance import energy, transport
-from outcross.metrics.diversity import repeated
-from outcross.metrics.likelihood import Scored, _beyond, _quantile
-from outcross.metrics.quantiles import Limit, _estimated, mass
+from outcross.measures.distance import energy, transport
+from outcross.measures.held_out_nats import nats
+from outcross.measures.lexical_diversity import repeated
+from outcross.measures.likelihood import Scored, _beyond, _quantile
+from outcross.measures.neighbours import Neighbours, covered, of_one
+from outcross.measures.series import _distance, _mean_ratio
+from outcross.measures.spread import _compared
+from outcross.measures.tail_mass import Limit, _estimated, mass
 from outcross.models.gaussian import NormalModel
 from outcross.statistics.clusters import distinct, jackknife, ratio, share, totals
 from outcross.statistics.floors import ratio_of_shares
@@ -430,7 +430,7 @@ def test_neighbour_graphs_cover_at_least(scale):
     others = [points(rng).numbers(5) for _ in range(1500)]
     rng = np.random.default_rng(0)
     found = [of_one(points(rng), 5, rng) for _ in range(200)]
-    for name in Coverage.pages:
+    for name in Neighbours.pages:
         truth = np.mean([one[name] for one in others])
         share = np.mean([one[name].low <= truth <= one[name].high for one in found])
         assert share >= LEAST - 3.5 * math.sqrt(0.95 * 0.05 / 200), (name, share)

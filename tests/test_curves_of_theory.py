@@ -32,7 +32,7 @@ def test_every_closed_form_that_is_drawn_has_a_name_and_a_source(learner):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("law") / "run"
-    settings = ("chains=30", "generations=3", "metrics=[spread]", "arms=[{policy: replace},{policy: accumulate}]")
+    settings = ("chains=30", "generations=3", "metrics=[fitted_law]", "arms=[{policy: replace},{policy: accumulate}]")
     with pytest.raises(SystemExit) as ended:
         main(["run", "gaussian", *settings, "--out", str(folder), "--workers", "1", "--quiet"])
     assert ended.value.code == 0

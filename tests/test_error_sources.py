@@ -104,7 +104,7 @@ def test_fewer_steps_of_descent_are_worse_from_the_start_and_faster(sources):
 
 
 def test_the_log_variance_of_a_gaussian_falls_as_one_over_the_rows_G5():
-    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["spread"]})
+    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["fitted_law"]})
     one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (20, 40, 80, 160)]})["human.rows", "narrowing"]
     rows = np.array([20, 40, 80, 160])
     law = np.polyfit(np.log(rows), np.log(np.log((rows - 1) / 2) - digamma((rows - 1) / 2)), 1)[0]
@@ -117,7 +117,7 @@ def test_the_concentration_of_words_grows_as_one_over_the_rows_C1():
     one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (100, 200, 400, 800)]})["human.rows", "speed"]
     rows = np.array([100, 200, 400, 800])
     law = np.polyfit(np.log(rows), np.log((1 - 1 / rows) / rows), 1)[0]  # (1 − Σp²)/n (1 − 1/n) a generation
-    assert one.metric == "excess_risk" and abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
+    assert one.measure == "excess_risk" and abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
 
 
 def test_a_descent_of_many_steps_ends_where_least_squares_does():
@@ -180,7 +180,7 @@ def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
 
 
 def test_the_closed_form_beside_a_run_is_that_of_a_noise_that_is_fitted(folder):
-    laws = pl.read_parquet(folder / "laws.parquet").filter(metric="coefficient_error")
+    laws = pl.read_parquet(folder / "laws.parquet").filter(measure="coefficient_error")
     warm = laws.filter(arm="replace,temperature=1.4").sort("generation")["value"]
     start, step = steps_of(temperature=1.4, fits=4)
     assert warm[0] == pytest.approx(start) and (warm[3] - warm[0]) / 3 == pytest.approx(step)

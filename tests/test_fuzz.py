@@ -374,10 +374,12 @@ def places_to_spoil() -> Iterator[tuple[dict[str, Any], str]]:
         cls = member(FAMILIES["policies"], name, "policy")
         for one in fields(cls):
             yield spec("normal", policy={"kind": name} | filled(cls)), f"policy.{one.name}"
-    for name in FAMILIES["metrics"]:
-        cls = member(FAMILIES["metrics"], name, "metric")
+    for name in FAMILIES["measures"]:
+        cls = member(FAMILIES["measures"], name, "measure")
+        if "table" in cls.needs:
+            continue
         for one in fields(cls):
-            yield spec(READS[cls.reads[0]], metrics=[{"kind": name}]), f"metrics.0.{one.name}"
+            yield spec(READS[cls.needs[0]], metrics=[{"kind": name}]), f"metrics.0.{one.name}"
 
 
 def spoilt(told: Any, key: str, value: Any) -> Any:
@@ -511,7 +513,7 @@ def test_no_bytes_of_an_experiment_file_break_a_promise(chunk, place, no_page):
     rng = random.Random(200 + chunk)
     for _ in range(70):
         name = rng.choice(["normal", "categorical", "path"])
-        content = flipped(written(spec(name, metrics=["spread"] if name == "normal" else [])).encode(), rng)
+        content = flipped(written(spec(name, metrics=["fitted_law"] if name == "normal" else [])).encode(), rng)
         if not larger(content):
             try_experiment(place, name, content)
 
@@ -527,8 +529,8 @@ def larger(content: bytes) -> bool:
 SETTINGS = [
     "", "=", "=1", "a", "a=", "a.b=1", ".=1", "..=1", "policy.=1", ".policy=1", "policy..share=1", "name.first=x", "human=", "human=null", "human.rows=true",
     "human.rows=[1", "human.rows={", "human.rows=!!python/object:os.x", "human.rows=&a [*a]", "chains=true", "chains=1e3", "chains='5'", "seed=-1", "seed=99999999999999999999999999", "policy.share=0.1",
-    "policy=human_share", "policy={kind: human_share, share: true}", "policy={kind: human_share, share: 1e-1}", "arms=null", "sweep=null", "arms=[]", "sweep={}", "sweep={seed: [0, 1]}", "sweep={seed: 3}", "metrics=[spread, spread]",
-    "metrics=[]", "metrics=null", "metrics=[[]]", "metrics=[{}]", "metrics=[null]", "metrics=[{kind: spread, kind: spread}]", "draw=null", "draw={}", "draw=[]", "draw.records=5", "draw.top_k=3", "draw.top_p=0.5", "draw.temperature=0",
+    "policy=human_share", "policy={kind: human_share, share: true}", "policy={kind: human_share, share: 1e-1}", "arms=null", "sweep=null", "arms=[]", "sweep={}", "sweep={seed: [0, 1]}", "sweep={seed: 3}", "metrics=[fitted_law, fitted_law]",
+    "metrics=[]", "metrics=null", "metrics=[[]]", "metrics=[{}]", "metrics=[null]", "metrics=[{kind: fitted_law, kind: fitted_law}]", "draw=null", "draw={}", "draw=[]", "draw.records=5", "draw.top_k=3", "draw.top_p=0.5", "draw.temperature=0",
     "generations=1.0", "generations=0x2", "rows={grow: null}", "rows={grow: true}", "rows={grow: '2'}", "rows={grow: 100}", "rows={grow: .nan}", "rows={grow: []}", "rows=null", "rows=true", "rows=2.5", "rows=0.0001", "rows=constant", "rows=10000000000000", "store=readings", "store=null",
     "name=..", "name=a/b", "name=", "name=[]", "name=2026-01-01", "name=\u202eabc", "block=3", "block=null", "training=null", "training={}", "learner=null", "learner={}", "learner={gaussian: {}}", "learner={gaussian: null}", "learner={a: {}, b: {}}", "kind=1", "é=1", "a b=1", "policy.share.deep.deeper=1",
     "human.kind=normal", "human.distribution=true", "human={distribution: normal, text: stdlib}", "human={path: /, rows: 3}", "human={path: bystanders}", "human={array: bystanders}", "human={path: ''}", "human={path: true}", "human={array: inputs/text.txt}", "human={path: inputs/points.npy}", "human={path: /proc/self/mem}",
@@ -556,7 +558,7 @@ COMMANDS = [
     [], [""], ["run"], ["run", ""], ["run", "."], ["run", "/"], ["run", "/dev/null"], ["run", "nowhere\nelse"], ["run", "a\0b"], ["run", "x" * 5000], ["run", "\udcff"], ["run", "inputs"], ["run", "inputs/text.txt"], ["run", "inputs/points.npy"], ["run", "/proc/self/mem"],
     ["show"], ["show", ""], ["show", "inputs"], ["show", "inputs/text.txt"], ["show", "a\0b"], ["show", "x" * 5000], ["show", "\udcff"], ["show", "inputs", "inputs"], ["show", "--json"], ["show", "\x1b[2J"], ["show", "\u202ex"],
     ["report"], ["report", ""], ["report", "inputs"], ["report", "inputs/text.txt"], ["report", "a\0b"], ["report", "x" * 5000], ["report", "inputs", "--out"], ["report", "inputs", "--out", "bystanders"], ["report", "\udcff", "nowhere"],
-    ["list", ""], ["list", "x" * 3000], ["list", "polices"], ["list", "a", "b"], ["list", "\0"], ["list", "\udcff"], ["list", "--json", "laws"], ["list", "metrics"], ["frobnicate"], ["--help"], ["--version"], ["--x"], ["run", "--help"], ["-h", "run"], ["list", "--json=3"], ["\ud800"], ["run", "\ud800"],
+    ["list", ""], ["list", "x" * 3000], ["list", "polices"], ["list", "a", "b"], ["list", "\0"], ["list", "\udcff"], ["list", "--json", "laws"], ["list", "measures"], ["frobnicate"], ["--help"], ["--version"], ["--x"], ["run", "--help"], ["-h", "run"], ["list", "--json=3"], ["\ud800"], ["run", "\ud800"],
 ]  # fmt: skip
 
 
@@ -722,7 +724,11 @@ def finished(tmp_path_factory) -> dict[str, Path]:
         path = place.write(
             "e.yaml",
             written(
-                spec(name, policy={"kind": "human_share", "share": 0.5}, metrics=["spread"] if name == "normal" else ["diversity"])
+                spec(
+                    name,
+                    policy={"kind": "human_share", "share": 0.5},
+                    metrics=["fitted_law"] if name == "normal" else ["lexical_diversity"],
+                )
             ),
         )
         told = call(place.root, "run", str(path), "--out", str(place.out), "--quiet")

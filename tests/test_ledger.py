@@ -15,7 +15,7 @@ GAUSSIAN = {"name": "g", "human": {"distribution": "normal", "rows": 20}, "learn
 def last(told, folder, metric):
     """The last generation's value of a metric, by way of a ledger."""
     *_, generation = run(experiment(told), Ledger(folder))
-    return next(reading.estimate.value for reading in generation.measured if reading.metric == metric)
+    return next(reading.estimate.value for reading in generation.measured if reading.measure == metric)
 
 
 def test_a_first_step_that_fails_leaves_the_users_folder_as_it_was(tmp_path):
@@ -65,7 +65,7 @@ def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):
     assert outcross("run", tmp_path / "g.yaml", "generations=3", "--out", tmp_path / "run").returncode == 0
     grown = outcross("run", tmp_path / "g.yaml", "generations=9", "--out", tmp_path / "run")
     assert grown.returncode == 2 and "fresh human records run out" in grown.stderr
-    there = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(metric="w2").select("seed", "generation").rows()
+    there = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(measure="w2").select("seed", "generation").rows()
     assert {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)} <= set(there)
     smaller = outcross("run", tmp_path / "g.yaml", "generations=2", "--out", tmp_path / "run")
     assert smaller.returncode == 2 and "a run only grows" in smaller.stderr

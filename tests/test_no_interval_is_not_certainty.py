@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import outcross as command
+from reading_frames import beside, frame
 
 import outcross
-from outcross.aspects import Finding
 from outcross.estimate import Reading, mean, rounding, without_interval
 from outcross.ledger.entries import as_told, readings_of
 from outcross.verbs.audit.judgement import judge
@@ -24,11 +24,11 @@ name: one
 human: {distribution: normal, rows: 40}
 learner: gaussian
 generations: 8
-metrics: [spread]
+metrics: [fitted_law]
 sweep: {human.rows: [20, 40, 80]}
 """
 SINGLE = {
-    "spread": {"human": {"distribution": "normal", "rows": 40}, "learner": "gaussian"},
+    "fitted_law": {"human": {"distribution": "normal", "rows": 40}, "learner": "gaussian"},
     "support": {"human": {"distribution": "categorical", "rows": 40}, "learner": "categorical"},
     "memory": {"human": {"distribution": "categorical", "rows": 40, "law": "zipf"}, "learner": "categorical"},
     "coefficient_error": {"human": {"distribution": "regression", "rows": 40}, "learner": "regression"},
@@ -44,10 +44,6 @@ INDEPENDENT_THINGS = {"absorbed"}
 CATASTROPHE, INCREASE, LATE = "catastrophic increase of population risk", "any increase of population risk", "late collapse"
 EARLY, VARIANCE = "early collapse", "collapsing variance"
 MODES, TAILS = "disappearance or entanglement of real modes", "disappearance of real tail data"
-COLUMNS = {
-    "run": pl.String, "arm": pl.String, "seed": pl.Int64, "generation": pl.Int64, "metric": pl.String, "aspect": pl.String,
-    "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "method": pl.String, "n": pl.Int64, "note": pl.String,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +77,14 @@ def has_no_width(low, high):
     return low is not None and high is not None and low == high
 
 
-def rows_of(metric, values, half, *, aspect="", seed=0, method="bootstrap"):
+def rows_of(measure, values, half, *, at="", seed=0, method="bootstrap"):
     """The rows of one reading over generations; `half` is half its interval, None where it has none."""
     ends = [(None, None) if half is None else (value - half, value + half) for value in values]
-    rows = [
-        ("run", "replace", seed, g, metric, aspect, value, low, high, method, 1000, "")
+    where = {"run": "run", "arm": "replace", "seed": seed, "measure": measure, "at": at, "method": method, "n": 1000}
+    return frame(
+        where | {"generation": g, "value": value, "low": low, "high": high}
         for g, (value, (low, high)) in enumerate(zip(values, ends, strict=True))
-    ]
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    )
 
 
 def answered(readings, definition):
@@ -102,7 +98,7 @@ def answered(readings, definition):
 def test_an_estimate_of_one_chain_has_no_interval(metric):
     experiment = outcross.experiment({"name": "one", "generations": 2, "metrics": [metric], **SINGLE[metric]})
     generation = next(iter(outcross.run(experiment)))
-    estimates = [one.estimate for one in generation.measured if one.estimate is not None and one.metric not in INDEPENDENT_THINGS]
+    estimates = [one.estimate for one in generation.measured if one.estimate is not None and one.measure not in INDEPENDENT_THINGS]
     assert estimates
     assert all(estimate.low is None and estimate.high is None for estimate in estimates)
 
@@ -111,12 +107,12 @@ def test_an_estimate_of_one_chain_has_no_interval(metric):
 def test_an_estimate_of_one_chain_says_why_it_has_no_interval(metric):
     experiment = outcross.experiment({"name": "one", "generations": 2, "metrics": [metric], **SINGLE[metric]})
     generation = next(iter(outcross.run(experiment)))
-    readings = [one for one in generation.measured if one.estimate is not None and one.metric not in INDEPENDENT_THINGS]
+    readings = [one for one in generation.measured if one.estimate is not None and one.measure not in INDEPENDENT_THINGS]
     assert all("one chain" in f"{one.estimate!r} {one.note}" for one in readings)
 
 
 def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
-    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["spread"], **SINGLE["spread"]})
+    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["fitted_law"], **SINGLE["fitted_law"]})
     estimate = next(iter(outcross.run(experiment))).measured[0].estimate
     assert estimate is not None
     try:
@@ -127,10 +123,9 @@ def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
 
 
 def test_an_estimate_that_is_exact_is_certain_and_says_so():
-    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["spread"]})
-    estimates = [one.estimate for one in next(iter(outcross.run(experiment))).measured if one.estimate is not None]
-    floors = [estimate for estimate in estimates if estimate.method == "exact"]
-    assert floors and all(floor.low == floor.value == floor.high for floor in floors)
+    experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["fitted_law"]})
+    nulls = [one.null for one in next(iter(outcross.run(experiment))).measured if one.null is not None]
+    assert nulls and all(null.low == null.typical == null.high and null.method == "exact" for null in nulls)
 
 
 # What readers make of a run of one chain.
@@ -223,7 +218,7 @@ def test_states_that_one_chain_lost_are_neither_yes_nor_no():
     experiment = outcross.experiment({"name": "one", "generations": 8, "metrics": ["support"], **SINGLE["support"]})
     readings = pl.concat(
         [
-            rows_of(one.metric, [one.estimate.value], None).with_columns(
+            rows_of(one.measure, [one.estimate.value], None).with_columns(
                 generation=pl.lit(generation.g, pl.Int64),
                 low=pl.lit(one.estimate.low, pl.Float64),
                 high=pl.lit(one.estimate.high, pl.Float64),
@@ -231,22 +226,22 @@ def test_states_that_one_chain_lost_are_neither_yes_nor_no():
             )
             for generation in outcross.run(experiment)
             for one in generation.measured
-            if one.metric == "support" and one.estimate is not None
+            if one.measure == "support" and one.estimate is not None
         ]
     )
     assert answered(readings, MODES).answer == "cannot_tell"
 
 
 def test_a_floor_without_an_interval_is_not_known_exactly():
-    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, aspect="3-5")
-    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], None, aspect="floor 3-5", method="one sample: no interval")
-    assert answered(pl.concat([tails, floor]), TAILS).answer == "cannot_tell"
+    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, at="3-5")
+    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], None, at="3-5", method="one sample: no interval")
+    assert answered(beside(tails, floor), TAILS).answer == "cannot_tell"
 
 
 def test_a_floor_that_is_exact_is_compared_as_such():
-    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, aspect="3-5")
-    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], 0.0, aspect="floor 3-5", method="exact")
-    answer = answered(pl.concat([tails, floor]), TAILS)
+    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, at="3-5")
+    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], 0.0, at="3-5", method="exact")
+    answer = answered(beside(tails, floor), TAILS)
     assert answer.answer == "yes" and answer.high is not None and answer.high < 1
 
 
@@ -278,7 +273,7 @@ def test_whoever_asks_for_an_interval_that_is_not_there_hears_why():
 
 
 def test_a_ledger_keeps_an_estimate_without_an_interval():
-    reading = Reading("w2", "", without_interval(3.02, "one chain: no interval"))
+    reading = Reading("w2", without_interval(3.02, "one chain: no interval"))
     assert readings_of(json.loads(json.dumps([as_told(reading)]))) == (reading,)
 
 
@@ -302,6 +297,6 @@ def test_a_ratio_in_the_last_bits_is_no_increase():
 
 
 def test_a_check_without_an_interval_cannot_tell():
-    finding = Finding("variance", "age", "", without_interval(0.2, "one document: no interval"), None)
+    finding = Reading("variance", without_interval(0.2, "one document: no interval"), column="age")
     (judged,) = judge({"spread": [finding]}, {}, 0.05, 100, 100)
     assert (judged.verdict, judged.why) == ("cannot_tell", "one document: no interval")

@@ -140,29 +140,29 @@ def test_a_plus_adds_a_metric_to_the_defaults_and_a_minus_leaves_one_out():
 
 def test_a_metric_that_is_added_may_have_settings():
     text = BASE | {"human": {"path": "a.csv", "text_column": "text", "group_column": "lang"}, "learner": "ngram"}
-    for told in ({"kind": "+groups", "each": True}, {"+groups": {"each": True}}):
-        groups = [one for one in experiment(text | {"metrics": [told]}).metrics if kind(one) == "groups"]
+    for told in ({"kind": "+text_groups", "each": True}, {"+text_groups": {"each": True}}):
+        groups = [one for one in experiment(text | {"metrics": [told]}).metrics if kind(one) == "text_groups"]
         assert [one.each for one in groups] == [True]
 
 
 def test_the_resolved_experiment_lists_every_metric():
     told = resolved(arms(load("gaussian", ("metrics=[+w1]",))))
     listed = [one["kind"] for one in told["metrics"]]
-    assert "spread" in listed and listed[-1] == "w1" and not any(name[0] in "+-" for name in listed)
+    assert "fitted_law" in listed and listed[-1] == "w1" and not any(name[0] in "+-" for name in listed)
     assert resolved(arms(told)) == told
 
 
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (["+w1", "spread"], "metrics mixes .\\+w1., .* with .spread., .*a sign before every name, or before none"),
+        (["+w1", "fitted_law"], "metrics mixes .\\+w1., .* with .fitted_law., .*a sign before every name, or before none"),
         (["-w1"], "metrics leaves out w1, which is not measured by default here; the defaults are"),
         (["+w1", "-w1"], "metrics names w1 twice"),
         (["+w2"], "unknown metrics 'w2'"),
         (["-w2"], "unknown metrics 'w2'"),
         (["+"], "unknown metrics ''"),
-        ([{"kind": "-spread", "each": True}], "needs no settings"),
-        (["-spread", "-tail_mass"], "leaves out every default"),
+        ([{"kind": "-fitted_law", "each": True}], "needs no settings"),
+        (["-fitted_law", "-tail_mass"], "leaves out every default"),
         ("+w1", "metrics must be a list"),
         (["+support"], "the metric support reads counts"),
     ],

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from reading_frames import beside, frame
 
 import outcross
 from outcross.collapse.definitions import definition
@@ -22,20 +23,16 @@ from outcross.verbs.run.tables import tabulate
 
 CATASTROPHE, INCREASE, DIVERGENCE, VARIANCE, SCALING, MODES, TAILS, HALLUCINATION = DEFINITIONS
 EARLY, LATE = "early collapse", "late collapse"
-COLUMNS = {
-    "run": pl.String, "arm": pl.String, "seed": pl.Int64, "generation": pl.Int64, "metric": pl.String,
-    "aspect": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "method": pl.String,
-    "n": pl.Int64, "note": pl.String,
-}  # fmt: skip
 
 
-def course(metric, values, half=0.0, *, aspect="", arm="replace", seed=0, run="run", n=1000, note=""):
+def course(measure, values, half=0.0, *, at="", arm="replace", seed=0, run="run", n=1000, note=""):
     """The rows of one reading over generations; `half` is half its interval, None for no interval."""
     rows = []
     for generation, value in enumerate(values):
         ends = (None, None) if half is None or value is None else (value - half, value + half)
-        rows.append((run, arm, seed, generation, metric, aspect, value, *ends, "bootstrap", n, note))
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+        where = {"run": run, "arm": arm, "seed": seed, "generation": generation, "measure": measure, "at": at}
+        rows.append(where | {"value": value, "low": ends[0], "high": ends[1], "method": "bootstrap", "n": n, "note": note})
+    return frame(rows)
 
 
 def loss(perplexities, half=0.02, **more):
@@ -47,8 +44,10 @@ def text(perplexities, tails, **more):
     return pl.concat(
         [
             loss(perplexities, **more),
-            course("tail_survival", tails, 0.02, aspect="3-5", **more),
-            course("tail_survival", [0.8] * len(tails), 0.02, aspect="floor 3-5", **more),
+            beside(
+                course("tail_survival", tails, 0.02, at="3-5", **more),
+                course("tail_survival", [0.8] * len(tails), 0.02, at="3-5", **more),
+            ),
         ]
     )
 
@@ -122,7 +121,7 @@ def test_a_run_without_change_says_no(name):
         [
             text([61, 60.5, 61.2, 61] * 3, [0.8, 0.81, 0.8, 0.79] * 3, arm=name),
             course("distinct_2", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
-            course("beyond_human", [0.001] * 12, 0.001, aspect="above human 99.9 %", arm=name),
+            course("beyond_human", [0.001] * 12, 0.001, at="above human 99.9 %", arm=name),
             course("groups", [12.0] * 12, 0.2, arm=name),
         ]
     )
@@ -303,8 +302,10 @@ def test_bands_of_rare_words_are_averaged_and_told_apart():
     bands = pl.concat(
         [
             ACCUMULATE,
-            course("tail_survival", [0.4, 0.3, 0.2, 0.1, 0.05, 0.04], 0.01, aspect="1", arm="accumulate"),
-            course("tail_survival", [0.4] * 6, 0.01, aspect="floor 1", arm="accumulate"),
+            beside(
+                course("tail_survival", [0.4, 0.3, 0.2, 0.1, 0.05, 0.04], 0.01, at="1", arm="accumulate"),
+                course("tail_survival", [0.4] * 6, 0.01, at="1", arm="accumulate"),
+            ),
         ]
     )
     answer = profile(bands, arm="accumulate")[TAILS]
@@ -313,9 +314,9 @@ def test_bands_of_rare_words_are_averaged_and_told_apart():
 
 
 def test_blocks_that_no_human_would_write_are_hallucinated():
-    above = course("beyond_human", [0.002, 0.01, 0.06, 0.2], 0.005, aspect="above human 99.9 %")
-    floor = course("beyond_human", [0.001] * 4, 0.001, aspect="floor above human 99.9 %")
-    answer = profile(pl.concat([above, floor]), arm="replace")[HALLUCINATION]
+    above = course("beyond_human", [0.002, 0.01, 0.06, 0.2], 0.005, at="above human 99.9 %")
+    floor = course("beyond_human", [0.001] * 4, 0.001, at="above human 99.9 %")
+    answer = profile(beside(above, floor), arm="replace")[HALLUCINATION]
     assert (answer.answer, answer.when) == ("yes", 1)
     assert answer.value == pytest.approx(0.199)
     assert profile(above, arm="replace")[HALLUCINATION].value == pytest.approx(0.199)  # 0.1 % by definition
@@ -426,17 +427,17 @@ def test_every_definition_says_what_it_is():
 
 
 def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
-    both = [course("tail_survival", [0.8, 0.4], 0.01, aspect="1", seed=seed) for seed in (0, 1)]
+    both = [course("tail_survival", [0.8, 0.4], 0.01, at="1", seed=seed) for seed in (0, 1)]
     one = [
-        course("tail_survival", [0.9, 0.9], 0.01, aspect="2", seed=0),
-        course("tail_survival", [None, None], 0.01, aspect="2", seed=1),
+        course("tail_survival", [0.9, 0.9], 0.01, at="2", seed=0),
+        course("tail_survival", [None, None], 0.01, at="2", seed=1),
     ]
     found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
     assert found.value == pytest.approx(0.5)
 
 
 def test_a_scaling_law_is_found_whatever_the_arms_are_called():
-    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["spread"]})
+    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["fitted_law"]})
     made = arms(
         told | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
     )

@@ -54,9 +54,9 @@ def run(name: str, data: Path, out: Path, *settings: str) -> polars.DataFrame:
     return polars.read_parquet(out / "readings.parquet")
 
 
-def assert_told(readings: polars.DataFrame, metric: str, arms: int, aspect: str = "") -> None:
+def assert_told(readings: polars.DataFrame, measure: str, arms: int, at: str = "") -> None:
     """Every arm and generation has this reading, with an interval about its value."""
-    found = readings.filter(metric=metric, aspect=aspect)
+    found = readings.filter(measure=measure, at=at, group="")
     assert len(found) == 2 * arms, found
     assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"]) & (found["n"] > 0)).all(), found
 
@@ -88,30 +88,32 @@ def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
     """A run of the languages in two arms: models' text alone, and people's alone at every generation."""
     folder = tmp_path_factory.mktemp("languages") / "run"
     arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
-    return folder, run("languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: groups, each: true}, held_out]", arms)
+    return folder, run(
+        "languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: text_groups, each: true}, held_out]", arms
+    )
 
 
 @needs(SENTENCES)
 def test_groups_are_read_by_size_with_intervals_and_floors(languages):
     _, readings = languages
-    bands = [aspect for aspect in readings.filter(metric="group_share")["aspect"].unique() if aspect.startswith("groups of")]
+    bands = [at for at in readings.filter(measure="group_share")["at"].unique() if at.startswith("groups of")]
     assert len(bands) >= 4
     for band in bands:
         for metric in ("groups", "group_survival", "group_share"):
             assert_told(readings, metric, 2, band)
-            assert_told(readings, metric, 2, f"floor {band}")
+            assert readings.filter(measure=metric, at=band)["null"].null_count() == 0
         assert_told(readings, "group_loss", 2, band)
     assert_told(readings, "groups", 2)
-    assert readings.filter(metric="groups", aspect="floor")["n"].to_list() == [112] * 4
+    assert readings.filter(measure="groups", at="")["n"].to_list() == [112] * 4
 
 
 @needs(SENTENCES)
 def test_every_group_is_read_by_itself_where_asked(languages):
     _, readings = languages
     for metric in ("group_survival", "group_share", "group_loss"):
-        assert readings.filter(polars.col("aspect").str.starts_with("group "), metric=metric).height == 112 * 4
-    told = readings.filter(metric="group_share", aspect="floor group deu")
-    assert told["value"].min() > 0.5  # people's German is German; a guess is right once in 112
+        assert readings.filter(polars.col("group") != "", measure=metric).height == 112 * 4
+    told = readings.filter(measure="group_share", group="deu")
+    assert told["null"].min() > 0.5  # people's German is German; a guess is right once in 112
 
 
 @needs(SENTENCES)

@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from outcross.aspects import ASPECTS
-from outcross.recipe import member
+from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.verbs.parts import checks_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "checks.md"
@@ -18,6 +17,6 @@ def test_the_page_of_checks_is_what_the_aspects_say():
 
 
 def test_codes_are_given_once_and_every_check_cites_a_paper():
-    pages = [page for aspect in ASPECTS for page in member(ASPECTS, aspect, "aspect").pages.values()]
+    pages = [page for aspect in audit_aspects() for page in pages_of_aspect(aspect).values()]
     assert len({page.code for page in pages}) == len(pages)
     assert all(page.paper and page.definition.endswith((".", ")")) for page in pages)

@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 import numpy as np
 import polars
 import pytest
+from reading_frames import frame as readings_frame
 
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
-from outcross.metrics import Page
+from outcross.measures import Page
 from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
@@ -28,8 +29,14 @@ from outcross.verbs.run.study import from_tables
 SHUMAILOV = "Shumailov et al., Nature 2024, https://doi.org/10.1038/s41586-024-07566-y"
 GERSTGRASSER = "Gerstgrasser et al., arXiv:2404.01413"
 
+
+def described(title, definition="", unit="", healthy="", collapsed="", paper="", **more):
+    """A page of which a report shows what is there."""
+    return Page("", title, definition, unit, healthy, collapsed, **({"role": "quality", "paper": paper} | more))
+
+
 METRICS = {
-    "held_out_perplexity": Page(
+    "held_out_perplexity": described(
         "Held-out perplexity",
         "exp of the mean loss on human text that no model has seen; how surprised the model is by people.",
         "",
@@ -37,29 +44,29 @@ METRICS = {
         "rises without bound",
         SHUMAILOV,
         log=True,
-        larger_is_worse=True,
+        worse="larger",
     ),
-    "tail_survival": Page(
+    "tail_survival": described(
         "Tail survival",
         "Fraction of the words that are rare in the human training text which the generation still writes.",
         "fraction",
         "its floor",
         "0",
         SHUMAILOV,
-        larger_is_worse=False,
+        worse="smaller",
     ),
-    "distinct_2": Page(
-        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", larger_is_worse=False
+    "distinct_2": described(
+        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", worse="smaller"
     ),
-    "entropy": Page("Entropy", "Shannon entropy of the words written.", "nats a word", larger_is_worse=False),
-    "log_variance": Page(
+    "entropy": described("Entropy", "Shannon entropy of the words written.", "nats a word", worse="smaller"),
+    "log_variance": described(
         "Log variance",
         "Logarithm of the fitted variance, in units of the human one.",
         "nats",
         "0",
         "falls by a constant each generation",
         SHUMAILOV,
-        larger_is_worse=False,
+        worse="smaller",
     ),
 }
 POLICIES = {
@@ -107,21 +114,24 @@ PROSE = (
 )
 
 
-def reading(arm, generation, metric, value, *, aspect="", width=0.06, method="bootstrap over documents", n=500, seed=0, note=""):
+def reading(arm, generation, measure, value, *, at="", real=None, width=0.06, n=500, seed=0, note=""):
     known = value is not None
     return {
         "run": "stdlib",
         "arm": arm,
         "seed": seed,
         "generation": generation,
-        "metric": metric,
-        "aspect": aspect,
+        "measure": measure,
+        "at": at,
         "value": None if not known else float(value),
         "low": float(value) * (1 - width) if known else None,
         "high": float(value) * (1 + width) if known else None,
-        "method": method if known else None,
+        "method": "bootstrap over documents" if known else None,
         "n": n if known else None,
-        "note": note or None,
+        "null": real,
+        "null_low": None if real is None else 0.97 * real,
+        "null_high": None if real is None else 1.03 * real,
+        "note": note,
     }
 
 
@@ -134,8 +144,8 @@ def text_readings():
             yield reading(arm, g, "bits_per_byte", 1.1 * math.log(value) / math.log(61), width=0.02)
             yield reading(arm, g, "log_variance", None, note="records are text, not numbers")
             for band, ease in BANDS.items():
-                yield reading(arm, g, "tail_survival", min(0.97, KEPT[arm][g] * ease), aspect=band, width=0.09, n=2210)
-                yield reading(arm, g, "tail_survival", min(0.98, 0.8 * ease), aspect=f"floor {band}", width=0.03, n=2210)
+                kept, real = min(0.97, KEPT[arm][g] * ease), min(0.98, 0.8 * ease)
+                yield reading(arm, g, "tail_survival", kept, at=band, real=real, width=0.09, n=2210)
 
 
 def written(arm, generation, prompt_id):
@@ -189,7 +199,7 @@ def frame(rows) -> polars.DataFrame:
 def study_of_tables(name, readings, metrics, policies=None, limits=(), run=None, **tables) -> Study:
     """The study of what `outcross run` leaves."""
     return from_tables(
-        name, frame(readings), metrics=metrics, policies=policies, limits=limits, run=run,
+        name, readings_frame(readings), pages=metrics, policies=policies, limits=limits, run=run,
         **{table: frame(rows) for table, rows in tables.items()},
     )  # fmt: skip
 
@@ -200,14 +210,14 @@ def gaussian_readings(seeds=1):
         for index, (arm, slope) in enumerate({"replace": -0.011, "accumulate": -0.0006}.items()):
             for g in range(31):
                 value = slope * g + noise[index, g]
-                row = reading(arm, g, "log_variance", value, method="chains", n=10_000, seed=seed)
-                yield {**row, "low": value - 0.02, "high": value + 0.02}
+                row = reading(arm, g, "log_variance", value, n=10_000, seed=seed)
+                yield {**row, "low": value - 0.02, "high": value + 0.02, "method": "chains"}
 
 
 def gaussian_laws():
     for arm, slope in {"replace": -0.011, "accumulate": -0.0006}.items():
         for g in range(31):
-            yield {"arm": arm, "metric": "log_variance", "generation": g, "value": slope * g}
+            yield {"arm": arm, "measure": "log_variance", "generation": g, "value": slope * g}
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +290,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         name=hostile,
         arms=(hostile, "b"),
         readings=tuple(
-            Reading(arm, g, metric, 2.0 + g, 1.5, 3.5, hostile, 3, aspect=aspect, note=hostile)
+            Reading(arm, g, metric, 2.0 + g, 1.5, 3.5, hostile, 3, at=aspect, note=hostile)
             for arm in (hostile, "b")
             for g in range(3)
             for metric in ("held_out_perplexity", hostile)
@@ -288,7 +298,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         ),
         samples=tuple(Sample(hostile, g, 0, hostile, hostile) for g in range(3)),
         profile=(Answer(hostile, hostile, hostile, 1.0, 0.5, 1.5, 2, note=hostile),),
-        metrics={hostile: Page(hostile, hostile, hostile, hostile, hostile, hostile)},
+        pages={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
         runs=(Run(hostile, hostile, hostile, 1, hostile),),
@@ -309,14 +319,15 @@ def test_every_reading_is_in_a_table(text_study, tmp_path):
     for one in text_study.readings:
         if one.value is None:
             continue
-        assert {number(one.value), number(one.low), number(one.high), one.method, f"{one.n:,}"} <= cells
+        assert {number(one.value), number(one.low), number(one.high)} <= cells
+        assert one.is_floor or {one.method, f"{one.n:,}"} <= cells
 
 
 def test_the_sentence_says_what_the_readings_hold(text_study):
     found = measured(text_study)
     main = chief(found)
-    assert main is not None and main.metric == "held_out_perplexity"
-    told = sentence(main, found, page_of(text_study, main.metric, found)).replace("\xa0", " ")
+    assert main is not None and main.measure == "held_out_perplexity"
+    told = sentence(main, found, page_of(text_study, main.measure, found)).replace("\xa0", " ")
     assert told == (
         "After 5 generations replace raised held-out perplexity from 61 to 5,166 (×85) and kept 4 % of the words seen 3-5 times "
         "(fresh human text: 80 %); accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
@@ -332,7 +343,7 @@ def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
 def test_intervals_that_meet_are_not_called_a_change():
     readings = tuple(Reading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
     found = measured(Study("s", ("a",), readings))
-    assert "left entropy where it was" in sentence(found[0], found, Page("Entropy"))
+    assert "left entropy where it was" in sentence(found[0], found, described("Entropy"))
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
@@ -388,7 +399,7 @@ def test_join_of_nothing_is_refused():
         tiny(samples=(Sample("elsewhere", 0, 7, "p", "t"),)),
         tiny(laws=(Law("replace", 0, "entropy", 3.0), Law("absent", 0, "entropy", 3.0))),
         tiny(profile=(Answer("replace", "early collapse", "yes", when=1), Answer("replace", "early collapse", "no", seed=1))),
-        tiny(readings=tuple(replace(one, aspect=f"group {index}") for index, one in enumerate(tiny().readings * 10))),
+        tiny(readings=tuple(replace(one, at=f"group {index}") for index, one in enumerate(tiny().readings * 10))),
     ],
     ids=lambda study: f"{study.name}-{len(study.readings)}",
 )
@@ -459,7 +470,7 @@ def test_a_folder_without_readings_is_refused_with_the_way_out(tmp_path):
 def test_the_tables_of_a_run_fill_the_study(text_study):
     assert text_study.name == "stdlib" and text_study.arms == tuple(PERPLEXITY)
     assert text_study.runs[0].steps == 124
-    floors = {one.aspect for one in text_study.readings if one.is_floor}
+    floors = {one.at for one in text_study.readings if one.is_floor}
     assert floors == set(BANDS)
 
 
@@ -487,7 +498,7 @@ def swept(**changes) -> Study:
         for i, arm in enumerate(made)
         for g in range(4)
     )
-    return Study("swept", tuple(arm.name for arm in made), readings, metrics=METRICS, settings=flat_settings(made))
+    return Study("swept", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
 
 
 def grids(study: Study):
@@ -526,7 +537,7 @@ def test_one_setting_or_arms_that_are_not_crossed_make_no_grid(text_study):
         grids(swept(sweep=None, arms=[{"policy": "replace"}, {"policy": "accumulate"}, {"policy": "replace", "human.rows": 5}]))
         == []
     )
-    assert grids(replace(text_study, metrics=METRICS)) == []
+    assert grids(replace(text_study, pages=METRICS)) == []
 
 
 def test_a_grid_of_many_settings_says_how_many_it_leaves_out(tmp_path):
@@ -556,7 +567,7 @@ def test_joined_runs_of_other_settings_each_have_their_grid():
 def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
     (tmp_path / "s.yaml").write_text(
         "{name: s, human: {distribution: normal, rows: 9}, learner: gaussian, draw: {prompts: none}, generations: 8, chains: 2000, "
-        "store: readings, metrics: [spread], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
+        "store: readings, metrics: [fitted_law], sweep: {policy: [replace, human_only], human.rows: [10, 20, 40]}}"
     )
     with pytest.raises(SystemExit) as stopped:
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
@@ -630,11 +641,11 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
         for g in range(3)
         for reading in (
             Reading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
-            Reading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, aspect="3-5"),
-            Reading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, aspect="3-5", is_floor=True),
+            Reading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, at="3-5"),
+            Reading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, at="3-5", is_floor=True),
         )
     )
-    study = Study("text", tuple(arm.name for arm in made), readings, metrics=METRICS, settings=flat_settings(made))
+    study = Study("text", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
     words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
     assert "Held-out perplexity, setting by setting" in words
     assert "Tail survival (words seen 3-5 times), setting by setting" in words
@@ -643,11 +654,11 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
 @pytest.mark.parametrize(("small", "is_apart"), [(0.001, True), (0.03, False)])
 def test_shares_of_very_different_sizes_each_have_their_own_axis(small, is_apart, tmp_path):
     readings = tuple(
-        Reading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, aspect=aspect)
+        Reading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, at=aspect)
         for aspect, size in (("below 5 %", 0.05), ("below 0.1 %", small))
         for g in range(2)
     )
     page = page_of_study(
-        tiny(readings=(*tiny().readings, *readings), metrics={"tails_left": Page("Tails left", unit="fraction")}), tmp_path
+        tiny(readings=(*tiny().readings, *readings), pages={"tails_left": described("Tails left", unit="fraction")}), tmp_path
     )
     assert ("Each chart has its own axis." in page.words) == is_apart

@@ -151,7 +151,7 @@ def test_growth_extends_a_run_and_another_seed_differs_within_the_printed_interv
     before = done(run)
     assert outcross("run", whole / "tiny.yaml", "generations=4", "sweep.seed=[0, 1]", "--out", run, "--workers", 1).returncode == 0
     assert all(done(run)[key] == 1 for key in before)
-    readings = polars.read_parquet(run / "readings.parquet").filter(metric="held_out_perplexity", generation=0, arm="replace")
+    readings = polars.read_parquet(run / "readings.parquet").filter(measure="held_out_perplexity", generation=0, arm="replace")
     first, second = readings.filter(seed=0).row(0, named=True), readings.filter(seed=1).row(0, named=True)
     assert first["value"] != second["value"]
     assert first["low"] <= second["high"] and second["low"] <= first["high"]

@@ -44,7 +44,7 @@ def test_rows_that_grow_beside_rows_that_do_not_are_words():
 
 
 def test_more_generations_chains_and_metrics_are_no_settings():
-    listed = [{"name": "a", "generations": 3, "chains": 5}, {"name": "b", "generations": 4, "chains": 6, "metrics": ["spread"]}]
+    listed = [{"name": "a", "generations": 3, "chains": 5}, {"name": "b", "generations": 4, "chains": 6, "metrics": ["fitted_law"]}]
     assert differing(arms=listed) == ()
 
 

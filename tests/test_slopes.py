@@ -8,6 +8,7 @@ import hypothesis
 import numpy as np
 import polars as pl
 import pytest
+import reading_frames
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from outcross.experiment import load, override
 from outcross.experiment.arms import arms
 from outcross.experiment.settings import flat_settings
 from outcross.loop import run
-from outcross.verbs.run.tables import READINGS, tabulate
+from outcross.verbs.run.tables import tabulate
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons."""
@@ -30,9 +31,15 @@ draw: {prompts: none}
 generations: 12
 chains: 3000
 store: readings
-metrics: [spread]
+metrics: [fitted_law]
 sweep: {policy: [replace, human_only], human.rows: [10, 20, 40, 80]}
 """
+
+
+def read_at(run, arm, seed, generation, measure, value, low, high, method):
+    """One row of readings."""
+    where = {"run": run, "arm": arm, "seed": seed, "generation": generation, "measure": measure, "at": ""}
+    return where | {"value": value, "low": low, "high": high, "method": method, "n": 9}
 
 
 def exactly(value):
@@ -42,11 +49,11 @@ def exactly(value):
 def changes(at, sizes, method="chains"):
     """The slope of a reading that changes so much in one generation, in arms that differ in their rows."""
     rows = [
-        ("made", f"arm{i}", i, g, "gap", "", *(size[:3] if g else (0.0, 0.0, 0.0)), method, 9, "")
+        read_at("made", f"arm{i}", i, g, "gap", *(size[:3] if g else (0.0, 0.0, 0.0)), method)
         for i, size in enumerate(sizes)
         for g in (0, 1)
     ]
-    (found,) = slopes(pl.DataFrame(rows, schema=READINGS, orient="row"), {f"arm{i}": {"human.rows": n} for i, n in enumerate(at)})
+    (found,) = slopes(reading_frames.frame(rows), {f"arm{i}": {"human.rows": n} for i, n in enumerate(at)})
     return found
 
 
@@ -103,12 +110,12 @@ def test_a_setting_of_0_has_no_exponent_and_still_a_slope():
 def frame(speeds, seeds=1):
     """Readings of one arm a speed, that rise by it every generation."""
     rows = [
-        ("r", f"rows={n}", seed, g, "gap", "", *[math.exp(speed * g * (1 + 0.01 * seed))] * 3, "bootstrap over documents", 9, "")
+        read_at("r", f"rows={n}", seed, g, "gap", *[math.exp(speed * g * (1 + 0.01 * seed))] * 3, "bootstrap over documents")
         for n, speed in speeds.items()
         for seed in range(seeds)
         for g in range(6)
     ]
-    return pl.DataFrame(rows, schema=READINGS, orient="row")
+    return reading_frames.frame(rows)
 
 
 def rows_of(speeds):
@@ -118,7 +125,7 @@ def rows_of(speeds):
 def test_a_reading_on_a_logarithmic_axis_is_followed_by_its_logarithm():
     speeds = {n: 1 / n for n in (10, 20, 40)}
     (found,) = slopes(frame(speeds), rows_of(speeds), {}, frozenset({"gap"}))
-    assert found.metric == "log gap" and found.slope is not None
+    assert found.measure == "log gap" and found.slope is not None
     assert found.slope.value == pytest.approx(-1) and found.slope.n == 3
     assert [point.value for point in found.points] == pytest.approx([0.1, 0.05, 0.025])
 
@@ -172,15 +179,14 @@ def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form
 
 def made_up(values, seeds=1):
     """Readings of a risk that grows by so much a generation in each arm, and the arms' settings."""
-    schema = READINGS
     noise = np.random.default_rng(2).normal(1, 0.05, (len(values), seeds))
     rows = [
-        ("made", f"rows={n}", seed, g, "coefficient_error", "", 1 + g * speed * noise[i, seed], 0.9, 1.1, "chains", 9, "")
+        read_at("made", f"rows={n}", seed, g, "coefficient_error", 1 + g * speed * noise[i, seed], 0.9, 1.1, "chains")
         for i, (n, speed) in enumerate(values.items())
         for seed in range(seeds)
         for g in range(4)
     ]
-    return pl.DataFrame(rows, schema=schema, orient="row"), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
+    return reading_frames.frame(rows), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
 
 
 def found(frame, settings) -> dict[str, Any]:

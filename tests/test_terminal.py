@@ -5,7 +5,7 @@ import json
 import pytest
 
 from outcross.cli import main
-from outcross.metrics import METRICS, pages
+from outcross.measures import MEASURES, pages_of_runs
 
 SWEEP = """
 name: s
@@ -38,7 +38,7 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("columns", [40, 80, 100])
 def test_show_and_list_fit_the_terminal(run, columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    for arguments in (["show", run], ["list"], ["list", "metrics"], ["show", "stdlib"]):
+    for arguments in (["show", run], ["list"], ["list", "measures"], ["show", "stdlib"]):
         told = shown(capsys, *arguments)
         assert max(map(len, told.splitlines())) <= columns
 
@@ -47,7 +47,7 @@ def test_every_arm_and_seed_is_shown_with_its_interval(run, capsys):
     told = shown(capsys, "show", run)
     assert "replace,temperature=0.5,rows=20 seed 1" in told
     readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
-    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["aspect"].startswith("floor") for one in readings)
+    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["at"].startswith("null") for one in readings)
 
 
 def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
@@ -60,10 +60,10 @@ def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
 
 
 def test_metrics_name_their_readings(capsys):
-    told = " ".join(shown(capsys, "list", "metrics").split())
-    assert "reads log_variance, spread_ratio, mean_error" in told
-    assert all(name in told for name in pages())
-    assert all(name in told for name in METRICS)
+    told = " ".join(shown(capsys, "list", "measures").split())
+    assert "reads FL1 log_variance, FL2 spread_ratio, FL3 mean_error" in told
+    assert all(name in told for name in pages_of_runs())
+    assert all(name in told for name in MEASURES)
 
 
 def test_the_eight_definitions_are_listed(capsys):

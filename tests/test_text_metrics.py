@@ -6,27 +6,27 @@ import math
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading_frames import with_nulls
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import blocks
 from outcross.estimate import NotApplicable
-from outcross.metrics import METRICS, Evidence, pages
-from outcross.metrics.copying import Copying
-from outcross.metrics.diversity import Diversity
-from outcross.metrics.groups import Groups
-from outcross.metrics.held_out import HeldOut, nats
-from outcross.metrics.likelihood import GeneratedPerplexity
-from outcross.metrics.tails import TailSurvival
-from outcross.recipe import member
+from outcross.measures import MEASURES, Evidence, measure, pages_of_runs
+from outcross.measures.held_out import HeldOut, nats
+from outcross.measures.lexical_diversity import LexicalDiversity
+from outcross.measures.likelihood import GeneratedPerplexity
+from outcross.measures.tail_survival import TailSurvival
+from outcross.measures.text_groups import TextGroups
+from outcross.measures.verbatim_runs import VerbatimRuns
 from outcross.text.words import count, inner, words
 
-TEXT = [name for name in METRICS if member(METRICS, name, "metric").reads == ("text",)]
+TEXT = [name for name in MEASURES if measure(name).needs == ("text",)]
 BLOCK = 16
 ENDLESS = math.log(1 - math.exp(-1))
 
@@ -66,25 +66,25 @@ def evidence(drawn, training, reference=None, holdout=None, learned=None, model=
     written = part_of(Origin("model"), drawn)
     learned = part_of(HUMAN, training if learned is None else learned)
     model = model or Geometric()
-    return Evidence(written, written, Training(Pool((learned,))), human, model, model)
+    return Evidence(drawn=written, kept=written, training=Training(Pool((learned,))), human=human, model=model, first_model=model)
 
 
 def read(metric, told, seed=0):
-    return {(one.metric, one.aspect): one for one in metric(told, np.random.default_rng(seed))}
+    return with_nulls(metric(told, np.random.default_rng(seed)))
 
 
 def read_all(told, seed=0):
     found = {}
     for name in TEXT:
         try:
-            found |= read(member(METRICS, name, "metric")(), told, seed)
+            found |= read(measure(name)(), told, seed)
         except NotApplicable as why:
             assert str(why)
     return found
 
 
-def value(found, metric, aspect=""):
-    reading = found[metric, aspect]
+def value(found, metric, at=""):
+    reading = found[metric, at]
     assert reading.estimate is not None, reading.note
     return reading.estimate.value
 
@@ -152,8 +152,8 @@ def test_tail_survival_counts_the_words_of_a_band_that_still_occur():
     found = read(TailSurvival(), told)
     assert value(found, "tail_survival", "1") == 1 / 2  # b, not c
     assert value(found, "tail_survival", "3-5") == 1  # a and d
-    assert value(found, "tail_survival", "floor 1") == 1
-    assert value(found, "tail_survival", "floor 3-5") == 0
+    assert value(found, "tail_survival", "null 1") == 1
+    assert value(found, "tail_survival", "null 3-5") == 0
     assert found["tail_survival", "2"].note == "no word occurs 2 times in the human training text"
     assert found["tail_survival", "1"].estimate.n == 2
 
@@ -161,38 +161,38 @@ def test_tail_survival_counts_the_words_of_a_band_that_still_occur():
 def test_tail_survival_has_a_floor_of_as_many_blocks_or_none():
     training, holdout = text("a b", "c d", "e f"), text("a", "b", "c", "d")
     cut = read(TailSurvival(), evidence(text("a", "b"), training, holdout=holdout))
-    assert value(cut, "tail_survival", "floor 1") == 2 / 6
+    assert value(cut, "tail_survival", "null 1") == 2 / 6
     short = read(TailSurvival(), evidence(text(*"abcdef"), training, holdout=holdout))
-    assert short["tail_survival", "floor 1"].note == "a floor needs as many other human blocks as were drawn, 6; there are 4"
+    assert short["tail_survival", "null 1"].note == "a floor needs as many other human blocks as were drawn, 6; there are 4"
     assert value(short, "tail_survival", "1") == 1
 
 
 def test_diversity_counts_distinct_words_and_runs():
     told = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "a a"))
-    found = read(Diversity(), told)
+    found = read(LexicalDiversity(), told)
     assert value(found, "vocabulary") == 3
     assert value(found, "distinct_1") == 3 / 7
     assert value(found, "distinct_2") == 4 / 5  # ab ba ab ac ca
     assert value(found, "distinct_3") == 1  # aba bab aca
     assert value(found, "known_words") == 6 / 7  # not c
-    assert value(found, "known_words", "floor") == 1
+    assert value(found, "known_words", "null") == 1
     p = np.array([4, 2, 1]) / 7
     assert value(found, "ngram_entropy", "words") == pytest.approx(-(p * np.log(p)).sum())
     pairs = np.array([2, 1, 1, 1]) / 5
     assert value(found, "ngram_entropy", "word pairs") == pytest.approx(-(pairs * np.log(pairs)).sum())
-    assert value(found, "vocabulary", "floor") == 1  # two blocks of the second sample
-    assert value(found, "distinct_1", "floor") == 2 / 7  # all seven human words
+    assert value(found, "vocabulary", "null") == 1  # two blocks of the second sample
+    assert value(found, "distinct_1", "null") == 2 / 7  # all seven human words
 
 
 def test_repetition_is_what_a_block_has_said_before():
-    found = read(Diversity(), evidence(text("a b a b", "c c c c", "too short"), text("a")))
+    found = read(LexicalDiversity(), evidence(text("a b a b", "c c c c", "too short"), text("a")))
     assert value(found, "repetition") == pytest.approx(1 - (1 - 3 / 6) * (1 - 1 / 4) * 1)
     assert found["repetition", ""].estimate.n == 2
-    assert found["repetition", "floor"].note == "needs a second human sample, the human data have none"
+    assert found["repetition", "null"].note == "needs a second human sample, the human data have none"
 
 
 def test_text_that_repeats_nothing_still_has_an_interval():
-    found = read(Diversity(), evidence(text("a b c d", "e f g h", "i j k l"), text("a")))
+    found = read(LexicalDiversity(), evidence(text("a b c d", "e f g h", "i j k l"), text("a")))
     assert value(found, "distinct_2") == 1 and found["distinct_2", ""].estimate.low < 0.9
     assert value(found, "repetition") == 0 and found["repetition", ""].estimate.high > 0.1
 
@@ -207,11 +207,11 @@ def test_generated_perplexity_shows_both_ends():
 
     assert value(found, "generated_perplexity") == pytest.approx(perplexity((1500 + 599.5 + 700) / 10))
     assert value(found, "generated_perplexity", "quantile 0.5") == pytest.approx(perplexity(300))
-    assert value(found, "generated_perplexity", "floor quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
+    assert value(found, "generated_perplexity", "null quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
     assert value(found, "beyond_human", "below human 5 %") == 3 / 10
     assert value(found, "beyond_human", "above human 99.9 %") == 2 / 10
-    assert value(found, "beyond_human", "floor below human 5 %") == pytest.approx(0.05, abs=0.002)
-    assert value(found, "beyond_human", "floor above human 99.9 %") == 1 / 600
+    assert value(found, "beyond_human", "null below human 5 %") == pytest.approx(0.05, abs=0.002)
+    assert value(found, "beyond_human", "null above human 99.9 %") == 1 / 600
 
 
 def test_rare_quantiles_need_enough_human_blocks():
@@ -228,11 +228,11 @@ def test_copying_counts_runs_that_stand_in_what_was_learned():
     human = text("", "", tokens=[[1, 2, 3, 4], [5, 5, 5, 5]])
     learned = text("", tokens=[[9, 9, 9, 9]])
     holdout = text("", "", tokens=[[5, 5, 1, 2], [0, 0, 0, 0]])
-    found = read(Copying(tokens=2), evidence(drawn, human, holdout=holdout, learned=learned))
+    found = read(VerbatimRuns(tokens=2), evidence(drawn, human, holdout=holdout, learned=learned))
     assert value(found, "copying", "human") == 4 / 6
     assert value(found, "copying", "training") == 1 / 6
-    assert value(found, "copying", "floor human") == 2 / 6  # 55 and 12, not 51
-    too_long = read(Copying(tokens=5), evidence(drawn, human))
+    assert value(found, "copying", "null human") == 2 / 6  # 55 and 12, not 51
+    too_long = read(VerbatimRuns(tokens=5), evidence(drawn, human))
     assert too_long["copying", "human"].note == "a block has 4 tokens, fewer than a run of 5"
 
 
@@ -249,13 +249,14 @@ def groups_evidence(drawn, prompt):
 
 def test_groups_are_read_by_how_much_there_was_to_learn_from():
     found = read(
-        Groups(), groups_evidence(["the dog walked the dog", "that that that the thin cat", "the weather in the house"], [0, 1, 2])
+        TextGroups(),
+        groups_evidence(["the dog walked the dog", "that that that the thin cat", "the weather in the house"], [0, 1, 2]),
     )
     large, small = "groups of 2-3 blocks", "groups of 1 block"
     # the dog walked home with cat she thought that weather was thin: six of twelve are said for English prompts.
     assert value(found, "group_survival", large) == 6 / 12
     assert found["group_survival", small].note == "an interval over documents needs at least 2 of them, there is 1"
-    assert value(found, "group_survival", "floor " + large) == 2 / 12  # the, cat
+    assert value(found, "group_survival", "null " + large) == 2 / 12  # the, cat
     assert value(found, "group_share", large) == 1
     assert found["group_share", small].note == "an interval over blocks needs at least 2 of them, there is 1"
     assert found["group_loss", large].estimate.n == 2
@@ -263,12 +264,12 @@ def test_groups_are_read_by_how_much_there_was_to_learn_from():
 
 
 def test_a_group_that_is_written_in_another_language_is_lost():
-    assert value(read(Groups(), groups_evidence(ENGLISH, [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 1
-    assert value(read(Groups(), groups_evidence([*MALTESE, ENGLISH[0]], [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 0
+    assert value(read(TextGroups(), groups_evidence(ENGLISH, [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 1
+    assert value(read(TextGroups(), groups_evidence([*MALTESE, ENGLISH[0]], [0, 1, 2])), "group_share", "groups of 2-3 blocks") == 0
 
 
 def test_two_continuations_of_one_prompt_are_not_independent():
-    found = read(Groups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
+    found = read(TextGroups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
     assert found["group_share", "groups of 1 block"].note == "an interval over prompts needs at least 2 of them, there is 1"
 
 
@@ -281,7 +282,7 @@ def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
     compared = 0
     for (metric, aspect), reading in often.items():
         before = once[metric, aspect].estimate
-        of_drawn = metric in ("known_words", "repetition", "copying", "generated_perplexity") and "floor" not in aspect
+        of_drawn = metric in ("known_words", "repetition", "copying", "generated_perplexity") and "null" not in aspect
         if of_drawn and reading.estimate and before:
             compared += 1
             assert reading.estimate.high - reading.estimate.low >= 0.75 * (before.high - before.low), (metric, aspect)
@@ -290,8 +291,8 @@ def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
 
 def test_groups_need_groups_and_prompts():
     with pytest.raises(NotApplicable, match="the human data have no groups"):
-        read(Groups(), evidence(text("a"), text("a")))
-    found = read(Groups(), groups_evidence(["the dog"], [-1]))
+        read(TextGroups(), evidence(text("a"), text("a")))
+    found = read(TextGroups(), groups_evidence(["the dog"], [-1]))
     assert (
         found["group_share", "groups of 1 block"].note == "needs text that was drawn for human prompts, so that its group is known"
     )
@@ -306,7 +307,7 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 
 def check_promises(found):
-    known = pages()
+    known = pages_of_runs()
     for (metric, _aspect), reading in found.items():
         assert metric in known
         if reading.estimate is None:
@@ -351,7 +352,7 @@ def test_nothing_drawn_is_a_note_for_every_reading_of_it():
     found = read_all(evidence(nothing, human, human, human))
     check_promises(found)
     of_drawn = {
-        key: one for key, one in found.items() if "floor" not in key[1] and key[0] not in HeldOut.pages and key[0] != "group_loss"
+        key: one for key, one in found.items() if "null" not in key[1] and key[0] not in HeldOut.pages and key[0] != "group_loss"
     }
     assert of_drawn and all(one.estimate is None for one in of_drawn.values())
 
@@ -364,7 +365,7 @@ def test_the_order_of_the_blocks_moves_no_value(lines, chance):
     order = chance.sample(range(len(lines)), len(lines))
     first = text(*lines, prompt=prompt)
     one, other = (read_all(evidence(drawn, training, training, training)) for drawn in (first, first.take(np.array(order))))
-    for key in one.keys() - {key for key in one if key[1].startswith("floor")}:
+    for key in one.keys() - {key for key in one if key[1].startswith("null")}:
         assert (one[key].estimate is None) == (other[key].estimate is None), key
         if one[key].estimate is not None:
             assert one[key].estimate.value == pytest.approx(other[key].estimate.value, rel=1e-12, abs=1e-15), key
@@ -375,10 +376,10 @@ def test_the_order_of_the_blocks_moves_no_value(lines, chance):
 def test_human_text_against_itself_reads_its_floor(lines, training):
     sample = text(*lines, document=[i // 2 for i in range(len(lines))])
     found = read_all(evidence(sample, text(*training), sample, sample))
-    for metric, aspect in [key for key in found if key[1].startswith("floor")]:
-        value, floor = found[metric, aspect.removeprefix("floor").strip()], found[metric, aspect]
+    for metric, aspect in [key for key in found if key[1].startswith("null")]:
+        value, floor = found[metric, aspect.removeprefix("null").strip()], found[metric, aspect]
         # Known words exclude the sample itself for the floor; the ends of its own distribution are no draw from it.
-        if value.estimate and floor.estimate and metric != "known_words" and "human " not in aspect.replace("floor human", ""):
+        if value.estimate and floor.estimate and metric != "known_words" and "human " not in aspect.replace("null human", ""):
             assert value.estimate.value == pytest.approx(floor.estimate.value), (metric, aspect)
 
 
@@ -396,14 +397,14 @@ def test_equal_streams_give_equal_readings():
     chance = np.random.default_rng(5)
     lines = [" ".join(chance.choice(list("abcdefgh"), 12)) for _ in range(60)]
     told = evidence(text(*lines[:20]), text(*lines[20:40]), text(*lines[40:]), text(*lines[30:50]))
-    assert read_all(told) == read_all(told) == read_all(replace(told))
+    assert read_all(told) == read_all(told) == read_all(told.but())
 
 
 def test_each_member_names_its_pages_after_its_readings():
     human = text("a b c d e", "a b c d f", group=["x", "x"])
     found = read_all(evidence(human, human, human, human))
     for name in TEXT:
-        for page in member(METRICS, name, "metric").pages:
+        for page in measure(name).pages:
             assert any(metric == page for metric, _ in found), page
 
 
@@ -424,5 +425,5 @@ def test_generation_0_scores_human_text_once():
 
 
 def test_naming_the_metrics_loads_no_scipy_or_polars():
-    code = "import sys, outcross.metrics as m; assert m.METRICS; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
+    code = "import sys, outcross.measures as m; assert m.MEASURES; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,23 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from reading_frames import with_nulls
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import Vectors
 from outcross.estimate import NotApplicable
 from outcross.experiment import experiment
 from outcross.loop import run
-from outcross.metrics import METRICS, Evidence
-from outcross.metrics.coverage import Coverage, Modes
-from outcross.metrics.density import HeldOutNats
-from outcross.metrics.distance import W1, EnergyDistance, SlicedW2, energy, transport
-from outcross.metrics.quantiles import TAILS, Limit, TailMass, mass
+from outcross.measures import Evidence, measure
+from outcross.measures.distance import W1, EnergyDistance, SlicedW2, energy, transport
+from outcross.measures.held_out_nats import HeldOutNats
+from outcross.measures.modes import Modes
+from outcross.measures.neighbours import Neighbours
+from outcross.measures.tail_mass import TAILS, Limit, TailMass, mass
 from outcross.models.gaussian import NormalModel
-from outcross.recipe import kind, member
+from outcross.recipe import kind
 from outcross.sources.normal import StandardNormal
 from outcross.statistics.neighbours import graph
 
-OURS = (TailMass, Modes, Coverage, W1, SlicedW2, EnergyDistance, HeldOutNats)
+OURS = (TailMass, Modes, Neighbours, W1, SlicedW2, EnergyDistance, HeldOutNats)
 
 
 def points(*rows):
@@ -46,11 +48,18 @@ def evidence(drawn, reference=None, holdout=None, truth=None, model=None):
     human = Human(training=part_of(HUMAN, Vectors(drawn)), truth=truth, **parts)
     written = part_of(Origin("model"), Vectors(drawn))
     first = normal(d=drawn.shape[-1])
-    return Evidence(written, written, Training(Pool((human.training,))), human, model or first, first)
+    return Evidence(
+        drawn=written,
+        kept=written,
+        training=Training(Pool((human.training,))),
+        human=human,
+        model=model or first,
+        first_model=first,
+    )
 
 
 def read(metric, told, seed=0):
-    return {f"{one.metric} {one.aspect}".strip(): one for one in metric(told, np.random.default_rng(seed))}
+    return {" ".join(filter(None, key)): one for key, one in with_nulls(metric(told, np.random.default_rng(seed))).items()}
 
 
 def values(found):
@@ -220,7 +229,7 @@ def test_the_order_of_the_rows_changes_nothing(pair, shuffler):
     drawn, real = pair
     order = list(range(len(drawn)))
     shuffler.shuffle(order)
-    for metric in (TailMass(), W1(), SlicedW2(projections=5), EnergyDistance(), Coverage(k=2), HeldOutNats()):
+    for metric in (TailMass(), W1(), SlicedW2(projections=5), EnergyDistance(), Neighbours(k=2), HeldOutNats()):
         before, after = (
             read(metric, evidence(one, reference=other)) for one, other in ((drawn, real), (drawn[order], real[order]))
         )
@@ -242,7 +251,7 @@ def test_many_chains_read_what_each_of_them_reads(pair):
 
 def test_points_that_are_all_alike_are_precise_and_reach_nothing():
     real, drawn = np.random.default_rng(0).standard_normal((100, 2)), np.full((100, 2), 0.1)
-    found = read(Coverage(), evidence(drawn, reference=real))
+    found = read(Neighbours(), evidence(drawn, reference=real))
     assert values(found)["precision"] == 1 and values(found)["recall"] == 0
     assert found["recall"].estimate.high > 0.03  # and there is a width at 0
 
@@ -263,9 +272,9 @@ def holds(estimate, value):
 def test_floors_are_what_theory_says_of_two_real_samples():
     n, k, truth = 30, 3, StandardNormal(2)
     drawn = truth.draw(n, (400,), np.random.default_rng(1)).array
-    found = over(Coverage(k=k, chains=400), drawn, truth)
+    found = over(Neighbours(k=k, chains=400), drawn, truth)
     missed = math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
-    for aspect in ("", " floor"):  # Naeem et al., Lemmas 1 and 2
+    for aspect in ("", " null"):  # Naeem et al., Lemmas 1 and 2
         assert holds(found[f"density{aspect}"], 1) and holds(found[f"coverage{aspect}"], 1 - missed)
         assert holds(over(EnergyDistance(), drawn, truth)[f"energy_distance{aspect}"], 0)
         assert holds(over(HeldOutNats(), drawn, truth)[f"held_out_nats{aspect}"], 1 + math.log(2 * math.pi))
@@ -305,9 +314,9 @@ def test_tail_mass_of_a_narrower_law_is_that_of_its_quantiles():
 def test_what_takes_time_is_read_only_where_it_is_asked_for():
     told = {"name": "v", "human": {"distribution": "normal"}, "learner": "gaussian"}
     names = [kind(metric) for metric in experiment(told).measured]
-    assert {"spread", "tail_mass"} <= set(names) and not {"coverage", "modes", "w1", "energy_distance"} & set(names)
-    asked = experiment(told | {"metrics": ["coverage", "w1"]}).measured
-    assert [kind(metric) for metric in asked] == ["coverage", "w1"]
+    assert {"fitted_law", "tail_mass"} <= set(names) and not {"neighbours", "modes", "w1", "energy_distance"} & set(names)
+    asked = experiment(told | {"metrics": ["neighbours", "w1"]}).measured
+    assert [kind(metric) for metric in asked] == ["neighbours", "w1"]
 
 
 @pytest.mark.parametrize("chains", [1, 300])
@@ -322,11 +331,11 @@ def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
         "metrics": [kind(one()) for one in OURS],
     }
     for generation in run(experiment(told)):
-        found = {(one.metric, one.aspect): one for one in generation.measured}
+        found = {(one.measure, one.at): one for one in generation.measured}
         assert {name for name, _ in found} == {page for one in OURS for page in one.pages}
         for (name, _), one in found.items():
             assert (one.estimate is None) == (name in ("modes", "high_quality")), one
-        assert all((name, "floor") in found for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
+        assert all((name, "null") in found for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
         if chains > 1:
             assert found["sliced_w2", ""].estimate.n == 200 and found["w1", ""].estimate.n == 300
 
@@ -336,19 +345,19 @@ def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
         np.save(tmp_path / "points.npy", np.random.default_rng(0).standard_normal((600, 2)))
         human = {"array": str(tmp_path / "points.npy"), "rows": rows}
         told = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
-        (generation,) = run(experiment(told | {"metrics": ["w1", "coverage", "modes"]}))
-        found = {(one.metric, one.aspect): one for one in generation.measured}
+        (generation,) = run(experiment(told | {"metrics": ["w1", "neighbours", "modes"]}))
+        found = {(one.measure, one.at): one for one in generation.measured}
         assert found["w1", ""].estimate.n == found["recall", ""].estimate.n == min(rows, 250)
-        assert (found["w1", "floor"].estimate is not None) == (found["recall", "floor"].estimate is not None) == floor
+        assert (found["w1", "null"].estimate is not None) == (found["recall", "null"].estimate is not None) == floor
         assert "finite set" in found["modes", ""].note
 
 
 def test_points_that_are_no_numbers_are_refused_with_their_share():
     told = evidence(points(0, np.nan, 1, np.inf), reference=points(0, 1, 2, 3))
-    for metric in (W1(), EnergyDistance(), Coverage(), TailMass()):
+    for metric in (W1(), EnergyDistance(), Neighbours(), TailMass()):
         with pytest.raises(NotApplicable, match=r"50.0% of the drawn coordinates are not finite"):
             list(metric(told, np.random.default_rng(0)))
 
 
 def test_ours_are_members():
-    assert all(member(METRICS, kind(one()), "metric") is one for one in OURS)
+    assert all(measure(kind(one())) is one for one in OURS)

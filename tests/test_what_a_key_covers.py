@@ -16,7 +16,7 @@ from outcross.data import Plan
 from outcross.ledger import root_of, work
 from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
-from outcross.metrics import METRICS
+from outcross.measures import MEASURES, askers, measure
 from outcross.models import LEARNERS, Task
 from outcross.models.ngram.words import WordBlocks
 from outcross.recipe import member
@@ -29,7 +29,7 @@ GAUSSIAN = {
     "learner": "gaussian",
     "policy": {"kind": "human_share", "share": 0.2},
     "draw": {"prompts": "none"},
-    "metrics": ["spread", "tail_mass"],
+    "metrics": ["fitted_law", "tail_mass"],
     "generations": 2,
     "chains": 3,
 }
@@ -48,7 +48,7 @@ readings = [str(reading) for generation in run(experiment(json.loads(sys.argv[2]
 ledger.close()
 print(json.dumps([done, readings]))
 """
-MEASURES = {"measure spread", "measure tail_mass"}
+READS = {"measure fitted_law", "measure tail_mass"}
 FIRST = {"gather -1", "begin -1"}
 MIXES, TRAINS, DRAWS = ({f"{verb} {g}" for g in (0, 1)} for verb in ("mix", "train", "generate"))
 
@@ -76,7 +76,7 @@ def finished(source, tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     done, _ = run(source, folder)
-    assert done == FIRST | MIXES | TRAINS | DRAWS | MEASURES
+    assert done == FIRST | MIXES | TRAINS | DRAWS | READS
     return folder
 
 
@@ -112,44 +112,45 @@ TRAIN_ON_FIVE = (
 
 def test_a_verb_that_is_changed_is_done_again_with_what_comes_after_it_and_nothing_else(after):
     done, readings = after(TRAIN_ON_FIVE)
-    assert done == TRAINS | DRAWS | MEASURES | {"mix 1"}
+    assert done == TRAINS | DRAWS | READS | {"mix 1"}
     assert readings == after(TRAIN_ON_FIVE, folder=None)[1]
 
 
 def test_what_measures_is_done_again_alone(after):
     done, _ = after(
-        ("loop.py", "return tuple(metric(Evidence(**evidence), rng))", "return tuple([*metric(Evidence(**evidence), rng)])")
+        (
+            "loop.py",
+            "return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))",
+            "return tuple([*part(Evidence(**evidence), rng)])",
+        )
     )
-    assert done == MEASURES
+    assert done == READS
 
 
 def test_a_part_that_is_changed_is_done_again_alone_where_it_makes_the_same(after):
     done, _ = after(
-        ("metrics/spread.py", "trace / true_trace", "(trace / true_trace)"),  # the same syntax tree
+        ("measures/fitted_law.py", "trace / true_trace", "(trace / true_trace)"),  # the same syntax tree
         ("statistics/clusters.py", "def share(", "def share_of(pairs): return pairs\ndef share("),  # nothing calls it
         ("policies/human_share.py", "n = inventory.newest", "n = int(inventory.newest)"),  # the plan, which is in the key, stays
-        ("metrics/quantiles.py", "import math\n", "import math\n\nNEW = 1\n"),
+        ("measures/tail_mass.py", "import math\n", "import math\n\nNEW = 1\n"),
     )
     assert done == {"measure tail_mass"}  # all of a recipe's module counts, the new constant too
 
 
 def test_a_helper_and_the_records_are_in_the_key_of_what_reaches_them(after):
-    assert (
-        after(("estimate.py", "return Reading(metric, aspect, estimate())", "return Reading(metric, aspect, (estimate()), '')"))[0]
-        == MEASURES
-    )
+    assert after(("estimate.py", 'return estimate(), ""', "return (estimate()), str()"))[0] == READS
     assert after(
         (
             "data/records.py",
             "    def take(self, rows: Reference | None) -> Vectors:\n",
             "    def take(self, rows: Reference | None = None) -> Vectors:\n",
         )
-    )[0] > (FIRST | TRAINS | DRAWS | MEASURES)
+    )[0] > (FIRST | TRAINS | DRAWS | READS)
 
 
 def test_a_distribution_that_is_asked_for_its_quantiles_is_in_the_key_of_what_asks(after):
     done, _ = after(("sources/normal.py", "ndtri(q))", "0.5 + ndtri(q))"))
-    assert done >= MEASURES
+    assert done >= READS
 
 
 def test_words_for_people_are_in_no_key(after):
@@ -167,7 +168,7 @@ def test_words_for_people_are_in_no_key(after):
         ("ledger/__init__.py", "could not be written: {error.strerror}", "was not written: {error.strerror}"),
         ("ledger/__init__.py", "self._read_to = self._lines = 0", "self._lines = self._read_to = 0"),
         ("policies/__init__.py", 'POLICIES: Family = {', 'POLICIES: Family = {"newer": "outcross.policies.replace:Replace",'),
-        ("metrics/held_out.py", "import math\n", "import math\nNEW = 1\n"),
+        ("measures/held_out.py", "import math\n", "import math\nNEW = 1\n"),
     )  # fmt: skip
     assert done == set()
 
@@ -178,7 +179,7 @@ def test_another_version_of_a_library_does_the_steps_again_that_declare_it(sourc
     (tmp_path / "scipy-0.0.1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 0.0.1\n")
     shutil.copytree(finished, tmp_path / "run")
     done, _ = run(f"{source}{os.pathsep}{tmp_path}", tmp_path / "run")
-    assert done >= MEASURES | {"gather -1"}
+    assert done >= READS | {"gather -1"}
     lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
     told = {(line["verb"], line["libraries"].get("scipy")) for line in lines}
     assert {("measure", "0.0.1"), ("measure", importlib.metadata.version("scipy")), ("train", None)} <= told
@@ -204,7 +205,7 @@ STEPS = [
     *[(loop.gather, member(SOURCES, name, "source"), {Gathering.__module__}) for name in SOURCES],
     *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
     (loop.mix, Plan, set()),
-    *[(loop.measure, member(METRICS, name, "metric"), set()) for name in METRICS],
+    *[(loop.measure, measure(name), set()) for name in MEASURES if "run" in askers(measure(name))],
     (loop.gather, WordBlocks, set()),
 ]  # fmt: skip
 
@@ -228,7 +229,7 @@ def test_the_libraries_that_a_step_declares_are_those_that_its_source_imports(ve
 
 
 def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
-    told = versions(loop.measure.libraries, member(METRICS, "spread", "metric")())
+    told = versions(loop.measure.libraries, measure("fitted_law")())
     assert told == {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "scipy")},
@@ -264,9 +265,9 @@ WORDS = {"outcross.text.lexicon", "outcross.text.words", "outcross.statistics.cl
 
 
 def test_what_counts_words_is_part_of_the_key_of_what_reads_words_and_of_no_other():
-    for name in ("diversity", "tails"):
-        assert {module for module, _ in reached([(f"outcross.metrics.{name}", None)]).definitions} >= WORDS
-    assert not WORDS & {module for module, _ in reached([("outcross.metrics.spread", None)]).definitions}
+    for name in ("lexical_diversity", "tail_survival"):
+        assert {module for module, _ in reached([(f"outcross.measures.{name}", None)]).definitions} >= WORDS
+    assert not WORDS & {module for module, _ in reached([("outcross.measures.fitted_law", None)]).definitions}
 
 
 def files(folder, **texts):

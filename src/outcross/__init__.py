@@ -20,7 +20,7 @@ _WHERE = {
     "BadInput": "errors",
     "Draw": "models.draw",
     "Estimate": "estimate",
-    "Evidence": "metrics",
+    "Evidence": "measures",
     "Experiment": "experiment",
     "Generation": "loop",
     "Human": "data",
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from outcross.experiment.arms import Arm, arms
     from outcross.ledger import Ledger
     from outcross.loop import Generation, run
-    from outcross.metrics import Evidence
+    from outcross.measures import Evidence
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit import Audit, audit

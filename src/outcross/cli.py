@@ -252,7 +252,7 @@ def list_(family: str = "", as_json: Json = False) -> None:
     Parameters
     ----------
     family
-        experiments, policies, models, metrics, attributes, aspects, sources, definitions or laws; all if left out.
+        experiments, policies, models, measures, attributes, sources, definitions or laws; all if left out.
     """
     from outcross.verbs.parts import parts
     from outcross.verbs.terminal import part_lines, width

@@ -63,24 +63,63 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Null:
+    """What real data of the same size show against real data: the number beside which an estimate is read."""
+
+    typical: float
+    """What they show in the middle: the median over real sets, or what one of them shows."""
+    low: float | None = None
+    """The lower end of the 95 % interval of `typical`; None, as `high`, where it has none."""
+    high: float | None = None
+    floor: float | None = None
+    """The value that one in twenty real sets of this size reaches or passes; None where that is not known."""
+    p: float | None = None
+    """P(real against real is at least as bad), one-sided, in (0, 1]; None where that is not known."""
+    method: str = ""
+
+    def on_scale(self, scale: Callable[[float], float]) -> Null:
+        """The same on another scale, on which the function puts each of its values."""
+        values = (None if value is None else scale(value) for value in (self.typical, self.low, self.high, self.floor))
+        return Null(*values, self.p, self.method)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
 class Reading:
-    """One estimate of one aspect (a frequency band, a group; "" is the whole), or the note that says why there is none.
+    """One number about one place, one column and one group ("" is the whole), or the note that says why there is none."""
 
-    Aspects that open with "floor" hold what real data of the same size show for the aspect of the same name.
-    """
-
-    metric: str
-    aspect: str
+    measure: str
+    """The name of its page."""
     estimate: Estimate | None
+    null: Null | None = None
+    """What real data of this size show; None where that is not known."""
+    at: str = ""
+    """Where: an end and a depth ("upper 1 %"), a frequency band, a lag, a direction, the other column of a pair."""
+    column: str = ""
+    group: str = ""
     note: str = ""
+    """Why there is no number; or what a reader should know of it, as the names of what is missing, or why it has no null."""
 
 
-def read_off(metric: str, aspect: str, estimate: Callable[[], Estimate]) -> Reading:
-    """The reading of an estimate, or of the reason why it cannot be had."""
+def read_off(
+    measure: str, estimate: Callable[[], Estimate], *, null: Callable[[], Estimate] | None = None, at: str = "", group: str = ""
+) -> Reading:
+    """The reading of an estimate beside what real data show, which is an estimate too; or of the reasons why they cannot be had."""
+    value, why = _tried(estimate)
+    real, why_not = (None, "") if null is None else _tried(null)
+    note = why or (f"no null: {why_not}" if why_not else "")
+    return Reading(measure, value, None if real is None else null_of(real), at, group=group, note=note)
+
+
+def null_of(real: Estimate) -> Null:
+    """What one real set shows, as the null of an estimate."""
+    return Null(real.value, real.low, real.high, method=real.method)
+
+
+def _tried(estimate: Callable[[], Estimate]) -> tuple[Estimate | None, str]:
     try:
-        return Reading(metric, aspect, estimate())
+        return estimate(), ""
     except NotApplicable as why:
-        return Reading(metric, aspect, None, str(why))
+        return None, str(why)
 
 
 def exact(value: float, n: int = 1) -> Estimate:

@@ -16,7 +16,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
-from outcross.metrics import Evidence, Metric
+from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -39,11 +39,11 @@ class Generation:
     drawn: Part
     kept: Part
     readings: dict[str, Made[tuple[Reading, ...]]]
-    """By metric."""
+    """By measure."""
 
     @property
     def measured(self) -> tuple[Reading, ...]:
-        """The readings of all metrics."""
+        """The readings of all measures."""
         return tuple(reading for made in self.readings.values() for reading in made.value)
 
 
@@ -51,7 +51,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     """Yield each generation as it ends. A step already in the ledger is loaded, not done again.
 
     Raises BadInput where the parts do not fit together, and before the work begins where a generation asks for records that will not
-    be there. NotApplicable is never raised: a metric that cannot be had is a note.
+    be there. NotApplicable is never raised: a measure that cannot be had is a note.
     """
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
@@ -77,7 +77,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         kept = drawn
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
-        readings = {kind(metric): do(measure, metric, evidence, part=kind(metric)) for metric in experiment.measured}
+        readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
         yield Generation(g, _named(human), training, model, drawn, kept, readings)
 
@@ -154,12 +154,12 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Gen
 
 
 @verb(OF_RECORDS)
-def measure(metric: Metric, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
-    """Read one metric. What cannot be computed is a note that says why."""
+def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
+    """Read one measure. What cannot be computed is a note that says why."""
     try:
-        return tuple(metric(Evidence(**evidence), rng))
+        return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))
     except NotApplicable as why:
-        return tuple(Reading(name, "", None, str(why)) for name in metric.pages)
+        return tuple(unread(name, str(why)) for name in part.pages)
 
 
 def _named(human: Made[Human]) -> Human:

@@ -9,7 +9,7 @@ import pytest
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Pool, mix, part_of
 from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
-from outcross.metrics import METRICS, Page
+from outcross.measures import ASPECTS, MEASURES, Page, askers, measure
 from outcross.models import LEARNERS
 from outcross.models.draw import Draw
 from outcross.policies import POLICIES
@@ -49,9 +49,11 @@ def test_a_member_says_what_it_is_and_where_it_is_from(family, name):
     assert len(inspect.getdoc(cls) or "") > 40
     if family in ("policies", "models"):
         assert cls.paper
-    if family == "metrics":
+    if family == "measures":
+        assert cls.aspect in ASPECTS and askers(cls)
         assert cls.pages and all(
-            isinstance(page, Page) and page.paper and page.healthy and page.collapsed and page.unit for page in cls.pages.values()
+            isinstance(page, Page) and page.code and page.paper and page.healthy_words and page.collapsed and page.unit
+            for page in cls.pages.values()
         )
 
 
@@ -67,7 +69,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one(family, name):
 
 
 def test_reading_names_are_given_by_one_metric_each():
-    names = [reading for name in METRICS for reading in member(METRICS, name, "metric").pages]
+    names = [reading for name in MEASURES if "run" in askers(measure(name)) for reading in measure(name).pages]
     assert len(names) == len(set(names))
 
 

@@ -255,7 +255,7 @@ human: {path: PATH, held_out: 0.1, rows: 120}
 block: 16
 learner: {kind: ngram, order: 3, vocabulary: 600, tokens: TOKENS}
 generations: 3
-metrics: [held_out, tail_survival, diversity]
+metrics: [held_out, tail_survival, lexical_diversity]
 arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25}}, {policy: {kind: weighted, weight: 0.5}}]
 """
 
@@ -279,7 +279,7 @@ def test_the_loop_runs_with_an_ngram_and_the_same_command_gives_the_same_reading
         assert stopped.value.code == 0, captured.err
         told.append(json.loads(captured.out)["readings"])
     assert [reading | {"run": ""} for reading in told[0]] == [reading | {"run": ""} for reading in told[1]]
-    losses = [reading for reading in told[0] if reading["metric"] == "held_out_loss"]
+    losses = [reading for reading in told[0] if reading["measure"] == "held_out_loss"]
     assert len(losses) == 9 and all(0 < reading["value"] < np.log(600) for reading in losses)
     by_arm = {arm: [one["value"] for one in losses if one["arm"].startswith(arm)] for arm in ("replace", "human_share")}
     assert by_arm["replace"][2] > by_arm["human_share"][2] > by_arm["human_share"][0]

@@ -30,12 +30,12 @@ class Pair:
 
     name: str
     run: tuple[str, str]
-    """The metric and the aspect of the reading."""
+    """The measure and the place of the reading."""
     audit: tuple[str, str, str]
     """The aspect, the check and the place in the column."""
     differ: str
     differ_in_null: str = ""
-    """In what they say otherwise of real data; empty where the run has no floor."""
+    """In what they say otherwise of real data; empty where the run has no null."""
     group: str = ""
     is_log: bool = False
     """Whether the run reads the logarithm of what the audit reads."""
@@ -61,7 +61,7 @@ NUMBERS = (
             ("tail_mass", f"{side} {quantile}"),
             ("tails", "mass", f"{end} {depth}"),
             "a run reads a share beyond an interpolated quantile, widened by order statistics; an audit a ratio of two shares",
-            "a run's floor is the nominal share, an audit's null the ratio 1",
+            "a run's null is the nominal share, an audit's null the ratio 1",
         )
         for side, end, quantile, depth in (
             ("below", "lower", "5 %", "5 %"),
@@ -87,7 +87,7 @@ TEXT = (
             ("tail_survival", band),
             ("tails", "rare_words", f"{band} {'time' if band == '1' else 'times'}"),
             "a run reads a share of the human words with Wilson's interval, an audit the ratio to fresh human text from dealt labels",
-            "a run's floor is a share in as many blocks, an audit's null a ratio in as many words",
+            "a run's null is a share in as many blocks, an audit's null a ratio in as many words",
         )
         for band in ("1", "2", "3-5", "6-10")
     ),
@@ -97,7 +97,7 @@ TEXT = (
             (f"distinct_{n}", ""),
             ("diversity", "distinct_n", f"{n} words"),
             "a run reads a share of all running n-grams, an audit the ratio of two shares, rarefied to one number of words",
-            "a run's floor is human text of as many words, an audit's null the ratio 1",
+            "a run's null is human text of as many words, an audit's null the ratio 1",
         )
         for n in (2, 3)
     ),
@@ -106,42 +106,42 @@ TEXT = (
         ("vocabulary", ""),
         ("diversity", "vocabulary", "words"),
         "a run counts distinct words, an audit reads the ratio to as many words of human text from dealt labels",
-        "a run's floor is human text of as many blocks, an audit's null a ratio in as many words",
+        "a run's null is human text of as many blocks, an audit's null a ratio in as many words",
     ),
     Pair(
         "entropy of words",
         ("ngram_entropy", "words"),
         ("diversity", "word_entropy", "words"),
         "a run reads nats of all words, an audit the ratio of their exponentials at one number of words",
-        "a run's floor is nats of human text, an audit's null the ratio 1",
+        "a run's null is nats of human text, an audit's null the ratio 1",
     ),
     Pair(
         "copying",
         ("copying", "human"),
         ("copying", "verbatim", ""),
         "a run reads the share of runs of 12 tokens, an audit the share of texts half of whose runs of 8 words are copied",
-        "a run's floor is the share of copied runs, an audit's null the share of copied texts",
+        "a run's null is the share of copied runs, an audit's null the share of copied texts",
     ),
     Pair(
         "surprise",
         ("generated_perplexity", ""),
         ("text_quality", "surprise", "perplexity"),
         "a run scores tokens with its own model of generation 0, an audit scores bytes with two n-gram models of the reference",
-        "a run's floor is a perplexity of human blocks, an audit's null the ratio 1",
+        "a run's null is a perplexity of human blocks, an audit's null the ratio 1",
     ),
     Pair(
         "unlike anything human",
         ("beyond_human", "above human 99.9 %"),
         ("text_quality", "unlikely", "perplexity"),
         "a run counts blocks above the 99.9 % quantile, interpolated; an audit texts above the 99 % order statistic",
-        "a run's floor holds documents against all others, an audit's null the human share above the limit",
+        "a run's null holds documents against all others, an audit's null the human share above the limit",
     ),
     Pair(
         "likelier than people",
         ("beyond_human", "below human 5 %"),
         ("text_quality", "ends", "perplexity lower 5 %"),
         "a run reads a share of blocks below an interpolated quantile, an audit the ratio of two shares of texts",
-        "a run's floor holds documents against all others, an audit's null the ratio 1",
+        "a run's null holds documents against all others, an audit's null the ratio 1",
     ),
 )
 STATES = (
@@ -184,7 +184,7 @@ class Both:
         reading = self.readings[pair.run]
         assert reading.estimate is not None, reading.note
         numbers = reading.estimate.value, reading.estimate.low, reading.estimate.high
-        return tuple(map(math.exp, numbers)) if pair.is_log else numbers
+        return tuple(number if number is None or not pair.is_log else math.exp(number) for number in numbers)
 
     def found(self, pair):
         aspect, check, place = pair.audit
@@ -197,7 +197,7 @@ class Both:
 def both(experiment, frame_of, aspects, **question):
     """The first generation of a run, audited against the human records with which the run compares."""
     generation = next(iter(outcross.run(outcross.experiment(experiment))))
-    readings = {(one.metric, one.aspect): one for one in generation.measured}
+    readings = {(one.measure, one.at): one for one in generation.measured}
     human = generation.human
     reference = human.training if human.reference is None or frame_of is text_frame else human.reference
     holdout = None if human.holdout is None else frame_of(human.holdout.records)
@@ -239,11 +239,11 @@ def looked_at(tmp_path_factory):
 
     @cache
     def numbers():
-        return drawn(1, ROWS, ["spread", "tail_mass"], ("spread", "tails"))
+        return drawn(1, ROWS, ["fitted_law", "tail_mass"], ("spread", "tails"))
 
     @cache
     def points():
-        return drawn(4, ROWS // 2, [{"kind": "coverage", "points": ROWS // 2}], [{"kind": "coverage", "draws": 49}])
+        return drawn(4, ROWS // 2, [{"kind": "neighbours", "points": ROWS // 2}], [{"kind": "coverage", "draws": 49}])
 
     @cache
     def text():
@@ -258,7 +258,7 @@ def looked_at(tmp_path_factory):
             "block": 16,
             "draw": {"temperature": TEMPERATURE},
             "generations": 1,
-            "metrics": ["tail_survival", "diversity", "copying", "generated_perplexity"],
+            "metrics": ["tail_survival", "lexical_diversity", "verbatim_runs", "generated_perplexity"],
         }
         return both(experiment, text_frame, ("tails", "copying", "diversity", "text_quality"), text_column="text")
 
@@ -297,29 +297,28 @@ def test_a_run_and_an_audit_read_the_same_number(data, pair, looked_at):
 @pytest.mark.parametrize(("data", "pair"), list(pairs(with_null=True)))
 def test_a_run_and_an_audit_say_the_same_of_real_data(data, pair, looked_at):
     told, _ = looked_at[data]()
-    metric, aspect = pair.run
-    floor = told.readings[metric, f"floor {aspect}".strip()]
-    assert floor.estimate is not None, floor.note
-    assert floor.estimate.value == pytest.approx(told.found(pair)["real_vs_real"], rel=TIGHT)
+    null = told.readings[pair.run].null
+    assert null is not None, told.readings[pair.run].note
+    assert null.typical == pytest.approx(told.found(pair)["real_vs_real"], rel=TIGHT)
 
 
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="a run's floor is one graph of a second human sample, an audit's null the median over drawn labels",
+    reason="a run's null is one graph of a second human sample, an audit's null the median over drawn labels",
 )
 def test_a_run_and_an_audit_say_the_same_of_the_neighbours_of_real_data(looked_at):
     """One of these shares alone may agree by chance."""
     told, _ = looked_at["points"]()
-    floors = [told.readings[pair.run[0], "floor"].estimate for pair in NEIGHBOURS]
-    values = [floor.value for floor in floors if floor is not None]
+    nulls = [told.readings[pair.run].null for pair in NEIGHBOURS]
+    values = [null.typical for null in nulls if null is not None]
     assert values == pytest.approx([told.found(pair)["real_vs_real"] for pair in NEIGHBOURS], rel=TIGHT)
 
 
 @pytest.mark.parametrize(("data", "pair"), [pytest.param(*case.values, id=case.id) for case in pairs()])
 def test_both_have_a_number_to_compare(data, pair, looked_at):
     told, _ = looked_at[data]()
-    assert all(math.isfinite(number) for number in told.read(pair))
+    assert all(math.isfinite(number) for number in told.read(pair) if number is not None)
     assert math.isfinite(told.found(pair)["value"])
 
 

@@ -179,7 +179,7 @@ def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains
             "policy": policy,
             "generations": 4,
             "chains": chains,
-            "metrics": ["spread"],
+            "metrics": ["fitted_law"],
         }
     )
     for _ in range(2):  # the second time everything is loaded

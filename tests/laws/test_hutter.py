@@ -12,8 +12,8 @@ from outcross.experiment import experiment
 from outcross.laws import expected
 from outcross.laws.hutter import cut_tail, memory_error, memory_error_replace
 from outcross.loop import run
-from outcross.metrics import Evidence
-from outcross.metrics.memory import Memory
+from outcross.measures import Evidence
+from outcross.measures.memory import Memory
 from outcross.models.hutter import Hutter
 from outcross.sources.categorical import Categorical
 
@@ -116,7 +116,7 @@ def test_a_run_draws_the_missing_mass(learner, policy):
         "name": "law", "human": {"distribution": "categorical", "states": 30, "law": "zipf", "rows": 40}, "learner": learner,
         "policy": policy, "draw": {"prompts": "none"}, "generations": 6, "chains": 4000, "metrics": ["memory"],
     }  # fmt: skip
-    curve = expected(metric="test_error", **law_arguments(experiment(told)))
+    curve = expected(measure="test_error", **law_arguments(experiment(told)))
     assert curve is not None
     agree([generation.measured[0].estimate for generation in run(experiment(told))], curve)
 
@@ -136,7 +136,9 @@ def test_what_is_not_known_of_the_humans_or_the_model_is_told():
     model = Hutter().fit(training.records, None, None, None, np.random.default_rng(0))
 
     def read(human, model):
-        evidence = Evidence(training, training, Training(Pool((training,))), human, model, model)
+        evidence = Evidence(
+            drawn=training, kept=training, training=Training(Pool((training,))), human=human, model=model, first_model=model
+        )
         return list(Memory()(evidence, np.random.default_rng(0)))
 
     (reading,) = read(Human(training=training, truth=Categorical(states=3).truth), model)

@@ -92,12 +92,12 @@ def test_a_kernel_density_refuses_a_temperature_and_a_rule_without_spread():
 def readings(policy, n, bandwidth, d, generations, chains=10_000):
     told = {
         "name": "law", "human": {"distribution": "normal", "rows": n, "dimensions": d}, "learner": {"kind": "kde", "bandwidth": bandwidth},
-        "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["spread"],
+        "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["fitted_law"],
     }  # fmt: skip
     found = {}
     for generation in run(experiment(told)):
         for one in generation.measured:
-            found.setdefault(one.metric, []).append(one.estimate)
+            found.setdefault(one.measure, []).append(one.estimate)
     return found
 
 
@@ -141,7 +141,7 @@ def test_every_policy_moves_a_kernel_density_as_its_recursion_says(policy, n, ba
     arguments = law_arguments(experiment(told | {"learner": {"kind": "kde", "bandwidth": bandwidth}, "draw": {"prompts": "none"}}))
     found = readings(POLICIES[policy], n, bandwidth, d, generations=8)
     for metric in ("spread_ratio", "mean_error"):
-        curve = expected(metric=metric, **arguments)
+        curve = expected(measure=metric, **arguments)
         assert curve is not None
         for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
             assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"{metric} g{g}: {estimate} against {value}"
@@ -195,7 +195,9 @@ def laws(learner, source, policy="replace", **told):
 
     common = {"name": "law", "human": source, "learner": learner, "policy": policy, "generations": 5}
     arguments = law_arguments(experiment(common | told))
-    curves = {metric: expected(metric=metric, **arguments) for metric in ("spread_ratio", "coefficient_error")} if arguments else {}
+    curves = (
+        {metric: expected(measure=metric, **arguments) for metric in ("spread_ratio", "coefficient_error")} if arguments else {}
+    )
     return {metric: curve.tolist() for metric, curve in curves.items() if curve is not None}
 
 

@@ -156,12 +156,12 @@ def shumailov(policy, generations):
     told = experiment({
         "name": "law", "human": {"distribution": "blobs", "grid": 1, "deviation": 1, "rows": 60},
         "learner": {"kind": "gaussian_mixture", "tolerance": 1e-3}, "policy": policy, "draw": {"prompts": "none"},
-        "generations": generations, "chains": 40, "metrics": ["mixture_distance", "spread"],
+        "generations": generations, "chains": 40, "metrics": ["mixture_distance", "fitted_law"],
     })  # fmt: skip
     found = {}
     for generation in run(told):
         for one in generation.measured:
-            found.setdefault((one.metric, one.aspect), []).append(one.estimate)
+            found.setdefault((one.measure, one.at), []).append(one.estimate)
     return found
 
 

@@ -30,7 +30,7 @@ def chains(records, policy, d=1, divisor="n-1", seed=0, **more):
         "learner": {"kind": "gaussian", "divisor": divisor},
         "policy": policy,
         "draw": {"prompts": "none"},
-        "metrics": ["spread"],
+        "metrics": ["fitted_law"],
         "chains": CHAINS,
         "generations": 21,
         "seed": seed,
@@ -141,7 +141,7 @@ def test_a_learner_that_needs_points_is_refused():
 
 
 def test_a_metric_that_looks_at_points_says_that_it_needs_them():
-    metrics = ["spread", "tail_mass", "coverage", "w1", "sliced_w2", "energy_distance", "held_out_nats", "modes"]
+    metrics = ["fitted_law", "tail_mass", "neighbours", "w1", "sliced_w2", "energy_distance", "held_out_nats", "modes"]
     first, *_ = run(chains("moments", "replace", metrics=metrics, generations=1, chains=50))
     told = {name: made.value for name, made in first.readings.items()}
     assert all(reading.estimate is not None for reading in told.pop("spread"))

@@ -20,7 +20,7 @@ N, CHAINS = 1000, 1000
 def fits(policy, generations, rows=N, chains=CHAINS):
     told = {
         "name": "law", "human": {"distribution": "uniform", "rows": rows}, "learner": "spike", "policy": policy,
-        "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["spread"],
+        "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["fitted_law"],
     }  # fmt: skip
     return [generation.model.value for generation in run(experiment(told))]
 

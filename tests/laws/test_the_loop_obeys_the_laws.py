@@ -20,7 +20,7 @@ def readings(told):
     for generation in run(experiment(told)):
         for made in generation.readings.values():
             for reading in made.value:
-                found.setdefault(reading.metric, []).append(reading.estimate)
+                found.setdefault(reading.measure, []).append(reading.estimate)
     return found
 
 
@@ -28,7 +28,7 @@ def compare(found, metrics, **law):
     generations = len(next(iter(found.values())))
     compared = 0
     for metric in metrics:
-        curve = expected(metric=metric, generations=generations, **law)
+        curve = expected(measure=metric, generations=generations, **law)
         if curve is None:
             continue
         for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):

@@ -35,7 +35,7 @@ class AbsorptionTime:
 def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = None) -> AbsorptionTime:
     """How many generations it takes on average until one state is left: the sum over g of P(not absorbed by g).
 
-    Reads the metric `absorbed` (share of chains with one state left). Several seeds: over seeds. One seed: over the times of its
+    Reads the measure `absorbed` (share of chains with one state left). Several seeds: over seeds. One seed: over the times of its
     chains, which the curve tells. Times of chains have a long tail that few of them show, so the interval of few chains is corrected
     for skewness: it covers 94 to 95 % of ten or more (Student's 90), 91 % of three to five, where two states start alike; where one starts
     rare 93 and 86 %. Seeds of several chains are near normal and have Student's. Raises NotApplicable without such readings.
@@ -72,7 +72,7 @@ def _skewed(times: np.ndarray, of: str, value: float | None = None) -> Estimate:
 
 def _chains(chosen: Readings) -> int:
     """Chains of a seed, the fewest where seeds differ."""
-    counts = chosen.rows.filter(metric="absorbed")["n"].drop_nulls().to_list()
+    counts = chosen.rows.filter(measure="absorbed")["n"].drop_nulls().to_list()
     return min(counts, default=1)
 
 

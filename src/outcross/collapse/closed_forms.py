@@ -13,7 +13,7 @@ from outcross.recipe import kind, plain
 
 
 def curves(made: tuple[Arm, ...], readings: Any) -> Any:
-    """The closed-form curve of every metric and arm that has one: arm, metric, generation, value; None where there are none."""
+    """The closed-form curve of every measure and arm that has one: arm, measure, generation, value; None where there are none."""
     import polars
 
     from outcross.laws import expected
@@ -21,16 +21,16 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
         told = law_arguments(arm.experiment)
-        metrics = readings.filter(arm=arm.name)["metric"].unique(maintain_order=True) if told else ()
-        for metric in metrics:
-            curve = expected(metric=metric, **told)
+        measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
+        for measure in measures:
+            curve = expected(measure=measure, **told)
             rows += (
                 []
                 if curve is None
-                else [(arm.name, metric, g, float(value)) for g, value in enumerate(curve) if math.isfinite(value)]
+                else [(arm.name, measure, g, float(value)) for g, value in enumerate(curve) if math.isfinite(value)]
             )
     return (
-        polars.DataFrame(rows, schema={"arm": str, "metric": str, "generation": int, "value": float}, orient="row")
+        polars.DataFrame(rows, schema={"arm": str, "measure": str, "generation": int, "value": float}, orient="row")
         if rows
         else None
     )

@@ -218,14 +218,28 @@ class Readings:
             raise BadInput(f"arm {self.arm!r} has no seed {self.seed}; there are: {_listed(found['seed'])}")
         return found.filter(seed=self.seed)
 
-    def course(self, metric: str, aspect: str = "") -> Course:
-        """One aspect of a metric from generation 0 until a seed lacks it; NotApplicable with the reason if none."""
-        rows = self.rows.filter(metric=metric, aspect=aspect)
-        values = rows.drop_nulls("value")
-        name = named(metric, aspect)
+    def course(self, measure: str, at: str = "") -> Course:
+        """One place of a measure from generation 0 until a seed lacks it; NotApplicable with the reason if none."""
+        return self._followed(measure, at, "value", "low", "high")
+
+    def null(self, measure: str, at: str, like: Course) -> Course | None:
+        """What real data of the same size show, along `like`; None where it is not read to the end."""
+        try:
+            real = self._followed(measure, at, "null", "null_low", "null_high")
+        except NotApplicable:
+            return None
+        if real.generations < like.generations:
+            return None
+        return replace(real, values=real.values[:, : like.generations], errors=real.errors[:, : like.generations])
+
+    def _followed(self, measure: str, at: str, value: str, low: str, high: str) -> Course:
+        """A number of a reading with its ends, columns of these names, over the generations that all seeds have."""
+        rows = self.rows.filter(measure=measure, at=at, column="", group="")
+        values = rows.drop_nulls(value)
+        name = named(measure, at)
         if values.is_empty():
             notes = [note for note in rows["note"].to_list() if note]
-            raise NotApplicable(f"{metric}: {notes[0]}" if notes else f"no reading of {name}")
+            raise NotApplicable(f"{measure}: {notes[0]}" if notes else f"no reading of {name}")
         if values.select("seed", "generation").is_duplicated().any():
             raise BadInput(f"{name} is read more than once in a generation of a seed; filter the readings to one run")
         seeds = [set(values.filter(seed=seed)["generation"].to_list()) for seed in rows["seed"].unique()]
@@ -234,45 +248,31 @@ class Readings:
             generations += 1
         if generations == 0:
             raise NotApplicable(f"{name} was not read at generation 0, so nothing compares with it")
-        return _course(values.filter(values["generation"] < generations), len(seeds))
+        return _course(values.filter(values["generation"] < generations), len(seeds), (value, low, high))
 
-    def aspects(self, metric: str) -> list[str]:
-        """The aspects read, floors aside."""
-        aspects = self.rows.filter(metric=metric)["aspect"].unique(maintain_order=True).to_list()
-        return [aspect for aspect in aspects if not aspect.startswith("floor")]
-
-    def floor(self, metric: str, aspect: str, like: Course) -> Course | None:
-        """What real data of the same size show, along `like`; None where it is not read to the end."""
-        try:
-            floor = self.course(metric, f"floor {aspect}".strip())
-        except NotApplicable:
-            return None
-        if floor.generations < like.generations:
-            return None
-        values, errors = floor.values[:, : like.generations], floor.errors[:, : like.generations]
-        if len(values) == len(like.values):
-            return replace(floor, values=values, errors=errors)
-        seeds = len(like.values)  # human data alone: one floor may serve every seed
-        return replace(floor, values=np.repeat(values[:1], seeds, axis=0), errors=np.repeat(errors[:1], seeds, axis=0))
+    def places(self, measure: str) -> list[str]:
+        """The places of a measure that were read."""
+        return self.rows.filter(measure=measure, column="", group="")["at"].unique(maintain_order=True).to_list()
 
 
-def named(metric: str, aspect: str) -> str:
-    return f"{metric} ({aspect})" if aspect else metric
+def named(measure: str, at: str) -> str:
+    return f"{measure} ({at})" if at else measure
 
 
 def _listed(column: pl.Series) -> str:
     return ", ".join(map(str, column.unique().sort()))
 
 
-def _course(rows: pl.DataFrame, seeds: int) -> Course:
+def _course(rows: pl.DataFrame, seeds: int, columns: tuple[str, str, str]) -> Course:
+    """The course of rows whose value and ends stand in these columns."""
     ordered = rows.sort("seed", "generation")
-    low, high, value = (ordered[column].cast(float).to_numpy().reshape(seeds, -1) for column in ("low", "high", "value"))
-    return Course(value, (high - low) / (2 * Z), _why_bare(rows))
+    value, low, high = (ordered[column].cast(float).to_numpy().reshape(seeds, -1) for column in columns)
+    return Course(value, (high - low) / (2 * Z), _why_bare(rows, columns[1]))
 
 
-def _why_bare(rows: pl.DataFrame) -> str:
-    """Why readings have no interval: what the methods of those without one say; nothing where all have one."""
-    bare = rows.filter(rows["low"].is_null())
+def _why_bare(rows: pl.DataFrame, low: str) -> str:
+    """Why numbers have no interval: what the methods of those without one say; nothing where all have one."""
+    bare = rows.filter(rows[low].is_null())
     methods = [method for method in bare["method"].unique(maintain_order=True).to_list() if method]
     reasons = [method if NO_INTERVAL in method else f"{method}: {NO_INTERVAL}" for method in methods]
     return "; ".join(reasons) or NO_INTERVAL * bool(len(bare))

@@ -62,8 +62,8 @@ def profile(
 ) -> Profile:
     """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse.
 
-    `readings` is a run's readings.parquet (columns run, arm, seed, generation, metric, aspect, value, low, high, method,
-    n, note); other arms are only read where a scaling law wants them:
+    `readings` is a run's readings.parquet (columns run, arm, seed, generation, measure, at, column, group, value, low, high, method,
+    n, null, null_low, null_high, floor, p, note); other arms are only read where a scaling law wants them:
     `families` then says
     which arms differ in one number alone (`outcross.experiment.settings.families`). All seeds are taken together unless `seed` says
     which one. A reading counts up to the first generation that lacks it.
@@ -76,9 +76,9 @@ def profile(
     while the error is small. Notes give both numbers.
 
     >>> import polars as pl
-    >>> columns = "run arm seed generation metric aspect value low high method n note".split()
+    >>> columns = "run arm seed generation measure at column group value low high method n note".split()
     >>> losses = enumerate([4.1, 5.1, 6.0])
-    >>> rows = [("r", "replace", 0, g, "held_out_loss", "", x, x - 0.02, x + 0.02, "bootstrap", 99, "") for g, x in losses]
+    >>> rows = [("r", "replace", 0, g, "held_out_loss", "", "", "", x, x - 0.02, x + 0.02, "bootstrap", 99, "") for g, x in losses]
     >>> found = profile(pl.DataFrame(rows, schema=columns, orient="row"), arm="replace")
     >>> found["catastrophic increase of population risk"].when, found["disappearance of real tail data"].answer
     (1, 'not_applicable')

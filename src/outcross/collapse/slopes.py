@@ -30,6 +30,7 @@ from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings, st
 from outcross.collapse.definitions.risk import risk_of
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.settings import ROWS, Family, families, word
+from outcross.measures import standing_for
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +64,7 @@ class Slope:
     among: str
     """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
     quantity: str
-    metric: str
+    measure: str
     of: str = ""
     """What was fitted: `ln speed against ln human.rows`."""
     is_exponent: bool = False
@@ -86,7 +87,7 @@ class Quantity:
     """A start, a speed, a narrowing or a change, read off a course: a weighted sum over its generations."""
 
     name: str
-    metric: str
+    measure: str
     course: Course
     is_over_chains: bool
     seeds: tuple[int, ...]
@@ -162,46 +163,47 @@ def chief(found: Iterable[Slope]) -> tuple[Slope, ...]:
 
 
 Key = tuple[str, str]
-"""A quantity's name, and the metric of a change (any metric may give the others)."""
+"""A quantity's name, and the measure of a change (any measure may give the others)."""
 
 
 def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> dict[Key, Quantity]:
     """What can be read off an arm."""
     found: dict[Key, Quantity] = {}
-    covered = {"log_variance"}
+    narrowing = standing_for("spread")[0]
+    covered = {narrowing}
     with suppress(NotApplicable):
         risk = risk_of(readings)
         # An excess over generation 0 is nothing at generation 0.
-        first = "held_out_loss" if risk.metric == "excess_loss" else risk.metric
-        course = readings.course(first) if first != risk.metric else risk.course
+        first = "held_out_loss" if risk.measure == "excess_loss" else risk.measure
+        course = readings.course(first) if first != risk.measure else risk.course
         found["start", ""] = _quantity(readings, "start", first, course, laws)
-        covered |= {risk.metric, risk.metric.removeprefix("log ")}
-        found["speed", ""] = _quantity(readings, "speed", risk.metric, risk.course, laws)
+        covered |= {risk.measure, risk.measure.removeprefix("log ")}
+        found["speed", ""] = _quantity(readings, "speed", risk.measure, risk.course, laws)
     with suppress(NotApplicable):
-        found["narrowing", ""] = _quantity(readings, "narrowing", "log_variance", readings.course("log_variance"), laws)
-    for metric in readings.rows.filter(aspect="")["metric"].unique(maintain_order=True).to_list():
+        found["narrowing", ""] = _quantity(readings, "narrowing", narrowing, readings.course(narrowing), laws)
+    for measure in readings.rows.filter(at="", column="", group="")["measure"].unique(maintain_order=True).to_list():
         with suppress(NotApplicable):
-            if metric not in covered:
-                course = readings.course(metric)
-                if metric in logarithmic:
-                    metric, course = f"log {metric}", course.logged()
-                found[CHANGE, metric] = _quantity(readings, CHANGE, metric, course, laws)
+            if measure not in covered:
+                course = readings.course(measure)
+                if measure in logarithmic:
+                    measure, course = f"log {measure}", course.logged()
+                found[CHANGE, measure] = _quantity(readings, CHANGE, measure, course, laws)
     return found
 
 
-def _quantity(readings: Readings, name: str, metric: str, course: Course, laws: Laws) -> Quantity:
+def _quantity(readings: Readings, name: str, measure: str, course: Course, laws: Laws) -> Quantity:
     if name != "start" and course.generations < 2:
-        raise NotApplicable(f"{metric} has one generation, so it has no speed")
-    own = readings.rows.filter(metric=metric.removeprefix("log "), aspect="")
+        raise NotApplicable(f"{measure} has one generation, so it has no speed")
+    own = readings.rows.filter(measure=measure.removeprefix("log "), at="", column="", group="")
     methods = own["method"].drop_nulls().unique().to_list()
     seeds = tuple(readings.rows["seed"].unique().sort().to_list())
-    return Quantity(name, metric, course, methods == ["chains"], seeds, _law(laws, readings.arm, metric))
+    return Quantity(name, measure, course, methods == ["chains"], seeds, _law(laws, readings.arm, measure))
 
 
-def _law(laws: Laws, arm: str, metric: str) -> Mapping[int, float]:
+def _law(laws: Laws, arm: str, measure: str) -> Mapping[int, float]:
     """A closed form by generation; in logarithms where the reading is."""
-    law = laws.get((arm, metric.removeprefix("log ")), {})
-    return {g: math.log(value) for g, value in law.items() if value > 0} if metric.startswith("log ") else law
+    law = laws.get((arm, measure.removeprefix("log ")), {})
+    return {g: math.log(value) for g, value in law.items() if value > 0} if measure.startswith("log ") else law
 
 
 def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]]) -> Slope:
@@ -210,12 +212,12 @@ def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]])
     shared = min(quantity.course.generations for _, _, quantity in there)
     cut = [(value, arm, replace(one, course=one.course.until(shared))) for value, arm, one in there]
     points = tuple(_point(arm, value, quantity) for value, arm, quantity in cut)
-    metrics = dict.fromkeys(quantity.metric for _, _, quantity in cut)
+    measures = dict.fromkeys(quantity.measure for _, _, quantity in cut)
     note = _left_out(key[0], family, there, shared)
-    told = Slope(family.setting, family.among, key[0], ", ".join(metrics), note=note, points=points)
+    told = Slope(family.setting, family.among, key[0], ", ".join(measures), note=note, points=points)
     try:
-        if len(metrics) > 1:
-            raise NotApplicable("the arms were read by different metrics")
+        if len(measures) > 1:
+            raise NotApplicable("the arms were read by different measures")
         if bare := [(arm, quantity) for _, arm, quantity in cut if not quantity.interval.is_known]:
             arm, quantity = bare[0]
             reason = quantity.course.why.removesuffix(NO_INTERVAL).rstrip(": ")

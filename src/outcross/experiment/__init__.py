@@ -18,7 +18,7 @@ from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
 from outcross.files import plain_yaml
 from outcross.files.whole import read_text
-from outcross.metrics import METRICS, Metric
+from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -82,11 +82,11 @@ class Changed:
     """A metric that is measured beside the default ones (`+w1`), or a default one that is left out (`-support`)."""
 
     name: str
-    added: Metric | None
+    added: Measure | None
     """None for one that is left out."""
 
 
-def _metrics(values: object) -> tuple[Metric | Changed, ...]:
+def _metrics(values: object) -> tuple[Measure | Changed, ...]:
     """Metrics by name, or changes to the default ones; BadInput where names with and without a sign are mixed."""
     if isinstance(values, str) or not isinstance(values, list | tuple):
         raise BadInput(
@@ -101,7 +101,7 @@ def _metrics(values: object) -> tuple[Metric | Changed, ...]:
             "write a sign before every name, or before none"
         )
     if not signed:
-        return tuple(read(METRICS, value, "metrics") for value in values)
+        return tuple(read(MEASURES, value, "metrics") for value in values)
     return tuple(_change(name, value) for name, value in zip(names, values, strict=True))
 
 
@@ -117,11 +117,11 @@ def _change(name: str, value: object) -> Changed:
     if name.startswith("-"):
         if isinstance(value, Mapping):
             raise BadInput(f"metrics leaves out {name!r:.80}, which needs no settings; write {name}")
-        member(METRICS, word, "metrics")
+        member(MEASURES, word, "metrics")
         return Changed(word, None)
     if isinstance(value, Mapping):
         value = dict(value) | {"kind": word} if "kind" in value else {word: value[name]}
-    return Changed(word, read(METRICS, word if isinstance(value, str) else value, "metrics"))
+    return Changed(word, read(MEASURES, word if isinstance(value, str) else value, "metrics"))
 
 
 @recipe
@@ -141,7 +141,7 @@ class Experiment:
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
-    metrics: Annotated[tuple[Metric, ...], PlainValidator(_metrics)] = ()
+    metrics: Annotated[tuple[Measure, ...], PlainValidator(_metrics)] = ()
     """Left out: all that apply and cost little, the defaults. `[+w1]` is the defaults and w1, `[-support]` the defaults without support;
     the experiment then holds the full list."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
@@ -159,9 +159,10 @@ class Experiment:
         self._training_fits()
         self._list_changed_metrics()
         for one in self.metrics:
-            if not set(one.reads) & {*self.learner.learns, "groups", "blobs", "pairs"}:
+            if not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
                 raise ValueError(
-                    f"the metric {kind(one)} reads {' or '.join(one.reads)}, {kind(self.learner)} learns {self.learner.learns[0]}; leave it out"
+                    f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
+                    f"leave it out{self._instead(one.aspect)}"
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
@@ -271,14 +272,20 @@ class Experiment:
         return self.learner.form(self.block)
 
     @property
-    def measured(self) -> tuple[Metric, ...]:
+    def measured(self) -> tuple[Measure, ...]:
         """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
         return self.metrics or self._default_metrics()
 
-    def _default_metrics(self) -> tuple[Metric, ...]:
+    def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
-        known = [member(METRICS, name, "metric") for name in METRICS]
-        return tuple(one() for one in known if one.by_default and there & set(one.reads))
+        known = [measure(name) for name in MEASURES]
+        return tuple(one() for one in known if one.by_default and there & set(one.needs))
+
+    def _instead(self, aspect: str) -> str:
+        """The measures of an aspect that read what the learner learns, as the way out of an error."""
+        known = {name: measure(name) for name in MEASURES}
+        instead = [name for name, one in known.items() if one.aspect == aspect and set(self.learner.learns) & set(one.needs)]
+        return f", or write {', '.join(instead)}" if instead else ""
 
     def plan(self, inventory: Inventory) -> Plan:
         """What the generation of this inventory learns from; generation 0 always learns from the original human records."""

@@ -18,7 +18,7 @@ from outcross.laws.gaussian import Divisor, HumanRows, Moments, Sizes
 def expected(
     policy_kind: str,
     learner_kind: str,
-    metric: str,
+    measure: str,
     *,
     n: Sizes,
     generations: int,
@@ -72,7 +72,7 @@ def expected(
         first = expected(
             "replace",
             learner_kind,
-            metric,
+            measure,
             n=n if np.ndim(n) == 0 else np.asarray(n)[:1],
             generations=1,
             dimensions=dimensions,
@@ -87,37 +87,37 @@ def expected(
         return None if first is None else np.repeat(first, generations)
     kept = Kept(human_share, human, rows, weight)
     if learner_kind == "gaussian":
-        if policy_kind == "replace" and metric in ("log_variance", "w2"):
-            return _replaced(metric, n, generations, dimensions, divisor, temperature)
+        if policy_kind == "replace" and measure in ("log_variance", "w2"):
+            return _replaced(measure, n, generations, dimensions, divisor, temperature)
         moments = _moments(policy_kind, n, generations, kept, _of_gaussian(divisor, temperature))
         if moments is None:
             return None
-        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
+        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(measure)
     if learner_kind == "kde" and temperature == 1.0:
         moments = _moments(policy_kind, n, generations, kept, _of_kde(bandwidth, dimensions))
         if moments is None:
             return None
-        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(metric)
-    if learner_kind == "regression" and metric == "coefficient_error":
+        return {"spread_ratio": moments.variance, "mean_error": dimensions * moments.mean_error}.get(measure)
+    if learner_kind == "regression" and measure == "coefficient_error":
         with np.errstate(over="ignore"):
             noises = noise * temperature ** (np.minimum(np.arange(generations), np.inf if noise_is_fitted else 1.0) / 2)
         is_as_written = temperature == 1.0 and not noise_is_fitted
         return _labelled(policy_kind, n, dimensions, noises, design, is_as_written)
-    if learner_kind in ("categorical", "hutter") and metric == "test_error" and temperature == 1.0 and probabilities is not None:
+    if learner_kind in ("categorical", "hutter") and measure == "test_error" and temperature == 1.0 and probabilities is not None:
         return _forgotten(policy_kind, n, generations, probabilities)
     if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
-        if metric in ("concentration", "excess_risk"):
+        if measure in ("concentration", "excess_risk"):
             moments = _moments(policy_kind, n, generations, kept, _of_gaussian("n", 1.0))
             if moments is None:
                 return None
             concentration = categorical.concentration_of(moments.variance, probabilities)
-            return concentration - (np.sum(np.square(probabilities)) if metric == "excess_risk" else 0)
+            return concentration - (np.sum(np.square(probabilities)) if measure == "excess_risk" else 0)
         if policy_kind == "replace" or generations == 1:
-            return _counted(metric, int(n), generations, probabilities)  # type: ignore[arg-type]
+            return _counted(measure, int(n), generations, probabilities)  # type: ignore[arg-type]
     return None
 
 
-def name_of(policy_kind: str, learner_kind: str, metric: str) -> str | None:
+def name_of(policy_kind: str, learner_kind: str, measure: str) -> str | None:
     """The name in LAWS of the closed form that `expected` works out for this reading; None where it knows none.
 
     Readings that several laws give together (`excess_risk` is a concentration less a constant) have the name of the one that moves.
@@ -127,8 +127,8 @@ def name_of(policy_kind: str, learner_kind: str, metric: str) -> str | None:
     """
     is_first_alone = policy_kind == "human_only"  # every fit is the first one
     policy = "replace" if is_first_alone else policy_kind
-    by_policy = _NAMES.get((learner_kind, metric), {})
-    if is_first_alone and metric in ("support", "surviving_states"):
+    by_policy = _NAMES.get((learner_kind, measure), {})
+    if is_first_alone and measure in ("support", "surviving_states"):
         return "surviving_at_first_fit"
     return by_policy.get(policy, by_policy.get("mixed") if policy in _MIXED else None)
 
@@ -170,12 +170,12 @@ class Kept:
     weight: float | Literal["golden"] | None
 
 
-def _replaced(metric: str, n, generations: int, dimensions: int, divisor: Divisor, temperature: float):
+def _replaced(measure: str, n, generations: int, dimensions: int, divisor: Divisor, temperature: float):
     """The laws that hold for replace alone, because they need the whole distribution of the fit."""
-    if metric == "log_variance" and np.min(n) > dimensions:
+    if measure == "log_variance" and np.min(n) > dimensions:
         options = {"dimensions": dimensions, "divisor": divisor, "temperature": temperature}
         return gaussian.log_variance_replace(n, generations, **options)
-    if metric == "w2" and dimensions == 1:
+    if measure == "w2" and dimensions == 1:
         return gaussian.w2_replace(n, generations, divisor=divisor, temperature=temperature)
     return None
 
@@ -276,8 +276,8 @@ def _forgotten(policy_kind: str, n, generations: int, probabilities: ArrayLike) 
     return None
 
 
-def _counted(metric: str, n: int, generations: int, probabilities: ArrayLike) -> np.ndarray | None:
-    if metric in ("support", "surviving_states") and generations == 1:
+def _counted(measure: str, n: int, generations: int, probabilities: ArrayLike) -> np.ndarray | None:
+    if measure in ("support", "surviving_states") and generations == 1:
         return np.array([categorical.surviving_at_first_fit(n, probabilities)])
     functions = {
         "support": categorical.surviving_states,
@@ -285,6 +285,6 @@ def _counted(metric: str, n: int, generations: int, probabilities: ArrayLike) ->
         "entropy": categorical.entropy,
         "absorbed": categorical.absorbed,
     }
-    if metric not in functions or n > categorical.MOST_ROWS:
+    if measure not in functions or n > categorical.MOST_ROWS:
         return None
-    return functions[metric](n, generations, probabilities)
+    return functions[measure](n, generations, probabilities)

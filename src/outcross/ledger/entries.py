@@ -13,10 +13,10 @@ import hashlib
 import json
 from typing import Any
 
-from outcross.estimate import Estimate, Reading
+from outcross.estimate import Estimate, Null, Reading
 from outcross.ledger.digests import digest_of
 
-FORMAT = 2
+FORMAT = 3
 """Of a run folder and of its ledger. It is raised when a verb's own meaning or the shape of a line changes, so that nothing older is
 taken for new: a folder of another format is refused."""
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source", "libraries")
@@ -152,8 +152,9 @@ def _is_within(name: str) -> bool:
 def _is_reading(told: Any) -> bool:
     one = told["estimate"]
     return (
-        told.keys() == {"metric", "aspect", "estimate", "note"}
-        and all(type(told[name]) is str for name in ("metric", "aspect", "note"))
+        told.keys() == {"measure", "at", "column", "group", "estimate", "null", "note"}
+        and all(type(told[name]) is str for name in ("measure", "at", "column", "group", "note"))
+        and _is_null(told["null"])
         and (
             one is None
             or (
@@ -163,6 +164,16 @@ def _is_reading(told: Any) -> bool:
                 and (type(one["method"]), type(one["n"])) == (str, int)
             )
         )
+    )
+
+
+def _is_null(told: Any) -> bool:
+    return told is None or (
+        told.keys() == {"typical", "low", "high", "floor", "p", "method"}
+        and type(told["typical"]) is float
+        and (type(told["low"]), type(told["high"])) in ((float, float), (type(None), type(None)))
+        and all(type(told[name]) in (float, type(None)) for name in ("floor", "p"))
+        and type(told["method"]) is str
     )
 
 
@@ -196,7 +207,19 @@ def as_told(reading: Reading) -> dict[str, Any]:
         if one is None
         else {"value": float(one.value), "low": _end(one.low), "high": _end(one.high), "method": one.method, "n": int(one.n)}
     )
-    return {"metric": reading.metric, "aspect": reading.aspect, "estimate": estimate, "note": reading.note}
+    real = reading.null
+    null = (
+        None
+        if real is None
+        else {
+            "typical": float(real.typical), "low": _end(real.low), "high": _end(real.high),
+            "floor": _end(real.floor), "p": _end(real.p), "method": real.method,
+        }
+    )  # fmt: skip
+    return {
+        "measure": reading.measure, "at": reading.at, "column": reading.column, "group": reading.group,
+        "estimate": estimate, "null": null, "note": reading.note,
+    }  # fmt: skip
 
 
 def _end(end: float | None) -> float | None:
@@ -207,5 +230,6 @@ def _end(end: float | None) -> float | None:
 def readings_of(told: list[dict[str, Any]]) -> tuple[Reading, ...]:
     """The readings that an entry holds."""
     return tuple(
-        Reading(one["metric"], one["aspect"], one["estimate"] and Estimate(**one["estimate"]), one["note"]) for one in told
+        Reading(**one | {"estimate": one["estimate"] and Estimate(**one["estimate"]), "null": one["null"] and Null(**one["null"])})
+        for one in told
     )

@@ -1,4 +1,4 @@
-"""From readings to curves: one arm, one metric, one aspect, over the generations; seeds averaged."""
+"""From readings to curves: one arm, one measure, one place, over the generations; seeds averaged."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Measured:
-    """One aspect of one metric: the curve and the floor of each arm that has a value."""
+    """One place of one measure: the curve and the floor of each arm that has a value."""
 
-    metric: str
-    aspect: str
+    measure: str
+    at: str
     curves: Mapping[str, Curve]
     floors: Mapping[str, Curve]
 
@@ -57,22 +57,22 @@ class Measured:
 
 
 def measured(study: Study) -> list[Measured]:
-    """Every metric and aspect that has at least one value, in the order in which the readings name them."""
+    """Every measure and place that has at least one value, in the order in which the readings name them."""
     readings: dict[tuple[str, str], dict[tuple[str, bool], list[Reading]]] = defaultdict(lambda: defaultdict(list))
     for reading in study.readings:
-        readings[reading.metric, reading.aspect][reading.arm, reading.is_floor].append(reading)
+        readings[reading.measure, reading.at][reading.arm, reading.is_floor].append(reading)
     found = []
-    for (metric, aspect), of_arms in readings.items():
+    for (measure, at), of_arms in readings.items():
         curves = {arm: curve(arm, of_arms[arm, False]) for arm in study.arms if (arm, False) in of_arms}
         floors = {arm: curve(arm, of_arms[arm, True]) for arm in study.arms if (arm, True) in of_arms}
         curves = {arm: line for arm, line in curves.items() if line.known}
         if curves:
-            found.append(Measured(metric, aspect, curves, {arm: line for arm, line in floors.items() if line.known}))
+            found.append(Measured(measure, at, curves, {arm: line for arm, line in floors.items() if line.known}))
     return found
 
 
 def curve(arm: str, readings: Iterable[Reading]) -> Curve:
-    """One arm's readings of one aspect; more than one seed is drawn as their mean."""
+    """One arm's readings of one place; more than one seed is drawn as their mean."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
     threads = [tuple(_point(reading) for reading in group) for _, group in groupby(ordered, lambda reading: reading.seed)]
     if len(threads) == 1:

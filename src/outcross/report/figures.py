@@ -1,4 +1,4 @@
-"""A figure per metric: its panels as SVG, what it means, and every number in a table."""
+"""A figure per measure: its panels as SVG, what it means, and every number in a table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from outcross.report.study import Page, Reading, Study
 WIDE = Size(690, 360, labels=190)
 NARROW = Size(330, 300, labels=124)
 SMALL = Size(280, 160)
-TINY = Size(206, 140)  # where a metric has several aspects
-PANELS = 12  # a metric with more aspects than this draws the first ones; its table has them all
+TINY = Size(206, 140)  # where a measure has several places
+PANELS = 12  # a measure with more places than this draws the first ones; its table has them all
 APART = 4.0  # shares whose largest values differ by more than this factor are unreadable on one axis
 CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
 
@@ -32,7 +32,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Rows:
-    """The numbers of one arm and aspect, a tuple of cells a row."""
+    """The numbers of one arm and place, a tuple of cells a row."""
 
     title: str
     rows: tuple[tuple[str, ...], ...]
@@ -57,10 +57,10 @@ class NamedLaw:
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric on the page."""
+    """A measure on the page."""
 
-    metric: str
-    aspect: str  # where it shows only one
+    measure: str
+    at: str  # where it shows only one
     page: Page
     panels: tuple[Panel, ...]
     table: Table
@@ -108,47 +108,48 @@ class Pen:
         return svg
 
 
-def page_of(study: Study, metric: str, found: Iterable[Measured]) -> Page:
-    """What the study says of a metric; without that, its name, and a logarithmic axis where the values span decades."""
-    if metric in study.metrics:
-        return study.metrics[metric]
-    values = [point.value or 0.0 for one in found if one.metric == metric for line in one.curves.values() for point in line.known]
+def page_of(study: Study, measure: str, found: Iterable[Measured]) -> Page:
+    """What the study says of a measure; without that, its name, and a logarithmic axis where the values span decades."""
+    if measure in study.pages:
+        return study.pages[measure]
+    values = [point.value or 0.0 for one in found if one.measure == measure for line in one.curves.values() for point in line.known]
     spans_decades = bool(values) and min(values) > 0 and max(values) / min(values) > 20
-    return Page(metric.replace("_", " ").capitalize(), log=spans_decades)
+    title = measure.replace("_", " ").capitalize()
+    return Page("", title, "", unit="", healthy="", collapsed="", role="quality", paper="", log=spans_decades)
 
 
 def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:
-    """The metric that the page leads with, wide and for a phone."""
+    """The measure that the page leads with, wide and for a phone."""
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
     panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
     return Figure(
-        main.metric,
-        main.aspect,
+        main.measure,
+        main.at,
         page,
         (panel,),
-        table_of(study, main.metric, every),
+        table_of(study, main.measure, every),
         _remarks(main, laws),
         bands_of([main]),
         named_laws(study, [main]),
     )
 
 
-def figure(study: Study, metric: str, aspects: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
-    """A metric as small charts, one an aspect, all on one axis; shares of very different sizes each on its own."""
-    drawn = aspects[:PANELS]
+def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
+    """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
+    drawn = places[:PANELS]
     laws = [laws_of(study, one) for one in drawn]
     is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
     shared = axis_of(drawn, page, *laws)
     axes = [axis_of([one], page, of) if is_apart else shared for one, of in zip(drawn, laws, strict=True)]
     size = TINY if len(drawn) > 1 else SMALL
-    panels = tuple(Panel(aspect_words(one), pen.draw(one, over, size, of)) for one, over, of in zip(drawn, axes, laws, strict=True))
+    panels = tuple(Panel(place_words(one), pen.draw(one, over, size, of)) for one, over, of in zip(drawn, axes, laws, strict=True))
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
     if is_apart:
         remarks += ("Each chart has its own axis.",)
-    if len(aspects) > PANELS:
-        remarks += (f"{len(aspects) - PANELS} more aspects are in the table.",)
-    return Figure(metric, "", page, panels, table_of(study, metric, every), remarks, bands_of(drawn), named_laws(study, drawn))
+    if len(places) > PANELS:
+        remarks += (f"{len(places) - PANELS} more places are in the table.",)
+    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
 
 
 def _largest(several: Sequence[Measured]) -> float:
@@ -156,10 +157,10 @@ def _largest(several: Sequence[Measured]) -> float:
 
 
 def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
-    """The closed forms of the whole of a metric, by arm and generation."""
+    """The closed forms of the whole of a measure, by arm and generation."""
     found: dict[str, dict[int, float]] = {}
     for law in study.laws:
-        if law.metric == one.metric and law.arm in one.curves and not one.aspect:
+        if law.measure == one.measure and law.arm in one.curves and not one.at:
             found.setdefault(law.arm, {})[law.generation] = law.value
     return found
 
@@ -167,9 +168,9 @@ def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
 def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...]:
     """The closed forms that are drawn in these charts, each once, with the arms that it belongs to."""
     arms: dict[tuple[str, str], dict[str, None]] = {}
-    whole = {one.metric: one for one in several if not one.aspect}
+    whole = {one.measure: one for one in several if not one.at}
     for law in study.laws:
-        if law.metric in whole and law.arm in whole[law.metric].curves:
+        if law.measure in whole and law.arm in whole[law.measure].curves:
             arms.setdefault((law.name or "closed form", law.citation), {})[law.arm] = None
     return tuple(NamedLaw(name, citation, tuple(own)) for (name, citation), own in arms.items())
 
@@ -200,13 +201,13 @@ def _interval_words(method: str, fewest: int, most: int) -> str:
     return f"{told}, n = {count}" if most else told
 
 
-def table_of(study: Study, metric: str, every: int) -> Table:
-    """Every reading of a metric, seeds and their mean, floors and closed forms."""
-    readings = [reading for reading in study.readings if reading.metric == metric]
+def table_of(study: Study, measure: str, every: int) -> Table:
+    """Every reading of a measure, seeds and their mean, floors and closed forms."""
+    readings = [reading for reading in study.readings if reading.measure == measure]
     last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
     shown = [one for one in readings if one.generation % every == 0 or one.generation == last[one.arm]]
     seeds = {reading.seed for reading in readings}
-    laws = {(law.arm, law.generation): law.value for law in study.laws if law.metric == metric}
+    laws = {(law.arm, law.generation): law.value for law in study.laws if law.measure == measure}
     groups = tuple(_group(key, list(of), laws, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
     return _without_empty(Table(_COLUMNS, _merged(groups), every))
 
@@ -223,9 +224,9 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
 
 
-def aspect_words(one: Measured) -> str:
-    """An aspect as people read it."""
-    return words_of(one.aspect) if one.metric in (TAILS, *DECODING) else one.aspect
+def place_words(one: Measured) -> str:
+    """A place as people read it."""
+    return words_of(one.at) if one.measure in (TAILS, *DECODING) else one.at
 
 
 def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
@@ -251,30 +252,30 @@ def _by_arm(readings: Iterable[Reading]) -> Iterator[tuple[str, list[Reading]]]:
 
 
 def _by_kind(study: Study, readings: Sequence[Reading]) -> Iterator[tuple[tuple[str, bool, str], list[Reading]]]:
-    """Readings by aspect, floor or not, and arm, in the study's order."""
-    kinds = dict.fromkeys((reading.aspect, reading.is_floor) for reading in readings)
+    """Readings by place, floor or not, and arm, in the study's order."""
+    kinds = dict.fromkeys((reading.at, reading.is_floor) for reading in readings)
     index: dict[tuple[str, bool, str], list[Reading]] = {}
     for reading in readings:
-        index.setdefault((reading.aspect, reading.is_floor, reading.arm), []).append(reading)
-    for aspect, is_floor in kinds:
+        index.setdefault((reading.at, reading.is_floor, reading.arm), []).append(reading)
+    for at, is_floor in kinds:
         for arm in study.arms:
-            if (aspect, is_floor, arm) in index:
-                yield (aspect, is_floor, arm), index[aspect, is_floor, arm]
+            if (at, is_floor, arm) in index:
+                yield (at, is_floor, arm), index[at, is_floor, arm]
 
 
 def _group(
     key: tuple[str, bool, str], readings: Sequence[Reading], laws: Mapping[tuple[str, int], float], *, is_seeded: bool
 ) -> Rows:
-    aspect, is_floor, arm = key
+    at, is_floor, arm = key
     ordered = sorted(readings, key=lambda reading: (reading.generation, reading.seed))
     rows = []
     for generation, group in groupby(ordered, lambda reading: reading.generation):
         of_seeds = list(group)
-        law = None if is_floor or aspect else laws.get((arm, generation))
+        law = None if is_floor or at else laws.get((arm, generation))
         if len(of_seeds) > 1:
             rows.append(_mean_row(curve(arm, of_seeds).points[0], law))
         rows += [_row(reading, law if len(of_seeds) == 1 else None, is_seeded=is_seeded) for reading in of_seeds]
-    title = " · ".join(part for part in (("floor " if is_floor else "") + aspect, arm) if part.strip())
+    title = " · ".join(part for part in (("floor " if is_floor else "") + at, arm) if part.strip())
     return Rows(title, tuple(rows), is_floor)
 
 

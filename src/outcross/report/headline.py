@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from outcross.measures import leading, standing_for
 from outcross.report.curves import Curve, Measured, Point
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
-CHIEF = ("held_out_perplexity", "held_out_loss", "bits_per_byte", "log_variance", "spread_ratio", "entropy", "support")
-TAILS = "tail_survival"
-DECODING = ("decoding_loss", "learning_loss")
+CHIEF = leading()
+TAILS = standing_for("tail")[0]
+DECODING = standing_for("decoding")
 BANDS = ("3-5", "2", "1", "6-10", "")
 REFERENCE = "human_only"
 WELL = 2.0  # a perplexity that rose less than this says "well" …
@@ -70,14 +71,14 @@ class Tail:
 
 
 def chief(found: Sequence[Measured]) -> Measured | None:
-    """The metric that the page leads with: perplexity for text, spread for numbers, else the first there is."""
-    whole = {one.metric: one for one in found if not one.aspect}
-    named = next((whole[metric] for metric in CHIEF if metric in whole), None)
+    """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is."""
+    whole = {one.measure: one for one in found if not one.at}
+    named = next((whole[measure] for measure in CHIEF if measure in whole), None)
     return named or next(iter(whole.values()), None) or next(iter(found), None)
 
 
 def chiefs(found: Sequence[Measured]) -> list[Measured]:
-    """The chief metric, and for arms that do not have it (joined runs of another kind) theirs."""
+    """The chief measure, and for arms that do not have it (joined runs of another kind) theirs."""
     leads: list[Measured] = []
     covered: set[str] = set()
     while (main := chief([one for one in found if not covered & set(one.curves)])) is not None:
@@ -104,7 +105,7 @@ def change(curve: Curve) -> Change:
 
 def tail_band(found: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.aspect: one for one in found if one.metric == TAILS}
+    bands = {one.at: one for one in found if one.measure == TAILS}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 
@@ -121,9 +122,9 @@ def silence(study: Study) -> str:
 
 
 def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
-    """What happened to a chief metric, worst arm first."""
+    """What happened to a chief measure, worst arm first."""
     changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
-    title = _in_sentence(page.title) + (f" ({main.aspect})" if main.aspect else "")
+    title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
     if not any(one.generations for one in changes):
         held = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
         return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {held}."
@@ -136,7 +137,7 @@ def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
 
 def warnings(found: Sequence[Measured]) -> list[str]:
     """One sentence for each arm whose perplexity says well while its tails say no."""
-    perplexity = next((one for one in found if one.metric == "held_out_perplexity" and not one.aspect), None)
+    perplexity = next((one for one in found if one.measure == "held_out_perplexity" and not one.at), None)
     if perplexity is None:
         return []
     left = tails(found)
@@ -177,15 +178,15 @@ def _tail(band: Measured, curve: Curve) -> Tail:
     own = floors.get(curve.arm) or band.floor
     floor = (own.at(last.generation) or own.known[-1]).value if own else None
     assert last.value is not None
-    return Tail(band.aspect, last.value, floor)
+    return Tail(band.at, last.value, floor)
 
 
 def _badness(one: Change, page: Page) -> float:
     start, end = one.ends
     moved = math.log(one.ratio) if one.ratio and page.log else end - start
-    if page.larger_is_worse is None:
+    if page.worse is None:
         return abs(moved)
-    return moved if page.larger_is_worse else -moved
+    return moved if page.worse == "larger" else -moved
 
 
 def _moved(one: Change, title: str, page: Page) -> str:
@@ -215,7 +216,7 @@ def _kept(tail: Tail | None) -> str:
 
 
 def _times(one: Change, page: Page) -> str:
-    """How many times as large, for metrics that are compared by ratios."""
+    """How many times as large, for measures that are compared by ratios."""
     return f" ({times(one.ratio)})" if one.ratio and page.log else ""
 
 

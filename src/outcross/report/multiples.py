@@ -14,12 +14,12 @@ from outcross.report.figures import (
     Pen,
     Rows,
     Table,
-    aspect_words,
     axis_of,
     bands_of,
     interval_cells,
     laws_of,
     named_laws,
+    place_words,
 )
 from outcross.report.study import Page, Study
 
@@ -32,7 +32,7 @@ BY_ITSELF = ("policy", "learner")
 
 @dataclass(frozen=True)
 class Multiples:
-    """A metric's grid: a figure of so many columns, and how its lines are drawn."""
+    """A measure's grid: a figure of so many columns, and how its lines are drawn."""
 
     figure: Figure
     columns: int
@@ -51,7 +51,7 @@ class Cell:
 
 
 def multiples(study: Study, main: Measured, page: Page, pen: Pen) -> list[Multiples]:
-    """The grid of a metric over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
+    """The grid of a measure over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
     arms = [arm for arm in main.curves if arm in study.settings]
     together = settings({arm: study.settings[arm] for arm in arms})
     if is_crossed(together):
@@ -90,8 +90,8 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         for cell in cells[:MOST]
     )
     figure = Figure(
-        main.metric,
-        aspect_words(main),
+        main.measure,
+        place_words(main),
         page,
         drawn,
         _table(cells, lines, main),

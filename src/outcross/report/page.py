@@ -92,7 +92,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
     found = measured(study)
     pen = Pen(looks(study.arms), allowance.charts)
     every = _every(study, allowance.rows)
-    leads = [(one, page_of(study, one.metric, found)) for one in chiefs(found)]
+    leads = [(one, page_of(study, one.measure, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
     grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
@@ -109,9 +109,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
             mains=mains,
             grids=grids,
             arms=_arms(study, found, leads),
-            tail_figure=next((one for one in rest if one.metric == TAILS), None),
-            decoding_figures=[one for one in rest if one.metric in DECODING],
-            figures=[one for one in rest if one.metric not in (TAILS, *DECODING)],
+            tail_figure=next((one for one in rest if one.measure == TAILS), None),
+            decoding_figures=[one for one in rest if one.measure in DECODING],
+            figures=[one for one in rest if one.measure not in (TAILS, *DECODING)],
             absent=_absent(study),
             writers=told,
             prompts_left_out=prompts_left_out,
@@ -119,7 +119,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
             excerpts=excerpted,
             pairs=[pair for lead in leads for pair in _pairs(*lead)],
             profile=profile_of(study),
-            slopes=slopes_of(study, [one.metric for one, _ in leads], pen),
+            slopes=slopes_of(study, [one.measure for one, _ in leads], pen),
             papers=_papers(study, found),
             every=every,
             pen=pen,
@@ -151,13 +151,13 @@ def _every(study: Study, rows: int) -> int:
 
 
 def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Figure]:
-    """The metrics that do not lead the page: the field's own names first, then as the readings come."""
-    aspects: dict[str, list[Measured]] = {}
+    """The measures that do not lead the page: the field's own names first, then as the readings come."""
+    places: dict[str, list[Measured]] = {}
     for one in found:
         if one not in leads:
-            aspects.setdefault(one.metric, []).append(one)
-    order = sorted(aspects, key=lambda metric: (metric != TAILS, CHIEF.index(metric) if metric in CHIEF else len(CHIEF)))
-    return [figure(study, metric, aspects[metric], page_of(study, metric, found), pen, every) for metric in order]
+            places.setdefault(one.measure, []).append(one)
+    order = sorted(places, key=lambda measure: (measure != TAILS, CHIEF.index(measure) if measure in CHIEF else len(CHIEF)))
+    return [figure(study, measure, places[measure], page_of(study, measure, found), pen, every) for measure in order]
 
 
 def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[Arm]:
@@ -167,18 +167,18 @@ def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measure
 
 
 def _absent(study: Study) -> list[tuple[str, str, str]]:
-    """Metrics that no arm could have, with the reasons: metric, aspect, why."""
+    """Metrics that no arm could have, with the reasons: measure, place, why."""
     whys: dict[tuple[str, str], dict[str, None]] = {}
     for reading in study.readings:
         if not reading.is_floor:
-            whys.setdefault((reading.metric, reading.aspect), {})
+            whys.setdefault((reading.measure, reading.at), {})
             if reading.value is None or not math.isfinite(reading.value):
-                whys[reading.metric, reading.aspect].setdefault(reading.note or "not finite")
+                whys[reading.measure, reading.at].setdefault(reading.note or "not finite")
             else:
-                whys[reading.metric, reading.aspect][""] = None
+                whys[reading.measure, reading.at][""] = None
     return [
-        (study.metrics[metric].title if metric in study.metrics else metric, aspect, "; ".join(reasons))
-        for (metric, aspect), reasons in whys.items()
+        (study.pages[measure].title if measure in study.pages else measure, at, "; ".join(reasons))
+        for (measure, at), reasons in whys.items()
         if "" not in reasons
     ]
 
@@ -209,9 +209,9 @@ def _papers(study: Study, found: Iterable[Measured]) -> list[tuple[str, str]]:
     for arm in study.arms:
         if arm in study.policies:
             cite(study.policies[arm].paper, arm)
-    for metric in dict.fromkeys(reading.metric for reading in study.readings):
-        if metric in study.metrics:
-            cite(study.metrics[metric].paper, study.metrics[metric].title)
+    for measure in dict.fromkeys(reading.measure for reading in study.readings):
+        if measure in study.pages:
+            cite(study.pages[measure].paper, study.pages[measure].title)
     for law in study.laws:
         cite(law.citation, law.name)
     if study.profile:

@@ -50,8 +50,8 @@ class Setting:
 
 
 def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[Setting, ...]:
-    """The slopes of the start, the speed, the narrowing and the changes of the metrics that lead the page, by setting."""
-    shown = [one for one in study.slopes if one.quantity != CHANGE or one.metric.removeprefix("log ") in set(leads)]
+    """The slopes of the start, the speed, the narrowing and the changes of the measures that lead the page, by setting."""
+    shown = [one for one in study.slopes if one.quantity != CHANGE or one.measure.removeprefix("log ") in set(leads)]
     return tuple(
         _setting(key, [one for one in shown if one.setting == key], pen) for key in dict.fromkeys(one.setting for one in shown)
     )
@@ -73,14 +73,14 @@ def _setting(key: str, of: Sequence[Slope], pen: Pen) -> Setting:
 
 def _kind(one: Slope) -> tuple[str, str]:
     """What is drawn in one chart."""
-    return one.quantity, one.metric
+    return one.quantity, one.measure
 
 
 def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
     """The slopes of one quantity: those that are exponents on logarithmic axes, else what there is."""
     fitted = [one for one in of if one.slope]
     drawn = [one for one in fitted if one.is_exponent] or fitted[:1]
-    title = f"{of[0].quantity} of {of[0].metric}"
+    title = f"{of[0].quantity} of {of[0].measure}"
     if len(of) == 1 and of[0].slope:
         title = f"{title}: {_interval(of[0].slope)}"
     svg = pen.draw_specification(chart(drawn, [styles[one.among] for one in drawn])) if drawn else ""
@@ -88,7 +88,7 @@ def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
 
 
 def _row(one: Slope, look: Look) -> Row:
-    of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.metric}"
+    of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.measure}"
     closed_form = "" if one.closed_form is None else decimal(one.closed_form)
     n = one.slope.n if one.slope else len(one.points)
     return Row(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
@@ -102,7 +102,7 @@ def _table(of: Iterable[Slope]) -> Table:
     """The points that the lines are fitted to."""
     groups = tuple(
         Rows(
-            ", ".join(filter(None, (one.among, one.metric, one.of or one.quantity))),
+            ", ".join(filter(None, (one.among, one.measure, one.of or one.quantity))),
             tuple(
                 (visible(point.arm), number(point.setting), *map(number, (point.value, point.low, point.high, point.closed_form)))
                 for point in one.points

@@ -8,26 +8,26 @@ from typing import Any, TypeVar
 
 from outcross.collapse.slopes import Slope
 from outcross.errors import BadInput
-from outcross.metrics import Page
+from outcross.measures import Page
 
 
 @dataclass(frozen=True)
 class Reading:
     """One number of one generation of one arm, or why it could not be had.
 
-    `value` is None where the metric does not apply; `note` then says why. `is_floor` marks what a fresh
-    human sample of the same size shows for the same metric and aspect.
+    `value` is None where the measure does not apply; `note` then says why. `is_floor` marks what a fresh
+    human sample of the same size shows for the same measure and place.
     """
 
     arm: str
     generation: int
-    metric: str
+    measure: str
     value: float | None
     low: float | None = None
     high: float | None = None
     method: str = ""
     n: int | None = None
-    aspect: str = ""
+    at: str = ""
     seed: int = 0
     note: str = ""
     is_floor: bool = False
@@ -51,7 +51,7 @@ class Law:
 
     arm: str
     generation: int
-    metric: str
+    measure: str
     value: float
     name: str = ""
     """Of the closed form, as `outcross list laws` has it."""
@@ -106,7 +106,7 @@ class Study:
     samples: tuple[Sample, ...] = ()
     laws: tuple[Law, ...] = ()
     profile: tuple[Answer, ...] = ()
-    metrics: Mapping[str, Page] = field(default_factory=dict)
+    pages: Mapping[str, Page] = field(default_factory=dict)
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     runs: tuple[Run, ...] = ()
@@ -137,7 +137,7 @@ def join(studies: Sequence[Study]) -> Study:
         samples=tuple(sample for study in named for sample in study.samples),
         laws=tuple(law for study in named for law in study.laws),
         profile=tuple(answer for study in named for answer in study.profile),
-        metrics={metric: page for study in named for metric, page in study.metrics.items()},
+        pages={measure: page for study in named for measure, page in study.pages.items()},
         policies={arm: page for study in named for arm, page in study.policies.items()},
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
         runs=tuple(run for study in named for run in study.runs),

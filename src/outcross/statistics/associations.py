@@ -22,7 +22,7 @@ COMMONEST = 12
 SCREENED = 4_000
 """Rows on which the strength of all pairs is looked at, where there are more pairs than are compared."""
 
-Measure = Callable[[np.ndarray], np.ndarray]
+Strength = Callable[[np.ndarray], np.ndarray]
 """Counts (…, classes of one, classes of the other) → association (…)."""
 
 
@@ -146,7 +146,7 @@ def _scores(counts: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts, axis=-1) - counts / 2) / np.where(n > 0, n, 1.0) - 0.5
 
 
-def standard_error(measure: Measure, counts: np.ndarray) -> float:
+def standard_error(measure: Strength, counts: np.ndarray) -> float:
     """The jackknife's standard error of an association, a row left out in turn: all rows of a cell leave the same table."""
     cells = np.flatnonzero(counts)
     without = np.repeat(counts[None], cells.size, axis=0).reshape(cells.size, -1)

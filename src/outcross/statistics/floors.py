@@ -7,12 +7,11 @@ making one gives a `Null`; all p-values are one-sided and never 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from outcross.estimate import NotApplicable
+from outcross.estimate import NotApplicable, Null
 
 Worse = Literal["smaller", "larger"]
 """Which way a statistic moves where something is lost."""
@@ -23,19 +22,6 @@ PERMUTATIONS = 999
 BLOCKS, DEALS, STRETCHES = 512, 8, 1024
 SMALLEST = 1e-12
 """No p-value is smaller: no simulation and no normal tail is known farther out."""
-
-
-@dataclass(frozen=True)
-class Null:
-    """What the statistic does where nothing is lost."""
-
-    p: float
-    """P(real against real is at least as bad), one-sided, in (0, 1]."""
-    floor: float
-    """The value that one in twenty real sets of this size reaches or passes."""
-    typical: float
-    """The median value of real against real."""
-    method: str
 
 
 def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Null:
@@ -55,7 +41,7 @@ def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Nu
     if as_bad < 10 and drawn.size >= 200:
         p = min(p, _beyond(badness, drawn)) if as_bad == 0 else p
     floor = float(np.quantile(draws, LEVEL if worse == "smaller" else 1 - LEVEL))
-    return Null(max(SMALLEST, p), floor, float(np.median(draws)), method)
+    return Null(typical=float(np.median(draws)), floor=floor, p=max(SMALLEST, p), method=method)
 
 
 def _beyond(badness: float, drawn: np.ndarray) -> float:
@@ -71,10 +57,10 @@ def normal(value: float, standard_error: float, worse: Worse, method: str, typic
     from scipy.special import ndtr, ndtri
 
     if standard_error <= 0:
-        return Null(1.0 if value == typical else SMALLEST, typical, typical, method)
+        return Null(typical=typical, floor=typical, p=1.0 if value == typical else SMALLEST, method=method)
     sign = 1.0 if worse == "smaller" else -1.0
     p = float(ndtr(sign * (value - typical) / standard_error))
-    return Null(max(SMALLEST, p), typical + sign * float(ndtri(LEVEL)) * standard_error, typical, method)
+    return Null(typical=typical, floor=typical + sign * float(ndtri(LEVEL)) * standard_error, p=max(SMALLEST, p), method=method)
 
 
 def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
@@ -92,7 +78,7 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
     expected = rows * reference_count / reference_rows
     law = hypergeom(rows + reference_rows, round(expected) + reference_count, rows)
     floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
-    return Null(min(1.0, max(SMALLEST, p)), floor, 1.0, "Fisher's exact test")
+    return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, p)), method="Fisher's exact test")
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
@@ -105,7 +91,12 @@ def larger_share(count: int, rows: int, reference_count: int, reference_rows: in
     p = float(hypergeom(rows + reference_rows, count + reference_count, rows).sf(count - 1))
     share = (reference_count + 0.5) / (reference_rows + 1)
     reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
-    return Null(min(1.0, max(SMALLEST, p)), min(1.0, share + reach), reference_count / reference_rows, "Fisher's exact test")
+    return Null(
+        typical=reference_count / reference_rows,
+        floor=min(1.0, share + reach),
+        p=min(1.0, max(SMALLEST, p)),
+        method="Fisher's exact test",
+    )
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -84,11 +84,15 @@ def with_t(value: float, error: float, freedom: float, worse: Worse, n: int) -> 
 
     method = "refits and paired test records"
     if error <= 0:
-        return Estimate(value, value, value, method, n), Null(1.0 if value == 0 else SMALLEST, 0.0, 0.0, method)
+        return Estimate(value, value, value, method, n), Null(
+            typical=0.0, floor=0.0, p=1.0 if value == 0 else SMALLEST, method=method
+        )
     law, sign = t(min(freedom, 1e9)), 1.0 if worse == "larger" else -1.0
     reach = float(law.ppf(0.975)) * error
     p = max(SMALLEST, float(law.sf(sign * value / error)))
-    return Estimate(value, value - reach, value + reach, method, n), Null(p, sign * float(law.ppf(1 - LEVEL)) * error, 0.0, method)
+    return Estimate(value, value - reach, value + reach, method, n), Null(
+        typical=0.0, floor=sign * float(law.ppf(1 - LEVEL)) * error, p=p, method=method
+    )
 
 
 def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
@@ -100,5 +104,5 @@ def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
 def ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
     """Of two losses, told by their logarithms; the larger the worse."""
     estimate, null = gap(one, two, "larger")
-    value, low, high, floor = (math.exp(min(700.0, told)) for told in (estimate.value, *estimate.interval, null.floor))
-    return Estimate(value, low, high, estimate.method, estimate.n), replace(null, floor=floor, typical=1.0)
+    value, low, high = (math.exp(min(700.0, told)) for told in (estimate.value, *estimate.interval))
+    return Estimate(value, low, high, estimate.method, estimate.n), null.on_scale(lambda log: math.exp(min(700.0, log)))

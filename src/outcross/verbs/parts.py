@@ -6,13 +6,12 @@ import inspect
 from functools import partial
 from typing import Any
 
-from outcross.aspects import ASPECTS
 from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment import builtin
 from outcross.laws import LAWS, law
-from outcross.metrics import METRICS
+from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
@@ -22,9 +21,8 @@ SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You T
 FAMILIES: dict[str, Family] = {
     "policies": POLICIES,
     "models": LEARNERS,
-    "metrics": METRICS,
+    "measures": MEASURES,
     "attributes": ATTRIBUTES,
-    "aspects": ASPECTS,
     "sources": SOURCES,
 }
 
@@ -47,7 +45,10 @@ def _members(family: Family) -> list[dict[str, Any]]:
             paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
         ]
         readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
-        told.append({"name": name, "what": first_line(cls), "papers": papers} | ({"readings": readings} if readings else {}))
+        takers = {"aspect": cls.aspect, "taken_by": askers(cls)} if family is MEASURES else {}
+        told.append(
+            {"name": name, "what": first_line(cls), "papers": papers} | takers | ({"readings": readings} if readings else {})
+        )
     return told
 
 
@@ -76,27 +77,27 @@ def first_line(part: object) -> str:
 def checks_page() -> str:
     """docs/reference/checks.md: every check of an audit, with its definition, margin and paper."""
     lines = ["# The checks of an audit", "", CHECKS_INTRODUCTION, ""]
-    for aspect in ASPECTS:
-        cls = member(ASPECTS, aspect, "aspect")
+    for aspect, names in audit_aspects().items():
+        measures = [measure(name) for name in names]
         lines += [
             f"## {aspect}",
             "",
-            first_line(cls),
+            " ".join([ASPECTS[aspect], *map(first_line, measures)]),
             "",
             "| code | check | definition | healthy | margin | worse | finds | paper |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_check_row(name, page) for name, page in cls.pages.items()] + [""]
+        lines += [_check_row(name, page) for one in measures for name, page in one.pages.items()] + [""]
     return "\n".join(lines)
 
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
 factor of what is healthy (ratio) or a distance from it (difference); `--margin aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
-the same size show. `outcross list aspects` prints the same."""
+the same size show. `outcross list measures` prints the same."""
 
 
 def _check_row(name: str, page: Any) -> str:
-    healthy = "real against real" if page.healthy is None else f"{page.healthy:g}"
+    healthy = "real against real" if isinstance(page.healthy, str) else f"{page.healthy:g}"
     cells = (
         page.code,
         f"`{name}`: {page.title}",

@@ -28,15 +28,16 @@ def summary_lines(readings: Any, width: int) -> Iterator[str]:
     for arm, seed, generation in readings.select("arm", "seed", "generation").iter_rows():
         last[arm, seed] = max(generation, last.get((arm, seed), 0))
     blocks: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for row in readings.filter(~readings["aspect"].str.starts_with("floor")).iter_rows(named=True):
+    for row in readings.iter_rows(named=True):
         if row["generation"] == last[row["arm"], row["seed"]]:
             name = visible(f"{row['arm']} seed {row['seed']}" if many else row["arm"])
-            blocks.setdefault((row["metric"], row["aspect"]), []).append((name, f"g{row['generation']}", _value(row)))
+            where = ", ".join(filter(None, (row["column"], row["at"], row["group"])))
+            blocks.setdefault((row["measure"], where), []).append((name, f"g{row['generation']}", _value(row)))
     every = [row for block in blocks.values() for row in block]
     names = max((len(name) for name, _, _ in every), default=0)
     is_wide = names + max((len(value) for _, _, value in every), default=0) + 10 <= width
-    for (metric, aspect), block in blocks.items():
-        yield shortened(visible(f"{metric}, {aspect}" if aspect else metric), width)
+    for (measure, at), block in blocks.items():
+        yield shortened(visible(f"{measure}, {at}" if at else measure), width)
         for name, generation, value in block:
             if is_wide:
                 yield f"  {name:{names}}  {generation:>4}  {value}"
@@ -63,7 +64,7 @@ def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
 
 def _fit(one: Slope) -> str:
     """Which reading of which arms, on which scales: `replace, w2, ln speed against ln human.rows`."""
-    return ", ".join(filter(None, (one.among, one.metric, one.of or one.quantity)))
+    return ", ".join(filter(None, (one.among, one.measure, one.of or one.quantity)))
 
 
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
@@ -75,6 +76,8 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
             cited = "".join(f" [{numbers.setdefault(paper, len(numbers) + 1)}]" for paper in member["papers"])
             name = f"{member['name']:22} " if len(member["name"]) <= 22 else f"{member['name']}: "
             yield from wrapped(f"{name}{member['what']}{cited}", width, indent=2, hang=25)
+            if "taken_by" in member:
+                yield from wrapped(f"aspect {member['aspect']}, for {' and '.join(member['taken_by'])}", width, indent=25)
             if "readings" in member:
                 yield from wrapped(f"reads {', '.join(member['readings'])}", width, indent=25)
         yield ""

@@ -7,13 +7,13 @@ import numpy as np
 from outcross.collapse.course import Course, Readings
 from outcross.collapse.definitions import Answer, Thresholds, answer, since
 
-METRIC, ASPECT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
+MEASURE, AT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
 
 
 def hallucination(readings: Readings, limits: Thresholds) -> Answer:
     """Data appear that are unlike any human data: blocks less likely than almost any human block, beyond what humans show."""
-    course = readings.course(METRIC, ASPECT)
-    floor, of = readings.floor(METRIC, ASPECT, course), "the floor in human data"
+    course = readings.course(MEASURE, AT)
+    floor, of = readings.null(MEASURE, AT, course), "the floor in human data"
     if floor is None or floor.values.max() == 0:  # none seen in a finite floor: its share is known all the same
         shape = course.values.shape
         floor, of = Course(np.full(shape, HUMAN_SHARE), np.zeros(shape)), f"{HUMAN_SHARE} by definition"

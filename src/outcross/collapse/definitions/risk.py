@@ -10,6 +10,7 @@ import numpy as np
 from outcross.collapse.course import Course, Interval, Readings
 from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since, without_end
 from outcross.estimate import NotApplicable
+from outcross.measures import pages_of_runs, standing_for
 
 NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probability squared"
 
@@ -18,7 +19,7 @@ NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probab
 class Risk:
     """The population risk over generations, and what makes two of them comparable."""
 
-    metric: str
+    measure: str
     course: Course
     unit: str
 
@@ -34,28 +35,31 @@ class Risk:
     def ratios(self) -> list[Interval]:
         """Risk ratios to generation 0 for every later generation."""
         if self.course.generations < 2:
-            raise NotApplicable(f"{self.metric} has one generation, so nothing has changed yet")
+            raise NotApplicable(f"{self.measure} has one generation, so nothing has changed yet")
         return [change.exponential() for change in self.logs.changes()]
 
     def __str__(self) -> str:
         kind = "a ratio of perplexities" if self.is_loss else "a ratio of excess risks"
         first, last = self.course.at(0).value, self.course.at(-1).value
-        return f"{kind}; {self.metric} {first:.4g} → {last:.4g} {self.unit}"
+        return f"{kind}; {self.measure} {first:.4g} → {last:.4g} {self.unit}"
 
 
 def risk_of(readings: Readings) -> Risk:
-    """The first risk that was read; NotApplicable if none."""
-    makers = (
-        lambda: Risk("excess_loss", readings.course("excess_loss"), NATS),  # paired by document: the narrowest interval of a change
-        lambda: Risk("held_out_loss", readings.course("held_out_loss"), NATS),
-        lambda: Risk("log held_out_perplexity", readings.course("held_out_perplexity").logged(), NATS),
-        lambda: Risk("coefficient_error", readings.course("coefficient_error"), VARIANCES),
-        lambda: Risk("w2", readings.course("w2"), VARIANCES),
-        lambda: Risk("mean_error", readings.course("mean_error"), VARIANCES),
-        lambda: Risk("excess_risk", readings.course("excess_risk"), SQUARED_PROBABILITY),
-    )
-    names = "excess_loss, held_out_loss, held_out_perplexity, w2, mean_error or excess_risk"
-    return first_that_applies(makers, f"no reading of a population risk: {names}")
+    """The first risk that was read, by the preference on the pages of risks; NotApplicable if none.
+
+    A loss over that of generation 0, paired by document, comes first: it has the narrowest interval of a change.
+    """
+    names = standing_for("risk")
+    makers = [lambda name=name: _risk(name, readings.course(name)) for name in names]
+    return first_that_applies(makers, f"no reading of a population risk: {', '.join(names[:-1])} or {names[-1]}")
+
+
+def _risk(name: str, course: Course) -> Risk:
+    """A risk in nats, in units of probability squared, or else in variances; one that is drawn on a logarithmic axis is a perplexity."""
+    page = pages_of_runs()[name]
+    if page.log:
+        return Risk(f"log {name}", course.logged(), NATS)
+    return Risk(name, course, page.unit if page.unit in (NATS, SQUARED_PROBABILITY) else VARIANCES)
 
 
 def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
@@ -103,7 +107,7 @@ def divergence(readings: Readings, limits: Thresholds) -> Answer:
     risk = risk_of(readings)
     course, size = risk.course, risk.course.generations
     if size < 2:
-        raise NotApplicable(f"{risk.metric} has one generation, so it has no slope")
+        raise NotApplicable(f"{risk.measure} has one generation, so it has no slope")
     held = math.ceil(size / 3)
     slope = course.slope(size - max(held, 2))
     rate = f"Slope over the last third {slope} {risk.unit} a generation"

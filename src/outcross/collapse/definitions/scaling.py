@@ -17,7 +17,7 @@ def change(readings: Readings, limits: Thresholds) -> Answer:
     """The risk falls differently with the number of rows: its exponent is no longer that of generation 0."""
     risks = {rows: risk_of(of_size) for rows, of_size in _by_rows(readings).items()}
     risk = next(iter(risks.values()))
-    if any(other.metric != risk.metric for other in risks.values()):
+    if any(other.measure != risk.measure for other in risks.values()):
         raise NotApplicable("the sizes were read by different risks")
     exponent = _exponent(risks)
     if exponent.generations < 2:
@@ -27,7 +27,7 @@ def change(readings: Readings, limits: Thresholds) -> Answer:
     is_same = all(max(-change.low, change.high) < limits.margin for change in changes)
     caveat = "; of the whole loss, whose floor flattens it" if risk.is_loss else ""
     note = (
-        f"Exponent of {risk.metric} across rows {', '.join(map(str, risks))}: {exponent.at(0).value:.3g} at generation 0, "
+        f"Exponent of {risk.measure} across rows {', '.join(map(str, risks))}: {exponent.at(0).value:.3g} at generation 0, "
         f"{exponent.at(-1).value:.3g} at generation {exponent.generations - 1}; it changed by {changes[-1]}: "
         f"yes if surely not 0, no if surely within {limits.margin:g}{caveat}."
     )

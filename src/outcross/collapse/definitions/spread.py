@@ -10,6 +10,7 @@ import numpy as np
 from outcross.collapse.course import Course, Readings
 from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since, without_end
 from outcross.estimate import NotApplicable
+from outcross.measures import pages_of_runs, standing_for
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,29 @@ class Spread:
 
 
 def spread_of(readings: Readings) -> Spread:
-    """The first variance that was read, or what stands in for it; NotApplicable if none."""
+    """The first variance that was read, by the preference on the pages, or a diversity that stands in for it; NotApplicable if none."""
+    names, instead = standing_for("spread"), standing_for("diversity")
+    makers = [
+        *(lambda name=name: _spread(name, readings.course(name)) for name in names),
+        *(lambda name=name: _stand_in(name, readings.course(name)) for name in instead),
+    ]
+    return first_that_applies(makers, f"no reading of a variance: {', '.join(names)}, or {', '.join(instead)} in its place")
 
-    def of_states() -> Spread:
-        concentration = readings.course("concentration")
-        left = replace(concentration, values=1 - concentration.values)
-        return _logged("log (1 - concentration), the variance of a state", left)
 
-    def of_trace() -> Spread:
-        caveat = "a mean over chains that rare chains carry, so that it is level says nothing: read log_variance"
-        return replace(_logged("log spread_ratio", readings.course("spread_ratio"), caveat), clears=False)
+def _spread(name: str, course: Course) -> Spread:
+    """A variance by its logarithm. What goes to 1 as records collapse is what is left of a variance of states."""
+    page = pages_of_runs()[name]
+    if page.unit == "nats":
+        return Spread(name, course)
+    if page.collapsed == "1":
+        return _logged(f"log (1 - {name}), the variance of a state", replace(course, values=1 - course.values))
+    caveat = "a mean over chains that rare chains carry, so that it is level says nothing: read log_variance"
+    return replace(_logged(f"log {name}", course, caveat), clears=False)
 
-    def of_text() -> Spread:
-        caveat = "text has no variance: the share of distinct word pairs stands in for it"
-        return _logged("log distinct_2", readings.course("distinct_2"), caveat)
 
-    makers = (lambda: Spread("log_variance", readings.course("log_variance")), of_states, of_trace, of_text)
-    names = "log_variance, concentration, spread_ratio, or distinct_2 in its place"
-    return first_that_applies(makers, f"no reading of a variance: {names}")
+def _stand_in(name: str, course: Course) -> Spread:
+    title = pages_of_runs()[name].title
+    return _logged(f"log {name}", course, f"text has no variance: the share of {title} stands in for it")
 
 
 def _logged(name: str, course: Course, caveat: str = "") -> Spread:

@@ -57,11 +57,11 @@ def _dated(risk: Risk, starts: dict[str, int], limits: Thresholds) -> Answer:
     limit = f"nearly flat below {limits.flat:g} {risk.unit}"
     for generation, rise in enumerate(rises, start=first):
         if rise.high < limits.flat:
-            return answer("yes", rise, generation, f"{what}, when {risk.metric} had risen by {rise}, {limit}.")
+            return answer("yes", rise, generation, f"{what}, when {risk.measure} had risen by {rise}, {limit}.")
     if not rises:
-        return answer("cannot_tell", None, None, f"{what}, where {risk.metric} was not read.")
+        return answer("cannot_tell", None, None, f"{what}, where {risk.measure} was not read.")
     verdict: Verdict = "no" if all(rise.low >= limits.flat for rise in rises) else "cannot_tell"
-    return answer(verdict, rises[0], None, f"{what}, but {risk.metric} had risen by {rises[0]} at generation {first}, {limit}.")
+    return answer(verdict, rises[0], None, f"{what}, but {risk.measure} had risen by {rises[0]} at generation {first}, {limit}.")
 
 
 def late(readings: Readings, limits: Thresholds) -> Answer:
@@ -88,7 +88,7 @@ def _far(readings: Readings, limits: Thresholds) -> Answer | None:
         return None
     when = since([rise.low >= far for rise in rises])
     verdict: Verdict = "yes" if when is not None else "no" if all(rise.high < far for rise in rises) else "cannot_tell"
-    return answer(verdict, rises[-1], when, f"{risk.metric} has risen by {rises[-1]} {risk.unit}, which is far at {far:.3g}.")
+    return answer(verdict, rises[-1], when, f"{risk.measure} has risen by {rises[-1]} {risk.unit}, which is far at {far:.3g}.")
 
 
 def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:

@@ -9,6 +9,7 @@ import numpy as np
 from outcross.collapse.course import Course, Interval, Readings, named
 from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since
 from outcross.estimate import NotApplicable
+from outcross.measures import standing_for
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,21 @@ class Kept:
         return 1, [change.plus(1.0) for change in self.share.changes()]
 
 
-def _kept(readings: Readings, metric: str, aspect: str, course: Course) -> Kept:
-    floor = readings.floor(metric, aspect, course)
+def _kept(readings: Readings, measure: str, at: str, course: Course) -> Kept:
+    floor = readings.null(measure, at, course)
     if floor is not None and floor.values.min() > 0:
-        return Kept(aspect or metric, course.over(floor), has_floor=True)
+        return Kept(at or measure, course.over(floor), has_floor=True)
     if course.values[:, 0].min() <= 0:
-        raise NotApplicable(f"{named(metric, aspect)} was 0 at generation 0 and has no floor")
+        raise NotApplicable(f"{named(measure, at)} was 0 at generation 0 and has no floor")
     start = np.broadcast_to(course.values[:, :1], course.values.shape)
-    return Kept(aspect or metric, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
+    return Kept(at or measure, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
 
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
     """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
-    makers = [lambda name=name: _kept(readings, name, "", readings.course(name)) for name in ("groups", "modes", "support")]
-    kept: Kept = first_that_applies(makers, "no reading of groups, modes or support")
+    makers = [lambda name=name: _kept(readings, name, "", readings.course(name)) for name in standing_for("modes")]
+    names = standing_for("modes")
+    kept: Kept = first_that_applies(makers, f"no reading of {', '.join(names[:-1])} or {names[-1]}")
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
     is_whole = all(part.low > 1 - limits.margin for part in parts)
@@ -59,13 +61,13 @@ def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
 def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
     """Rare human data disappear: the rare words of the human text are written less, the mean over frequency bands."""
     bands = _bands(readings)
-    kept = _mean(bands)
+    kept = _mean(_tail(readings), bands)
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
     is_kept = all(part.low > 1 - limits.margin for part in parts)
     each = ", ".join(f"{band.name}: {band.share.at(kept.share.generations - 1).value:.2f}" for band in bands)
     note = (
-        f"tail_survival of the last generation is {parts[-1]} of {kept.of}, mean of the bands ({each}): "
+        f"{kept.name} of the last generation is {parts[-1]} of {kept.of}, mean of the bands ({each}): "
         f"no if every generation is surely above {1 - limits.margin:g}, else yes if surely below 1."
     )
     return answer("no" if is_kept else "yes" if when is not None else "cannot_tell", parts[-1], when, note)
@@ -73,27 +75,33 @@ def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
 
 def tails_of(readings: Readings) -> Course:
     """The share of the tails kept, mean over frequency bands; NotApplicable without them."""
-    return _mean(_bands(readings)).share
+    return _mean(_tail(readings), _bands(readings)).share
 
 
 def _bands(readings: Readings) -> list[Kept]:
     """What is kept of every frequency band that can be compared."""
-    bands, reasons = [], []
-    for band in readings.aspects("tail_survival"):
+    bands, reasons, tail = [], [], _tail(readings)
+    for band in readings.places(tail):
         try:
-            bands.append(_kept(readings, "tail_survival", band, readings.course("tail_survival", band)))
+            bands.append(_kept(readings, tail, band, readings.course(tail, band)))
         except NotApplicable as reason:
             reasons.append(str(reason))
     if not bands:
-        raise NotApplicable(reasons[0] if reasons else "no reading of tail_survival")
+        raise NotApplicable(reasons[0] if reasons else f"no reading of {tail}")
     with_floor = [band for band in bands if band.has_floor]
     return with_floor or bands
 
 
-def _mean(bands: list[Kept]) -> Kept:
+def _tail(readings: Readings) -> str:
+    """The reading that stands for the tails: the preferred one of those that were read."""
+    names = standing_for("tail")
+    return next((name for name in names if readings.places(name)), names[0])
+
+
+def _mean(tail: str, bands: list[Kept]) -> Kept:
     generations = min(band.share.generations for band in bands)
     courses = [band.share.until(generations) for band in bands]
     values = np.mean([course.values for course in courses], axis=0)
     errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text: as if fully correlated
     why = next((course.why for course in courses if course.why), "")
-    return Kept("tail_survival", Course(values, errors, why), bands[0].has_floor)
+    return Kept(tail, Course(values, errors, why), bands[0].has_floor)

@@ -6,18 +6,19 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from outcross.aspects import ASPECTS, Aspect, CheckPage, Compared, Finding, Pointed
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
-from outcross.recipe import kind, member, nearest, read
+from outcross.estimate import Reading
+from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
+from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import Judged, Verdict, judge
 from outcross.verbs.audit.sentences import NOTE
@@ -28,7 +29,7 @@ RATE = 0.05
 
 @dataclass(frozen=True)
 class Check:
-    """A finding, judged."""
+    """A reading, judged."""
 
     code: str
     aspect: str
@@ -179,8 +180,8 @@ class Question:
     target: str | None = None
     text_column: str | None = None
     kinds: Mapping[str, Kind] = field(default_factory=dict)
-    aspects: tuple[Aspect, ...] | None = None
-    """All that apply, if None."""
+    aspects: tuple[Measure, ...] | None = None
+    """What to measure; all that an audit can take, if None."""
     margins: Mapping[str, float] = field(default_factory=dict)
     """By aspect ("tails") or check ("tails.mass"): a factor or a distance, as the check's page says."""
     rate: float = RATE
@@ -194,7 +195,8 @@ class Question:
         for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
             if not getattr(self, name) >= least:
                 raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
-        known = {f"{aspect}.{check}" for aspect in ASPECTS for check in pages(aspect)} | set(ASPECTS)
+        aspects = audit_aspects()
+        known = {f"{aspect}.{check}" for aspect in aspects for check in pages_of_aspect(aspect)} | set(aspects)
         for name, margin in self.margins.items():
             if name not in known:
                 raise BadInput(f"no aspect or check {name!r} has a margin{nearest(name, known)}")
@@ -251,13 +253,20 @@ def asked_for(**question: Any) -> Question:
     groups = question.get("groups") or ()
     question["groups"] = (groups,) if isinstance(groups, str) else tuple(dict.fromkeys(groups))
     if (aspects := question.get("aspects")) is not None:
-        question["aspects"] = tuple(read(ASPECTS, one, "aspect") for one in ([aspects] if isinstance(aspects, str) else aspects))
+        question["aspects"] = _measures([aspects] if isinstance(aspects, str) else aspects)
     return Question(**question)
 
 
-def pages(aspect: str) -> Mapping[str, CheckPage]:
-    """The pages of the checks of an aspect."""
-    return member(ASPECTS, aspect, "aspect").pages
+def _measures(aspects: Iterable[Any]) -> tuple[Measure, ...]:
+    """What is measured: all measures of an aspect that is named, or one measure with its settings."""
+    known, measures = audit_aspects(), []
+    for one in aspects:
+        if isinstance(one, str) and one not in known:
+            raise BadInput(f"unknown aspect {one!r}{nearest(one, known)}; known: {', '.join(known)}")
+        measures += [measure(name)() for name in known[one]] if isinstance(one, str) else [read(MEASURES, one, "aspect")]
+    if foreign := [kind(one) for one in measures if "audit" not in askers(type(one))]:
+        raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
+    return tuple(measures)
 
 
 def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: Question) -> Audit:
@@ -265,15 +274,16 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     tables, skipped = _capped(tables, asked)
     _check_columns(asked, tables[0])
     reference, synthetic, *more = tables
-    compared = Compared(synthetic, reference, more[0] if more else None, asked.groups, asked.target)
-    aspects = asked.aspects if asked.aspects is not None else tuple(member(ASPECTS, one, "aspect")() for one in ASPECTS)
-    findings, pointed, seconds = _look(aspects, compared, asked)
-    judged = judge(findings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    holdout = more[0] if more else None
+    evidence = Evidence(drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target)
+    measures = asked.aspects if asked.aspects is not None else _measures(audit_aspects())
+    readings, pointed, seconds = _look(measures, evidence, asked)
+    judged = judge(readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     return Audit(
         name=name,
-        rows={side: one.rows for side, one in compared.sides().items()},
+        rows={side: one.rows for side, one in evidence.sides().items()},
         every=tuple(map(_check, judged)),
-        pointed=_frames(pointed, compared),
+        pointed=_frames(pointed, evidence),
         kinds=dict(reference.kinds),
         notes=tuple(
             dict.fromkeys(shortened(note, NOTE) for note in [*notes, *skipped, *(note for one in tables for note in one.notes)])
@@ -304,59 +314,59 @@ def _check_columns(asked: Question, reference: Table) -> None:
             )
 
 
-def _look(aspects: Sequence[Aspect], compared: Compared, asked: Question):
-    """What every aspect finds, {aspect: [Finding]}, what they point at, and how long each took."""
+def _look(measures: Sequence[Measure], evidence: Evidence, asked: Question):
+    """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
     from threadpoolctl import threadpool_limits
 
-    wanted = {kind(aspect): aspect.counts(compared) for aspect in aspects}
-    counted = _counted(compared, wanted)
-    findings: dict[str, list[Finding]] = {}
+    wanted = {kind(one): one.sketches(evidence) for one in measures}
+    counted = _counted(evidence, wanted)
+    readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
     seconds: dict[str, float] = {}
     began = time.monotonic()
-    for aspect in aspects:
-        name, start = kind(aspect), time.monotonic()
-        own = replace(compared, counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
+    for one in measures:
+        name, aspect, start = kind(one), one.aspect, time.monotonic()
+        own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
-            told: list[Finding | Pointed] = list(_left_out(aspect, asked.most_seconds))
+            told: list[Any] = list(_left_out(one, asked.most_seconds))
         else:
             # The matrices are small: threads of BLAS wait for each other longer than they work.
             with threadpool_limits(1, user_api="blas"):
-                told = list(aspect(own, _stream(asked.seed, name)))
-        findings[name] = [one for one in told if isinstance(one, Finding)]
-        pointed += [one for one in told if isinstance(one, Pointed)]
-        seconds[name] = time.monotonic() - start
-    return findings, pointed, seconds
+                told = list(one(own, _stream(asked.seed, name)))
+        readings.setdefault(aspect, []).extend(reading for reading in told if isinstance(reading, Reading))
+        pointed += [records for records in told if isinstance(records, Pointed)]
+        seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
+    return readings, pointed, seconds
 
 
-def _left_out(aspect: Aspect, seconds: float) -> Iterable[Finding]:
-    return (Finding(check, "", "", None, None, f"left out: {seconds:g} seconds were over") for check in aspect.pages)
+def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
+    return (unread(check, f"left out: {seconds:g} seconds were over") for check in one.pages)
 
 
-def _counted(compared: Compared, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
-    """Every sketch that an aspect wants, of both sides, in one pass over each."""
+def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Every sketch that a measure wants, of both sides, in one pass over each."""
     from copy import deepcopy
 
-    sketches = {f"{aspect} {name}": sketch for aspect, named in wanted.items() for name, sketch in named.items()}
-    sides = [gather(side, deepcopy(sketches)) for side in (compared.synthetic, compared.reference)]
+    sketches = {f"{one} {name}": sketch for one, named in wanted.items() for name, sketch in named.items()}
+    sides = [gather(side, deepcopy(sketches)) for side in (evidence.drawn, evidence.reference)]
     return {name: (sides[0][name], sides[1][name]) for name in sketches}
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
-    """The random stream of an aspect: named, so that leaving one out changes no other."""
+    """The random stream of a measure: named, so that leaving one out changes no other."""
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
 
 
 def _check(told: Judged) -> Check:
-    finding, page = told.finding, told.page
-    estimate, null = finding.estimate, finding.null
+    reading, page = told.reading, told.page
+    estimate, null = reading.estimate, reading.null
     return Check(
         code=page.code,
         aspect=told.aspect,
-        metric=finding.check,
-        column=finding.column,
-        group=finding.group,
-        at=finding.at,
+        metric=reading.measure,
+        column=reading.column,
+        group=reading.group,
+        at=reading.at,
         verdict=told.verdict,
         value=_kept(estimate and estimate.value),
         low=_kept(estimate and estimate.low),
@@ -379,7 +389,7 @@ def _stored_check(told: Mapping[str, Any]) -> Check:
         name: None if value is None and name in _MISSING else _as(_SCHEMA[name], value) for name, value in values.items()
     }
     check = Check(**typed)
-    page = pages(check.aspect)[check.metric]
+    page = pages_of_aspect(check.aspect)[check.metric]
     if check.code != page.code:
         raise ValueError(f"the code of {check.aspect}.{check.metric} is {page.code}, not {check.code!r:.40}")
     _among(get_args(Verdict), check.verdict)
@@ -411,13 +421,13 @@ def _kept(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.10g}")
 
 
-def _frames(pointed: Iterable[Pointed], compared: Compared) -> dict[str, Any]:
+def _frames(pointed: Iterable[Pointed], evidence: Evidence) -> dict[str, Any]:
     """The records pointed at, as they were read, by side, the worst first."""
     import polars
 
     told: dict[str, list[Any]] = {}
     for one in pointed:
-        side = compared.sides()[one.side]
+        side = evidence.sides()[one.side]
         frame = side.records[one.rows].with_columns(
             polars.Series("_row", side.places[one.rows]),
             polars.lit(one.why).alias("_why"),

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from outcross import runtime
-from outcross.aspects import ASPECTS
 from outcross.errors import BadInput, GateFailed, OutcrossError
 from outcross.escapes import escaped
 from outcross.files import names, outputs
 from outcross.files.whole import read_text
+from outcross.measures import audit_aspects
 from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
 from outcross.verbs.audit import Audit, Question, asked_for, beside
@@ -138,8 +138,10 @@ def asked(flags: Flags, thresholds: Path | None) -> tuple[dict[str, Any], tuple[
     told |= said
     gates = tuple(told.pop("fail_on", ()))
     for gate in gates:
-        if gate != "any" and gate not in ASPECTS:
-            raise BadInput(f"--fail-on {gate!r} is no aspect{nearest(gate, ASPECTS)}; known: any, {', '.join(ASPECTS)}")
+        if gate != "any" and gate not in audit_aspects():
+            raise BadInput(
+                f"--fail-on {gate!r} is no aspect{nearest(gate, audit_aspects())}; known: any, {', '.join(audit_aspects())}"
+            )
     if "shares" in told:
         told["aspects"] = _with_shares(told)
     return told, gates
@@ -197,7 +199,7 @@ def _number(name: str, value: str) -> float:
 def _with_shares(told: dict[str, Any]) -> tuple[Any, ...]:
     """The aspects, `use` among them looking at these shares."""
     shares = told.pop("shares")
-    aspects = told.get("aspects") or tuple(ASPECTS)
+    aspects = told.get("aspects") or tuple(audit_aspects())
     if "use" not in aspects or told.get("target") is None:
         raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
     return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in aspects)

@@ -1,4 +1,4 @@
-"""From findings to verdicts: margins, floors, and how many false alarms are let through."""
+"""From readings to verdicts: margins, floors, and how many false alarms are let through."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Literal
 
 import numpy as np
 
-from outcross.aspects import ASPECTS, CheckPage, Finding
-from outcross.estimate import NotApplicable
-from outcross.recipe import member
+from outcross.estimate import NotApplicable, Null, Reading
+from outcross.measures import Page, pages_of_aspect
 
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A finding with its verdict."""
+    """A reading with its verdict."""
 
     aspect: str
-    finding: Finding
-    page: CheckPage
+    reading: Reading
+    page: Page
     limit: float | None
     """The value at which a loss becomes worth naming."""
     verdict: Verdict
@@ -32,9 +31,9 @@ class Judged:
 
 
 def judge(
-    findings: Mapping[str, Sequence[Finding]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int
+    readings: Mapping[str, Sequence[Reading]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int
 ) -> list[Judged]:
-    """A verdict for every finding.
+    """A verdict for every reading.
 
     `lost`: the whole interval is beyond the margin, and real against real looks as bad too seldom to be chance. `kept`: the whole interval is
     within the margin. `cannot_tell`: neither, and says what n would do, or there is no interval, and says why. `invented`: lost, for checks of what human data do not have.
@@ -43,24 +42,27 @@ def judge(
     step among the aspects, its checks at the rate times the share of aspects that do (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected
     share of false discoveries, averaged over the aspects selected, stays below the rate).
     """
-    discovered = discoveries({key: [one.null.p for one in told if one.null] for key, told in _families(findings)}, rate)
-    levels = {key: discovered.get(key, 0.0) for key, _ in _families(findings)}
+    discovered = discoveries(
+        {key: [one.null.p for one in told if one.null and one.null.p is not None] for key, told in _families(readings)}, rate
+    )
+    levels = {key: discovered.get(key, 0.0) for key, _ in _families(readings)}
     judged = []
-    for aspect, told in findings.items():
-        pages = member(ASPECTS, aspect, "aspect").pages
-        for finding in told:
-            page = pages[finding.check]
-            margin = margins.get(f"{aspect}.{finding.check}", margins.get(aspect, page.margin))
-            judged.append(_judged(aspect, finding, page, margin, levels[aspect, page.is_invention], min(rows, reference_rows)))
+    for aspect, told in readings.items():
+        pages = pages_of_aspect(aspect)
+        for reading in told:
+            page = pages[reading.measure]
+            assert page.margin is not None
+            margin = margins.get(f"{aspect}.{reading.measure}", margins.get(aspect, page.margin))
+            judged.append(_judged(aspect, reading, page, margin, levels[aspect, page.is_invention], min(rows, reference_rows)))
     return judged
 
 
-def _families(findings: Mapping[str, Sequence[Finding]]) -> Iterator[tuple[tuple[str, bool], list[Finding]]]:
+def _families(readings: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[tuple[str, bool], list[Reading]]]:
     """Checks that are controlled together: what an aspect has lost, what it has invented."""
-    for aspect, told in findings.items():
-        pages = member(ASPECTS, aspect, "aspect").pages
+    for aspect, told in readings.items():
+        pages = pages_of_aspect(aspect)
         for is_invention in (False, True):
-            yield (aspect, is_invention), [one for one in told if pages[one.check].is_invention == is_invention]
+            yield (aspect, is_invention), [one for one in told if pages[one.measure].is_invention == is_invention]
 
 
 def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: float) -> dict[tuple[str, bool], float]:
@@ -83,38 +85,39 @@ def step_up(p: np.ndarray, rate: float) -> float:
     return float(ordered[passed[-1]]) if passed.size else 0.0
 
 
-def _judged(aspect: str, finding: Finding, page: CheckPage, margin: float, level: float, rows: int) -> Judged:
-    estimate, null = finding.estimate, finding.null
+def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: float, rows: int) -> Judged:
+    estimate, null = reading.estimate, reading.null
     if estimate is None:
-        return Judged(aspect, finding, page, None, "not_applicable", None, finding.note)
+        return Judged(aspect, reading, page, None, "not_applicable", None, reading.note)
     limit = page.limit(null, margin)
     if limit is None:
-        return Judged(aspect, finding, page, None, "not_applicable", None, finding.note or "nothing says what human data show")
-    healthy = page.healthy if page.healthy is not None else (null.typical if null else limit)
+        return Judged(aspect, reading, page, None, "not_applicable", None, reading.note or "nothing says what human data show")
+    healthy = page.healthy_value(null)
+    assert healthy is not None
     depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
     sign = 1.0 if page.worse == "smaller" else -1.0
     try:
         low, high = estimate.interval
     except NotApplicable as reason:
-        return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (str(reason), finding.note))))
+        return Judged(aspect, reading, page, limit, "cannot_tell", depth, "; ".join(filter(None, (str(reason), reading.note))))
     best, worst = (high, low) if page.worse == "smaller" else (low, high)
     is_beyond, is_within = sign * (limit - best) > 0, sign * (worst - limit) >= 0
-    if is_beyond and (null is None or null.p <= level):
-        return Judged(aspect, finding, page, limit, "invented" if page.is_invention else "lost", depth, finding.note)
+    if is_beyond and (null is None or null.p is None or null.p <= level):
+        return Judged(aspect, reading, page, limit, "invented" if page.is_invention else "lost", depth, reading.note)
     if is_within:
-        return Judged(aspect, finding, page, limit, "kept", depth, finding.note)
+        return Judged(aspect, reading, page, limit, "kept", depth, reading.note)
     if is_beyond and null is not None:
         why = _by_chance(null)
     else:
         why = _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
-    return Judged(aspect, finding, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, finding.note))))
+    return Judged(aspect, reading, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, reading.note))))
 
 
-def _by_chance(null) -> str:
+def _by_chance(null: Null) -> str:
     return f"beyond the margin, but among so many checks real against real shows as much (p = {null.p:.2g})"
 
 
-def _enough(value: float, end: float, limit: float, page: CheckPage, rows: int) -> str:
+def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
     """How many records would bring the end of the interval to the margin."""
     if page.of == "ratio" and min(value, end, limit) > 0:
         value, end, limit = math.log(value), math.log(end), math.log(limit)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outcross.aspects import ASPECTS, CheckPage
 from outcross.escapes import shortened
 from outcross.files.outputs import write_page
-from outcross.recipe import member
+from outcross.measures import Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
 from outcross.verbs.audit import Audit, Check
@@ -222,7 +221,7 @@ def _row(check: Check) -> Row:
 
 def _bar(check: Check) -> Bar | None:
     healthy = _check_page(check).healthy
-    healthy = check.real_vs_real if healthy is None else healthy
+    healthy = check.real_vs_real if isinstance(healthy, str) else healthy
     if None in (healthy, check.value, check.low, check.high, check.margin) or healthy == check.margin:
         return None
 
@@ -236,8 +235,8 @@ def _bar(check: Check) -> Bar | None:
     return Bar(HEALTHY, MARGIN, low, max(high, low + 1), place(check.value), floor, COLOURS[check.verdict], spoken)  # type: ignore[arg-type]
 
 
-def _check_page(check: Check) -> CheckPage:
-    return member(ASPECTS, check.aspect, "aspect").pages[check.metric]
+def _check_page(check: Check) -> Page:
+    return pages_of_aspect(check.aspect)[check.metric]
 
 
 def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
@@ -250,14 +249,15 @@ def _cell(value: Any) -> str:
     return "" if value is None else written(value) if isinstance(value, float) else str(value)
 
 
-def _definitions(audits: Sequence[Audit]) -> Iterator[tuple[str, str, CheckPage]]:
+def _definitions(audits: Sequence[Audit]) -> Iterator[tuple[str, str, Page]]:
     for aspect, metric in dict.fromkeys((check.aspect, check.metric) for audit in audits for check in audit.every):
-        yield aspect, metric, member(ASPECTS, aspect, "aspect").pages[metric]
+        yield aspect, metric, pages_of_aspect(aspect)[metric]
 
 
-def margin_of(page: CheckPage) -> str:
+def margin_of(page: Page) -> str:
     """The margin of a check in words."""
-    healthy = "what real data of this size show" if page.healthy is None else written(page.healthy)
+    assert page.margin is not None
+    healthy = page.healthy if isinstance(page.healthy, str) else written(page.healthy)
     if page.of == "ratio":
         return f"Healthy: {healthy}. Margin: {'below' if page.worse == 'smaller' else 'above'} {written(page.margin if page.worse == 'smaller' else 1 / page.margin)} times that."
     return f"Healthy: {healthy}. Margin: {written(page.margin)} {'below' if page.worse == 'smaller' else 'above'} that."

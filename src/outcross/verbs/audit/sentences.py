@@ -70,10 +70,9 @@ def value_of(check: Check) -> str:
 
 
 def title(check: Check) -> str:
-    from outcross.aspects import ASPECTS
-    from outcross.recipe import member
+    from outcross.measures import pages_of_aspect
 
-    return member(ASPECTS, check.aspect, "aspect").pages[check.metric].title
+    return pages_of_aspect(check.aspect)[check.metric].title
 
 
 def written(value: float | None) -> str:

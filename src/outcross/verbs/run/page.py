@@ -10,7 +10,7 @@ from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
 from outcross.laws import LAWS
 from outcross.laws.expectations import name_of
-from outcross.metrics import pages
+from outcross.measures import pages_of_runs
 from outcross.recipe import kind
 from outcross.report.page import write
 from outcross.report.study import Law, PolicyPage, Study, join
@@ -26,10 +26,10 @@ def write_runs(folders: Sequence[Path], path: Path) -> Path:
 
 
 def study(folder: Path) -> Study:
-    """A run folder's study, every arm and metric with its definition and paper."""
+    """A run folder's study, every arm and measure with its definition and paper."""
     run = recorded(folder)
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
-    told = read(run, pages(), policies, limits(run.arms))
+    told = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
     return replace(told, settings=flat_settings(run.arms), slopes=run.slopes, laws=laws)
@@ -37,7 +37,7 @@ def study(folder: Path) -> Study:
 
 def _named(law: Law, arm: Arm) -> Law:
     """A value of a closed form with the law's name and its source."""
-    name = name_of(kind(arm.experiment.policy), kind(arm.experiment.learner), law.metric)
+    name = name_of(kind(arm.experiment.policy), kind(arm.experiment.learner), law.measure)
     return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 
 

@@ -21,7 +21,7 @@ HEADLINES = {
     "test error": ("test_error", ""), "states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""),
     "absorbed": ("absorbed", ""),
 }  # fmt: skip
-"""The readings that a generation's row may show, most telling first: heading, metric, aspect."""
+"""The readings that a generation's row may show, most telling first: heading, measure, place."""
 COLUMNS = 5
 
 
@@ -53,12 +53,10 @@ class Lines(AbstractContextManager):
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Ended) and (not self.quick or event.generation == self.last):
-            readings = {(one.metric, one.aspect): one.estimate for one in event.readings}
+            readings = {(one.measure, one.at): one.estimate for one in event.readings}
             if not self.columns:
                 there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
-                others = {
-                    metric: (metric, aspect) for (metric, aspect), value in readings.items() if value is not None and not aspect
-                }
+                others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
                 self.columns = dict(list((there or others).items())[:COLUMNS])
                 self.write(self.row(["arm", "g", *self.columns]))
             values = [_short(readings.get(where)) for where in self.columns.values()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
@@ -11,18 +12,16 @@ from outcross.files.plain_yaml import dump
 from outcross.report.study import Answer, Law, Page, PolicyPage, Reading, Run, Sample, Study
 from outcross.verbs.run.tables import Recorded
 
-FLOOR = "floor"
-
 
 def read(
     run: Recorded,
-    metrics: Mapping[str, Page] | None = None,
+    pages: Mapping[str, Page] | None = None,
     policies: Mapping[str, PolicyPage] | None = None,
     limits: Iterable[str] = (),
 ) -> Study:
     """The study of a run: every number of its ledger. Raises BadInput where no generation has ended."""
     limits = [*([run.unfinished] if run.unfinished else []), *limits]
-    return from_tables(run.name, run.readings, run.samples, run.laws, run.profile, metrics, policies, limits, _run(run))
+    return from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
 
 
 def from_tables(
@@ -31,13 +30,13 @@ def from_tables(
     samples: Any = None,
     laws: Any = None,
     profile: Any = None,
-    metrics: Mapping[str, Page] | None = None,
+    pages: Mapping[str, Page] | None = None,
     policies: Mapping[str, PolicyPage] | None = None,
     limits: Iterable[str] = (),
     run: Run | None = None,
 ) -> Study:
     """A study of polars frames with the columns of a run's tables (`readings.parquet` and the others). The arms come as the readings do."""
-    told = tuple(map(_reading, readings.iter_rows(named=True)))
+    told = tuple(one for row in readings.iter_rows(named=True) for one in _readings(row))
     of_readings = dict.fromkeys(row.arm for row in told)
     return Study(
         name=name,
@@ -46,7 +45,7 @@ def from_tables(
         samples=tuple(_sample(row) for row in _rows(samples)),
         laws=tuple(_law(row) for row in _rows(laws) if row["value"] is not None),
         profile=tuple(map(_answer, _rows(profile))),
-        metrics=dict(metrics or {}),
+        pages=dict(pages or {}),
         policies=dict(policies or {}),
         limits=tuple(limits),
         runs=() if run is None else (run,),
@@ -57,29 +56,25 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
     return [] if frame is None else frame.to_dicts()
 
 
-def _reading(row: Mapping[str, Any]) -> Reading:
-    is_floor, aspect = _floored(str(row.get("aspect") or ""))
-    return Reading(
+def _readings(row: Mapping[str, Any]) -> Iterator[Reading]:
+    """The number of a row, and what real data show beside it."""
+    measured = Reading(
         arm=str(row["arm"]),
         generation=int(row["generation"]),
-        metric=str(row["metric"]),
+        measure=str(row["measure"]),
         value=row["value"],
-        low=row.get("low"),
-        high=row.get("high"),
-        method=row.get("method") or "",
-        n=row.get("n"),
-        aspect=aspect,
-        seed=row.get("seed") or 0,
-        note=row.get("note") or "",
-        is_floor=is_floor,
+        low=row["low"],
+        high=row["high"],
+        method=row["method"] or "",
+        n=row["n"],
+        at=", ".join(filter(None, (row["column"], row["at"], row["group"]))),
+        seed=row["seed"],
+        note=row["note"] or "",
     )
-
-
-def _floored(aspect: str) -> tuple[bool, str]:
-    """Whether this aspect is a floor, and of which aspect: "floor 3-5" is the floor of "3-5"."""
-    if aspect == FLOOR or aspect.startswith(FLOOR + " "):
-        return True, aspect[len(FLOOR) :].strip()
-    return False, aspect
+    yield measured
+    if row["null"] is not None:
+        real = {"value": row["null"], "low": row["null_low"], "high": row["null_high"]}
+        yield replace(measured, **real, method="", n=None, note="", is_floor=True)
 
 
 def _sample(row: Mapping[str, Any]) -> Sample:
@@ -94,7 +89,7 @@ def _sample(row: Mapping[str, Any]) -> Sample:
 
 
 def _law(row: Mapping[str, Any]) -> Law:
-    return Law(arm=str(row["arm"]), generation=int(row["generation"]), metric=str(row["metric"]), value=row["value"])
+    return Law(arm=str(row["arm"]), generation=int(row["generation"]), measure=str(row["measure"]), value=row["value"])
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:

@@ -23,11 +23,12 @@ from outcross.experiment.settings import families, flat_settings
 from outcross.files.whole import write_whole
 from outcross.ledger import Ledger
 from outcross.ledger.entries import readings_of
-from outcross.metrics import pages
+from outcross.measures import pages_of_runs
 
 READINGS = {
-    "run": str, "arm": str, "seed": int, "generation": int, "metric": str, "aspect": str,
-    "value": float, "low": float, "high": float, "method": str, "n": int, "note": str,
+    "run": str, "arm": str, "seed": int, "generation": int, "measure": str, "at": str, "column": str, "group": str,
+    "value": float, "low": float, "high": float, "method": str, "n": int,
+    "null": float, "null_low": float, "null_high": float, "floor": float, "p": float, "note": str,
 }  # fmt: skip
 SAMPLE_COLUMNS = {"arm": str, "seed": int, "generation": int, "prompt_id": int, "prompt": str, "text": str}
 TABLES = ("readings.parquet", "samples.parquet", "profile.parquet", "laws.parquet")
@@ -119,7 +120,7 @@ class Recorded:
 
     @cached_property
     def laws(self) -> Any:
-        """A polars frame of the closed forms that apply (arm, metric, generation, value); None where there are none."""
+        """A polars frame of the closed forms that apply (arm, measure, generation, value); None where there are none."""
         return curves(self.arms, self.readings)
 
     @cached_property
@@ -127,8 +128,8 @@ class Recorded:
         """How fast the arms collapse, against the numbers in which they differ."""
         laws: dict[tuple[str, str], dict[int, float]] = {}
         for row in () if self.laws is None else self.laws.iter_rows(named=True):
-            laws.setdefault((row["arm"], row["metric"]), {})[row["generation"]] = row["value"]
-        logarithmic = frozenset(name for name, page in pages().items() if page.log)
+            laws.setdefault((row["arm"], row["measure"]), {})[row["generation"]] = row["value"]
+        logarithmic = frozenset(name for name, page in pages_of_runs().items() if page.log)
         return slopes(self.readings, flat_settings(self.arms), laws, logarithmic)
 
 
@@ -180,9 +181,11 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
     rows = []
     for arm, seed, generation, readings in ended:
         for reading in readings:
-            told = reading.estimate
+            told, real = reading.estimate, reading.null
             numbers = (None,) * 5 if told is None else (told.value, told.low, told.high, told.method, told.n)
-            rows.append((run, arm, seed, generation, reading.metric, reading.aspect, *numbers, reading.note))
+            of_real = (None,) * 5 if real is None else (real.typical, real.low, real.high, real.floor, real.p)
+            where = (reading.measure, reading.at, reading.column, reading.group)
+            rows.append((run, arm, seed, generation, *where, *numbers, *of_real, reading.note))
     return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 

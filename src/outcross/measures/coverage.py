@@ -1,0 +1,302 @@
+"""Are there synthetic records wherever there are human ones, and only there?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.tables import Table
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, Pointed, read_with_null, unread
+from outcross.recipe import recipe
+from outcross.statistics.clusters import student
+from outcross.statistics.embedding import Embedding, embedding
+from outcross.statistics.floors import from_draws, relabelled
+from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
+
+KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
+NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
+FEWEST = 50
+"""Records a side, below which neighbours say nothing."""
+PARTS = 40
+"""Random parts of the points from which the error of a number is read."""
+PART = 300
+"""Points of a part, about."""
+MOST_COLUMNS = 25
+"""Columns whose pairs are looked at for support: 300 pairs."""
+BINS = 10
+"""Equal shares of values that a number is cut into, for support."""
+POINTED = 100
+"""Records that are pointed at, at most, a side."""
+MOST = 20_000
+"""Records a side whose modes are counted, at most."""
+FITTED = 5_000
+"""Human records from which modes are found, at most."""
+
+
+@recipe
+class Coverage(Measure):
+    """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
+
+    Records become points (`outcross.statistics.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
+    unless set, and at most half the reference where there is no holdout, for the other half (or the holdout) shows what human records are to each other.
+    That null comes from one graph of human records alone, whose labels are drawn anew again and again; synthetic records are never in it. All four depend on
+    how many records are compared, so they are read against that null and not against 1.
+    """
+
+    k: Annotated[int, Field(ge=1, le=50)] = 5
+    """Neighbours that a ball holds."""
+    points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
+    """Records a side that are compared, at most, drawn at random."""
+    draws: Annotated[int, Field(ge=19, le=10_000)] = 249
+    """Labels drawn over human records."""
+    modes: Annotated[int, Field(ge=2, le=1_000)] = 20
+    """Clusters of human records that are looked for, at most; each must have fifty records."""
+
+    aspect = "coverage"
+    needs = ("table",)
+    pages = {
+        "precision": Page(
+            "CO1", "precision", "Share of synthetic records inside a ball around a human one that reaches to its 5th human neighbour. Low: there are records where human data have none.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.9, worse="smaller", is_invention=True, role="quality", paper=KYNKAANNIEMI,
+        ),
+        "recall": Page(
+            "CO2", "recall", "Share of human records inside a ball around a synthetic one that reaches to its 5th synthetic neighbour. Low: kinds of records are lost, or thinned out.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.9, worse="smaller", role="support", paper=KYNKAANNIEMI,
+        ),
+        "density": Page(
+            "CO3", "density", "In how many balls of human records a synthetic one lies, over 5. Low: synthetic records lie where human ones are sparse.",
+            unit="ratio", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.8, worse="smaller", is_invention=True, role="quality", paper=NAEEM,
+        ),
+        "coverage": Page(
+            "CO4", "coverage", "Share of human records whose ball to their 5th human neighbour holds a synthetic record; an outlier does not fool it as it does recall.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.9, worse="smaller", role="support", paper=NAEEM,
+        ),
+        "modes": Page(
+            "CO5", "modes", "Share of the clusters of human records (20 at most, found by k-means on half of the reference) in which the share of synthetic records is at least half that of the human records of the other half.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.9, worse="smaller", role="modes", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
+        ),
+        "support": Page(
+            "CO6", "support of pairs", "Share of human records whose combination of values (numbers in tenths of all values) some synthetic record has too, averaged over pairs of columns; as many records of either kind.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.98, worse="smaller", role="support", paper="Kuhn, Kacker and Lei, NIST SP 800-142, 2010 (combinatorial coverage)",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        try:
+            human, other, synthetic = sample(evidence, self.points, rng)
+            real, drawn = evidence.reference.take(human), evidence.drawn.take(synthetic)
+            embed = embedding(real, other, beside=(drawn,))
+        except NotApplicable as why:
+            yield from (unread(check, str(why)) for check in self.pages if check != "support")
+        else:
+            points, more = (embed(real), embed(drawn)), embed(other)
+            yield from self._balls(*points, more, rng)
+            yield from self._regions(human, synthetic, *points, more)
+            yield read_with_null("modes", lambda: _modes(evidence, embed, self.modes, rng))
+        yield read_with_null("support", lambda: _support(evidence, self.points, self.draws, rng))
+
+    def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Reading]:
+        n = len(human)
+        whole = wide_graph(synthetic, human)
+        values = whole.numbers(self.k)
+        size = max(min(PART, n // 2), n // 10, 2 * (self.k + 1))
+        parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
+        neighbours = cloud(np.concatenate([human, other]))
+        draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
+        note = f"{n:,} records a side"
+        for check, value in values.items():
+            # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
+            error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
+            null = from_draws(value, np.array([draw[check] for draw in draws]), "smaller", "labels of human neighbours")
+            estimate = _interval(value, student(PARTS, "parts") * error, n, check != "density")
+            yield Reading(check, estimate, null, note=note)
+
+    def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
+        """Human records that nothing synthetic comes near, and synthetic ones far from all human ones: farther than 999 of 1,000 human records are from as many others."""
+        among = nearest(more, human_points, 1)[0][:, 0]
+        usual, limit = float(np.median(among)), float(np.quantile(among, 0.999))
+        far = _far(human_points, synthetic_points, limit)
+        yield from _pointed("reference", human, far, usual, "synthetic")
+        far = _far(synthetic_points, human_points, limit)
+        yield from _pointed("synthetic", synthetic, far, usual, "human")
+
+
+def _far(points: np.ndarray, others: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which points lie farther than that from all others, the farthest first, and how far."""
+    distance = nearest(points, others, 1)[0][:, 0]
+    chosen = np.argsort(-distance, kind="stable")[:POINTED]
+    chosen = chosen[distance[chosen] > limit]
+    return chosen, distance[chosen]
+
+
+def _pointed(
+    side: Literal["synthetic", "reference"], rows: np.ndarray, far: tuple[np.ndarray, np.ndarray], usual: float, what: str
+):
+    chosen, distance = far
+    if chosen.size and usual > 0:
+        yield Pointed(
+            side,
+            rows[chosen],
+            distance / usual,
+            f"no {what} record is near: distance in units of the usual one between human records",
+        )
+
+
+def sample(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
+    """Rows of as many human records, other human records, and rows of as many synthetic ones.
+
+    The others are from the holdout, or the reference's own where there is none. Sets of one size are drawn from at the same places, so that equal sets stay equal.
+    """
+    reference, synthetic, holdout = evidence.reference, evidence.drawn, evidence.sides().get("holdout")
+    human = reference.frame.height if holdout is not None else reference.frame.height // 2
+    n = min(most, synthetic.frame.height, human, holdout.frame.height if holdout is not None else human)
+    if n < FEWEST:
+        wanted = FEWEST if holdout is not None else 2 * FEWEST
+        raise NotApplicable(
+            f"{n} records a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
+        )
+    places = rng.integers(1 << 32)
+    order, drawn = (np.random.default_rng(places).permutation(side.frame.height) for side in (reference, synthetic))
+    if holdout is None:
+        return order[:n], reference.take(order[n : 2 * n]), drawn[:n]
+    return order[:n], holdout.take(rng.permutation(holdout.frame.height)[:n]), drawn[:n]
+
+
+def some(table: Table, most: int, rng: np.random.Generator) -> Table:
+    """At most so many records of the frame, at random."""
+    return table if table.frame.height <= most else table.take(rng.permutation(table.frame.height)[:most])
+
+
+def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
+    """A number of n points with its normal interval; of a share at least Wilson's for independent points, so that it has a width at 0 and 1."""
+    if not is_share:
+        return Estimate(value, max(0.0, value - half), value + half, "parts of the points", n)
+    least = share(round(value * n), n)
+    lowest, highest = least.interval
+    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
+    return Estimate(value, low, high, "parts of the points, at least Wilson", n)
+
+
+def _modes(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    from scipy.cluster.vq import vq
+
+    synthetic, human = embed(some(evidence.drawn, MOST, rng)), embed(some(evidence.reference, MOST, rng))
+    half = len(human) // 2
+    clusters = min(most, half // FEWEST)
+    if clusters < 2 or len(synthetic) < FEWEST:
+        raise NotApplicable(
+            f"{len(human)} human and {len(synthetic)} synthetic records; two modes of {FEWEST} in either half need {4 * FEWEST} human ones"
+        )
+    order = rng.permutation(len(human))
+    centres = _centres(human[order[: min(half, FITTED)]], clusters, rng)
+    counts = np.array([np.bincount(vq(points, centres)[0], minlength=len(centres)) for points in (synthetic, human[order[half:]])])
+    value = float(_populated(counts).mean())
+    held = counts + 0.5
+    # The chance that a cluster would be on the other side of one half in other samples of these sizes.
+    ratio = np.log(held[0] / held[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
+    chance = _below(-np.abs(ratio) / np.sqrt(1 / held[0] + 1 / held[1]))
+    error = math.sqrt(float((chance * (1 - chance)).sum())) / chance.size
+    estimate = Estimate(
+        value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "normal, cluster by cluster", chance.size
+    )
+    draws = relabelled(counts, rng)
+    return estimate, from_draws(value, _populated(draws).mean(axis=-1), "smaller", "permutation")
+
+
+def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
+    """The centres of clusters, (clusters, d), by k-means (Lloyd, IEEE Trans. Inf. Theory 28:129, 1982; seeds of Arthur and Vassilvitskii, SODA 2007)."""
+    import warnings
+
+    from scipy.cluster.vq import kmeans2
+
+    distinct = np.unique(points, axis=0)
+    if len(distinct) <= clusters:
+        return distinct
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a cluster may run empty: nothing is lost in it
+        return kmeans2(points, clusters, iter=25, minit="++", rng=rng)[0]
+
+
+def _populated(counts: np.ndarray) -> np.ndarray:
+    """Whether the share of the first set is at least half that of the second, for counts (2, …, clusters)."""
+    one, two = counts / np.maximum(1, counts.sum(axis=-1, keepdims=True))
+    return one >= 0.5 * two
+
+
+def _below(z: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return ndtr(z)
+
+
+def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    from scipy.sparse import csr_array
+
+    cells = _cells(evidence, most, rng)
+    n, pairs = len(cells) // 2, cells.shape[1]
+    occupied = csr_array(
+        (np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, pairs)), (2 * n, int(cells.max()) + 1)
+    )
+    synthetic, human = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
+    is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
+    told = _seen(np.concatenate([synthetic[None], is_first @ occupied]), synthetic + human) / (n * pairs)
+    value = float(told[0])
+    # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
+    seen = (synthetic > 0)[cells[n:]].mean(axis=1)
+    lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
+    half = 1.96 * math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
+    least = share(round(value * n), n)
+    low, high = (value - half, value + half) if half > 0 else least.interval
+    estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
+    return estimate, from_draws(value, told[1:], "smaller", "permutation")
+
+
+def _cells(evidence: Evidence, most: int, rng: np.random.Generator) -> np.ndarray:
+    """A number for the combination of values of each pair of columns, no two pairs sharing one, (2 n, pairs), n synthetic records and then n human ones."""
+    columns = evidence.reference.of_kind("number", "category")[:MOST_COLUMNS]
+    sides = evidence.drawn, evidence.reference
+    n = min(most, *(side.frame.height for side in sides))
+    if not columns or n < FEWEST:
+        raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
+    places = rng.integers(1 << 32)
+    synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
+    codes = [_codes(synthetic, human, column) for column in columns]
+    pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [_joined(codes[0], codes[0])]
+    starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs[:-1])])
+    return np.column_stack(pairs) + starts
+
+
+def _seen(synthetic: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Human records in cells that hold a synthetic one, for synthetic counts (draws, cells) of `total` (cells,)."""
+    return np.where(synthetic > 0, total - synthetic, 0).sum(axis=1)
+
+
+def _codes(synthetic: Table, reference: Table, column: str) -> np.ndarray:
+    """The values of a column as whole numbers, synthetic records first, (2 n,): categories as they are, numbers by tenths of both sets, missing as one more."""
+    import polars as pl
+
+    if reference.kinds[column] == "category":
+        both = pl.concat([synthetic.frame[column], reference.frame[column]])
+        return both.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    # Edges from both sets together: from one alone, its records would lie in the cells more evenly than those of the other.
+    values = np.concatenate([side.numbers(column) for side in (synthetic, reference)])
+    held = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(held, np.arange(1, BINS) / BINS)) if held.size else np.zeros(1)
+    return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="right"), 0)
+
+
+def _joined(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """A number for each pair of values that occurs."""
+    return np.unique(one * (int(two.max()) + 1) + two, return_inverse=True)[1]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.records import Blocks
+from outcross.estimate import NotApplicable, exact, read_off
+from outcross.measures import Measure, Page
+from outcross.measures.tail_survival import clusters_of
+from outcross.models.draw import Draw
+from outcross.recipe import recipe
+from outcross.statistics.clusters import ratio, totals
+from outcross.text.lexicon import BANDS
+from outcross.text.words import Words, words
+
+LOSSES = "Holtzman et al., arXiv 1904.09751 (truncation cuts tails); Drayson et al., arXiv 2502.15654 (decoding changes collapse)"
+
+
+@recipe
+class Decoding(Measure):
+    """How much of the loss of rare words is decoding, and how much learning: one model sampled twice, as its arm does and fully.
+
+    Both samples continue the same prompts. What the model still writes at temperature 1 without truncation it has learned; what it
+    no longer writes as its arm samples it, decoding cut. So, for each band of words,
+    floor - survival = (floor - survival at temperature 1) + (survival at temperature 1 - survival) = learning + decoding.
+    """
+
+    aspect = "tails"
+    needs = ("text",)
+    pages = {
+        "decoding_loss": Page(
+            "DE1", "rare words lost by decoding", "Of the words that occur so often in the human training text, the share that this model writes when sampled fully less the share "
+            "that it writes as its arm samples it, after the same prompts.",
+            unit="fraction", healthy=0.0, collapsed="all that the model knows",
+            worse="larger", role="decoding", preference=1, paper=LOSSES,
+        ),
+        "learning_loss": Page(
+            "DE2", "rare words lost by learning", "The share of those words that other human text of as many blocks holds less the share that this model writes when sampled fully.",
+            unit="fraction", healthy=0.0, collapsed="the floor of tail survival",
+            worse="larger", role="decoding", preference=2, paper=LOSSES,
+        ),
+    }  # fmt: skip
+
+    blocks: Annotated[int, Field(ge=20)] = 250
+    """Blocks of each sample; the first so many of what the arm drew, in the order of their prompts."""
+
+    def __call__(self, evidence, rng):
+        drawn, human, holdout = evidence.drawn, evidence.human.training.records, evidence.holdout
+        n = min(self.blocks, len(drawn), len(holdout))
+        if n == 0:
+            raise NotApplicable("nothing was drawn, or no second human sample is there")
+        draw = Draw(**json.loads(evidence.decoding or "{}"))
+        as_drawn = drawn.take(_first(drawn, n))
+        fully = as_drawn if draw.is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
+        other = holdout.take(rng.permutation(len(holdout))[:n])
+        clusters, of = clusters_of(human)
+        for band in list(BANDS)[:4]:
+            here = _band(words(human), band)
+            own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
+            inside = words(human).first_cluster(clusters)[here]
+            lost = exact(0.0, n) if draw.is_full else None
+            yield read_off(
+                "decoding_loss", lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
+            )
+            yield read_off("learning_loss", lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of), at=band)
+
+
+def _first(drawn: Blocks, n: int) -> np.ndarray:
+    """The first n blocks in an order that is the blocks' own: by prompt, then by tokens."""
+    return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
+
+
+def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Generator) -> Blocks:
+    prompts = drawn.column("_prompt")
+    if (prompts < 0).any():
+        raise NotApplicable("sampling the same prompts again needs draw.prompts: human")
+    return model.sample(Draw(records=len(drawn), prefix=prefix), human.take(prompts), rng)
+
+
+def _band(human: Words, band: str) -> np.ndarray:
+    least, most = BANDS[band]
+    return (human.counts >= least) & (human.counts <= most)
+
+
+def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, of: str):
+    """The mean over words of a difference that each word has, its interval over the human documents where the words stand."""
+    if not more.size:
+        raise NotApplicable("no word of the human training text occurs so often")
+    size = totals(np.ones(more.size), inside)
+    there = size > 0
+    return ratio(totals(more - less, inside)[there], size[there], of)

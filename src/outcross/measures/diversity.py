@@ -1,0 +1,301 @@
+"""Do records, kinds of records and values repeat themselves?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.tables import Table
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, copied_texts, read_with_null, words
+from outcross.measures.coverage import sample, some
+from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.recipe import recipe
+from outcross.statistics.embedding import embedding
+from outcross.statistics.floors import from_draws, larger_share, normal, relabelled
+from outcross.statistics.neighbours import cloud, halves, nearest
+from outcross.statistics.repeats import (
+    Occurrences,
+    Repeats,
+    alike,
+    distinct_at,
+    equal_pairs,
+    found_in,
+    hashes_of,
+    occurrences,
+    seen_again,
+)
+
+HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
+MOST = 50_000
+"""Records a side whose kinds are compared, at most."""
+CLOSE = 0.01
+"""Share of human records that are called near duplicates."""
+MOST_TAKEN_OVER = 0.9
+"""Share of fresh human values that stand in the reference, above which no synthetic share can be larger by much."""
+FEWEST_PAIRS = 25
+"""Pairs of equal records in either set, below which their numbers are not compared."""
+FEWEST = 30
+"""Records or values a side, below which nothing is counted."""
+
+
+@recipe
+class Diversity(Measure):
+    """Distinct records, near duplicates, effective numbers of records, of kinds and of categories, values taken over from the reference, and how rich the language is, inside each group too.
+
+    Counts of distinct things depend on the amount of data: they are compared at one size, by rarefaction, which is exact; a bootstrap would repeat records and find fewer. What is inside each
+    group is looked at on the records in memory: distinct records, kinds and categories there, and how rich its language is, at one number of words of both sides.
+    """
+
+    points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
+    """Records a side among which near duplicates are looked for, at most, drawn at random."""
+    draws: Annotated[int, Field(ge=19, le=10_000)] = 499
+    """Labels drawn over human records."""
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column that are looked into, those with most human records first."""
+
+    aspect = "diversity"
+    needs = ("table",)
+    pages = {
+        "distinct_rows": Page(
+            "DI1", "distinct records", "Distinct records among so many, over the distinct human records among as many.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.95, worse="smaller", role="diversity", paper=HURLBERT,
+        ),
+        "near_duplicates": Page(
+            "DI2", "near duplicates", "Share of records whose nearest other record is as close as that of the closest 1 % of human records, of as many.",
+            unit="fraction", healthy="what real data of this size show", collapsed="grows",
+            margin=0.5, worse="larger", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
+        ),
+        "effective_rows": Page(
+            "DI3", "effective number of records", "P(two human records are equal) over P(two synthetic records are equal), one pair more added to each.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="diversity", paper="Simpson, Nature 163:688, 1949; Hill, Ecology 54:427, 1973 (order 2)",
+        ),
+        "vendi": Page(
+            "DI4", "effective number of kinds", "Vendi score (exponential of the entropy of the eigenvalues of the similarity matrix, cosines of records as points) over that of as many human records.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="Friedman and Dieng, TMLR 2023, arXiv 2210.02410",
+        ),
+        "entropy": Page(
+            "DI5", "effective number of categories", "Exponential of the entropy of a column of categories, corrected for what was not seen, over that of the reference.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="Miller, 1955 (the correction); Hill, Ecology 54:427, 1973 (order 1)",
+        ),
+        "distinct_values": Page(
+            "DI6", "distinct values", "Distinct values of a column of numbers among so many, over the distinct human values among as many.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper=HURLBERT,
+        ),
+        "copied_values": Page(
+            "DI7", "values taken over", "Share of the values of a column of numbers that stand in the reference digit by digit, against what fresh human values show. Synthetic values that are all copied come from marginals that are not modelled: no loss of variance will show.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
+        ),
+    } | copied_texts.DIVERSITY | words.DIVERSITY  # fmt: skip
+
+    def sketches(self, evidence):
+        return {"rows": Repeats(list(evidence.reference.kinds))}
+
+    def __call__(self, evidence, rng):
+        yield from _rows(*evidence.counted["rows"])
+        yield read_with_null(
+            "near_duplicates",
+            lambda: _near_duplicates(evidence, self.points, self.draws, rng),
+            note=f"at most {self.points:,} records a side",
+        )
+        yield from _kinds(evidence, rng)
+        for column in evidence.reference.of_kind("number"):
+            yield from _values(evidence, column)
+        yield from copied_texts.said_again(evidence)
+        yield from words.richness(evidence, rng)
+        for column in evidence.groups:
+            yield from self._inside(evidence, column, rng)
+        yield from words.richness_inside(evidence, self.most, rng)
+
+    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
+        for value in largest(evidence, column)[: self.most]:
+            inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
+            for reading in _all_inside(inside, column, rng):
+                yield replace(reading, group=named((column,), (value,)))
+
+
+def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
+    columns = list(inside.reference.kinds)
+    counted = (occurrences(hashes_of(side.frame, columns)) for side in (inside.drawn, inside.reference))
+    yield from (reading for reading in _rows(*counted) if reading.measure == "distinct_rows")
+    yield from _kinds(inside, rng, but=column)
+
+
+def _rows(synthetic: Occurrences, reference: Occurrences) -> Iterator[Reading]:
+    synthetic, reference = alike(synthetic, reference)
+    note = "" if synthetic.largest is None else "of records with the smallest hashes, a million distinct ones"
+    yield read_with_null("distinct_rows", lambda: _distinct(synthetic.counts, reference.counts), note=note)
+    yield read_with_null("effective_rows", lambda: _pairs(synthetic.counts, reference.counts), note=note)
+
+
+def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Iterator[Reading]:
+    yield read_with_null("vendi", lambda: _kinds_of_records(evidence, rng))
+    for column in evidence.reference.of_kind("category"):
+        if column != but:
+            yield read_with_null(
+                "entropy", lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng), column=column
+            )
+
+
+def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
+    held = {
+        side: occurrences(values[np.isfinite(values)])
+        for side, values in ((side, told.numbers(column)) for side, told in evidence.sides().items())
+    }
+    synthetic, reference, holdout = held["synthetic"], held["reference"], held.get("holdout")
+    yield read_with_null("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
+    yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
+
+
+def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+    """Distinct things of counts (distinct,) each, at one size."""
+    size = _enough(synthetic, reference) - 1
+    sides = (distinct_at(counts, size) for counts in (synthetic, reference))
+    # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
+    one, two = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
+    return _ratio(one, two, "jackknife over records", int(synthetic.sum()))
+
+
+def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+    n = _enough(synthetic, reference)
+    one_more = 2 / (n * (n - 1))
+    pairs = [int(np.sum(counts * (counts - 1)) / 2) for counts in (synthetic, reference)]
+    if max(pairs) < FEWEST_PAIRS:
+        raise NotApplicable(
+            f"{pairs[0]} pairs of equal synthetic records and {pairs[1]} of human ones; {FEWEST_PAIRS} in either set say something"
+        )
+    sides = []
+    for counts in (synthetic, reference):
+        value, error = equal_pairs(counts)
+        # One pair more: its error is that of a Poisson count at least.
+        sides.append((value + one_more, max(error, math.sqrt((value + one_more) * one_more))))
+    return _ratio(sides[1], sides[0], "jackknife over records", int(synthetic.sum()))
+
+
+def _enough(*counts: np.ndarray) -> int:
+    n = min(int(told.sum()) for told in counts)
+    if n < FEWEST:
+        raise NotApplicable(f"{n} records or values, distinct ones are compared from {FEWEST}")
+    return n
+
+
+def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: int) -> tuple[Estimate, Null]:
+    """The ratio of two values with their standard errors, on the logarithmic scale."""
+    error = math.hypot(one[1] / one[0], two[1] / two[0])
+    difference = math.log(one[0] / two[0])
+    null = normal(difference, error, "smaller", method)
+    estimate = Estimate(math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), method, n)
+    return estimate, null.on_scale(math.exp)
+
+
+def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    human, other, synthetic = sample(evidence, most, rng)
+    taken = evidence.reference.take(human), other, evidence.drawn.take(synthetic)
+    points, others, drawn = map(embedding(*taken), taken)
+    n = len(points)
+    value, usual = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
+    neighbours = cloud(np.concatenate([points, others]))
+    told = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
+    # The excess over the human share, and not the share: where values are tied both move with the records at hand.
+    null = from_draws(value - usual, np.array([one - two for one, two in told]), "larger", "labels of human neighbours")
+    # Near duplicates come in pairs, so half as many are independent.
+    pairs = share(min(round(value * n / 2), n // 2), n // 2)
+    low, high = pairs.interval
+    estimate = Estimate(value, min(low, value), max(high, value), "Wilson over pairs", n)
+    return estimate, null.on_scale(lambda excess: usual + excess)
+
+
+def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
+    """The share of distances that are at most the human 1 % quantile, and the human share."""
+    place = int(CLOSE * human.size)
+    limit = np.partition(human, place)[place]
+    return float((distances <= limit).mean()), float((human <= limit).mean())
+
+
+def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    n = min(MOST, evidence.drawn.frame.height, evidence.reference.frame.height)
+    if n < FEWEST:
+        raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
+    taken = [some(side, n, rng) for side in (evidence.drawn, evidence.reference)]
+    embed = embedding(*taken)
+    # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
+    scores = [vendi(np.column_stack([np.ones(n), embed(side)])) for side in taken]
+    synthetic, human = ((score, score * error) for score, error in scores)
+    return _ratio(synthetic, human, "asymptotic", n)
+
+
+def vendi(points: np.ndarray) -> tuple[float, float]:
+    """The Vendi score of points (n, d) with cosines as similarities, and the standard error of its logarithm.
+
+    exp(−Σ λ ln λ) over the eigenvalues of XᵀX / n, rows of X of length 1: those of the n × n similarity matrix over n, in d × d (Friedman and Dieng 2023, §3.2).
+    The error is that of the mean of −xᵀ ln(XᵀX / n) x, the score's influence function.
+
+    >>> vendi(np.eye(4))[0]
+    4.0
+    """
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    rows = points / np.where(lengths > 0, lengths, 1.0)
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    is_there = values > 1e-12
+    logs = np.log(values[is_there])
+    influence = -np.square(rows @ vectors[:, is_there]) @ logs
+    error = math.sqrt(float(np.var(influence, ddof=1)) / len(rows)) if len(rows) > 1 else 0.0
+    return math.exp(-float(values[is_there] @ logs)), error
+
+
+def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    import polars as pl
+
+    told = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
+    joined = told[0].join(told[1], on=column, how="full", coalesce=True, suffix="_human").fill_null(0).sort(column)
+    counts = joined.select(pl.col("count", "count_human").cast(pl.Int64)).to_numpy().T
+    n = counts.sum(axis=1)
+    if min(n) < FEWEST:
+        raise NotApplicable(f"{min(n)} values, an entropy is compared from {FEWEST}")
+    if (counts[1] > 0).sum() < 2:
+        raise NotApplicable("the reference has one category")
+    difference = float(np.subtract(*(corrected_entropy(side) for side in counts)))
+    error = math.sqrt(sum(_entropy_variance(side) for side in counts))
+    draws = relabelled(counts, rng)
+    null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
+    estimate = Estimate(
+        math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), "normal", int(n[0])
+    )
+    return estimate, null.on_scale(math.exp)
+
+
+def corrected_entropy(counts: np.ndarray) -> np.ndarray:
+    """−Σ p ln p in nats of counts (…, categories), and (categories seen − 1) / 2n more (Miller 1955; Madow 1948)."""
+    from scipy.special import xlogy
+
+    n = counts.sum(axis=-1)
+    return np.log(n) - xlogy(counts, counts).sum(axis=-1) / n + ((counts > 0).sum(axis=-1) - 1) / (2 * n)
+
+
+def _entropy_variance(counts: np.ndarray) -> float:
+    """Of the entropy of counts: that of −ln p over n, and the second term, which is all there is where categories are equally common."""
+    n = counts.sum()
+    there = counts[counts > 0]
+    logs = np.log(there / n)
+    first = float(there @ np.square(logs) / n - (there @ logs / n) ** 2) / n
+    return first + (there.size - 1) / (2 * n**2)
+
+
+def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
+    _enough(synthetic.counts, reference.counts)
+    count, n, estimate = found_in(synthetic, reference)
+    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    if human > MOST_TAKEN_OVER * size:
+        raise NotApplicable(f"{human / size:.0%} of fresh human values stand in the reference too: the column has few values")
+    return estimate, larger_share(count, n, human, size)

@@ -1,0 +1,125 @@
+"""Are the minorities still there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.tables import Table
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures.spread import variances
+from outcross.recipe import recipe
+from outcross.statistics.floors import fewer, ratio_of_shares
+from outcross.statistics.sketches import Tally
+
+INSIDE = 20
+"""Groups of a column that are looked into, unless a measure is told of another number."""
+WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
+
+
+@recipe
+class Groups(Measure):
+    """The share of every group and of every intersection of groups, and the spread inside each group.
+
+    Groups are the values of the columns named as such (`--group sex,race`); a value that no human record has is no group here (tails finds it).
+    """
+
+    most: Annotated[int, Field(ge=1)] = 200
+    """Groups and intersections looked at, those with most human records first."""
+
+    aspect = "groups"
+    needs = ("table",)
+    pages = {
+        "share": Page(
+            "GR1", "share of a group", "Share of records of a group, over its human share.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="groups", paper=f"{WYLLIE}; four fifths: 29 CFR 1607.4 D",
+        ),
+        "spread_inside": Page(
+            "GR2", "variance inside a group", "Variance of a column among the records of a group, over that of the same group in the reference.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="groups", paper=WYLLIE,
+        ),
+    }  # fmt: skip
+
+    def sketches(self, evidence):
+        return {"groups": Tally(list(evidence.groups))} if evidence.groups else {}
+
+    def __call__(self, evidence, rng):
+        if not evidence.groups:
+            yield unread("share", "no column names groups; pass --group sex,race")
+            return
+        synthetic, reference = (told.frame for told in evidence.counted["groups"])
+        for columns in subsets(evidence.groups):
+            yield from self._shares(columns, _by(synthetic, columns), _by(reference, columns))
+        for column in evidence.groups:
+            yield from self._inside(evidence, column, rng)
+
+    def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Reading]:
+        n, m = sum(synthetic.values()), sum(reference.values())
+        told = sorted(reference, key=lambda group: (-reference[group], group))
+        for group in told[: self.most]:
+            count, human = synthetic.get(group, 0), reference[group]
+            yield read_with_null(
+                "share",
+                lambda count=count, human=human: _share(count, n, human, m),
+                column="+".join(columns),
+                group=named(columns, group),
+            )
+        if len(told) > self.most:
+            yield unread(
+                "share", f"the {len(told) - self.most} smallest of {len(told)} groups are left out", column="+".join(columns)
+            )
+
+    def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
+        for value in largest(evidence, column)[: self.most]:
+            inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
+            if inside.drawn.rows and inside.reference.rows:
+                yield from variances(inside, rng, "spread_inside", named((column,), (value,)))
+
+
+def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every single column, then every pair, … of the columns that name groups."""
+    for size in range(1, len(columns) + 1):
+        yield from combinations(columns, size)
+
+
+def largest(evidence: Evidence, column: str) -> list[str]:
+    """The groups of a column, those with most human records in memory first."""
+    sizes = evidence.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
+    return list(map(str, sizes[column].to_list()))
+
+
+def is_group(table: Table, column: str, value: str) -> np.ndarray:
+    """Whether each record of the frame is of a group, (rows,)."""
+    import polars
+
+    return table.frame.select((polars.col(column).cast(polars.String) == value).fill_null(False)).to_series().to_numpy()
+
+
+def named(columns: tuple[str, ...], group: tuple) -> str:
+    """How a group is written.
+
+    >>> named(("sex", "race"), ("Female", "Black"))
+    'sex=Female, race=Black'
+    """
+    return ", ".join(f"{column}={value}" for column, value in zip(columns, group, strict=True))
+
+
+def _by(tally, columns: tuple[str, ...]) -> dict[tuple, int]:
+    """Records of each combination of these columns; records with a missing value are in none."""
+    import polars
+
+    told = tally.group_by(columns).agg(polars.col("count").sum()).drop_nulls(columns)
+    return {tuple(map(str, row[:-1])): int(row[-1]) for row in told.select(*columns, "count").iter_rows()}
+
+
+def _share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    if n == 0:
+        raise NotApplicable("no synthetic record has a group")
+    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), fewer(count, n, human, m)

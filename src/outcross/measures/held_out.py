@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from outcross.data.records import Blocks
+from outcross.estimate import Estimate, NotApplicable, Reading, read_off
+from outcross.measures import Measure, Page
+from outcross.recipe import recipe
+from outcross.runtime.remembered import remembered
+from outcross.statistics.clusters import document_of, ratio, totals
+
+SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"
+
+
+@recipe
+class HeldOut(Measure):
+    """How well the model predicts human text of documents that no generation has seen.
+
+    It sees late collapse, and may stay flat while the tails are lost (Shumailov et al.). Each block stands alone: no context is
+    carried across blocks. The interval is one over documents, for the blocks of one document are alike.
+    """
+
+    aspect = "risk"
+    needs = ("text",)
+    pages = {
+        "held_out_loss": Page(
+            "HO1", "held-out loss", "−Σ ln p over all tokens of the held-out human blocks, divided by their number; blocks stand alone.",
+            unit="nats a token", healthy="that of generation 0", collapsed="grows",
+            role="risk", preference=2, lead=2, paper=SHUMAILOV,
+        ),
+        "excess_loss": Page(
+            "HO2", "held-out loss above generation 0", "The held-out loss less that of generation 0's model, document by document: the same documents on both sides, so "
+            "the interval is that of the change.",
+            unit="nats a token", healthy=0.0, collapsed="grows",
+            worse="larger", role="risk", preference=1, paper=SHUMAILOV,
+        ),
+        "held_out_perplexity": Page(
+            "HO3", "held-out perplexity", "exp of the held-out loss, the mean over all tokens; as a reading of its own the mean over blocks of each block's perplexity, which is larger.",
+            unit="tokens", healthy="that of generation 0", collapsed="grows; the number of kinds of token for a model that knows nothing",
+            log=True, role="risk", preference=3, lead=1, paper=SHUMAILOV,
+        ),
+        "bits_per_byte": Page(
+            "HO4", "bits per byte", "−Σ log₂ p over the held-out human blocks, divided by their bytes in UTF-8; comparable across tokenisers.",
+            unit="bits a byte", healthy="that of generation 0", collapsed="grows; 8 says as little as chance",
+            role="quality", lead=3, paper="Gao et al., The Pile, arXiv 2101.00027 §3.1",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        reference = evidence.reference
+        surprise, of = nats(evidence.model, reference), document_of(reference)
+        tokens = np.full(len(reference), float(reference.tokens.shape[1]))
+        loss = ratio(totals(surprise, of), totals(tokens, of), "documents")
+        yield Reading("held_out_loss", loss)
+        yield read_off(
+            "excess_loss",
+            lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
+        )
+        yield read_off("held_out_perplexity", lambda: exp(loss))
+        yield read_off("held_out_perplexity", lambda: _mean_of_exp(surprise, tokens, of), at="mean over blocks")
+        yield read_off(
+            "bits_per_byte", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
+        )
+
+
+@remembered
+def nats(model, blocks: Blocks) -> np.ndarray:
+    """−ln p of every block under a model, (n,).
+
+    Scored once for a model and human text that stay in memory: generation 0 is asked at every generation.
+    """
+    surprise = -np.asarray(model.log_prob(blocks), dtype=float)
+    if impossible := int((~np.isfinite(surprise)).sum()):
+        raise NotApplicable(f"{impossible} of {len(blocks)} blocks have no finite likelihood under the model")
+    return surprise
+
+
+def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, of: np.ndarray) -> Estimate:
+    """The mean over blocks of each block's own perplexity, which Jensen's inequality puts above that of the mean."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ratio(totals(np.exp(surprise / tokens), of), totals(np.ones(tokens.size), of), "documents")
+
+
+def exp(loss: Estimate) -> Estimate:
+    """The exponential of an estimate; NotApplicable where it is too large for a number."""
+    with np.errstate(over="ignore"):
+        value, low, high = (float(np.exp(bound)) for bound in (loss.value, *loss.interval))
+    return Estimate(value, low, high, loss.method, loss.n)
+
+
+def _bytes(blocks: Blocks) -> np.ndarray:
+    size = blocks.column("_bytes")
+    if not (size > 0).all():
+        raise NotApplicable("a held-out block has no bytes")
+    return size

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
+from outcross.laws.mixture import Mixture, l2_squared
+from outcross.measures import Measure, Page
+from outcross.recipe import recipe
+
+
+@recipe
+class MixtureDistance(Measure):
+    """How far the fitted mixture is from the true one, and from the mixture fitted at generation 0 (what Shumailov et al. plot)."""
+
+    aspect = "risk"
+    needs = ("blobs",)
+    pages = {
+        "l2_squared": Page(
+            "MD1", "squared L2 distance", "∫ (p − q)² of the fitted density from the true one (and, as a reading of its own, from generation 0's), the mean over chains.",
+            unit="one over the volume of the data", healthy="about (parameters) / n", collapsed="goes to infinity as components shrink to points",
+            worse="larger", log=True, role="quality", paper="Shumailov et al., Nature 631:755 (2024), Gaussian mixture",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        yield read_off("l2_squared", lambda: _distance(evidence.model, evidence.human.truth, "the true distribution"))
+        yield read_off("l2_squared", lambda: _distance(evidence.model, evidence.first_model, "generation 0"), at="generation 0")
+
+
+def _distance(model, other, what: str) -> Estimate:
+    if not isinstance(model, Mixture) or not isinstance(other, Mixture):
+        raise NotApplicable(f"the model and {what} must both be mixtures of normal distributions, whose formulas are known")
+    return over_chains(np.maximum(l2_squared(model, other), 0.0))  # rounding may leave -1e-17 where the two agree

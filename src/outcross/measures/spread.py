@@ -1,0 +1,285 @@
+"""Have the numbers drawn together?"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.tables import Table
+from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.recipe import recipe
+from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
+from outcross.statistics.sketches import Moments
+
+SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
+MOST_PERMUTED = 25_000
+"""Rows a side from which labels are permuted; more say no more about the shape of a null."""
+FEWEST = 20
+"""Values a side below which no variance is compared."""
+
+
+Places = Callable[[int, int], np.ndarray]
+"""Where the quartiles of two sets of these sizes lie under random labels (`permuted_ranks`)."""
+
+
+@recipe
+class Spread(Measure):
+    """Variance, interquartile range and variance along principal directions, against those of human data.
+
+    A variance is compared on the logarithmic scale and divided by its standard error, log(v / v') / √((κ - 1) / n + (κ' - 1) / n') with κ the kurtosis, so
+    that heavy tails do not pass for a change; the law of that quotient where nothing is lost comes from permuted labels (studentised
+    permutation: Janssen 1997; Chung and Romano, Ann. Stat. 41:484, 2013), and so do the ends of the interval. Labels are permuted over at most 25,000 rows
+    a side; variances are those of all rows.
+    """
+
+    directions: Annotated[int, Field(ge=0)] = 8
+    """Principal directions looked along, of both sets together so that neither is favoured."""
+
+    aspect = "spread"
+    needs = ("table",)
+    pages = {
+        "variance": Page(
+            "SP1", "variance", "Variance of a column over that of the reference.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="spread", paper=SHUMAILOV,
+        ),
+        "interquartile_range": Page(
+            "SP2", "interquartile range", "Third less first quartile of a column, over that of the reference: what the middle half spans, whatever the tails do.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
+        ),
+        "direction": Page(
+            "SP3", "variance along a principal direction", "Variance along a principal direction of the standardised numbers of both sets, over that of the reference; the direction is named by the columns that load on it most.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="spread", paper="Alemohammad et al., Self-Consuming Generative Models Go MAD, ICLR 2024, arXiv 2307.01850",
+        ),
+    }  # fmt: skip
+
+    def sketches(self, evidence):
+        columns = evidence.reference.of_kind("number")
+        return {"moments": Moments(columns)} if columns else {}
+
+    def __call__(self, evidence, rng):
+        yield from variances(evidence, rng)
+        places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
+        for column in evidence.reference.of_kind("number"):
+            one, two = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            yield read_with_null("interquartile_range", lambda one=one, two=two: _range_ratio(one, two, places), column=column)
+        yield from self._along_directions(evidence, rng)
+
+    def _along_directions(self, evidence: Evidence, rng: np.random.Generator):
+        try:
+            names, synthetic, reference = principal(evidence, self.directions, rng)
+        except NotApplicable as why:
+            yield unread("direction", str(why))
+            return
+        for reading in _compared("direction", names, synthetic, reference, None, rng):
+            yield replace(reading, column="", at=reading.column)
+
+
+def variances(evidence: Evidence, rng: np.random.Generator, check: str = "variance", group: str = ""):
+    """The variance ratio of every column of numbers."""
+    columns = evidence.reference.of_kind("number")
+    if not columns:
+        yield unread(check, "no column of numbers", group=group)
+        return
+    counted = evidence.counted.get("moments")
+    yield from _compared(check, columns, _numbers(evidence.drawn), _numbers(evidence.reference), counted, rng, group)
+
+
+def _numbers(side: Table) -> np.ndarray:
+    """The columns of numbers of a table side by side, (rows, columns)."""
+    return np.column_stack([side.numbers(column) for column in side.of_kind("number")])
+
+
+def _compared(check, columns, synthetic, reference, counted, rng, group=""):
+    """The readings of columns (n, columns), NaN where a value is missing; `counted` holds the moments of all rows, where the columns are a sample of them."""
+    pooled = np.concatenate([synthetic, reference])
+    centre, scale = _standard(pooled)
+    synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
+    quotients = _permuted(_some(synthetic, rng), _some(reference, rng), rng)
+    if counted is None:
+        sides = [_moments(_powers(values).sum(axis=0), len(columns)) for values in (synthetic, reference)]
+    else:
+        sides = [_from_sketch(result) for result in counted]
+    for i, column in enumerate(columns):
+        one, two = ([told[i] for told in side] for side in sides)
+        values = synthetic[:, i], reference[:, i]
+        yield read_with_null(
+            check,
+            lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values),
+            column=column,
+            group=group,
+        )
+
+
+def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+    """`one` and `two` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
+    (n, variance, kurtosis), (m, human_variance, human_kurtosis) = one, two
+    if min(n, m) < FEWEST:
+        raise NotApplicable(f"{int(min(n, m))} values, a variance needs at least {FEWEST}")
+    if human_variance <= 0:
+        raise NotApplicable("constant in the reference")
+    quotients = quotients[np.isfinite(quotients)]
+    if variance <= 0:
+        return Estimate(0.0, 0.0, 0.0, "constant", int(n)), _constant(_there(synthetic), _there(reference))
+    if quotients.size < 100:
+        raise NotApplicable("too few values are distinct")
+    error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
+    difference = math.log(variance / human_variance)
+    low, high = np.quantile(quotients, [0.025, 0.975])
+    reach = error * max(-low, 1.96), error * max(high, 1.96)
+    null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
+    ratio = Estimate(
+        math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
+    )
+    return ratio, null.on_scale(lambda quotient: math.exp(quotient * error))
+
+
+def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
+    """The null of synthetic values that are all the same: how seldom every value unlike them falls to the human side."""
+    if not min(synthetic.size, reference.size):
+        raise NotApplicable("no values among the records in memory")
+    p = fewer(0, synthetic.size, int((reference != synthetic[0]).sum()), reference.size).p or 0.0
+    return Null(typical=1.0, floor=1.0 if p <= LEVEL else 0.0, p=p, method="Fisher's exact test")
+
+
+def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """log variance ratio over its standard error under random labels, (permutations, columns)."""
+    columns = synthetic.shape[1]
+    powers = _powers(np.concatenate([synthetic, reference]))
+    sums = permuted_sums(powers, len(synthetic), rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (n, v, k), (m, w, j) = _moments(sums, columns), _moments(powers.sum(axis=0) - sums, columns)
+        return np.log(v / w) / np.sqrt((k - 1) / n + (j - 1) / m)
+
+
+def _powers(values: np.ndarray) -> np.ndarray:
+    """Presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns); missing ones are 0."""
+    there = np.isfinite(values)
+    held = np.where(there, values, 0.0)
+    square = held * held
+    return np.concatenate([there, held, square, square * held, square * square], axis=1, dtype=float)
+
+
+def _moments(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count, variance (divisor n - 1) and kurtosis of each column from sums of powers (…, 5 columns)."""
+    n, one, two, three, four = (sums[..., i * columns : (i + 1) * columns] for i in range(5))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = one / n
+        second = two / n - mean**2
+        fourth = four / n - 4 * mean * three / n + 6 * mean**2 * two / n - 3 * mean**4
+        # Rounding leaves a constant column a variance of 1e-17 of its squares.
+        second = np.where(second <= 1e-13 * np.maximum(1.0, two / n), 0.0, second)
+        return n, second * n / (n - 1), np.maximum(fourth / second**2, 1.0 + 1e-9)
+
+
+def _from_sketch(result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return result.count, result.variance, np.maximum(result.kurtosis, 1.0 + 1e-9)
+
+
+def _standard(pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where to centre each column and what to divide it by, for accurate sums of powers."""
+    there = np.isfinite(pooled)
+    held = np.sort(np.where(there, pooled, 0.0), axis=0)  # sorted, so that the order of rows moves no bit
+    n = np.maximum(there.sum(axis=0), 1)
+    centre = held.sum(axis=0) / n
+    deviation = np.sqrt(np.square(np.where(there, pooled - centre, 0.0)).sum(axis=0) / n)
+    return centre, np.where(deviation > 0, deviation, 1.0)
+
+
+def _some(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return values if len(values) <= MOST_PERMUTED else values[rng.choice(len(values), MOST_PERMUTED, replace=False)]
+
+
+def _there(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -> tuple[Estimate, Null]:
+    n = synthetic.size
+    if min(n, reference.size) < FEWEST:
+        raise NotApplicable(f"{min(n, reference.size)} values, quartiles need at least {FEWEST}")
+    ratio, human = _range(np.sort(synthetic)), _range(np.sort(reference))
+    if human <= 0:
+        raise NotApplicable("the middle half of the reference is one value")
+    draws = _permuted_ranges(synthetic, reference, places(n, reference.size))
+    if ratio <= 0:
+        # Where quartiles fall among ties, fresh human values can have a middle half of one value too.
+        p = (1 + int((~(draws > -math.inf)).sum())) / (1 + draws.size)
+        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(
+            typical=1.0, floor=1.0 if p <= LEVEL else 0.0, p=p, method="permutation"
+        )
+    draws = draws[np.isfinite(draws)]
+    if draws.size < 100:
+        raise NotApplicable("too few values are distinct")
+    difference = math.log(ratio / human)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    null = from_draws(difference, draws, "smaller", "permutation")
+    estimate = Estimate(
+        math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n
+    )
+    return estimate, null.on_scale(math.exp)
+
+
+def _range(ordered: np.ndarray) -> float:
+    low, high = np.quantile(ordered, [0.25, 0.75], method="linear")
+    return float(high - low)
+
+
+def _permuted_ranges(synthetic: np.ndarray, reference: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """log ratio of interquartile ranges under random labels, (permutations,)."""
+    pooled = np.sort(np.concatenate([synthetic, reference]))
+    low, high = pooled[places[..., 0]], pooled[places[..., 1]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log((high[0] - low[0]) / (high[1] - low[1]))
+
+
+def principal(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The names of the principal directions, and both sets along them, (n, directions).
+
+    Of the standardised columns of numbers, or of the first column of vectors; both sets weigh alike. Rows with a missing value have none.
+    """
+    names, synthetic, reference = _points(evidence)
+    if len(names) < 2:
+        raise NotApplicable("directions need at least 2 columns of numbers")
+    synthetic, reference = (values[np.isfinite(values).all(axis=1)] for values in (synthetic, reference))
+    if min(len(synthetic), len(reference)) < max(FEWEST, 2 * len(names) if len(names) <= 64 else FEWEST):
+        raise NotApplicable(f"{min(len(synthetic), len(reference))} whole rows for {len(names)} columns")
+    centre, scale = _standard(np.concatenate([synthetic, reference]))
+    synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
+    both = sum(np.cov(_some(values, rng), rowvar=False) for values in (synthetic, reference)) / 2
+    values, vectors = np.linalg.eigh(both)
+    order = [i for i in np.argsort(values)[::-1][:most] if values[i] > 1e-9]
+    vectors = vectors[:, order]
+    return (
+        [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)],
+        synthetic @ vectors,
+        reference @ vectors,
+    )
+
+
+def _points(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
+    sides = evidence.drawn, evidence.reference
+    if vectors := evidence.reference.of_kind("vector"):
+        synthetic, reference = (side.frame[vectors[0]].to_numpy().reshape(side.frame.height, -1).astype(float) for side in sides)
+        return [f"{vectors[0]} {i}" for i in range(reference.shape[1])], synthetic, reference
+    columns = evidence.reference.of_kind("number")
+    if not columns:
+        raise NotApplicable("no column of numbers")
+    return columns, _numbers(evidence.drawn), _numbers(evidence.reference)
+
+
+def _named(what: str, names: list[str], vector: np.ndarray) -> str:
+    if len(names) > 64:
+        return what
+    first = np.argsort(-np.abs(vector))[:2]
+    sign = np.sign(vector[first[0]])
+    return f"{what} ({', '.join(('+' if vector[i] * sign > 0 else '-') + names[i] for i in first)})"

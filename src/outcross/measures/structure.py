@@ -1,0 +1,250 @@
+"""Do things still go together: columns with columns, and each value with the next?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures.series import series
+from outcross.recipe import recipe
+from outcross.statistics.associations import (
+    Classes,
+    Strength,
+    classes,
+    correlation_ratio,
+    cramer,
+    crossed,
+    rank_correlation,
+    relabelled,
+    standard_error,
+    strongest,
+)
+from outcross.statistics.floors import fewer, from_draws, ratio_of_shares
+
+FEWEST = 50
+"""Whole rows a side below which no pair of columns is compared."""
+CORNER = 0.05
+"""Share of records at each end of a column that its tail dependence is about."""
+FEWEST_IN_CORNER = 20
+"""Records of both sets together in a corner, below which it is not compared."""
+
+
+@recipe
+class Structure(Measure):
+    """Associations of pairs of columns, their tails' dependence and missing values; autocorrelation, spectrum, variance and transitions of series.
+
+    An association that is stronger than the human one is no loss. Floors come from permuted labels of rows or of
+    series (there a record is the unit, and what is permuted is studentised); those of tail dependence and missing values from Fisher's exact test.
+    """
+
+    pairs: Annotated[int, Field(ge=1)] = 300
+    """Pairs of columns compared, those first that go together most in both sets."""
+
+    aspect = "structure"
+    needs = ("table",)
+    pages = {
+        "correlation": Page(
+            "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
+        ),
+        "correlation_ratio": Page(
+            "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
+        ),
+        "cramer": Page(
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the 12 commonest, the rest as one) less the human one: below 0 they say less of each other.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
+        ),
+        "tail_dependence": Page(
+            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, over the human share: what a copula without tail dependence loses while every column keeps its values.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="structure", paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002",
+        ),
+        "missing": Page(
+            "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
+            unit="fraction", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.02, worse="smaller", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+        ),
+        "gone_missing": Page(
+            "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
+            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            margin=0.02, worse="larger", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+        ),
+        "autocorrelation": Page(
+            "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
+        ),
+        "band": Page(
+            "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies over the human share: smoothing takes the fast ones, shuffling the slow ones.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="structure", paper="Welch, IEEE Trans. Audio Electroacoust. 15:70, 1967",
+        ),
+        "spectral_entropy": Page(
+            "ST9", "spectral entropy", "Mean entropy of the spectrum of the series over the human one: below 1 fewer frequencies are left.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="structure", paper="Powell and Percival, J. Phys. A 12:2053, 1979",
+        ),
+        "series_variance": Page(
+            "ST10", "variance along a series", "Geometric mean of the variance within a series over the human one, of its values and of its steps.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="structure", paper="Shumailov et al., Nature 631:755, 2024",
+        ),
+        "entropy_rate": Page(
+            "ST11", "entropy rate", "Mean entropy of the next fifth of a series' own values given the present one, over that of a fair die, less the human one: above 0 what comes next is less determined.",
+            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            margin=0.05, worse="larger", of="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
+        ),
+        "transitions": Page(
+            "ST12", "transitions", "Total variation distance between the mean shares of moves from which fifth of a series' own values to which.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        yield from self._pairs(evidence, rng)
+        yield from _corners(evidence, rng)
+        yield from _missing(evidence)
+        for column in evidence.reference.of_kind("series"):
+            yield from series(evidence, column, rng)
+
+    def _pairs(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+        columns = [
+            classes(column, evidence.drawn, evidence.reference) for column in evidence.reference.of_kind("number", "category")
+        ]
+        if len(columns) < 2:
+            yield unread("correlation", "an association needs at least 2 columns of numbers or categories")
+            return
+        chosen, left_out = strongest(columns, self.pairs, rng)
+        chosen = [(one, two) if one.is_number >= two.is_number else (two, one) for one, two in chosen]  # numbers stand first
+        for (one, two), tables in zip(chosen, relabelled(chosen, rng), strict=True):
+            check, measure = _measured(one, two)
+            note, number = _association(measure, one, two, tables)
+            yield read_with_null(check, number, at=f"with {two.column}", column=one.column, note=note)
+        if left_out:
+            yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
+
+
+def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
+    if one.is_number and two.is_number:
+        return "correlation", rank_correlation
+    return ("correlation_ratio", correlation_ratio) if one.is_number else ("cramer", cramer)
+
+
+def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarray):
+    """What is said of a pair, and how its number is made."""
+    counts = crossed(one, two)
+    n, m = map(int, counts.sum(axis=(1, 2)))
+
+    def number() -> tuple[Estimate, Null]:
+        if min(n, m) < FEWEST:
+            raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
+        if constant := [told.column for told, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2]:
+            raise NotApplicable(f"{constant[0]} is constant in the reference")
+        value = float(_weakened(*measure(counts)))
+        draws = _weakened(*measure(tables))
+        error = math.hypot(*(standard_error(measure, table) for table in counts))
+        # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
+        by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
+        reach = max(1.959964 * error, by_chance)
+        return Estimate(value, value - reach, value + reach, "jackknife", n), from_draws(value, draws, "smaller", "permutation")
+
+    if min(n, m) == 0:
+        return "", number
+    ours, human = (float(told) for told in measure(counts))
+    return f"{ours:.2f}, {human:.2f} in the reference", number
+
+
+def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """How much stronger the first is, in the direction of the second."""
+    return np.where(reference < 0, -1.0, 1.0) * (synthetic - reference)
+
+
+def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+    columns = evidence.reference.of_kind("number")
+    if len(columns) < 2:
+        return
+    ends = {column: [_outermost(side.numbers(column), rng) for side in (evidence.drawn, evidence.reference)] for column in columns}
+    compared_any = False
+    for one, two in combinations(columns, 2):
+        for first, second in (("upper", "upper"), ("lower", "lower"), ("upper", "lower"), ("lower", "upper")):
+            counts = [_in_corner(ends[one][side], ends[two][side], first, second) for side in (0, 1)]
+            (count, n), (human, m) = counts
+            # Both sets together say which corners depend, so that the choice favours neither.
+            if count + human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
+                continue
+            compared_any = True
+            yield read_with_null(
+                "tail_dependence", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}", column=one
+            )
+    if not compared_any:
+        yield unread(
+            "tail_dependence",
+            f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails",
+        )
+
+
+def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Which values lie among the lowest and the highest 5 % of their own set, ties dealt at random; and which there are. (rows,) each"""
+    there = np.isfinite(values)
+    n = int(there.sum())
+    order = np.lexsort((rng.random(values.size), np.where(there, values, np.inf)))
+    told = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
+    far = int(CORNER * n)
+    told["lower"][order[:far]] = True
+    told["upper"][order[n - far : n]] = True
+    return told
+
+
+def _in_corner(one: dict[str, np.ndarray], two: dict[str, np.ndarray], first: str, second: str) -> tuple[int, int]:
+    """(records in the corner, records with both values)"""
+    return int((one[first] & two[second]).sum()), int((one["there"] & two["there"]).sum())
+
+
+def _corner(synthetic: tuple[int, int], reference: tuple[int, int]) -> tuple[Estimate, Null]:
+    if reference[0] == 0:
+        raise NotApplicable("no human record is in this corner")
+    return Estimate(*ratio_of_shares(*synthetic, *reference), "Wilson of both shares", synthetic[1]), fewer(*synthetic, *reference)
+
+
+def _missing(evidence: Evidence) -> Iterator[Reading]:
+    n, m = evidence.drawn.frame.height, evidence.reference.frame.height
+    some = False
+    for column in evidence.reference.kinds:
+        count, human = (int(side.frame[column].null_count()) for side in (evidence.drawn, evidence.reference))
+        if count + human == 0:
+            continue
+        some = True
+        yield read_with_null("missing", lambda count=count, human=human: _apart_in_share(count, n, human, m), column=column)
+        yield read_with_null("gone_missing", lambda count=count, human=human: _gone(count, n, human, m), column=column)
+    if not some:
+        yield unread("missing", "no value is missing on either side")
+
+
+def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """The difference of two shares; the smaller the worse."""
+    one, two = share(count, n), share(human, m)
+    value, (one_low, one_high), (two_low, two_high) = one.value - two.value, one.interval, two.interval
+    # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
+    low = value - math.hypot(one.value - one_low, two_high - two.value)
+    high = value + math.hypot(one_high - one.value, two.value - two_low)
+    null = fewer(count, n, human, m)
+    return Estimate(value, low, high, "Newcombe", n), null.on_scale(lambda ratio: (ratio - 1) * two.value)
+
+
+def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
+    """How much larger the share of missing values is: how much smaller that of values."""
+    told, null = _apart_in_share(n - count, n, m - human, m)
+    low, high = told.interval
+    return Estimate(-told.value, -high, -low, told.method, n), null.on_scale(lambda difference: 0.0 - difference)

@@ -1,0 +1,289 @@
+"""Are the rare things still there?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread, words
+from outcross.measures.groups import INSIDE
+from outcross.recipe import FROM_LIST, recipe
+from outcross.statistics.floors import LEVEL, SMALLEST, fewer, from_draws, normal, ratio_of_shares, relabelled
+from outcross.statistics.sketches import Beyond, Tally
+
+DEPTHS = (0.05, 0.01, 0.005)
+FEWEST = 5
+"""Human values beyond a quantile, below which its mass is not compared."""
+FEWEST_DRAWS = 100
+"""Permutations in which a category is rare, below which they are no null."""
+LEAP = 3.0
+"""Standard errors between the tail indices of two thresholds as likely, above which there is no index (1 % of uniform sets of 1,100, less of others)."""
+ENDS = ("lower", "upper")
+MOST_CATEGORIES = 20_000
+NAMED = 12
+"""Missing categories that a note names."""
+
+
+@recipe
+class Tails(Measure):
+    """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words, of words inside each group too."""
+
+    depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
+    """How much human mass lies beyond the quantiles looked at, at either end."""
+    rare: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """The share of human records below which a category is rare."""
+
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column whose rare words are looked up, those with most human records first."""
+
+    aspect = "tails"
+    needs = ("table",)
+    pages = {
+        "mass": Page(
+            "TA1", "mass beyond human quantiles", "Share of records beyond the human quantile that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the human share beyond it.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
+        ),
+        "tail_index": Page(
+            "TA2", "tail index", "Extreme-value index of the upper 5 % less that of the reference: below 0 the far tail is cut or lighter.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.25, worse="smaller", of="difference", role="tail", paper="Dekkers, Einmahl and de Haan, Ann. Stat. 17:1833, 1989",
+        ),
+        "rare_categories": Page(
+            "TA3", "rare categories", "Share of the rare human categories (each below 1 % of human records) that occur at all.",
+            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.9, worse="smaller", role="tail", paper="Shumailov et al., 2024; Suresh et al., arXiv 2412.17646",
+        ),
+        "rare_mass": Page(
+            "TA4", "mass of rare categories", "Share of records in the rare human categories, over the human share.",
+            unit="ratio", healthy="what real data of this size show", collapsed="towards 0",
+            margin=0.8, worse="smaller", role="tail", paper="Shumailov et al., 2024; Suresh et al., arXiv 2412.17646",
+        ),
+        "beyond_range": Page(
+            "TA5", "beyond the human range", "Share of records below the least or above the greatest human value.",
+            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
+        ),
+        "unseen_categories": Page(
+            "TA6", "unseen categories", "Share of records in categories that no human record has.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
+        ),
+    } | words.TAILS  # fmt: skip
+
+    def sketches(self, evidence):
+        limits = {column: self._limits(evidence.reference.numbers(column)) for column in evidence.reference.of_kind("number")}
+        asked = {column: np.array(sorted(set(told))) for column, told in limits.items() if told}
+        tallies = {f"tally {column}": Tally([column]) for column in evidence.reference.of_kind("category")}
+        return tallies | ({"beyond": Beyond(asked)} if asked else {})
+
+    def _limits(self, values: np.ndarray) -> list[float]:
+        """The thresholds of a column: the ends of the human range and the quantiles."""
+        there = np.sort(values[np.isfinite(values)])
+        if not there.size:
+            return []
+        return [
+            there[0],
+            there[-1],
+            *(told for depth in self.depths for end in ENDS if (told := threshold(there, depth, end)) is not None),
+        ]
+
+    def __call__(self, evidence, rng):
+        for column in evidence.reference.of_kind("number"):
+            yield from self._numbers(evidence, column)
+        for column in evidence.reference.of_kind("category"):
+            synthetic, reference = (_shares(told, column) for told in evidence.counted[f"tally {column}"])
+            yield from self._categories(column, synthetic, reference, rng)
+        yield from words.rare_words(evidence, rng)
+        yield from words.rare_words_inside(evidence, self.most, rng)
+
+    def _numbers(self, evidence: Evidence, column: str) -> Iterator[Reading]:
+        values = [
+            np.sort(held[np.isfinite(held)]) for held in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
+        ]
+        for depth in self.depths:
+            for end in ENDS:
+                yield read_with_null(
+                    "mass",
+                    lambda depth=depth, end=end: _mass(evidence, column, values, depth, end),
+                    at=f"{end} {depth * 100:g} %",
+                    column=column,
+                )
+        yield read_with_null("tail_index", lambda: _tail_index(*values), column=column)
+        yield read_with_null("beyond_range", lambda: _beyond_range(evidence, column, values), column=column)
+
+    def _categories(
+        self, column: str, synthetic: dict[str, int], reference: dict[str, int], rng: np.random.Generator
+    ) -> Iterator[Reading]:
+        names = sorted(reference | synthetic)
+        if len(names) > MOST_CATEGORIES:
+            kept = sorted(names, key=lambda name: (-reference.get(name, 0) - synthetic.get(name, 0), name))[:MOST_CATEGORIES]
+            names = sorted(kept)
+        counts = np.array([[told.get(name, 0) for name in names] for told in (synthetic, reference)], dtype=np.int64)
+        if not counts.sum(axis=1).all():
+            why = f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
+            yield from (unread(check, why, column=column) for check in ("rare_categories", "rare_mass", "unseen_categories"))
+            return
+        draws = relabelled(counts, rng)
+        rare = self._is_rare(counts[1])
+        gone = [name for name, is_rare, count in zip(names, rare, counts[0], strict=True) if is_rare and not count]
+        note = f"missing: {', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}" if gone else ""
+        yield read_with_null("rare_categories", lambda: self._survival(counts, draws), column=column, note=note)
+        yield read_with_null("rare_mass", lambda: self._rare_mass(counts, draws), column=column)
+        new = [name for name, (count, human) in zip(names, counts.T, strict=True) if count and not human]
+        note = f"unseen: {', '.join(sorted(new, key=lambda name: -synthetic[name])[:NAMED])}" if new else ""
+        yield read_with_null("unseen_categories", lambda: _unseen(counts, draws), column=column, note=note)
+
+    def _is_rare(self, human: np.ndarray) -> np.ndarray:
+        """Which categories are rare among human records, (…, categories) of bool."""
+        return (human > 0) & (human < self.rare * human.sum(axis=-1, keepdims=True))
+
+    def _survival(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
+        rare = self._is_rare(counts[1])
+        if not rare.any():
+            raise NotApplicable(f"no category is below {self.rare:.0%} of human records")
+        survived = counts[0][rare] > 0
+        # A category with so many records is there again in another set of this size with probability 1 - exp(-count); half a record stands for none.
+        chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
+        error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
+        value = float(survived.mean())
+        estimate = Estimate(
+            value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "Poisson over categories", int(rare.sum())
+        )
+        told = self._is_rare(draws[1])
+        with np.errstate(invalid="ignore"):
+            share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
+        return estimate, from_draws(value, _held(share), "smaller", "permutation")
+
+    def _rare_mass(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
+        rare = self._is_rare(counts[1])
+        if not rare.any():
+            raise NotApplicable(f"no category is below {self.rare:.0%} of human records")
+        (n, m), (count, human) = counts.sum(axis=1), counts[:, rare].sum(axis=1)
+        if human < FEWEST:
+            raise NotApplicable(f"{human} human records in rare categories, needs at least {FEWEST}")
+        told = self._is_rare(draws[1])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = (draws[0] * told).sum(axis=1) / n / ((draws[1] * told).sum(axis=1) / m)
+        estimate = Estimate(*ratio_of_shares(int(count), int(n), int(human), int(m)), "Wilson of both shares", int(n))
+        return estimate, from_draws(estimate.value, _held(ratios), "smaller", "permutation")
+
+
+def _held(draws: np.ndarray) -> np.ndarray:
+    """The draws in which some category is rare among those who are called human."""
+    held = draws[np.isfinite(draws)]
+    if held.size < FEWEST_DRAWS:
+        raise NotApplicable("what is rare in the reference is common in both sets together")
+    return held
+
+
+def threshold(ordered: np.ndarray, depth: float, end: str) -> float | None:
+    """The human value beyond which at most a share `depth` of human values lie, at least five; None where there is no such value."""
+    beyond = int(depth * ordered.size)
+    if beyond < FEWEST:
+        return None
+    return float(ordered[beyond] if end == "lower" else ordered[-beyond - 1])
+
+
+def _counted(evidence: Evidence, column: str, limit: float, end: str) -> list[tuple[int, int]]:
+    """(values beyond the limit, values) of the synthetic and the human set, over all their rows."""
+    told = []
+    for side in evidence.counted["beyond"]:
+        below, above = side[column].at(limit)
+        told.append((below if end == "lower" else above, side[column].count))
+    return told
+
+
+def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: float, end: str) -> tuple[Estimate, Null]:
+    limit = threshold(values[1], depth, end)
+    if limit is None:
+        raise NotApplicable(
+            f"{int(depth * values[1].size)} human values lie that far out, needs at least {FEWEST}: {math.ceil(FEWEST / depth)} human records"
+        )
+    (count, n), (human, m) = _counted(evidence, column, limit, end)
+    if human < FEWEST:
+        raise NotApplicable(f"{human} human values lie beyond {limit:g}, the rest are tied with it; needs at least {FEWEST}")
+    if n == 0:
+        raise NotApplicable("no synthetic values")
+    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), fewer(count, n, human, m)
+
+
+def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
+    """What lies outside the range of m human values has mass Beta(2, m - 1) whatever their law (ties make it less), so its count is beta-binomial."""
+    from scipy.stats import betabinom
+
+    human = values[1]
+    if min(human.size, values[0].size) < 2:
+        raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
+    (below, n), (_, m) = _counted(evidence, column, float(human[0]), "lower")
+    (above, _), _ = _counted(evidence, column, float(human[-1]), "upper")
+    law = betabinom(n, 2, m - 1)
+    p = max(SMALLEST, float(law.sf(below + above - 1)))
+    return share(below + above, n), Null(
+        typical=float(law.median()) / n, floor=float(law.ppf(1 - LEVEL)) / n, p=min(1.0, p), method="exact law of the human range"
+    )
+
+
+def _tail_index(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+    one, two = extreme_value_index(synthetic), extreme_value_index(reference)
+    value, error = one[0] - two[0], math.hypot(one[1], two[1])
+    return Estimate(value, value - 1.96 * error, value + 1.96 * error, "asymptotic", synthetic.size), normal(
+        value, error, "smaller", "asymptotic"
+    )
+
+
+def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float, float]:
+    """The moment estimator of the extreme-value index from the upper share of ascending values, and its standard error (Dekkers et al. 1989).
+
+    0 for a normal tail, 1/α for a power law of exponent α, below 0 for a tail that ends. Shifted so that the threshold of the body is 1: the
+    estimator wants positive values. NotApplicable where chance decides it: the threshold lies among ties, or beside a gap.
+    """
+    k = int(share * ordered.size)
+    if k < 50:
+        raise NotApplicable(f"{k} values in the upper {share:.0%}, a tail index needs 50: {math.ceil(50 / share)} records")
+    shifted = ordered - np.median(ordered)
+    # By chance √k values more or fewer lie beyond the same point.
+    reach = math.isqrt(k)
+    tied = int((shifted == shifted[-k - 1]).sum())
+    if shifted[-k - reach - 1] <= 0 or np.unique(shifted[-k:]).size < 0.5 * k or tied > reach:
+        raise NotApplicable("the upper values are tied; a tail index is of continuous numbers")
+    index, fewer, further = (_index_above(shifted, count) for count in (k, k - reach, k + reach))
+    error = math.sqrt(_index_variance(index) / k)
+    if abs(fewer - further) > LEAP * error:
+        raise NotApplicable(f"the tail index leaps where the upper {share:.0%} begin, as values that leave a gap make it")
+    return index, error
+
+
+def _index_above(shifted: np.ndarray, k: int) -> float:
+    """The moment estimator from the k largest of ascending values."""
+    logs = np.log(shifted[-k:] / shifted[-k - 1])
+    first, second = float(np.mean(logs)), float(np.mean(logs**2))
+    if second <= 0:
+        raise NotApplicable("the upper values are all the same")
+    return first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
+
+
+def _index_variance(index: float) -> float:
+    """Of the moment estimator, times the number of values."""
+    if index >= 0:
+        return 1 + index**2
+    g = index
+    return (
+        (1 - g) ** 2 * (1 - 2 * g) * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
+    )
+
+
+def _shares(tally, column: str) -> dict[str, int]:
+    """Records of each category; a missing value is none."""
+    return {str(name): int(count) for name, count in tally.frame.select(column, "count").iter_rows() if name is not None}
+
+
+def _unseen(counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
+    n = int(counts[0].sum())
+    estimate = share(int(counts[0][counts[1] == 0].sum()), n)
+    return estimate, from_draws(estimate.value, (draws[0] * (draws[1] == 0)).sum(axis=1) / n, "larger", "permutation")

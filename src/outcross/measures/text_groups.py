@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross import estimate
+from outcross.data.records import Blocks
+from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.measures import Measure, Page
+from outcross.measures.held_out import nats
+from outcross.recipe import recipe
+from outcross.runtime.remembered import remembered
+from outcross.statistics.clusters import document_of, prompts_of, ratio, share, totals
+from outcross.text.lexicon import surviving
+from outcross.text.words import lowest, words
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+BUCKETS = 1 << 15
+PRIOR = 300.0
+"""How many character runs of the overall text each group is given beforehand."""
+
+
+@recipe
+class TextGroups(Measure):
+    """What is left of each group of people's texts (a language, a domain), by how much of it there was to learn from.
+
+    Groups are gathered in octaves of their number of human training blocks: 1, 2-3, 4-7 … A drawn block belongs to the group of the human
+    block that it continues. `groups` counts those that are written at all; `group_loss` and `group_share` see one that is
+    written less and less, `group_survival` one that is written with fewer words. Floors use the second human sample; for survival
+    it is cut, group by group, to as many blocks as were drawn, and groups of which it holds fewer are left out of the floor.
+
+    The classifier is multinomial naive Bayes over hashed runs of 1 to 3 characters (lower case), each group's frequencies mixed with the overall ones
+    (a Dirichlet prior worth 300 runs) and all groups equally likely beforehand. It sees no more than letters, so it
+    confuses close relatives; the floor is how often it is right about people.
+    """
+
+    each: bool = False
+    """Also every group by itself: hundreds of groups make long tables."""
+
+    aspect = "groups"
+    stream = "groups"
+    needs = ("groups",)
+    pages = {
+        "groups": Page(
+            "TG1", "groups still written", "Share of the groups of which at least one block, drawn for a prompt of the group, is given to it by a classifier of letters.",
+            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, small groups first",
+            role="modes", preference=1, paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
+        ),
+        "group_loss": Page(
+            "TG2", "held-out loss of groups", "Nats a token of the model on held-out human blocks, by how many training blocks their group has.",
+            unit="nats a token", healthy="that of generation 0", collapsed="grows, in small groups first",
+            role="groups", paper="Shumailov et al., Nature 631:755 (2024)",
+        ),
+        "group_survival": Page(
+            "TG3", "words of groups", "Of the distinct words of each group's human training text, the share that occurs in the text drawn for that group's prompts; pooled over groups of a size.",
+            unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
+            role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
+        ),
+        "group_share": Page(
+            "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, gives to the group of their prompt.",
+            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, in small groups first",
+            role="groups", paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        human = evidence.human.training.records
+        if not (human.column("_group") != "").any():
+            raise NotApplicable("the human data have no groups")
+        grouped = Grouped(human)
+
+        @cache
+        def drawn():
+            return grouped.prompted(evidence.drawn)
+
+        @cache
+        def second():
+            return grouped.own(evidence.holdout)
+
+        @cache
+        def as_many():
+            return _as_many(drawn(), second(), rng)
+
+        places: list[tuple[dict[str, Any], np.ndarray]] = [({"at": band}, groups) for band, groups in grouped.bands.items()]
+        each: list[tuple[dict[str, Any], np.ndarray]] = (
+            [({"group": name}, groups) for name, groups in grouped.ones.items()] if self.each else []
+        )
+        for place, groups in [({}, grouped.all), *places]:
+            yield read_off(
+                "groups",
+                lambda groups=groups: _written(grouped, drawn(), groups),
+                null=lambda groups=groups: _written(grouped, second(), groups),
+                **place,
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_loss", lambda groups=groups: _loss(evidence.model, grouped.own(evidence.reference), groups), **place
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_survival",
+                lambda groups=groups: _survival(grouped, drawn(), groups),
+                null=lambda groups=groups: _survival(grouped, as_many(), groups),
+                **place,
+            )
+        for place, groups in [*places, *each]:
+            yield read_off(
+                "group_share",
+                lambda groups=groups: _faithful(grouped, drawn(), groups, "blocks"),
+                null=lambda groups=groups: _faithful(grouped, second(), groups, "documents"),
+                **place,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Blocks with the number of the group that each belongs to, -1 for none."""
+
+    blocks: Blocks
+    groups: np.ndarray  # (n,)
+
+    def take(self, rows: np.ndarray) -> Text:
+        return Text(self.blocks.take(rows), self.groups[rows])
+
+    def of(self, groups: np.ndarray, what: str) -> np.ndarray:
+        """The rows of these groups; NotApplicable where there are none."""
+        rows = np.flatnonzero(np.isin(self.groups, groups))
+        if rows.size == 0:
+            raise NotApplicable(f"no {what} block is of such a group")
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """The human training text, by group."""
+
+    human: Blocks
+
+    @cached_property
+    def names(self) -> np.ndarray:
+        return np.unique([name for name in self.human.column("_group") if name])
+
+    @property
+    def all(self) -> np.ndarray:
+        return np.arange(self.names.size)
+
+    @property
+    def ones(self) -> dict[str, np.ndarray]:
+        """Every group by itself."""
+        return {str(name): np.array([i]) for i, name in enumerate(self.names)}
+
+    @cached_property
+    def bands(self) -> dict[str, np.ndarray]:
+        """The groups of each octave of sizes, smallest first."""
+        octaves = np.log2(np.bincount(self.own(self.human).groups[self.own(self.human).groups >= 0])).astype(int)
+        return {_band(octave): np.flatnonzero(octaves == octave) for octave in np.unique(octaves)}
+
+    def own(self, blocks: Blocks) -> Text:
+        """Human blocks with their own groups."""
+        number = {name: i for i, name in enumerate(self.names)}
+        return Text(blocks, np.array([number.get(name, -1) for name in blocks.column("_group")], dtype=int))
+
+    def prompted(self, blocks: Blocks) -> Text:
+        """Drawn blocks with the groups of the human blocks that they continue."""
+        prompts = blocks.column("_prompt")
+        if len(blocks) == 0 or prompts.min() < 0:
+            raise NotApplicable("needs text that was drawn for human prompts, so that its group is known")
+        return Text(blocks, self.own(self.human).groups[prompts])
+
+
+def _band(octave: int) -> str:
+    first, last = 1 << octave, (1 << (octave + 1)) - 1
+    return "groups of 1 block" if octave == 0 else f"groups of {first}-{last} blocks"
+
+
+def _written(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
+    """The share of these groups that some of their own blocks are given to; Wilson over groups."""
+    own = text.groups[_classified(grouped.human, text.blocks) == text.groups]
+    return replace(estimate.share(int(np.isin(groups, own).sum()), groups.size), method="Wilson over groups")
+
+
+def _loss(model, held_out: Text, groups: np.ndarray) -> Estimate:
+    rows = held_out.of(groups, "held-out")
+    of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
+    tokens = np.full(rows.size, float(held_out.blocks.tokens.shape[1]))
+    return ratio(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
+
+
+def _survival(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
+    """Of the pairs (group, word) of the human text, for those of these groups that the text holds blocks of, the share that it holds."""
+    groups = np.intersect1d(groups, text.groups)
+    human, told = words(grouped.human), words(text.blocks)
+    number = {spelling: i for i, spelling in enumerate(human.spellings)}
+    same = np.array([number.get(spelling, -1) for spelling in told.spellings], dtype=int)[told.ids]
+    is_known = same >= 0
+    owners = grouped.own(grouped.human).groups[human.blocks]
+    here = np.isin(owners, groups)
+    if not here.any():
+        raise NotApplicable("no words of such a group to look for")
+    pairs, place = np.unique(owners[here] * len(human.spellings) + human.ids[here], return_inverse=True)
+    said = text.groups[told.blocks[is_known]] * len(human.spellings) + same[is_known]
+    clusters = lowest(place, document_of(grouped.human)[human.blocks[here]], pairs.size)
+    return surviving(np.isin(pairs, said), clusters, "documents")
+
+
+def _as_many(drawn: Text, human: Text, rng: np.random.Generator) -> Text:
+    """As many human blocks of each group as were drawn for it; none of a group with fewer."""
+    most = max(drawn.groups.max(), human.groups.max(initial=0)) + 1
+    wanted, there = (np.bincount(text.groups[text.groups >= 0], minlength=most) for text in (drawn, human))
+    rows = rng.permutation(np.flatnonzero(human.groups >= 0))
+    rows = rows[np.argsort(human.groups[rows], kind="stable")]
+    rank = np.arange(rows.size) - (np.cumsum(there) - there)[human.groups[rows]]
+    return human.take(np.sort(rows[(rank < wanted[human.groups[rows]]) & (there >= wanted)[human.groups[rows]]]))
+
+
+def _faithful(grouped: Grouped, text: Text, groups: np.ndarray, of: str) -> Estimate:
+    rows = text.of(groups, "such")
+    is_right = (_classified(grouped.human, text.blocks) == text.groups)[rows]
+    every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
+    clusters = np.unique(every[rows], return_inverse=True)[1]
+    return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", of)
+
+
+@remembered
+def _classified(human: Blocks, blocks: Blocks) -> np.ndarray:
+    """The likeliest group of each block, (n,); -1 for a block without characters."""
+    runs = _characters(blocks)
+    likeliest = np.asarray(runs @ _frequencies(human)).argmax(axis=1)
+    return np.where(np.diff(runs.indptr) > 0, likeliest, -1)
+
+
+@remembered
+def _frequencies(human: Blocks) -> np.ndarray:
+    """ln of how often each group uses each bucket of character runs, (buckets, groups)."""
+    from scipy.sparse import csr_array
+
+    own = Grouped(human).own(human).groups
+    rows = np.flatnonzero(own >= 0)
+    members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(human)))
+    counts = csr_array(members @ _characters(human)).toarray()  # (groups, buckets)
+    overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
+    return np.log((counts + PRIOR * overall) / (counts.sum(axis=1, keepdims=True) + PRIOR)).T
+
+
+@remembered
+def _characters(blocks: Blocks) -> csr_array:
+    """How often each bucket of hashed runs of 1, 2 and 3 characters occurs in each block, (n, buckets)."""
+    from scipy.sparse import csr_array
+
+    texts = [text.lower() for text in blocks.texts]
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    places = []
+    for n in (1, 2, 3):
+        starts = np.flatnonzero(owner[: owner.size - n + 1] == owner[n - 1 :])
+        key = np.full(starts.size, n, dtype=np.uint64)
+        for i in range(n):
+            key = (key ^ points[starts + i]) * np.uint64(0x9E3779B97F4A7C15)
+            key ^= key >> np.uint64(29)
+        places.append(owner[starts] * BUCKETS + (key % np.uint64(BUCKETS)).astype(np.int64))
+    cells, counts = np.unique(np.concatenate(places), return_counts=True)
+    return csr_array((counts.astype(float), (cells // BUCKETS, cells % BUCKETS)), shape=(len(texts), BUCKETS))

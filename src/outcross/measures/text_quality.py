@@ -1,0 +1,203 @@
+"""Is it still written as people write?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.attributes import ATTRIBUTES, Reader
+from outcross.data.tables import Table, table
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.measures.spread import variances
+from outcross.measures.tails import Tails
+from outcross.measures.words import left_out, ratio, too_few, written_by
+from outcross.measures.writing import Writing, notes, writings
+from outcross.recipe import FROM_LIST, member, recipe
+from outcross.statistics.clusters import average
+from outcross.statistics.floors import larger_share
+from outcross.statistics.sketches import gather
+
+CHARACTERS = 4_000_000
+"""Characters a side whose attributes are read, at most."""
+RECORDS = 50_000
+FEWEST = 100
+"""Human texts below which no quantile of 1 % can be had."""
+TOP = 0.99
+ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
+"""What the checks of `tails` are called here."""
+DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
+
+
+Readings = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Attribute → the number of each synthetic and of each human text."""
+
+
+@recipe
+class TextQuality(Measure):
+    """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, inside each group too, and both of their ends.
+
+    An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
+    half that did not see them: what lies above nearly all human texts is invented, what is nowhere surprising has lost its tail.
+    Where texts are cut from known documents one of each document is looked at, for the others are no fresh ones.
+    Inside a group the same numbers are compared among its texts that were read; their ends, of which a group has few, are left to the whole.
+    """
+
+    attributes: Annotated[tuple[str, ...], FROM_LIST, Field(min_length=1)] = tuple(ATTRIBUTES)
+    """Names of the attributes read."""
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column that are looked into, those with most human records first."""
+
+    aspect = "text_quality"
+    needs = ("table",)
+    pages = {
+        "spread": Page(
+            "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
+        ),
+        "ends": Page(
+            "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the human share beyond it.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
+        ),
+        "beyond_range": Page(
+            "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
+            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
+        ),
+        "unlikely": Page(
+            "TQ4", "unlike anything human", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts, which it did not see either.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1 (the long tail of later generations)",
+        ),
+        "surprise": Page(
+            "TQ5", "surprise", "Mean logarithm of the perplexity under a model of the reference (nats a byte), over that of human texts; smaller where only what is likely is left.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        columns = evidence.reference.of_kind("text")
+        if not columns:
+            yield unread("spread", "no column of text; pass --text-column")
+        for column in columns:
+            synthetic, human = (
+                writings(side)[column].one_of_each().at_most(CHARACTERS, RECORDS) for side in (evidence.drawn, evidence.reference)
+            )
+            if not min(len(synthetic), len(human)):
+                yield unread("spread", "no texts", column=column)
+                continue
+            yield from self._column(evidence, column, synthetic, human, rng)
+
+    def _column(
+        self, evidence: Evidence, column: str, synthetic: Writing, human: Writing, rng: np.random.Generator
+    ) -> Iterator[Reading]:
+        readings, missing = self._read(synthetic, human)
+        more = notes(synthetic, human)
+        for attribute, why in missing.items():
+            yield unread("spread", why, at=attribute, column=column)
+        for reading in (*_as_numbers(readings, rng), *_as_perplexity(readings)):
+            yield _of_texts(reading, column, (len(synthetic), len(human)), more)
+        for group_column in (group_column for group_column, own in written_by(evidence) if own == column):
+            groups = largest(evidence, group_column)
+            for value in groups[: self.most]:
+                masks = (
+                    is_group(side, group_column, value)[written.rows]
+                    for side, written in ((evidence.drawn, synthetic), (evidence.reference, human))
+                )
+                yield from _inside(readings, tuple(masks), column, named((group_column,), (value,)), more, rng)
+            if why := left_out(groups, self.most):
+                yield unread("spread", why, at=group_column, column=column)
+
+    def _read(self, synthetic: Writing, human: Writing) -> tuple[Readings, dict[str, str]]:
+        """Every attribute of both sides, and why some cannot be had."""
+        readings, missing = {}, {}
+        for name in self.attributes:
+            attribute = member(ATTRIBUTES, name, "attribute")()
+            try:
+                read: Reader = attribute.fit(human.texts, human.documents)
+            except NotApplicable as why:
+                missing[name] = str(why)
+                continue
+            readings[name] = read(synthetic.texts), read(human.texts)
+        return readings, missing
+
+
+def _inside(
+    readings: Readings, masks: tuple[np.ndarray, ...], column: str, group: str, more: str, rng: np.random.Generator
+) -> Iterator[Reading]:
+    """What is said of the texts of one group; masks: which of the texts read are its, of either side."""
+    synthetic, human = (int(mask.sum()) for mask in masks)
+    if why := too_few(synthetic, human):
+        yield unread("spread", why, column=column, group=group)
+        return
+    own = {attribute: (told[0][masks[0]], told[1][masks[1]]) for attribute, told in readings.items()}
+    for reading in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
+        yield replace(_of_texts(reading, column, (synthetic, human), more), group=group)
+
+
+def _of_texts(reading: Reading, column: str, texts: tuple[int, int], more: str) -> Reading:
+    note = "; ".join(filter(None, (reading.note, f"{texts[0]:,} and {texts[1]:,} texts", more)))
+    return replace(reading, column=column, note=note)
+
+
+def _as_perplexity(readings: Readings) -> Iterator[Reading]:
+    """What only perplexity tells."""
+    if "perplexity" in readings:
+        pair = readings["perplexity"]
+        yield read_with_null("unlikely", lambda: _unlikely(*pair), at="perplexity")
+        yield read_with_null("surprise", lambda: _surprise(*pair), at="perplexity")
+
+
+def _as_tables(readings: Readings) -> Evidence:
+    return Evidence(drawn=_table(readings, 0, "synthetic"), reference=_table(readings, 1, "reference"))
+
+
+def _spreads(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+    for reading in variances(evidence, rng, "spread"):
+        yield replace(reading, at=reading.column)
+
+
+def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Reading]:
+    """What `spread` and `tails` find in attributes, each a column of numbers."""
+    evidence = _as_tables(readings)
+    yield from _spreads(evidence, rng)
+    tails = Tails()
+    synthetic, human = (gather(side, tails.sketches(evidence)) for side in (evidence.drawn, evidence.reference))
+    own = evidence.but(counted={name: (synthetic[name], human[name]) for name in synthetic})
+    for reading in tails(own, rng):
+        if reading.measure in ENDS:
+            yield replace(reading, measure=ENDS[reading.measure], at=f"{reading.column} {reading.at}".strip())
+
+
+def _table(readings: Readings, side: int, name: str) -> Table:
+    held = {attribute: told[side] for attribute, told in readings.items()}
+    return table(held, name, kinds=dict.fromkeys(held, "number"))
+
+
+def _there(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
+    synthetic, human = _there(synthetic), np.sort(_there(human))
+    if human.size < FEWEST or not synthetic.size:
+        raise NotApplicable(
+            f"{human.size} human and {synthetic.size} synthetic texts have a perplexity, the upper 1 % needs {FEWEST}"
+        )
+    limit = human[-int((1 - TOP) * human.size + 1e-9) - 1]
+    count, usual = int((synthetic >= limit).sum()), int((human >= limit).sum())
+    null = larger_share(count, synthetic.size, usual, human.size)
+    return share(count, synthetic.size), null
+
+
+def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
+    one, two = (average(np.log(held), np.arange(held.size), "texts") for held in map(_there, (synthetic, human)))
+    return ratio(one, two, "smaller")

@@ -1,0 +1,149 @@
+"""Columns of text, sampled and counted once for all aspects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from outcross.data.tables import Table, mixed
+from outcross.measures.groups import is_group
+from outcross.runtime.remembered import remembered
+from outcross.text.lexicon import Sample
+from outcross.text.texts import Texts, texts
+
+CHARACTERS = 20_000_000
+"""Characters of a column that are looked at, at most: some three and a half million words of English."""
+CHARACTERS_INSIDE = 2_000_000
+"""Characters of a column that are looked at inside a group, at most: ten groups are as much as the whole."""
+LONGEST = 200_000
+"""Characters of one text that are looked at, at most."""
+DOCUMENT = "_document"
+"""The column that says which document a text is cut from; missing or -1: it is one by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Writing:
+    """The texts of one column of one side, in random order, and what is independent of what among them."""
+
+    rows: np.ndarray
+    """The row of each text in the frame, (n,)."""
+    texts: Texts
+    documents: np.ndarray
+    """The document of each text as a number 0, 1, …, (n,)."""
+    of: str
+    """What the documents are called: documents where the data say which, else records."""
+    note: str = ""
+    """What is a sample of what."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def sample(self) -> Sample:
+        """Its words, with what is independent."""
+        return Sample(self.texts.words, self.documents, self.of)
+
+    def take(self, at: np.ndarray) -> Writing:
+        """The texts at these places, in that order."""
+        chosen = [self.texts[i] for i in at.tolist()]
+        return Writing(self.rows[at], Texts(chosen), _numbered(self.documents[at]), self.of, self.note)
+
+    def at_most(self, characters: int, records: int) -> Writing:
+        """The first texts that hold no more than so many characters together; at least one."""
+        held = int(np.searchsorted(np.cumsum(self.texts.characters), characters, side="right"))
+        most = max(1, min(held, records))
+        return self if most >= len(self) else self.take(np.arange(most))
+
+    def halves(self, rng: np.random.Generator) -> tuple[Writing, Writing]:
+        """Two random halves; no document is in both."""
+        number = int(self.documents.max(initial=-1)) + 1
+        is_first = (rng.permutation(number) < number // 2)[self.documents]
+        return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
+
+    def one_of_each(self) -> Writing:
+        """One text of each document: the others are no fresh ones."""
+        first = np.unique(self.documents, return_index=True)[1]
+        if first.size == len(self):
+            return self
+        note = f"one text of each of {first.size:,} documents"
+        return replace(self.take(np.sort(first)), note="; ".join(filter(None, (self.note, note))))
+
+    def whole_documents(self) -> Texts:
+        """The texts of each document as one."""
+        order = np.argsort(self.documents, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.documents[order])) + 1) if order.size else []
+        return Texts(["\n".join(self.texts[i] for i in part.tolist()) for part in parts])
+
+
+@remembered
+def writings(table: Table) -> dict[str, Writing]:
+    """The texts of every column of text of a table; missing ones are left out."""
+    return {
+        column: _writing(table, column, table.name, np.ones(table.frame.height, bool), CHARACTERS)
+        for column in table.of_kind("text")
+    }
+
+
+def writings_inside(table: Table, column: str, group_column: str, group: str) -> Writing:
+    """The texts of a column of text that a group wrote."""
+    known, key = _inside(table), (column, group_column, group)
+    if key not in known:
+        name = f"this group of {table.name}"
+        known[key] = _writing(table, column, name, is_group(table, group_column, group), CHARACTERS_INSIDE)
+    return known[key]
+
+
+@remembered
+def _inside(table: Table) -> dict[tuple[str, str, str], Writing]:
+    """What was read of the groups of a table, filled as they are asked for."""
+    return {}
+
+
+def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int) -> Writing:
+    """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order."""
+    values = table.frame[column]
+    rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
+    rows = rows[np.argsort(mixed(np.arange(rows.size, dtype=np.uint64)))]
+    lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
+    held = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
+    chosen = rows[: max(1, held)]
+    read = texts(values[chosen].str.slice(0, LONGEST))
+    told = []
+    if chosen.size < rows.size:
+        told.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
+    if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
+        told.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
+    documents, of = _documents(table, chosen)
+    return Writing(chosen, read, documents, of, "; ".join(told))
+
+
+def _documents(table: Table, rows: np.ndarray) -> tuple[np.ndarray, str]:
+    """The document of each row as a number, and what it is called."""
+    import polars as pl
+
+    if DOCUMENT not in table.records.columns:
+        return np.arange(rows.size), "records"
+    named = table.records[DOCUMENT][rows].cast(pl.String, strict=False)
+    own = pl.Series([f"\0{i}" for i in range(rows.size)], dtype=pl.String)
+    told = named.zip_with(named.is_not_null() & (named != "-1"), own)
+    return _numbered(told.to_numpy()), "documents"
+
+
+def _numbered(names: np.ndarray) -> np.ndarray:
+    return np.unique(names, return_inverse=True)[1]
+
+
+def notes(*sides: Writing) -> str:
+    """What is a sample of what, on any side."""
+    return "; ".join(dict.fromkeys(side.note for side in sides if side.note))
+
+
+def called(*sides: Writing) -> str:
+    """What is independent on all sides: documents if any side knows them."""
+    return "documents" if any(side.of == "documents" for side in sides) else "records"
+
+
+__all__: Sequence[str] = ["Writing", "called", "notes", "writings"]
