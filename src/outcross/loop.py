@@ -79,7 +79,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         yield Generation(g, _named(human), training, model, drawn, kept, readings)
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, recipe: recipe.load(folder))
+@verb(OF_RECORDS, 0, load=lambda folder, digest, recipe: recipe.load(folder), acts=True, given=lambda recipe: recipe.given)
 def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     """Read or draw the human data, split them, and put them in the learner's form."""
     human = gathering.open(rng)
@@ -88,7 +88,7 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, 1, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True, acts=True)
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
@@ -98,7 +98,7 @@ def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     return task.learner.begin(human, task.training, rng)
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
+@verb(OF_RECORDS, 2, load=lambda folder, digest, policy, pool, human: Training.load(folder, _sources(pool, human)))
 def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
     """The next training set. Refuses an empty one."""
     training = Training(policy(pool, human, rng))
@@ -107,7 +107,7 @@ def mix(policy: Policy, pool: Pool, human: Human, *, rng: np.random.Generator) -
     return training
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, 3, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True, acts=True)
 def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
     records, weights = training.records, training.weights
@@ -133,7 +133,7 @@ def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
     return {"validation": human.validation.records}
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, draw, model, pool, human: load_records(folder))
+@verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, pool, human: load_records(folder))
 def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random.Generator) -> Any:
     """Let the model write. Refuses fewer records than were asked for."""
     prompts = {"human": human.training, "newest": pool.newest, "none": None}[draw.prompts]
@@ -142,7 +142,7 @@ def generate(draw: Draw, model: Any, pool: Pool, human: Human, *, rng: np.random
     return records
 
 
-@verb(OF_RECORDS)
+@verb(OF_RECORDS, 6)
 def measure(metric: Metric, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
     """Read one metric. What cannot be computed is a note that says why."""
     try:

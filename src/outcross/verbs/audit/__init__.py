@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,10 +18,10 @@ from outcross.aspects import ASPECTS, Aspect, CheckPage, Compared, Finding, Poin
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
+from outcross.files.names import literal, read_parquet
 from outcross.recipe import kind, member, nearest, read
 from outcross.statistics.sketches import gather
-from outcross.verbs.audit.judgement import Judged, Verdict, judge
-from outcross.verbs.audit.sentences import NOTE
+from outcross.verbs.audit.judgement import NOTE, Judged, Verdict, judge
 
 RATE = 0.05
 """False-discovery rate."""
@@ -76,6 +77,8 @@ class Audit:
     """False-discovery rate."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time each aspect took; no promise covers it."""
+    key: str = ""
+    """The step that made it; empty where no ledger keeps it."""
 
     @cached_property
     def checks(self):
@@ -160,6 +163,20 @@ class Audit:
         except (BadInput, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
         return made
+
+    def save(self, folder: Path) -> None:
+        """Write what was found, and the records pointed at, as `load` reads them back."""
+        told = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
+        (folder / "audit.json").write_text(json.dumps(told | {"pointed": [*self.pointed]}, allow_nan=False))
+        for side, frame in self.pointed.items():
+            frame.write_parquet(literal(folder / f"{side}-records.parquet"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Audit:
+        """The audit that was saved in a folder."""
+        told = json.loads((folder / "audit.json").read_text())
+        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told["pointed"]}
+        return replace(cls.of_plain(told), pointed=pointed)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment

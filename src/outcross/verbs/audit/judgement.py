@@ -13,6 +13,8 @@ from outcross.aspects import ASPECTS, CheckPage, Finding
 from outcross.estimate import NotApplicable
 from outcross.recipe import member
 
+NOTE = 500
+"""Characters of a note, at most."""
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
 
 
