@@ -8,6 +8,8 @@ A step that has ended is kept, whatever ends the command; a result is there whol
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import re
 import shutil
@@ -76,22 +78,27 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
 
     Everything is written and synced in a hidden folder first. Then the former result is moved aside, the ledger lists the new one, and
     that is moved to its place, so that what is there is always of one result, and listed. An error puts the former result back.
-    The files come in the order given: the one by which readers know the result is last. Steps that it is not made of are forgotten.
+    The files come in the order given: the one by which readers know the result is last. Steps that it is not made of are forgotten. A result
+    that is there already, to the byte, is left as it is.
     """
     assert ledger.folder is not None and ledger.result is not None
     out, writing, former = ledger.folder.parent, ledger.folder / WRITING, ledger.result
+    files = {name: _bytes(content) for name, content in files.items()}
+    listed = [(name, hashlib.sha256(content).hexdigest()) for name, content in files.items()]
+    result = ResultEntry(kind=former.kind, steps=[*steps], files=listed)
+    if result == former and all((out / name).is_file() and digest_file(out / name) == digest for name, digest in listed):
+        ledger.keep(steps)
+        return
     _remove_empty(out)
     new, old = writing / "new", writing / "old"
     moved: list[tuple[Path, Path]] = []
     try:
-        listed: list[tuple[str, str]] = []
         for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(new / name, content)
-            listed.append((name, digest_file(new / name)))
         there = [name for name, _ in reversed(former.files) if (out / name).is_file()]
         _move(((out / name, old / name) for name in there), out, moved)
-        ledger.record(ResultEntry(kind=former.kind, steps=[*steps], files=listed))
+        ledger.record(result)
         _move(((new / name, out / name) for name in files), out, moved)
     except BaseException as error:
         for source, target in reversed(moved):
@@ -105,6 +112,15 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
     finally:
         shutil.rmtree(writing, ignore_errors=True)
     ledger.keep(steps)
+
+
+def _bytes(content: Any) -> bytes:
+    """Text in UTF-8, bytes as they are, a polars frame as Parquet."""
+    if isinstance(content, str | bytes):
+        return content.encode() if isinstance(content, str) else content
+    written = io.BytesIO()
+    content.write_parquet(written)
+    return written.getvalue()
 
 
 def write_folder(out: Path, kind: str, files: Mapping[str, Any]) -> None:
