@@ -33,8 +33,7 @@ import yaml
 from outcross.cli import main
 from outcross.experiment import Experiment
 from outcross.experiment.arms import flatten, unflatten
-from outcross.ledger.digests import digest_of
-from outcross.ledger.entries import IDENTITY, line_of, output_of
+from outcross.ledger.entries import key_of, output_of, sealed
 from outcross.models.draw import Draw
 from outcross.models.schedule import Pretrained, Schedule
 from outcross.recipe import member
@@ -751,7 +750,7 @@ def go_on(place: Place, case: str, *more: str) -> Told:
 def signed(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry whose digests fit what it says, as a forger makes them."""
     with contextlib.suppress(Exception):
-        entry["key"] = digest_of({name: entry[name] for name in IDENTITY})
+        entry["key"] = key_of(entry)
     with contextlib.suppress(Exception):
         entry["output"] = output_of(entry)
     return entry
@@ -760,7 +759,7 @@ def signed(entry: dict[str, Any]) -> dict[str, Any]:
 def forged_line(entry: dict[str, Any]) -> bytes:
     """The line of an entry with the digest that a forger gives it; without one where it has none."""
     try:
-        return line_of(entry)
+        return sealed(entry)
     except Exception:
         return json.dumps(entry).encode() + b"\n"
 
@@ -972,7 +971,7 @@ def forge(ledger: Path, path: Path) -> None:
                 place = place.parent
             entry["files"][str(path.relative_to(place.parent))] = hashlib.sha256(path.read_bytes()).hexdigest()
             signed(entry)
-    ledger.write_bytes(b"".join(map(line_of, entries)))
+    ledger.write_bytes(b"".join(map(sealed, entries)))
 
 
 # Reports of spoilt runs

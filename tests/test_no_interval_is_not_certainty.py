@@ -12,11 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import outcross as command
+from pydantic import TypeAdapter
 from reading_frames import beside, frame
 
 import outcross
 from outcross.estimate import Reading, mean, rounding, without_interval
-from outcross.ledger.entries import as_told, readings_of
+from outcross.ledger.digests import canonical
+from outcross.ledger.entries import as_kept
 from outcross.verbs.audit.judgement import judge
 
 ONE_CHAIN = """
@@ -274,7 +276,7 @@ def test_whoever_asks_for_an_interval_that_is_not_there_hears_why():
 
 def test_a_ledger_keeps_an_estimate_without_an_interval():
     reading = Reading("w2", without_interval(3.02, "one chain: no interval"))
-    assert readings_of(json.loads(json.dumps([as_told(reading)]))) == (reading,)
+    assert TypeAdapter(Reading).validate_json(canonical(as_kept(reading)), strict=True) == reading
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e9])

@@ -14,7 +14,9 @@ import pytest
 import outcross
 from outcross.cli import main
 from outcross.errors import BadInput, MachineGaveOut
-from outcross.files.outputs import check_folder, write_folder, write_page
+from outcross.files.outputs import write_page
+from outcross.ledger.entries import sealed
+from outcross.ledger.results import check_folder, write_folder
 
 ASKED = ["--aspects", "copying,coverage", "--quiet"]
 GAUSSIAN = "name: g\nhuman: {array: HUMAN, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\n"
@@ -175,20 +177,23 @@ def test_a_write_that_fails_leaves_the_folder_as_it_was(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_manifest_that_lists_what_is_elsewhere_moves_nothing(tmp_path):
+def test_a_ledger_that_lists_what_is_elsewhere_proves_nothing(tmp_path):
     (tmp_path / "human.txt").write_text("mine")
     write_folder(tmp_path / "out", "audit", {"x.txt": "old"})
-    manifest = json.loads((tmp_path / "out" / ".outcross").read_text())
-    manifest["files"] |= {"../human.txt": "0", str(tmp_path / "human.txt"): "0"}
-    (tmp_path / "out" / ".outcross").write_text(json.dumps(manifest))
-    write_folder(tmp_path / "out", "audit", {"x.txt": "new"})
-    assert (tmp_path / "human.txt").read_text() == "mine"
+    ledger = tmp_path / "out" / ".outcross" / "ledger.jsonl"
+    for name in ("../human.txt", str(tmp_path / "human.txt")):
+        told = json.loads(ledger.read_bytes())
+        del told["whole"]
+        ledger.write_bytes(sealed(told | {"files": [*told["files"], [name, "0"]]}))
+        with pytest.raises(BadInput, match=r"holds x\.txt"):
+            write_folder(tmp_path / "out", "audit", {"x.txt": "new"})
+        assert (tmp_path / "human.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("manifest", ["", "{", "[]", "3", '{"kind": "audit"}', '{"kind": "audit", "files": 3}', "[" * 100_000])
-def test_a_damaged_manifest_proves_nothing(tmp_path, manifest):
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"kind": "audit"}', '{"kind": "audit", "files": 3}', "[" * 100_000])
+def test_a_damaged_ledger_proves_nothing(tmp_path, content):
     write_folder(tmp_path, "audit", {"x.txt": "old"})
-    (tmp_path / ".outcross").write_text(manifest)
+    (tmp_path / ".outcross" / "ledger.jsonl").write_text(content)
     with pytest.raises(BadInput, match="holds"):
         check_folder(tmp_path, "audit")
 
@@ -201,7 +206,7 @@ def test_a_kind_of_command_does_not_replace_the_result_of_another(tmp_path):
 
 KILLED = """
 import os, pathlib, signal, sys
-from outcross.files.outputs import write_folder
+from outcross.ledger.results import write_folder
 left = int(sys.argv[2])
 rename, replace = pathlib.Path.rename, os.replace
 def counted(do):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,7 +166,7 @@ def audit(
     workers
         Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
     """
-    from outcross.files import outputs
+    from outcross.ledger import results
     from outcross.verbs.audit import command as auditing
 
     flags = auditing.Flags(
@@ -175,11 +176,11 @@ def audit(
     given = auditing.Given(synthetic, reference, holdout, before, after, arm)
     sets = given.sets()
     question, gates = auditing.asked(flags, thresholds)
-    if out is not None:
-        outputs.check_folder(out, "audit", [*given.inputs(), *([thresholds] if thresholds else [])])
-    made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))))
-    if out is not None:
-        auditing.write(made, out, generations)
+    inputs = [*given.inputs(), *([thresholds] if thresholds else [])]
+    with nullcontext() if out is None else results.opened(out, "audit", inputs) as ledger:
+        made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))), ledger)
+        if ledger is not None:
+            auditing.write(made, ledger, generations)
     if as_json:
         _print_json(auditing.plain(made, generations))
     elif not quiet:

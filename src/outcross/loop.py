@@ -91,7 +91,7 @@ def _reach(experiment: Experiment, human: Human) -> int | None:
     return reach
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, recipe: recipe.load(folder))
+@verb(OF_RECORDS, 0, load=lambda folder, digest, recipe: recipe.load(folder), acts=True, given=lambda recipe: recipe.given)
 def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     """Read or draw the human data, split them, and put them in the learner's form."""
     human = gathering.open(rng)
@@ -100,7 +100,7 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, 1, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True, acts=True)
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
@@ -110,7 +110,7 @@ def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     return task.learner.begin(human, task.training, rng)
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, plan, pool, human: Training.load(folder, _sources(pool, human)))
+@verb(OF_RECORDS, 2, load=lambda folder, digest, plan, pool, human: Training.load(folder, _sources(pool, human)))
 def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
     """The next training set. Refuses an empty one."""
     training = data.mix(plan, pool, human, rng)
@@ -119,7 +119,7 @@ def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Tr
     return training
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True)
+@verb(OF_RECORDS, 3, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True, acts=True)
 def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
     records, weights = training.records, training.weights
@@ -145,7 +145,7 @@ def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
     return {"validation": human.validation.records}
 
 
-@verb(OF_RECORDS, load=lambda folder, digest, draw, model, prompts: load_records(folder))
+@verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts: load_records(folder))
 def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Generator) -> Any:
     """Let the model write. Refuses fewer records than were asked for."""
     records = model.sample(draw, None if prompts is None else prompts.records, rng)
@@ -153,7 +153,7 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Gen
     return records
 
 
-@verb(OF_RECORDS)
+@verb(OF_RECORDS, 6)
 def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
     """Read one measure. What cannot be computed is a note that says why."""
     try:

@@ -21,7 +21,7 @@ def read(data: Any) -> Source:
     import polars as pl
 
     if isinstance(data, str | Path):
-        paths = _paths(str(data))
+        paths = files_of(str(data))
         return joined([from_file(path) for path in paths], paths[0].name if len(paths) == 1 else str(data))
     if isinstance(data, pl.DataFrame):
         return held(data)
@@ -53,7 +53,7 @@ def _several(items: list) -> Source:
     import polars as pl
 
     if all(isinstance(item, str | Path) for item in items):
-        paths = [path for item in items for path in _paths(str(item))]
+        paths = [path for item in items for path in files_of(str(item))]
         return joined([from_file(path) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
     if all(isinstance(item, Mapping) for item in items):
         return _of_object(lambda: held(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
@@ -71,7 +71,7 @@ def _of_object(make: Callable[[], Source], what: str) -> Source:
     return guarded(make, lambda error: BadInput(f"the {what} cannot be read: {first_line(error)}"))
 
 
-def _paths(given: str) -> list[Path]:
+def files_of(given: str) -> list[Path]:
     """The files that a path, a folder or a glob names, in the order of their names."""
     path = Path(given)
     if not given.strip():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import itertools
 import json
@@ -21,7 +22,7 @@ import shlex
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -32,8 +33,24 @@ from outcross import runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
-from outcross.ledger.digests import digest_file, digest_of
-from outcross.ledger.entries import FORMAT, as_told, entry_of, is_cut_off, line_of, order_of, other_format, output_of, readings_of
+from outcross.ledger.digests import digest_file
+from outcross.ledger.entries import (
+    FORMAT,
+    Entry,
+    GenerationEntry,
+    ResultEntry,
+    RunEntry,
+    StepEntry,
+    as_kept,
+    entry_of,
+    is_cut_off,
+    key_of,
+    line_of,
+    other_format,
+    output_of,
+)
+from outcross.ledger.external import External
+from outcross.ledger.lineage import Ancestor, given_to, lineage, read_by
 from outcross.ledger.locks import lock
 from outcross.ledger.reach import root_of, source_digest, versions
 from outcross.recipe import plain
@@ -49,26 +66,37 @@ def stream(*names: object) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Verb(Generic[T]):
-    """One of the loop's verbs: what it does, and how its output is read back from the folder where it was saved."""
+    """What a step does, and how what it made is kept: as files that `load` reads back, or as readings in the line of the step."""
 
     name: str
     do: Callable[..., T]
-    load: Callable[..., T] | None
-    """(folder, digest, recipe, *inputs) -> output; None where the output is readings, which live in the ledger itself."""
-    learns: bool
-    """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
     libraries: tuple[str, ...]
     """Packages, as the package index names them, whose versions decide its numbers beside those that its recipe declares."""
+    place: int
+    """Where it stands in the order in which verbs work; steps of one generation are listed in it."""
+    load: Callable[..., T] | None
+    """(folder, digest, recipe, *inputs) -> output; None where the output is readings."""
+    learns: bool
+    """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
+    acts: bool
+    """Whether code acts in what it made: a model samples and scores. Then what comes after is done again where that code changes."""
+    given: Callable[[Any], Mapping[str, str]]
+    """(recipe) -> the digest of everything that it reads and no step made, by the name that people gave."""
 
 
 def verb(
-    libraries: tuple[str, ...], load: Callable[..., T] | None = None, learns: bool = False
+    libraries: tuple[str, ...],
+    place: int,
+    load: Callable[..., T] | None = None,
+    learns: bool = False,
+    acts: bool = False,
+    given: Callable[[Any], Mapping[str, str]] = lambda recipe: {},
 ) -> Callable[[Callable[..., T]], Verb[T]]:
-    """Make a function `(recipe, *inputs, rng) -> output` a verb of the loop."""
-    return lambda do: Verb(do.__name__, do, load, learns, libraries)
+    """Make a function `(recipe, *inputs, rng) -> output` a verb. What it makes has `save(folder)`, or is readings."""
+    return lambda do: Verb(do.__name__, do, libraries, place, load, learns, acts, given)
 
 
-def work(verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: list[object]) -> T:
+def work(verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: tuple[object, ...]) -> T:
     """Do a verb now, with the values of its inputs and the random stream of these names."""
     return verb.do(recipe, *(_value(value) for value in inputs), rng=stream(*names))
 
@@ -95,11 +123,13 @@ class Ledger:
         self.get_ready: Callable[[], None] = lambda: None
         self.reuse = None if reuse is None else Ledger(reuse)
         """An older run whose finished steps may be taken over (a fork)."""
-        self.run: dict[str, Any] | None = None
-        """What the folder holds: its experiment and what that was run on."""
-        self.entries: dict[str, dict[str, Any]] = {}
+        self.run: RunEntry | None = None
+        """Of a run folder, what it holds: its experiment and what that was run on."""
+        self.result: ResultEntry | None = None
+        """Of the folder of another result, what it holds: files for people, and the steps that they are made of."""
+        self.entries: dict[str, StepEntry] = {}
         """The steps, by key."""
-        self.generations: dict[tuple[str, int, int], dict[str, Any]] = {}
+        self.generations: dict[tuple[str, int, int], GenerationEntry] = {}
         """The generations that have ended, by arm, seed and number."""
         self.damaged = 0
         """The number of the first line that is not believed, counted from 1; 0 where all are. A line that a kill cut off was not written."""
@@ -133,10 +163,10 @@ class Ledger:
         return self.folder / "ledger.jsonl"
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Every entry in canonical order: the run, then by seed, generation, verb, part and key."""
-        entries = [*self.entries.values(), *self.generations.values(), *([] if self.run is None else [self.run])]
-        return sorted(entries, key=order_of)
+    def lines(self) -> list[Entry]:
+        """Every entry in canonical order: what the folder holds, then the steps by seed, generation, place of the verb, part and key."""
+        heads = [entry for entry in (self.run, self.result) if entry is not None]
+        return sorted([*heads, *self.entries.values(), *self.generations.values()], key=lambda entry: entry.order)
 
     def refresh(self) -> None:
         """Read the lines that have come since, from this process or another; a damaged line counts as absent.
@@ -146,7 +176,7 @@ class Ledger:
         if self.folder is None or not self.path.exists():
             return
         tail = b""
-        with self.path.open("rb") as file:
+        with self.path.open("rb") as file, _without_collecting():
             file.seek(self._read_to)
             for tail in file:
                 if not tail.endswith(b"\n"):
@@ -163,18 +193,21 @@ class Ledger:
         if tail and not is_cut_off(tail):
             self.damaged = self.damaged or self._lines + 1
 
-    def _take(self, entry: dict[str, Any]) -> bool:
+    def _take(self, entry: Entry) -> bool:
         """Keep an entry in the place of what stood there before; whether it is another."""
-        if "type" not in entry:
-            before, self.entries[entry["key"]] = self.entries.get(entry["key"]), entry
-        elif entry["type"] == "run":
-            before, self.run = self.run, entry
-        else:
-            name = entry["arm"], entry["seed"], entry["generation"]
-            before, self.generations[name] = self.generations.get(name), entry
+        match entry:
+            case StepEntry():
+                before, self.entries[entry.key] = self.entries.get(entry.key), entry
+            case GenerationEntry():
+                name = entry.arm, entry.seed, entry.generation
+                before, self.generations[name] = self.generations.get(name), entry
+            case RunEntry():
+                before, self.run = self.run, entry
+            case ResultEntry():
+                before, self.result = self.result, entry
         return before != entry
 
-    def record(self, entry: dict[str, Any]) -> None:
+    def record(self, entry: Entry) -> None:
         """Append one line, whole or not at all; nothing where the ledger holds it. MachineGaveOut where the disk is full or the folder gone."""
         if not self._take(entry) or self.folder is None:
             return
@@ -204,20 +237,42 @@ class Ledger:
         for left in (self.folder / "steps").glob(".writing-*"):
             shutil.rmtree(left, ignore_errors=True)
 
-    def is_whole(self, entry: dict[str, Any]) -> bool:
+    def keep(self, keys: Iterable[str]) -> None:
+        """Forget every step that these do not come from, and remove what it made. Only for who holds the folder."""
+        assert self.folder is not None
+        self.refresh()
+        kept = {ancestor.key for key in keys for ancestor in self.lineage(key)}
+        for key in self.entries.keys() - kept:
+            shutil.rmtree(self.folder / "steps" / key, ignore_errors=True)
+            del self.entries[key]
+        for place in (self.folder / "steps").glob("*"):
+            if place.name not in kept:
+                shutil.rmtree(place, ignore_errors=True)
+        self.close()
+
+    def lineage(self, key: str) -> tuple[Ancestor, ...]:
+        """The step of this key and all that it comes from, back to what people gave; those that are nearer come first.
+
+        Raises BadInput where the ledger holds no such step.
+        """
+        if key not in self.entries:
+            raise BadInput(f"{self.folder or 'the ledger'} holds no step {key[:80]!r}; give a key that stands in its ledger.jsonl")
+        return lineage(self.entries, key)
+
+    def is_whole(self, entry: StepEntry) -> bool:
         """Whether the files of a step are there and have the digests that they had."""
         if self.folder is None:
             return False
-        place = self.folder / "steps" / entry["key"]
+        place = self.folder / "steps" / entry.key
         try:
-            return all(_is_own(place, name) and digest_file(place / name) == told for name, told in entry["files"].items())
+            return all(_is_own(place, name) and digest_file(place / name) == digest for name, digest in entry.files.items())
         except OSError:
             return False
 
-    def whole(self, key: str) -> dict[str, Any] | None:
+    def whole(self, key: str) -> StepEntry | None:
         """A finished step whose files are all there."""
         entry = self.entries.get(key)
-        return entry if entry is not None and (not entry["files"] or self.is_whole(entry)) else None
+        return entry if entry is not None and (not entry.files or self.is_whole(entry)) else None
 
     def has(self, keys: Iterable[str]) -> bool:
         """Whether these steps are recorded and their files there, whatever these hold."""
@@ -225,19 +280,19 @@ class Ledger:
             return False
         found = [self.entries.get(key) for key in keys]
         return all(
-            entry is not None and all((self.folder / "steps" / entry["key"] / name).is_file() for name in entry["files"])
+            entry is not None and all((self.folder / "steps" / entry.key / name).is_file() for name in entry.files)
             for entry in found
         )
 
-    def take_over(self, key: str) -> dict[str, Any] | None:
+    def take_over(self, key: str) -> StepEntry | None:
         """A step of the run that this one is a fork of, its files linked here. Only for who may do the step."""
         if self.reuse is None or (entry := self.reuse.whole(key)) is None:
             return None
-        if entry["files"]:
+        if entry.files:
             assert self.folder is not None and self.reuse.folder is not None
             place, writing = self.folder / "steps" / key, self.folder / "steps" / f".writing-{key}-{os.getpid()}"
             shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
-            for name in entry["files"]:
+            for name in entry.files:
                 (writing / name).parent.mkdir(parents=True, exist_ok=True)
                 _link(self.reuse.folder / "steps" / key / name, writing / name)
             shutil.rmtree(place, ignore_errors=True)
@@ -257,7 +312,7 @@ class Steps:
 
     def __call__(self, verb: Verb[T], recipe: Any, *inputs: Any, part: str = "") -> Made[T]:
         """Do `verb(recipe, *inputs, rng)` once. `part` names the stream where one verb is done several times."""
-        names = [self.seed, self.generation, verb.name, part]
+        names = (self.seed, self.generation, verb.name, part)
         identity = {
             "format": FORMAT,
             "verb": verb.name,
@@ -267,7 +322,7 @@ class Steps:
             "source": source_digest((root_of(verb.do), root_of(work)), recipe),
             "libraries": versions(verb.libraries, recipe),
         }
-        key = digest_of(identity)
+        key = key_of(identity)
         do = functools.partial(work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
         with self._alone(key, verb.learns) as found:
@@ -279,7 +334,7 @@ class Steps:
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
             try:
-                made = self._save(identity | {"key": key}, verb, do(), recipe, inputs)
+                made = self._save(identity | {"key": key, "acts": verb.acts}, verb, do(), recipe, inputs)
             finally:
                 runtime.telling.reset(telling)
         self._time(key, verb.name, time.perf_counter() - started)
@@ -295,31 +350,31 @@ class Steps:
             held[name] = made()
         return held[name]
 
-    def _found(self, entry: dict[str, Any], verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
+    def _found(self, entry: StepEntry, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
         if verb.load is None:
-            return Made(entry["output"], 0, lambda: readings_of(entry["readings"]), entry["key"])  # type: ignore[arg-type, return-value]
-        if not entry["files"]:
-            made = Made(entry["output"], entry["size"], do, entry["key"])
+            return Made(entry.output, 0, lambda: tuple(entry.readings or ()), entry.key)  # type: ignore[arg-type, return-value]
+        if not entry.files:
+            made = Made(entry.output, entry.size, do, entry.key)
             self.ledger.untouched.append(made)
             return made
         assert self.ledger.folder is not None
-        place, load = self.ledger.folder / "steps" / entry["key"], verb.load
-        read = lambda: _read_back(place, lambda: load(place, entry["output"], recipe, *inputs))  # noqa: E731
-        return Made(entry["output"], entry["size"], read, entry["key"])
+        place, load = self.ledger.folder / "steps" / entry.key, verb.load
+        read = lambda: _read_back(place, lambda: load(place, entry.output, recipe, *inputs))  # noqa: E731
+        return Made(entry.output, entry.size, read, entry.key)
 
-    def _save(self, entry: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
+    def _save(self, told: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
         size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
-        entry |= {"files": {}, "size": size, "output": entry["key"]}
+        told |= {"files": {}, "readings": None}
         if verb.load is None:
-            entry["readings"] = [as_told(reading) for reading in made]  # type: ignore[attr-defined]
-            entry["output"] = output_of(entry)
+            told["readings"] = [as_kept(reading) for reading in made]  # type: ignore[attr-defined]
         elif self.store and made is not None:
-            entry["files"] = self._write(entry["key"], made)
-            entry["output"] = output_of(entry)
+            told["files"] = self._write(told["key"], made)
+        reads, given = read_by(inputs), given_to(inputs) | dict(verb.given(recipe))
+        entry = StepEntry(**told, place=verb.place, reads=reads, given=given, size=size, output=output_of(told))
         self.ledger.record(entry)
-        if entry["files"] and verb.load is not None:
+        if entry.files and verb.load is not None:
             return self._found(entry, verb, recipe, inputs, lambda: made)
-        return Made(entry["output"], size, lambda: made, entry["key"])
+        return Made(entry.output, size, lambda: made, entry.key)
 
     def _write(self, key: str, made: Any) -> dict[str, str]:
         assert self.ledger.folder is not None
@@ -346,7 +401,7 @@ class Steps:
             shutil.rmtree(writing, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _alone(self, key: str, learns: bool) -> Iterator[dict[str, Any] | None]:
+    def _alone(self, key: str, learns: bool) -> Iterator[StepEntry | None]:
         """The finished step, or None with the right to do it: no other process does it at the same time."""
         found = self.ledger.whole(key)
         if found is not None or not self.store:
@@ -406,6 +461,18 @@ def _is_own(place: Path, name: str) -> bool:
     return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
 
 
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Collect no garbage meanwhile: entries are thousands of new objects, none of them garbage, and looking for some takes as long as reading."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _without_cut_off_line(path: Path) -> int:
     """The size of a ledger without the line that a killed process has begun at its end."""
     with path.open("rb") as file:
@@ -420,11 +487,15 @@ def _without_cut_off_line(path: Path) -> int:
     raise AssertionError("the beginning of a file is always reached")
 
 
+HIDDEN = ".outcross"
+"""The folder in the folder of a result that holds the ledger of it."""
 CHUNK = 65_536
 """Bytes read at a time, from the end of a ledger backwards."""
 
 
 def _of_another_format(folder: Path, told: int) -> str:
+    if folder.name == HIDDEN:
+        return f"{folder.parent} was written in format {told}, this outcross reads and writes format {FORMAT}; choose another --out"
     spec, again = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(f"{folder}-again")
     return f"{folder} is a run of format {told}, this outcross reads and writes format {FORMAT}; do it again with: outcross run {spec} --out {again}"
 
@@ -442,3 +513,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+__all__ = ["Ancestor", "External", "Ledger", "Step", "Steps", "Verb", "root_of", "stream", "verb", "work"]

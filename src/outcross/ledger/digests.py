@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Any
 
 
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; a dataclass as its fields. Raises ValueError where a number is not finite."""
+    return _ENCODER.encode(value)
+
+
 def digest_of(value: Any) -> str:
-    """SHA-256 of canonical JSON (sorted keys, no spaces)."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+    """SHA-256 of canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=vars)
 
 
 def digest_file(path: Path) -> str:

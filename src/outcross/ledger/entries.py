@@ -1,58 +1,208 @@
 """The lines of a ledger: what each says, and whether it can be believed.
 
-A line ends with the digest of all that stands before it (`whole`), so that no bit of it changes unnoticed. There are three types of
-entry. A *step* holds its identity, the key that is that identity's digest, and the files made with their digests or the readings. A
-*run* says which experiment the folder holds, on which human data and in which environment. A *generation* says that one has ended: its
-steps, its readings and what people may read of it. A line that does not fit its digest is damaged, and counts as absent; so does an
-entry that is not what its type holds.
+A line ends with the digest of all that stands before it (`whole`), so that no bit of it changes unnoticed. Its `type` says which of the
+classes below it is, and the fields of that class say what it may hold. A line that does not fit its digest is damaged, and counts as absent;
+so does an entry that is not what its type holds. The ledger knows no verb: whatever it must know of one stands in the line of a step.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from outcross.estimate import Estimate, Null, Reading
-from outcross.ledger.digests import digest_of
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable, Reading
+from outcross.ledger.digests import canonical, digest_of
 
 FORMAT = 3
 """Of a run folder and of its ledger. It is raised when a verb's own meaning or the shape of a line changes, so that nothing older is
 taken for new: a folder of another format is refused."""
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source", "libraries")
-VERBS = ("gather", "begin", "mix", "train", "generate", "select", "measure")
-NAMED = ("training", "model", "drawn")
-"""The steps of a generation that a run folder has names for."""
+"""The fields of a step whose digest is its key."""
 WHOLE = ',"whole":"'
 """What opens the digest at the end of a line. No key of an entry sorts behind `whole`."""
+SEAL = len(WHOLE) + 64 + len('"}\n')
+"""Bytes at the end of a line that hold the digest of the rest."""
 
 
-def line_of(entry: dict[str, Any]) -> bytes:
-    """The line of an entry: canonical JSON, the SHA-256 of that JSON as its last value, and a newline."""
-    told = json.dumps(
-        {name: value for name, value in entry.items() if name != "whole"}, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    return f'{told[:-1]}{WHOLE}{hashlib.sha256(told.encode()).hexdigest()}"}}\n'.encode()
+def _within(name: str) -> str:
+    """The name of a file in a folder; ValueError where it leads anywhere else."""
+    if not name or "\0" in name or name.startswith("/") or {"", ".", ".."} & set(name.split("/")):
+        raise ValueError("a file must lie within its folder")
+    return name
 
 
-def entry_of(line: bytes) -> dict[str, Any] | None:
+Name = Annotated[str, AfterValidator(_within)]
+Files = dict[Name, str]
+"""The SHA-256 of files, by their path in a folder."""
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEntry:
+    """A step that has ended."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format: Literal[3]
+    verb: str
+    recipe: Any
+    inputs: list[Any]
+    """The digest of each input; of an input with names the digest of each."""
+    stream: tuple[int, int, str, str]
+    """Seed, generation, verb and part: the names of its random stream."""
+    source: str
+    libraries: dict[str, str]
+    key: str
+    """The digest of all above."""
+    type: Literal["step"] = "step"
+    place: int
+    """Where its verb stands in the order in which verbs work."""
+    reads: list[str]
+    """Digests of what its inputs are made of: what earlier steps made, or what people gave. Inputs may hold selections of these."""
+    given: dict[str, str]
+    """The digest of everything that it reads and no step made, by the name that people gave."""
+    acts: bool
+    """Whether code acts in what it made, so that its output digest covers its source and libraries."""
+    files: Files
+    readings: list[Reading] | None = None
+    size: int
+    output: str
+    """The digest of what it made."""
+
+    def __post_init__(self):
+        told = vars(self)
+        if self.key != key_of(told) or self.output != output_of(told):
+            raise ValueError("the key or the output of a step is not the digest of what it says")
+
+    @property
+    def seed(self) -> int:
+        return self.stream[0]
+
+    @property
+    def generation(self) -> int:
+        return self.stream[1]
+
+    @property
+    def part(self) -> str:
+        return self.stream[3]
+
+    @property
+    def name(self) -> tuple[Any, ...]:
+        """What an entry takes the place of: the one of the same name."""
+        return "step", self.key
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Where it stands in the canonical order."""
+        return 1, self.seed, self.generation, 0, self.place, self.part, self.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEntry:
+    """What a folder holds: a run."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    type: Literal["run"] = "run"
+    format: Literal[3] = 3
+    experiment: dict[str, Any]
+    """With every default written out."""
+    human: dict[str, str]
+    """The digest of each arm's human data, by the arm's name."""
+    environment: dict[str, Any]
+    lines: int | None
+    """How many other lines the ledger of the finished run has; None while it is unfinished."""
+
+    @property
+    def name(self) -> tuple[Any, ...]:
+        return (self.type,)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (0,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationEntry:
+    """One generation of one arm has ended."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    type: Literal["generation"] = "generation"
+    format: Literal[3] = 3
+    arm: str
+    seed: int
+    generation: Annotated[int, Field(ge=0)]
+    steps: dict[str, str]
+    """The keys of the steps that a run folder has names for, by that name."""
+    measured: list[str]
+    """The keys of the steps that hold its readings."""
+    samples: list[tuple[Annotated[int, Field(ge=0, lt=2**31)], str, str]]
+    """Prompt number, prompt, text."""
+
+    @property
+    def name(self) -> tuple[Any, ...]:
+        return self.type, self.arm, self.seed, self.generation
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Behind the steps of its generation."""
+        return 1, self.seed, self.generation, 1, 0, self.arm, ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultEntry:
+    """What a folder holds: the result that a command wrote there for people, and what it is made of."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    type: Literal["result"] = "result"
+    format: Literal[3] = 3
+    kind: str
+    """The command."""
+    steps: list[str]
+    """The keys of the steps that it is made of, in the order in which it shows them."""
+    files: list[tuple[Name, str]]
+    """Every file with its SHA-256, in the order in which they are written; of a result that is not written yet, none."""
+
+    @property
+    def name(self) -> tuple[Any, ...]:
+        return (self.type,)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (0,)
+
+
+Entry = StepEntry | RunEntry | GenerationEntry | ResultEntry
+_ADAPTER: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
+
+
+def sealed(told: Mapping[str, Any]) -> bytes:
+    """The line of what an entry says: canonical JSON, the SHA-256 of that JSON as its last value, and a newline."""
+    content = canonical(told)
+    return f'{content[:-1]}{WHOLE}{hashlib.sha256(content.encode()).hexdigest()}"}}\n'.encode()
+
+
+def line_of(entry: Entry) -> bytes:
+    """The line of an entry; the readings of a step that has none are left out."""
+    told = vars(entry)
+    return sealed(told if told.get("readings", ()) is not None else {name: told[name] for name in told if name != "readings"})
+
+
+def entry_of(line: bytes) -> Entry | None:
     """The entry of a line, or None where the line is damaged or forged: it does not fit its digest, or it is no entry."""
+    if not _is_whole(line):
+        return None
     try:
-        if not _is_whole(line):
-            return None
-        entry = json.loads(line)
-        del entry["whole"]
-        if b"\\ud" in line:
-            json.dumps(entry, ensure_ascii=False).encode()  # half a letter is no text
-        if entry["format"] != FORMAT:
-            return None
-        if "type" in entry:
-            return entry if {"run": _is_run, "generation": _is_generation}[entry["type"]](entry) else None
-        if not _is_step(entry) or entry["verb"] not in VERBS:
-            return None
-        fits = entry["key"] == digest_of({name: entry[name] for name in IDENTITY}) and entry["output"] == output_of(entry)
-        return entry if fits else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _ADAPTER.validate_json(line[:-SEAL] + b"}")
+    except (ValueError, TypeError, BadInput, NotApplicable, RecursionError):
         return None
 
 
@@ -89,147 +239,37 @@ def is_cut_off(tail: bytes) -> bool:
 
 def _is_whole(line: bytes) -> bool:
     """Whether a line ends with the digest of what stands before it."""
-    told, opening, digest = line.rpartition(WHOLE.encode())
-    return bool(opening) and digest == f'{hashlib.sha256(told + b"}").hexdigest()}"}}\n'.encode()
+    content, seal = line[:-SEAL], line[-SEAL:]
+    return seal == f'{WHOLE}{hashlib.sha256(content + b"}").hexdigest()}"}}\n'.encode()
 
 
-def run_entry(experiment: dict[str, Any], human: dict[str, str], environment: dict[str, Any], lines: int | None) -> dict[str, Any]:
-    """What a folder holds: the experiment with every default written out, the digest of each arm's human data by the arm's name, the
-    environment, and how many other lines the ledger of the finished run has (None while it is unfinished)."""
-    return {"type": "run", "format": FORMAT, "experiment": experiment, "human": human, "environment": environment, "lines": lines}
+def key_of(told: Mapping[str, Any]) -> str:
+    """The key of a step: the digest of its identity."""
+    return digest_of({name: told[name] for name in IDENTITY})
 
 
-def generation_entry(
-    arm: str, seed: int, generation: int, steps: dict[str, str], measured: list[str], samples: list[list[Any]]
-) -> dict[str, Any]:
-    """One generation of one arm has ended: the keys of its steps by name and of its readings, and its samples (prompt number, prompt, text)."""
-    return {
-        "type": "generation", "format": FORMAT, "arm": arm, "seed": seed, "generation": generation, "steps": steps, "measured": measured,
-        "samples": samples,
-    }  # fmt: skip
+def output_of(told: Mapping[str, Any]) -> str:
+    """The digest of what a step made. Where code acts in it, the digest includes what decides how that code acts on the steps after: a
+    model samples and scores, and the known distribution of human data is asked for its quantiles, neither of which is in a file."""
+    if told.get("readings") is not None:
+        return digest_of(told["readings"])
+    if not told["files"]:
+        return told["key"]
+    return digest_of([told["files"], [told["source"], told["libraries"]] if told["acts"] else []])
 
 
-def _is_run(entry: Any) -> bool:
-    return (
-        entry.keys() == {"type", "format", "experiment", "human", "environment", "lines"}
-        and all(type(entry[name]) is dict for name in ("experiment", "human", "environment"))
-        and all(type(told) is str for told in entry["human"].values())
-        and (entry["lines"] is None or type(entry["lines"]) is int)
-    )
-
-
-def _is_generation(entry: Any) -> bool:
-    return (
-        entry.keys() == {"type", "format", "arm", "seed", "generation", "steps", "measured", "samples"}
-        and type(entry["arm"]) is str
-        and type(entry["seed"]) is int
-        and type(entry["generation"]) is int
-        and entry["generation"] >= 0
-        and entry["steps"].keys() == set(NAMED)
-        and all(type(key) is str for key in (*entry["steps"].values(), *entry["measured"]))
-        and all(tuple(map(type, sample)) == (int, str, str) and 0 <= sample[0] < 2**31 for sample in entry["samples"])
-    )
-
-
-def _is_step(entry: Any) -> bool:
-    """Whether it has the shape of a step; it names files within the folder of its step alone."""
-    seed, generation, verb, part = entry["stream"]
-    return (
-        {*IDENTITY, "key", "files", "size", "output"} == entry.keys() - {"readings"}
-        and all(type(one) is int for one in (seed, generation, entry["size"]))
-        and all(type(one) is str for one in (verb, part, entry["key"], entry["output"]))
-        and all(type(told) is str and _is_within(name) for name, told in entry["files"].items())
-        and all(_is_reading(one) for one in entry.get("readings", ()))
-        and ("readings" in entry) == (entry["verb"] == "measure")
-    )
-
-
-def _is_within(name: str) -> bool:
-    """Whether a file's name leads nowhere but into its step's folder."""
-    return bool(name) and "\0" not in name and not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
-
-
-def _is_reading(told: Any) -> bool:
-    one = told["estimate"]
-    return (
-        told.keys() == {"measure", "at", "column", "group", "estimate", "null", "note"}
-        and all(type(told[name]) is str for name in ("measure", "at", "column", "group", "note"))
-        and _is_null(told["null"])
-        and (
-            one is None
-            or (
-                one.keys() == {"value", "low", "high", "method", "n"}
-                and type(one["value"]) is float
-                and (type(one["low"]), type(one["high"])) in ((float, float), (type(None), type(None)))
-                and (type(one["method"]), type(one["n"])) == (str, int)
-            )
+def as_kept(reading: Reading) -> Reading:
+    """A reading with numbers of Python's own, as a line holds them."""
+    estimate, null = reading.estimate, reading.null
+    if estimate is not None:
+        low, high = _number(estimate.low), _number(estimate.high)
+        estimate = replace(estimate, value=float(estimate.value), low=low, high=high, n=int(estimate.n))
+    if null is not None:
+        null = replace(
+            null, typical=float(null.typical), **{name: _number(getattr(null, name)) for name in ("low", "high", "floor", "p")}
         )
-    )
+    return replace(reading, estimate=estimate, null=null)
 
 
-def _is_null(told: Any) -> bool:
-    return told is None or (
-        told.keys() == {"typical", "low", "high", "floor", "p", "method"}
-        and type(told["typical"]) is float
-        and (type(told["low"]), type(told["high"])) in ((float, float), (type(None), type(None)))
-        and all(type(told[name]) in (float, type(None)) for name in ("floor", "p"))
-        and type(told["method"]) is str
-    )
-
-
-def output_of(entry: dict[str, Any]) -> str:
-    """The digest of what a step made. Of a model and of human data it includes what decides how their code acts on the steps after:
-    a model samples and scores, and the known distribution of human data is asked for its quantiles, neither of which is in a file."""
-    if "readings" in entry:
-        return digest_of(entry["readings"])
-    if not entry["files"]:
-        return entry["key"]
-    acts = entry["verb"] in ("gather", "begin", "train")
-    return digest_of([entry["files"], [entry["source"], entry["libraries"]] if acts else []])
-
-
-def order_of(entry: dict[str, Any]) -> tuple[Any, ...]:
-    """Where an entry stands in the canonical order: the run, then its steps by seed, generation, verb, part and key, and behind the steps
-    of a generation that it has ended."""
-    if entry.get("type") == "run":
-        return (-1,)
-    if entry.get("type") == "generation":
-        return entry["seed"], entry["generation"], len(VERBS), entry["arm"], ""
-    seed, generation, verb, part = entry["stream"]
-    return seed, generation, VERBS.index(verb), part, entry["key"]
-
-
-def as_told(reading: Reading) -> dict[str, Any]:
-    """A reading as an entry holds it."""
-    one = reading.estimate
-    estimate = (
-        None
-        if one is None
-        else {"value": float(one.value), "low": _end(one.low), "high": _end(one.high), "method": one.method, "n": int(one.n)}
-    )
-    real = reading.null
-    null = (
-        None
-        if real is None
-        else {
-            "typical": float(real.typical), "low": _end(real.low), "high": _end(real.high),
-            "floor": _end(real.floor), "p": _end(real.p), "method": real.method,
-        }
-    )  # fmt: skip
-    return {
-        "measure": reading.measure, "at": reading.at, "column": reading.column, "group": reading.group,
-        "estimate": estimate, "null": null, "note": reading.note,
-    }  # fmt: skip
-
-
-def _end(end: float | None) -> float | None:
-    """An end of an interval as an entry holds it; null where there is no interval."""
-    return None if end is None else float(end)
-
-
-def readings_of(told: list[dict[str, Any]]) -> tuple[Reading, ...]:
-    """The readings that an entry holds."""
-    return tuple(
-        Reading(**one | {"estimate": one["estimate"] and Estimate(**one["estimate"]), "null": one["null"] and Null(**one["null"])})
-        for one in told
-    )
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)

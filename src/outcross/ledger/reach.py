@@ -20,11 +20,14 @@ from outcross.ledger.syntax import Module, Target
 NOT_DECIDING = {
     "pydantic": "It checks recipes; the values that it lets through are in the key themselves.",
     "pydantic_core": "It is the part of pydantic that does the checks.",
+    "threadpoolctl": "It says how many threads of a library work at a time.",
 }
 """Libraries that the source of steps imports and no key covers, each with the reason why its version decides no number."""
 LEFT_OUT = {
     "outcross.errors": "It words refusals and gives them their exit codes; a step that is refused leaves nothing behind.",
     "outcross.runtime": "It says where work is done and tells how far it is; where a step ran is no part of what it did.",
+    "outcross.verbs.audit.page": "It draws what an audit found, from the checks that the step has stored.",
+    "outcross.verbs.audit.sentences": "It says what an audit found, from the checks that the step has stored.",
 }
 """Modules that steps use and no key covers, each with the reason why its source decides no number."""
 

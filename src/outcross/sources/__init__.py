@@ -81,5 +81,10 @@ class Gathering:
         human = self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
         return replace(human, note=human.note | {"source": plain(self.source)})  # equal records of another truth are other data
 
+    @property
+    def given(self) -> dict[str, str]:
+        """The digest of what the source reads, by the name that people gave it."""
+        return {str(path): self.content for path in self.source.inputs()}
+
     def load(self, folder: Path) -> Human:
         return Human.load(folder, self.source.truth, self.form.load_vocabulary if self.form is not None else None)

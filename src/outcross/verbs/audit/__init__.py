@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -17,11 +18,11 @@ from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading
+from outcross.files.names import literal, read_parquet
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
-from outcross.verbs.audit.judgement import Judged, Verdict, judge
-from outcross.verbs.audit.sentences import NOTE
+from outcross.verbs.audit.judgement import NOTE, Judged, Verdict, judge
 
 RATE = 0.05
 """False-discovery rate."""
@@ -77,6 +78,8 @@ class Audit:
     """False-discovery rate."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time each aspect took; no promise covers it."""
+    key: str = ""
+    """The step that made it; empty where no ledger keeps it."""
 
     @cached_property
     def checks(self):
@@ -161,6 +164,20 @@ class Audit:
         except (BadInput, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
         return made
+
+    def save(self, folder: Path) -> None:
+        """Write what was found, and the records pointed at, as `load` reads them back."""
+        told = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
+        (folder / "audit.json").write_text(json.dumps(told | {"pointed": [*self.pointed]}, allow_nan=False))
+        for side, frame in self.pointed.items():
+            frame.write_parquet(literal(folder / f"{side}-records.parquet"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Audit:
+        """The audit that was saved in a folder."""
+        told = json.loads((folder / "audit.json").read_text())
+        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told["pointed"]}
+        return replace(cls.of_plain(told), pointed=pointed)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment
@@ -253,11 +270,11 @@ def asked_for(**question: Any) -> Question:
     groups = question.get("groups") or ()
     question["groups"] = (groups,) if isinstance(groups, str) else tuple(dict.fromkeys(groups))
     if (aspects := question.get("aspects")) is not None:
-        question["aspects"] = _measures([aspects] if isinstance(aspects, str) else aspects)
+        question["aspects"] = measures_of([aspects] if isinstance(aspects, str) else aspects)
     return Question(**question)
 
 
-def _measures(aspects: Iterable[Any]) -> tuple[Measure, ...]:
+def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
     """What is measured: all measures of an aspect that is named, or one measure with its settings."""
     known, measures = audit_aspects(), []
     for one in aspects:
@@ -276,7 +293,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     reference, synthetic, *more = tables
     holdout = more[0] if more else None
     evidence = Evidence(drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target)
-    measures = asked.aspects if asked.aspects is not None else _measures(audit_aspects())
+    measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
     readings, pointed, seconds = _look(measures, evidence, asked)
     judged = judge(readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     return Audit(

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,14 +15,17 @@ from typing import Any
 from outcross import runtime
 from outcross.errors import BadInput, GateFailed, OutcrossError
 from outcross.escapes import escaped
-from outcross.files import names, outputs
+from outcross.files import names
 from outcross.files.whole import read_text
+from outcross.ledger import Ledger, results
+from outcross.ledger.entries import StepEntry
 from outcross.measures import audit_aspects
 from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
-from outcross.verbs.audit import Audit, Question, asked_for, beside
+from outcross.verbs.audit import Audit, Question, asked_for
 from outcross.verbs.audit.generations import Line, is_run, lines
 from outcross.verbs.audit.rankings import onsets, ranking
+from outcross.verbs.audit.steps import Auditing
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Sets:
     text_column: str | None = None
     note: str = ""
     """What an audit of them says first among its notes."""
+    steps: tuple[StepEntry, ...] = ()
+    """The steps of a run that they come from."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,7 @@ class Given:
 
 
 def _of_line(line: Line) -> Sets:
-    is_text = isinstance(line.reference, Mapping)
-    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if is_text else None, line.note)
+    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if line.is_text else None, line.note, line.steps)
 
 
 def _of_files(synthetic: Sequence[str], reference: str | None, holdout: str | None, before: str | None, after: str | None) -> Sets:
@@ -221,12 +225,14 @@ class Auditor:
 
     given: Given
     question: Question
+    ledger: Path | None = None
+    """The folder of the ledger that keeps audits; None where nothing keeps them."""
     read: Sequence[Sets] = ()
     """What this process has read of what is given."""
-    held: tuple[Sets, Callable[[str, Any], Audit]] | None = None
+    held: tuple[Sets, Auditing] | None = None
 
     def __reduce__(self):
-        return Auditor, (self.given, self.question)  # another process reads for itself: data may be too large to send
+        return Auditor, (self.given, self.question, self.ledger)  # another process reads for itself: data may be too large to send
 
     def __call__(self, turn: Turn, emit: Emit) -> None:
         """Emits the turn, and its audit or the error that it ended with."""
@@ -241,10 +247,9 @@ class Auditor:
             self.held = None
             data = next((one for one in self.read if one.arm == turn.arm), None) or self.given.sets_of(turn.arm)
             asked = replace(self.question, text_column=self.question.text_column or data.text_column)
-            self.held = data, beside(data.reference, data.holdout, asked)
+            self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
-        made = audit_of(turn.name, data.synthetic[turn.name])
-        return replace(made, notes=(data.note, *made.notes)) if data.note else made
+        return audit_of(turn.name, data.synthetic[turn.name])
 
 
 def turns(data: Sequence[Sets]) -> list[Turn]:
@@ -253,9 +258,17 @@ def turns(data: Sequence[Sets]) -> list[Turn]:
     return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
 
 
-def audited(given: Given, data: Sequence[Sets], question: Mapping[str, Any], workers: int = 1) -> dict[str, list[Audit]]:
-    """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it."""
+def audited(
+    given: Given, data: Sequence[Sets], question: Mapping[str, Any], workers: int = 1, ledger: Ledger | None = None
+) -> dict[str, list[Audit]]:
+    """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it.
+
+    A ledger keeps each as it ends, and the lines of the steps of the run that it comes from; an audit that it holds is loaded.
+    """
     every = turns(data)
+    if ledger is not None:
+        for step in {step.key: step for one in data for step in one.steps}.values():
+            ledger.record(step)
     ended: dict[int, Audit | Exception] = {}
 
     def handle(told: tuple[Turn, Audit | Exception]) -> None:
@@ -266,7 +279,8 @@ def audited(given: Given, data: Sequence[Sets], question: Mapping[str, Any], wor
                 raise error
 
     with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
-        runtime.map(Auditor(given, asked_for(**question), data), every, handle, Where(workers))
+        folder = None if ledger is None else ledger.folder
+        runtime.map(Auditor(given, asked_for(**question), folder, data), every, handle, Where(workers))
     made: dict[str, list[Any]] = {one.arm: [] for one in data}
     for turn in every:
         made[turn.arm].append(ended[turn.place])
@@ -315,14 +329,14 @@ def _plain(made: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     return told
 
 
-def write(made: Mapping[str, Sequence[Audit]], out: Path, are_generations: bool) -> None:
+def write(made: Mapping[str, Sequence[Audit]], ledger: Ledger, are_generations: bool) -> None:
     """Write the files of an audit, of a run a folder an arm, in place of a former audit: all of them or none."""
     folders = _folders(made)
     files: dict[str, Any] = {}
     for arm, audits_ in made.items():
         opening = f"{folders[arm]}/" if arm else ""
         files |= {opening + name: content for name, content in _files(audits_, are_generations or bool(arm)).items()}
-    outputs.write_folder(out, "audit", files)
+    results.write(ledger, files, [audit.key for audits_ in made.values() for audit in audits_])
 
 
 def _folders(arms: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 from outcross.data.records import Blocks, Vectors, load_records
 from outcross.errors import BadInput
 from outcross.files.names import kind_at
-from outcross.ledger import Ledger
+from outcross.ledger import External, Ledger
+from outcross.ledger.entries import StepEntry
 from outcross.recipe import nearest
 from outcross.text.words import inner
 from outcross.verbs.run.tables import Recorded, recorded
@@ -21,12 +22,15 @@ class Line:
     """One arm of a run with one seed."""
 
     name: str
-    sets: Mapping[str, Any]
+    sets: Mapping[str, External[Any]]
     """What each generation wrote, g0 first."""
-    reference: Any
+    reference: External[Any]
     """The human records that generation 0 learned from."""
-    holdout: Any
+    holdout: External[Any] | None
     """As many human records, which no generation learned from; None where the run has none."""
+    is_text: bool
+    steps: tuple[StepEntry, ...]
+    """The steps of the run that all of these come from, back to the human files."""
     note: str = ""
     """Which seed's, where the arm has several."""
 
@@ -39,7 +43,7 @@ def is_run(path: str | Path) -> bool:
 def lines(folder: Path, arm: str | None = None) -> list[Line]:
     """The arms of a run, each with its first seed, or one of them. BadInput where the run kept no records, or there is no such arm."""
     run = recorded(folder)
-    arms = sorted({ended["arm"] for ended in run.ended})
+    arms = sorted({ended.arm for ended in run.ended})
     if not arms:
         raise BadInput(f"{folder} kept no records to audit; run it to its end with store: all")
     if arm is not None and arm not in arms:
@@ -50,36 +54,45 @@ def lines(folder: Path, arm: str | None = None) -> list[Line]:
 
 
 def _line(run: Recorded, arm: str) -> Line:
-    ended = [one for one in run.ended if one["arm"] == arm]
-    seeds = sorted({one["seed"] for one in ended})
-    keys = {f"g{one['generation']}": one["steps"]["drawn"] for one in ended if one["seed"] == seeds[0]}
-    human = _place(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))
-    holdout = human / "holdout"
+    ended = [one for one in run.ended if one.arm == arm]
+    seeds = sorted({one.seed for one in ended})
+    keys = {f"g{one.generation}": one.steps["drawn"] for one in ended if one.seed == seeds[0]}
+    human = _step(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))
+    parts = {name.partition("/")[0] for name in human.files}
+    ancestors = {ancestor.key: None for key in keys.values() for ancestor in run.ledger.lineage(key)}
     return Line(
         arm,
-        {generation: _frame(_place(run.ledger, key)) for generation, key in keys.items()},
-        _frame(human / "training"),
-        _frame(holdout) if holdout.is_dir() else None,
-        f"of {len(seeds)} seeds the first is audited, seed-{seeds[0]}" if len(seeds) > 1 else "",
+        {generation: _records(run.ledger, _step(run.ledger, key)) for generation, key in keys.items()},
+        _records(run.ledger, human, "training"),
+        _records(run.ledger, human, "holdout") if "holdout" in parts else None,
+        is_text="training/text.parquet" in human.files,
+        steps=tuple(run.ledger.entries[key] for key in ancestors),
+        note=f"of {len(seeds)} seeds the first is audited, seed-{seeds[0]}" if len(seeds) > 1 else "",
     )
 
 
 def _human(ledger: Ledger, drawn: str, arm: str) -> str:
     """The step that gathered the human records of these."""
-    inputs = ledger.entries.get(drawn, {}).get("inputs", [])
-    for key, entry in ledger.entries.items():
-        if entry["verb"] == "gather" and entry["output"] in inputs:
-            return key
+    ancestors = ledger.lineage(drawn) if drawn in ledger.entries else ()
+    for ancestor in ancestors:
+        if ancestor.verb == "gather":
+            return ancestor.key
     raise BadInput(f"{ledger.path} does not say which human records {arm} began with; run the experiment again")
 
 
-def _place(ledger: Ledger, key: str) -> Path:
-    """The folder of a finished step whose files are as they were."""
+def _step(ledger: Ledger, key: str) -> StepEntry:
+    """A finished step whose files are as they were."""
     entry = ledger.whole(key)
-    if entry is None or not entry["files"]:
+    if entry is None or not entry.files:
         raise BadInput(f"{ledger.folder} has lost step {key[:12]}; run the experiment again, finished steps are kept")
+    return entry
+
+
+def _records(ledger: Ledger, step: StepEntry, part: str = "") -> External[Any]:
+    """The records that a step made, or one part of them, as an audit reads them."""
     assert ledger.folder is not None
-    return ledger.folder / "steps" / key
+    place = ledger.folder / "steps" / step.key / part
+    return External(f"{step.output}/{part}" if part else step.output, lambda: _frame(place), [step.output], {})
 
 
 def _frame(place: Path) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
 
+NOTE = 500
+"""Characters of a note, at most."""
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
 
 

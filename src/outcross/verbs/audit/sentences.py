@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import shortened
+from outcross.verbs.audit.judgement import NOTE
 
 if TYPE_CHECKING:
     from outcross.verbs.audit import Audit, Check
@@ -14,8 +15,6 @@ NAMED = 3
 """Losses that the sentence names."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
-NOTE = 500
-"""Characters of a note where it is shown."""
 
 
 def summary(audit: Audit) -> str:

@@ -20,7 +20,7 @@ from outcross.files.outputs import check_apart
 from outcross.files.plain_yaml import dump
 from outcross.files.whole import write_whole, written_from
 from outcross.ledger import Ledger, Step
-from outcross.ledger.entries import generation_entry, run_entry
+from outcross.ledger.entries import GenerationEntry, RunEntry
 from outcross.ledger.locks import alone
 from outcross.recipe import plain
 from outcross.runtime.environment import environment
@@ -98,7 +98,11 @@ class Runner:
             _name(self.folder, arm, generation.g, steps)
         samples = _samples(generation) if experiment.human.is_text else []
         measured = [made.key for made in generation.readings.values()]
-        self.ledger.record(generation_entry(arm.name, experiment.seed, generation.g, steps, measured, samples))
+        self.ledger.record(
+            GenerationEntry(
+                arm=arm.name, seed=experiment.seed, generation=generation.g, steps=steps, measured=measured, samples=samples
+            )
+        )
 
 
 def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
@@ -164,11 +168,11 @@ def fill(
         ledger = Ledger(folder)
         if difference := _difference(folder, made):  # another process may have run here since the folder was opened
             raise BadInput(f"{difference}; start a new run with another --out")
-        run = run_entry(resolved(made), _contents(made), environment(), None)
+        run = RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), lines=None)
         ledger.record(run)
         ledger.close()
-        write_whole(folder / "experiment.yaml", dump(run["experiment"]))
-        write_whole(folder / "environment.json", json.dumps(run["environment"], indent=1, sort_keys=True) + "\n")
+        write_whole(folder / "experiment.yaml", dump(run.experiment))
+        write_whole(folder / "environment.json", json.dumps(run.environment, indent=1, sort_keys=True) + "\n")
         in_turns = where != runtime.Where() and made[0].experiment.store == "all"
         jobs = [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]  # arms of a seed read the same human data
         try:
@@ -179,17 +183,17 @@ def fill(
         ledger = Ledger(folder)
         _check_there(ledger, run, made)
         write_tables(Recorded(folder, ledger))
-        ledger.record(run | {"lines": len(ledger.lines) - 1})
+        ledger.record(replace(run, lines=len(ledger.lines) - 1))
         ledger.close()
 
 
-def _check_there(ledger: Ledger, run: dict[str, Any], made: tuple[Arm, ...]) -> None:
+def _check_there(ledger: Ledger, run: RunEntry, made: tuple[Arm, ...]) -> None:
     """Refuse a run whose folder has lost, while it went on, what it had recorded there."""
     lost = "its ledger" if ledger.run != run else ""
     for arm in made:
         for g in range(arm.experiment.generations):
             ended = ledger.generations.get((arm.name, arm.experiment.seed, g))
-            if ended is None or not ledger.has((*ended["steps"].values(), *ended["measured"])):
+            if ended is None or not ledger.has((*ended.steps.values(), *ended.measured)):
                 lost = lost or f"generation {g} of {arm.name} with seed {arm.experiment.seed}"
     if lost:
         raise MachineGaveOut(f"{ledger.folder} has lost {lost} while the run went on; run the same command again")
@@ -232,13 +236,13 @@ def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> 
             link.symlink_to(target)
 
 
-def _samples(generation: Any) -> list[list[Any]]:
+def _samples(generation: Any) -> list[tuple[int, str, str]]:
     """(prompt number, prompt, what the model wrote) of the first prompts."""
     records = generation.drawn.records
     prompts = records.column("_prompt")[:SAMPLES]
     human = generation.human.training.records.texts
     return [
-        [i, human[prompt] if prompt >= 0 else "", text]
+        (i, human[prompt] if prompt >= 0 else "", text)
         for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True))
     ]
 
@@ -267,7 +271,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     contents = _contents(made)
-    for arm in arms(ledger.run["experiment"]):
+    for arm in arms(ledger.run.experiment):
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
         if key not in now:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
@@ -278,8 +282,8 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         for field in sorted(old.keys() | new.keys()):
             if old.get(field) != new.get(field):
                 return f"{field} was {old.get(field)}, now {new.get(field)}"
-        if ledger.run["human"].get(arm.name) != contents[arm.name]:
-            return _changed(was.human, ledger.run["human"].get(arm.name, ""), contents[arm.name])
+        if ledger.run.human.get(arm.name) != contents[arm.name]:
+            return _changed(was.human, ledger.run.human.get(arm.name, ""), contents[arm.name])
     return ""
 
 

@@ -109,8 +109,8 @@ def _answer(row: Mapping[str, Any]) -> Answer:
 def _run(run: Recorded) -> Run:
     return Run(
         name=run.name,
-        experiment=dump(run.run["experiment"]),
-        environment=json.dumps(run.run["environment"], indent=1, ensure_ascii=False, sort_keys=True),
+        experiment=dump(run.run.experiment),
+        environment=json.dumps(run.run.environment, indent=1, ensure_ascii=False, sort_keys=True),
         steps=len(run.ledger.entries),
         command=f"outcross run {quote(str(run.folder / 'experiment.yaml'))} --out={quote(f'{run.folder}-again')}",
     )

@@ -7,7 +7,7 @@ environment.json beside it are written for people and other tools, and are never
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from outcross.experiment.arms import Arm, arms
 from outcross.experiment.settings import families, flat_settings
 from outcross.files.whole import write_whole
 from outcross.ledger import Ledger
-from outcross.ledger.entries import readings_of
+from outcross.ledger.entries import GenerationEntry, RunEntry
 from outcross.measures import pages_of_runs
 
 READINGS = {
@@ -54,8 +54,8 @@ class Recorded:
     ledger: Ledger
 
     @property
-    def run(self) -> Mapping[str, Any]:
-        """The experiment, the environment and the digests of the human data (`ledger.entries.run_entry`)."""
+    def run(self) -> RunEntry:
+        """The experiment, the environment and the digests of the human data."""
         assert self.ledger.run is not None
         return self.ledger.run
 
@@ -67,11 +67,11 @@ class Recorded:
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """Every arm with every seed, in the order of the experiment."""
-        return arms(self.run["experiment"])
+        return arms(self.run.experiment)
 
     @cached_property
-    def ended(self) -> tuple[Mapping[str, Any], ...]:
-        """The generations that have ended, arm by arm, seed by seed (`ledger.entries.generation_entry`)."""
+    def ended(self) -> tuple[GenerationEntry, ...]:
+        """The generations that have ended, arm by arm, seed by seed."""
         order = {arm.name: i for i, arm in reversed([*enumerate(self.arms)])}
         last = {(arm.name, arm.experiment.seed): arm.experiment.generations for arm in self.arms}
         names = sorted(
@@ -93,20 +93,21 @@ class Recorded:
         """A polars frame with a row a reading; BadInput where no generation has ended."""
         if not self.ended:
             raise BadInput(f"{self.folder} holds no readings: no generation has ended yet; run the same command to go on")
-        return tabulate(self.name, [(one["arm"], one["seed"], one["generation"], self._readings(one)) for one in self.ended])
+        return tabulate(self.name, [(one.arm, one.seed, one.generation, self._readings(one)) for one in self.ended])
 
-    def _readings(self, ended: Mapping[str, Any]) -> tuple[Reading, ...]:
-        found = [self.ledger.entries.get(key, {}) for key in ended["measured"]]
-        if not all("readings" in entry for entry in found):
-            raise BadInput(f"{self.ledger.path} has lost readings of {ended['arm']}; {again(self.folder)}")
-        return tuple(reading for entry in found for reading in readings_of(entry["readings"]))
+    def _readings(self, ended: GenerationEntry) -> tuple[Reading, ...]:
+        steps = [self.ledger.entries.get(key) for key in ended.measured]
+        readings = [None if step is None else step.readings for step in steps]
+        if any(some is None for some in readings):
+            raise BadInput(f"{self.ledger.path} has lost readings of {ended.arm}; {again(self.folder)}")
+        return tuple(reading for some in readings for reading in some or ())
 
     @cached_property
     def samples(self) -> Any:
         """A polars frame with a row a sample: what the model of a generation wrote after one of the first prompts."""
         import polars
 
-        rows = [(one["arm"], one["seed"], one["generation"], *sample) for one in self.ended for sample in one["samples"]]
+        rows = [(one.arm, one.seed, one.generation, *sample) for one in self.ended for sample in one.samples]
         return polars.DataFrame(rows, schema=SAMPLE_COLUMNS, orient="row")
 
     @cached_property
@@ -145,9 +146,9 @@ def recorded(folder: Path) -> Recorded:
         raise BadInput(f"{ledger.path} is damaged at line {ledger.damaged}; {again(folder)}")
     if ledger.run is None:
         raise BadInput(f"{ledger.path} does not say which experiment it is of; {again(folder)}")
-    if ledger.run["lines"] not in (None, len(ledger.lines) - 1):
+    if ledger.run.lines not in (None, len(ledger.lines) - 1):
         raise BadInput(
-            f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run['lines']} lines of a finished run; {again(folder)}"
+            f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
     return Recorded(folder, ledger)
 
@@ -195,7 +196,7 @@ def summary(run: Recorded) -> dict[str, Any]:
         "schema": 1,
         "run": str(run.folder),
         "finished": not run.unfinished,
-        "experiment": run.run["experiment"],
+        "experiment": run.run.experiment,
         "readings": run.readings.to_dicts(),
         "slopes": [one.plain() for one in run.slopes],
     }

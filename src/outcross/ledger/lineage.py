@@ -1,0 +1,83 @@
+"""Where a step comes from: back over all that it read, to what people gave."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outcross.data import Made, Pool
+from outcross.ledger.entries import StepEntry
+from outcross.ledger.external import External
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """A step in a lineage."""
+
+    key: str
+    verb: str
+    generation: int
+    part: str
+    output: str
+    """The digest of what it made."""
+    comes_from: tuple[str, ...]
+    """The keys of the steps whose output it read."""
+    given: Mapping[str, str]
+    """The digest of everything that it read and no step made, by the name that people gave."""
+
+
+def lineage(entries: Mapping[str, StepEntry], key: str) -> tuple[Ancestor, ...]:
+    """The step of this key and all that it comes from, those that are nearer first.
+
+    Where several steps made the same, it comes from the first in canonical order.
+    """
+    makers: dict[str, StepEntry] = {}
+    for entry in sorted(entries.values(), key=lambda entry: entry.order):
+        makers.setdefault(entry.output, entry)
+    ancestors: dict[str, Ancestor] = {}
+    waiting = deque([entries[key]])
+    while waiting:
+        entry = waiting.popleft()
+        if entry.key in ancestors:
+            continue
+        came = [makers[digest] for digest in entry.reads if digest in makers]
+        keys = tuple(dict.fromkeys(maker.key for maker in came if maker.key != entry.key))
+        ancestors[entry.key] = Ancestor(
+            entry.key, entry.verb, entry.generation, entry.part, entry.output, comes_from=keys, given=entry.given
+        )
+        waiting.extend(entries[key] for key in keys)
+    return tuple(ancestors.values())
+
+
+def read_by(inputs: Iterable[Any]) -> list[str]:
+    """The digests of what inputs are made of, sorted: what earlier steps made, and what people gave."""
+    return sorted({digest for made in _made(inputs) for digest in _digests(made)})
+
+
+def given_to(inputs: Iterable[Any]) -> dict[str, str]:
+    """The digest of everything among inputs that people gave, by the name that they gave it."""
+    return {name: digest for made in _made(inputs) if isinstance(made, External) for name, digest in made.names.items()}
+
+
+def _made(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
+    """What inputs hold, by reference: outputs of steps, those within pools and parts too."""
+    for value in inputs:
+        if isinstance(value, Made):
+            yield value
+        elif isinstance(value, dict):
+            yield from _made(value.values())
+        elif isinstance(value, Pool):
+            yield from _made(value.parts)
+        elif value is not None:
+            yield from (leaf.source for leaf in getattr(value, "leaves", (value,)))
+
+
+def _digests(made: Made[Any]) -> tuple[str, ...]:
+    """What it is made of. A part of what a step made goes by the digest of the whole with the part's name behind it."""
+    if isinstance(made, External):
+        return made.reads
+    whole = re.match(r"[0-9a-f]{64}(?![0-9a-f])", made.digest)
+    return (whole[0],) if whole else ()

@@ -1,0 +1,217 @@
+"""The folder of a result: what a command left there for people, and in `.outcross` the ledger that says of what it is made.
+
+A command may write into a folder that is absent, empty, or holds what a former command of the same kind left there and nothing else. The
+ledger is what says so: its first line lists the files of the result, each with its SHA-256, and the steps that they are made of.
+A step that has ended is kept, whatever ends the command; a result is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput, MachineGaveOut
+from outcross.files.names import kind_at
+from outcross.files.outputs import PAGES, check_apart, check_name, is_page
+from outcross.files.whole import write_whole, written_from
+from outcross.ledger import HIDDEN, Ledger
+from outcross.ledger.digests import digest_file
+from outcross.ledger.entries import ResultEntry
+from outcross.ledger.locks import alone
+
+LEDGER = "ledger.jsonl"
+OF_WORK = (".ledger.lock", ".run.lock", "timing.jsonl")
+"""Files beside a ledger that only a command at work needs."""
+WRITING = "writing"
+"""The folder in which a result is written before it is moved to its place."""
+
+
+def check_folder(out: Path, kind: str, inputs: Iterable[Path] = ()) -> None:
+    """BadInput where a command of this kind may not write its result into the folder, or would replace an input by it."""
+    match kind_at(out):
+        case "file":
+            raise BadInput(f"--out {out} is a file; name a folder")
+        case "":
+            check_name(out)
+            return
+    if other := next(_others(out, kind), ""):
+        raise BadInput(f"{out} holds {other}, which no {kind} left there; choose a new folder with another --out")
+    check_apart(out, inputs)
+
+
+@contextmanager
+def opened(out: Path, kind: str, inputs: Iterable[Path] = ()) -> Iterator[Ledger]:
+    """The ledger of a folder that a command of this kind works into, for it alone. Raises BadInput as `check_folder`.
+
+    A command that ends without a new step and without a result leaves the folder as it was.
+    """
+    check_folder(out, kind, inputs)
+    place = out / HIDDEN
+    created = _create(place)
+    try:
+        with alone(place):
+            shutil.rmtree(place / WRITING, ignore_errors=True)  # of a command that was killed
+            ledger = Ledger(place)
+            before = {*ledger.entries}
+            try:
+                if ledger.result is None:
+                    ledger.record(ResultEntry(kind=kind, steps=[], files=[]))
+                yield ledger
+            finally:
+                _leave(ledger, before)
+    finally:
+        for folder in reversed(created):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -> None:
+    """Write a result whole: its files (by their path in the folder: text, bytes or a polars frame) in place of a former result.
+
+    Everything is written and synced in a hidden folder first. Then the former result is moved aside, the ledger lists the new one, and
+    that is moved to its place, so that what is there is always of one result, and listed. An error puts the former result back.
+    The files come in the order given: the one by which readers know the result is last. Steps that it is not made of are forgotten. A result
+    that is there already, to the byte, is left as it is.
+    """
+    assert ledger.folder is not None and ledger.result is not None
+    out, writing, former = ledger.folder.parent, ledger.folder / WRITING, ledger.result
+    files = {name: _bytes(content) for name, content in files.items()}
+    listed = [(name, hashlib.sha256(content).hexdigest()) for name, content in files.items()]
+    result = ResultEntry(kind=former.kind, steps=[*steps], files=listed)
+    if result == former and all((out / name).is_file() and digest_file(out / name) == digest for name, digest in listed):
+        ledger.keep(steps)
+        return
+    _remove_empty(out)
+    new, old = writing / "new", writing / "old"
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for name, content in files.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(new / name, content)
+        there = [name for name, _ in reversed(former.files) if (out / name).is_file()]
+        _move(((out / name, old / name) for name in there), out, moved)
+        ledger.record(result)
+        _move(((new / name, out / name) for name in files), out, moved)
+    except BaseException as error:
+        for source, target in reversed(moved):
+            source.parent.mkdir(parents=True, exist_ok=True)
+            target.rename(source)
+        ledger.record(former)
+        _remove_empty(out)
+        if isinstance(error, OSError):
+            raise MachineGaveOut(f"{out} could not be written: {error.strerror or error}; free space and run again") from None
+        raise
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)
+    ledger.keep(steps)
+
+
+def _bytes(content: Any) -> bytes:
+    """Text in UTF-8, bytes as they are, a polars frame as Parquet."""
+    if isinstance(content, str | bytes):
+        return content.encode() if isinstance(content, str) else content
+    written = io.BytesIO()
+    content.write_parquet(written)
+    return written.getvalue()
+
+
+def write_folder(out: Path, kind: str, files: Mapping[str, Any]) -> None:
+    """Write a result that no steps made, as `write`. Raises BadInput as `check_folder`."""
+    with opened(out, kind) as ledger:
+        write(ledger, files)
+
+
+def _others(out: Path, kind: str) -> Iterator[str]:
+    """What a folder holds besides a former result of this kind: a file that is not listed or was changed since, a link, a folder."""
+    place = out / HIDDEN
+    listed: dict[str, str] = {}
+    if place.is_symlink() or place.exists():
+        yield from _not_of_a_ledger(place)
+        result = Ledger(place).result
+        if result is not None and result.kind != kind:
+            yield HIDDEN
+        elif result is not None:
+            listed = dict(result.files)
+    folders = {str(parent) for name in listed for parent in Path(name).parents}
+    for root, inner, names in os.walk(out):
+        inner[:] = [name for name in inner if Path(root, name) != place]
+        for name in sorted([*inner, *names]):
+            path = Path(root, name)
+            relative = str(path.relative_to(out))
+            is_known = relative in folders if path.is_dir() else relative in listed and _is_unchanged(path, listed[relative])
+            if path.is_symlink() or not is_known:
+                yield relative
+
+
+def _not_of_a_ledger(place: Path) -> Iterator[str]:
+    """What the hidden folder of a result holds that is no part of a ledger."""
+    if place.is_symlink() or not place.is_dir():
+        yield HIDDEN
+        return
+    for path in sorted(place.iterdir()):
+        is_ours = path.name in (LEDGER, *OF_WORK) or written_from(path.name) == LEDGER
+        if path.is_symlink() or not (path.is_file() if is_ours else path.is_dir() and path.name in ("steps", WRITING)):
+            yield f"{HIDDEN}/{path.name}"
+    for path in sorted((place / "steps").glob("*")):
+        if path.is_symlink() or not re.fullmatch(r"[0-9a-f]{64}|\.locks|\.writing-[0-9a-f]{64}-[0-9]+", path.name):
+            yield f"{HIDDEN}/steps/{path.name}"
+
+
+def _is_unchanged(path: Path, digest: str) -> bool:
+    """Whether a file is as it was written; a page may have been drawn anew by `outcross report`."""
+    return path.is_file() and (digest_file(path) == digest or (path.suffix in PAGES and is_page(path)))
+
+
+def _leave(ledger: Ledger, before: set[str]) -> None:
+    """Put the ledger of a command that ends in order: what new steps made stays, and where there is none what was there before."""
+    place = ledger.folder
+    assert place is not None
+    if not place.is_dir():
+        return
+    ledger.refresh()
+    if not any((place / "steps" / key).is_dir() for key in ledger.entries.keys() - before):
+        if ledger.result is None or not (ledger.result.files or before):
+            shutil.rmtree(place, ignore_errors=True)
+            return
+        if ledger.result.files:
+            ledger.keep(ledger.result.steps)
+    for name in OF_WORK:
+        (place / name).unlink(missing_ok=True)
+
+
+def _create(place: Path) -> list[Path]:
+    """Make a folder. Returns the folders that had to be made, the outermost first."""
+    missing = [folder for folder in (place, *place.parents) if not kind_at(folder)]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        refusal = BadInput if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR) else MachineGaveOut
+        raise refusal(f"--out {place.parent} cannot be made: {error.strerror}; choose another --out") from None
+    return missing[::-1]
+
+
+def _remove_empty(out: Path) -> None:
+    """Remove empty folders of a result; a command that was killed may have left them."""
+    for root, *_ in os.walk(out, topdown=False):
+        if Path(root) != out and out / HIDDEN not in (Path(root), *Path(root).parents) and not any(Path(root).iterdir()):
+            Path(root).rmdir()
+
+
+def _move(moves: Iterable[tuple[Path, Path]], out: Path, moved: list[tuple[Path, Path]]) -> None:
+    """Rename each to the other, note it, and remove the folders in `out` that this leaves empty."""
+    for source, target in moves:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+        moved.append((source, target))
+        for folder in source.parents:
+            if folder == out or any(folder.iterdir()):
+                break
+            folder.rmdir()

@@ -1,0 +1,91 @@
+"""An audit of one set as a step: done once, kept in a ledger with the digests of the data and the question, and loaded from then on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.attributes import ATTRIBUTES
+from outcross.ledger import External, Ledger, verb
+from outcross.ledger.digests import digest_of
+from outcross.ledger.external import external
+from outcross.measures import audit_aspects
+from outcross.recipe import member
+from outcross.verbs.audit import Audit, Question, beside, measures_of
+from outcross.verbs.audit.asked import Asked
+
+LIBRARIES = ("fairlearn", "numpy", "pillow", "polars", "scikit-learn", "scipy")
+"""Packages whose versions decide the numbers of an audit."""
+
+
+class HumanSide:
+    """Human data that sets are held against; they are read once, when the first set is."""
+
+    def __init__(self, reference: Any, holdout: Any, question: Question):
+        self.reference, self.holdout, self.question = reference, holdout, question
+
+    @cached_property
+    def audit_of(self) -> Callable[[str, Any], Audit]:
+        """(name, data) -> what the data have lost."""
+        return beside(self.reference, self.holdout, self.question)
+
+
+@verb(LIBRARIES, 0, load=lambda folder, digest, asked, data, human: Audit.load(folder))
+def audit(asked: Asked, data: Any, human: HumanSide, *, rng: np.random.Generator) -> Audit:
+    """What a set has lost, compared with human data. Its random streams are named by its aspects, so that `rng` is not needed."""
+    made = human.audit_of(asked.name, data)
+    return replace(made, notes=(asked.note, *made.notes)) if asked.note else made
+
+
+class Auditing:
+    """Audits sets one after another against the same human data, by way of a ledger where a folder for it is named."""
+
+    def __init__(self, reference: Any, holdout: Any, question: Question, note: str = "", folder: Path | None = None):
+        self.question, self.note = question, note
+        self.ledger = None if folder is None else Ledger(folder)
+        self._human = HumanSide(_value(reference), _value(holdout), question) if folder is None else None
+        self._sides = reference, holdout
+
+    def __call__(self, name: str, data: Any) -> Audit:
+        asked = asked_of(self.question, name, self.note)
+        if self.ledger is None:
+            assert self._human is not None
+            return audit.do(asked, _value(data), self._human, rng=np.random.default_rng(asked.seed))
+        human = self.human  # what cannot be read of the human data is told before what cannot be read of a set
+        made = self.ledger.steps(asked.seed)(audit, asked, external(data), human)
+        return replace(made.value, key=made.key)
+
+    @cached_property
+    def human(self) -> External[HumanSide]:
+        """The human data, told apart by what they hold."""
+        reference, holdout = (None if side is None else external(side) for side in self._sides)
+        sides = [side for side in (reference, holdout) if side is not None]
+        return External(
+            digest_of([side.digest for side in sides]),
+            lambda: HumanSide(_value(reference), _value(holdout), self.question),
+            [digest for side in sides for digest in side.reads],
+            {name: digest for side in sides for name, digest in side.names.items()},
+        )
+
+
+def asked_of(question: Question, name: str, note: str) -> Asked:
+    """The recipe of the audit of one set."""
+    aspects = question.aspects if question.aspects is not None else measures_of(audit_aspects())
+    named = dict.fromkeys(attribute for aspect in aspects for attribute in getattr(aspect, "attributes", ()))
+    told: Mapping[str, Any] = vars(question) | {
+        "aspects": aspects,
+        "attributes": tuple(member(ATTRIBUTES, attribute, "attribute")() for attribute in named),
+        "most_seconds": question.most_seconds if math.isfinite(question.most_seconds) else None,
+    }
+    return Asked(name=name, note=note, **told)
+
+
+def _value(data: Any) -> Any:
+    """Data of a run are read from its steps when they are asked for."""
+    return data.value if isinstance(data, External) else data
