@@ -52,7 +52,8 @@ def refusal(path: Path, error: BaseException) -> Exception:
 
 
 def first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:160]
+    """What an error says in its first paragraph, on one line; polars tells of its own workings in the next."""
+    return " ".join(str(error).strip().partition("\n\n")[0].split())[:160]
 
 
 @contextmanager

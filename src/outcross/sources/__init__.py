@@ -6,12 +6,13 @@ learner's `form` says; numbers need none. `rows` is the size of the original hum
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from outcross.data import Human
 from outcross.errors import BadInput
@@ -45,9 +46,22 @@ class Source:
         raise NotImplementedError
 
 
+def _name(value: object) -> object:
+    """A name of files. What lies in memory is refused: a run says what it read, and can be told again only from files."""
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    raise ValueError(
+        f"must name files, got {type(value).__name__} in memory; write it to a file first, as with frame.write_parquet('human.parquet') "
+        "or numpy.save('points.npy', array), and give that name"
+    )
+
+
+Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
+"""A file, a folder of shards, or a glob."""
+
 SOURCES: Family = {
     "stdlib": "outcross.sources.text:Stdlib",
-    "path": "outcross.sources.text:Path",
+    "path": "outcross.sources.path:Path",
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
