@@ -7,6 +7,7 @@ learner's `form` says; numbers need none. `rows` is the size of the original hum
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -46,14 +47,23 @@ class Source:
         raise NotImplementedError
 
 
+def must_name_files(value: object) -> str:
+    """What to say of human data that lie in memory: a run says what it read, and can be told again only from files."""
+    return (
+        f"must name files, got {type(value).__name__} in memory; write it to a file first, as with frame.write_parquet('human.parquet') "
+        "or numpy.save('points.npy', array), and give that file"
+    )
+
+
+def is_in_memory(value: object) -> bool:
+    """Whether a value is no plain one: a frame, an array, a dataset."""
+    return not (value is None or isinstance(value, str | os.PathLike | bool | int | float | list | tuple | Mapping))
+
+
 def _name(value: object) -> object:
-    """A name of files. What lies in memory is refused: a run says what it read, and can be told again only from files."""
     if isinstance(value, str | os.PathLike):
         return os.fspath(value)
-    raise ValueError(
-        f"must name files, got {type(value).__name__} in memory; write it to a file first, as with frame.write_parquet('human.parquet') "
-        "or numpy.save('points.npy', array), and give that name"
-    )
+    raise ValueError(must_name_files(value))
 
 
 Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]

@@ -92,7 +92,7 @@ def _articles(texts: Sequence[str], heading: str) -> Iterator[str]:
     starts = headings(lines, heading)
     if not starts:
         raise BadInput(
-            f"human.heading {heading!r} fits no line of the text; leave it out (human.heading=null), or write what a line that opens a document looks like"
+            f"human.heading {heading!r} fits no line of the text that opens with {''.join(lines[:1]).strip()[:40]!r}; leave it out (human.heading=null), or write what a line that opens a document looks like"
         )
     ends: list[int] = [*([0] if starts[0] else []), *starts, len(lines)]
     for first, end in itertools.pairwise(ends):
