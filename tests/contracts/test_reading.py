@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from outcross.text.gathering import Document, documents
 TABLES = ("csv", "tsv", "jsonl", "ndjson", "json", "parquet")
 ENDINGS = [
     *TABLES,
+    "arrow",
     *[f"{ending}.gz" for ending in TABLES],
     *[f"{ending}.zst" for ending in TABLES if ending != "parquet"],
 ]  # fmt: skip
@@ -58,6 +60,7 @@ def written(frame: pl.DataFrame, path: Path) -> Path:
         ".tsv": lambda file: frame.write_csv(file, separator="\t"),
         ".json": frame.write_json,
         ".parquet": frame.write_parquet,
+        ".arrow": frame.write_ipc,
     }
     write.get(path.suffixes[0], frame.write_ndjson)(content)
     return packed(content.getvalue(), path)
@@ -160,6 +163,46 @@ OBJECTS = {
 @pytest.mark.parametrize("library", OBJECTS)
 def test_every_object_gives_the_same_records_to_both_doors(library, records, expected):
     of_object(OBJECTS[library](records)).assert_same(expected)
+
+
+def test_a_dataset_saved_to_disk_is_read_by_both_doors(records, expected, tmp_path):
+    """The layout that Dataset.save_to_disk writes: Arrow streams, the names of which state.json lists in order."""
+    names = ["b.arrow", "a.arrow"]
+    for name, rows in zip(names, (records[:120], records[120:]), strict=True):
+        rows.write_ipc_stream(tmp_path / name)
+    records[:1].write_ipc_stream(tmp_path / "cache-of-a-map.arrow")
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names], "_split": "train"}))
+    (tmp_path / "dataset_info.json").write_text("{}")
+    of_path(tmp_path).assert_same(expected)
+    assert content_digest(str(tmp_path)) == digest([tmp_path / name for name in names])
+    (tmp_path / "a.arrow").unlink()
+    with pytest.raises(BadInput, match=r"no file .*a\.arrow"):
+        table(tmp_path)
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../outside.arrow"}]}))
+    assert content_digest(str(tmp_path)) != ""
+
+
+def test_an_arrow_file_is_read_by_its_very_name(tmp_path):
+    for name in ("t1.arrow", "t[1].arrow"):
+        pl.DataFrame({"name": [name] * 3}).write_ipc(tmp_path / name)
+    assert table(tmp_path / "t[1].arrow").frame["name"].unique().to_list() == ["t[1].arrow"]
+
+
+@pytest.mark.parametrize("write", [pl.DataFrame.write_ipc, pl.DataFrame.write_ipc_stream])
+def test_an_arrow_file_with_any_byte_changed_is_read_or_refused(write, tmp_path):
+    """Every 53rd byte turned over, one at a time: a wrong value may pass, nothing else may."""
+    write(pl.DataFrame({"a": np.arange(90) / 7, "b": ["x", "y"] * 45}), tmp_path / "t.arrow")
+    content = (tmp_path / "t.arrow").read_bytes()
+    for broken in [
+        *(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :] for at in range(0, len(content), 53)),
+        content[:200],
+        b"",
+    ]:
+        (tmp_path / "t.arrow").write_bytes(broken)
+        try:
+            table(tmp_path / "t.arrow")
+        except BadInput as refusal:
+            assert "\n" not in str(refusal)
 
 
 # Texts

@@ -44,7 +44,7 @@ def from_file(path: Path, whole_texts: bool = False) -> Source:
         return guarded(lambda: _whole(path), partial(refusal, path))
     if form not in _READERS:
         raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
-    if packed and (form in (".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
+    if packed and (form in (".arrow", ".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
         raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     if packed:
         inputs.unpacked_size(path)  # polars unpacks without counting
@@ -84,6 +84,24 @@ def _parquet(path: Path) -> Source:
     if suffix(path)[1]:
         return lazy(pl.scan_parquet(io.BytesIO(_content(path))), str(path))
     return lazy(pl.scan_parquet(literal(path), glob=False, hive_partitioning=False), str(path))
+
+
+def _arrow(path: Path) -> Source:
+    """An Arrow file, read batch by batch, or an Arrow stream, as Hugging Face datasets save it, read whole each time."""
+    import polars as pl
+
+    with inputs.opened(path) as file:
+        is_file = file.read(6) == b"ARROW1"
+    if is_file:
+        return lazy(pl.scan_ipc(literal_pattern(path)), str(path))
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        frame = pl.read_ipc_stream(io.BytesIO(_content(path)))
+        inputs.check_memory(path, int(frame.estimated_size()))
+        return held(frame).batches(wanted)
+
+    columns = pl.read_ipc_stream(io.BytesIO(_content(path)), n_rows=0).columns
+    return Source(str(path), tuple(columns), batches)
 
 
 def _delimited(path: Path, separator: str) -> Source:
@@ -256,6 +274,7 @@ _READERS: Mapping[str, Callable[[Path], Source]] = {
     ".csv": partial(_delimited, separator=","),
     ".tsv": partial(_delimited, separator="\t"),
     ".parquet": _parquet,
+    ".arrow": _arrow,
     ".jsonl": _lines,
     ".ndjson": _lines,
     ".json": _json,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ def _paths(given: str) -> list[Path]:
         raise BadInput("an empty path names no file; give the path of a table")
     if kind_at(path) != "folder":
         return fitting(given) if is_pattern(given) else [path]
+    if saved := _saved(path):
+        return saved
     files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
     tables = [file for file in files if suffix(file)[0] not in TEXTS]
     plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)
@@ -102,3 +105,13 @@ def _paths(given: str) -> list[Path]:
     if marked:
         return marked
     raise BadInput(f"{given} is a folder without tables or images; give files in {', '.join((*FORMATS, *PICTURES))}")
+
+
+def _saved(folder: Path) -> list[Path]:
+    """The data files of a folder that a Hugging Face Dataset was saved to, in their order; none where it is another folder."""
+    try:
+        state = json.loads(inputs.read(folder / "state.json"))
+        names = [str(file["filename"]) for file in state["_data_files"]]
+    except (BadInput, ValueError, RecursionError, KeyError, TypeError):
+        return []
+    return [folder / name for name in names if Path(name).name == name]
