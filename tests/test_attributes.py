@@ -99,7 +99,7 @@ def test_compression_says_how_many_bytes_are_left():
 
 def test_mtld_is_that_of_lexicalrichness():
     """lexicalrichness 0.5.1 on the same words, threshold .72 and .5: the address, its first sixty and nine words, and one that repeats."""
-    words = spoken(ADDRESS)
+    words = spoken([ADDRESS])[0].to_list()
     told = [" ".join(some) for some in (words, words[:60], words[:9], words[::-1] + words[:25])]
     assert Mtld()(told).tolist() == pytest.approx([82.0, 61.5, 9.0, 59.320093457943926], abs=1e-9)
     assert one(Mtld(threshold=0.5), told[0]) == pytest.approx(213.46031746031747, abs=1e-9)

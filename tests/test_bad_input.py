@@ -137,7 +137,7 @@ TEXTS = {
     "cut.txt.gz": (gzip.compress(b"words and words\n\n" * 9000)[:60], "is not a whole gzip file"),
     "notgz.txt.gz": (b"plain", "is not a whole gzip file"),
     "cut.parquet": (b"PAR1\0\0", "is not a whole .parquet file"),
-    "bad.jsonl": (b'{"text": "a"}\n{"text": \n', "is not a whole .jsonl file"),
+    "bad.jsonl": (b'{"text": "a"}\n{"text": \n', "is not JSON of one record a line: line 2"),
     "table.csv": (b"a,b\n1,2\n", "is a table; write human.text_column=NAME, one of a, b"),
 }
 
@@ -168,7 +168,7 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
         (np.array([[1.0, np.nan]] * 50), "holds nan at row 0, column 1"),
         (np.array([1.0] * 49 + [np.inf]), "holds inf at row 49, column 0"),
         (np.array(["a", "b"]), "must hold numbers"),
-        (np.zeros((3, 3, 3)), "must hold numbers of shape (n, d)"),
+        (np.zeros((3, 3, 3)), "holds 3 rows, human.rows=20 needs twice as many"),
         (np.zeros((0, 2)), "must hold numbers of shape (n, d)"),
         (np.array([{"a": 1}], dtype=object), "is not a whole .npy or .npz file"),
         (np.zeros(30), "holds 30 rows, human.rows=20 needs twice as many"),

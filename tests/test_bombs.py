@@ -19,7 +19,9 @@ from outcross.data.tables import table
 from outcross.errors import BadInput
 from outcross.experiment import load
 from outcross.files import arrays, inputs
-from outcross.files.human import read_array, read_documents
+from outcross.files.numbers import points
+from outcross.files.reading import read
+from outcross.sources.path import Path as TextFile
 from outcross.verbs.audit import audit
 from outcross.verbs.audit.page import page
 from outcross.verbs.audit.sentences import markdown
@@ -49,7 +51,7 @@ def test_gzip_that_unfolds_beyond_the_bound_is_refused_with_it(small, tmp_path):
         with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
             table(tmp_path / name)
     with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
-        read_documents(tmp_path / "t.txt.gz", None, None)
+        TextFile(path=tmp_path / "t.txt.gz").documents()
 
 
 def test_a_gzip_bomb_of_gigabytes_is_refused_within_seconds(tmp_path):
@@ -92,8 +94,9 @@ def test_what_an_array_declares_is_checked_before_memory_is_taken(tmp_path):
             table(path)
     path.write_bytes(npy_header(f"(1, {1 << 30})", "|u1"))
     os.truncate(path, 128 + (1 << 30))  # sparse: it takes no room on the disk
-    with pytest.raises(BadInput, match="more than 1 GiB"):
-        read_array(path)
+    for reader in (lambda: points(read(path)), lambda: table(path)):
+        with pytest.raises(BadInput, match="more than 1 GiB"):
+            reader()
 
 
 def test_an_archive_is_refused_by_its_directory(small, tmp_path):
@@ -125,7 +128,7 @@ def test_a_text_said_once_and_named_a_million_times_is_refused(small, tmp_path):
     text = polars.Series("text", ["x" * 50_000], dtype=polars.String)
     polars.select(polars.lit(text[0]).repeat_by(100).explode().alias("text")).write_parquet(tmp_path / "t.parquet")
     with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
-        read_documents(tmp_path / "t.parquet", "text", None)
+        TextFile(path=tmp_path / "t.parquet", text_column="text").documents()
 
 
 @pytest.fixture
@@ -145,20 +148,23 @@ def endless(tmp_path):
 )
 def test_only_files_are_read_and_nothing_is_waited_for(name, what, endless, capsys):
     path = endless / name
-    for ending in (".yaml", ".csv", ".npy", ".npz", ".txt", ".json", ".parquet", ".jsonl.gz", ".idx"):
+    for ending in (".yaml", ".csv", ".npy", ".npz", ".txt", ".json", ".parquet", ".jsonl.gz", ".idx", ".txt.zst"):
         (endless / f"{name}{ending}").symlink_to(path)
     began = time.monotonic()
     readers = [
         lambda: load(str(endless / f"{name}.yaml")),
-        lambda: read_array(endless / f"{name}.npy"),
-        lambda: read_documents(endless / f"{name}.txt", None, None),
     ]
     if name != "folder":  # a folder of tables is a set
+        readers += [
+            lambda: points(read(endless / f"{name}.npy")),
+            lambda: TextFile(path=endless / f"{name}.txt").documents(),
+            lambda: TextFile(path=endless / f"{name}.txt.zst").documents(),
+        ]
         endings = (".csv", ".npy", ".npz", ".txt", ".json", ".parquet", ".jsonl.gz", ".idx")
         readers += [lambda ending=ending: table(endless / f"{name}{ending}") for ending in endings]
-    for read in readers:
+    for reader in readers:
         with pytest.raises(BadInput, match=f"is {what}, not a file"):
-            read()
+            reader()
     good = endless / "good.csv"
     polars.DataFrame({"a": np.arange(50.0)}).write_csv(good)
     assert what in refused(capsys, "audit", good, "--reference", good, "--thresholds", endless / f"{name}.yaml")

@@ -23,12 +23,11 @@ from hypothesis import strategies as st
 import outcross as library
 from outcross.errors import BadInput
 from outcross.experiment import parse
-from outcross.files.documents import Document
-from outcross.files.human import SHORT_DOCUMENT, gather_documents, headings, read_documents
 from outcross.ledger import Ledger
 from outcross.sources.hub import Hub
-from outcross.sources.text import Path as TextFile
+from outcross.sources.path import Path as TextFile
 from outcross.text.documents import deal, split
+from outcross.text.gathering import SHORT_DOCUMENT, Document, gather_documents, headings
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PLAYS = DATA / "text/tinyshakespeare/input.txt.gz"
@@ -143,7 +142,7 @@ def test_every_language_has_text_to_learn_and_text_held_out(languages):
 
 @needs(SENTENCES)
 def test_no_document_is_on_two_sides_and_every_language_is_on_both():
-    documents = read_documents(SENTENCES, "text", "lang")
+    documents = TextFile(path=str(SENTENCES), text_column="text", group_column="lang").documents()
     sides = split(documents, 0.1, np.random.default_rng(0))
     numbers = [{id(one) for one in side} for side in (sides.training, sides.reference, sides.validation)]
     assert sum(map(len, numbers)) == len(set().union(*numbers)) == len(documents)
@@ -153,7 +152,7 @@ def test_no_document_is_on_two_sides_and_every_language_is_on_both():
 
 @needs(ARTICLES)
 def test_no_article_of_wikipedia_is_on_two_sides():
-    documents = read_documents(ARTICLES, None, None, TITLE)
+    documents = TextFile(path=str(ARTICLES), heading=TITLE).documents()
     assert len(documents) == 60  # WikiText-2's validation articles (Merity et al. 2016, table 1)
     lines = [line for document in documents for line in document.text.split("\n")]
     sides = split(documents, 0.1, np.random.default_rng(0))
@@ -170,7 +169,7 @@ def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
 
 HOSTILE = """
 from outcross.errors import BadInput
-from outcross.files.human import gather_documents
+from outcross.text.gathering import gather_documents
 try:
     gather_documents(["a" * 200 + "b", "a" * 100_000 + "b"], None, "(a+)+$")
 except BadInput as error:

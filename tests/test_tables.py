@@ -403,7 +403,8 @@ HOSTILE = {
     "cut-idx3-ubyte": (bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]) + b"123", "cut off"),
     "huge.idx": (bytes([0, 0, 8, 3]) + b"\xff" * 12, "cut off"),
     "junk.idx": (b"junkjunk", "not an IDX file"),
-    "packed.parquet.gz": (gzip.compress(b"PAR1"), "cannot be read packed"),
+    "packed.parquet.gz": (gzip.compress(b"PAR1"), "not a whole .parquet"),
+    "packed.npy.gz": (gzip.compress(b"\x93NUMPY"), "cannot be read packed"),
     "book.xlsx": (b"PK", "is none of"),
 }
 

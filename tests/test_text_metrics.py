@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,7 @@ from outcross.measures.likelihood import GeneratedPerplexity
 from outcross.measures.tail_survival import TailSurvival
 from outcross.measures.text_groups import TextGroups
 from outcross.measures.verbatim_runs import VerbatimRuns
-from outcross.text.words import count, inner, words
+from outcross.text.words import UNSPACED, count, inner, spoken, words
 
 TEXT = [name for name in MEASURES if measure(name).needs == ("text",)]
 BLOCK = 16
@@ -104,6 +106,19 @@ def test_a_word_is_letters_marks_and_digits_with_apostrophes_inside_in_lower_cas
         "naïve",
     )
     assert count(["हिन्दी में", "мир שלום"]).spellings == ("हिन्दी", "में", "мир", "שלום")
+
+
+def test_every_character_is_a_letter_of_a_word_as_unicode_says():
+    """All characters of Unicode 3.2, whose categories no later version takes away, between two letters."""
+    signs = [sign for sign in map(chr, range(0x110000)) if unicodedata.ucd_3_2_0.category(sign)[0] not in "C"]
+    assert len(signs) > 90_000
+    for sign, runs in zip(signs, spoken([f"a{sign}b" for sign in signs]).to_list(), strict=True):
+        if re.match(f"[{UNSPACED}]", sign):
+            assert runs == ["a", sign, "b"]
+        elif unicodedata.category(sign)[0] in "LMN" or sign in "'’":
+            assert runs == [f"a{sign}b".lower()]
+        else:
+            assert runs == ["a", "b"]
 
 
 def test_each_han_or_kana_character_is_a_word():

@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ from outcross.policies import POLICIES, Policy
 from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
 from outcross.recipe import Nested, exactly, kind, member, nearest, one_of, plain, read, recipe, settings_of
-from outcross.sources import SOURCES, Source
+from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
 
 
 def names_a_source(human: Mapping[str, Any]) -> bool:
@@ -39,6 +39,9 @@ def names_a_source(human: Mapping[str, Any]) -> bool:
 
 def _source(value: object) -> object:
     """`{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` as members of the family of sources."""
+    for given in value.values() if isinstance(value, Mapping) else [value]:
+        if is_in_memory(given) and not is_dataclass(given):
+            raise BadInput(f"human {must_name_files(given)}: {{path: human.parquet, text_column: …}} or {{array: points.npy}}")
     if not isinstance(value, Mapping):
         return value
     told = dict(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,32 +25,48 @@ if TYPE_CHECKING:
     import polars
 
 PICTURES = (".png", ".jpg", ".jpeg")
+TEXTS = (".txt", ".md")
+"""Files of plain text."""
 PARAGRAPHS = 0.02
 """Share of blank lines from which a text's records are its paragraphs, not its lines."""
 
 
-def from_file(path: Path) -> Source:
-    """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none."""
+def from_file(path: Path, whole_texts: bool = False) -> Source:
+    """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none.
+
+    With `whole_texts` a file of text, and what no other format is known for, is one record: all that it says.
+    """
     form, packed = suffix(path)
     if kind_at(path) == "folder":
         return _pictures(path)
     inputs.check(path)
+    if whole_texts and (form in TEXTS or form not in _READERS):
+        return guarded(lambda: _whole(path), partial(refusal, path))
     if form not in _READERS:
         raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
-    if packed and (form in (".parquet", ".npy", ".npz") or (packed == ".zst" and form in (".json", ".idx"))):
+    if packed and (form in (".arrow", ".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
         raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     if packed:
         inputs.unpacked_size(path)  # polars unpacks without counting
     source = guarded(lambda: _READERS[form](path), partial(refusal, path))
-    return _checked(source, path) if form in (".csv", ".tsv", ".txt") else source
+    return _checked(source, path) if form in (".csv", ".tsv", *TEXTS) else source
 
 
 def _checked(source: Source, path: Path) -> Source:
-    """A source of text, of which a zero byte is refused: polars would read it as a letter."""
+    """A source of text, read whole whatever is asked of it: polars passes over surplus fields of a line where it leaves out columns.
+
+    A zero byte is refused, because polars would read it as a letter.
+    """
     names = "".join(source.columns)
     if "\0" in names or ("\ufffd" in names and undecodable(path)):
         raise refusal(path, ValueError("a zero byte in its header"))
-    return replace(source, batches=lambda wanted: (_without_zero_byte(batch, path) for batch in source.batches(wanted)))
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        for batch in source.batches(None):
+            whole = _without_zero_byte(batch, path)
+            yield whole if wanted is None else whole.select(wanted)
+
+    return replace(source, batches=batches)
 
 
 def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
@@ -65,7 +81,27 @@ def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
 def _parquet(path: Path) -> Source:
     import polars as pl
 
+    if suffix(path)[1]:
+        return lazy(pl.scan_parquet(io.BytesIO(_content(path))), str(path))
     return lazy(pl.scan_parquet(literal(path), glob=False, hive_partitioning=False), str(path))
+
+
+def _arrow(path: Path) -> Source:
+    """An Arrow file, read batch by batch, or an Arrow stream, as Hugging Face datasets save it, read whole each time."""
+    import polars as pl
+
+    with inputs.opened(path) as file:
+        is_file = file.read(6) == b"ARROW1"
+    if is_file:
+        return lazy(pl.scan_ipc(literal_pattern(path)), str(path))
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        frame = pl.read_ipc_stream(io.BytesIO(_content(path)))
+        inputs.check_memory(path, int(frame.estimated_size()))
+        return held(frame).batches(wanted)
+
+    columns = pl.read_ipc_stream(io.BytesIO(_content(path)), n_rows=0).columns
+    return Source(str(path), tuple(columns), batches)
 
 
 def _delimited(path: Path, separator: str) -> Source:
@@ -94,9 +130,7 @@ def _json(path: Path) -> Source:
     """A list of records, or one record a line."""
     import polars as pl
 
-    from outcross.files.human import read_bytes
-
-    content = read_bytes(path)
+    content = _content(path)
     try:
         return held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
     except (Exception, pl.exceptions.PanicException) as error:  # a panic of polars is no Exception
@@ -104,6 +138,42 @@ def _json(path: Path) -> Source:
             return held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
         except (Exception, pl.exceptions.PanicException):
             raise refusal(path, error) from None
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds, unpacked; BadInput where it is empty. What a .zst file holds must be text."""
+    content = _unpacked_text(path) if suffix(path)[1] == ".zst" else inputs.read(path)
+    if not content.strip():
+        raise BadInput(f"{path} is empty; give a file with records")
+    return content
+
+
+def _unpacked_text(path: Path) -> bytes:
+    """The text of a .zst file, without a byte order mark. Only polars unpacks zstd here: to it the text is a table of one field."""
+    import polars as pl
+
+    inputs.unpacked_size(path)  # polars unpacks without counting
+    end = "\0"  # no text holds it
+    table = pl.scan_csv(
+        literal(path), separator=end, eol_char=end, quote_char=None, has_header=False, infer_schema=False, glob=False
+    )
+    try:
+        return end.join(table.collect().to_series().fill_null("").to_list()).encode()
+    except pl.exceptions.NoDataError:
+        return b""
+
+
+def _whole(path: Path) -> Source:
+    """All that a file says as one record, its lines ended by "\\n" and without a byte order mark."""
+    import polars as pl
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        text = _content(path).decode("utf-8-sig")
+        if "\0" in text:
+            raise BadInput(f"{path} is not text (a zero byte at {text.index(chr(0))}); give a text file")
+        yield pl.DataFrame({"text": [text.replace("\r\n", "\n")]})
+
+    return Source(str(path), ("text",), batches, texts=("text",))
 
 
 def _text(path: Path) -> Source:
@@ -150,9 +220,7 @@ def _numpy(path: Path) -> Source:
 
 def _idx(path: Path) -> Source:
     """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
-    from outcross.files.human import read_bytes
-
-    content = read_bytes(path)
+    content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or content[3] == 0:
         raise BadInput(f"{path} is not an IDX file; its first bytes are {content[:4]!r}")
     kind, axes = np.dtype(_IDX_TYPES[content[2]]), content[3]
@@ -163,13 +231,18 @@ def _idx(path: Path) -> Source:
     return from_array(np.frombuffer(values, kind).astype(kind.newbyteorder("=")).reshape(shape), str(path))
 
 
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+
+
 def _pictures(folder: Path) -> Source:
     """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
     try:
         from PIL import Image  # type: ignore[import-not-found]
     except ImportError:
         raise BadInput("Pillow is not installed, which reads pictures; pip install pillow, or give an .npz array") from None
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    paths = pictures_of(folder)
     pictures: list[np.ndarray] = []
     for path in paths:
         try:
@@ -201,10 +274,12 @@ _READERS: Mapping[str, Callable[[Path], Source]] = {
     ".csv": partial(_delimited, separator=","),
     ".tsv": partial(_delimited, separator="\t"),
     ".parquet": _parquet,
+    ".arrow": _arrow,
     ".jsonl": _lines,
     ".ndjson": _lines,
     ".json": _json,
     ".txt": _text,
+    ".md": _text,
     ".npy": _numpy,
     ".npz": _numpy,
     ".idx": _idx,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from outcross.errors import BadInput, MachineGaveOut, is_of_the_machine
+from outcross.errors import BadInput, MachineGaveOut, OutcrossError, is_of_the_machine
 
 MEMORY = 1 << 30
 """Bytes that one input may take in memory, read whole or unpacked: 1 GiB. Files that are read batch by batch may be larger."""
@@ -78,6 +79,28 @@ def read(path: Path, most: int = MEMORY) -> bytes:
     if len(content) > most:
         raise _too_large(path, "holds", most)
     return content
+
+
+def digest(files: Sequence[Path], below: Path | None = None) -> str:
+    """SHA-256 of a file, empty where it cannot be read; of several files, of their names and the SHA-256 of each, in this order.
+
+    A file's name is its path below a folder, where one is given; then a single file counts as several do.
+    """
+    if len(files) == 1 and below is None:
+        return _digest_of_one(files[0])
+    content = hashlib.sha256()
+    for path in files:
+        name = path.name if below is None else path.relative_to(below)
+        content.update(f"{name}\0{_digest_of_one(path)}\n".encode(errors="surrogateescape"))
+    return content.hexdigest()
+
+
+def _digest_of_one(path: Path) -> str:
+    try:
+        with opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
+    except (OutcrossError, OSError):
+        return ""
 
 
 def unpacked_size(path: Path, most: int = MEMORY) -> int:

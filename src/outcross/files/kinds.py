@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from outcross.errors import BadInput
-from outcross.files.human import LARGEST_NUMBER
 
 if TYPE_CHECKING:
     import polars
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 Kind = Literal["number", "category", "text", "vector", "series"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+LARGEST_NUMBER = 1e50
+"""Size of a number: fourth powers of much larger ones overflow."""
 FEW = 20
 """Distinct whole numbers up to which a column of them is a category."""
 REPEATS = 5

@@ -59,6 +59,14 @@ def is_pattern(given: str) -> bool:
     return any(sign in given for sign in WILD) and not kind_at(given)
 
 
+def named(given: str) -> tuple[Path, ...]:
+    """What a name stands for, be there anything or not: the files that it fits as a pattern, or the one path."""
+    try:
+        return tuple(fitting(given)) if is_pattern(given) else (Path(given),)
+    except BadInput:
+        return (Path(given),)
+
+
 def literal(path: Path) -> Path:
     """The path as polars reads it with `glob=False`: absolute, because polars takes a leading `~` or `file:` for more than a name."""
     return path.absolute()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from outcross.errors import BadInput
+from outcross.files import inputs
 from outcross.files.arrays import ArrayFile
 from outcross.files.source import BATCH, Source, held, rows_of
 
@@ -29,6 +31,7 @@ def from_array(array: np.ndarray | ArrayFile, name: str) -> Source:
     width = math.prod(array.shape[1:])
     is_wide = array.ndim > 2 or width > WIDEST
     columns = ["vector"] if is_wide else [f"x{i}" for i in range(width)]
+    inputs.check_memory(Path(name or "the array"), width * _precision(array.dtype).itemsize, "holds a record that takes")
 
     def frame(rows: np.ndarray) -> polars.DataFrame:
         if is_wide:
@@ -48,8 +51,15 @@ def from_array(array: np.ndarray | ArrayFile, name: str) -> Source:
 def _vectors(array: np.ndarray) -> polars.Series:
     import polars as pl
 
-    flat = np.ascontiguousarray(array.reshape(len(array), math.prod(array.shape[1:])), dtype=np.float32)  # (n, d)
-    return pl.Series(flat, dtype=pl.Array(pl.Float32, flat.shape[1])) if flat.size else pl.Series([], dtype=pl.Array(pl.Float32, 1))
+    precision = _precision(array.dtype)
+    flat = np.ascontiguousarray(array.reshape(len(array), math.prod(array.shape[1:])), dtype=precision)  # (n, d)
+    inner = pl.Float32 if precision == np.float32 else pl.Float64
+    return pl.Series(flat, dtype=pl.Array(inner, flat.shape[1])) if flat.size else pl.Series([], dtype=pl.Array(inner, 1))
+
+
+def _precision(dtype: np.dtype) -> np.dtype:
+    """Single precision where it holds every number of a type, else double: records are read as they are written."""
+    return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
 
 
 def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:

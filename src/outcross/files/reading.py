@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,25 @@ from typing import Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.files.formats import FORMATS, PICTURES, from_file
+from outcross.files import inputs
+from outcross.files.formats import FORMATS, PICTURES, TEXTS, from_file, pictures_of
 from outcross.files.names import fitting, is_pattern, kind_at
 from outcross.files.objects import from_array, from_columns, from_hugging_face, from_pandas
 from outcross.files.refusals import first_line, suffix
 from outcross.files.source import Source, guarded, held, joined, lazy
 
 
-def read(data: Any) -> Source:
-    """The records of a path, a glob, a list of paths, or an object in memory; BadInput where it is none of them."""
+def read(data: Any, whole_texts: bool = False) -> Source:
+    """The records of a path, a glob, a list of paths, or an object in memory; BadInput where it is none of them.
+
+    A file of text holds a paragraph or a line a record. Who cuts texts himself asks for `whole_texts`: then a file is one record, and
+    so is a file whose ending says no other format.
+    """
     import polars as pl
 
     if isinstance(data, str | Path):
         paths = files_of(str(data))
-        return joined([from_file(path) for path in paths], paths[0].name if len(paths) == 1 else str(data))
+        return joined([from_file(path, whole_texts) for path in paths], paths[0].name if len(paths) == 1 else str(data))
     if isinstance(data, pl.DataFrame):
         return held(data)
     if isinstance(data, pl.LazyFrame):
@@ -44,17 +50,17 @@ def read(data: Any) -> Source:
     if hasattr(data, "__arrow_c_stream__"):
         return _of_object(lambda: held(pl.DataFrame(data)), "table")
     if isinstance(data, list | tuple) and data:
-        return _several(list(data))
+        return _several(list(data), whole_texts)
     raise _no_table(data)
 
 
-def _several(items: list) -> Source:
+def _several(items: list, whole_texts: bool) -> Source:
     """Paths, or records."""
     import polars as pl
 
     if all(isinstance(item, str | Path) for item in items):
         paths = [path for item in items for path in files_of(str(item))]
-        return joined([from_file(path) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
+        return joined([from_file(path, whole_texts) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
     if all(isinstance(item, Mapping) for item in items):
         return _of_object(lambda: held(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
     raise _no_table(items)
@@ -71,16 +77,41 @@ def _of_object(make: Callable[[], Source], what: str) -> Source:
     return guarded(make, lambda error: BadInput(f"the {what} cannot be read: {first_line(error)}"))
 
 
+def content_digest(given: str) -> str:
+    """Digest of every file that a path, a folder or a glob is read from; empty where there is none, or a single one cannot be read."""
+    try:
+        paths = files_of(given)
+    except BadInput:
+        return ""
+    return inputs.digest([file for path in paths for file in (pictures_of(path) if kind_at(path) == "folder" else [path])])
+
+
 def files_of(given: str) -> list[Path]:
-    """The files that a path, a folder or a glob names, in the order of their names."""
+    """The files that a path, a folder or a glob names, in the order of their names; the folder itself where it holds pictures."""
     path = Path(given)
     if not given.strip():
         raise BadInput("an empty path names no file; give the path of a table")
-    if kind_at(path) == "folder":
-        found = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
-        if found:  # a text beside tables tells of them
-            return [file for file in found if suffix(file)[0] != ".txt"] or found
-        if any(file.suffix.lower() in PICTURES for file in path.iterdir()):
-            return [path]
-        raise BadInput(f"{given} is a folder without tables or images; give files in {', '.join((*FORMATS, *PICTURES))}")
-    return fitting(given) if is_pattern(given) else [path]
+    if kind_at(path) != "folder":
+        return fitting(given) if is_pattern(given) else [path]
+    if saved := _saved(path):
+        return saved
+    files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
+    tables = [file for file in files if suffix(file)[0] not in TEXTS]
+    plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)
+    if found := tables or plain:  # a text beside tables tells of them
+        return found
+    if pictures_of(path):
+        return [path]
+    if marked:
+        return marked
+    raise BadInput(f"{given} is a folder without tables or images; give files in {', '.join((*FORMATS, *PICTURES))}")
+
+
+def _saved(folder: Path) -> list[Path]:
+    """The data files of a folder that a Hugging Face Dataset was saved to, in their order; none where it is another folder."""
+    try:
+        state = json.loads(inputs.read(folder / "state.json"))
+        names = [str(file["filename"]) for file in state["_data_files"]]
+    except (BadInput, ValueError, RecursionError, KeyError, TypeError):
+        return []
+    return [folder / name for name in names if Path(name).name == name]

@@ -38,7 +38,7 @@ def refusal(path: Path, error: BaseException) -> Exception:
         return BadInput(f"{path} is not a whole {packed} file ({said[:80]}); fetch it again")
     if isinstance(error, OSError):
         return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
-    if form != ".parquet" and (found := undecodable(path)):
+    if form not in (".parquet", ".arrow") and (found := undecodable(path)):
         return BadInput(f"{path} is not UTF-8 text ({found}); convert it, as with iconv -f LATIN1 -t UTF-8")
     if "empty" in said.lower():
         return BadInput(f"{path} is empty; give a file with records")
@@ -52,7 +52,8 @@ def refusal(path: Path, error: BaseException) -> Exception:
 
 
 def first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:160]
+    """What an error says in its first paragraph, on one line; polars tells of its own workings in the next."""
+    return " ".join(str(error).strip().partition("\n\n")[0].split())[:160]
 
 
 @contextmanager

@@ -6,12 +6,14 @@ learner's `form` says; numbers need none. `rows` is the size of the original hum
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from outcross.data import Human
 from outcross.errors import BadInput
@@ -45,9 +47,31 @@ class Source:
         raise NotImplementedError
 
 
+def must_name_files(value: object) -> str:
+    """What to say of human data that lie in memory: a run says what it read, and can be told again only from files."""
+    return (
+        f"must name files, got {type(value).__name__} in memory; write it to a file first, as with frame.write_parquet('human.parquet') "
+        "or numpy.save('points.npy', array), and give that file"
+    )
+
+
+def is_in_memory(value: object) -> bool:
+    """Whether a value is no plain one: a frame, an array, a dataset."""
+    return not (value is None or isinstance(value, str | os.PathLike | bool | int | float | list | tuple | Mapping))
+
+
+def _name(value: object) -> object:
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    raise ValueError(must_name_files(value))
+
+
+Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
+"""A file, a folder of shards, or a glob."""
+
 SOURCES: Family = {
     "stdlib": "outcross.sources.text:Stdlib",
-    "path": "outcross.sources.text:Path",
+    "path": "outcross.sources.path:Path",
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from outcross.errors import BadInput, MachineGaveOut, missing_extra
-from outcross.files.human import digest, gather_documents
+from outcross.files.inputs import digest
 from outcross.files.names import kind_at
-from outcross.recipe import nearest, recipe
+from outcross.files.reading import read
+from outcross.recipe import recipe
 from outcross.sources.text import Heading, HeldOut, Rows, Text
+from outcross.text.gathering import documents
 
 
 @recipe
@@ -20,7 +22,7 @@ class Hub(Text):
     The network is used only here.
     """
 
-    libraries = (*Text.libraries, "datasets")
+    libraries = (*Text.libraries, "datasets", "polars", "pillow")
 
     hub: Annotated[str, Field(min_length=1)]
     configuration: str | None = None
@@ -40,16 +42,11 @@ class Hub(Text):
         if kind_at(self.hub) != "folder":
             return ""
         files = sorted(path for path in Path(self.hub).rglob("*") if path.is_file())
-        told = hashlib.sha256()
-        for path in files:
-            told.update(f"{path.relative_to(self.hub)}\0{digest(path)}\n".encode(errors="surrogateescape"))
-        return told.hexdigest()
+        return digest(files, below=Path(self.hub))
 
     def documents(self):
-        table = _hub_table(self.hub, self.configuration, self.split)
-        texts = _hub_column(table, self.text_column, "text_column", self.hub)
-        groups = None if self.group_column is None else _hub_column(table, self.group_column, "group_column", self.hub)
-        return gather_documents(texts, groups, self.heading)
+        source = read(_hub_table(self.hub, self.configuration, self.split))
+        return documents(replace(source, name=f"hub {self.hub}"), self.text_column, self.group_column, self.heading)
 
 
 def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
@@ -75,15 +72,6 @@ def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
         raise
     except Exception as error:
         raise BadInput(f"hub {hub}: {type(error).__name__}: {_short(error)}") from None
-
-
-def _hub_column(table: Any, column: str, field: str, hub: str) -> list[str]:
-    if column not in table.column_names:
-        names = ", ".join(table.column_names[:12])
-        raise BadInput(
-            f"hub {hub} has no column {column!r}{nearest(column, table.column_names)}; write human.{field}=NAME, one of {names}"
-        )
-    return ["" if value is None else str(value) for value in table[column]]
 
 
 def _short(error: Exception) -> str:

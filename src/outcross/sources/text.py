@@ -5,16 +5,15 @@ import platform
 import sysconfig
 import warnings
 from collections.abc import Iterator
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from outcross.errors import BadInput
-from outcross.files.documents import Document
-from outcross.files.human import digest, headings, read_documents
 from outcross.recipe import recipe
 from outcross.sources import Source
+from outcross.text.gathering import Document, headings
 
 
 class Text(Source):
@@ -70,7 +69,7 @@ class Stdlib(Text):
         return platform.python_version()
 
     def documents(self):
-        root = FilePath(sysconfig.get_paths()["stdlib"])
+        root = Path(sysconfig.get_paths()["stdlib"])
         files = sorted(path for path in root.rglob("*.py") if not LEFT_OUT & set(path.relative_to(root).parts[:-1]))
         texts = ["\n\n".join(_docstrings(path)) for path in files]
         return [Document(text) for text in [*texts, *_topics(root / "pydoc_data" / "topics.py")] if len(text) >= SHORTEST]
@@ -98,7 +97,7 @@ NESTING = ("body", "cases", "handlers", "orelse", "finalbody")
 """Fields of a statement that hold statements, in the order of the source."""
 
 
-def _docstrings(path: FilePath) -> Iterator[str]:
+def _docstrings(path: Path) -> Iterator[str]:
     """Of the module, its classes and its functions, the outer before the inner. Only statements are looked into: expressions hold none."""
     level = [_tree(path)]
     while level:
@@ -109,7 +108,7 @@ def _docstrings(path: FilePath) -> Iterator[str]:
         level = [inner for node in level for name in NESTING for inner in getattr(node, name, ()) if isinstance(inner, ast.AST)]
 
 
-def _topics(path: FilePath) -> Iterator[str]:
+def _topics(path: Path) -> Iterator[str]:
     if path.exists():
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.Dict):
@@ -118,38 +117,10 @@ def _topics(path: FilePath) -> Iterator[str]:
                 )
 
 
-def _tree(path: FilePath) -> ast.AST:
+def _tree(path: Path) -> ast.AST:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return ast.parse(path.read_bytes())
         except (SyntaxError, ValueError):
             return ast.Module(body=[], type_ignores=[])
-
-
-@recipe
-class Path(Text):
-    """A file of text: .txt or .md (paragraphs, gathered into documents), or a column of .csv, .jsonl or .parquet; also .gz.
-
-    Whole documents are held out. Where the text is a row of articles, `heading` says which lines open one, so that no article is on
-    both sides.
-    """
-
-    path: Annotated[str, Field(min_length=1)]
-    text_column: str | None = None
-    """Needed for tables; a row is a text."""
-    group_column: str | None = None
-    """Whose text it is: a language, a speaker."""
-    heading: Heading | None = None
-    """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
-    rows: Rows = 1000
-    held_out: HeldOut = 0.1
-
-    def content(self):
-        return digest(FilePath(self.path))
-
-    def inputs(self):
-        return (FilePath(self.path),)
-
-    def documents(self):
-        return read_documents(FilePath(self.path), self.text_column, self.group_column, self.heading)

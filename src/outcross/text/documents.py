@@ -14,8 +14,8 @@ from pydantic import Field
 from outcross.data import HUMAN, Human, Part, part_of
 from outcross.data.records import Blocks, blocks
 from outcross.errors import BadInput
-from outcross.files.documents import Document
 from outcross.recipe import recipe
+from outcross.text.gathering import Document
 
 
 @dataclass(frozen=True)

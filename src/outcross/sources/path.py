@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from outcross.files.names import named
+from outcross.files.reading import content_digest, read
+from outcross.recipe import recipe
+from outcross.sources import Named
+from outcross.sources.text import Heading, HeldOut, Rows, Text
+from outcross.text.gathering import documents
+
+
+@recipe
+class Path(Text):
+    """Text in a file, a folder of shards, or a glob: paragraphs that are gathered into documents, or a column of a table.
+
+    Tables are .csv, .tsv, .jsonl, .ndjson, .json and .parquet; .txt, .md and every other ending are plain text; .gz and .zst are
+    unpacked. Whole documents are held out, and none goes over the end of a text file. Where the text is a row of articles, `heading`
+    says which lines open one, so that no article is on both sides.
+    """
+
+    libraries = (*Text.libraries, "polars", "pillow")
+
+    path: Named
+    text_column: str | None = None
+    """Needed for tables; a row is a text."""
+    group_column: str | None = None
+    """Whose text it is: a language, a speaker."""
+    heading: Heading | None = None
+    """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
+    rows: Rows = 1000
+    held_out: HeldOut = 0.1
+
+    def content(self):
+        return content_digest(self.path)
+
+    def inputs(self):
+        return named(self.path)
+
+    def documents(self):
+        source = replace(read(self.path, whole_texts=True), name=self.path)
+        return documents(source, self.text_column, self.group_column, self.heading)
