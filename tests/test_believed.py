@@ -85,7 +85,7 @@ def fill(killed_at):
 
     for name in CALLS:
         setattr(os, name, counted(getattr(os, name)))
-    outcross.run(spec, target).finish()
+    outcross.run(spec, out=target).finish()
     return next(calls) - 1
 
 
@@ -292,7 +292,7 @@ def test_a_run_that_loses_what_it_recorded_does_not_end_well(lost, tmp_path):
             path = tmp_path / "run" / lost
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    run = run_of(tmp_path / "numbers.yaml", tmp_path / "run")
+    run = run_of(tmp_path / "numbers.yaml", out=tmp_path / "run")
     with pytest.raises(MachineGaveOut, match="while the run went on"):
         run.finish(lose)
 

@@ -139,7 +139,7 @@ def test_a_regression_that_sees_some_predictors_is_one_on_those_alone():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     told = override(load("error-sources"), {"chains": 50, "generations": 4})
-    return outcross.run(told, tmp_path_factory.mktemp("sources") / "run").finish().folder
+    return outcross.run(told, out=tmp_path_factory.mktemp("sources") / "run").finish().folder
 
 
 def test_show_and_its_json_tell_the_slopes(folder, capsys):

@@ -16,7 +16,7 @@ from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
 from outcross.measures import Page
-from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, write
+from outcross.report import Answer, Law, Making, PolicyPage, Reading, Sample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
@@ -222,7 +222,7 @@ def gaussian_laws():
 
 @pytest.fixture(scope="module")
 def text_study():
-    made = Run("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
+    made = Making("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
     tables = {"samples": text_samples(), "profile": text_profile()}
     return study_of_tables("stdlib", text_readings(), METRICS, POLICIES, LIMITS, made, **tables)
 
@@ -301,7 +301,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         pages={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
-        runs=(Run(hostile, hostile, hostile, 1, hostile),),
+        runs=(Making(hostile, hostile, hostile, 1, hostile),),
     )
     html = write(study, tmp_path / "report.html").read_text(encoding="utf-8")
     page = Written(html)

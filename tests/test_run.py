@@ -49,22 +49,22 @@ def test_iterating_yields_every_generation_of_every_arm_with_its_name_and_seed()
 
 
 def test_a_run_in_memory_and_one_in_a_folder_have_the_same_readings(tmp_path):
-    memory, folder = outcross.run(NUMBERS).finish(), outcross.run(NUMBERS, tmp_path / "run").finish()
+    memory, folder = outcross.run(NUMBERS).finish(), outcross.run(NUMBERS, out=tmp_path / "run").finish()
     assert memory.readings.equals(folder.readings) and memory.readings.equals(outcross.open(tmp_path / "run").readings)
     assert memory.readings.equals(pl.read_parquet(tmp_path / "run" / "readings.parquet"))
     assert memory.profile.equals(folder.profile) and memory.slopes == folder.slopes and not memory.unfinished
 
 
 def test_iterating_into_a_folder_leaves_what_finish_leaves(tmp_path):
-    for _ in outcross.run(NUMBERS, tmp_path / "iterated"):
+    for _ in outcross.run(NUMBERS, out=tmp_path / "iterated"):
         pass
-    outcross.run(NUMBERS, tmp_path / "finished").finish()
+    outcross.run(NUMBERS, out=tmp_path / "finished").finish()
     for name in ("ledger.jsonl", "readings.parquet", "profile.parquet", "experiment.yaml"):
         assert (tmp_path / "iterated" / name).read_bytes() == (tmp_path / "finished" / name).read_bytes(), name
 
 
 def test_who_stops_half_way_finds_what_was_done_and_goes_on(tmp_path):
-    run = outcross.run(NUMBERS, tmp_path / "run")
+    run = outcross.run(NUMBERS, out=tmp_path / "run")
     for generation in run:
         if (generation.arm, generation.g) == ("human_share=0.5", 1):
             break
@@ -106,7 +106,7 @@ def test_a_run_in_memory_refuses_workers_with_one_line():
 def test_a_folder_that_is_no_run_or_a_damaged_one_is_refused_in_one_line(tmp_path):
     with pytest.raises(BadInput, match="holds no ledger"):
         outcross.open(tmp_path)
-    outcross.run(NUMBERS, tmp_path / "run").finish()
+    outcross.run(NUMBERS, out=tmp_path / "run").finish()
     ledger = tmp_path / "run" / "ledger.jsonl"
     ledger.write_bytes(ledger.read_bytes().replace(b'"measure"', b'"mEasure"', 1))
     with pytest.raises(BadInput, match="is damaged at line"):
@@ -115,7 +115,7 @@ def test_a_folder_that_is_no_run_or_a_damaged_one_is_refused_in_one_line(tmp_pat
 
 def test_the_lineage_leads_from_a_generation_over_parts_and_models_to_the_human_files(tmp_path):
     told = words(tmp_path)
-    run = outcross.run(told, tmp_path / "run").finish()
+    run = outcross.run(told, out=tmp_path / "run").finish()
     found = run.lineage("accumulate", 0, 2)
     assert (found[0].verb, found[0].generation) == ("generate", 2)
     steps = {one.key: one for one in found}
@@ -128,12 +128,12 @@ def test_the_lineage_leads_from_a_generation_over_parts_and_models_to_the_human_
     (gathered,) = [one for one in found if one.verb == "gather"]
     assert list(gathered.given) == [str(tmp_path / "text.txt")] and len(gathered.given[str(tmp_path / "text.txt")]) == 64
     (tmp_path / "text.txt").write_text("other words, " * 2000)
-    other = outcross.run(told, tmp_path / "other").finish().lineage("accumulate", 0, 2)
+    other = outcross.run(told, out=tmp_path / "other").finish().lineage("accumulate", 0, 2)
     assert other[0].output != found[0].output and other[-1].output != found[-1].output
 
 
 def test_the_texts_of_a_generation_are_all_that_its_model_wrote(tmp_path):
-    run = outcross.run(words(tmp_path), tmp_path / "run").finish()
+    run = outcross.run(words(tmp_path), out=tmp_path / "run").finish()
     texts = run.texts("accumulate", 0, 1)
     assert len(texts) == 40 and all(isinstance(text, str) and text for text in texts)
     first = run.samples.filter(pl.col("generation") == 1)["text"].to_list()

@@ -64,10 +64,12 @@ def run(
     from outcross.verbs.run.progress import Silence, watcher
     from outcross.verbs.terminal import slope_lines, width
 
-    made = running.arms_of(spec, settings)
+    made = running.arms_of(running.RunQuestion(spec, settings))
     # What is fitted in closed form is sooner done in one process.
     count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
-    begun = running.run(spec, out or Path("runs") / made[0].experiment.name, settings, count, fork, device, ray)
+    begun = running.run(
+        spec, settings, out=out or Path("runs") / made[0].experiment.name, workers=count, fork=fork, device=device, ray=ray
+    )
     assert begun.folder is not None
     outputs.check_page(begun.folder / "report.html")
     with Silence() if quiet or as_json else watcher(made, count) as watch:
