@@ -11,6 +11,7 @@ import polars
 import pytest
 from reading_frames import frame as readings_frame
 
+import outcross
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
@@ -464,7 +465,7 @@ def test_without_vl_convert_the_tables_are_still_there(text_study, tmp_path, mon
 
 def test_a_folder_without_readings_is_refused_with_the_way_out(tmp_path):
     with pytest.raises(BadInput, match="outcross run"):
-        study_of(tmp_path)
+        study_of(outcross.open(tmp_path))
 
 
 def test_the_tables_of_a_run_fill_the_study(text_study):
@@ -572,7 +573,7 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
     with pytest.raises(SystemExit) as stopped:
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
     assert stopped.value.code == 0
-    study = study_of(tmp_path / "run")
+    study = study_of(outcross.open(tmp_path / "run"))
     fitted = {one.among: one for one in study.slopes if one.quantity == "narrowing"}
     slope = fitted["replace"].slope
     assert slope is not None and slope.n == 3 and fitted["replace"].closed_form is not None

@@ -147,7 +147,9 @@ class Run:
         ended = next((one for one in self.tables.ended if (one.arm, one.seed, one.generation) == (arm, seed, generation)), None)
         if ended is None:
             arms = ", ".join(dict.fromkeys(one.arm for one in self.tables.ended)) or "no arm"
-            raise BadInput(f"no generation {generation} of arm {arm!r:.80} with seed {seed} has ended; generations of {arms:.200} have")
+            raise BadInput(
+                f"no generation {generation} of arm {arm!r:.80} with seed {seed} has ended; generations of {arms:.200} have"
+            )
         return ended.steps
 
     def report(self, path: str | Path | None = None) -> Path:
