@@ -93,7 +93,7 @@ def panels() -> list[Panel]:
 
 def _one_by_one(told: dict[str, Any], generations: int = 5, share: int = 1) -> Round:
     """The next generations of one long run, a generation and `share`."""
-    running = outcross.run(outcross.experiment(told | {"generations": 1_000}))
+    running = iter(outcross.run(told, settings={"generations": 1_000}))
     next(running)
 
     def seconds() -> float:
@@ -110,7 +110,7 @@ def _whole(told: dict[str, Any], generations: int) -> Round:
     made = outcross.experiment(told | {"generations": generations + 1})
 
     def seconds() -> float:
-        running = outcross.run(made)
+        running = iter(outcross.run(made))
         next(running)
         started = time.process_time()
         for _ in running:

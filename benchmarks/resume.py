@@ -16,6 +16,7 @@ from typing import Any
 from figures import OUTCROSS, Figure, Side, answer, compare, here, process
 
 import outcross
+from outcross import loop
 from outcross.data import Made
 from outcross.experiment import load
 from outcross.ledger import Ledger, Steps, Verb, stream
@@ -91,7 +92,7 @@ def _pair(how: str, again: Callable[..., Any], fresh: Callable[..., Any], steps:
 
 
 def _run(experiment: outcross.Experiment, ledger: Ledger) -> int:
-    return sum(len(one.measured) for one in outcross.run(experiment, ledger))
+    return sum(len(one.measured) for one in loop.run(experiment, ledger))
 
 
 def _command(folder: Path) -> list[object]:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from figures import HERE, OUTCROSS, QUIET, RESULTS, process, today, write
 
+import outcross
 from outcross.estimate import NotApplicable, mean
-from outcross.verbs.run.tables import recorded
 
 RUNS = HERE.parent / "runs"
 SEEDS = "sweep.seed=[0,1,2]"
@@ -49,7 +49,7 @@ def main() -> None:
 
 def study(folder: Path) -> list[dict[str, Any]]:
     """A row a metric, arm and generation: its level, and what it differs by from generation 0 and from the control."""
-    frame = recorded(folder).readings.drop_nulls("value")
+    frame = outcross.open(folder).readings.drop_nulls("value")
     rows = []
     for metric, aspect in METRICS:
         told = frame.filter(metric=metric, aspect=aspect).select("arm", "generation", "seed", "value").rows()

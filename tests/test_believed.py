@@ -16,12 +16,10 @@ from conftest import outcross
 
 from outcross.cli import main
 from outcross.errors import BadInput, MachineGaveOut
-from outcross.experiment import load
 from outcross.ledger.digests import digest_of
 from outcross.ledger.entries import IDENTITY, RunEntry, entry_of, key_of, line_of, sealed
-from outcross.runtime import Where
 from outcross.verbs.audit.generations import lines
-from outcross.verbs.run import folder as run_folder
+from outcross.verbs.run import run as run_of
 from outcross.verbs.run.tables import Ended
 
 NUMBERS = """
@@ -69,10 +67,7 @@ KILLED = """
 import itertools, os, shutil, signal, sys, traceback
 from pathlib import Path
 import numpy, polars
-from outcross import runtime
-from outcross.verbs.run import folder as run_folder
-from outcross.experiment import load
-import outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
+import outcross.verbs.run, outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
 
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "symlink", "truncate", "rmdir")
 spec, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), [int(word) for word in sys.argv[3:]]
@@ -90,8 +85,7 @@ def fill(killed_at):
 
     for name in CALLS:
         setattr(os, name, counted(getattr(os, name)))
-    folder, made, reuse = run_folder.open_folder(target, load(str(spec)))
-    run_folder.fill(folder, made, reuse, runtime.Where(), lambda event: None)
+    outcross.run(spec, out=target).finish()
     return next(calls) - 1
 
 
@@ -298,9 +292,9 @@ def test_a_run_that_loses_what_it_recorded_does_not_end_well(lost, tmp_path):
             path = tmp_path / "run" / lost
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    folder, made, reuse = run_folder.open_folder(tmp_path / "run", load(str(tmp_path / "numbers.yaml")))
+    run = run_of(tmp_path / "numbers.yaml", out=tmp_path / "run")
     with pytest.raises(MachineGaveOut, match="while the run went on"):
-        run_folder.fill(folder, made, reuse, Where(), lose)
+        run.finish(lose)
 
 
 @pytest.mark.parametrize("kind", ["path", "array"])

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy.special import digamma
 
+import outcross
 from outcross.cli import main
 from outcross.collapse.slopes import chief, slopes
 from outcross.data.records import Vectors
@@ -18,10 +19,7 @@ from outcross.experiment.settings import flat_settings
 from outcross.loop import run
 from outcross.models.regression import Regression
 from outcross.report.numerals import estimated
-from outcross.runtime import Where
-from outcross.verbs.run import folder as run_folder
-from outcross.verbs.run.page import write_runs
-from outcross.verbs.run.tables import recorded, tabulate
+from outcross.verbs.run.tables import tabulate
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about 60."""
@@ -141,9 +139,7 @@ def test_a_regression_that_sees_some_predictors_is_one_on_those_alone():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     told = override(load("error-sources"), {"chains": 50, "generations": 4})
-    folder, made, reuse = run_folder.open_folder(tmp_path_factory.mktemp("sources") / "run", told)
-    run_folder.fill(folder, made, reuse, Where(), lambda event: None)
-    return folder
+    return outcross.run(told, out=tmp_path_factory.mktemp("sources") / "run").finish().folder
 
 
 def test_show_and_its_json_tell_the_slopes(folder, capsys):
@@ -160,16 +156,16 @@ def test_show_and_its_json_tell_the_slopes(folder, capsys):
 
 
 def test_the_report_draws_every_slope_and_tells_its_interval(folder):
-    page = write_runs([folder], folder / "report.html").read_text()
+    page = outcross.open(folder).report().read_text()
     section = page[page.index('id="slopes"') : page.index('id="metrics"')]
-    for one in chief(recorded(folder).slopes):
+    for one in chief(outcross.open(folder).slopes):
         assert one.of in section and one.slope is not None
         assert estimated(one.slope.value, one.slope.low, one.slope.high) in section
-    assert len(chief(recorded(folder).slopes)) == section.count("<svg") == 15
+    assert len(chief(outcross.open(folder).slopes)) == section.count("<svg") == 15
 
 
 def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
-    found = {(one.setting, one.quantity): one for one in chief(recorded(folder).slopes)}
+    found = {(one.setting, one.quantity): one for one in chief(outcross.open(folder).slopes)}
     for setting, argument in [("human.rows", "rows"), ("human.noise", "noise"), ("draw.temperature", "temperature")]:
         one = found[setting, "speed"]
         law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in one.points]

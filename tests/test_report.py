@@ -11,12 +11,13 @@ import polars
 import pytest
 from reading_frames import frame as readings_frame
 
+import outcross
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
 from outcross.measures import Page
-from outcross.report import Answer, Law, PolicyPage, Reading, Run, Sample, Study, join, write
+from outcross.report import Answer, Law, Making, PolicyPage, Reading, Sample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, Point, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
@@ -222,7 +223,7 @@ def gaussian_laws():
 
 @pytest.fixture(scope="module")
 def text_study():
-    made = Run("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
+    made = Making("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
     tables = {"samples": text_samples(), "profile": text_profile()}
     return study_of_tables("stdlib", text_readings(), METRICS, POLICIES, LIMITS, made, **tables)
 
@@ -301,7 +302,7 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         pages={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
-        runs=(Run(hostile, hostile, hostile, 1, hostile),),
+        runs=(Making(hostile, hostile, hostile, 1, hostile),),
     )
     html = write(study, tmp_path / "report.html").read_text(encoding="utf-8")
     page = Written(html)
@@ -464,7 +465,7 @@ def test_without_vl_convert_the_tables_are_still_there(text_study, tmp_path, mon
 
 def test_a_folder_without_readings_is_refused_with_the_way_out(tmp_path):
     with pytest.raises(BadInput, match="outcross run"):
-        study_of(tmp_path)
+        study_of(outcross.open(tmp_path))
 
 
 def test_the_tables_of_a_run_fill_the_study(text_study):
@@ -572,7 +573,7 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
     with pytest.raises(SystemExit) as stopped:
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
     assert stopped.value.code == 0
-    study = study_of(tmp_path / "run")
+    study = study_of(outcross.open(tmp_path / "run"))
     fitted = {one.among: one for one in study.slopes if one.quantity == "narrowing"}
     slope = fitted["replace"].slope
     assert slope is not None and slope.n == 3 and fitted["replace"].closed_form is not None

@@ -34,7 +34,9 @@ _WHERE = {
     "Schedule": "models.schedule",
     "experiment": "experiment",
     "profile": "collapse.profile",
-    "run": "loop",
+    "Run": "verbs.run",
+    "open": "verbs.run",
+    "run": "verbs.run",
 }
 
 if TYPE_CHECKING:
@@ -45,11 +47,12 @@ if TYPE_CHECKING:
     from outcross.experiment import Experiment, experiment
     from outcross.experiment.arms import Arm, arms
     from outcross.ledger import Ledger
-    from outcross.loop import Generation, run
+    from outcross.loop import Generation
     from outcross.measures import Evidence
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit import Audit, audit
+    from outcross.verbs.run import Run, open, run
 
 
 def __getattr__(name: str) -> Any:
@@ -74,5 +77,5 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Arm", "Audit", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Schedule", "arms", "audit", "experiment", "profile", "run",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "experiment", "open", "profile", "run",
 ]  # fmt: skip

@@ -59,35 +59,26 @@ def run(
         Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
     """
     from outcross.collapse.slopes import chief
-    from outcross.experiment import load
     from outcross.files import outputs
-    from outcross.runtime import Where
-    from outcross.verbs.run import folder as run_folder
-    from outcross.verbs.run.progress import Quiet as Silent
-    from outcross.verbs.run.progress import watcher
-    from outcross.verbs.run.tables import recorded, summary
+    from outcross.verbs import run as running
+    from outcross.verbs.run.progress import Silence, watcher
     from outcross.verbs.terminal import slope_lines, width
 
-    told = load(spec, settings)
-    os.environ["OUTCROSS_DEVICE"] = device
-    folder, made, reuse = run_folder.open_folder(out or Path("runs") / str(told.get("name", Path(spec).stem)), told, fork)
+    made = running.arms_of(running.RunQuestion(spec, settings))
     # What is fitted in closed form is sooner done in one process.
     count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
-    outputs.check_page(folder / "report.html")
-    if (
-        settings
-        and Path(spec).is_file()
-        and folder.joinpath("experiment.yaml").exists()
-        and folder.joinpath("experiment.yaml").samefile(spec)
-    ):
-        raise BadInput(f"{spec} is an input, and the run would write it anew with {settings[0]!r:.80}; run a copy of it")
-    with Silent() if quiet or as_json else watcher(made, count) as watch:
-        run_folder.fill(folder, made, reuse, Where(count, ray), watch)
-    page = _report(folder)
+    begun = running.run(
+        spec, settings, out=out or Path("runs") / made[0].experiment.name, workers=count, fork=fork, device=device, ray=ray
+    )
+    assert begun.folder is not None
+    outputs.check_page(begun.folder / "report.html")
+    with Silence() if quiet or as_json else watcher(made, count) as watch:
+        begun.finish(watch)
+    page = begun.report()
     if as_json:
-        _print_json(summary(recorded(folder)) | {"report": str(page)})
+        _print_json(begun.plain() | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*slope_lines(chief(begun.slopes), width()), f"report: {escaped(str(page))}", sep="\n")
 
 
 @app.command
@@ -218,8 +209,8 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
     """
     from outcross.files.names import kind_at
     from outcross.verbs.audit import command as auditing
+    from outcross.verbs.run import open as opened
     from outcross.verbs.run.screen import run_lines
-    from outcross.verbs.run.tables import recorded, summary
     from outcross.verbs.terminal import width
 
     if kind_at(what) != "folder":
@@ -242,8 +233,8 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
         made, are_generations = {"": found[0]}, found[1]
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
-    run = recorded(Path(what))
-    _print_json(summary(run)) if as_json else print("\n".join(run_lines(run, width())))
+    run = opened(what)
+    _print_json(run.plain()) if as_json else print("\n".join(run_lines(run, width())))
 
 
 @app.command(name="list")
@@ -275,11 +266,12 @@ def _workers(asked: int | None, most: int) -> int:
 def _report(*folders: Path, out: Path | None = None) -> Path:
     from outcross.files import outputs
     from outcross.verbs.audit import command as auditing
+    from outcross.verbs.run import open as opened
     from outcross.verbs.run.page import write_runs
 
     page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
     outputs.check_page(page)
-    return auditing.report(folders, page) or write_runs(folders, page)
+    return auditing.report(folders, page) or write_runs([opened(folder) for folder in folders], page)
 
 
 def _print_json(told: Any) -> None:

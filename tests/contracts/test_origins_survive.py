@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import outcross
+from outcross import loop
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Pool, Training, mix, part_of
 from outcross.data.records import Counts, Vectors, blocks
 from outcross.errors import BadInput
@@ -183,7 +184,7 @@ def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains
         }
     )
     for _ in range(2):  # the second time everything is loaded
-        for generation in outcross.run(experiment, outcross.Ledger(tmp_path)):
+        for generation in loop.run(experiment, outcross.Ledger(tmp_path)):
             people = generation.human.training.records.array.reshape(chains, -1)
             learned = generation.training.value.records.array.reshape(chains, -1)
             share = np.mean([np.isin(own, of) for own, of in zip(learned, people, strict=True)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -369,17 +369,29 @@ def _check_key(key: str) -> None:
         )
 
 
-def load(spec: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+def load(spec: str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> dict[str, Any]:
     """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
     told = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
-    for one in overrides:
-        key, equals, value = one.partition("=")
-        if not equals or not key.strip():
-            raise BadInput(f"{one!r:.80} is no setting; write key=value, as in generations=10")
-        told = override(told, {key.strip(): _scalar(value, one)})
-    for one in overrides:
-        _check_not_overruled(told, one.partition("=")[0].strip(), spec)
+    return changed(told, overrides, spec)
+
+
+def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Plain data of an experiment with settings put in: dotted keys with their values, or words as in `generations=10`.
+
+    BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
+    """
+    settings = overrides if isinstance(overrides, Mapping) else dict(map(_setting, overrides))
+    told = override(told, settings)
+    for key in settings:
+        _check_not_overruled(told, str(key), where)
     return told
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    key, equals, value = word.partition("=")
+    if not equals or not key.strip():
+        raise BadInput(f"{word!r:.80} is no setting; write key=value, as in generations=10")
+    return key.strip(), _scalar(value, word)
 
 
 def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:

@@ -68,6 +68,11 @@ def _check_seeds(made: tuple[Arm, ...]) -> None:
             )
 
 
+def arm_of(experiment: Experiment) -> Arm:
+    """The only arm of one experiment."""
+    return Arm(_names([experiment], [{}])[0], experiment)
+
+
 def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
     """An experiment file with every default written out: the common settings, and what differs under `arms:`."""
     flat = [flatten(plain(arm.experiment)) for arm in made]

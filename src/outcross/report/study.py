@@ -86,7 +86,7 @@ class PolicyPage:
 
 
 @dataclass(frozen=True)
-class Run:
+class Making:
     """How one run was made."""
 
     name: str
@@ -109,7 +109,7 @@ class Study:
     pages: Mapping[str, Page] = field(default_factory=dict)
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Making, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each arm was told, by dotted key."""
     slopes: tuple[Slope, ...] = ()

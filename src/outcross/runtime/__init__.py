@@ -11,7 +11,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +29,20 @@ telling: ContextVar[Callable[[float], None]] = ContextVar("telling", default=lam
 def device() -> str:
     """Where networks are trained and sampled: what --device said."""
     return os.environ.get("OUTCROSS_DEVICE", "cpu")
+
+
+@contextmanager
+def on_device(name: str) -> Iterator[None]:
+    """Train and sample networks there meanwhile, in this process and in those that it starts."""
+    before = os.environ.get("OUTCROSS_DEVICE")
+    os.environ["OUTCROSS_DEVICE"] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OUTCROSS_DEVICE"]
+        else:
+            os.environ["OUTCROSS_DEVICE"] = before
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from outcross.ledger import External, Ledger
 from outcross.ledger.entries import StepEntry
 from outcross.recipe import nearest
 from outcross.text.words import inner
-from outcross.verbs.run.tables import Recorded, recorded
+from outcross.verbs.run.result import Run, opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ def is_run(path: str | Path) -> bool:
 
 def lines(folder: Path, arm: str | None = None) -> list[Line]:
     """The arms of a run, each with its first seed, or one of them. BadInput where the run kept no records, or there is no such arm."""
-    run = recorded(folder)
-    arms = sorted({ended.arm for ended in run.ended})
+    run = opened(folder)
+    arms = sorted({ended.arm for ended in run.tables.ended})
     if not arms:
         raise BadInput(f"{folder} kept no records to audit; run it to its end with store: all")
     if arm is not None and arm not in arms:
@@ -53,8 +53,8 @@ def lines(folder: Path, arm: str | None = None) -> list[Line]:
     return [_line(run, name) for name in arms if arm in (None, name)]
 
 
-def _line(run: Recorded, arm: str) -> Line:
-    ended = [one for one in run.ended if one.arm == arm]
+def _line(run: Run, arm: str) -> Line:
+    ended = [one for one in run.tables.ended if one.arm == arm]
     seeds = sorted({one.seed for one in ended})
     keys = {f"g{one.generation}": one.steps["drawn"] for one in ended if one.seed == seeds[0]}
     human = _step(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))

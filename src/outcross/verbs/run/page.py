@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
@@ -15,19 +17,29 @@ from outcross.recipe import kind
 from outcross.report.page import write
 from outcross.report.study import Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
+from outcross.verbs.run.screen import run_lines
 from outcross.verbs.run.study import read
-from outcross.verbs.run.tables import recorded
+
+if TYPE_CHECKING:
+    from outcross.verbs.run.result import Run
 
 
-def write_runs(folders: Sequence[Path], path: Path) -> Path:
+def write_runs(runs: Sequence[Run], path: Path) -> Path:
     """Write the report of one run, or of several drawn together."""
-    studies = [study(folder) for folder in folders]
+    studies = [study(run) for run in runs]
     return write(studies[0] if len(studies) == 1 else join(studies), path)
 
 
-def study(folder: Path) -> Study:
-    """A run folder's study, every arm and measure with its definition and paper."""
-    run = recorded(folder)
+def fragment(run: Run) -> str:
+    """What a notebook shows of a run: how far it is, and the last readings of every arm."""
+    lines = [f"{run.name}: {len(run.arms)} arms. {run.unfinished}".strip()]
+    if run.tables.ended:
+        lines += run_lines(run, 100)
+    return f"<pre>{escape(chr(10).join(lines))}</pre>"
+
+
+def study(run: Run) -> Study:
+    """A run's study, every arm and measure with its definition and paper."""
     policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
     told = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}

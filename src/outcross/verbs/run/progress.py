@@ -10,8 +10,8 @@ from typing import Any
 
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
-from outcross.verbs.run.folder import UnderWay
 from outcross.verbs.run.tables import Ended
+from outcross.verbs.run.work import UnderWay
 
 HEADLINES = {
     "perplexity": ("held_out_perplexity", ""), "words 1×": ("tail_survival", "1"), "words 3–5×": ("tail_survival", "3-5"),
@@ -25,7 +25,7 @@ HEADLINES = {
 COLUMNS = 5
 
 
-class Quiet(AbstractContextManager):
+class Silence(AbstractContextManager):
     """Nobody."""
 
     def __call__(self, event: Any) -> None: ...

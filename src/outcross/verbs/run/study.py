@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outcross.files.plain_yaml import dump
-from outcross.report.study import Answer, Law, Page, PolicyPage, Reading, Run, Sample, Study
-from outcross.verbs.run.tables import Recorded
+from outcross.report.study import Answer, Law, Making, Page, PolicyPage, Reading, Sample, Study
+
+if TYPE_CHECKING:
+    from outcross.verbs.run.result import Run
 
 
 def read(
-    run: Recorded,
+    run: Run,
     pages: Mapping[str, Page] | None = None,
     policies: Mapping[str, PolicyPage] | None = None,
     limits: Iterable[str] = (),
@@ -33,7 +35,7 @@ def from_tables(
     pages: Mapping[str, Page] | None = None,
     policies: Mapping[str, PolicyPage] | None = None,
     limits: Iterable[str] = (),
-    run: Run | None = None,
+    run: Making | None = None,
 ) -> Study:
     """A study of polars frames with the columns of a run's tables (`readings.parquet` and the others). The arms come as the readings do."""
     told = tuple(one for row in readings.iter_rows(named=True) for one in _readings(row))
@@ -106,11 +108,18 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     )
 
 
-def _run(run: Recorded) -> Run:
-    return Run(
+def _run(run: Run) -> Making:
+    return Making(
         name=run.name,
-        experiment=dump(run.run.experiment),
-        environment=json.dumps(run.run.environment, indent=1, ensure_ascii=False, sort_keys=True),
+        experiment=dump(run.experiment),
+        environment=json.dumps(run.environment, indent=1, ensure_ascii=False, sort_keys=True),
         steps=len(run.ledger.entries),
-        command=f"outcross run {quote(str(run.folder / 'experiment.yaml'))} --out={quote(f'{run.folder}-again')}",
+        command=_again(run),
     )
+
+
+def _again(run: Run) -> str:
+    """The command that does a run again; for a run in memory, from the experiment that stands beside it on the page."""
+    if run.folder is None:
+        return "outcross run experiment.yaml"
+    return f"outcross run {quote(str(run.folder / 'experiment.yaml'))} --out={quote(f'{run.folder}-again')}"

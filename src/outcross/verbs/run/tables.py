@@ -1,4 +1,4 @@
-"""What a run has recorded, read back from its ledger, and the tables that are written from it.
+"""What a run has recorded, as tables.
 
 The ledger is all that is believed of a run folder, for each of its lines is covered by a digest. The tables, experiment.yaml and
 environment.json beside it are written for people and other tools, and are never read back.
@@ -7,7 +7,7 @@ environment.json beside it are written for people and other tools, and are never
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +18,11 @@ from outcross.collapse.profile import profile
 from outcross.collapse.slopes import Slope, slopes
 from outcross.errors import BadInput
 from outcross.estimate import Reading
-from outcross.experiment.arms import Arm, arms
-from outcross.experiment.settings import families, flat_settings
+from outcross.experiment.arms import Arm
+from outcross.experiment.settings import NO_SETTINGS, families, flat_settings
 from outcross.files.whole import write_whole
 from outcross.ledger import Ledger
-from outcross.ledger.entries import GenerationEntry, RunEntry
+from outcross.ledger.entries import GenerationEntry
 from outcross.measures import pages_of_runs
 
 READINGS = {
@@ -47,27 +47,20 @@ class Ended:
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
-    """What the ledger of a run folder says: the experiment, and of every generation that has ended its steps, readings and samples."""
+class Tables:
+    """What a ledger holds of the arms of a run, as frames: its readings and samples, and what follows from them.
 
-    folder: Path
+    A value of its own for each state of a ledger: what was worked out from fewer generations is never shown for more.
+    """
+
+    arms: tuple[Arm, ...]
+    """Every arm with every seed, in the order of the experiment."""
     ledger: Ledger
-
-    @property
-    def run(self) -> RunEntry:
-        """The experiment, the environment and the digests of the human data."""
-        assert self.ledger.run is not None
-        return self.ledger.run
 
     @property
     def name(self) -> str:
         """The experiment's."""
         return self.arms[0].experiment.name
-
-    @cached_property
-    def arms(self) -> tuple[Arm, ...]:
-        """Every arm with every seed, in the order of the experiment."""
-        return arms(self.run.experiment)
 
     @cached_property
     def ended(self) -> tuple[GenerationEntry, ...]:
@@ -86,20 +79,29 @@ class Recorded:
         asked = sum(arm.experiment.generations for arm in self.arms)
         if len(self.ended) == asked:
             return ""
-        return f"The run has not ended: {len(self.ended)} of {asked} generations are here; run the same command to go on."
+        return f"The run has not ended: {len(self.ended)} of {asked} generations are here; {self._go_on}."
+
+    @property
+    def _go_on(self) -> str:
+        return "call finish() to go on" if self.ledger.folder is None else "run the same command to go on"
 
     @cached_property
     def readings(self) -> Any:
-        """A polars frame with a row a reading; BadInput where no generation has ended."""
+        """A polars frame with a row a reading, and a column for every setting in which the arms differ, by its key in an experiment file.
+
+        BadInput where no generation has ended.
+        """
         if not self.ended:
-            raise BadInput(f"{self.folder} holds no readings: no generation has ended yet; run the same command to go on")
-        return tabulate(self.name, [(one.arm, one.seed, one.generation, self._readings(one)) for one in self.ended])
+            raise BadInput(f"{self.ledger.folder or self.name} holds no readings: no generation has ended yet; {self._go_on}")
+        rows = [(one.arm, one.seed, one.generation, self._readings(one)) for one in self.ended]
+        return with_settings(tabulate(self.name, rows), self.arms)
 
     def _readings(self, ended: GenerationEntry) -> tuple[Reading, ...]:
         steps = [self.ledger.entries.get(key) for key in ended.measured]
         readings = [None if step is None else step.readings for step in steps]
         if any(some is None for some in readings):
-            raise BadInput(f"{self.ledger.path} has lost readings of {ended.arm}; {again(self.folder)}")
+            assert self.ledger.folder is not None
+            raise BadInput(f"{self.ledger.path} has lost readings of {ended.arm}; {again(self.ledger.folder)}")
         return tuple(reading for some in readings for reading in some or ())
 
     @cached_property
@@ -134,45 +136,26 @@ class Recorded:
         return slopes(self.readings, flat_settings(self.arms), laws, logarithmic)
 
 
-def recorded(folder: Path) -> Recorded:
-    """What a run folder's ledger says; BadInput where the folder is no run, or where the ledger is damaged.
-
-    A run that is under way, or that was killed, shows what it has recorded so far.
-    """
-    if not (folder / "ledger.jsonl").is_file():
-        raise BadInput(f"{folder} holds no ledger.jsonl; give the folder of a run, which `outcross run SPEC --out DIR` makes")
-    ledger = Ledger(folder)
-    if ledger.damaged:
-        raise BadInput(f"{ledger.path} is damaged at line {ledger.damaged}; {again(folder)}")
-    if ledger.run is None:
-        raise BadInput(f"{ledger.path} does not say which experiment it is of; {again(folder)}")
-    if ledger.run.lines not in (None, len(ledger.lines) - 1):
-        raise BadInput(
-            f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
-        )
-    return Recorded(folder, ledger)
-
-
 def again(folder: Path) -> str:
     """The way out for who finds a run folder damaged."""
     spec, out = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(str(folder))
     return f"write it again, finished steps are kept: outcross run {spec} --out {out}"
 
 
-def write_tables(run: Recorded) -> None:
+def write_tables(folder: Path, tables: Tables) -> None:
     """Every table of a finished run."""
-    write_readings(run)
-    write_whole(run.folder / "profile.parquet", run.profile)
-    if run.laws is not None:
-        write_whole(run.folder / "laws.parquet", run.laws)
+    write_readings(folder, tables)
+    write_whole(folder / "profile.parquet", tables.profile)
+    if tables.laws is not None:
+        write_whole(folder / "laws.parquet", tables.laws)
 
 
-def write_readings(run: Recorded) -> None:
+def write_readings(folder: Path, tables: Tables) -> None:
     """The readings and the samples so far, where there are any."""
-    if run.ended:
-        write_whole(run.folder / "readings.parquet", run.readings)
-    if len(run.samples):
-        write_whole(run.folder / "samples.parquet", run.samples)
+    if tables.ended:
+        write_whole(folder / "readings.parquet", tables.readings)
+    if len(tables.samples):
+        write_whole(folder / "samples.parquet", tables.samples)
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
@@ -190,13 +173,30 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
     return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def summary(run: Recorded) -> dict[str, Any]:
-    """A run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""
-    return {
-        "schema": 1,
-        "run": str(run.folder),
-        "finished": not run.unfinished,
-        "experiment": run.run.experiment,
-        "readings": run.readings.to_dicts(),
-        "slopes": [one.plain() for one in run.slopes],
-    }
+def with_settings(readings: Any, arms: Sequence[Arm]) -> Any:
+    """The readings with a column, behind the arm's, for every setting in which the arms differ; null where an arm has no such setting.
+
+    A column is called by the dotted key that changes the setting (`policy.share`). It holds numbers where all its values are numbers, else words.
+    """
+    import polars
+
+    flat = flat_settings(arms)
+    keys = dict.fromkeys(key for own in flat.values() for key in own if key.split(".")[0] not in NO_SETTINGS)
+    columns = []
+    for key in keys:
+        values = {arm: own.get(key) for arm, own in flat.items()}
+        if len({repr(value) for value in values.values()}) > 1:
+            dtype = _type_of(values.values())
+            told = {arm: str(value) if dtype == polars.String and value is not None else value for arm, value in values.items()}
+            columns.append(polars.col("arm").replace_strict(told, return_dtype=dtype).alias(key))
+    first = readings.columns[: readings.columns.index("arm") + 1]
+    return readings.select(*first, *columns, *readings.columns[len(first) :])
+
+
+def _type_of(values: Iterable[Any]) -> Any:
+    import polars
+
+    kinds = {type(value) for value in values if value is not None}
+    return {frozenset({int}): polars.Int64, frozenset({float}): polars.Float64, frozenset({int, float}): polars.Float64}.get(
+        frozenset(kinds), polars.String
+    )

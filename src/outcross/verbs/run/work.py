@@ -1,4 +1,4 @@
-"""What a run leaves: its folder, opened, checked and filled."""
+"""How a run is done: its folder opened and checked, its arms gone through, and all that it leaves written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +23,10 @@ from outcross.files.whole import write_whole, written_from
 from outcross.ledger import Ledger, Step
 from outcross.ledger.entries import GenerationEntry, RunEntry
 from outcross.ledger.locks import alone
+from outcross.loop import Generation
 from outcross.recipe import plain
 from outcross.runtime.environment import environment
-from outcross.verbs.run.tables import TABLES, Ended, Recorded, write_readings, write_tables
+from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
 SAMPLES = 6
 """Prompts whose continuations are kept for people to read."""
@@ -48,13 +50,21 @@ class Job:
     """Generations that earlier turns have ended."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArmGeneration(Generation):
+    """What one generation of one arm made. Parts load when touched."""
+
+    arm: str
+    seed: int
+
+
 @dataclass
 class Runner:
-    """Runs jobs into a folder. A process keeps one, and with it what the ledger has read."""
+    """Runs jobs into a folder, or in memory where there is none. A process keeps one, and with it what the ledger has read."""
 
-    folder: Path
+    folder: Path | None
     reuse: Path | None
-    in_turns: bool
+    in_turns: bool = False
     """Stop after each generation, so that the arms share the workers evenly."""
 
     @cached_property
@@ -63,6 +73,13 @@ class Runner:
 
     def __call__(self, job: Job, emit: runtime.Emit) -> Job | None:
         """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
+        for generation in self.generations(job, emit):
+            if self.in_turns and generation.g + 1 < job.arm.experiment.generations:
+                return replace(job, ended=generation.g + 1)
+        return None
+
+    def generations(self, job: Job, emit: runtime.Emit) -> Generator[ArmGeneration]:
+        """The generations of a job as they end, each recorded; the steps that the ledger holds are loaded."""
         from outcross.loop import run
 
         name, experiment = job.arm.name, job.arm.experiment
@@ -80,21 +97,19 @@ class Runner:
                 self._end(job.arm, generation)
                 emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
                 fresh.clear()
-                if self.in_turns and generation.g + 1 < experiment.generations:
-                    return replace(job, ended=generation.g + 1)
+                yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed)
         except BrokenPipeError:  # of who listens to what is emitted
             raise
         except OSError as error:
             raise MachineGaveOut(
                 f"{error.filename or self.folder}: {error.strerror or error}; run the same command again to go on"
             ) from None
-        return None
 
     def _end(self, arm: Arm, generation: Any) -> None:
         """Give a generation's steps their names for people, and record that it has ended."""
         experiment = arm.experiment
         steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
-        if experiment.store == "all":
+        if self.folder is not None and experiment.store == "all":
             _name(self.folder, arm, generation.g, steps)
         samples = _samples(generation) if experiment.human.is_text else []
         measured = [made.key for made in generation.readings.values()]
@@ -105,13 +120,12 @@ class Runner:
         )
 
 
-def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tuple[Path, tuple[Arm, ...], Path | None]:
-    """The folder to run into, the arms, and the older run whose steps may be taken over.
+def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
+    """The folder to run these arms into, and the older run whose steps may be taken over.
 
     A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference, that
     the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
     """
-    made = arms(told)
     for arm in made:
         if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
             raise BadInput(f"an arm cannot be called {arm.name[:80]!r}; use letters, digits and = . , + -")
@@ -129,7 +143,7 @@ def open_folder(folder: Path, told: Mapping[str, Any], fork: bool = False) -> tu
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
-    return folder, made, reuse
+    return folder, reuse
 
 
 def _check_own(folder: Path) -> None:
@@ -154,15 +168,45 @@ def _is_run(folder: Path) -> bool:
 
 def fill(
     folder: Path, made: tuple[Arm, ...], reuse: Path | None, where: runtime.Where, watch: Callable[[Ended | UnderWay], None]
-) -> None:
+) -> Tables:
     """Run every arm into the folder. Steps that it holds are loaded."""
-    ended: list[Ended] = []
+    in_turns = where != runtime.Where() and made[0].experiment.store == "all"
+    with _into(folder, made) as filling:
+        runtime.map(Runner(folder, reuse, in_turns), jobs(made), watch, where)
+    return filling.tables
 
-    def handle(event: Ended | UnderWay) -> None:
-        if isinstance(event, Ended):
-            ended.append(event)
-        watch(event)
 
+def jobs(made: tuple[Arm, ...]) -> list[Job]:
+    """Every arm with every seed; arms of a seed read the same human data, and follow each other."""
+    return [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]
+
+
+def generations(
+    folder: Path | None, made: tuple[Arm, ...], runner: Runner, watch: Callable[[Ended | UnderWay], None]
+) -> Generator[ArmGeneration]:
+    """The generations of every arm, arm by arm, in this process: into a folder, or in memory where there is none.
+
+    Whoever stops half-way leaves a run that is not finished; the steps and readings so far are kept.
+    """
+    if folder is None:
+        runner.ledger.record(RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), lines=None))
+        yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
+        return
+    with _into(folder, made):
+        yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
+
+
+@dataclass
+class Filling:
+    """A run folder that is being filled, and its tables once that is done."""
+
+    tables: Tables
+
+
+@contextmanager
+def _into(folder: Path, made: tuple[Arm, ...]) -> Iterator[Filling]:
+    """Hold a run folder while its arms are run: say what it holds first, write its tables last, and leave it in order after an error."""
+    _check_own(folder)
     with alone(folder):
         _clear(folder)
         ledger = Ledger(folder)
@@ -173,16 +217,16 @@ def fill(
         ledger.close()
         write_whole(folder / "experiment.yaml", dump(run.experiment))
         write_whole(folder / "environment.json", json.dumps(run.environment, indent=1, sort_keys=True) + "\n")
-        in_turns = where != runtime.Where() and made[0].experiment.store == "all"
-        jobs = [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]  # arms of a seed read the same human data
+        filling = Filling(Tables(made, ledger))
         try:
-            runtime.map(Runner(folder, reuse, in_turns), jobs, watch, where)
+            yield filling
         except BaseException:
-            _leave(folder)
+            _leave(folder, made)
             raise
         ledger = Ledger(folder)
         _check_there(ledger, run, made)
-        write_tables(Recorded(folder, ledger))
+        filling.tables = Tables(made, ledger)
+        write_tables(folder, filling.tables)
         ledger.record(replace(run, lines=len(ledger.lines) - 1))
         ledger.close()
 
@@ -206,7 +250,7 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _leave(folder: Path) -> None:
+def _leave(folder: Path, made: tuple[Arm, ...]) -> None:
     """Put an unfinished run in order: its readings so far; nothing of ours where not one step was done."""
     if not folder.is_dir():
         return
@@ -214,7 +258,7 @@ def _leave(folder: Path) -> None:
     if ledger.entries:
         ledger.close()
         if ledger.run is not None:
-            write_readings(Recorded(folder, ledger))
+            write_readings(folder, Tables(made, ledger))
         return
     shutil.rmtree(folder / "steps", ignore_errors=True)
     for name in OURS - {"steps"}:

@@ -1,0 +1,41 @@
+"""What a run is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from outcross.experiment import Experiment
+
+    Spec = str | Path | Mapping[str, Any] | Experiment
+    Settings = Mapping[str, Any] | Sequence[str]
+    Folder = str | Path
+else:  # what the command line gives
+    Spec, Settings, Folder = str, tuple[str, ...], Path
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunQuestion:
+    """What happens if models keep learning from models, under this data policy?"""
+
+    spec: Spec
+    """An experiment file, or the name of a built-in experiment (see `outcross list experiments`)."""
+    settings: Settings = ()
+    """Changes to it, as key.subkey=value (generations=10, human.rows=50)."""
+    _: KW_ONLY
+    out: Folder | None = None
+    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). A folder of the same experiment is gone on with."""
+    workers: int | None = None
+    """Arms run at a time, one thread each; as many as there are cores if left out (in Python: 1)."""
+    fork: bool = False
+    """Where the folder holds another experiment: a new folder beside it that reuses every step that still fits."""
+    device: str = "cpu"
+    """Where networks are trained: cpu, cuda, cuda:1."""
+    ray: str | None = None
+    """A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder."""

@@ -1,0 +1,198 @@
+"""Run: an experiment as it is done, and all that its folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from outcross.collapse.slopes import Slope
+from outcross.data.records import Blocks, load_records
+from outcross.errors import BadInput
+from outcross.experiment.arms import Arm, arms, resolved
+from outcross.ledger import Ledger
+from outcross.ledger.lineage import Ancestor
+from outcross.runtime import Where, on_device
+from outcross.verbs.run.tables import Ended, Tables, again
+from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
+
+
+@dataclass(eq=False)
+class Run:
+    """An experiment as it is done: in memory, or into a folder.
+
+    Iterating does the work, arm by arm, and yields each generation as it ends; what the folder holds is loaded. `finish` does the rest.
+    The readings, profile, slopes and the other results are those of the generations that have ended so far.
+    """
+
+    arms: tuple[Arm, ...]
+    """Every arm with every seed, in the order of the experiment."""
+    folder: Path | None
+    """None where the run is in memory."""
+    tables: Tables
+    """What the ledger says now."""
+    reuse: Path | None = None
+    """An older run whose finished steps are taken over (a fork)."""
+    where: Where = field(default_factory=Where)
+    """Where `finish` does the work. Iterating does it in this process."""
+    device: str = "cpu"
+
+    def __iter__(self) -> Iterator[ArmGeneration]:
+        runner = Runner(self.folder, self.reuse)
+        if self.folder is None:
+            runner.ledger = self.ledger
+        with closing(generations(self.folder, self.arms, runner, lambda event: None)) as working:
+            while True:
+                with on_device(self.device):
+                    generation = next(working, None)
+                self.tables = Tables(self.arms, runner.ledger)
+                if generation is None:
+                    return
+                yield generation
+
+    def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None) -> Run:
+        """Do what is left of the work, with as many workers as the run was given, and return the run.
+
+        `watch` is told of every step and of every generation as it ends.
+        """
+        if self.folder is None:
+            for _ in self:
+                pass
+            return self
+        with on_device(self.device):
+            self.tables = fill(self.folder, self.arms, self.reuse, self.where, watch)
+        return self
+
+    @property
+    def name(self) -> str:
+        """The experiment's."""
+        return self.tables.name
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The experiment as plain data, every default written out; `outcross.run` takes it."""
+        return resolved(self.arms)
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """The machine and the versions that the run was begun with; empty before it has begun."""
+        return {} if self.ledger.run is None else self.ledger.run.environment
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every step that has been done."""
+        return self.tables.ledger
+
+    @property
+    def readings(self) -> Any:
+        """A polars frame with a row a reading: run, arm, a column for every setting in which the arms differ, seed, generation, metric,
+        value, low, high, method, n, note. BadInput where no generation has ended."""
+        return self.tables.readings
+
+    @property
+    def samples(self) -> Any:
+        """A polars frame with a row a sample: what the model of a generation wrote after one of the first prompts."""
+        return self.tables.samples
+
+    @property
+    def profile(self) -> Any:
+        """A polars frame with a row an answer: the eight definitions of collapse for every arm."""
+        return self.tables.profile
+
+    @property
+    def laws(self) -> Any:
+        """A polars frame of the closed forms that apply (arm, metric, generation, value); None where there are none."""
+        return self.tables.laws
+
+    @property
+    def slopes(self) -> tuple[Slope, ...]:
+        """How fast the arms collapse, against the numbers in which they differ."""
+        return self.tables.slopes
+
+    @property
+    def unfinished(self) -> str:
+        """How far a run is that has not ended; empty where it has."""
+        return self.tables.unfinished
+
+    def drawn(self, arm: str, seed: int, generation: int) -> Any:
+        """The records that the model of a generation wrote. BadInput where the run stored none."""
+        if self.folder is None:
+            raise BadInput("a run in memory keeps no records; run it into a folder with out=, and with store: all")
+        key = self._steps(arm, seed, generation)["drawn"]
+        entry = self.ledger.whole(key)
+        if entry is None or not entry.files:
+            raise BadInput(f"{self.folder} has lost step {key[:12]}; run the experiment again, finished steps are kept")
+        return load_records(self.folder / "steps" / key)
+
+    def texts(self, arm: str, seed: int, generation: int) -> tuple[str, ...]:
+        """All that the model of a generation wrote, a text a record. BadInput where the run stored none, or its records are no texts."""
+        records = self.drawn(arm, seed, generation)
+        if not isinstance(records, Blocks):
+            raise BadInput(
+                f"{self.name} draws {records.kind}, which are no texts; take drawn({arm!r}, {seed}, {generation}) instead"
+            )
+        return tuple(records.texts)
+
+    def lineage(self, arm: str, seed: int, generation: int) -> tuple[Ancestor, ...]:
+        """Where the records of a generation come from, back over its training set, its parts and the models that wrote them to the human files.
+
+        Every step has its key, the digest of what it made, the keys of the steps that it read, and the digests of what people gave.
+        """
+        return self.ledger.lineage(self._steps(arm, seed, generation)["drawn"])
+
+    def _steps(self, arm: str, seed: int, generation: int) -> Mapping[str, str]:
+        """The keys of the steps of a generation; BadInput where none such has ended."""
+        ended = next((one for one in self.tables.ended if (one.arm, one.seed, one.generation) == (arm, seed, generation)), None)
+        if ended is None:
+            arms = ", ".join(dict.fromkeys(one.arm for one in self.tables.ended)) or "no arm"
+            raise BadInput(
+                f"no generation {generation} of arm {arm!r:.80} with seed {seed} has ended; generations of {arms:.200} have"
+            )
+        return ended.steps
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the run as one HTML file that opens offline: report.html in its folder, or the path. Returns the path."""
+        from outcross.verbs.run.page import write_runs
+
+        if path is None and self.folder is None:
+            raise BadInput("a run in memory has no folder for its report; name a file, as in report('run.html')")
+        return write_runs([self], (self.folder or Path()) / "report.html" if path is None else Path(path))
+
+    def plain(self) -> dict[str, Any]:
+        """The run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""
+        return {
+            "schema": 1,
+            "run": None if self.folder is None else str(self.folder),
+            "finished": not self.unfinished,
+            "experiment": self.experiment,
+            "readings": self.readings.to_dicts(),
+            "slopes": [one.plain() for one in self.slopes],
+        }
+
+    def _repr_html_(self) -> str:
+        from outcross.verbs.run.page import fragment
+
+        return fragment(self)
+
+
+def opened(folder: str | Path) -> Run:
+    """What a run folder holds; BadInput where the folder is no run, or where the ledger is damaged.
+
+    A run that is under way, or that was killed, shows what it has recorded so far.
+    """
+    folder = Path(folder)
+    if not (folder / "ledger.jsonl").is_file():
+        raise BadInput(f"{folder} holds no ledger.jsonl; give the folder of a run, which `outcross run SPEC --out DIR` makes")
+    ledger = Ledger(folder)
+    if ledger.damaged:
+        raise BadInput(f"{ledger.path} is damaged at line {ledger.damaged}; {again(folder)}")
+    if ledger.run is None:
+        raise BadInput(f"{ledger.path} does not say which experiment it is of; {again(folder)}")
+    if ledger.run.lines not in (None, len(ledger.lines) - 1):
+        raise BadInput(
+            f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
+        )
+    made = arms(ledger.run.experiment)
+    return Run(made, folder, Tables(made, ledger))
