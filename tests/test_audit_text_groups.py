@@ -156,7 +156,7 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
     two, told = sentences.filter(pl.col("lang").is_in(["spa", "hun"])), defaultdict(list)
     for repeat in range(60):
         rng = np.random.default_rng([20_26, 13, repeat])
-        sides = (table(side, "text", kinds={"text": "text", "lang": "category"}) for side in dealt(two, rng))
+        sides = [table(side, "text", kinds={"text": "text", "lang": "category"}) for side in dealt(two, rng)]
         compared = Evidence(drawn=sides[0], reference=sides[1], groups=("lang",))
         quality = TextQuality(attributes=("characters", "perplexity"))(compared, rng)
         for finding in (*words.rare_words_inside(compared, 9, rng), *words.richness_inside(compared, 9, rng), *quality):

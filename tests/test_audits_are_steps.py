@@ -15,7 +15,6 @@ import numpy as np
 import polars
 import pytest
 from conftest import outcross
-from outcross.aspects import ASPECTS
 
 from outcross.attributes import ATTRIBUTES
 from outcross.cli import main
@@ -24,6 +23,7 @@ from outcross.ledger import Ledger, root_of, work
 from outcross.ledger.entries import StepEntry, entry_of
 from outcross.ledger.external import external
 from outcross.ledger.reach import NOT_DECIDING, reached
+from outcross.measures import audit_aspects, measure
 from outcross.recipe import member
 from outcross.verbs.audit.asked import Asked
 from outcross.verbs.audit.steps import audit as audit_of_a_set
@@ -31,7 +31,7 @@ from outcross.verbs.audit.steps import audit as audit_of_a_set
 ASKED = ["--aspects", "copying,coverage", "--workers", 1, "--quiet"]
 GAUSSIAN = (
     "name: g\nhuman: {array: HUMAN, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\n"
-    "policy: {kind: accumulate}\nmetrics: [spread]\n"
+    "policy: {kind: accumulate}\nmetrics: [fitted_law]\n"
 )
 
 
@@ -231,7 +231,7 @@ def test_files_are_told_apart_by_their_content_order_and_format(tmp_path):
 
 def roots():
     parts = [
-        *(member(ASPECTS, name, "aspect") for name in ASPECTS),
+        *(measure(name) for names in audit_aspects().values() for name in names),
         *(member(ATTRIBUTES, name, "attribute") for name in ATTRIBUTES),
     ]
     return [root_of(audit_of_a_set.do), root_of(work), (Asked.__module__, None), *((part.__module__, None) for part in parts)]
@@ -247,7 +247,7 @@ def test_the_libraries_that_an_audit_declares_are_those_that_its_source_imports(
 def test_the_source_of_an_audit_holds_its_checks_and_judgement_and_not_how_they_are_shown():
     modules = {module for module, _ in reached(roots()).definitions}
     assert modules >= {
-        "outcross.aspects.tails",
+        "outcross.measures.tails",
         "outcross.verbs.audit.judgement",
         "outcross.files.kinds",
         "outcross.attributes.perplexity",

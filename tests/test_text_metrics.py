@@ -386,6 +386,17 @@ def test_the_order_of_the_blocks_moves_no_value(lines, chance):
             assert one[key].estimate.value == pytest.approx(other[key].estimate.value, rel=1e-12, abs=1e-15), key
 
 
+@pytest.mark.parametrize("values", [[1, 1, 1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 2] * 6, [0, 0, 1, 1, 1, 2, 2] * 4])
+def test_equally_likely_blocks_bound_a_quantile_alike_in_any_order(values):
+    """No block comes before one that is as likely: a quantile and its interval depend on the values of each prompt alone."""
+    rng, seen = np.random.default_rng(0), set()
+    drawn = text(*["a"] * len(values), prompt=[i % 3 for i in range(len(values))], tokens=values)
+    for _ in range(40):
+        found = read(GeneratedPerplexity(), evidence(drawn.take(rng.permutation(len(values))), drawn, drawn))
+        seen.add(tuple((key, reading.estimate, reading.note) for key, reading in found.items() if "quantile" in key[1]))
+    assert len(seen) == 1
+
+
 @FEW
 @given(LINES, LINES)
 def test_human_text_against_itself_reads_its_floor(lines, training):

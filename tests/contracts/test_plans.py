@@ -73,7 +73,7 @@ def test_what_is_drawn_is_what_the_plan_says(settings, generations):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=named)
 def test_the_plans_of_an_experiment_are_those_of_its_run(settings):
-    experiment = gaussian(policy=settings, metrics=["spread"])
+    experiment = gaussian(policy=settings, metrics=["fitted_law"])
     planned = [len(plan) for _, plan in experiment.plans()]
     assert planned == [len(generation.training.value) for generation in outcross.run(experiment)]
 

@@ -94,9 +94,7 @@ class Scored:
         """
         everyone = np.ones((1, self.units))
         value = float(self.quantiles(q, everyone)[0])
-        first = np.argsort(self.nats, kind="stable")[: math.floor(q * (self.nats.size + 1))]
-        hits = np.bincount(self.clusters[first], minlength=self.units)
-        below = share(hits, np.bincount(self.clusters), "blocks", self.of)
+        below = share(self._first(math.floor(q * (self.nats.size + 1))), np.bincount(self.clusters), "blocks", self.of)
         least, most = below.interval
         low, high = (float(self.quantiles(end, everyone)[0]) for end in (least, most))
         blocks = self.nats.size + 1
@@ -105,6 +103,15 @@ class Scored:
             min(low, value) if least * blocks >= 1 else -math.inf,
             max(high, value) if most * blocks <= self.nats.size else math.inf,
         )
+
+    def _first(self, blocks: int) -> np.ndarray:
+        """How many of the first blocks each cluster has, (clusters,): blocks that are tied for the last places count alike, in parts of one.
+
+        So the order in which blocks come does not decide which of equal ones is among the first.
+        """
+        last = np.sort(self.nats)[max(0, blocks - 1)]
+        before, tied = (np.bincount(self.clusters[which], minlength=self.units) for which in (self.nats < last, self.nats == last))
+        return before + tied * ((blocks - before.sum()) / tied.sum())
 
     @property
     def units(self) -> int:

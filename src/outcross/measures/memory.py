@@ -27,7 +27,7 @@ class Memory(Measure):
 
     def __call__(self, evidence, rng):
         truth = evidence.human.known("the test error of what is remembered").probabilities
-        known = getattr(evidence.model, "probabilities", None)
+        known = getattr(evidence.model, "probabilities", None) if evidence.has("model") else None
         if known is None:
             raise NotApplicable("needs a model that learns states one by one")
         yield read_off("test_error", lambda: over_chains(np.where(known > 0, 0.0, truth).sum(axis=-1)))
