@@ -16,7 +16,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
-from outcross.measures import Evidence, Measure, unread
+from outcross.measures import Evidence, Measure, counted, read_tables, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -155,9 +155,17 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Gen
 
 @verb(OF_RECORDS, 6)
 def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
-    """Read one measure. What cannot be computed is a note that says why."""
+    """Read one measure. What cannot be computed is a note that says why.
+
+    A measure of tables reads what an audit of the same records reads, with the random numbers of that audit and not with `rng`.
+    """
     try:
-        return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))
+        seen = Evidence(**evidence)
+        if "table" in part.needs:
+            readings = read_tables(part, counted(part, seen.as_tables(part.compares_with)))
+        else:
+            readings = part(seen, rng)
+        return tuple(one for one in readings if isinstance(one, Reading))
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 

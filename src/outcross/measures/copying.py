@@ -45,6 +45,7 @@ class Copying(Measure):
 
     aspect = "copying"
     needs = ("table",)
+    compares_with = "training"
     pages = {
         # A copy takes nothing away: equal sets have lost nothing, nor has a mix that holds its human records. It is what fresh human data do not have: `invented`.
         "exact": Page(

@@ -82,7 +82,7 @@ class Diversity(Measure):
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Friedman and Dieng, TMLR 2023, arXiv 2210.02410",
         ),
-        "entropy": Page(
+        "effective_categories": Page(
             "DI5", "effective number of categories", "Exponential of the entropy of a column of categories, corrected for what was not seen, over that of the reference.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Miller, 1955 (the correction); Hill, Ecology 54:427, 1973 (order 1)",
@@ -144,7 +144,9 @@ def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Itera
     for column in evidence.reference.of_kind("category"):
         if column != but:
             yield read_with_null(
-                "entropy", lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng), column=column
+                "effective_categories",
+                lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng),
+                column=column,
             )
 
 

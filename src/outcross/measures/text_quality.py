@@ -29,7 +29,7 @@ RECORDS = 50_000
 FEWEST = 100
 """Human texts below which no quantile of 1 % can be had."""
 TOP = 0.99
-ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
+ENDS = {"mass": "ends", "beyond_range": "attribute_beyond_range"}
 """What the checks of `tails` are called here."""
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
 
@@ -66,7 +66,7 @@ class TextQuality(Measure):
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
-        "beyond_range": Page(
+        "attribute_beyond_range": Page(
             "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
             unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
