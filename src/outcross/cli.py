@@ -23,6 +23,7 @@ app = App(
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
+Seeds = Annotated[bool, Parameter(name="--seeds", negative="", help="Of a run, print every seed by itself.")]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Print only errors.")]
 
 
@@ -57,15 +58,15 @@ def run(
     fork
         Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
     """
-    from outcross.collapse.slopes import chief
     from outcross.experiment import load
     from outcross.files import outputs
     from outcross.runtime import Where
     from outcross.verbs.run import folder as run_folder
     from outcross.verbs.run.progress import Quiet as Silent
     from outcross.verbs.run.progress import watcher
+    from outcross.verbs.run.screen import end_lines
     from outcross.verbs.run.tables import recorded, summary
-    from outcross.verbs.terminal import slope_lines, width
+    from outcross.verbs.terminal import width
 
     told = load(spec, settings)
     os.environ["OUTCROSS_DEVICE"] = device
@@ -86,7 +87,7 @@ def run(
     if as_json:
         _print_json(summary(recorded(folder)) | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(recorded(folder).slopes), width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*end_lines(recorded(folder), width()), f"report: {escaped(str(page))}", sep="\n")
 
 
 @app.command
@@ -205,8 +206,8 @@ def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | No
 
 
 @app.command
-def show(what: str, *settings: str, as_json: Json = False) -> None:
-    """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
+def show(what: str, *settings: str, seeds: Seeds = False, as_json: Json = False) -> None:
+    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
     run = recorded(Path(what))
-    _print_json(summary(run)) if as_json else print("\n".join(run_lines(run, width())))
+    _print_json(summary(run)) if as_json else print("\n".join(run_lines(run, width(), every_seed=seeds)))
 
 
 @app.command(name="list")
