@@ -88,6 +88,17 @@ def test_an_arm_of_one_seed_says_why_it_has_no_interval(tmp_path, capsys):
     assert all(line.endswith("(one chain: no interval)") for line in block)
 
 
+def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path, capsys):
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    told = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
+    rows, _, response = told.partition("log_variance against human.rows\n")
+    assert [line.partition(" seeds) ")[0] for line in rows.splitlines()[1:-1]] == [
+        "replace,rows=50 (5", "replace,rows=10 (5", "replace,rows=20 (5",
+    ]  # fmt: skip
+    assert all("±" in line for line in rows.splitlines()[1:-1])
+    assert [line.split()[0] for line in response.splitlines()[:3]] == ["10", "20", "50"]
+
+
 def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):
     page = (run / "report.html").read_text()
     thin = 'stroke-width="0.8"'
