@@ -38,13 +38,13 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("columns", [40, 80, 100])
 def test_show_and_list_fit_the_terminal(run, columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    for arguments in (["show", run], ["list"], ["list", "measures"], ["show", "stdlib"]):
+    for arguments in (["show", run], ["show", run, "--seeds"], ["list"], ["list", "measures"], ["show", "stdlib"]):
         told = shown(capsys, *arguments)
         assert max(map(len, told.splitlines())) <= columns
 
 
-def test_every_arm_and_seed_is_shown_with_its_interval(run, capsys):
-    told = shown(capsys, "show", run)
+def test_every_arm_and_seed_is_shown_with_its_interval_on_request(run, capsys):
+    told = shown(capsys, "show", run, "--seeds").partition("\nlog_variance\n")[2]
     assert "replace,temperature=0.5,rows=20 seed 1" in told
     readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
     assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["at"].startswith("null") for one in readings)

@@ -24,6 +24,7 @@ app = App(
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
+Seeds = Annotated[bool, Parameter(name="--seeds", negative="", help="Of a run, print every seed by itself.")]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Print only errors.")]
 
 
@@ -58,11 +59,11 @@ def run(
     fork
         Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
     """
-    from outcross.collapse.slopes import chief
     from outcross.files import outputs
     from outcross.verbs import run as running
     from outcross.verbs.run.progress import Silence, watcher
-    from outcross.verbs.terminal import slope_lines, width
+    from outcross.verbs.run.screen import end_lines
+    from outcross.verbs.terminal import width
 
     made = running.arms_of(running.RunQuestion(spec, settings))
     # What is fitted in closed form is sooner done in one process.
@@ -78,7 +79,7 @@ def run(
     if as_json:
         _print_json(begun.plain() | {"report": str(page)})
     elif not quiet:
-        print(*slope_lines(chief(begun.slopes), width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*end_lines(begun, width()), f"report: {escaped(str(page))}", sep="\n")
 
 
 @app.command
@@ -197,8 +198,8 @@ def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | No
 
 
 @app.command
-def show(what: str, *settings: str, as_json: Json = False) -> None:
-    """Print what a run or an audit found (of a run the last generation of every arm; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
+def show(what: str, *settings: str, seeds: Seeds = False, as_json: Json = False) -> None:
+    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def show(what: str, *settings: str, as_json: Json = False) -> None:
         _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
         return
     run = opened(what)
-    _print_json(run.plain()) if as_json else print("\n".join(run_lines(run, width())))
+    _print_json(run.plain()) if as_json else print("\n".join(run_lines(run, width(), every_seed=seeds)))
 
 
 @app.command(name="list")

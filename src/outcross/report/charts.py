@@ -30,6 +30,7 @@ LARGEST = 700.0  # of a logarithm that exp can undo
 LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
 CROWD = 25  # with more generations than this a line carries no dots …
 DOTS = 120  # … nor where the chart would have more than these
+REACH = 0.06  # share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side
 NARROWEST = 0.58  # share of a chart's width that is left to its lines, however long their names
 
 
@@ -265,6 +266,24 @@ def vertical(axis: Axis) -> Specification:
     scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
     ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count Vega thins the values
     return {"type": "quantitative", "title": None, "scale": scale, "axis": {**ticks, **labels}}
+
+
+def across(settings: Sequence[float], title: str) -> Specification:
+    """The encoding of a horizontal channel over the values of a setting, its field `setting`; logarithmic where all are above 0.
+
+    `settings` are at least two different numbers, smallest first.
+    """
+    is_log = settings[0] > 0
+    low, high = (math.log(end) if is_log else end for end in (settings[0], settings[-1]))
+    reach = (low - REACH * (high - low), high + REACH * (high - low))
+    scale = {
+        "type": "log" if is_log else "linear",
+        "domain": [math.exp(end) for end in reach] if is_log else list(reach),
+        "nice": False,
+        "zero": False,
+    }
+    ticks = {"values": list(settings), "tickCount": len(settings), "format": ",.4~g", "grid": False, "labelOverlap": True}
+    return {"field": "setting", "type": "quantitative", "title": visible(title), "scale": scale, "axis": ticks}
 
 
 def _shown(arms: Sequence[str]) -> list[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from outcross.estimate import rounding
 from outcross.report.study import Reading, Study
+
+FEW_SEEDS = 3
+"""Seeds of an arm whose own lines are drawn beside their mean; more of them would hide it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Curve:
 
     def at(self, generation: int) -> Point | None:
         return next((point for point in self.known if point.generation == generation), None)
+
+    @property
+    def end(self) -> Point:
+        """The last generation that every seed has reached. Its value is None where no seed has one there."""
+        reached = min(thread[-1].generation for thread in self.threads) if self.threads else self.points[-1].generation
+        return next(point for point in self.points if point.generation == reached)
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,12 @@ def measured(study: Study) -> list[Measured]:
     return found
 
 
+def pooled(one: Measured) -> Measured:
+    """The same, where an arm of more than three seeds keeps their mean and its interval alone."""
+    curves = {arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=()) for arm, line in one.curves.items()}
+    return replace(one, curves=curves)
+
+
 def curve(arm: str, readings: Iterable[Reading]) -> Curve:
     """One arm's readings of one place; more than one seed is drawn as their mean."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
@@ -84,7 +99,9 @@ def curve(arm: str, readings: Iterable[Reading]) -> Curve:
 
 
 def mean_over_seeds(points: Sequence[Point]) -> Point:
-    """The mean of one generation's seeds with a 95 % t-interval; one seed keeps its own interval.
+    """The mean of one generation's seeds with a 95 % t-interval; one seed keeps its own interval, and seeds that agree give none.
+
+    Seeds of which each reads 0 have no scatter to make an interval from, and that is no certainty: 0 of 50 records may be 1 of 100.
 
     >>> point = mean_over_seeds([Point(0, 1.0), Point(0, 2.0), Point(0, 3.0)])
     >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
@@ -100,9 +117,18 @@ def mean_over_seeds(points: Sequence[Point]) -> Point:
     n = len(known)
     values = [point.value for point in known if point.value is not None]
     mean = math.fsum(values) / n
+    if max(values) - min(values) <= rounding(*values) / n:
+        return _alike(known, mean)
     error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
     reach = max(float(stdtrit(n - 1, 0.975)) * error, rounding(*values) / n)
     return Point(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
+
+
+def _alike(known: Sequence[Point], mean: float) -> Point:
+    """The mean of seeds that agree to the last bits: exact where each of them is, else without an interval."""
+    if all(point.method == "exact" for point in known):
+        return replace(known[0], value=mean)
+    return Point(known[0].generation, mean, None, None, f"{len(known)} seeds agree: no interval", len(known))
 
 
 def standard_error(point: Point) -> float | None:

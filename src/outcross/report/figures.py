@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
-from outcross.report.curves import Curve, Measured, Point, curve, standard_error
+from outcross.report.curves import FEW_SEEDS, Curve, Measured, Point, curve, standard_error
 from outcross.report.headline import DECODING, TAILS, words_of
 from outcross.report.numerals import number
 from outcross.report.study import Page, Reading, Study
@@ -16,6 +16,7 @@ WIDE = Size(690, 360, labels=190)
 NARROW = Size(330, 300, labels=124)
 SMALL = Size(280, 160)
 TINY = Size(206, 140)  # where a measure has several places
+MOST_ARMS = 24  # whose single seeds are drawn
 PANELS = 12  # a measure with more places than this draws the first ones; its table has them all
 APART = 4.0  # shares whose largest values differ by more than this factor are unreadable on one axis
 CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
@@ -68,6 +69,15 @@ class Figure:
     bands: str = ""
     """What the bands are, and what the dashed line is where there is one."""
     laws: tuple[NamedLaw, ...] = ()
+
+
+@dataclass(frozen=True)
+class EverySeed:
+    """The lines of single seeds, a chart an arm."""
+
+    panels: tuple[Panel, ...]
+    left_out: int
+    """Arms without a chart."""
 
 
 @dataclass
@@ -135,6 +145,15 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
     )
 
 
+def every_seed(one: Measured, page: Page, pen: Pen) -> EverySeed | None:
+    """The lines of single seeds where `curves.pooled` leaves them out: a chart an arm, all on one axis."""
+    crowded = {arm: line for arm, line in one.curves.items() if len(line.threads) > FEW_SEEDS}
+    over = axis_of([one], page)
+    shown = list(crowded)[:MOST_ARMS]
+    panels = tuple(Panel(arm, pen.draw(replace(one, curves={arm: crowded[arm]}), over, SMALL, {})) for arm in shown)
+    return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
+
+
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
     drawn = places[:PANELS]
@@ -182,18 +201,25 @@ def bands_of(several: Sequence[Measured]) -> str:
     >>> bands_of([Measured("spread_ratio", "", {"replace": line}, {})])
     'Bands: 95 % intervals over 2,000 chains.'
     """
-    counts: dict[str, list[int]] = {}
-    for point in (point for one in several for line in one.curves.values() for point in line.known):
-        if point.low is not None and point.high is not None and point.low < point.high:
-            counts.setdefault(point.method, []).append(point.n or 0)
-    words = [_interval_words(method, min(n), max(n)) for method, n in counts.items()]
-    told = f"Bands: 95 % intervals {'; '.join(words)}." if words else "No bands: no value here has an interval."
+    words = interval_words(point for one in several for line in one.curves.values() for point in line.known)
+    told = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
     if any(one.floor for one in several):
         told += " Dashed: the floor, what fresh human data of the same size show; grey: its interval."
+    if any(line.threads for one in several for line in one.curves.values()):
+        told += " Thin lines: single seeds."
     return told
 
 
-def _interval_words(method: str, fewest: int, most: int) -> str:
+def interval_words(points: Iterable[Point]) -> str:
+    """Over what the intervals of these points are and by which methods: `over 5 seeds`; empty where none has one."""
+    counts: dict[str, list[int]] = {}
+    for point in points:
+        if point.low is not None and point.high is not None and point.low < point.high:
+            counts.setdefault(point.method, []).append(point.n or 0)
+    return "; ".join(_method_words(method, min(n), max(n)) for method, n in counts.items())
+
+
+def _method_words(method: str, fewest: int, most: int) -> str:
     count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     if method in ("chains", "seeds"):
         return f"over {count} {method}"

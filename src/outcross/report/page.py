@@ -6,14 +6,14 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from outcross.files.outputs import write_page
 from outcross.report.charts import Look, looks
-from outcross.report.curves import Measured, measured
-from outcross.report.figures import CROWDED, Figure, Pen, figure, main_figure, page_of
+from outcross.report.curves import Measured, measured, pooled
+from outcross.report.figures import CROWDED, Figure, Pen, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     CHIEF,
     DECODING,
@@ -25,12 +25,13 @@ from outcross.report.headline import (
     extremes,
     sentence,
     silence,
-    tail_band,
     tails,
     warnings,
 )
 from outcross.report.multiples import multiples
 from outcross.report.profile import PAPER, profile_of
+from outcross.report.response import leads as leading_of
+from outcross.report.response import response_figures
 from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.templates import environment, resource
@@ -89,13 +90,17 @@ def write(study: Study, path: str | Path) -> Path:
 
 def render(study: Study, allowance: Allowance) -> bytes:
     """The page within an allowance."""
-    found = measured(study)
+    seeded = measured(study)
+    found = [pooled(one) for one in seeded]
     pen = Pen(looks(study.arms), allowance.charts)
     every = _every(study, allowance.rows)
+    answers = response_figures(study, seeded, pen)
     leads = [(one, page_of(study, one.measure, found)) for one in chiefs(found)]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
-    grids = [grid for one, page in _headlines(study, found, leads) for grid in multiples(study, one, page, pen)]
+    grids = [grid for one in leading_of(found) for grid in multiples(study, one, page_of(study, one.measure, found), pen)]
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
+    slopes = slopes_of(study, [one.measure for one, _ in leads], pen)
+    seeds = [every_seed(one, page_of(study, one.measure, found), pen) for one in chiefs(seeded)]
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
     script = resource("page.js")
@@ -119,7 +124,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
             excerpts=excerpted,
             pairs=[pair for lead in leads for pair in _pairs(*lead)],
             profile=profile_of(study),
-            slopes=slopes_of(study, [one.measure for one, _ in leads], pen),
+            slopes=slopes,
+            responses=answers,
+            seeds=seeds,
             papers=_papers(study, found),
             every=every,
             pen=pen,
@@ -131,14 +138,6 @@ def render(study: Study, allowance: Allowance) -> bytes:
         )
     )
     return text.encode()
-
-
-def _headlines(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> Iterator[tuple[Measured, Page]]:
-    """What leads the page, and the tails, which may say otherwise."""
-    yield from leads
-    band = tail_band(found)
-    if band is not None and band not in [one for one, _ in leads]:
-        yield band, page_of(study, TAILS, found)
 
 
 def _every(study: Study, rows: int) -> int:

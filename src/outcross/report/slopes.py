@@ -12,15 +12,13 @@ from outcross.collapse import slopes
 from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
 from outcross.report.characters import visible
-from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, axis, looks, vertical
+from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
 from outcross.report.curves import Point
 from outcross.report.figures import Panel, Pen, Rows, Table
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
 
 SIZE = Size(250, 170)
-REACH = 0.06
-"""Share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side."""
 
 
 @dataclass(frozen=True)
@@ -128,24 +126,11 @@ def chart(of: Sequence[Slope], styles: Sequence[Look]) -> Specification:
         "background": None,
         "config": STYLE,
         "layer": [*_closed_forms(of, upright), *_lines(of, upright, dashes), *_points(of, upright)],
-        "encoding": {"x": _across(of), "color": {"field": "among", "type": "nominal", **colours}},
+        "encoding": {
+            "x": across(sorted({point.setting for one in of for point in one.points}), of[0].setting),
+            "color": {"field": "among", "type": "nominal", **colours},
+        },
     }
-
-
-def _across(of: Sequence[Slope]) -> Specification:
-    settings = sorted({point.setting for one in of for point in one.points})
-    is_log = settings[0] > 0
-    ends = np.array([settings[0], settings[-1]])
-    span = np.log(ends) if is_log else ends
-    reach = span + np.array([-REACH, REACH]) * (span[1] - span[0])
-    scale = {
-        "type": "log" if is_log else "linear",
-        "domain": (np.exp(reach) if is_log else reach).tolist(),
-        "nice": False,
-        "zero": False,
-    }
-    ticks = {"values": settings, "tickCount": len(settings), "format": ",.4~g", "grid": False, "labelOverlap": True}
-    return {"field": "setting", "type": "quantitative", "title": visible(of[0].setting), "scale": scale, "axis": ticks}
 
 
 def _size(one: Slope, value: float) -> float:

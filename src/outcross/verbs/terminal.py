@@ -5,12 +5,17 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from outcross.collapse.slopes import Slope
 from outcross.escapes import shortened
+from outcross.experiment.settings import word
 from outcross.report.characters import visible
+from outcross.report.curves import Curve, Point, curve
 from outcross.report.numerals import decimal, estimated
+from outcross.report.response import Response
+from outcross.report.study import Reading, Study
 
 NARROWEST, WIDEST = 40, 120
 """Characters of a line: on a terminal narrower than this a line is wrapped by it, and wider text is hard to read."""
@@ -21,29 +26,99 @@ def width() -> int:
     return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
-def summary_lines(readings: Any, width: int) -> Iterator[str]:
-    """A block a reading, in it a line an arm (and seed): generation, value, 95 % interval; two lines where names are long."""
-    many = readings["seed"].n_unique() > 1
-    last: dict[tuple[str, int], int] = {}
-    for arm, seed, generation in readings.select("arm", "seed", "generation").iter_rows():
-        last[arm, seed] = max(generation, last.get((arm, seed), 0))
-    blocks: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for row in readings.iter_rows(named=True):
-        if row["generation"] == last[row["arm"], row["seed"]]:
-            name = visible(f"{row['arm']} seed {row['seed']}" if many else row["arm"])
-            where = ", ".join(filter(None, (row["column"], row["at"], row["group"])))
-            blocks.setdefault((row["measure"], where), []).append((name, f"g{row['generation']}", _value(row)))
-    every = [row for block in blocks.values() for row in block]
-    names = max((len(name) for name, _, _ in every), default=0)
-    is_wide = names + max((len(value) for _, _, value in every), default=0) + 10 <= width
+def at_the_end(readings: Any, *, every_seed: bool = False) -> Any:
+    """The rows of a run's readings (`readings.parquet`) in the last generation that all seeds of an arm have, or of every seed in its own."""
+    import polars as pl
+
+    last = readings.group_by("arm", "seed").agg(pl.col("generation").max())
+    if every_seed:
+        return readings.join(last, on=["arm", "seed", "generation"], how="semi", maintain_order="left")
+    common = last.group_by("arm").agg(pl.col("generation").min())
+    return readings.join(common, on=["arm", "generation"], how="semi", maintain_order="left")
+
+
+def response_lines(found: Sequence[Response], width: int) -> Iterator[str]:
+    """A block a response, in it a line a value of the setting: generation, value, 95 % interval."""
+    for response in found:
+        where = f", {response.measured.at}" if response.measured.at else ""
+        among = f", {response.among}" if response.among else ""
+        yield from wrapped(f"{response.measured.measure}{where} against {response.setting}{among}", width)
+        rows = [(word(one.setting), response.measured.curves[one.arm]) for one in response.answers]
+        yield from _block([_row(f"{setting:>{max(len(word) for word, _ in rows)}}", line) for setting, line in rows], width)
+
+
+def summary_lines(study: Study, width: int, *, every_seed: bool = False) -> Iterator[str]:
+    """A block a reading, in it a line an arm: generation, value, 95 % interval; two lines where names are long.
+
+    `study` holds the last generation of every arm (`at_the_end`). Several seeds of an arm are one line, their mean with Student's
+    interval over the seeds; with `every_seed` each seed is a line, with the interval that it has of its own.
+    """
+    many = len({one.seed for one in study.readings}) > 1
+    blocks: dict[tuple[str, str], list[Row]] = {}
+    for (measure, at, arm), own in _by_place(study).items():
+        told = (
+            [_row(f"{arm} seed {one.seed}" if many else arm, curve(arm, [one])) for one in own]
+            if every_seed
+            else [_row(arm, curve(arm, own))]
+        )
+        blocks.setdefault((measure, at), []).extend(told)
+    names = max((len(row.name) for block in blocks.values() for row in block), default=0)
+    values = max((len(row.value) for block in blocks.values() for row in block), default=0)
     for (measure, at), block in blocks.items():
         yield shortened(visible(f"{measure}, {at}" if at else measure), width)
-        for name, generation, value in block:
-            if is_wide:
-                yield f"  {name:{names}}  {generation:>4}  {value}"
-            else:
-                yield f"  {shortened(name, width - 2)}"
-                yield f"  {generation:>6}  {value}"
+        yield from _block(block, width, names, values)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a block."""
+
+    name: str
+    generation: str
+    value: str
+
+
+def _by_place(study: Study) -> dict[tuple[str, str, str], list[Reading]]:
+    """The readings of each measure, place and arm, without what real data show beside them."""
+    found: dict[tuple[str, str, str], list[Reading]] = {}
+    for reading in study.readings:
+        if not reading.is_floor:
+            found.setdefault((reading.measure, reading.at, reading.arm), []).append(reading)
+    return found
+
+
+def _row(name: str, line: Curve) -> Row:
+    """The end of a curve: its value, the interval or why it has none, and over how many seeds it is the mean, of those that the arm has."""
+    point, seeds = line.end, max(1, len(line.threads))
+    known = sum(one.value is not None for thread in line.threads for one in thread if one.generation == point.generation)
+    words = "" if point.low is None and known == seeds else _seed_words(known, seeds)
+    return Row(visible(name), f"g{point.generation}", f"{_told_point(point)}{words}")
+
+
+def _seed_words(known: int, seeds: int) -> str:
+    if seeds == 1 or known == 0:
+        return ""
+    return f" {seeds} seeds" if known == seeds else f" {known} of {seeds} seeds"
+
+
+def _told_point(point: Point) -> str:
+    if point.value is None:
+        return "–"
+    if point.low is None or point.high is None:
+        return f"{point.value:.4g} ({point.method})" if point.method else f"{point.value:.4g}"
+    return f"{point.value:.4g} [{point.low:.4g}, {point.high:.4g}]"
+
+
+def _block(rows: Sequence[Row], width: int, names: int = 0, values: int = 0) -> Iterator[str]:
+    """Rows as lines; a name has a line of its own where names and values, at least `names` and `values` characters wide, do not fit one."""
+    names = max([names, *(len(row.name) for row in rows)])
+    is_wide = names + max([values, *(len(row.value) for row in rows)]) + 10 <= width
+    for row in rows:
+        if is_wide:
+            yield f"  {row.name:{names}}  {row.generation:>4}  {row.value}"
+        else:
+            yield f"  {shortened(row.name, width - 2)}"
+            yield from wrapped(f"{row.generation}  {row.value}", width, indent=8 - len(row.generation), hang=10)
 
 
 def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
@@ -84,14 +159,6 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
     yield "papers"
     for paper, number in numbers.items():
         yield from wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
-
-
-def _value(row: Mapping[str, Any]) -> str:
-    if row["value"] is None:
-        return "–"
-    why = f" ({row['method']})" if row["method"] else ""
-    interval = why if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
-    return f"{row['value']:.4g}{interval}"
 
 
 def _told(one: Slope) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Any
 
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
+from outcross.report.curves import Point, mean_over_seeds
 from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import UnderWay
 
@@ -39,35 +41,48 @@ def watcher(made: tuple[Arm, ...], workers: int) -> Any:
 
 
 class Lines(AbstractContextManager):
-    """One line a generation."""
+    """One line a generation; of arms that are sooner done, one at the end of each, the mean over its seeds."""
 
     def __init__(self, made: tuple[Arm, ...]):
         experiment = made[0].experiment
         self.columns: dict[str, tuple[str, str]] = {}
         """Those that the first generation has."""
-        self.many_seeds = len({arm.experiment.seed for arm in made}) > 1
-        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in made))
+        self.seeds = Counter(arm.name for arm in made)
+        """How many seeds each arm has."""
+        self.ends: dict[str, list[dict[tuple[str, str], Estimate | None]]] = {}
+        """The last readings of the seeds of an arm."""
         self.quick = not experiment.learner.trains
+        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in made))
         self.last = max(arm.experiment.generations for arm in made) - 1
         self.started = time.monotonic()
 
     def __call__(self, event: Any) -> None:
-        if isinstance(event, Ended) and (not self.quick or event.generation == self.last):
-            readings = {(one.measure, one.at): one.estimate for one in event.readings}
-            if not self.columns:
-                there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
-                others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
-                self.columns = dict(list((there or others).items())[:COLUMNS])
-                self.write(self.row(["arm", "g", *self.columns]))
-            values = [_short(readings.get(where)) for where in self.columns.values()]
-            self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
+        if not isinstance(event, Ended) or (self.quick and event.generation != self.last):
+            return
+        readings = {(one.measure, one.at): one.estimate for one in event.readings}
+        if self.quick:
+            ends = self.ends.setdefault(event.arm, [])
+            ends.append(readings)
+            if len(ends) < self.seeds[event.arm]:
+                return
+            readings = {where: _mean([end.get(where) for end in ends]) for where in readings}
+        if not self.columns:
+            there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
+            others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
+            self.columns = dict(list((there or others).items())[:COLUMNS])
+            self.write(self.row(["arm", "g", *self.columns]))
+        values = [_short(readings.get(where)) for where in self.columns.values()]
+        self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None:
             self.write(f"{time.monotonic() - self.started:.0f} s")
 
     def name(self, arm: str, seed: int) -> str:
-        return f"{arm} seed {seed}" if self.many_seeds else arm
+        """How a line calls an arm: by its seed where each seed has a line, and by how many there are where they share one."""
+        if self.seeds[arm] == 1:
+            return arm
+        return f"{arm} ({self.seeds[arm]} seeds)" if self.quick else f"{arm} seed {seed}"
 
     def row(self, cells: list[str]) -> str:
         name, g, *values = cells
@@ -153,6 +168,15 @@ def _total(arm: Arm) -> float:
         len(arm.experiment.measured) - 1
     )
     return once + each * arm.experiment.generations
+
+
+def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
+    """The mean over the seeds that have a value, with Student's interval over them; one seed keeps its own."""
+    known = [Point(0, one.value, one.low, one.high, one.method, one.n) for one in of_seeds if one is not None]
+    if not known:
+        return None
+    point = mean_over_seeds(known)
+    return None if point.value is None else Estimate(point.value, point.low, point.high, point.method, point.n or 1)
 
 
 def _short(estimate: Estimate | None) -> str:

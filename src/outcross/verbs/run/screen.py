@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from outcross.verbs.terminal import slope_lines, summary_lines, wrapped
+from outcross.collapse.slopes import chief
+from outcross.experiment.settings import flat_settings
+from outcross.report.curves import measured
+from outcross.report.response import Response, responses
+from outcross.verbs.run.study import from_tables
+from outcross.verbs.terminal import at_the_end, response_lines, slope_lines, summary_lines, wrapped
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
 
 
-def run_lines(run: Run, width: int) -> Iterator[str]:
-    """The last generation of every arm and seed, reading by reading, with intervals; then the slopes that the arms give."""
+def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str]:
+    """The response to what is swept, the last generation of every arm (of every seed on request), and the slopes that the arms give."""
     yield from wrapped(run.unfinished, width)
-    yield from summary_lines(run.readings, width)
+    found = _responses(run)
+    yield from response_lines(found, width)
+    told = from_tables(run.name, at_the_end(run.readings, every_seed=every_seed))
+    shown = {(one.measured.measure, one.measured.at, answer.arm) for one in found for answer in one.answers}
+    rest = [one for one in told.readings if every_seed or (one.measure, one.at, one.arm) not in shown]
+    yield from summary_lines(replace(told, readings=tuple(rest)), width, every_seed=every_seed)
+    if not every_seed and any(len(line.threads) for one in measured(told) for line in one.curves.values()):
+        yield from wrapped(
+            "An arm of several seeds: their mean with Student's 95 % interval over the seeds; --seeds shows every seed.", width
+        )
     yield from slope_lines(run.slopes, width)
+
+
+def end_lines(run: Run, width: int) -> Iterator[str]:
+    """What is said at the end of a run: the response to what is swept, and the slopes of the speed of collapse."""
+    yield from response_lines(_responses(run), width)
+    yield from slope_lines(chief(run.slopes), width)
+
+
+def _responses(run: Run) -> tuple[Response, ...]:
+    return responses(flat_settings(run.arms), measured(from_tables(run.name, at_the_end(run.readings))))

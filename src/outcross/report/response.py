@@ -1,0 +1,251 @@
+"""How what leads a result responds to a setting: the arms that differ in one number alone, by that number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from outcross.experiment.settings import families, word
+from outcross.report.characters import visible
+from outcross.report.charts import STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
+from outcross.report.curves import Measured, Point
+from outcross.report.figures import (
+    NARROW,
+    WIDE,
+    NamedLaw,
+    Panel,
+    Pen,
+    Rows,
+    Table,
+    interval_cells,
+    interval_words,
+    laws_of,
+    named_laws,
+    page_of,
+    place_words,
+)
+from outcross.report.headline import chiefs, tail_band
+from outcross.report.numerals import number
+from outcross.report.study import Page, Study
+
+LEAST = 3
+"""Values of a number that make a sweep where other arms stand beside it; two are enough where every arm belongs to it."""
+SMALL = Size(330, 210)
+Laws = Mapping[tuple[str, str], Mapping[int, float]]
+"""Closed forms by measure and arm: generation to value."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An arm at one value of the setting: its last generation that every seed has, and what a closed form gives there."""
+
+    setting: float
+    arm: str
+    point: Point
+    closed_form: float | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """One place of one measure against one setting, over the arms that differ in nothing else."""
+
+    setting: str
+    """The key of the experiment."""
+    among: str
+    """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
+    measured: Measured
+    answers: tuple[Answer, ...]
+    """By the setting, the smallest first."""
+
+
+@dataclass(frozen=True)
+class ResponseFigure:
+    """One measure against one setting, wide where it stands alone; its meaning and its numbers."""
+
+    title: str
+    page: Page
+    panel: Panel
+    lines: tuple[tuple[str, Look], ...]
+    """How the lines are drawn, where there are several."""
+    table: Table
+    bars: str
+    laws: tuple[NamedLaw, ...]
+
+
+def leads(found: Sequence[Measured]) -> list[Measured]:
+    """What leads a result: the chief measure of every arm, and the tails, which may say otherwise."""
+    first = chiefs(found)
+    band = tail_band(found)
+    return first if band is None or band in first else [*first, band]
+
+
+def responses(
+    settings: Mapping[str, Mapping[str, Any]], found: Sequence[Measured], laws: Laws | None = None
+) -> tuple[Response, ...]:
+    """The responses of what leads a result to every number that is swept, setting by setting.
+
+    `settings` is what each arm was told (`settings.flat_settings`), `laws` the closed forms by measure and arm. A number is swept where
+    at least three values of it are compared, or where every arm belongs to the comparison.
+    """
+    there = {arm for one in found for arm in one.curves}
+    every = families({arm: told for arm, told in settings.items() if arm in there})
+    swept = []
+    for key in dict.fromkeys(one.setting for one in every):
+        own = [one for one in every if one.setting == key]
+        holds_every_arm = {arm for one in own for _, arm in one.arms} >= there
+        swept += [one for one in own if holds_every_arm or len({value for value, _ in one.arms}) >= LEAST]
+    made = [
+        Response(
+            family.setting,
+            family.among,
+            one,
+            tuple(_answer(one, value, arm, laws or {}) for value, arm in family.arms if arm in one.curves),
+        )
+        for family in swept
+        for one in leads(found)
+    ]
+    return tuple(one for one in made if len({answer.setting for answer in one.answers if answer.point.value is not None}) > 1)
+
+
+def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> Answer:
+    end = one.curves[arm].end
+    return Answer(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
+
+
+def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseFigure, ...]:
+    """A figure a setting and measure; the only one is drawn wide."""
+    laws = {(one.measure, arm): of for one in leads(found) for arm, of in laws_of(study, one).items()}
+    groups: dict[tuple[str, str, str], list[Response]] = {}
+    for one in responses(study.settings, found, laws):
+        groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
+    return tuple(
+        _figure(study, group, page_of(study, measure, found), pen, is_alone=len(groups) == 1)
+        for (_, measure, _), group in groups.items()
+    )
+
+
+def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is_alone: bool) -> ResponseFigure:
+    styles = looks([one.among for one in group])
+    first = group[0].measured
+    title = f"{page.title}{f' ({place_words(first)})' if first.at else ''} against {group[0].setting}"
+    sizes = (replace(WIDE, labels=0), replace(NARROW, labels=0)) if is_alone else (SMALL,)
+    drawn = [pen.draw_specification(chart(group, page, styles, size)) for size in sizes]
+    of = {answer.arm: first.curves[answer.arm] for one in group for answer in one.answers}
+    return ResponseFigure(
+        title,
+        page,
+        Panel("", drawn[0], drawn[1] if is_alone else ""),
+        tuple((one.among or "all", styles[one.among]) for one in group) if len(group) > 1 else (),
+        _table(group),
+        bars_of(group),
+        named_laws(study, [replace(first, curves=of)]),
+    )
+
+
+def bars_of(group: Sequence[Response]) -> str:
+    """What the bars of these charts are, and in which generations the arms are compared."""
+    points = [answer.point for one in group for answer in one.answers if answer.point.value is not None]
+    generations = sorted({point.generation for point in points})
+    when = (
+        f"generation {generations[0]}"
+        if len(generations) == 1
+        else f"generations {generations[0]} to {generations[-1]}, where each arm ends"
+    )
+    words = interval_words(points)
+    bars = f"Bars: 95 % intervals {words}." if words else f"No bars: {_why_none(points)}."
+    return f"At {when}. {bars}" + (
+        " Dotted: the closed form." if any(answer.closed_form is not None for one in group for answer in one.answers) else ""
+    )
+
+
+def _why_none(points: Sequence[Point]) -> str:
+    return next((point.method for point in points if point.method), "no value here has an interval")
+
+
+def _table(group: Sequence[Response]) -> Table:
+    columns = ("setting", "arm", "generation", "value", "low", "high", "closed form", "method", "n")
+    return Table(columns, tuple(Rows(one.among or one.setting, tuple(map(_cells, one.answers))) for one in group))
+
+
+def _cells(one: Answer) -> tuple[str, ...]:
+    count = "" if one.point.n is None else f"{one.point.n:,}"
+    law = "" if one.closed_form is None else number(one.closed_form)
+    return (
+        word(one.setting),
+        visible(one.arm),
+        str(one.point.generation),
+        *interval_cells(one.point),
+        law,
+        one.point.method,
+        count,
+    )
+
+
+def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size) -> Specification:
+    """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms."""
+    answers = [answer for one in group for answer in one.answers if answer.point.value is not None]
+    known = [answer.point for answer in answers]
+    forms = [Point(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
+    upright = axis([*known, *forms], is_log=page.log, is_fraction=page.unit == "fraction")
+    names = [visible(one.among) for one in group]
+    colour = {"domain": names, "range": [styles[one.among].colour for one in group]}
+    dashes = {"domain": names, "range": [list(styles[one.among].dashes) for one in group]}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": size.width,
+        "height": size.height,
+        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 8},
+        "background": None,
+        "config": STYLE,
+        "layer": [*_closed_forms(group, upright), *_values(group, upright, dashes)],
+        "encoding": {
+            "x": across(sorted({answer.setting for answer in answers}), group[0].setting),
+            "color": {"field": "among", "type": "nominal", "scale": colour, "legend": None},
+        },
+    }
+
+
+def _values(group: Sequence[Response], upright: Axis, dashes: Specification) -> list[Specification]:
+    rows = [
+        {"among": visible(one.among), "arm": visible(answer.arm), "setting": answer.setting, "value": answer.point.value}
+        | _ends(answer, upright)
+        for one in group
+        for answer in one.answers
+        if answer.point.value is not None
+    ]
+    barred = [row for row in rows if "low" in row]
+    upward = {"field": "value", **vertical(upright)}
+    line = {"y": upward, "strokeDash": {"field": "among", "type": "nominal", "scale": dashes, "legend": None}}
+    bar = {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}, "description": {"field": "arm"}}
+    dot = {"y": upward, "description": {"field": "arm"}}
+    return [
+        {"data": {"values": rows}, "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.6, "aria": False}, "encoding": line},
+        *(
+            [{"data": {"values": barred}, "mark": {"type": "rule", "strokeWidth": 1.8, "opacity": 0.7}, "encoding": bar}]
+            if barred
+            else []
+        ),
+        {"data": {"values": rows}, "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1}, "encoding": dot},
+    ]
+
+
+def _ends(answer: Answer, upright: Axis) -> dict[str, float]:
+    low, high = answer.point.low, answer.point.high
+    return {} if low is None or high is None else {"low": upright.hold(low), "high": upright.hold(high)}
+
+
+def _closed_forms(group: Sequence[Response], upright: Axis) -> list[Specification]:
+    rows = [
+        {"among": visible(one.among), "setting": answer.setting, "value": upright.hold(answer.closed_form)}
+        for one in group
+        for answer in one.answers
+        if answer.closed_form is not None
+    ]
+    fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "among"}}
+    encoding = {"y": {"field": "value", **vertical(upright)}, **fixed}
+    return (
+        [{"data": {"values": rows}, "mark": {"type": "line", "strokeWidth": 1.4, "aria": False}, "encoding": encoding}]
+        if rows
+        else []
+    )

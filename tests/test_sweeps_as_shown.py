@@ -1,0 +1,201 @@
+"""A sweep is shown as a researcher asks for it: the response to the swept number first, seeds pooled, single seeds on request."""
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from scipy.stats import t as student
+
+from outcross.cli import main
+from outcross.report import Reading, Study, write
+from outcross.report.charts import BASELINE, COLOURS, INK
+from outcross.report.curves import Point, mean_over_seeds, measured, pooled
+from outcross.report.response import responses
+from outcross.report.templates import resource
+
+SWEEP = """
+name: rows
+human: {distribution: normal, rows: 20}
+learner: gaussian
+draw: {prompts: none}
+generations: 3
+chains: 1
+policy: replace
+sweep: {human.rows: [50, 10, 20], seed: [0, 1, 2, 3, 4]}
+"""
+
+
+def called(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(one) for one in arguments])
+    told = capsys.readouterr()
+    assert stopped.value.code == 0, told.err
+    return told.out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "s.yaml").write_text(SWEEP)
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", str(folder / "s.yaml"), "--out", str(folder / "run"), "--workers", "1", "--quiet"])
+    assert stopped.value.code == 0
+    return folder / "run"
+
+
+def values(run, arm, measure):
+    """The values of an arm's seeds in the last generation."""
+    import polars as pl
+
+    readings = pl.read_parquet(run / "readings.parquet")
+    own = readings.filter((pl.col("arm") == arm) & (pl.col("measure") == measure) & (pl.col("generation") == 2))
+    return own["value"].to_list()
+
+
+def test_show_begins_with_the_response_to_the_swept_number_sorted_by_it(run, capsys):
+    lines = called(capsys, "show", run).splitlines()
+    assert lines[0] == "log_variance against human.rows"
+    assert [line.split()[0] for line in lines[1:4]] == ["10", "20", "50"]
+
+
+def test_show_gives_an_arm_one_line_with_students_interval_over_its_seeds(run, capsys):
+    told = called(capsys, "show", run)
+    for arm in ("replace,rows=10", "replace,rows=20", "replace,rows=50"):
+        of_seeds = values(run, arm, "spread_ratio")
+        mean = sum(of_seeds) / 5
+        error = math.sqrt(sum((value - mean) ** 2 for value in of_seeds) / 4 / 5)
+        half = student.ppf(0.975, 4) * error
+        block = told.partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
+        (line,) = [line for line in block.splitlines() if arm in line]
+        assert line.split(maxsplit=2)[2] == f"{mean:.4g} [{mean - half:.4g}, {mean + half:.4g}] 5 seeds"
+    assert "seed 0" not in told and "one chain" not in told
+
+
+def test_show_prints_single_seeds_on_request(run, capsys):
+    told = called(capsys, "show", run, "--seeds").partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
+    assert len(told.splitlines()) == 15
+    for arm in ("replace,rows=10", "replace,rows=20", "replace,rows=50"):
+        for seed, value in enumerate(values(run, arm, "spread_ratio")):
+            assert re.search(rf"{arm} seed {seed} +g2  {re.escape(f'{value:.4g}')} \(one chain: no interval\)", told)
+
+
+def test_an_arm_of_one_seed_says_why_it_has_no_interval(tmp_path, capsys):
+    (tmp_path / "s.yaml").write_text(SWEEP.replace(", seed: [0, 1, 2, 3, 4]", ""))
+    told = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
+    assert "log_variance against human.rows\n  10    g2  " in told  # the end of a run says the response, too
+    block = told.partition("against human.rows\n")[2].splitlines()[:3]
+    assert all(line.endswith("(one chain: no interval)") for line in block)
+
+
+def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path, capsys):
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    told = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
+    rows, _, response = told.partition("log_variance against human.rows\n")
+    assert [line.partition(" seeds) ")[0] for line in rows.splitlines()[1:-1]] == [
+        "replace,rows=50 (5", "replace,rows=10 (5", "replace,rows=20 (5",
+    ]  # fmt: skip
+    assert all("±" in line for line in rows.splitlines()[1:-1])
+    assert [line.split()[0] for line in response.splitlines()[:3]] == ["10", "20", "50"]
+
+
+def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):
+    page = (run / "report.html").read_text()
+    thin = 'stroke-width="0.8"'
+    assert thin not in re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
+    every = re.search(r"<summary>Every seed</summary>(.*?)</details>", page, re.DOTALL)
+    assert every is not None and every[1].count(thin) == 15
+    assert page.index('id="response"') < page.index('<section class="first')
+
+
+def rows_of(seeds, arms=("a", "b", "c"), generations=3):
+    """Readings of arms whose value is the arm's number plus the seed's."""
+    return tuple(
+        Reading(arm, g, "entropy", float(i + 1) + 0.1 * seed, None, None, "one chain: no interval", 1, seed=seed)
+        for i, arm in enumerate(arms)
+        for seed in range(seeds)
+        for g in range(generations)
+    )
+
+
+@pytest.mark.parametrize(("seeds", "threads"), [(1, 0), (3, 3), (4, 0)])
+def test_at_most_three_seeds_are_thin_lines_beside_their_mean(seeds, threads, tmp_path):
+    study = Study("s", ("a",), rows_of(seeds, ("a",)))
+    (shown,) = map(pooled, measured(study))
+    assert len(shown.curves["a"].threads) == threads
+    page = write(study, tmp_path / "p.html").read_text()
+    assert ("Thin lines: single seeds." in page) == (threads > 0)
+    assert ("<summary>Every seed</summary>" in page) == (seeds > 3)
+
+
+def test_a_response_is_at_the_last_generation_that_every_seed_has():
+    readings = tuple(one for one in rows_of(2) if (one.seed, one.generation) != (1, 2))
+    told = {arm: {"rows": number} for arm, number in (("a", 30), ("b", 10), ("c", 20))}
+    (one,) = responses(told, measured(Study("s", ("a", "b", "c"), readings)))
+    assert [(answer.setting, answer.arm, answer.point.generation, answer.point.n) for answer in one.answers] == [
+        (10, "b", 1, 2), (20, "c", 1, 2), (30, "a", 1, 2),
+    ]  # fmt: skip
+
+
+def test_two_values_are_a_sweep_where_every_arm_belongs_to_it():
+    found = measured(Study("s", ("a", "b", "c"), rows_of(1)))
+    two = {"a": {"rows": 10}, "b": {"rows": 20}}
+    only = [replace(one, curves={arm: one.curves[arm] for arm in two}) for one in found]
+    assert len(responses(two, only)) == 1
+    assert responses({**two, "c": {"rows": 10, "policy.kind": "fresh"}}, found) == ()
+
+
+def test_seeds_that_agree_are_no_certainty():
+    alike = mean_over_seeds([Point(0, 0.0, None, None, "one chain: no interval", 1)] * 5)
+    assert (alike.value, alike.low, alike.method) == (0.0, None, "5 seeds agree: no interval")
+    exact = mean_over_seeds([Point(0, 2.0, 2.0, 2.0, "exact", 1)] * 5)
+    assert (exact.value, exact.low, exact.method) == (2.0, 2.0, "exact")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb or #rgb, in [0, 1] (WCAG 2.2)."""
+    digits = colour.removeprefix("#")
+    digits = "".join(2 * one for one in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, in [1, 21] (WCAG 2.2)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def colour_of(pattern: str, rules: str) -> str:
+    """The colour that a rule sets, which must be there."""
+    found = re.search(pattern, rules)
+    assert found, pattern
+    return found[1]
+
+
+def dark(name: str) -> str:
+    _, found, rules = resource(name).partition("@media screen and (prefers-color-scheme: dark) {")
+    assert found, f"{name} has no dark theme"
+    return rules.partition("\n}")[0]
+
+
+def test_every_colour_is_readable_in_the_dark():
+    rules = dark("page.css")
+    paper = colour_of(r"--paper: (#\w+)", rules)
+    for name in ("ink", "quiet", "warn"):
+        assert contrast(colour_of(rf"--{name}: (#\w+)", rules), paper) >= 4.5
+    for channel, colour in [(channel, colour) for channel in ("fill", "stroke") for colour in (*COLOURS, BASELINE, INK)]:
+        told = re.search(rf'svg \[{channel}="{colour}"\][^{{]*{{ {channel}: (#\w+)', rules)
+        assert contrast(told[1] if told else colour, paper) >= 3, (channel, colour)
+    for colour in re.findall(r"color: (#\w+); }", dark("audit.css").partition("td.n")[0]):
+        assert contrast(colour, paper) >= 4.5
+
+
+def test_every_colour_of_an_audit_bar_is_readable_in_the_dark():
+    from outcross.verbs.audit.page import COLOURS as VERDICTS
+
+    rules, paper = dark("audit.css"), colour_of(r"--paper: (#\w+)", dark("page.css"))
+    for channel, colour in [(channel, colour) for channel in ("fill", "stroke") for colour in VERDICTS.values()]:
+        told = re.search(rf'svg \[{channel}="{colour}"\] {{ {channel}: (#\w+)', rules)
+        assert told and contrast(told[1], paper) >= 4.5, (channel, colour)
