@@ -78,16 +78,16 @@ def _targets(figures: list[dict[str, Any]]) -> str:
 
 
 def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
-    for metric, aspect in dict.fromkeys((row["metric"], row["aspect"]) for row in rows):
-        own = [row for row in rows if (row["metric"], row["aspect"]) == (metric, aspect)]
+    for measure, at, column in dict.fromkeys((row["measure"], row["at"], row["column"]) for row in rows):
+        own = [row for row in rows if (row["measure"], row["at"], row["column"]) == (measure, at, column)]
         generations = sorted({row["generation"] for row in own})
-        name = f"`{metric}`{f' {aspect}' if aspect else ''}"
+        name = f"`{measure}`{f' {at}' if at else ''}{' of real text (the floor)' if column == 'null' else ''}"
         for what, which in (
             ("mean over seeds", "level"),
             ("less generation 0 of the arm", "over_first"),
             ("less `human_only`", "over_control"),
         ):
-            if aspect.startswith("floor") and which != "level":
+            if column == "null" and which != "level":
                 continue
             table = [[f"`{arm}`", *_cells(own, arm, which, generations)] for arm in dict.fromkeys(row["arm"] for row in own)]
             yield f"{name}, {what} [95 %], n = {max(row[which]['n'] for row in own)} seeds"

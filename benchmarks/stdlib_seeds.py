@@ -27,7 +27,8 @@ from outcross.estimate import NotApplicable, mean
 
 RUNS = HERE.parent / "runs"
 SEEDS = "sweep.seed=[0,1,2]"
-METRICS = (("held_out_perplexity", ""), ("tail_survival", "3-5"), ("tail_survival", "floor 3-5"))
+READINGS = (("held_out_perplexity", "", "value"), ("tail_survival", "3-5", "value"), ("tail_survival", "3-5", "null"))
+"""Measure, place, and the column of readings.parquet: what the arm shows (value), or what real text of that size shows (null)."""
 CONTROL = "human_only"
 REHEARSAL = (
     "human.rows=100", "block=32", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
@@ -48,19 +49,19 @@ def main() -> None:
 
 
 def study(folder: Path) -> list[dict[str, Any]]:
-    """A row a metric, arm and generation: its level, and what it differs by from generation 0 and from the control."""
-    frame = outcross.open(folder).readings.drop_nulls("value")
+    """A row a reading, arm and generation: its level, and what it differs by from generation 0 and from the control."""
+    frame = outcross.open(folder).readings
     rows = []
-    for metric, aspect in METRICS:
-        told = frame.filter(metric=metric, aspect=aspect).select("arm", "generation", "seed", "value").rows()
-        values = {(arm, generation, seed): value for arm, generation, seed, value in told}
+    for measure, at, column in READINGS:
+        read = frame.filter(measure=measure, at=at).drop_nulls(column).select("arm", "generation", "seed", column).rows()
+        values = {(arm, generation, seed): value for arm, generation, seed, value in read}
         for arm, generation in dict.fromkeys((arm, generation) for arm, generation, _ in values):
             seeds = sorted(seed for name, g, seed in values if (name, g) == (arm, generation))
             own = [values[arm, generation, seed] for seed in seeds]
             first = [values.get((arm, 0, seed)) for seed in seeds]
             control = [values.get((CONTROL, generation, seed)) for seed in seeds]
             rows.append(
-                {"metric": metric, "aspect": aspect, "arm": arm, "generation": generation, "level": _mean(own)}
+                {"measure": measure, "at": at, "column": column, "arm": arm, "generation": generation, "level": _mean(own)}
                 | {"over_first": _difference(own, first), "over_control": _difference(own, control)}
             )
     return rows

@@ -24,7 +24,8 @@ from outcross.measures.distance import energy, transport
 from outcross.measures.held_out_nats import nats
 from outcross.measures.lexical_diversity import repeated
 from outcross.measures.likelihood import Scored, _beyond, _quantile
-from outcross.measures.neighbours import Neighbours, covered, of_one
+from outcross.measures.modes import covered
+from outcross.measures.neighbours import Neighbours, of_one
 from outcross.measures.series import _distance, _mean_ratio
 from outcross.measures.spread import _compared
 from outcross.measures.tail_mass import Limit, _estimated, mass

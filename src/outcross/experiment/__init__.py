@@ -93,7 +93,7 @@ def _metrics(values: object) -> tuple[Measure | Changed, ...]:
     """Metrics by name, or changes to the default ones; BadInput where names with and without a sign are mixed."""
     if isinstance(values, str) or not isinstance(values, list | tuple):
         raise BadInput(
-            f"metrics must be a list, got {values!r:.80}; write metrics: [spread], or metrics: [+w1] for the defaults and w1"
+            f"metrics must be a list, got {values!r:.80}; write metrics: [fitted_law], or metrics: [+w1] for the defaults and w1"
         )
     names = [_named(value) for value in values]
     signed = [name for name in names if name[:1] in ("+", "-")]
