@@ -13,7 +13,7 @@ from outcross.errors import BadInput
 
 
 class NotApplicable(Exception):
-    """A metric cannot be computed here; the message says why. Never 0, NaN or an empty list instead."""
+    """A measure cannot be computed here; the message says why. Never 0, NaN or an empty list instead."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class Evidence:
 
     @property
     def drawn(self) -> Any:
-        """What a model wrote: the records of this generation, or the data that are audit_aspects."""
+        """What a model wrote: the records of this generation, or the data that are audited."""
         return self._records("drawn")
 
     @property

@@ -144,13 +144,17 @@ def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
 
 
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
-    """How many independent things tell as much about their share as these clusters do, at most as many as there are."""
+    """How many independent things tell as much about their share as these clusters do, at most as many as there are.
+
+    >>> effective_size(np.array([3.0, 1.0]), np.array([4.0, 4.0]))
+    4.0
+    """
     clusters, n = sizes.size, float(sizes.sum())
     p = hits.sum() / n
     if clusters < 2 or not 0 < p < 1:
         return n**2 / float(np.square(sizes).sum())
     variance = (np.square(hits - p * sizes) / (1 - sizes / n)).sum() / n**2
-    return min(n, p * (1 - p) / variance) if variance > 0 else n
+    return min(n, float(p * (1 - p) / variance)) if variance > 0 else n
 
 
 def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray, inside: str) -> float:
