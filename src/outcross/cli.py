@@ -212,7 +212,7 @@ def show(what: str, *settings: str, seeds: Seeds = False, as_json: Json = False)
     from outcross.verbs.audit import command as auditing
     from outcross.verbs.run import open as opened
     from outcross.verbs.run.screen import run_lines
-    from outcross.verbs.terminal import width
+    from outcross.verbs.terminal import comment_lines, width
 
     if kind_at(what) != "folder":
         from outcross.experiment import load
@@ -226,7 +226,7 @@ def show(what: str, *settings: str, seeds: Seeds = False, as_json: Json = False)
         else:
             print(*(f"# {key} is missing: give it before this can be run, as in {key}=FILE\n" for key in missing), sep="", end="")
             print(dump(told, width()), end="")
-            print("\n".join(f"# {line}" for names, lines in plans.items() for line in (f"What {names} learns from:", *lines)))
+            print("\n".join(comment_lines(plans, width())))
         return
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({settings[0]!r:.80}); leave them out")

@@ -172,6 +172,13 @@ def _told(one: Slope) -> str:
     return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 
+def comment_lines(plans: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:
+    """The plan of every arm as comments of YAML, by the names of the arms that share it."""
+    for names, lines in plans.items():
+        for line in (f"What {names} learns from:", *lines):
+            yield from textwrap.wrap(visible(line), width, initial_indent="# ", subsequent_indent="#   ")
+
+
 def wrapped(text: str, width: int, indent: int = 0, hang: int | None = None) -> list[str]:
     first, later = " " * indent, " " * (indent + 2 if hang is None else hang)
     return textwrap.wrap(visible(text), width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
