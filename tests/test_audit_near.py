@@ -253,7 +253,7 @@ def test_lost_kinds_of_pictures_lower_recall_and_vendi():
         return {"vector": centres[rng.integers(0, kinds, n)] + 0.3 * rng.normal(size=(n, 80))}
 
     found = audit(pictures(1000, 6), reference=pictures(1000, 10), aspects=("coverage", "diversity"))
-    assert {"recall", "coverage", "modes", "vendi"} <= {one.metric for one in found.of("lost")}
+    assert {"recall", "coverage", "clusters", "vendi"} <= {one.metric for one in found.of("lost")}
 
 
 # Where nothing is lost

@@ -222,7 +222,7 @@ def sentences():
 @pytest.mark.parametrize("holdout", [False, True])
 def test_real_text_against_real_text_looks_bad_no_more_often_than_it_says(sentences, holdout):
     told = p_values(sentences, 200, 150, [20_26, 1 + holdout], holdout=holdout)
-    assert {"rare_words", "vocabulary", "verbatim"} <= {check for check, _ in told}
+    assert {"rare_words", "vocabulary_ratio", "verbatim"} <= {check for check, _ in told}
     assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in told}
     assert too_small_too_often(told) == {}
 

@@ -80,14 +80,14 @@ def test_groups_that_have_lost_nothing_are_said_to_have_lost_nothing(damaged):
 def test_a_vocabulary_halved_in_one_group_is_found_in_that_group_and_in_no_other(damaged):
     lost = [check for check in damaged["halved"].of("lost") if check.group]
     assert {check.group for check in lost} == {f"lang={HOSTILE['deu']}"}
-    assert "vocabulary" in {check.metric for check in lost}
+    assert "vocabulary_ratio" in {check.metric for check in lost}
 
 
 def test_a_group_is_held_against_as_much_text_of_its_own(damaged, sentences):
     sizes = {
         check.group: int(check.at.removesuffix(" words").replace(",", ""))
         for check in damaged["honest"].every
-        if check.metric == "vocabulary"
+        if check.metric == "vocabulary_ratio"
     }
     whole = sizes.pop("")
     assert len(sizes) == 4 and 0.8 * whole < sum(sizes.values()) < whole
@@ -164,7 +164,7 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
                 told[
                     finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "spread") else "", finding.group
                 ].append(finding.null.p)
-    assert {"rare_words", "vocabulary", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in told}
+    assert {"rare_words", "vocabulary_ratio", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in told}
     often = {
         (*key, level): float(np.mean(np.array(p) <= level))
         for key, p in told.items()

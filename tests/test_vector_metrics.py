@@ -252,8 +252,8 @@ def test_many_chains_read_what_each_of_them_reads(pair):
 def test_points_that_are_all_alike_are_precise_and_reach_nothing():
     real, drawn = np.random.default_rng(0).standard_normal((100, 2)), np.full((100, 2), 0.1)
     found = read(Neighbours(), evidence(drawn, reference=real))
-    assert values(found)["precision"] == 1 and values(found)["recall"] == 0
-    assert found["recall"].estimate.high > 0.03  # and there is a width at 0
+    assert values(found)["point_precision"] == 1 and values(found)["point_recall"] == 0
+    assert found["point_recall"].estimate.high > 0.03  # and there is a width at 0
 
 
 # Floors and known values, over chains; 4.5 standard errors: a false alarm in 150,000
@@ -275,7 +275,7 @@ def test_floors_are_what_theory_says_of_two_real_samples():
     found = over(Neighbours(k=k, chains=400), drawn, truth)
     missed = math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
     for aspect in ("", " null"):  # Naeem et al., Lemmas 1 and 2
-        assert holds(found[f"density{aspect}"], 1) and holds(found[f"coverage{aspect}"], 1 - missed)
+        assert holds(found[f"point_density{aspect}"], 1) and holds(found[f"point_coverage{aspect}"], 1 - missed)
         assert holds(over(EnergyDistance(), drawn, truth)[f"energy_distance{aspect}"], 0)
         assert holds(over(HeldOutNats(), drawn, truth)[f"held_out_nats{aspect}"], 1 + math.log(2 * math.pi))
 
@@ -335,7 +335,9 @@ def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
         assert {name for name, _ in found} == {page for one in OURS for page in one.pages}
         for (name, _), one in found.items():
             assert (one.estimate is None) == (name in ("modes", "high_quality")), one
-        assert all(found[name, ""].null is not None for name in ("w1", "sliced_w2", "energy_distance", "recall", "held_out_nats"))
+        assert all(
+            found[name, ""].null is not None for name in ("w1", "sliced_w2", "energy_distance", "point_recall", "held_out_nats")
+        )
         if chains > 1:
             assert found["sliced_w2", ""].estimate.n == 200 and found["w1", ""].estimate.n == 300
 
@@ -347,8 +349,8 @@ def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
         told = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
         (generation,) = run(experiment(told | {"metrics": ["w1", "neighbours", "modes"]}))
         found = {(one.measure, one.at): one for one in generation.measured}
-        assert found["w1", ""].estimate.n == found["recall", ""].estimate.n == min(rows, 250)
-        assert (found["w1", ""].null is not None) == (found["recall", ""].null is not None) == floor
+        assert found["w1", ""].estimate.n == found["point_recall", ""].estimate.n == min(rows, 250)
+        assert (found["w1", ""].null is not None) == (found["point_recall", ""].null is not None) == floor
         assert "finite set" in found["modes", ""].note
 
 

@@ -157,7 +157,7 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Gen
 def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
     """Read one measure. What cannot be computed is a note that says why."""
     try:
-        return tuple(one for one in part(Evidence(**evidence), rng) if isinstance(one, Reading))
+        return tuple(one for one in part.of_run(Evidence(**evidence), rng) if isinstance(one, Reading))
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 

@@ -29,7 +29,7 @@ SETTINGS = {"use": lambda: Use(learners=("linear model",), fits=2)}
 """Measures that the default settings make slow."""
 NO_NULL = {"added_loss"}
 """Nothing has been added at a share of 0, so that no set of real data shows anything else."""
-BY_PLACE = {"vocabulary"}
+BY_PLACE = {"vocabulary_ratio"}
 """What is counted in the first so many words of texts that are put in order by the places of their rows, and not by their content."""
 STREAM, OTHER_STREAM = 7, 8
 

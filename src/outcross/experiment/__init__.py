@@ -162,7 +162,9 @@ class Experiment:
         self._training_fits()
         self._list_changed_metrics()
         for one in self.metrics:
-            if not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
+            if "table" in one.needs:
+                self._is_a_table(kind(one), one.aspect)
+            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
                 raise ValueError(
                     f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
                     f"leave it out{self._instead(one.aspect)}"
@@ -188,6 +190,18 @@ class Experiment:
         self._fits_a_machine()
         self._plans_can_be_had()
         return self
+
+    def _is_a_table(self, metric: str, aspect: str) -> None:
+        """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
+        if self.chains > 1:
+            raise ValueError(
+                f"the metric {metric} reads the records of one chain as a table, chains is {self.chains}; "
+                f"write chains: 1{self._instead(aspect)}"
+            )
+        if self.human.records == "moments":
+            raise ValueError(
+                f"the metric {metric} reads records one by one, and human.records is moments; write human.records: points"
+            )
 
     def _training_fits(self) -> None:
         """Give a learner that trains its schedule; refuse a schedule for one that is fitted in closed form, and say how to take it away.

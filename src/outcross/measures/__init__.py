@@ -261,7 +261,7 @@ class Measure:
 
     pages: ClassVar[Mapping[str, Page]]
     needs: ClassVar[tuple[str, ...]]
-    """Kinds of records that it reads, any of them: text, vectors, counts, groups, blobs, pairs in a run; table in an audit."""
+    """Kinds of records that it reads, any of them: text, vectors, counts, groups, blobs, pairs in a run; table in an audit, and in a run of one chain."""
     aspect: ClassVar[str]
     """The group of measures that it belongs to (`ASPECTS`)."""
     by_default: ClassVar[bool] = True
@@ -279,6 +279,10 @@ class Measure:
 
     def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
         raise NotImplementedError
+
+    def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
+        """What it reads of a generation; NotApplicable where it has not what the measure needs."""
+        return self(evidence, rng)
 
 
 def read_with_null(
@@ -341,8 +345,8 @@ def measure(name: str) -> type[Measure]:
 
 
 def askers(cls: type[Measure]) -> list[str]:
-    """Who can take a measure: an audit (of tables), a run (of whatever its learners learn)."""
-    return ["audit"] * ("table" in cls.needs) + ["run"] * bool(set(cls.needs) - {"table"})
+    """Who can take a measure: a run (of whatever its learners learn, as a table where the measure reads tables), an audit (of tables)."""
+    return ["audit"] * ("table" in cls.needs) + ["run"]
 
 
 @cache

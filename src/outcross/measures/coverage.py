@@ -12,7 +12,8 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, Pointed, read_with_null, unread
+from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.clusters import student
 from outcross.statistics.embedding import Embedding, embedding
@@ -40,7 +41,7 @@ FITTED = 5_000
 
 
 @recipe
-class Coverage(Measure):
+class Coverage(OfTables):
     """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
 
     Records become points (`outcross.statistics.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
@@ -59,7 +60,6 @@ class Coverage(Measure):
     """Clusters of human records that are looked for, at most; each must have fifty records."""
 
     aspect = "coverage"
-    needs = ("table",)
     pages = {
         "precision": Page(
             "CO1", "precision", "Share of synthetic records inside a ball around a human one that reaches to its 5th human neighbour. Low: there are records where human data have none.",
@@ -81,12 +81,12 @@ class Coverage(Measure):
             unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
             margin=0.9, worse="smaller", role="support", paper=NAEEM,
         ),
-        "modes": Page(
-            "CO5", "modes", "Share of the clusters of human records (20 at most, found by k-means on half of the reference) in which the share of synthetic records is at least half that of the human records of the other half.",
+        "clusters": Page(
+            "CO5", "clusters", "Share of the clusters of human records (20 at most, found by k-means on half of the reference) in which the share of synthetic records is at least half that of the human records of the other half.",
             unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
             margin=0.9, worse="smaller", role="modes", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
         ),
-        "support": Page(
+        "pair_support": Page(
             "CO6", "support of pairs", "Share of human records whose combination of values (numbers in tenths of all values) some synthetic record has too, averaged over pairs of columns; as many records of either kind.",
             unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
             margin=0.98, worse="smaller", role="support", paper="Kuhn, Kacker and Lei, NIST SP 800-142, 2010 (combinatorial coverage)",
@@ -99,13 +99,13 @@ class Coverage(Measure):
             real, drawn = evidence.reference.take(human), evidence.drawn.take(synthetic)
             embed = embedding(real, other, beside=(drawn,))
         except NotApplicable as why:
-            yield from (unread(check, str(why)) for check in self.pages if check != "support")
+            yield from (unread(check, str(why)) for check in self.pages if check != "pair_support")
         else:
             points, more = (embed(real), embed(drawn)), embed(other)
             yield from self._balls(*points, more, rng)
             yield from self._regions(human, synthetic, *points, more)
-            yield read_with_null("modes", lambda: _modes(evidence, embed, self.modes, rng))
-        yield read_with_null("support", lambda: _support(evidence, self.points, self.draws, rng))
+            yield read_with_null("clusters", lambda: _modes(evidence, embed, self.modes, rng))
+        yield read_with_null("pair_support", lambda: _support(evidence, self.points, self.draws, rng))
 
     def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Reading]:
         n = len(human)

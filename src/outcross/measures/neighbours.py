@@ -24,6 +24,8 @@ SUBSETS, KEPT = 60, 2 / 3
 Halves say 15 % too little of coverage and density at 60 points, where k is a larger share of them; three quarters say too much. What j points
 do together counts 1 + ρ + … + ρ^(j - 1) times in subsets of a share ρ, so two thirds overstate the error of density by a quarter to a half in
 two dimensions; disjoint halves count it once, but where points crowd in six dimensions they say a quarter too little of density, and of coverage up to two fifths."""
+NUMBERS = ("precision", "recall", "density", "coverage")
+"""What a graph tells of its drawn and real points (`statistics.neighbours.Graph.numbers`)."""
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
 
@@ -31,6 +33,9 @@ NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
 @recipe
 class Neighbours(Measure):
     """Fidelity and diversity apart: precision and density ask whether drawn points look real, recall and coverage whether real ones are reached.
+
+    Distances are those of the coordinates as they are, over many chains, and from a known truth where there is one. `coverage` reads the
+    records of one chain as an audit does: every column as normal scores, against a null from labels drawn anew.
 
     Every point has a ball that reaches to its k-th neighbour of its own kind, its border included, so that a point repeated k times
     covers its copies (the package prdc leaves the border out, which differs only where distances are tied). As many
@@ -55,23 +60,23 @@ class Neighbours(Measure):
     stream = "coverage"
     needs = ("vectors",)
     pages = {
-        "precision": Page(
-            "NB1", "precision", "Share of drawn points inside a ball around a real one that reaches to its 5th (unless set) real neighbour: fidelity. At most 1,000 points and 200 chains, unless set.",
+        "point_precision": Page(
+            "NB1", "precision of points", "Share of drawn points inside a ball around a real one that reaches to its 5th (unless set) real neighbour: fidelity. At most 1,000 points and 200 chains, unless set.",
             unit="fraction", healthy=FLOOR, collapsed="0; it stays or rises while only variety is lost",
             worse="smaller", role="quality", paper=KYNKAANNIEMI,
         ),
-        "recall": Page(
-            "NB2", "recall", "Share of real points inside a ball around a drawn one that reaches to its 5th (unless set) drawn neighbour: diversity. At most 1,000 points and 200 chains, unless set.",
+        "point_recall": Page(
+            "NB2", "recall of points", "Share of real points inside a ball around a drawn one that reaches to its 5th (unless set) drawn neighbour: diversity. At most 1,000 points and 200 chains, unless set.",
             unit="fraction", healthy=FLOOR, collapsed="0",
             worse="smaller", role="support", paper=f"{KYNKAANNIEMI}; Alemohammad et al., arXiv 2307.01850 App. B.2: it follows lost modes best",
         ),
-        "density": Page(
-            "NB3", "density", "In how many balls of real points a drawn point lies, over k: precision that counts how crowded the place is.",
+        "point_density": Page(
+            "NB3", "density of points", "In how many balls of real points a drawn point lies, over k: precision that counts how crowded the place is.",
             unit="ratio", healthy=1.0, collapsed="0; above 1 where the points crowd where real ones are common",
             role="quality", paper=NAEEM,
         ),
-        "coverage": Page(
-            "NB4", "coverage", "Share of real points whose ball holds a drawn point: recall that a drawn outlier does not fool.",
+        "point_coverage": Page(
+            "NB4", "coverage of points", "Share of real points whose ball holds a drawn point: recall that a drawn outlier does not fool.",
             unit="fraction", healthy=FLOOR, collapsed="0",
             worse="smaller", role="support", paper=NAEEM,
         ),
@@ -81,15 +86,15 @@ class Neighbours(Measure):
         drawn, real, other = samples(evidence, rng, self.chains, self.points)
         of_drawn = self._tried(lambda: drawn, real, rng)
         of_real = self._tried(other, real, rng)
-        yield from (read_off(name, of_drawn[name], null=of_real[name]) for name in self.pages)
+        yield from (read_off(f"point_{name}", of_drawn[name], null=of_real[name]) for name in NUMBERS)
 
     def _tried(self, points: Callable[[], np.ndarray], real: np.ndarray, rng: np.random.Generator):
         """What gives each number's estimate, or says why there is none."""
         try:
             estimates = self._estimates(points(), real, rng)
         except NotApplicable as why:
-            return dict.fromkeys(self.pages, partial(_refuse, str(why)))
-        return {name: partial(estimates.__getitem__, name) for name in self.pages}
+            return dict.fromkeys(NUMBERS, partial(_refuse, str(why)))
+        return {name: partial(estimates.__getitem__, name) for name in NUMBERS}
 
     def _estimates(self, drawn: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> dict[str, Estimate]:
         """Each number's estimate for points (chains, n, d)."""
@@ -108,7 +113,7 @@ def _refuse(why: str) -> Estimate:
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
     """The means over chains of graphs with n points of each kind, those of shares with Wilson's interval."""
     sizes = np.full(len(many), float(n))
-    values = {name: np.array([one[name] for one in many]) for name in Neighbours.pages}
+    values = {name: np.array([one[name] for one in many]) for name in NUMBERS}
     shares = {name: share(own * n, sizes, "points", "chains") for name, own in values.items() if name != "density"}
     return shares | {"density": over_chains(values["density"])}
 

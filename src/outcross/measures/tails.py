@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread, words
+from outcross.measures import Evidence, Page, read_with_null, unread, words
 from outcross.measures.groups import INSIDE
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.floors import LEVEL, SMALLEST, fewer, from_draws, normal, ratio_of_shares, relabelled
 from outcross.statistics.sketches import Beyond, Tally
@@ -30,7 +31,7 @@ NAMED = 12
 
 
 @recipe
-class Tails(Measure):
+class Tails(OfTables):
     """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words, of words inside each group too."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
@@ -42,7 +43,6 @@ class Tails(Measure):
     """Groups of a column whose rare words are looked up, those with most human records first."""
 
     aspect = "tails"
-    needs = ("table",)
     pages = {
         "mass": Page(
             "TA1", "mass beyond human quantiles", "Share of records beyond the human quantile that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the human share beyond it.",

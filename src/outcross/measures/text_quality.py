@@ -10,10 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Reader
-from outcross.data.tables import Table, table
+from outcross.data.tables import Table, table_of
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.files.source import held
+from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.measures.of_tables import OfTables
 from outcross.measures.spread import variances
 from outcross.measures.tails import Tails
 from outcross.measures.words import left_out, ratio, too_few, written_by
@@ -29,7 +31,7 @@ RECORDS = 50_000
 FEWEST = 100
 """Human texts below which no quantile of 1 % can be had."""
 TOP = 0.99
-ENDS = {"mass": "ends", "beyond_range": "beyond_range"}
+ENDS = {"mass": "ends", "beyond_range": "attribute_beyond_range"}
 """What the checks of `tails` are called here."""
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
 
@@ -39,7 +41,7 @@ Readings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @recipe
-class TextQuality(Measure):
+class TextQuality(OfTables):
     """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, inside each group too, and both of their ends.
 
     An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
@@ -54,7 +56,6 @@ class TextQuality(Measure):
     """Groups of a column that are looked into, those with most human records first."""
 
     aspect = "text_quality"
-    needs = ("table",)
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
@@ -66,7 +67,7 @@ class TextQuality(Measure):
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
-        "beyond_range": Page(
+        "attribute_beyond_range": Page(
             "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
             unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
@@ -178,8 +179,10 @@ def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Readin
 
 
 def _table(readings: Readings, side: int, name: str) -> Table:
-    held = {attribute: told[side] for attribute, told in readings.items()}
-    return table(held, name, kinds=dict.fromkeys(held, "number"))
+    import polars
+
+    columns = polars.DataFrame({attribute: of_sides[side] for attribute, of_sides in readings.items()})
+    return table_of(held(columns), name, dict.fromkeys(columns.columns, "number"))
 
 
 def _there(values: np.ndarray) -> np.ndarray:
@@ -199,5 +202,5 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
 
 
 def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
-    one, two = (average(np.log(held), np.arange(held.size), "texts") for held in map(_there, (synthetic, human)))
+    one, two = (average(np.log(texts), np.arange(texts.size), "texts") for texts in map(_there, (synthetic, human)))
     return ratio(one, two, "smaller")

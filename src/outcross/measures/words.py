@@ -50,7 +50,7 @@ TAILS = {
 }  # fmt: skip
 
 DIVERSITY = {
-    "vocabulary": Page(
+    "vocabulary_ratio": Page(
         "DI10", "vocabulary", "Distinct words among so many, over those of as many words of human text.",
         unit="ratio", healthy=1.0, collapsed="towards 0",
         margin=0.9, worse="smaller", role="diversity", paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
@@ -268,7 +268,7 @@ def richness(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
 
 def richness_inside(evidence: Evidence, most: int, rng: np.random.Generator) -> Iterator[Reading]:
     """How rich the language of each group is, at one number of words of that group."""
-    yield from _inside(evidence, most, "vocabulary", _richness, rng)
+    yield from _inside(evidence, most, "vocabulary_ratio", _richness, rng)
 
 
 def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
@@ -276,7 +276,7 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     note = notes(synthetic, human)
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
     yield read_with_null(
-        "vocabulary", lambda: _vocabulary(synthetic, human, size, rng), at=f"{size:,} words", column=column, note=note
+        "vocabulary_ratio", lambda: _vocabulary(synthetic, human, size, rng), at=f"{size:,} words", column=column, note=note
     )
     for check, at, worse, number in _measures(synthetic, human, rng):
         yield read_with_null(check, lambda number=number, worse=worse: ratio(*number(), worse), at=at, column=column, note=note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -12,14 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading
 from outcross.files.names import literal, read_parquet
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
+from outcross.measures.of_tables import read_tables
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, Verdict, judge
@@ -333,8 +331,6 @@ def _check_columns(asked: Question, reference: Table) -> None:
 
 def _look(measures: Sequence[Measure], evidence: Evidence, asked: Question):
     """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
-    from threadpoolctl import threadpool_limits
-
     wanted = {kind(one): one.sketches(evidence) for one in measures}
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
@@ -347,9 +343,7 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: Question):
         if start - began > asked.most_seconds:
             told: list[Any] = list(_left_out(one, asked.most_seconds))
         else:
-            # The matrices are small: threads of BLAS wait for each other longer than they work.
-            with threadpool_limits(1, user_api="blas"):
-                told = list(one(own, _stream(asked.seed, name)))
+            told = read_tables(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in told if isinstance(reading, Reading))
         pointed += [records for records in told if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
@@ -367,11 +361,6 @@ def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dic
     sketches = {f"{one} {name}": sketch for one, named in wanted.items() for name, sketch in named.items()}
     sides = [gather(side, deepcopy(sketches)) for side in (evidence.drawn, evidence.reference)]
     return {name: (sides[0][name], sides[1][name]) for name in sketches}
-
-
-def _stream(seed: int, name: str) -> np.random.Generator:
-    """The random stream of a measure: named, so that leaving one out changes no other."""
-    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
 
 
 def _check(told: Judged) -> Check:

@@ -1,0 +1,76 @@
+"""Records of any kind as a table, for what reads tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outcross.data.framed import EntitySeries, TableRows
+from outcross.data.records import Blocks, Counts, Vectors
+from outcross.data.tables import Kind, Table, table_of
+from outcross.estimate import NotApplicable
+from outcross.files.source import held
+from outcross.runtime.remembered import remembered
+
+STATE = "state"
+"""The column of the states that counts are of."""
+GROUP = "group"
+"""The column of the group that wrote a block of text."""
+
+
+@remembered
+def as_table(records: Any) -> Table:
+    """The records of one chain as a table; NotApplicable where there are several chains, or no records one by one.
+
+    Points have a column of numbers a dimension (x0, x1, …). Counts have one column of categories, `state` (state 0, state 1, …). Blocks of
+    text have a column `text`, a column `group` where groups wrote them, and `_document`: the document that a block is cut from, or the
+    prompt that it continues, so that blocks of one prompt count as one document. Rows of a table and series keep their columns.
+    """
+    if records.chains:
+        raise NotApplicable(f"a table is of one chain, there are {int(np.prod(records.chains))}; write chains: 1")
+    frame, kinds = _frame(records)
+    if not frame.height:
+        raise NotApplicable("a table needs records, there are none")
+    return table_of(held(frame), records.kind, kinds)
+
+
+def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
+    """The records as a polars frame, and the kind of each column that is compared."""
+    import polars as pl
+
+    if isinstance(records, Counts):
+        counts = records.array
+        names = pl.Series([f"state {i}" for i in range(counts.size)], dtype=pl.String)
+        return pl.DataFrame({STATE: names[np.repeat(np.arange(counts.size), counts)]}), {STATE: "category"}
+    if isinstance(records, Blocks):
+        return _of_blocks(records.frame)
+    if isinstance(records, TableRows):
+        return records.frame, dict(records.kinds)
+    if isinstance(records, EntitySeries):
+        lists = [name for name in records.columns if name != records.entity]
+        return records.frame, {records.entity: "category", **dict.fromkeys(lists, "series")}
+    array = records.array
+    assert isinstance(records, Vectors)
+    columns: list[str] = [f"x{i}" for i in range(records.dimensions)]
+    return pl.DataFrame(array, schema=columns), dict.fromkeys(columns, "number")
+
+
+def _of_blocks(blocks: Any) -> tuple[Any, dict[str, Kind]]:
+    import polars as pl
+
+    document, prompt = pl.col("_document"), pl.col("_prompt")
+    cluster = (
+        pl.when(document >= 0)
+        .then(document.cast(pl.String))
+        .when(prompt >= 0)
+        .then(pl.format("prompt {}", prompt))
+        .otherwise(pl.lit("-1"))
+    )
+    frame = blocks.select("text", cluster.alias("_document"), pl.col("_group").alias(GROUP))
+    if (frame[GROUP] == "").all():
+        return frame.drop(GROUP), {"text": "text"}
+    return frame, {"text": "text", GROUP: "category"}
+
+
+__all__ = ["GROUP", "STATE", "as_table"]
