@@ -16,7 +16,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, verb
-from outcross.measures import Evidence, Measure, counted, read_tables, unread
+from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
@@ -160,12 +160,7 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
     A measure of tables reads what an audit of the same records reads, with the random numbers of that audit and not with `rng`.
     """
     try:
-        seen = Evidence(**evidence)
-        if "table" in part.needs:
-            readings = read_tables(part, counted(part, seen.as_tables(part.compares_with)))
-        else:
-            readings = part(seen, rng)
-        return tuple(one for one in readings if isinstance(one, Reading))
+        return tuple(one for one in part.of_run(Evidence(**evidence), rng) if isinstance(one, Reading))
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 

@@ -21,7 +21,7 @@ from outcross.recipe import nearest
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["KINDS", "SAMPLE", "Kind", "Table", "alike", "table"]
+__all__ = ["KINDS", "SAMPLE", "Kind", "Table", "alike", "table", "table_of"]
 
 SAMPLE = 200_000
 """Rows that a table holds in memory, at most."""
@@ -131,12 +131,16 @@ def table(
     >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
     {'age': 'number', 'sex': 'category'}
     """
-    import polars
-
     source = read(data)
     if most_columns is not None:
         source = _narrowed(source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ())], most_columns)
-    given = name or source.name or type(data).__name__
+    return table_of(source, name or source.name or type(data).__name__, kinds, text_column)
+
+
+def table_of(source: Source, given: str, kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
+    """The records of a source as a table that is called so (see `table`)."""
+    import polars
+
     records, places, rows = _sample(source)
     if rows == 0:
         raise BadInput(f"{given} holds no rows; give a table with records")

@@ -8,8 +8,9 @@ import numpy as np
 
 from outcross.data.framed import EntitySeries, TableRows
 from outcross.data.records import Blocks, Counts, Vectors
-from outcross.data.tables import Kind, Table, table
+from outcross.data.tables import Kind, Table, table_of
 from outcross.estimate import NotApplicable
+from outcross.files.source import held
 from outcross.runtime.remembered import remembered
 
 STATE = "state"
@@ -31,7 +32,7 @@ def as_table(records: Any) -> Table:
     frame, kinds = _frame(records)
     if not frame.height:
         raise NotApplicable("a table needs records, there are none")
-    return table(frame, records.kind, kinds=kinds)
+    return table_of(held(frame), records.kind, kinds)
 
 
 def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:

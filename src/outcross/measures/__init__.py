@@ -310,6 +310,10 @@ class Measure:
     def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
         raise NotImplementedError
 
+    def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
+        """What it reads of a generation; NotApplicable where it has not what the measure needs."""
+        return self(evidence, rng)
+
 
 def counted(one: Measure, evidence: Evidence) -> Evidence:
     """The evidence of tables with what a measure wants counted over every row of both sides."""

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, share
-from outcross.measures import Evidence, Measure, Page, Pointed, copied_texts, read_with_null, unread
+from outcross.measures import Evidence, Page, Pointed, copied_texts, read_with_null, unread
 from outcross.measures.coverage import some
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
 from outcross.statistics.floors import larger_share
@@ -27,7 +28,7 @@ POINTED = 200
 
 
 @recipe
-class Copying(Measure):
+class Copying(OfTables):
     """Exact and near copies of reference records among synthetic ones, beyond what fresh human records show.
 
     What fresh human records show comes from the holdout: how many of them stand in the reference too, and how close they come. Without a holdout each reference record is held against
@@ -44,7 +45,6 @@ class Copying(Measure):
     """Reference records among which it is looked for, at most."""
 
     aspect = "copying"
-    needs = ("table",)
     compares_with = "training"
     pages = {
         # A copy takes nothing away: equal sets have lost nothing, nor has a mix that holds its human records. It is what fresh human data do not have: `invented`.

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, Pointed, read_with_null, unread
+from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.clusters import student
 from outcross.statistics.embedding import Embedding, embedding
@@ -40,7 +41,7 @@ FITTED = 5_000
 
 
 @recipe
-class Coverage(Measure):
+class Coverage(OfTables):
     """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
 
     Records become points (`outcross.statistics.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
@@ -59,7 +60,6 @@ class Coverage(Measure):
     """Clusters of human records that are looked for, at most; each must have fifty records."""
 
     aspect = "coverage"
-    needs = ("table",)
     pages = {
         "precision": Page(
             "CO1", "precision", "Share of synthetic records inside a ball around a human one that reaches to its 5th human neighbour. Low: there are records where human data have none.",

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, copied_texts, read_with_null, words
+from outcross.measures import Evidence, Page, copied_texts, read_with_null, words
 from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
 from outcross.statistics.floors import from_draws, larger_share, normal, relabelled
@@ -45,7 +46,7 @@ FEWEST = 30
 
 
 @recipe
-class Diversity(Measure):
+class Diversity(OfTables):
     """Distinct records, near duplicates, effective numbers of records, of kinds and of categories, values taken over from the reference, and how rich the language is, inside each group too.
 
     Counts of distinct things depend on the amount of data: they are compared at one size, by rarefaction, which is exact; a bootstrap would repeat records and find fewer. What is inside each
@@ -60,7 +61,6 @@ class Diversity(Measure):
     """Groups of a column that are looked into, those with most human records first."""
 
     aspect = "diversity"
-    needs = ("table",)
     pages = {
         "distinct_rows": Page(
             "DI1", "distinct records", "Distinct records among so many, over the distinct human records among as many.",

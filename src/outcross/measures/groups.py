@@ -11,7 +11,8 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures import Evidence, Page, read_with_null, unread
+from outcross.measures.of_tables import OfTables
 from outcross.measures.spread import variances
 from outcross.recipe import recipe
 from outcross.statistics.floors import fewer, ratio_of_shares
@@ -23,7 +24,7 @@ WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, a
 
 
 @recipe
-class Groups(Measure):
+class Groups(OfTables):
     """The share of every group and of every intersection of groups, and the spread inside each group.
 
     Groups are the values of the columns named as such (`--group sex,race`); a value that no human record has is no group here (tails finds it).
@@ -33,7 +34,6 @@ class Groups(Measure):
     """Groups and intersections looked at, those with most human records first."""
 
     aspect = "groups"
-    needs = ("table",)
     pages = {
         "share": Page(
             "GR1", "share of a group", "Share of records of a group, over its human share.",

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures import Evidence, Page, read_with_null, unread
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
 from outcross.statistics.sketches import Moments
@@ -30,7 +31,7 @@ Places = Callable[[int, int], np.ndarray]
 
 
 @recipe
-class Spread(Measure):
+class Spread(OfTables):
     """Variance, interquartile range and variance along principal directions, against those of human data.
 
     A variance is compared on the logarithmic scale and divided by its standard error, log(v / v') / √((κ - 1) / n + (κ' - 1) / n') with κ the kurtosis, so
@@ -43,7 +44,6 @@ class Spread(Measure):
     """Principal directions looked along, of both sets together so that neither is favoured."""
 
     aspect = "spread"
-    needs = ("table",)
     pages = {
         "variance": Page(
             "SP1", "variance", "Variance of a column over that of the reference.",

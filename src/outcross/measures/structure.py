@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures import Evidence, Page, read_with_null, unread
+from outcross.measures.of_tables import OfTables
 from outcross.measures.series import series
 from outcross.recipe import recipe
 from outcross.statistics.associations import (
@@ -37,7 +38,7 @@ FEWEST_IN_CORNER = 20
 
 
 @recipe
-class Structure(Measure):
+class Structure(OfTables):
     """Associations of pairs of columns, their tails' dependence and missing values; autocorrelation, spectrum, variance and transitions of series.
 
     An association that is stronger than the human one is no loss. Floors come from permuted labels of rows or of
@@ -48,7 +49,6 @@ class Structure(Measure):
     """Pairs of columns compared, those first that go together most in both sets."""
 
     aspect = "structure"
-    needs = ("table",)
     pages = {
         "correlation": Page(
             "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",

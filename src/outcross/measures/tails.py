@@ -10,10 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread, words
+from outcross.measures import Evidence, Page, read_with_null, unread, words
 from outcross.measures.groups import INSIDE
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.floors import LEVEL, SMALLEST, fewer, from_draws, normal, ratio_of_shares, relabelled
+from outcross.statistics.beyond import End, Honest, farthest, fewer_beyond, limit
+from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, ratio_of_shares, relabelled
 from outcross.statistics.sketches import Beyond, Tally
 
 DEPTHS = (0.05, 0.01, 0.005)
@@ -23,14 +25,14 @@ FEWEST_DRAWS = 100
 """Permutations in which a category is rare, below which they are no null."""
 LEAP = 3.0
 """Standard errors between the tail indices of two thresholds as likely, above which there is no index (1 % of uniform sets of 1,100, less of others)."""
-ENDS = ("lower", "upper")
+ENDS: tuple[End, ...] = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
 """Missing categories that a note names."""
 
 
 @recipe
-class Tails(Measure):
+class Tails(OfTables):
     """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words, of words inside each group too."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
@@ -42,10 +44,9 @@ class Tails(Measure):
     """Groups of a column whose rare words are looked up, those with most human records first."""
 
     aspect = "tails"
-    needs = ("table",)
     pages = {
         "mass": Page(
-            "TA1", "mass beyond human quantiles", "Share of records beyond the human quantile that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the human share beyond it.",
+            "TA1", "mass beyond human quantiles", "Share of records as far out as the human record that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the share of fresh human records there, k / (m + 1) for the k-th farthest of m.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
         ),
@@ -90,7 +91,7 @@ class Tails(Measure):
         return [
             there[0],
             there[-1],
-            *(told for depth in self.depths for end in ENDS if (told := threshold(there, depth, end)) is not None),
+            *(limit(there, depth, end) for depth in self.depths for end in ENDS if farthest(depth, there.size) >= FEWEST),
         ]
 
     def __call__(self, evidence, rng):
@@ -182,50 +183,37 @@ def _held(draws: np.ndarray) -> np.ndarray:
     return held
 
 
-def threshold(ordered: np.ndarray, depth: float, end: str) -> float | None:
-    """The human value beyond which at most a share `depth` of human values lie, at least five; None where there is no such value."""
-    beyond = int(depth * ordered.size)
-    if beyond < FEWEST:
-        return None
-    return float(ordered[beyond] if end == "lower" else ordered[-beyond - 1])
-
-
-def _counted(evidence: Evidence, column: str, limit: float, end: str) -> list[tuple[int, int]]:
-    """(values beyond the limit, values) of the synthetic and the human set, over all their rows."""
-    told = []
+def _beyond(evidence: Evidence, column: str, at: float, end: End) -> list[tuple[int, int]]:
+    """(values at least as far out as `at`, values) of the synthetic and the human set, over all their rows."""
+    sides = []
     for side in evidence.counted["beyond"]:
-        below, above = side[column].at(limit)
-        told.append((below if end == "lower" else above, side[column].count))
-    return told
+        below, above = side[column].at(at)
+        sides.append((side[column].count - (above if end == "lower" else below), side[column].count))
+    return sides
 
 
-def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: float, end: str) -> tuple[Estimate, Null]:
-    limit = threshold(values[1], depth, end)
-    if limit is None:
-        raise NotApplicable(
-            f"{int(depth * values[1].size)} human values lie that far out, needs at least {FEWEST}: {math.ceil(FEWEST / depth)} human records"
-        )
-    (count, n), (human, m) = _counted(evidence, column, limit, end)
-    if human < FEWEST:
-        raise NotApplicable(f"{human} human values lie beyond {limit:g}, the rest are tied with it; needs at least {FEWEST}")
+def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: float, end: End) -> tuple[Estimate, Null]:
+    (count, n), (human, m) = _beyond(evidence, column, limit(values[1], depth, end, FEWEST), end)
+    if human > m // 2:
+        raise NotApplicable(f"{human} of {m} human values are tied there; a tail holds half of them at most")
     if n == 0:
         raise NotApplicable("no synthetic values")
-    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), fewer(count, n, human, m)
+    return fewer_beyond(count, n, human, m)
 
 
 def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
-    """What lies outside the range of m human values has mass Beta(2, m - 1) whatever their law (ties make it less), so its count is beta-binomial."""
-    from scipy.stats import betabinom
-
+    """What lies outside the range of m human values has the mass of what lies beyond their second farthest at one end (ties make it less)."""
     human = values[1]
     if min(human.size, values[0].size) < 2:
         raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
-    (below, n), (_, m) = _counted(evidence, column, float(human[0]), "lower")
-    (above, _), _ = _counted(evidence, column, float(human[-1]), "upper")
-    law = betabinom(n, 2, m - 1)
-    p = max(SMALLEST, float(law.sf(below + above - 1)))
-    return share(below + above, n), Null(
-        typical=float(law.median()) / n, floor=float(law.ppf(1 - LEVEL)) / n, p=min(1.0, p), method="exact law of the human range"
+    synthetic, reference = (side[column] for side in evidence.counted["beyond"])
+    n, count = synthetic.count, synthetic.at(float(human[0]))[0] + synthetic.at(float(human[-1]))[1]
+    law = Honest(2, reference.count, n)
+    return share(count, n), Null(
+        typical=law.quantile(0.5) / n,
+        floor=law.quantile(1 - LEVEL) / n,
+        p=max(SMALLEST, law.at_least(count)),
+        method="exact law of the human range",
     )
 
 

@@ -10,17 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Reader
-from outcross.data.tables import Table, table
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.data.tables import Table, table_of
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.files.source import held
+from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.measures.of_tables import OfTables
 from outcross.measures.spread import variances
 from outcross.measures.tails import Tails
 from outcross.measures.words import left_out, ratio, too_few, written_by
 from outcross.measures.writing import Writing, notes, writings
 from outcross.recipe import FROM_LIST, member, recipe
+from outcross.statistics.beyond import farthest, limit, more_beyond
 from outcross.statistics.clusters import average
-from outcross.statistics.floors import larger_share
 from outcross.statistics.sketches import gather
 
 CHARACTERS = 4_000_000
@@ -28,7 +30,8 @@ CHARACTERS = 4_000_000
 RECORDS = 50_000
 FEWEST = 100
 """Human texts below which no quantile of 1 % can be had."""
-TOP = 0.99
+TOP = 0.01
+"""Share of human texts of which no more surprising ones there are."""
 ENDS = {"mass": "ends", "beyond_range": "attribute_beyond_range"}
 """What the checks of `tails` are called here."""
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
@@ -39,7 +42,7 @@ Readings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @recipe
-class TextQuality(Measure):
+class TextQuality(OfTables):
     """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, inside each group too, and both of their ends.
 
     An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
@@ -54,7 +57,6 @@ class TextQuality(Measure):
     """Groups of a column that are looked into, those with most human records first."""
 
     aspect = "text_quality"
-    needs = ("table",)
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
@@ -62,7 +64,7 @@ class TextQuality(Measure):
             margin=0.8, worse="smaller", role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
         ),
         "ends": Page(
-            "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the human share beyond it.",
+            "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the share of fresh human texts there.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
@@ -178,8 +180,10 @@ def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Readin
 
 
 def _table(readings: Readings, side: int, name: str) -> Table:
-    held = {attribute: told[side] for attribute, told in readings.items()}
-    return table(held, name, kinds=dict.fromkeys(held, "number"))
+    import polars
+
+    columns = polars.DataFrame({attribute: of_sides[side] for attribute, of_sides in readings.items()})
+    return table_of(held(columns), name, dict.fromkeys(columns.columns, "number"))
 
 
 def _there(values: np.ndarray) -> np.ndarray:
@@ -192,12 +196,11 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
         raise NotApplicable(
             f"{human.size} human and {synthetic.size} synthetic texts have a perplexity, the upper 1 % needs {FEWEST}"
         )
-    limit = human[-int((1 - TOP) * human.size + 1e-9) - 1]
-    count, usual = int((synthetic >= limit).sum()), int((human >= limit).sum())
-    null = larger_share(count, synthetic.size, usual, human.size)
-    return share(count, synthetic.size), null
+    at = limit(human, TOP, "upper")
+    count, usual = (int((texts >= at).sum()) for texts in (synthetic, human))
+    return more_beyond(count, synthetic.size, usual, human.size, is_tied=usual > farthest(TOP, human.size))
 
 
 def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
-    one, two = (average(np.log(held), np.arange(held.size), "texts") for held in map(_there, (synthetic, human)))
+    one, two = (average(np.log(texts), np.arange(texts.size), "texts") for texts in map(_there, (synthetic, human)))
     return ratio(one, two, "smaller")

@@ -12,8 +12,9 @@ from pydantic import Field, PlainValidator
 from outcross.data.tables import Table
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Evidence, Measure, Page, read_with_null, unread
+from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
+from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.prediction import Records, task
 from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio, with_t
@@ -54,7 +55,7 @@ def grid(value: Any) -> tuple[float, ...]:
 
 
 @recipe
-class Use(Measure):
+class Use(OfTables):
     """Models trained on synthetic, on human and on mixed records, of equal number, tested on the same human records.
 
     The test records are the holdout, or a fifth of the reference; at most 10,000. Each kind of model is fitted on three disjoint parts of
@@ -76,7 +77,7 @@ class Use(Measure):
     """Groups and intersections looked at, those with most test records first."""
 
     aspect = "use"
-    needs = ("table",)
+    libraries = ("numpy", "scipy", "scikit-learn", "fairlearn")
     pages = {
         "loss": Page(
             "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, over that of one trained on as many human ones.",

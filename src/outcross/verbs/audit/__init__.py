@@ -16,18 +16,8 @@ from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading
 from outcross.files.names import literal, read_parquet
-from outcross.measures import (
-    MEASURES,
-    Evidence,
-    Measure,
-    Pointed,
-    askers,
-    audit_aspects,
-    measure,
-    pages_of_aspect,
-    read_tables,
-    unread,
-)
+from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
+from outcross.measures.of_tables import read_tables
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, Verdict, judge

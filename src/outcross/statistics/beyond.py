@@ -1,0 +1,116 @@
+"""The share of records that lie beyond a quantile of human ones, against what fresh human records show there.
+
+The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out, and of human values tied with
+the limit all are counted. How many of n fresh human records do is known exactly, whatever their law: the mass beyond the limit follows
+Beta(k, m + 1 - k), so that their number is beta-binomial, with the mean n k / (m + 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, Null, share
+from outcross.statistics.floors import LEVEL, SMALLEST, ratio_of_shares
+
+End = Literal["lower", "upper"]
+
+
+def farthest(depth: float, human: int) -> int:
+    """How many of so many human values a quantile leaves out: the most whose mass is at most `depth` on average, k / (m + 1).
+
+    >>> farthest(0.01, 1000), farthest(0.05, 599)
+    (10, 30)
+    """
+    return int(depth * (human + 1) + 1e-9)
+
+
+def limit(ordered: np.ndarray, depth: float, end: End, fewest: int = 1) -> float:
+    """The human value at which a share `depth` of human records lies on average; `ordered` rises.
+
+    NotApplicable where fewer than `fewest` human values lie that far out.
+    """
+    k = farthest(depth, ordered.size)
+    if k < fewest:
+        needed = int(np.ceil(round(fewest / depth, 6))) - 1
+        raise NotApplicable(f"{k} human values lie that far out, needs at least {fewest}: {needed} human records")
+    return float(ordered[k - 1] if end == "lower" else ordered[-k])
+
+
+@dataclass(frozen=True)
+class Honest:
+    """How many of `rows` fresh human records lie at least as far out as the k-th farthest of `human` others: BetaBinomial(rows; k, human + 1 - k).
+
+    >>> law = Honest(10, 1000, 1000)
+    >>> print(f"{law.mean:.3f} {law.at_most(0):.3e}")
+    9.990 9.547e-04
+    """
+
+    k: int
+    human: int
+    rows: int
+
+    @property
+    def mean(self) -> float:
+        return self.rows * self.k / (self.human + 1)
+
+    def at_most(self, count: int) -> float:
+        """P(at most so many). So many lie out there where k human records or more are among the k + count farthest of all."""
+        from scipy.stats import hypergeom
+
+        if count < 0 or count >= self.rows:
+            return float(count >= self.rows)
+        return _number(hypergeom(self.rows + self.human, self.human, self.k + count).sf(self.k - 1))
+
+    def at_least(self, count: int) -> float:
+        """P(at least so many)."""
+        from scipy.stats import hypergeom
+
+        if count <= 0:
+            return 1.0
+        return _number(hypergeom(self.rows + self.human, self.human, self.k + count - 1).cdf(self.k - 1))
+
+    def quantile(self, p: float) -> int:
+        """The smallest number that is not exceeded with probability p at least."""
+        low, high = 0, self.rows
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.at_most(middle) >= p * (1 - 1e-12) else (middle + 1, high)
+        return low
+
+
+def _number(chance: float) -> float:
+    """A chance that SciPy works out; it has none for what is below the smallest number, which is 0."""
+    return 0.0 if np.isnan(chance) else float(chance)
+
+
+def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, Null]:
+    """The share of `rows` records beyond the limit over the share k / (human + 1) of fresh human ones, and the null of a smaller one.
+
+    k counts every human record that lies at least as far out as the limit. Where human values are tied with the limit the law is that of
+    records beyond a fixed limit with k human ones beyond it, which is the same (Fisher's exact test).
+    """
+    law = _law(count, rows, k, human)
+    ratio = Estimate(*ratio_of_shares(count, rows, k, human + 1), "Wilson of both shares", rows)
+    p = min(1.0, max(SMALLEST, law.at_most(count)))
+    return ratio, Null(typical=1.0, floor=law.quantile(LEVEL) / law.mean, p=p, method="beta-binomial")
+
+
+def more_beyond(count: int, rows: int, k: int, human: int, *, is_tied: bool = False) -> tuple[Estimate, Null]:
+    """The share of `rows` records beyond the limit, and the null of a larger one; not a ratio.
+
+    Where human values are tied with the limit (`is_tied`) the law has one human record more beyond it, as that of Fisher's exact test has.
+    """
+    law = _law(count, rows, min(k + is_tied, human), human)
+    p = min(1.0, max(SMALLEST, law.at_least(count)))
+    null = Null(typical=k / (human + 1), floor=law.quantile(1 - LEVEL) / rows, p=p, method="beta-binomial")
+    return share(count, rows), null
+
+
+def _law(count: int, rows: int, k: int, human: int) -> Honest:
+    if rows == 0 or human == 0:
+        raise NotApplicable("a share of no records")
+    assert 0 <= count <= rows and 1 <= k <= human, (count, rows, k, human)
+    return Honest(k, human, rows)
