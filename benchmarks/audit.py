@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from figures import HERE, write
 
+from outcross import Audit, audits
 from outcross.measures import audit_aspects
-from outcross.verbs.audit import Audit, audits
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 

@@ -39,7 +39,7 @@ def _measured(folder: Path, rows: int) -> dict[str, Any]:
     paths = [folder / f"{side}-{rows}.parquet" for side in ("synthetic", "reference")]
     for seed, path in enumerate(paths):  # in a process of its own, for what is large here is in the peak of what it starts
         subprocess.run([sys.executable, __file__, str(rows), str(path), str(seed)], env=os.environ | QUIET, check=True)
-    asked = [paths[0], "--reference", paths[1], "--group", "group,sex", "--aspects", ASPECTS, "--quiet", "--out", folder / "audit"]
+    asked = [paths[0], "--reference", paths[1], "--groups", "group,sex", "--aspects", ASPECTS, "--quiet", "--out", folder / "audit"]
     work = process(lambda: [*OUTCROSS, "audit", *asked])
     costs = [work() for _ in range(ROUNDS)]
     for path in paths:

@@ -25,7 +25,7 @@ from audit import TOLD, damage
 from audit_real import DATA
 from figures import HERE, OUTCROSS, QUIET, Figure, Side, compare, process, write
 
-from outcross.verbs.audit import audits
+from outcross import audits
 
 PAIRS = 3
 SHARED: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ def named() -> dict[str, Path]:
 
 def _ours(folder: Path, name: str, aspects: Sequence[str] = ()) -> Side:
     synthetic, reference, holdout = ADULT
-    asked = ["--reference", reference, "--holdout", holdout, "--group", "sex,race", "--target", "income", "--quiet"]
+    asked = ["--reference", reference, "--holdout", holdout, "--groups", "sex,race", "--target", "income", "--quiet"]
     asked += ["--aspects", ",".join(aspects)] if aspects else []
     return Side(
         name,

@@ -63,7 +63,7 @@ def _audit(workers: int) -> Side:
         reference,
         "--holdout",
         holdout,
-        "--group",
+        "--groups",
         "sex",
         "--target",
         "income",

@@ -10,9 +10,9 @@ import polars
 import pytest
 
 import outcross
+from outcross import audits
 from outcross.cli import main
 from outcross.errors import BadInput
-from outcross.verbs.audit import audits
 from outcross.verbs.audit.rankings import onsets, ranking
 
 SEEDS = (0, 1, 2)
@@ -278,7 +278,7 @@ def test_what_a_filter_did_is_before_against_after(tmp_path, outcross_cli):
         str(tmp_path / "before.csv"),
         "--after",
         str(tmp_path / "after.csv"),
-        "--group",
+        "--groups",
         "group",
         "--aspects",
         "groups",
@@ -292,13 +292,13 @@ BAD = {
     "no_reference": (["{s}"], "pass --reference"),
     "half_a_filter": (["--before", "{h}"], "go together"),
     "no_file": (["nowhere.csv", "--reference", "{h}"], "nowhere.csv"),
-    "unknown_group": (["{s}", "--reference", "{h}", "--group", "sexx"], "sexx"),
+    "unknown_group": (["{s}", "--reference", "{h}", "--groups", "sexx"], "sexx"),
     "unknown_aspect": (["{s}", "--reference", "{h}", "--aspects", "tail"], "did you mean 'tails'"),
     "unknown_gate": (["{s}", "--reference", "{h}", "--fail-on", "tail"], "did you mean 'tails'"),
-    "bad_margin": (["{s}", "--reference", "{h}", "--margin", "tails=x"], "must be a number"),
-    "margin_of_nothing": (["{s}", "--reference", "{h}", "--margin", "tials=0.5"], "has a margin"),
+    "bad_margin": (["{s}", "--reference", "{h}", "--margins", "tails=x"], "must be a number"),
+    "margin_of_nothing": (["{s}", "--reference", "{h}", "--margins", "tials=0.5"], "has a margin"),
     "bad_rate": (["{s}", "--reference", "{h}", "--rate", "5"], "must be in (0, 1)"),
-    "bad_kind": (["{s}", "--reference", "{h}", "--kind", "age=numbr"], "kind of 'age' must be"),
+    "bad_kind": (["{s}", "--reference", "{h}", "--kinds", "age=numbr"], "kind of 'age' must be"),
     "bad_seed": (["{s}", "--reference", "{h}", "--seed=-1"], "seed must be at least 0"),
     "no_columns": (["{s}", "--reference", "{h}", "--most-columns", "0"], "most_columns must be at least 1"),
     "out_is_a_file": (["{s}", "--reference", "{h}", "--out", "{h}"], "is a file"),

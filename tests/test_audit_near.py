@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from outcross import audit
 from outcross.data.tables import table
 from outcross.estimate import Reading
 from outcross.measures import Evidence, Pointed
@@ -20,7 +21,6 @@ from outcross.statistics.embedding import embedding
 from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
 from outcross.statistics.sketches import gather
-from outcross.verbs.audit import audit
 
 NEAR = ("coverage", "copying", "diversity")
 

@@ -15,7 +15,7 @@ import polars
 import pytest
 
 import outcross
-from outcross.verbs.audit import audits
+from outcross import audits
 from outcross.verbs.audit.rankings import ranking
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")

@@ -15,8 +15,10 @@ import damage
 import numpy as np
 import pytest
 
-from outcross.verbs.audit import asked_for
-from outcross.verbs.audit.command import Auditor, Given
+from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.audit.sets import sets_of
+from outcross.verbs.audit.several import Auditor
+from outcross.verbs.audit.work import look_of
 
 LOOKED_AT = "--aspects=tails,groups,copying"
 
@@ -46,7 +48,7 @@ def test_two_processes_write_the_bytes_of_one(sets, tmp_path):
     for workers in (1, 2):
         out = tmp_path / str(workers)
         ended = conftest.outcross(
-            "audit", *data, "--group", "group", "--target", "label", "--workers", workers, "--out", out, "--json"
+            "audit", *data, "--groups", "group", "--target", "label", "--workers", workers, "--out", out, "--json"
         )
         assert ended.returncode == 0, ended.stderr
         told[workers] = ended.stdout, files(out)
@@ -71,8 +73,8 @@ def test_an_audit_of_a_run_with_several_seeds_says_which_it_is_of(tmp_path):
 
 
 def test_what_another_process_is_sent_holds_no_data(sets):
-    named = Given((str(sets / "honest.parquet"),), str(sets / "human.parquet"))
-    here = Auditor(named, asked_for(), named.sets())
+    named = AuditQuestion((str(sets / "honest.parquet"),), reference=str(sets / "human.parquet"))
+    here = Auditor(named, look_of(named), read=sets_of(named))
     assert len(pickle.dumps(here)) < 1000
     assert pickle.loads(pickle.dumps(here)).given == named
 

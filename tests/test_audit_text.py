@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 import outcross
+from outcross import audits
 from outcross.attributes.perplexity import Perplexity
 from outcross.cli import main
 from outcross.data.tables import table
@@ -27,7 +28,6 @@ from outcross.measures import Evidence, copied_texts, words
 from outcross.measures.text_quality import TextQuality
 from outcross.text.copies import contained, verbatim_elsewhere
 from outcross.text.texts import texts
-from outcross.verbs.audit import audits
 from outcross.verbs.audit.generations import lines
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")

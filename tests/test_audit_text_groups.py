@@ -17,11 +17,11 @@ import pytest
 from scipy.stats import binom
 
 import outcross
+from outcross import audits
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.measures import Evidence, words
 from outcross.measures.text_quality import TextQuality
-from outcross.verbs.audit import audits
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SEEDS = (0, 1, 2)
@@ -146,7 +146,7 @@ def test_groups_of_text_are_told_on_the_command_line(tmp_path, capsys, sentences
     human.write_ndjson(tmp_path / "human.jsonl")
     with pytest.raises(SystemExit) as stopped:
         data = ["audit", str(tmp_path / "halved.parquet"), "--reference", str(tmp_path / "human.jsonl"), "--text-column", "text"]
-        main([*data, "--group", "lang", "--aspects", ",".join(OF_TEXT), "--out", str(tmp_path / "out"), "--fail-on", "diversity"])
+        main([*data, "--groups", "lang", "--aspects", ",".join(OF_TEXT), "--out", str(tmp_path / "out"), "--fail-on", "diversity"])
     assert stopped.value.code == 1
     assert "lang=fra" in capsys.readouterr().out and "lang=fra" in (tmp_path / "out" / "report.html").read_text()
 

@@ -75,7 +75,7 @@ def test_the_same_audit_is_loaded_and_gives_the_same_bytes(data):
     assert "ledger.jsonl" not in before and not {name for name in before if name.endswith((".lock", "timing.jsonl"))}
 
 
-@pytest.mark.parametrize("more", [["--seed", 1], ["--margin", "coverage=0.5"], ["--rate", 0.1], ["--kind", "x=number"]])
+@pytest.mark.parametrize("more", [["--seed", 1], ["--margins", "coverage=0.5"], ["--rate", 0.1], ["--kinds", "x=number"]])
 def test_another_question_is_another_step_and_takes_the_place_of_the_former(data, more):
     first, second = audit(data, "narrow"), audit(data, "narrow", more=more)
     assert len(second) == 1 and not first.keys() & second.keys()

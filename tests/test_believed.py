@@ -19,7 +19,7 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.ledger.digests import digest_of
 from outcross.ledger.entries import IDENTITY, RunEntry, entry_of, key_of, line_of, sealed
 from outcross.verbs.audit.generations import lines
-from outcross.verbs.run import run as run_of
+from outcross.verbs.run.answer import run as run_of
 from outcross.verbs.run.tables import Ended
 
 NUMBERS = """
@@ -67,7 +67,7 @@ KILLED = """
 import itertools, os, shutil, signal, sys, traceback
 from pathlib import Path
 import numpy, polars
-import outcross.verbs.run, outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
+import outcross.verbs.run.answer, outcross.verbs.audit.result, outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
 
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "symlink", "truncate", "rmdir")
 spec, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), [int(word) for word in sys.argv[3:]]

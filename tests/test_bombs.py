@@ -14,6 +14,7 @@ import numpy as np
 import polars
 import pytest
 
+from outcross import audit
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
@@ -22,7 +23,6 @@ from outcross.files import arrays, inputs
 from outcross.files.numbers import points
 from outcross.files.reading import read
 from outcross.sources.path import Path as TextFile
-from outcross.verbs.audit import audit
 from outcross.verbs.audit.page import page
 from outcross.verbs.audit.sentences import markdown
 

@@ -17,12 +17,12 @@ import numpy as np
 import polars
 import pytest
 
+from outcross import audit, report
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import OutcrossError
 from outcross.files import arrays
-from outcross.verbs.audit import audit
-from outcross.verbs.audit.command import report, stored
+from outcross.verbs.audit.result import stored
 
 GAUSSIAN = (
     "name: g\nhuman: {distribution: normal, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\nchains: 10\n"
@@ -221,7 +221,7 @@ def test_a_mutated_audit_is_shown_or_refused_in_one_line(place, tmp_path, capsys
         assert stopped.value.code == 0 or is_one_line(said.err), said.err
         if turn % 10 == 0:
             with contextlib.suppress(OutcrossError):
-                report([tmp_path], tmp_path / "r.html")
+                report([tmp_path], out=tmp_path / "r.html")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", '{"audits": []}', '{"audits": {}}', "9" * 5000, "[" * 90_000, '"\\ud800"'])

@@ -14,9 +14,11 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Arm": "experiment.arms",
-    "Audit": "verbs.audit",
+    "Audit": "verbs.audit.result",
+    "Audits": "verbs.audit.result",
     "arms": "experiment.arms",
-    "audit": "verbs.audit",
+    "audit": "verbs.audit.answer",
+    "audits": "verbs.audit.answer",
     "BadInput": "errors",
     "Draw": "models.draw",
     "Estimate": "estimate",
@@ -34,9 +36,12 @@ _WHERE = {
     "Schedule": "models.schedule",
     "experiment": "experiment",
     "profile": "collapse.profile",
-    "Run": "verbs.run",
-    "open": "verbs.run",
-    "run": "verbs.run",
+    "Run": "verbs.run.result",
+    "open": "verbs.run.answer",
+    "parts": "verbs.list",
+    "report": "verbs.report",
+    "run": "verbs.run.answer",
+    "show": "verbs.show",
 }
 
 if TYPE_CHECKING:
@@ -51,8 +56,13 @@ if TYPE_CHECKING:
     from outcross.measures import Evidence
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
-    from outcross.verbs.audit import Audit, audit
-    from outcross.verbs.run import Run, open, run
+    from outcross.verbs.audit.answer import audit, audits
+    from outcross.verbs.audit.result import Audit, Audits
+    from outcross.verbs.list import parts
+    from outcross.verbs.report import report
+    from outcross.verbs.run.answer import open, run
+    from outcross.verbs.run.result import Run
+    from outcross.verbs.show import show
 
 
 def __getattr__(name: str) -> Any:
@@ -62,10 +72,11 @@ def __getattr__(name: str) -> Any:
 
 
 class _Verbs(ModuleType):
-    """`outcross.experiment` is the function, always: importing the module of that name must not put it in its place."""
+    """`outcross.experiment` and `outcross.report` are the functions, always: importing a module of that name must not put it in their place."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, getattr(value, name) if name in _WHERE and isinstance(value, ModuleType) else value)
+        if name not in _WHERE or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Verbs
@@ -76,6 +87,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "experiment", "open", "profile", "run",
+    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "open", "parts", "profile", "report",
+    "run", "show",
 ]  # fmt: skip

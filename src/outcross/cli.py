@@ -1,4 +1,4 @@
-"""A command a verb: parse, call, print."""
+"""A command a verb: read, call, print. The options of a command are the fields of its question."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,12 @@ from cyclopts import App, CycloptsError, Parameter
 
 from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_machine
 from outcross.escapes import escaped, escaped_json
+from outcross.verbs.asking import as_many_as_cores
+from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.list import ListQuestion
+from outcross.verbs.report import ReportQuestion
+from outcross.verbs.run.question import RunQuestion
+from outcross.verbs.show import ShowQuestion
 
 app = App(
     name="outcross",
@@ -21,258 +27,71 @@ app = App(
     version="0.1.0",
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=(), show_default=False, json_list=False, json_dict=False),
 )
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
-Seeds = Annotated[bool, Parameter(name="--seeds", negative="", help="Of a run, print every seed by itself.")]
-Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Print only errors.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only errors.")]
 
 
-@app.command
-def run(
-    spec: str,
-    *settings: str,
-    out: Path | None = None,
-    workers: int | None = None,
-    ray: str | None = None,
-    device: str = "cpu",
-    fork: bool = False,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Run an experiment: what happens if models keep learning from models, under this data policy?
-
-    Parameters
-    ----------
-    spec
-        An experiment file, or the name of a built-in experiment (see `outcross list experiments`).
-    settings
-        Changes to it, as key.subkey=value (generations=10, human.rows=50).
-    out
-        The run's folder; runs/NAME if left out. A folder of the same experiment is gone on with.
-    workers
-        Arms run at a time, one thread each; as many as there are cores if left out.
-    ray
-        A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder.
-    device
-        Where networks are trained: cpu, cuda, cuda:1.
-    fork
-        Where the folder holds another experiment: a new folder beside it that reuses every step that still fits.
-    """
-    from outcross.files import outputs
-    from outcross.verbs import run as running
+@app.command(help=RunQuestion.__doc__)
+def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
+    from outcross.files.outputs import check_page
+    from outcross.verbs.run.answer import begun, in_a_folder
     from outcross.verbs.run.progress import Silence, watcher
     from outcross.verbs.run.screen import end_lines
     from outcross.verbs.terminal import width
 
-    made = running.arms_of(running.RunQuestion(spec, settings))
-    # What is fitted in closed form is sooner done in one process.
-    count = _workers(workers, len(made) if made[0].experiment.learner.trains else 1)
-    begun = running.run(
-        spec, settings, out=out or Path("runs") / made[0].experiment.name, workers=count, fork=fork, device=device, ray=ray
-    )
-    assert begun.folder is not None
-    outputs.check_page(begun.folder / "report.html")
-    with Silence() if quiet or as_json else watcher(made, count) as watch:
-        begun.finish(watch)
-    page = begun.report()
+    result = begun(in_a_folder(question))
+    assert result.page is not None
+    check_page(result.page)
+    with Silence() if quiet or as_json else watcher(result.arms) as watch:
+        result.finish(watch)
+    page = result.report()
     if as_json:
-        _print_json(begun.plain() | {"report": str(page)})
+        _print_json(result.plain())
     elif not quiet:
-        print(*end_lines(begun, width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*end_lines(result, width()), f"report: {escaped(str(page))}", sep="\n")
 
 
-@app.command
-def audit(
-    *synthetic: str,
-    reference: str | None = None,
-    holdout: str | None = None,
-    before: str | None = None,
-    after: str | None = None,
-    group: str = "",
-    target: str | None = None,
-    text_column: str | None = None,
-    kind: list[str] | None = None,
-    aspects: str = "",
-    margin: list[str] | None = None,
-    thresholds: Path | None = None,
-    fail_on: str = "",
-    shares: str | None = None,
-    generations: Annotated[bool, Parameter(negative="")] = False,
-    arm: str | None = None,
-    rate: float | None = None,
-    seed: int | None = None,
-    most_columns: int | None = None,
-    most_seconds: float | None = None,
-    out: Path | None = None,
-    workers: int | None = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Audit data: what has it lost, compared with human data?
+@app.command(help=AuditQuestion.__doc__)
+def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.audit.answer import answered
+    from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.audit.work import gates_of
 
-    Parameters
-    ----------
-    synthetic
-        A run folder (every generation of every arm, of its first seed, is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set.
-    reference
-        Human data with the same columns.
-    holdout
-        More human data, which no generator has seen: what copies and neighbours are held against.
-    before
-        With --after: what a filter was given, in place of --reference.
-    after
-        With --before: what the filter let through.
-    group
-        Columns that say which group a record belongs to, as in sex,race.
-    target
-        The column that people would predict, for the aspect `use`.
-    text_column
-        The column that holds text.
-    kind
-        What a column is, as column=number, category or text; may be given several times.
-    aspects
-        Only these, as in tails,groups; all if left out.
-    margin
-        The smallest loss worth naming, as in tails=0.9 or groups.share=0.8; may be given several times.
-    thresholds
-        A YAML file that says any of these: margins, fail_on, groups, target, text_column, kinds, aspects, rate, seed.
-    fail_on
-        Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all.
-    shares
-        For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25.
-    generations
-        The sets are generations, in order: when was each aspect first lost?
-    arm
-        Of a run, this arm alone.
-    rate
-        False-discovery rate, 0.05 if left out.
-    seed
-        Of the random streams, 0 if left out.
-    most_columns
-        Columns looked at, 200 if left out.
-    most_seconds
-        Seconds after which no further aspect is begun; all if left out.
-    out
-        A folder for audit.json, report.html, audit.md and the records pointed at.
-    workers
-        Sets audited at a time, one thread each; as many as there are cores if left out. Each reads the human data for itself: memory is that of one audit times as many.
-    """
-    from outcross.ledger import results
-    from outcross.verbs.audit import command as auditing
-
-    flags = auditing.Flags(
-        groups=group, target=target, text_column=text_column, kinds=kind, aspects=aspects, margins=margin, fail_on=fail_on, shares=shares,
-        rate=rate, seed=seed, most_columns=most_columns, most_seconds=most_seconds,
-    )  # fmt: skip
-    given = auditing.Given(synthetic, reference, holdout, before, after, arm)
-    sets = given.sets()
-    question, gates = auditing.asked(flags, thresholds)
-    inputs = [*given.inputs(), *([thresholds] if thresholds else [])]
-    with nullcontext() if out is None else results.opened(out, "audit", inputs) as ledger:
-        made = auditing.audited(given, sets, question, _workers(workers, len(auditing.turns(sets))), ledger)
-        if ledger is not None:
-            auditing.write(made, ledger, generations)
+    workers = as_many_as_cores() if question.workers is None else question.workers
+    result = answered(replace(question, workers=workers))
     if as_json:
-        _print_json(auditing.plain(made, generations))
+        _print_json(result.plain())
     elif not quiet:
-        auditing.show(made, generations, out)
-    auditing.check_gates(made, gates)
+        print_audits(result, None if question.out is None else Path(question.out))
+    result.check_gates(gates_of(question))
 
 
-@app.command
-def report(*results: Annotated[Path, Parameter(json_list=False)], out: Path | None = None, as_json: Json = False) -> None:
-    """Write any result as one HTML file that opens offline.
+@app.command(help=ReportQuestion.__doc__)
+def report(question: ReportQuestion = ReportQuestion(), *, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.report import reported
 
-    Parameters
-    ----------
-    results
-        Folders of runs, or of audits; several are put together.
-    out
-        The file to write; if left out, report.html in the folder, or compare.html beside the first of several.
-    """
-    if not results:
-        raise BadInput("report needs a folder of a run or an audit; write outcross report runs/stdlib")
-    page = _report(*results, out=out)
-    _print_json({"schema": 1, "report": str(page)}) if as_json else print(f"report: {escaped(str(page))}")
+    result = reported(question)
+    _print_json(result.plain()) if as_json else print(f"report: {escaped(str(result.path))}")
 
 
-@app.command
-def show(what: str, *settings: str, seeds: Seeds = False, as_json: Json = False) -> None:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), or what an experiment says, every key resolved, with what each generation learns from.
+@app.command(help=ShowQuestion.__doc__)
+def show(question: ShowQuestion, *, as_json: Json = False) -> None:
+    from outcross.verbs.show import print_shown, shown
 
-    Parameters
-    ----------
-    what
-        A folder of a run or an audit, an experiment file, or the name of a built-in experiment.
-    settings
-        Changes to an experiment, as `run` takes them.
-    """
-    from outcross.files.names import kind_at
-    from outcross.verbs.audit import command as auditing
-    from outcross.verbs.run import open as opened
-    from outcross.verbs.run.screen import run_lines
-    from outcross.verbs.terminal import comment_lines, width
-
-    if kind_at(what) != "folder":
-        from outcross.experiment import load
-        from outcross.experiment.arms import described, planned
-        from outcross.files.plain_yaml import dump
-
-        loaded = load(what, settings)
-        (told, missing), plans = described(loaded), planned(loaded)
-        if as_json:
-            _print_json({"schema": 1, "experiment": told, "plan": plans, "missing": missing})
-        else:
-            print(*(f"# {key} is missing: give it before this can be run, as in {key}=FILE\n" for key in missing), sep="", end="")
-            print(dump(told, width()), end="")
-            print("\n".join(comment_lines(plans, width())))
-        return
-    if settings:
-        raise BadInput(f"{what} is a folder, which has no settings to change ({settings[0]!r:.80}); leave them out")
-    if (found := auditing.stored(Path(what))) is not None:
-        made, are_generations = {"": found[0]}, found[1]
-        _print_json(auditing.plain(made, are_generations)) if as_json else auditing.show(made, are_generations, None)
-        return
-    run = opened(what)
-    _print_json(run.plain()) if as_json else print("\n".join(run_lines(run, width(), every_seed=seeds)))
+    result = shown(question)
+    _print_json(result.plain()) if as_json else print_shown(result, question.seeds)
 
 
-@app.command(name="list")
-def list_(family: str = "", as_json: Json = False) -> None:
-    """List the parts, each with the paper that it comes from.
+@app.command(name="list", help=ListQuestion.__doc__)
+def list_(question: ListQuestion = ListQuestion(), *, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.list import listed
+    from outcross.verbs.terminal import width
 
-    Parameters
-    ----------
-    family
-        experiments, policies, models, measures, attributes, sources, definitions or laws; all if left out.
-    """
-    from outcross.verbs.parts import parts
-    from outcross.verbs.terminal import part_lines, width
-
-    told = parts(family)
-    _print_json({"schema": 1, "parts": told}) if as_json else print("\n".join(part_lines(told, width())))
-
-
-def _workers(asked: int | None, most: int) -> int:
-    """As many as asked for; else one a core, at most so many."""
-    if asked is not None:
-        if asked < 1:
-            raise BadInput(f"--workers must be at least 1, got {asked}")
-        return asked
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, most))
-
-
-def _report(*folders: Path, out: Path | None = None) -> Path:
-    from outcross.files import outputs
-    from outcross.verbs.audit import command as auditing
-    from outcross.verbs.run import open as opened
-    from outcross.verbs.run.page import write_runs
-
-    page = out or (folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html")
-    outputs.check_page(page)
-    return auditing.report(folders, page) or write_runs([opened(folder) for folder in folders], page)
+    result = listed(question)
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
 def _print_json(told: Any) -> None:

@@ -27,7 +27,7 @@ WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, a
 class Groups(OfTables):
     """The share of every group and of every intersection of groups, and the spread inside each group.
 
-    Groups are the values of the columns named as such (`--group sex,race`); a value that no human record has is no group here (tails finds it).
+    Groups are the values of the columns named as such (`--groups sex,race`); a value that no human record has is no group here (tails finds it).
     """
 
     most: Annotated[int, Field(ge=1)] = 200
@@ -52,7 +52,7 @@ class Groups(OfTables):
 
     def __call__(self, evidence, rng):
         if not evidence.groups:
-            yield unread("share", "no column names groups; pass --group sex,race")
+            yield unread("share", "no column names groups; pass --groups sex,race")
             return
         synthetic, reference = (told.frame for told in evidence.counted["groups"])
         for columns in subsets(evidence.groups):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from outcross.errors import BadInput
@@ -15,30 +15,22 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-def asks(question: Callable[P, Q]) -> Callable[[Callable[[Q], R]], Callable[P, R]]:
-    """Make a function of a question one that takes the fields of the question. BadInput names a keyword that the question has not."""
+def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
+    """The Python function of a verb: it takes the fields of the question and returns the answer. BadInput names a keyword that is no field."""
     signature = inspect.signature(question)
 
-    def decorate(answer: Callable[[Q], R]) -> Callable[P, R]:
-        @functools.wraps(answer)
-        def ask(*given: P.args, **named: P.kwargs) -> R:
-            check_known(answer.__name__, named, signature.parameters)
-            return answer(question(*given, **named))
+    @functools.wraps(answer)
+    def ask(*given: P.args, **named: P.kwargs) -> R:
+        for word in named:
+            if word not in signature.parameters:
+                from outcross.recipe import nearest
 
-        ask.__signature__ = signature  # type: ignore[attr-defined]
-        return ask
+                known = list(signature.parameters)
+                raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+        return answer(question(*given, **named))
 
-    return decorate
-
-
-def check_known(verb: str, named: Iterable[str], known: Iterable[str]) -> None:
-    """BadInput where a keyword is none of a question's fields."""
-    from outcross.recipe import nearest
-
-    fields = list(known)
-    for word in named:
-        if word not in fields:
-            raise BadInput(f"{verb} has no {word!r}{nearest(word, fields)}; known: {', '.join(fields)}")
+    ask.__signature__ = signature  # type: ignore[attr-defined]
+    return ask
 
 
 def check_workers(workers: int | None) -> None:
@@ -47,7 +39,7 @@ def check_workers(workers: int | None) -> None:
         raise BadInput(f"--workers must be at least 1, got {workers}")
 
 
-def as_many_as_cores(most: int) -> int:
-    """A worker a core, at most so many."""
+def as_many_as_cores(most: int | None = None) -> int:
+    """A worker a core, at most so many where a number is given."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, most))
+    return cores if most is None else max(1, min(cores, most))

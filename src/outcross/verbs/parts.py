@@ -92,7 +92,7 @@ def checks_page() -> str:
 
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
-factor of what is healthy (ratio) or a distance from it (difference); `--margin aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
+factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
 the same size show. `outcross list measures` prints the same."""
 
 

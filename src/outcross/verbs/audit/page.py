@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import shortened
 from outcross.files.outputs import write_page
 from outcross.measures import Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
-from outcross.verbs.audit import Audit, Check
 from outcross.verbs.audit.rankings import DEEPEST, aspects_of, onsets, ranking
 from outcross.verbs.audit.sentences import phrase, title, where, written
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Check
 
 LIMIT = 1_000_000  # bytes
 MARKS = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}

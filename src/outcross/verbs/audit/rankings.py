@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outcross.verbs.audit import Audit, Check
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Check
+
 
 DEEPEST = 10.0
 """Margins at which a loss stops counting: a ratio of 0 where a tenth is worth naming."""

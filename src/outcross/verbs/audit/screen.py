@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from outcross.escapes import shortened
-from outcross.verbs.audit import Audit
-from outcross.verbs.audit.rankings import Onset, ranking
+from outcross.escapes import escaped, shortened
+from outcross.verbs.audit.rankings import Onset, onsets, ranking
+from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.sentences import SHOWN, phrase_of, value_of, written
 from outcross.verbs.terminal import width
 
@@ -42,6 +43,26 @@ def print_audit(audit: Audit) -> None:
     out.print(_plain(f"{sides} records; false-discovery rate {audit.rate:g}; columns: {_kinds(audit)}"))
     for note in audit.notes:
         out.print(_plain(f"note: {note}"))
+
+
+def print_audits(audits: Audits, out: Path | None = None) -> None:
+    """One screen: what is lost first; of a run, arm by arm."""
+    folders = audits.folders()
+    for arm, found in audits.by_arm.items():
+        if arm:
+            _print_line(f"\narm {escaped(arm)}")
+        if len(found) == 1:
+            print_audit(found[0])
+        else:
+            print_ranking(found)
+            if audits.are_of_generations(arm):
+                print_onsets(onsets(found), len(found))
+        if out is not None:
+            _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
+
+
+def _print_line(text: str) -> None:
+    console().print(text, markup=False, highlight=False)
 
 
 def _standings(audit: Audit) -> Iterable[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from outcross.escapes import shortened
 from outcross.verbs.audit.judgement import NOTE
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit import Audit, Check
+    from outcross.verbs.audit.result import Audit, Check
 
 NAMED = 3
 """Losses that the sentence names."""

@@ -35,7 +35,7 @@ class Silence(AbstractContextManager):
     def __exit__(self, *error: object) -> None: ...
 
 
-def watcher(made: tuple[Arm, ...], workers: int) -> Any:
+def watcher(made: tuple[Arm, ...]) -> Any:
     """A bar where standard error is a terminal, plain lines elsewhere."""
     return Bar(made) if sys.stderr.isatty() else Lines(made)
 

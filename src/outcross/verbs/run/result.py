@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outcross.collapse.slopes import Slope
 from outcross.data.records import Blocks, load_records
@@ -17,6 +17,9 @@ from outcross.ledger.lineage import Ancestor
 from outcross.runtime import Where, on_device
 from outcross.verbs.run.tables import Ended, Tables, again
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audits
 
 
 @dataclass(eq=False)
@@ -152,13 +155,34 @@ class Run:
             )
         return ended.steps
 
+    @property
+    def audits(self) -> Mapping[Path, Audits]:
+        """The audits that are stored in the run's folder, and in folders beside it whose names begin with its own, by their folder."""
+        from outcross.verbs.audit.result import stored
+
+        if self.folder is None:
+            return {}
+        beside = (
+            path for path in self.folder.absolute().parent.iterdir() if path.name.startswith(f"{self.folder.absolute().name}-")
+        )
+        below = (path for path in self.folder.iterdir() if path.name not in ("steps", "arms"))
+        nested = [path for path in (*below, *beside) if path.is_dir() and not path.is_symlink()]
+        places = sorted({self.folder, *nested, *(path.parent for folder in nested for path in folder.glob("*/audit.json"))})
+        return {place: found for place in places if (found := stored(place)) is not None}
+
+    @property
+    def page(self) -> Path | None:
+        """Where the report of a run in a folder is, or would be."""
+        return None if self.folder is None else self.folder / "report.html"
+
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run as one HTML file that opens offline: report.html in its folder, or the path. Returns the path."""
         from outcross.verbs.run.page import write_runs
 
-        if path is None and self.folder is None:
+        page = self.page if path is None else Path(path)
+        if page is None:
             raise BadInput("a run in memory has no folder for its report; name a file, as in report('run.html')")
-        return write_runs([self], (self.folder or Path()) / "report.html" if path is None else Path(path))
+        return write_runs([self], page)
 
     def plain(self) -> dict[str, Any]:
         """The run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""
@@ -169,6 +193,7 @@ class Run:
             "experiment": self.experiment,
             "readings": self.readings.to_dicts(),
             "slopes": [one.plain() for one in self.slopes],
+            "report": None if self.page is None or not self.page.is_file() else str(self.page),
         }
 
     def _repr_html_(self) -> str:

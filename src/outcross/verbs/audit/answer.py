@@ -1,0 +1,57 @@
+"""The functions `audit` and `audits`: from a question to what was found."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.ledger import results
+from outcross.verbs.asking import asks, check_workers
+from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.audit.result import Audit, Audits, Check
+from outcross.verbs.audit.sets import inputs_of, sets_of
+from outcross.verbs.audit.several import audited
+from outcross.verbs.audit.work import look_of
+
+
+def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
+    """What `data` has lost, compared with the human `reference`.
+
+    Data are a path, a glob, a list of paths, a frame (pandas, polars, Arrow), a Hugging Face dataset or an array. The rest is what the command
+    line asks: `reference=`, `holdout=` (more human data that no generator has seen), `groups=("sex", "race")`, `target="income"`, `text_column=`,
+    `kinds={"zip": "category"}`, `aspects=("tails", "groups")`, `margins={"groups.share": 0.9}`, `rate=0.05`, `seed=0`, `out=` … Raises
+    BadInput where data cannot be read.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> human, narrow = rng.normal(size=(2000, 2)), 0.8 * rng.normal(size=(2000, 2))
+    >>> outcross_audit = audit(narrow, reference=human, aspects=("spread",))
+    >>> outcross_audit.lost
+    ['spread']
+    """
+    found = audits(() if data is None else {name or "synthetic": data}, **question)
+    if len(found) != 1:
+        raise BadInput(f"audit is of one set, these are {len(found)}; call outcross.audits")
+    return found[0]
+
+
+def answered(question: AuditQuestion) -> Audits:
+    """What each of several sets has lost, compared with one human reference, which is read once a process.
+
+    Sets are paths, or a mapping of names to data; a run folder stands for the generations of its arms. With `out` the audits are written there,
+    and what that folder holds of them is loaded. Raises BadInput as `audit` does.
+    """
+    check_workers(question.workers)
+    sets, look = sets_of(question), look_of(question)
+    with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
+        found = Audits(audited(question, sets, look, question.workers or 1, ledger), question.generations)
+        if ledger is not None:
+            found.write(ledger)
+    return found
+
+
+audits = asks(AuditQuestion, answered)
+
+__all__ = ["Audit", "AuditQuestion", "Audits", "Check", "answered", "audit", "audits"]

@@ -1,0 +1,152 @@
+"""What an audit is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
+
+from outcross.errors import BadInput
+
+if TYPE_CHECKING:
+    Data = Mapping[str, Any] | Sequence[Any]
+    One = Any
+    Words = str | Sequence[Any]
+    Pairs = Mapping[str, Any] | Sequence[str]
+    File = str | Path
+else:  # what the command line gives
+    Data, One, Words, Pairs, File = tuple[str, ...], str | None, str, tuple[str, ...], Path
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AuditQuestion:
+    """What has this data lost, compared with human data?"""
+
+    data: Data = ()
+    """A run folder (every generation of every arm, of its first seed, is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set."""
+    _: KW_ONLY
+    reference: One = None
+    """Human data with the same columns."""
+    holdout: One = None
+    """More human data, which no generator has seen: what copies and neighbours are held against."""
+    before: One = None
+    """With --after: what a filter was given, in place of --reference."""
+    after: One = None
+    """With --before: what the filter let through."""
+    groups: Words = ""
+    """Columns that say which group a record belongs to, as in sex,race."""
+    target: str | None = None
+    """The column that people would predict, for the aspect `use`."""
+    text_column: str | None = None
+    """The column that holds text."""
+    kinds: Pairs = ()
+    """What a column is, as column=number, category or text; may be given several times."""
+    aspects: Words = ""
+    """Only these, as in tails,groups; all if left out."""
+    margins: Pairs = ()
+    """The smallest loss worth naming, as in tails=0.9 or groups.share=0.8; may be given several times."""
+    thresholds: File | None = None
+    """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
+    fail_on: Words = ""
+    """Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all."""
+    shares: str | None = None
+    """For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25."""
+    generations: bool = False
+    """The sets are generations, in order: when was each aspect first lost?"""
+    arm: str | None = None
+    """Of a run, this arm alone."""
+    rate: float | None = None
+    """False-discovery rate, 0.05 if left out."""
+    seed: int | None = None
+    """Of the random streams, 0 if left out."""
+    most_columns: int | None = None
+    """Columns looked at, 200 if left out."""
+    most_seconds: float | None = None
+    """Seconds after which no further aspect is begun; all if left out."""
+    out: File | None = None
+    """A folder for audit.json, report.html, audit.md and the records pointed at."""
+    workers: int | None = None
+    """Sets audited at a time, one thread each; as many as there are cores if left out (in Python: 1). Each reads the human data for itself: memory is that of one audit times as many."""
+
+    def settings(self) -> dict[str, Any]:
+        """What a file of thresholds may say: that file, and over it what the question says itself. BadInput names the word that cannot be read."""
+        told = {} if self.thresholds is None else _of_file(Path(self.thresholds))
+        said = {name: getattr(self, name) for name in SETTINGS if not _is_left_out(getattr(self, name))}
+        said |= {name: words_of(said[name]) for name in ("groups", "aspects", "fail_on") if name in said}
+        if "kinds" in said:
+            said["kinds"] = _pairs(said["kinds"], "--kinds")
+        if "margins" in said:
+            said["margins"] = {name: _number(name, value) for name, value in _pairs(said["margins"], "--margins").items()}
+        for name in ("kinds", "margins"):
+            if name in said and name in told:
+                said[name] = {**told[name], **said[name]}
+        return told | said
+
+
+SETTINGS = (
+    "groups", "target", "text_column", "kinds", "aspects", "margins", "fail_on", "shares", "rate", "seed", "most_columns", "most_seconds",
+)  # fmt: skip
+"""The fields of the question that a file of thresholds may say."""
+MOST_BYTES = 1_000_000
+"""Bytes of a file of thresholds."""
+
+
+def _is_left_out(value: Any) -> bool:
+    return value is None or (isinstance(value, str | Sequence | Mapping) and len(value) == 0)
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    from outcross.files.plain_yaml import read
+    from outcross.files.whole import read_text
+    from outcross.recipe import nearest
+
+    told = read(read_text(path, most=MOST_BYTES), str(path))
+    if not isinstance(told, dict):
+        raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
+    for key, value in told.items():
+        if key not in SETTINGS:
+            raise BadInput(f"{path}: {key!r} is not known{nearest(key, SETTINGS)}; known: {', '.join(SETTINGS)}")
+        if key in ("kinds", "margins") and not isinstance(value, dict):
+            raise BadInput(f"{path}: {key} must be a mapping, got {value!r:.80}")
+        if key in ("groups", "aspects", "fail_on"):
+            told[key] = words_of(value)
+    return told
+
+
+def words_of(value: Any) -> tuple[Any, ...]:
+    """Several names, written as `a,b` or as a list; what is no word, as an aspect with settings, stays as it is."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    raise BadInput(f"a list of names must be written as a,b or [a, b], got {value!r:.80}")
+
+
+def _pairs(value: Mapping[str, Any] | Sequence[str], flag: str) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    told = {}
+    for word in (value,) if isinstance(value, str) else value:
+        name, equals, level = word.rpartition("=")
+        if not equals or not name or not level:
+            raise BadInput(f"{flag} must be written as name=value, got {word!r:.80}")
+        told[name] = level
+    return told
+
+
+def _number(name: str, value: Any) -> Any:
+    """A margin in words as a number; what is no word is checked where margins are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadInput(f"--margins {name} must be a number, got {value!r:.80}")
+    return number

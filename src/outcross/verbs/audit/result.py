@@ -1,0 +1,356 @@
+"""What an audit has found: the checks of one set, and the audits of several."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+from outcross.data.tables import Kind
+from outcross.errors import BadInput, GateFailed
+from outcross.files import names
+from outcross.files.names import literal, read_parquet
+from outcross.files.whole import read_text
+from outcross.ledger import Ledger, results
+from outcross.measures import pages_of_aspect
+from outcross.verbs.audit.judgement import Verdict
+from outcross.verbs.audit.rankings import onsets, ranking
+
+
+@dataclass(frozen=True)
+class Check:
+    """A reading, judged."""
+
+    code: str
+    aspect: str
+    metric: str
+    column: str
+    group: str
+    at: str
+    """Where in the column: an end and a depth, a direction, a lag, a frequency band, the other column of a pair."""
+    verdict: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    method: str
+    floor: float | None
+    """The value that one in twenty real sets of this size reaches or passes."""
+    real_vs_real: float | None
+    """What real data of this size show, in the middle."""
+    margin: float | None
+    """The value at which a loss becomes worth naming."""
+    p: float | None
+    """P(real against real is at least as bad), one-sided."""
+    depth: float | None
+    """How far beyond what is healthy, in margins: 1 at the margin, 0 or less where nothing is lost."""
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What one set of data has lost.
+
+    `checks` holds every check with its interval, floor, margin and verdict; `lost` names the aspects in which something is lost, the
+    deepest loss first; `summary` opens with one sentence that says it.
+    """
+
+    name: str
+    rows: Mapping[str, int]
+    """Records of each side."""
+    every: tuple[Check, ...]
+    pointed: Mapping[str, Any]
+    """Frames of records, by side: the record, why it is pointed at, how far it is from what it should be, its row."""
+    kinds: Mapping[str, Kind]
+    notes: tuple[str, ...]
+    rate: float
+    """False-discovery rate."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time each aspect took; no promise covers it."""
+    key: str = ""
+    """The step that made it; empty where no ledger keeps it."""
+
+    @cached_property
+    def checks(self):
+        """Every check, a row each (polars)."""
+        import polars
+
+        return polars.DataFrame([vars(check) for check in self.every], schema=_SCHEMA, orient="row")
+
+    @property
+    def lost(self) -> list[str]:
+        """Aspects in which something is lost, the deepest loss first."""
+        return self._aspects("lost")
+
+    @property
+    def invented(self) -> list[str]:
+        """Aspects in which there is what human data do not have."""
+        return self._aspects("invented")
+
+    def _aspects(self, verdict: Verdict) -> list[str]:
+        return list(dict.fromkeys(check.aspect for check in self.of(verdict)))
+
+    def of(self, *verdicts: Verdict) -> list[Check]:
+        """The checks of these verdicts, the deepest first."""
+        return sorted((check for check in self.every if check.verdict in verdicts), key=lambda check: -(check.depth or 0.0))
+
+    def worst(self, most: int = 10):
+        """The checks that are farthest beyond their margins (polars)."""
+        import polars
+
+        return self.checks.filter(polars.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True).head(most)
+
+    @property
+    def summary(self) -> str:
+        """One sentence that says what is lost first, and one for what could not be told."""
+        from outcross.verbs.audit.sentences import summary
+
+        return summary(self)
+
+    def report(self, path: str | Path = "audit.html") -> Path:
+        """Write the audit as one HTML file that opens offline."""
+        from outcross.verbs.audit.page import write_audits
+
+        return write_audits([self], Path(path))
+
+    def markdown(self) -> str:
+        """The audit for a pull request."""
+        from outcross.verbs.audit.sentences import markdown
+
+        return markdown(self)
+
+    def plain(self) -> dict[str, Any]:
+        """The audit as design.md's JSON."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "n": dict(self.rows),
+            "kinds": dict(self.kinds),
+            "checks": [vars(check) for check in self.every],
+            "lost": self.lost,
+            "invented": self.invented,
+            "summary": self.summary,
+            "false_discovery_rate": self.rate,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def of_plain(cls, told: Mapping[str, Any]) -> Audit:
+        """The audit that `plain` told of; the records pointed at are not in it. BadInput where it is not whole."""
+        try:
+            every = tuple(map(_stored_check, told["checks"]))
+            made = cls(
+                name=_as(str, told["name"]),
+                rows={str(side): _as(int, rows) for side, rows in told["n"].items()},
+                every=every,
+                pointed={},
+                kinds={str(column): _among(get_args(Kind), kind) for column, kind in told["kinds"].items()},
+                notes=tuple(_as(str, note) for note in _as(list, told["notes"])),
+                rate=_as(float, told["false_discovery_rate"]),
+            )
+            if not {"synthetic", "reference"} <= set(made.rows):
+                raise ValueError("n must say how many records are synthetic and how many are reference")
+        except (BadInput, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
+        return made
+
+    def save(self, folder: Path) -> None:
+        """Write what was found, and the records pointed at, as `load` reads them back."""
+        told = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
+        (folder / "audit.json").write_text(json.dumps(told | {"pointed": [*self.pointed]}, allow_nan=False))
+        for side, frame in self.pointed.items():
+            frame.write_parquet(literal(folder / f"{side}-records.parquet"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Audit:
+        """The audit that was saved in a folder."""
+        told = json.loads((folder / "audit.json").read_text())
+        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told["pointed"]}
+        return replace(cls.of_plain(told), pointed=pointed)
+
+    def _repr_html_(self) -> str:
+        from outcross.verbs.audit.page import fragment
+
+        return fragment(self)
+
+
+READERS: dict[str, Any] = {"float | None": float, "int | None": int}
+_SCHEMA = {name: READERS.get(kind_, str) for name, kind_ in Check.__annotations__.items()}  # as polars reads Python's types
+
+
+@dataclass(frozen=True, eq=False)
+class Audits:
+    """What each of several sets has lost, in the order in which they were given: sets of their own, or the generations of a run, arm by arm."""
+
+    by_arm: Mapping[str, tuple[Audit, ...]]
+    """The audits of every arm of a run, by its name; under the empty name those of sets that are no run's."""
+    are_generations: bool = False
+    """Whether the sets are generations in order, so that each aspect has one in which it was first lost."""
+
+    @cached_property
+    def every(self) -> tuple[Audit, ...]:
+        return tuple(audit for audits in self.by_arm.values() for audit in audits)
+
+    def __iter__(self) -> Iterator[Audit]:
+        return iter(self.every)
+
+    def __len__(self) -> int:
+        return len(self.every)
+
+    def __getitem__(self, place: int) -> Audit:
+        return self.every[place]
+
+    def are_of_generations(self, arm: str) -> bool:
+        """Whether the audits of an arm are of generations; those of a run always are."""
+        return self.are_generations or bool(arm)
+
+    def frame(self) -> Any:
+        """Every check of every set as a polars frame: arm, set and the columns of `Audit.checks`."""
+        import polars
+
+        frames = [
+            audit.checks.select(polars.lit(arm).alias("arm"), polars.lit(audit.name).alias("set"), polars.all())
+            for arm, audits in self.by_arm.items()
+            for audit in audits
+        ]
+        return polars.concat(frames)
+
+    def plain(self) -> dict[str, Any]:
+        """What was found as plain data; of a run, arm by arm."""
+        if "" in self.by_arm:
+            return _plain_of_several(self.by_arm[""], self.are_generations)
+        return {"schema": 1, "arms": [{"arm": arm, **_plain_of_several(found, True)} for arm, found in self.by_arm.items()]}
+
+    def report(self, path: str | Path = "audit.html") -> Path:
+        """Write the audits as one HTML file that opens offline. Those of a run stand side by side under the names of their arms."""
+        from outcross.verbs.audit.page import write_audits
+
+        named = [
+            replace(audit, name=f"{arm} {audit.name}") if len(self.by_arm) > 1 else audit
+            for arm, audits in self.by_arm.items()
+            for audit in audits
+        ]
+        return write_audits(named, Path(path), len(self.by_arm) == 1 and self.are_of_generations(next(iter(self.by_arm))))
+
+    def write(self, ledger: Ledger) -> None:
+        """Write the files of the audits, of a run a folder an arm, in place of a former audit: all of them or none."""
+        folders = self.folders()
+        files: dict[str, Any] = {}
+        for arm, found in self.by_arm.items():
+            opening = f"{folders[arm]}/" if arm else ""
+            files |= {opening + name: content for name, content in _files(found, self.are_of_generations(arm)).items()}
+        results.write(ledger, files, [audit.key for audit in self.every])
+
+    def folders(self) -> dict[str, str]:
+        """The folder of each arm of a run."""
+        return names.file_names(arm for arm in self.by_arm if arm)
+
+    def check_gates(self, gates: Sequence[str]) -> None:
+        """GateFailed where something is lost, or invented, in an aspect that was named."""
+        every = [(" ".join(filter(None, (arm, audit.name))), audit) for arm, found in self.by_arm.items() for audit in found]
+        lost = [f"{name} {aspect}" for name, audit in every for aspect in audit.lost if aspect in gates or "any" in gates]
+        invented = [f"{name} {aspect}" for name, audit in every for aspect in audit.invented if aspect in gates or "any" in gates]
+        failed = [f"{what}: {', '.join(which)}" for what, which in (("lost", lost), ("invented", invented)) if which]
+        if failed:
+            raise GateFailed(f"{'; '.join(failed)} (--fail-on {','.join(gates)})")
+
+    def _repr_html_(self) -> str:
+        return "".join(audit._repr_html_() for audit in self)
+
+
+def stored(folder: Path) -> Audits | None:
+    """The audits that a folder holds; None where it holds none. The records pointed at are not in them."""
+    path = folder / "audit.json"
+    if names.kind_at(path) != "file":
+        return None
+    try:
+        told = json.loads(read_text(path))
+        several = told.get("audits", [told])
+        if not isinstance(several, list) or not several:
+            raise TypeError(f"audits must be a list, got {several!r:.40}")
+        return Audits({"": tuple(Audit.of_plain(one) for one in several)}, "onsets" in told)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+        raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None
+
+
+def joined(found: Mapping[Path, Audits]) -> Audits:
+    """The audits of several folders as one, by the names of their sets; where two are alike, the folder comes before the name."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    every = [(folder, audit) for folder, audits in found.items() for audit in audits]
+    are_alike = len({audit.name for _, audit in every}) < len(every)
+    return Audits({"": tuple(replace(audit, name=f"{folder} {audit.name}") if are_alike else audit for folder, audit in every)})
+
+
+def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
+    """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
+    if len(audits) == 1:
+        return audits[0].plain()
+    told: dict[str, Any] = {
+        "schema": 1,
+        "audits": [audit.plain() for audit in audits],
+        "ranking": [vars(place) for place in ranking(audits)],
+    }
+    if are_generations:
+        told["onsets"] = [
+            {"aspect": one.aspect, "generation": one.generation, "name": one.name, "code": one.check.code if one.check else None}
+            for one in onsets(audits)
+        ]
+    return told
+
+
+def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
+    """The records pointed at, audit.md, report.html, and last audit.json, by which an audit is known."""
+    from outcross.verbs.audit.page import page
+    from outcross.verbs.audit.sentences import markdown
+
+    openings = names.file_names(audit.name for audit in audits)
+    files: dict[str, Any] = {}
+    for audit in audits:
+        opening = f"{openings[audit.name]}-" if len(audits) > 1 else ""
+        files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
+    files["audit.md"] = "\n".join(map(markdown, audits))
+    files["report.html"] = page(audits, are_generations)
+    told = _plain_of_several(audits, are_generations)
+    files["audit.json"] = json.dumps(told, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return files
+
+
+def _stored_check(told: Mapping[str, Any]) -> Check:
+    """A check as it was written, of a kind that there is."""
+    values: dict[str, Any] = {name: told[name] for name in Check.__dataclass_fields__}
+    typed: dict[str, Any] = {
+        name: None if value is None and name in _MISSING else _as(_SCHEMA[name], value) for name, value in values.items()
+    }
+    check = Check(**typed)
+    page = pages_of_aspect(check.aspect)[check.metric]
+    if check.code != page.code:
+        raise ValueError(f"the code of {check.aspect}.{check.metric} is {page.code}, not {check.code!r:.40}")
+    _among(get_args(Verdict), check.verdict)
+    return check
+
+
+_MISSING = {name for name, kind_ in Check.__annotations__.items() if kind_.endswith("| None")}
+
+
+def _as(kind_: type, value: Any) -> Any:
+    """A value of JSON that is of this type; a number is finite. ValueError where it is another."""
+    if kind_ is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind_) or isinstance(value, bool) or (kind_ is float and not math.isfinite(value)):
+        raise ValueError(f"{value!r:.40} is no finite {kind_.__name__}")
+    if kind_ is int and not 0 <= value <= 2**63:
+        raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def _among(known: Sequence[Any], value: Any) -> Any:
+    if value not in known:
+        raise ValueError(f"{value!r:.40} is none of {', '.join(map(str, known))}")
+    return value

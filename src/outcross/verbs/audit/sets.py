@@ -1,0 +1,98 @@
+"""Which data an audit is about: sets by name, what a filter did, or the generations of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.files import names
+from outcross.ledger.entries import StepEntry
+from outcross.verbs.audit.generations import Line, is_run, lines
+from outcross.verbs.audit.question import AuditQuestion
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Which data: sets to audit by name, and what they are held against."""
+
+    synthetic: Mapping[str, Any]
+    reference: Any
+    holdout: Any
+    arm: str = ""
+    """The arm of a run whose generations the sets are; empty for sets of their own."""
+    text_column: str | None = None
+    note: str = ""
+    """What an audit of them says first among its notes."""
+    steps: tuple[StepEntry, ...] = ()
+    """The steps of a run that they come from."""
+
+
+def sets_of(question: AuditQuestion) -> list[Sets]:
+    """The data of an audit, of what a filter did, or of each arm of a run; nothing of them is read yet."""
+    data, against = question.data, (question.reference, question.holdout, question.before, question.after)
+    if not isinstance(data, Mapping) and len(data) == 1 and isinstance(data[0], str | Path) and is_run(data[0]):
+        if any(one is not None for one in against):
+            raise BadInput("a run brings its own human data; leave out --reference, --holdout, --before and --after")
+        return [_of_line(line) for line in lines(Path(data[0]), question.arm)]
+    if question.arm is not None:
+        raise BadInput("--arm is of a run; write outcross audit runs/stdlib --arm replace")
+    return [_of_files(question)]
+
+
+def sets_of_arm(question: AuditQuestion, arm: str) -> Sets:
+    """The data of one arm of a run; of sets of their own, all."""
+    return sets_of(replace(question, arm=arm) if arm else question)[0]
+
+
+def inputs_of(question: AuditQuestion) -> list[Path]:
+    """Every file and folder that is named, those that a pattern fits among them; not all of them need exist."""
+    return [
+        file for given in _named_files(question) for file in (names.fitting(given) if names.is_pattern(given) else [Path(given)])
+    ]
+
+
+def _named_files(question: AuditQuestion) -> Iterator[str]:
+    data = question.data.values() if isinstance(question.data, Mapping) else question.data
+    for given in (*data, question.reference, question.holdout, question.before, question.after, question.thresholds):
+        for one in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(one, str | Path) and str(one):
+                yield str(one)
+
+
+def _of_line(line: Line) -> Sets:
+    return Sets(line.sets, line.reference, line.holdout, line.name, "text" if line.is_text else None, line.note, line.steps)
+
+
+def _of_files(question: AuditQuestion) -> Sets:
+    data, before, after = question.data, question.before, question.after
+    if (before is None) != (after is None):
+        raise BadInput("--before and --after go together: what a filter was given, and what it let through")
+    if before is not None and after is not None:
+        if data or question.reference is not None:
+            raise BadInput("--before and --after stand in for the sets and --reference; leave those out")
+        return Sets(_named([after]), before, question.holdout)
+    if not data:
+        raise BadInput("audit needs data; write outcross audit SYNTHETIC --reference HUMAN")
+    if question.reference is None:
+        raise BadInput("audit needs human data to compare with; pass --reference HUMAN")
+    return Sets(dict(data) if isinstance(data, Mapping) else _named(data), question.reference, question.holdout)
+
+
+def _named(data: Sequence[Any]) -> dict[str, Any]:
+    """Each set by the name of its file; by its path where two have the same. One that is no file is called synthetic."""
+    paths = [str(one) if isinstance(one, str | Path) else "synthetic" for one in data]
+    stems = [_name(path) for path in paths]
+    named = {name if stems.count(name) == 1 else path: one for name, path, one in zip(stems, paths, data, strict=True)}
+    if len(named) < len(data):
+        raise BadInput("a set is given twice, or two have no name; give each once, in Python as a mapping of names to sets")
+    return named
+
+
+def _name(path: str) -> str:
+    name = Path(path).name
+    for suffix in (".gz", ".zst"):
+        name = name.removesuffix(suffix)
+    return Path(name).stem or path

@@ -1,0 +1,117 @@
+"""Several sets, audited one after another or in several processes at a time."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from outcross import runtime
+from outcross.errors import OutcrossError
+from outcross.ledger import Ledger
+from outcross.runtime import Emit, Where
+from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.audit.result import Audit
+from outcross.verbs.audit.sets import Sets, sets_of_arm
+from outcross.verbs.audit.steps import Auditing
+from outcross.verbs.audit.work import Look
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One set to audit."""
+
+    place: int
+    """Among all sets of all arms, from 0."""
+    arm: str
+    name: str
+
+
+@dataclass(eq=False)
+class Auditor:
+    """Audits one set at a time, in this process or in another; human data are read once an arm and kept until another arm's turn."""
+
+    given: AuditQuestion
+    look: Look
+    ledger: Path | None = None
+    """The folder of the ledger that keeps audits; None where nothing keeps them."""
+    read: Sequence[Sets] = ()
+    """What this process has read of what is given."""
+    held: tuple[Sets, Auditing] | None = None
+
+    def __reduce__(self):
+        return Auditor, (self.given, self.look, self.ledger)  # another process reads for itself: data may be too large to send
+
+    def __call__(self, turn: Turn, emit: Emit) -> None:
+        """Emits the turn, and its audit or the error that it ended with."""
+        try:
+            told = self._audit(turn)
+        except (OutcrossError, OSError) as error:
+            told = error
+        emit((turn, told))
+
+    def _audit(self, turn: Turn) -> Audit:
+        if self.held is None or self.held[0].arm != turn.arm:
+            self.held = None
+            data = next((one for one in self.read if one.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
+            asked = replace(self.look, text_column=self.look.text_column or data.text_column)
+            self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
+        data, audit_of = self.held
+        return audit_of(turn.name, data.synthetic[turn.name])
+
+
+def turns(data: Sequence[Sets]) -> list[Turn]:
+    """The sets to audit, arm by arm."""
+    named = [(one.arm, name) for one in data for name in one.synthetic]
+    return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
+
+
+def audited(
+    given: AuditQuestion, data: Sequence[Sets], look: Look, workers: int = 1, ledger: Ledger | None = None
+) -> dict[str, tuple[Audit, ...]]:
+    """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it.
+
+    A ledger keeps each as it ends, and the lines of the steps of the run that it comes from; an audit that it holds is loaded.
+    """
+    every = turns(data)
+    if ledger is not None:
+        for step in {step.key: step for one in data for step in one.steps}.values():
+            ledger.record(step)
+    ended: dict[int, Audit | Exception] = {}
+
+    def handle(told: tuple[Turn, Audit | Exception]) -> None:
+        ended[told[0].place] = told[1]
+        # Of errors that of the first set is told, whichever process is the first to meet one.
+        for place in itertools.takewhile(ended.__contains__, range(len(every))):
+            if isinstance(error := ended[place], Exception):
+                raise error
+
+    with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
+        folder = None if ledger is None else ledger.folder
+        runtime.map(Auditor(given, look, folder, data), every, handle, Where(workers))
+    made: dict[str, list[Any]] = {one.arm: [] for one in data}
+    for turn in every:
+        made[turn.arm].append(ended[turn.place])
+    return {arm: tuple(audits) for arm, audits in made.items()}
+
+
+THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started meanwhile have one thread: threads of several on the same cores wait for each other."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

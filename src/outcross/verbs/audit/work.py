@@ -1,0 +1,243 @@
+"""How one set is audited: both sides read alike, every measure taken, and each of its readings judged."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outcross.data.tables import Kind, Table, alike, table
+from outcross.errors import BadInput
+from outcross.escapes import shortened
+from outcross.estimate import Reading
+from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
+from outcross.measures.of_tables import read_tables
+from outcross.recipe import kind, nearest, read
+from outcross.statistics.sketches import gather
+from outcross.verbs.audit.judgement import NOTE, Judged, judge
+from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.audit.result import Audit, Check
+
+RATE = 0.05
+"""False-discovery rate."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to look at data: what an audit is asked for, resolved to parts and numbers."""
+
+    groups: tuple[str, ...] = ()
+    target: str | None = None
+    text_column: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    aspects: tuple[Measure, ...] | None = None
+    """What to measure; all that an audit can take, if None."""
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """By aspect ("tails") or check ("tails.mass"): a factor or a distance, as the check's page says."""
+    rate: float = RATE
+    seed: int = 0
+    most_columns: int = 200
+    most_seconds: float = math.inf
+
+    def __post_init__(self):
+        if not 0 < self.rate < 1:
+            raise BadInput(f"the false-discovery rate must be in (0, 1), got {self.rate}; write 0.05 for five percent")
+        for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
+            if not getattr(self, name) >= least:
+                raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
+        aspects = audit_aspects()
+        known = {f"{aspect}.{check}" for aspect in aspects for check in pages_of_aspect(aspect)} | set(aspects)
+        for name, margin in self.margins.items():
+            if name not in known:
+                raise BadInput(f"no aspect or check {name!r} has a margin{nearest(name, known)}")
+            if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf:
+                raise BadInput(f"margins.{name} must be a number above 0, got {margin!r}")
+
+
+def beside(reference: Any, holdout: Any, asked: Look) -> Callable[[str, Any], Audit]:
+    """What audits a set, by its name and its data, against human data; those are read once, here."""
+    kinds: dict[str, Kind] = dict(asked.kinds)
+    for group in asked.groups:
+        kinds.setdefault(group, "category")
+    if asked.text_column is not None:
+        kinds[asked.text_column] = "text"
+    target = [] if asked.target is None else [asked.target]
+    human = table(reference, "reference", kinds=kinds, columns=target, most_columns=asked.most_columns)
+
+    def beside_it(data: Any, name: str) -> Table:
+        return table(data, name, columns=human.kinds, most_columns=asked.most_columns)
+
+    more = None if holdout is None else beside_it(holdout, "holdout")
+    return lambda name, data: _audit(name, beside_it(data, name), human, more, asked)
+
+
+def look_of(question: AuditQuestion) -> Look:
+    """How a question wants data to be looked at; BadInput where it names an aspect, a check or a number that cannot be."""
+    settings = question.settings()
+    gates_of(question)
+    settings.pop("fail_on", None)
+    shares = settings.pop("shares", None)
+    if shares is not None:
+        settings["aspects"] = _with_shares(settings, shares)
+    if "groups" in settings:
+        settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
+    if "aspects" in settings:
+        settings["aspects"] = measures_of(settings["aspects"])
+    return Look(**settings)
+
+
+def gates_of(question: AuditQuestion) -> tuple[str, ...]:
+    """The aspects in which a loss makes the command fail; BadInput where one is no aspect."""
+    gates = question.settings().get("fail_on", ())
+    for gate in gates:
+        if gate != "any" and gate not in audit_aspects():
+            known = audit_aspects()
+            raise BadInput(f"--fail-on {gate!r} is no aspect{nearest(gate, known)}; known: any, {', '.join(known)}")
+    return gates
+
+
+def _with_shares(settings: Mapping[str, Any], shares: Any) -> tuple[Any, ...]:
+    """The aspects, `use` among them looking at these shares."""
+    aspects = settings.get("aspects") or tuple(audit_aspects())
+    if "use" not in aspects or settings.get("target") is None:
+        raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
+    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in aspects)
+
+
+def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
+    """What is measured: all measures of an aspect that is named, or one measure with its settings."""
+    known, measures = audit_aspects(), []
+    for one in aspects:
+        if isinstance(one, str) and one not in known:
+            raise BadInput(f"unknown aspect {one!r}{nearest(one, known)}; known: {', '.join(known)}")
+        measures += [measure(name)() for name in known[one]] if isinstance(one, str) else [read(MEASURES, one, "aspect")]
+    if foreign := [kind(one) for one in measures if "audit" not in askers(type(one))]:
+        raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
+    return tuple(measures)
+
+
+def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: Look) -> Audit:
+    tables, notes = alike([one for one in (reference, synthetic, holdout) if one is not None])
+    tables, skipped = _capped(tables, asked)
+    _check_columns(asked, tables[0])
+    reference, synthetic, *more = tables
+    holdout = more[0] if more else None
+    evidence = Evidence(drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target)
+    measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
+    readings, pointed, seconds = _look(measures, evidence, asked)
+    judged = judge(readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    return Audit(
+        name=name,
+        rows={side: one.rows for side, one in evidence.sides().items()},
+        every=tuple(map(_check, judged)),
+        pointed=_frames(pointed, evidence),
+        kinds=dict(reference.kinds),
+        notes=tuple(
+            dict.fromkeys(shortened(note, NOTE) for note in [*notes, *skipped, *(note for one in tables for note in one.notes)])
+        ),
+        rate=asked.rate,
+        seconds=seconds,
+    )
+
+
+def _capped(tables: list[Table], asked: Look) -> tuple[list[Table], list[str]]:
+    """At most so many columns; those asked about by name are always among them."""
+    columns = list(tables[0].kinds)
+    if len(columns) <= asked.most_columns:
+        return tables, []
+    named = [column for column in (*asked.groups, asked.target, asked.text_column) if column in columns]
+    kept = list(dict.fromkeys([*named, *columns]))[: asked.most_columns]
+    kept = [column for column in columns if column in set(kept)]
+    return [one.select(kept) for one in tables], [
+        f"{len(columns) - len(kept)} of {len(columns)} columns are left out (at most {asked.most_columns})"
+    ]
+
+
+def _check_columns(asked: Look, reference: Table) -> None:
+    for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
+        if column is not None and column not in reference.kinds:
+            raise BadInput(
+                f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
+            )
+
+
+def _look(measures: Sequence[Measure], evidence: Evidence, asked: Look):
+    """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
+    wanted = {kind(one): one.sketches(evidence) for one in measures}
+    counted = _counted(evidence, wanted)
+    readings: dict[str, list[Reading]] = {}
+    pointed: list[Pointed] = []
+    seconds: dict[str, float] = {}
+    began = time.monotonic()
+    for one in measures:
+        name, aspect, start = kind(one), one.aspect, time.monotonic()
+        own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
+        if start - began > asked.most_seconds:
+            told: list[Any] = list(_left_out(one, asked.most_seconds))
+        else:
+            told = read_tables(one, own, asked.seed)
+        readings.setdefault(aspect, []).extend(reading for reading in told if isinstance(reading, Reading))
+        pointed += [records for records in told if isinstance(records, Pointed)]
+        seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
+    return readings, pointed, seconds
+
+
+def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
+    return (unread(check, f"left out: {seconds:g} seconds were over") for check in one.pages)
+
+
+def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
+    """Every sketch that a measure wants, of both sides, in one pass over each."""
+    from copy import deepcopy
+
+    sketches = {f"{one} {name}": sketch for one, named in wanted.items() for name, sketch in named.items()}
+    sides = [gather(side, deepcopy(sketches)) for side in (evidence.drawn, evidence.reference)]
+    return {name: (sides[0][name], sides[1][name]) for name in sketches}
+
+
+def _check(told: Judged) -> Check:
+    reading, page = told.reading, told.page
+    estimate, null = reading.estimate, reading.null
+    return Check(
+        code=page.code,
+        aspect=told.aspect,
+        metric=reading.measure,
+        column=reading.column,
+        group=reading.group,
+        at=reading.at,
+        verdict=told.verdict,
+        value=_kept(estimate and estimate.value),
+        low=_kept(estimate and estimate.low),
+        high=_kept(estimate and estimate.high),
+        n=estimate and estimate.n,
+        method=estimate.method if estimate else "",
+        floor=_kept(null and null.floor),
+        real_vs_real=_kept(null and null.typical),
+        margin=_kept(told.limit),
+        p=_kept(null and null.p),
+        depth=_kept(told.depth),
+        why=told.why,
+    )
+
+
+def _kept(value: float | None) -> float | None:
+    """To 10 digits: what is below moves with the order of sums."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.10g}")
+
+
+def _frames(pointed: Iterable[Pointed], evidence: Evidence) -> dict[str, Any]:
+    """The records pointed at, as they were read, by side, the worst first."""
+    import polars
+
+    told: dict[str, list[Any]] = {}
+    for one in pointed:
+        side = evidence.sides()[one.side]
+        frame = side.records[one.rows].with_columns(
+            polars.Series("_row", side.places[one.rows]),
+            polars.lit(one.why).alias("_why"),
+            polars.Series("_value", one.values, dtype=polars.Float64),
+        )
+        told.setdefault(one.side, []).append(frame)
+    return {side: polars.concat(frames).sort("_value", descending=True, maintain_order=True) for side, frames in told.items()}

@@ -1,0 +1,47 @@
+"""The verb `list`: all parts, each with the paper that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cyclopts import Parameter
+
+from outcross.verbs.asking import asks
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ListQuestion:
+    """List the parts, each with the paper that it comes from."""
+
+    family: str = ""
+    """experiments, policies, models, measures, attributes, sources, definitions or laws; all if left out."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that there are, by family: each with its name, what it is, and its papers."""
+
+    families: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def plain(self) -> dict[str, Any]:
+        """The parts as plain data."""
+        return {"schema": 1, "parts": self.families}
+
+    def lines(self, width: int) -> Iterator[str]:
+        """The parts as a terminal shows them."""
+        from outcross.verbs.terminal import part_lines
+
+        return part_lines(self.families, width)
+
+
+def listed(question: ListQuestion) -> Parts:
+    """The members of one family, or of all. BadInput where there is no such family."""
+    from outcross.verbs.parts import parts
+
+    return Parts(parts(question.family))
+
+
+parts = asks(ListQuestion, listed)

@@ -1,0 +1,82 @@
+"""The function `run`: from a question to a Run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.experiment import Experiment, changed, load
+from outcross.experiment.arms import Arm, arm_of, arms
+from outcross.ledger import Ledger
+from outcross.recipe import plain
+from outcross.runtime import Where
+from outcross.verbs.asking import as_many_as_cores, asks, check_workers
+from outcross.verbs.run.question import RunQuestion
+from outcross.verbs.run.result import Run
+from outcross.verbs.run.result import opened as open
+from outcross.verbs.run.tables import Tables
+from outcross.verbs.run.work import open_folder
+
+
+def begun(question: RunQuestion) -> Run:
+    """The run of an experiment: iterating it does the work and yields each generation, and `finish()` does the rest.
+
+    `spec` is the name of a built-in experiment, the path of a YAML file, a mapping of what such a file says, or an Experiment; `settings` are
+    changes to it by dotted key. With `out` the run goes into that folder, and what is there is loaded; without, it stays in memory.
+    `finish()` works with so many `workers` (1), or on a `ray` cluster. Raises BadInput where the parts do not fit together, or where the
+    folder holds something else (another experiment, too, unless `fork` is given).
+
+    >>> told = {"name": "mine", "human": {"distribution": "normal", "rows": 50}, "learner": "gaussian", "chains": 100, "generations": 3}
+    >>> [generation.g for generation in run(told, settings={"draw.prompts": "none"})]
+    [0, 1, 2]
+    """
+    check_workers(question.workers)
+    made = arms_of(question)
+    if question.out is None:
+        if (question.workers or 1) > 1 or question.ray is not None or question.fork:
+            raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
+        return Run(made, None, Tables(made, Ledger(None)), device=question.device)
+    folder, reuse = open_folder(Path(question.out), made, question.fork)
+    if question.settings and _is_file_of(question.spec, folder):
+        first = _first(question.settings)
+        raise BadInput(f"{question.spec} is an input, and the run would write it anew with {first!r:.80}; run a copy of it")
+    return Run(made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device)
+
+
+run = asks(RunQuestion, begun)
+
+
+def in_a_folder(question: RunQuestion) -> RunQuestion:
+    """The question with what the command line leaves out: the folder, and a worker a core for experiments that gain by it."""
+    made, workers = arms_of(question), question.workers
+    if workers is None:  # what is fitted in closed form is sooner done in one process
+        workers = as_many_as_cores(len(made) if made[0].experiment.learner.trains else 1)
+    return replace(question, out=question.out or Path("runs") / made[0].experiment.name, workers=workers)
+
+
+def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
+    """Every arm and seed of an experiment in any of its forms, with the settings changed."""
+    spec, settings = question.spec, question.settings
+    if isinstance(settings, str | Path):
+        raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write out= for the folder")
+    if isinstance(spec, Experiment):
+        if not settings:
+            return (arm_of(spec),)
+        spec = {key: value for key, value in plain(spec).items() if key != "kind"}
+    return arms(changed(spec, settings, str(spec.get("name", ""))) if isinstance(spec, Mapping) else load(str(spec), settings))
+
+
+def _is_file_of(spec: Any, folder: Path) -> bool:
+    """Whether an experiment is read from the very file that the run would write."""
+    stored = folder / "experiment.yaml"
+    return isinstance(spec, str | Path) and Path(spec).is_file() and stored.exists() and stored.samefile(spec)
+
+
+def _first(settings: Mapping[str, Any] | Sequence[str]) -> str:
+    return f"{(first := next(iter(settings)))}={settings[first]}" if isinstance(settings, Mapping) else settings[0]
+
+
+__all__ = ["Run", "open", "run"]

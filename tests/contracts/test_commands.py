@@ -1,0 +1,162 @@
+"""A contract of every command: its options are the fields of its question, its Python function takes the same, and --json is the result's plain()."""
+
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars
+import pytest
+
+import outcross
+from outcross.cli import app, main
+from outcross.errors import BadInput
+from outcross.verbs.audit.question import SETTINGS, AuditQuestion
+from outcross.verbs.list import ListQuestion, Parts
+from outcross.verbs.report import Report, ReportQuestion
+from outcross.verbs.run.question import RunQuestion
+from outcross.verbs.show import Described, ShowQuestion
+
+COMMANDS = {
+    "run": (RunQuestion, outcross.run),
+    "audit": (AuditQuestion, outcross.audits),
+    "report": (ReportQuestion, outcross.report),
+    "show": (ShowQuestion, outcross.show),
+    "list": (ListQuestion, outcross.parts),
+}
+HOW_LOUD = {"quiet", "json"}
+"""Options that say how loud a command is; they are no part of a question."""
+
+
+def options(command: str) -> dict[str, str]:
+    """The options of a command with their help, by the name that Python gives them."""
+    arguments = app[command].assemble_argument_collection(parse_docstring=True)
+    return {argument.name.lstrip("-").replace("-", "_"): argument.parameter.help or "" for argument in arguments if argument.show}
+
+
+def fields(question: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(question)]
+
+
+def shown(*words: object, capsys) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(map(str, words)))
+    told = capsys.readouterr()
+    return int(stopped.value.code or 0), told.out, told.err
+
+
+@pytest.fixture
+def place(tmp_path):
+    rng = np.random.default_rng(0)
+    human = polars.DataFrame({"age": rng.normal(size=300), "job": [f"job {i % 7}" for i in range(300)]})
+    human.write_csv(tmp_path / "human.csv")
+    human.with_columns(polars.col("age") * 0.5).write_csv(tmp_path / "narrow.csv")
+    (tmp_path / "e.yaml").write_text(
+        "{name: e, human: {distribution: normal, rows: 20}, learner: gaussian, draw: {prompts: none}, generations: 2, chains: 10}"
+    )
+    return tmp_path
+
+
+def test_every_command_is_in_this_contract():
+    assert {name for name in app if not name.startswith("-")} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_options_of_a_command_are_the_fields_of_its_question(command):
+    assert set(options(command)) - HOW_LOUD == set(fields(COMMANDS[command][0]))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_and_every_command_has_help(command):
+    assert all(options(command).values()), [name for name, told in options(command).items() if not told]
+    assert app[command].help == COMMANDS[command][0].__doc__
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_python_function_takes_the_names_of_the_command_line(command):
+    question, function = COMMANDS[command]
+    assert list(inspect.signature(function).parameters) == fields(question)
+    with pytest.raises(BadInput, match="no option"):
+        function(**{"no_such_option": 1})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_question_is_frozen(command):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        question = COMMANDS[command][0]
+        field = fields(question)[0]
+        setattr(question(*(["x"] if command in ("run", "show") else [])), field, "y")
+
+
+def test_the_json_of_a_run_is_what_run_and_open_give(place, capsys):
+    code, out, _ = shown("run", place / "e.yaml", "chains=5", "--out", place / "run", "--json", capsys=capsys)
+    assert code == 0 and json.loads(out) == plain(outcross.open(place / "run"))
+    again = outcross.run(place / "e.yaml", {"chains": 5}, out=place / "run").finish()
+    assert plain(again) == json.loads(out)
+    _, out, _ = shown("show", place / "run", "--json", capsys=capsys)
+    assert json.loads(out) == plain(outcross.show(place / "run"))
+
+
+def test_the_json_of_an_audit_is_what_audits_gives(place, capsys):
+    asked = {"reference": place / "human.csv", "aspects": "spread", "kinds": {"job": "category"}, "margins": {"spread": 0.9}}
+    words = "audit", place / "narrow.csv", "--reference", place / "human.csv", "--aspects", "spread", "--kinds", "job=category"
+    code, out, _ = shown(*words, "--margins", "spread=0.9", "--out", place / "audit", "--json", capsys=capsys)
+    found = outcross.audits([place / "narrow.csv"], **asked)
+    assert code == 0 and json.loads(out) == plain(found)
+    assert json.loads(out) == plain(outcross.audit(place / "narrow.csv", name="narrow", **asked))
+    _, out, _ = shown("show", place / "audit", "--json", capsys=capsys)
+    assert json.loads(out) == plain(outcross.show(place / "audit")) == plain(found)
+
+
+def test_several_sets_are_one_result_with_their_ranking(place, capsys):
+    sets = place / "narrow.csv", place / "human.csv"
+    code, out, _ = shown("audit", *sets, "--reference", place / "human.csv", "--aspects", "spread", "--json", capsys=capsys)
+    found = outcross.audits({"narrow": str(sets[0]), "human": str(sets[1])}, reference=place / "human.csv", aspects="spread")
+    assert code == 0 and json.loads(out) == plain(found) and found.frame()["set"].unique().sort().to_list() == ["human", "narrow"]
+    assert found.report(place / "both.html").is_file()
+
+
+def test_the_json_of_report_show_and_list_is_what_their_functions_give(place, capsys):
+    outcross.run(place / "e.yaml", out=place / "run").finish()
+    _, out, _ = shown("report", place / "run", "--json", capsys=capsys)
+    page = outcross.report(place / "run")
+    assert isinstance(page, Report) and json.loads(out) == page.plain() and page.path.is_file()
+    _, out, _ = shown("show", place / "e.yaml", "generations=3", "--json", capsys=capsys)
+    described = outcross.show(place / "e.yaml", {"generations": 3})
+    assert isinstance(described, Described) and json.loads(out) == plain(described)
+    _, out, _ = shown("list", "laws", "--json", capsys=capsys)
+    listed = outcross.parts("laws")
+    assert isinstance(listed, Parts) and json.loads(out) == plain(listed)
+
+
+def test_a_run_finds_the_audits_that_are_stored_in_it_and_beside_it(place):
+    run = outcross.run(place / "e.yaml", out=place / "run").finish()
+    assert run.audits == {}
+    for out in ("run-audit", "other"):
+        outcross.audits([place / "narrow.csv"], reference=place / "human.csv", aspects="spread", out=place / out)
+    (found,) = outcross.open(place / "run").audits.items()
+    assert found[0] == place / "run-audit" and found[1][0].lost == ["spread"]
+
+
+def test_a_file_of_thresholds_takes_the_names_of_the_options(place):
+    assert set(SETTINGS) < set(fields(AuditQuestion))
+    (place / "thresholds.yaml").write_text("margins: {spread: 0.001}\nkinds: {job: category}\naspects: [spread, tails]\n")
+    question = AuditQuestion(thresholds=place / "thresholds.yaml", aspects="spread", margins={"tails": 0.5})
+    assert question.settings() == {
+        "margins": {"spread": 0.001, "tails": 0.5},
+        "kinds": {"job": "category"},
+        "aspects": ("spread",),
+    }
+
+
+def test_a_command_without_work_loads_no_heavy_library():
+    script = "import sys, outcross.cli; print([name for name in ('numpy', 'polars', 'torch', 'sklearn', 'pydantic', 'ray') if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def plain(result) -> dict:
+    """What --json prints of a result, read back."""
+    return json.loads(json.dumps(result.plain(), allow_nan=False))
