@@ -18,7 +18,7 @@ import pytest
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.sets import sets_of
 from outcross.verbs.audit.several import Auditor
-from outcross.verbs.audit.work import look_of
+from outcross.verbs.audit.work import resolve
 
 LOOKED_AT = "--aspects=tails,groups,copying"
 
@@ -74,7 +74,7 @@ def test_an_audit_of_a_run_with_several_seeds_says_which_it_is_of(tmp_path):
 
 def test_what_another_process_is_sent_holds_no_data(sets):
     named = AuditQuestion((str(sets / "honest.parquet"),), reference=str(sets / "human.parquet"))
-    here = Auditor(named, look_of(named), read=sets_of(named))
+    here = Auditor(named, resolve(named), read=sets_of(named))
     assert len(pickle.dumps(here)) < 1000
     assert pickle.loads(pickle.dumps(here)).given == named
 

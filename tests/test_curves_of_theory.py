@@ -8,7 +8,7 @@ import pytest
 from outcross.cli import main
 from outcross.laws import LAWS, expected
 from outcross.laws.expectations import name_of
-from outcross.report.curves import Curve, Measured, Point
+from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.figures import bands_of
 
 POLICIES = {
@@ -53,7 +53,7 @@ def test_every_figure_says_what_its_bands_are(page):
 
 
 def line(method, n, width=0.1):
-    return Measured("loss", "", {"a": Curve("a", (Point(0, 1.0, 1 - width, 1 + width, method, n),))}, {})
+    return Measured("loss", "", {"a": Curve("a", (CurvePoint(0, 1.0, 1 - width, 1 + width, method, n),))}, {})
 
 
 def test_a_caption_names_every_method_with_its_n():

@@ -17,9 +17,9 @@ from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
 from outcross.measures import Page
-from outcross.report import Answer, Law, Making, PolicyPage, Reading, Sample, Study, join, write
+from outcross.report import Law, Making, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
-from outcross.report.curves import Curve, Point, mean_over_seeds, measured
+from outcross.report.curves import Curve, CurvePoint, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
 from outcross.report.headline import chief, sentence, warnings
 from outcross.report.multiples import multiples
@@ -264,7 +264,7 @@ def page_of_study(study, folder) -> Written:
 
 
 def tiny(**changes) -> Study:
-    readings = tuple(Reading("replace", g, "entropy", 3.0 - g, 2.9 - g, 3.1 - g, "chains", 9) for g in range(3))
+    readings = tuple(ShownReading("replace", g, "entropy", 3.0 - g, 2.9 - g, 3.1 - g, "chains", 9) for g in range(3))
     return replace(Study("tiny", ("replace",), readings), **changes)
 
 
@@ -291,14 +291,14 @@ def test_the_only_script_is_ours_whatever_the_data_say(tmp_path):
         name=hostile,
         arms=(hostile, "b"),
         readings=tuple(
-            Reading(arm, g, metric, 2.0 + g, 1.5, 3.5, hostile, 3, at=aspect, note=hostile)
+            ShownReading(arm, g, metric, 2.0 + g, 1.5, 3.5, hostile, 3, at=aspect, note=hostile)
             for arm in (hostile, "b")
             for g in range(3)
             for metric in ("held_out_perplexity", hostile)
             for aspect in ("", hostile)
         ),
-        samples=tuple(Sample(hostile, g, 0, hostile, hostile) for g in range(3)),
-        profile=(Answer(hostile, hostile, hostile, 1.0, 0.5, 1.5, 2, note=hostile),),
+        samples=tuple(ShownSample(hostile, g, 0, hostile, hostile) for g in range(3)),
+        profile=(ShownAnswer(hostile, hostile, hostile, 1.0, 0.5, 1.5, 2, note=hostile),),
         pages={hostile: described(hostile, hostile, hostile, hostile, hostile, hostile)},
         policies={hostile: PolicyPage(hostile, 'javascript:alert(1) https://x.org/a"onclick=alert(1)')},
         limits=(hostile,),
@@ -342,13 +342,13 @@ def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
 
 
 def test_intervals_that_meet_are_not_called_a_change():
-    readings = tuple(Reading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
+    readings = tuple(ShownReading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
     found = measured(Study("s", ("a",), readings))
     assert "left entropy where it was" in sentence(found[0], found, described("Entropy"))
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
-    point = mean_over_seeds([Point(4, value) for value in (2.0, 4.0, 9.0)])
+    point = mean_over_seeds([CurvePoint(4, value) for value in (2.0, 4.0, 9.0)])
     assert point.value == 5.0 and point.n == 3 and point.method == "seeds"
     # By hand: s = sqrt(13), t(2, 0.975) = 4.30265, so 4.30265 * sqrt(13 / 3) = 8.9567.
     assert point.high - 5 == pytest.approx(8.9567, abs=1e-3)
@@ -391,15 +391,26 @@ def test_join_of_nothing_is_refused():
         Study("nothing", ()),
         tiny(),
         tiny(readings=tiny().readings[:1]),
-        tiny(readings=(Reading("replace", 0, "entropy", None, note="needs counts"),)),
-        tiny(readings=(*tiny().readings, Reading("replace", 3, "entropy", math.nan), Reading("replace", 4, "entropy", math.inf))),
-        tiny(readings=tuple(Reading("replace", g, "entropy", 0.0, 0.0, 0.0, "exact", 1) for g in range(3))),
-        tiny(readings=tuple(Reading("replace", g, "entropy", 10.0 ** (300 - 300 * g)) for g in range(3))),
-        tiny(readings=tuple(Reading("replace", g, "entropy", -5.0 - g, None, None) for g in range(3))),
-        tiny(samples=(Sample("replace", 0, 7, "", ""),)),
-        tiny(samples=(Sample("elsewhere", 0, 7, "p", "t"),)),
+        tiny(readings=(ShownReading("replace", 0, "entropy", None, note="needs counts"),)),
+        tiny(
+            readings=(
+                *tiny().readings,
+                ShownReading("replace", 3, "entropy", math.nan),
+                ShownReading("replace", 4, "entropy", math.inf),
+            )
+        ),
+        tiny(readings=tuple(ShownReading("replace", g, "entropy", 0.0, 0.0, 0.0, "exact", 1) for g in range(3))),
+        tiny(readings=tuple(ShownReading("replace", g, "entropy", 10.0 ** (300 - 300 * g)) for g in range(3))),
+        tiny(readings=tuple(ShownReading("replace", g, "entropy", -5.0 - g, None, None) for g in range(3))),
+        tiny(samples=(ShownSample("replace", 0, 7, "", ""),)),
+        tiny(samples=(ShownSample("elsewhere", 0, 7, "p", "t"),)),
         tiny(laws=(Law("replace", 0, "entropy", 3.0), Law("absent", 0, "entropy", 3.0))),
-        tiny(profile=(Answer("replace", "early collapse", "yes", when=1), Answer("replace", "early collapse", "no", seed=1))),
+        tiny(
+            profile=(
+                ShownAnswer("replace", "early collapse", "yes", when=1),
+                ShownAnswer("replace", "early collapse", "no", seed=1),
+            )
+        ),
         tiny(readings=tuple(replace(one, at=f"group {index}") for index, one in enumerate(tiny().readings * 10))),
     ],
     ids=lambda study: f"{study.name}-{len(study.readings)}",
@@ -412,7 +423,7 @@ def test_missing_and_strange_pieces_still_give_a_page(study, tmp_path):
 
 def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
     readings = tuple(
-        Reading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1)
+        ShownReading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1)
         for metric in ("decoding_loss", "learning_loss")
         for g in range(4)
     )
@@ -422,7 +433,7 @@ def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
 
 def test_twelve_arms_have_twelve_looks(tmp_path):
     arms = tuple(f"human_share=0.{index:02d}" for index in range(12))
-    readings = tuple(Reading(arm, g, "held_out_perplexity", 60.0 + g * i) for i, arm in enumerate(arms) for g in range(6))
+    readings = tuple(ShownReading(arm, g, "held_out_perplexity", 60.0 + g * i) for i, arm in enumerate(arms) for g in range(6))
     page = page_of_study(Study("twelve", arms, readings), tmp_path)
     lines = [tuple(sorted(at.items())) for tag, at in page.tags if tag == "line" and at.get("x2") == "29"]
     assert len(set(lines)) == 12
@@ -432,7 +443,7 @@ def test_twelve_arms_have_twelve_looks(tmp_path):
 def test_a_line_ends_where_its_name_is_tied(width):
     values = [61.0, 122.0, 244.0, 488.0]
     reach = {"low": 1 - width, "high": 1 + width} if width else {}
-    points = tuple(Point(g, value, **{end: value * part for end, part in reach.items()}) for g, value in enumerate(values))
+    points = tuple(CurvePoint(g, value, **{end: value * part for end, part in reach.items()}) for g, value in enumerate(values))
     over = axis(points, is_log=True)
     specification = chart([Curve("replace", points)], looks(["replace"]), over, Size(600, 300, labels=100))
     svg = draw(specification, "a")
@@ -443,12 +454,12 @@ def test_a_line_ends_where_its_name_is_tied(width):
 def test_a_long_study_stays_under_a_megabyte_and_says_what_it_leaves_out(tmp_path):
     arms = tuple(f"arm {index}" for index in range(12))
     readings = tuple(
-        Reading(arm, g, f"metric_{m}", 1.0 + g + m, g + m, 2.0 + g + m, "bootstrap over documents", 500)
+        ShownReading(arm, g, f"metric_{m}", 1.0 + g + m, g + m, 2.0 + g + m, "bootstrap over documents", 500)
         for arm in arms
         for g in range(100)
         for m in range(20)
     )
-    samples = tuple(Sample(arm, g, p, "start", "<&" * 400) for arm in arms for g in range(10) for p in range(8))
+    samples = tuple(ShownSample(arm, g, p, "start", "<&" * 400) for arm in arms for g in range(10) for p in range(8))
     target = write(Study("long", arms, readings, samples), tmp_path / "report.html")
     assert target.stat().st_size < 1_000_000
     words = " ".join(Written(target.read_text()).words)
@@ -488,7 +499,7 @@ def swept(**changes) -> Study:
     """A study whose arms are a sweep, each falling at a speed of its own."""
     made = arms_of(SWEPT | changes)
     readings = tuple(
-        Reading(
+        ShownReading(
             arm.name,
             g,
             "log_variance",
@@ -592,11 +603,11 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
 
 
 def test_a_small_share_is_drawn_over_its_own_range_and_a_large_one_over_the_whole():
-    small = axis([Point(0, 0.001), Point(1, 0.012, 0.009, 0.015)], is_fraction=True)
+    small = axis([CurvePoint(0, 0.001), CurvePoint(1, 0.012, 0.009, 0.015)], is_fraction=True)
     assert small.low == 0 and 0.015 <= small.high < 0.017 and small.ticks[0] == 0 and len(small.ticks) > 3
-    large = axis([Point(0, 0.9), Point(1, 0.2)], is_fraction=True)
+    large = axis([CurvePoint(0, 0.9), CurvePoint(1, 0.2)], is_fraction=True)
     assert (large.low, large.high) == (0, 1)
-    nothing = axis([Point(0, 0.0), Point(1, 0.0)], is_fraction=True)
+    nothing = axis([CurvePoint(0, 0.0), CurvePoint(1, 0.0)], is_fraction=True)
     assert nothing.low == 0 < nothing.high
 
 
@@ -607,7 +618,7 @@ def test_names_of_joined_runs_are_told_apart_at_the_ends_of_their_lines(labels):
         for run in ("stdlib", "stdlib (2)")
         for policy in ("accumulate_subsample", "human_share=0.1,temperature=1")
     ]
-    curves = [Curve(arm, (Point(0, 1.0), Point(1, 2.0 + i))) for i, arm in enumerate(arms)]
+    curves = [Curve(arm, (CurvePoint(0, 1.0), CurvePoint(1, 2.0 + i))) for i, arm in enumerate(arms)]
     wide = 690 if labels == 190 else 330
     specification = chart(
         curves, looks(arms), axis([point for one in curves for point in one.points]), Size(wide, 300, labels=labels)
@@ -622,7 +633,7 @@ def test_two_runs_of_many_generations_leave_no_chart_out(tmp_path):
     def run(name):
         arms = ("replace", "accumulate", "accumulate_subsample", "human_share=0.1", "human_only")
         readings = tuple(
-            Reading(arm, g, f"{name}_{m}", 1.0 + g + i, 0.5 + g + i, 1.5 + g + i, "chains", 2000)
+            ShownReading(arm, g, f"{name}_{m}", 1.0 + g + i, 0.5 + g + i, 1.5 + g + i, "chains", 2000)
             for m in range(6)
             for i, arm in enumerate(arms)
             for g in range(50)
@@ -641,9 +652,9 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
         for i, arm in enumerate(made)
         for g in range(3)
         for reading in (
-            Reading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
-            Reading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, at="3-5"),
-            Reading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, at="3-5", is_floor=True),
+            ShownReading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
+            ShownReading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, at="3-5"),
+            ShownReading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, at="3-5", is_floor=True),
         )
     )
     study = Study("text", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
@@ -655,7 +666,7 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
 @pytest.mark.parametrize(("small", "is_apart"), [(0.001, True), (0.03, False)])
 def test_shares_of_very_different_sizes_each_have_their_own_axis(small, is_apart, tmp_path):
     readings = tuple(
-        Reading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, at=aspect)
+        ShownReading("replace", g, "tails_left", size * (1 + g), size * g, size * (2 + g), "chains", 9, at=aspect)
         for aspect, size in (("below 5 %", 0.05), ("below 0.1 %", small))
         for g in range(2)
     )

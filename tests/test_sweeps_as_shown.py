@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import t as student
 
 from outcross.cli import main
-from outcross.report import Reading, Study, write
+from outcross.report import ShownReading, Study, write
 from outcross.report.charts import BASELINE, COLOURS, INK
-from outcross.report.curves import Point, mean_over_seeds, measured, pooled
+from outcross.report.curves import CurvePoint, mean_over_seeds, measured, pooled
 from outcross.report.response import responses
 from outcross.report.templates import resource
 
@@ -111,7 +111,7 @@ def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):
 def rows_of(seeds, arms=("a", "b", "c"), generations=3):
     """Readings of arms whose value is the arm's number plus the seed's."""
     return tuple(
-        Reading(arm, g, "entropy", float(i + 1) + 0.1 * seed, None, None, "one chain: no interval", 1, seed=seed)
+        ShownReading(arm, g, "entropy", float(i + 1) + 0.1 * seed, None, None, "one chain: no interval", 1, seed=seed)
         for i, arm in enumerate(arms)
         for seed in range(seeds)
         for g in range(generations)
@@ -146,9 +146,9 @@ def test_two_values_are_a_sweep_where_every_arm_belongs_to_it():
 
 
 def test_seeds_that_agree_are_no_certainty():
-    alike = mean_over_seeds([Point(0, 0.0, None, None, "one chain: no interval", 1)] * 5)
+    alike = mean_over_seeds([CurvePoint(0, 0.0, None, None, "one chain: no interval", 1)] * 5)
     assert (alike.value, alike.low, alike.method) == (0.0, None, "5 seeds agree: no interval")
-    exact = mean_over_seeds([Point(0, 2.0, 2.0, 2.0, "exact", 1)] * 5)
+    exact = mean_over_seeds([CurvePoint(0, 2.0, 2.0, 2.0, "exact", 1)] * 5)
     assert (exact.value, exact.low, exact.method) == (2.0, 2.0, "exact")
 
 

@@ -1,15 +1,15 @@
 """Any result as one HTML file that opens offline: `write(study, "report.html")`."""
 
 from outcross.report.page import write
-from outcross.report.study import Answer, Law, Making, PolicyPage, Reading, Sample, Study, join
+from outcross.report.study import Law, Making, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study, join
 
 __all__ = [
-    "Answer",
     "Law",
     "Making",
     "PolicyPage",
-    "Reading",
-    "Sample",
+    "ShownAnswer",
+    "ShownReading",
+    "ShownSample",
     "Study",
     "join",
     "write",

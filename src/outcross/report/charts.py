@@ -11,7 +11,7 @@ from typing import Any
 from outcross.errors import MachineGaveOut, first_words, is_of_the_machine
 from outcross.escapes import shortened
 from outcross.report.characters import visible
-from outcross.report.curves import Curve, Point, standard_error
+from outcross.report.curves import Curve, CurvePoint, standard_error
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
 
@@ -86,7 +86,7 @@ def looks(arms: Sequence[str]) -> dict[str, Look]:
     return found
 
 
-def axis(points: Sequence[Point], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
+def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
     """An axis that holds every value, and intervals as far as they do not dwarf the values."""
     values = [point.value for point in points if point.value is not None]
     is_log = is_log and min(values) > 0
@@ -290,7 +290,7 @@ def _shown(arms: Sequence[str]) -> list[str]:
     return [visible(arm) for arm in arms]
 
 
-def _segments(points: Sequence[Point], arm: str, key: str = "") -> list[Specification]:
+def _segments(points: Sequence[CurvePoint], arm: str, key: str = "") -> list[Specification]:
     """The known points of a curve; a generation without a value breaks the line."""
     rows, segment = [], 0
     for point in points:
@@ -390,7 +390,7 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
     ]
 
 
-def _floor_row(point: Point, generation: float, axis: Axis) -> Specification:
+def _floor_row(point: CurvePoint, generation: float, axis: Axis) -> Specification:
     assert point.value is not None
     row = {"generation": generation, "arm": "", "segment": "0", "value": axis.hold(point.value)}
     if point.low is None or point.high is None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from outcross.estimate import rounding
-from outcross.report.study import Reading, Study
+from outcross.report.study import ShownReading, Study
 
 FEW_SEEDS = 3
 """Seeds of an arm whose own lines are drawn beside their mean; more of them would hide it."""
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """A curve at one generation. `value` is None where it could not be had, or is not finite."""
 
     generation: int
@@ -32,19 +32,19 @@ class Curve:
     """An arm over the generations, with a thin curve for each seed where there are several."""
 
     arm: str
-    points: tuple[Point, ...]
-    threads: tuple[tuple[Point, ...], ...] = ()
+    points: tuple[CurvePoint, ...]
+    threads: tuple[tuple[CurvePoint, ...], ...] = ()
 
     @property
-    def known(self) -> tuple[Point, ...]:
+    def known(self) -> tuple[CurvePoint, ...]:
         """The points that have a value, by generation."""
         return tuple(point for point in self.points if point.value is not None)
 
-    def at(self, generation: int) -> Point | None:
+    def at(self, generation: int) -> CurvePoint | None:
         return next((point for point in self.known if point.generation == generation), None)
 
     @property
-    def end(self) -> Point:
+    def end(self) -> CurvePoint:
         """The last generation that every seed has reached. Its value is None where no seed has one there."""
         reached = min(thread[-1].generation for thread in self.threads) if self.threads else self.points[-1].generation
         return next(point for point in self.points if point.generation == reached)
@@ -67,7 +67,7 @@ class Measured:
 
 def measured(study: Study) -> list[Measured]:
     """Every measure and place that has at least one value, in the order in which the readings name them."""
-    readings: dict[tuple[str, str], dict[tuple[str, bool], list[Reading]]] = defaultdict(lambda: defaultdict(list))
+    readings: dict[tuple[str, str], dict[tuple[str, bool], list[ShownReading]]] = defaultdict(lambda: defaultdict(list))
     for reading in study.readings:
         readings[reading.measure, reading.at][reading.arm, reading.is_floor].append(reading)
     found = []
@@ -86,30 +86,30 @@ def pooled(one: Measured) -> Measured:
     return replace(one, curves=curves)
 
 
-def curve(arm: str, readings: Iterable[Reading]) -> Curve:
+def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:
     """One arm's readings of one place; more than one seed is drawn as their mean."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
     threads = [tuple(_point(reading) for reading in group) for _, group in groupby(ordered, lambda reading: reading.seed)]
     if len(threads) == 1:
         return Curve(arm, threads[0])
-    by_generation: dict[int, list[Point]] = defaultdict(list)
+    by_generation: dict[int, list[CurvePoint]] = defaultdict(list)
     for point in (point for thread in threads for point in thread):
         by_generation[point.generation].append(point)
     return Curve(arm, tuple(mean_over_seeds(by_generation[g]) for g in sorted(by_generation)), tuple(threads))
 
 
-def mean_over_seeds(points: Sequence[Point]) -> Point:
+def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
     """The mean of one generation's seeds with a 95 % t-interval; one seed keeps its own interval, and seeds that agree give none.
 
     Seeds of which each reads 0 have no scatter to make an interval from, and that is no certainty: 0 of 50 records may be 1 of 100.
 
-    >>> point = mean_over_seeds([Point(0, 1.0), Point(0, 2.0), Point(0, 3.0)])
+    >>> point = mean_over_seeds([CurvePoint(0, 1.0), CurvePoint(0, 2.0), CurvePoint(0, 3.0)])
     >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
     (2.0, -0.484, 4.484, 'seeds', 3)
     """
     known = [point for point in points if point.value is not None]
     if not known:
-        return Point(points[0].generation, None)
+        return CurvePoint(points[0].generation, None)
     if len(known) == 1:
         return known[0]
     from scipy.special import stdtrit
@@ -121,17 +121,17 @@ def mean_over_seeds(points: Sequence[Point]) -> Point:
         return _alike(known, mean)
     error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
     reach = max(float(stdtrit(n - 1, 0.975)) * error, rounding(*values) / n)
-    return Point(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
+    return CurvePoint(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
 
 
-def _alike(known: Sequence[Point], mean: float) -> Point:
+def _alike(known: Sequence[CurvePoint], mean: float) -> CurvePoint:
     """The mean of seeds that agree to the last bits: exact where each of them is, else without an interval."""
     if all(point.method == "exact" for point in known):
         return replace(known[0], value=mean)
-    return Point(known[0].generation, mean, None, None, f"{len(known)} seeds agree: no interval", len(known))
+    return CurvePoint(known[0].generation, mean, None, None, f"{len(known)} seeds agree: no interval", len(known))
 
 
-def standard_error(point: Point) -> float | None:
+def standard_error(point: CurvePoint) -> float | None:
     """The standard error behind a 95 % interval; None without one, and where it is no more than rounding."""
     if point.value is None or point.low is None or point.high is None:
         return None
@@ -139,12 +139,12 @@ def standard_error(point: Point) -> float | None:
     return error if error > rounding(point.value) else None
 
 
-def _point(reading: Reading) -> Point:
+def _point(reading: ShownReading) -> CurvePoint:
     value = _finite(reading.value)
     if value is None:
-        return Point(reading.generation, None)
+        return CurvePoint(reading.generation, None)
     low, high = _finite(reading.low), _finite(reading.high)
-    return Point(reading.generation, value, low, high, reading.method, reading.n)
+    return CurvePoint(reading.generation, value, low, high, reading.method, reading.n)
 
 
 def _finite(value: float | None) -> float | None:
@@ -152,18 +152,18 @@ def _finite(value: float | None) -> float | None:
 
 
 def _common(floors: Iterable[Curve]) -> Curve:
-    by_generation: dict[int, list[Point]] = defaultdict(list)
+    by_generation: dict[int, list[CurvePoint]] = defaultdict(list)
     for point in (point for floor in floors for point in floor.known):
         by_generation[point.generation].append(point)
     return Curve("", tuple(_mean(by_generation[generation]) for generation in sorted(by_generation)))
 
 
-def _mean(points: Sequence[Point]) -> Point:
+def _mean(points: Sequence[CurvePoint]) -> CurvePoint:
     def mean(values: Sequence[float | None]) -> float | None:
         known = [value for value in values if value is not None]
         return math.fsum(known) / len(known) if known else None
 
-    return Point(
+    return CurvePoint(
         points[0].generation,
         mean([point.value for point in points]),
         mean([point.low for point in points]),

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
-from outcross.report.curves import FEW_SEEDS, Curve, Measured, Point, curve, standard_error
+from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
 from outcross.report.headline import DECODING, TAILS, words_of
 from outcross.report.numerals import number
-from outcross.report.study import Page, Reading, Study
+from outcross.report.study import Page, ShownReading, Study
 
 WIDE = Size(690, 360, labels=190)
 NARROW = Size(330, 300, labels=124)
@@ -41,7 +41,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Table:
+class FigureTable:
     columns: tuple[str, ...]
     groups: tuple[Rows, ...]
     every: int = 1  # which generations it shows; 1 is all of them
@@ -64,7 +64,7 @@ class Figure:
     at: str  # where it shows only one
     page: Page
     panels: tuple[Panel, ...]
-    table: Table
+    table: FigureTable
     remarks: tuple[str, ...] = ()
     bands: str = ""
     """What the bands are, and what the dashed line is where there is one."""
@@ -197,7 +197,7 @@ def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...
 def bands_of(several: Sequence[Measured]) -> str:
     """What the bands of these charts are: 95 % intervals, over what and by which method; and what is dashed.
 
-    >>> line = Curve("replace", (Point(0, 1.0, 0.9, 1.1, "chains", 2000),))
+    >>> line = Curve("replace", (CurvePoint(0, 1.0, 0.9, 1.1, "chains", 2000),))
     >>> bands_of([Measured("spread_ratio", "", {"replace": line}, {})])
     'Bands: 95 % intervals over 2,000 chains.'
     """
@@ -210,7 +210,7 @@ def bands_of(several: Sequence[Measured]) -> str:
     return told
 
 
-def interval_words(points: Iterable[Point]) -> str:
+def interval_words(points: Iterable[CurvePoint]) -> str:
     """Over what the intervals of these points are and by which methods: `over 5 seeds`; empty where none has one."""
     counts: dict[str, list[int]] = {}
     for point in points:
@@ -227,7 +227,7 @@ def _method_words(method: str, fewest: int, most: int) -> str:
     return f"{told}, n = {count}" if most else told
 
 
-def table_of(study: Study, measure: str, every: int) -> Table:
+def table_of(study: Study, measure: str, every: int) -> FigureTable:
     """Every reading of a measure, seeds and their mean, floors and closed forms."""
     readings = [reading for reading in study.readings if reading.measure == measure]
     last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
@@ -235,7 +235,7 @@ def table_of(study: Study, measure: str, every: int) -> Table:
     seeds = {reading.seed for reading in readings}
     laws = {(law.arm, law.generation): law.value for law in study.laws if law.measure == measure}
     groups = tuple(_group(key, list(of), laws, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
-    return _without_empty(Table(_COLUMNS, _merged(groups), every))
+    return _without_empty(FigureTable(_COLUMNS, _merged(groups), every))
 
 
 _COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "standard errors away", "method", "n", "note")
@@ -246,7 +246,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     curves = [line for one in panels for line in one.curves.values()]
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
     points += [point for one in panels if one.floor for point in one.floor.known]
-    points += [Point(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
+    points += [CurvePoint(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
 
 
@@ -272,15 +272,15 @@ def _agreement(line: Curve, law: Mapping[int, float]) -> str:
     return f"{inside} of {len(tested)} ({line.arm})" if tested else ""
 
 
-def _by_arm(readings: Iterable[Reading]) -> Iterator[tuple[str, list[Reading]]]:
+def _by_arm(readings: Iterable[ShownReading]) -> Iterator[tuple[str, list[ShownReading]]]:
     for arm, group in groupby(sorted(readings, key=lambda reading: reading.arm), lambda reading: reading.arm):
         yield arm, list(group)
 
 
-def _by_kind(study: Study, readings: Sequence[Reading]) -> Iterator[tuple[tuple[str, bool, str], list[Reading]]]:
+def _by_kind(study: Study, readings: Sequence[ShownReading]) -> Iterator[tuple[tuple[str, bool, str], list[ShownReading]]]:
     """Readings by place, floor or not, and arm, in the study's order."""
     kinds = dict.fromkeys((reading.at, reading.is_floor) for reading in readings)
-    index: dict[tuple[str, bool, str], list[Reading]] = {}
+    index: dict[tuple[str, bool, str], list[ShownReading]] = {}
     for reading in readings:
         index.setdefault((reading.at, reading.is_floor, reading.arm), []).append(reading)
     for at, is_floor in kinds:
@@ -290,7 +290,7 @@ def _by_kind(study: Study, readings: Sequence[Reading]) -> Iterator[tuple[tuple[
 
 
 def _group(
-    key: tuple[str, bool, str], readings: Sequence[Reading], laws: Mapping[tuple[str, int], float], *, is_seeded: bool
+    key: tuple[str, bool, str], readings: Sequence[ShownReading], laws: Mapping[tuple[str, int], float], *, is_seeded: bool
 ) -> Rows:
     at, is_floor, arm = key
     ordered = sorted(readings, key=lambda reading: (reading.generation, reading.seed))
@@ -305,25 +305,25 @@ def _group(
     return Rows(title, tuple(rows), is_floor)
 
 
-def _mean_row(point: Point, law: float | None) -> tuple[str, ...]:
+def _mean_row(point: CurvePoint, law: float | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
     return (str(point.generation), "mean", *interval_cells(point), *_away(point, law), point.method, _count(point.n), "")
 
 
-def _row(reading: Reading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
-    point = Point(reading.generation, reading.value, reading.low, reading.high)
+def _row(reading: ShownReading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
+    point = CurvePoint(reading.generation, reading.value, reading.low, reading.high)
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
     return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
 
 
-def interval_cells(point: Point) -> tuple[str, str, str]:
+def interval_cells(point: CurvePoint) -> tuple[str, str, str]:
     return number(point.value), number(point.low), number(point.high)
 
 
-def _away(point: Point, law: float | None) -> tuple[str, str]:
+def _away(point: CurvePoint, law: float | None) -> tuple[str, str]:
     if law is None:
         return "", ""
     error = standard_error(point)
@@ -348,7 +348,7 @@ def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
     return tuple(merged)
 
 
-def _without_empty(table: Table) -> Table:
+def _without_empty(table: FigureTable) -> FigureTable:
     """Leave out columns that no row fills."""
     rows = [row for group in table.groups for row in group.rows]
     kept = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]

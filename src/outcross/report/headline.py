@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outcross.measures import leading, standing_for
-from outcross.report.curves import Curve, Measured, Point
+from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
@@ -25,8 +25,8 @@ class Change:
     """An arm at its first and at its last generation that has a value."""
 
     arm: str
-    first: Point
-    last: Point
+    first: CurvePoint
+    last: CurvePoint
 
     @property
     def generations(self) -> int:

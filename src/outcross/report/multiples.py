@@ -10,10 +10,10 @@ from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
 from outcross.report.figures import (
     Figure,
+    FigureTable,
     Panel,
     Pen,
     Rows,
-    Table,
     axis_of,
     bands_of,
     interval_cells,
@@ -122,10 +122,10 @@ def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> li
     ]
 
 
-def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> Table:
+def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> FigureTable:
     """Where each line begins and ends."""
     columns = (lines.name, "generation", "value", "low", "high", "method", "n")
-    return Table(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
+    return FigureTable(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
 
 
 def _ends(cell: Cell, lines: Setting, main: Measured):

@@ -56,7 +56,7 @@ class Allowance:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmPage:
     """A line of the legend: how an arm is drawn, what it does and where it ended."""
 
     name: str
@@ -159,10 +159,10 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
     return [figure(study, measure, places[measure], page_of(study, measure, found), pen, every) for measure in order]
 
 
-def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[Arm]:
+def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[ArmPage]:
     styles, left = looks(study.arms), tails(found)
     ends = {arm: (page, change(line)) for main, page in leads for arm, line in main.curves.items()}
-    return [Arm(arm, styles[arm], study.policies.get(arm), *ends.get(arm, (None, None)), left.get(arm)) for arm in study.arms]
+    return [ArmPage(arm, styles[arm], study.policies.get(arm), *ends.get(arm, (None, None)), left.get(arm)) for arm in study.arms]
 
 
 def _absent(study: Study) -> list[tuple[str, str, str]]:

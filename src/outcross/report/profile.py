@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outcross.report.numerals import number
-from outcross.report.study import Answer, Study
+from outcross.report.study import ShownAnswer, Study
 
 PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 DATED = ("early collapse", "late collapse")
@@ -29,7 +29,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Profile:
+class ProfileTable:
     """A row a definition, a cell an arm; None where an arm was not asked."""
 
     arms: tuple[str, ...]
@@ -37,14 +37,14 @@ class Profile:
     dates: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
 
 
-def profile_of(study: Study) -> Profile | None:
+def profile_of(study: Study) -> ProfileTable | None:
     """The profile, None where the study has none."""
     if not study.profile:
         return None
     arms = tuple(arm for arm in study.arms if any(answer.arm == arm for answer in study.profile))
     rows = {definition: _row(study, definition, arms) for definition in dict.fromkeys(one.definition for one in study.profile)}
     definitions = tuple((name, row) for name, row in rows.items() if name not in DATED)
-    return Profile(arms, definitions, tuple((name, rows[name]) for name in DATED if name in rows))
+    return ProfileTable(arms, definitions, tuple((name, rows[name]) for name in DATED if name in rows))
 
 
 def _row(study: Study, definition: str, arms: Sequence[str]) -> tuple[Verdict | None, ...]:
@@ -52,7 +52,7 @@ def _row(study: Study, definition: str, arms: Sequence[str]) -> tuple[Verdict | 
     return tuple(_verdict(of_arm) if of_arm else None for of_arm in answers)
 
 
-def _verdict(answers: Sequence[Answer]) -> Verdict:
+def _verdict(answers: Sequence[ShownAnswer]) -> Verdict:
     """Seeds that agree give one word; seeds that do not are counted."""
     counts = Counter(answer.answer for answer in answers)
     common = next(iter(counts)) if len(counts) == 1 else "cannot_tell"
@@ -66,7 +66,7 @@ def _verdict(answers: Sequence[Answer]) -> Verdict:
     return Verdict(common, mark, word, details, notes)
 
 
-def _detail(answer: Answer) -> str:
+def _detail(answer: ShownAnswer) -> str:
     value = number(answer.value) if answer.value is not None else ""
     interval = f"[{number(answer.low)}, {number(answer.high)}]" if answer.low is not None and answer.high is not None else ""
     when = f"generation {answer.when}" if answer.when is not None else ""

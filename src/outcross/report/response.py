@@ -9,15 +9,15 @@ from typing import Any
 from outcross.experiment.settings import families, word
 from outcross.report.characters import visible
 from outcross.report.charts import STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
-from outcross.report.curves import Measured, Point
+from outcross.report.curves import CurvePoint, Measured
 from outcross.report.figures import (
     NARROW,
     WIDE,
+    FigureTable,
     NamedLaw,
     Panel,
     Pen,
     Rows,
-    Table,
     interval_cells,
     interval_words,
     laws_of,
@@ -37,12 +37,12 @@ Laws = Mapping[tuple[str, str], Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownAnswer:
     """An arm at one value of the setting: its last generation that every seed has, and what a closed form gives there."""
 
     setting: float
     arm: str
-    point: Point
+    point: CurvePoint
     closed_form: float | None = None
 
 
@@ -55,7 +55,7 @@ class Response:
     among: str
     """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
     measured: Measured
-    answers: tuple[Answer, ...]
+    answers: tuple[ShownAnswer, ...]
     """By the setting, the smallest first."""
 
 
@@ -68,7 +68,7 @@ class ResponseFigure:
     panel: Panel
     lines: tuple[tuple[str, Look], ...]
     """How the lines are drawn, where there are several."""
-    table: Table
+    table: FigureTable
     bars: str
     laws: tuple[NamedLaw, ...]
 
@@ -108,9 +108,9 @@ def responses(
     return tuple(one for one in made if len({answer.setting for answer in one.answers if answer.point.value is not None}) > 1)
 
 
-def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> Answer:
+def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> ShownAnswer:
     end = one.curves[arm].end
-    return Answer(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
+    return ShownAnswer(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
 
 
 def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseFigure, ...]:
@@ -159,16 +159,16 @@ def bars_of(group: Sequence[Response]) -> str:
     )
 
 
-def _why_none(points: Sequence[Point]) -> str:
+def _why_none(points: Sequence[CurvePoint]) -> str:
     return next((point.method for point in points if point.method), "no value here has an interval")
 
 
-def _table(group: Sequence[Response]) -> Table:
+def _table(group: Sequence[Response]) -> FigureTable:
     columns = ("setting", "arm", "generation", "value", "low", "high", "closed form", "method", "n")
-    return Table(columns, tuple(Rows(one.among or one.setting, tuple(map(_cells, one.answers))) for one in group))
+    return FigureTable(columns, tuple(Rows(one.among or one.setting, tuple(map(_cells, one.answers))) for one in group))
 
 
-def _cells(one: Answer) -> tuple[str, ...]:
+def _cells(one: ShownAnswer) -> tuple[str, ...]:
     count = "" if one.point.n is None else f"{one.point.n:,}"
     law = "" if one.closed_form is None else number(one.closed_form)
     return (
@@ -186,7 +186,7 @@ def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], siz
     """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms."""
     answers = [answer for one in group for answer in one.answers if answer.point.value is not None]
     known = [answer.point for answer in answers]
-    forms = [Point(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
+    forms = [CurvePoint(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
     upright = axis([*known, *forms], is_log=page.log, is_fraction=page.unit == "fraction")
     names = [visible(one.among) for one in group]
     colour = {"domain": names, "range": [styles[one.among].colour for one in group]}
@@ -230,7 +230,7 @@ def _values(group: Sequence[Response], upright: Axis, dashes: Specification) -> 
     ]
 
 
-def _ends(answer: Answer, upright: Axis) -> dict[str, float]:
+def _ends(answer: ShownAnswer, upright: Axis) -> dict[str, float]:
     low, high = answer.point.low, answer.point.high
     return {} if low is None or high is None else {"low": upright.hold(low), "high": upright.hold(high)}
 

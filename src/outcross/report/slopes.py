@@ -13,8 +13,8 @@ from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
-from outcross.report.curves import Point
-from outcross.report.figures import Panel, Pen, Rows, Table
+from outcross.report.curves import CurvePoint
+from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
 
@@ -22,7 +22,7 @@ SIZE = Size(250, 170)
 
 
 @dataclass(frozen=True)
-class Row:
+class SlopeRow:
     """One slope, in words."""
 
     of: str
@@ -36,18 +36,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingSlopes:
     """All slopes against one setting: its panels, how the lines are drawn where there are several, and every number."""
 
     title: str
     panels: tuple[Panel, ...]
     lines: tuple[tuple[str, Look], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SlopeRow, ...]
     methods: tuple[str, ...]
-    table: Table
+    table: FigureTable
 
 
-def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[Setting, ...]:
+def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlopes, ...]:
     """The slopes of the start, the speed, the narrowing and the changes of the measures that lead the page, by setting."""
     shown = [one for one in study.slopes if one.quantity != CHANGE or one.measure.removeprefix("log ") in set(leads)]
     return tuple(
@@ -55,11 +55,11 @@ def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[Setting, ..
     )
 
 
-def _setting(key: str, of: Sequence[Slope], pen: Pen) -> Setting:
+def _setting(key: str, of: Sequence[Slope], pen: Pen) -> SettingSlopes:
     styles = looks(list(dict.fromkeys(one.among for one in of)))
     of = sorted(of, key=lambda one: list(dict.fromkeys(map(_kind, of))).index(_kind(one)))
     panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(of, _kind))
-    return Setting(
+    return SettingSlopes(
         key,
         tuple(panel for panel in panels if panel.svg),
         tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else (),
@@ -85,18 +85,18 @@ def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
     return Panel(title, svg)
 
 
-def _row(one: Slope, look: Look) -> Row:
+def _row(one: Slope, look: Look) -> SlopeRow:
     of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.measure}"
     closed_form = "" if one.closed_form is None else decimal(one.closed_form)
     n = one.slope.n if one.slope else len(one.points)
-    return Row(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
+    return SlopeRow(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
 
 
 def _interval(one: Estimate | None) -> str:
     return number(None) if one is None else estimated(one.value, *one.interval)
 
 
-def _table(of: Iterable[Slope]) -> Table:
+def _table(of: Iterable[Slope]) -> FigureTable:
     """The points that the lines are fitted to."""
     groups = tuple(
         Rows(
@@ -108,7 +108,7 @@ def _table(of: Iterable[Slope]) -> Table:
         )
         for one in of
     )
-    return Table(("arm", "setting", "value", "low", "high", "closed form"), groups)
+    return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
 
 def chart(of: Sequence[Slope], styles: Sequence[Look]) -> Specification:
@@ -138,8 +138,8 @@ def _size(one: Slope, value: float) -> float:
     return abs(value) if one.quantity == CHANGE and one.is_exponent else value
 
 
-def _sizes(one: Slope) -> list[Point]:
-    return [Point(0, _size(one, point.value), *_ends(one, point)) for point in one.points]
+def _sizes(one: Slope) -> list[CurvePoint]:
+    return [CurvePoint(0, _size(one, point.value), *_ends(one, point)) for point in one.points]
 
 
 def _ends(one: Slope, point: slopes.Point) -> tuple[float, float]:

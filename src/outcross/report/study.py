@@ -12,7 +12,7 @@ from outcross.measures import Page
 
 
 @dataclass(frozen=True)
-class Reading:
+class ShownReading:
     """One number of one generation of one arm, or why it could not be had.
 
     `value` is None where the measure does not apply; `note` then says why. `is_floor` marks what a fresh
@@ -34,7 +34,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ShownSample:
     """What one generation wrote after one prompt."""
 
     arm: str
@@ -59,7 +59,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownAnswer:
     """Whether one definition of collapse holds for an arm: yes, no, cannot_tell or not_applicable.
 
     `when` is the generation the answer is dated to. The definitions `early collapse` and `late collapse` are
@@ -102,10 +102,10 @@ class Study:
 
     name: str
     arms: tuple[str, ...]
-    readings: tuple[Reading, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    readings: tuple[ShownReading, ...] = ()
+    samples: tuple[ShownSample, ...] = ()
     laws: tuple[Law, ...] = ()
-    profile: tuple[Answer, ...] = ()
+    profile: tuple[ShownAnswer, ...] = ()
     pages: Mapping[str, Page] = field(default_factory=dict)
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Study:
     """How fast arms collapse, against the numbers in which they differ."""
 
 
-Row = TypeVar("Row", Reading, Sample, Law, Answer)
+Row = TypeVar("Row", ShownReading, ShownSample, Law, ShownAnswer)
 
 
 def join(studies: Sequence[Study]) -> Study:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from outcross.report.characters import cut, repeats, visible
-from outcross.report.study import Sample, Study
+from outcross.report.study import ShownSample, Study
 
 LONGEST = 900  # characters of one text
 COLUMNS = 12  # generations of one arm
@@ -74,34 +74,34 @@ def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, .
     return chosen[0].prompt, shown
 
 
-def _generation(sample: Sample) -> int:
+def _generation(sample: ShownSample) -> int:
     return sample.generation
 
 
-def _first_seed(study: Study) -> list[Sample]:
+def _first_seed(study: Study) -> list[ShownSample]:
     first: dict[str, int] = {}
     for sample in study.samples:
         first[sample.arm] = min(sample.seed, first.get(sample.arm, sample.seed))
     return [sample for sample in study.samples if sample.seed == first[sample.arm]]
 
 
-def _bytes(sample: Sample) -> int:
+def _bytes(sample: ShownSample) -> int:
     return len(escape(visible(cut(sample.text, LONGEST))).encode()) + 120
 
 
-def _writer(arm: str, samples: Sequence[Sample], prompts: Sequence[int], room: int) -> Writer:
+def _writer(arm: str, samples: Sequence[ShownSample], prompts: Sequence[int], room: int) -> Writer:
     longest = LONGEST if len(prompts) > 1 else max(80, min(LONGEST, room // max(1, len(samples))))
     of_arm = [sample for sample in samples if sample.arm == arm]
     return Writer(arm, tuple(_continued(of_arm, prompt, index, longest) for index, prompt in enumerate(prompts, 1)))
 
 
-def _continued(of_arm: Sequence[Sample], prompt: int, index: int, longest: int) -> Continued:
+def _continued(of_arm: Sequence[ShownSample], prompt: int, index: int, longest: int) -> Continued:
     told = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
     texts = tuple(Written(one.generation, _runs(one.text, longest)) for one in _spread(told))
     return Continued(told[0].prompt if told else "", index, texts)
 
 
-def _spread(told: Sequence[Sample]) -> list[Sample]:
+def _spread(told: Sequence[ShownSample]) -> list[ShownSample]:
     """At most COLUMNS of them, evenly, the first and the last among them."""
     if len(told) <= COLUMNS:
         return list(told)

@@ -12,10 +12,10 @@ from outcross.collapse.slopes import Slope
 from outcross.escapes import shortened
 from outcross.experiment.settings import word
 from outcross.report.characters import visible
-from outcross.report.curves import Curve, Point, curve
+from outcross.report.curves import Curve, CurvePoint, curve
 from outcross.report.numerals import decimal, estimated
 from outcross.report.response import Response
-from outcross.report.study import Reading, Study
+from outcross.report.study import ShownReading, Study
 
 NARROWEST, WIDEST = 40, 120
 """Characters of a line: on a terminal narrower than this a line is wrapped by it, and wider text is hard to read."""
@@ -78,9 +78,9 @@ class Row:
     value: str
 
 
-def _by_place(study: Study) -> dict[tuple[str, str, str], list[Reading]]:
+def _by_place(study: Study) -> dict[tuple[str, str, str], list[ShownReading]]:
     """The readings of each measure, place and arm, without what real data show beside them."""
-    found: dict[tuple[str, str, str], list[Reading]] = {}
+    found: dict[tuple[str, str, str], list[ShownReading]] = {}
     for reading in study.readings:
         if not reading.is_floor:
             found.setdefault((reading.measure, reading.at, reading.arm), []).append(reading)
@@ -101,7 +101,7 @@ def _seed_words(known: int, seeds: int) -> str:
     return f" {seeds} seeds" if known == seeds else f" {known} of {seeds} seeds"
 
 
-def _told_point(point: Point) -> str:
+def _told_point(point: CurvePoint) -> str:
     if point.value is None:
         return "–"
     if point.low is None or point.high is None:

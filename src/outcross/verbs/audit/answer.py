@@ -13,7 +13,7 @@ from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Audits, Check
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
-from outcross.verbs.audit.work import look_of
+from outcross.verbs.audit.work import resolve
 
 
 def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
@@ -44,9 +44,9 @@ def answered(question: AuditQuestion) -> Audits:
     and what that folder holds of them is loaded. Raises BadInput as `audit` does.
     """
     check_workers(question.workers)
-    sets, look = sets_of(question), look_of(question)
+    sets, resolved = sets_of(question), resolve(question)
     with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
-        found = Audits(audited(question, sets, look, question.workers or 1, ledger), question.generations)
+        found = Audits(audited(question, sets, resolved, question.workers or 1, ledger), question.generations)
         if ledger is not None:
             found.write(ledger)
     return found

@@ -31,7 +31,7 @@ HEALTHY, MARGIN = 60.0, 100.0
 
 
 @dataclass(frozen=True)
-class Bar:
+class CheckBar:
     """A check as a bar across 240: places of its numbers."""
 
     healthy: float
@@ -45,13 +45,13 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class CheckRow:
     """A check as a row."""
 
     check: Check
     title: str
     where: str
-    bar: Bar | None
+    bar: CheckBar | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Group:
     """The checks of an aspect that have one verdict."""
 
     verdict: str
-    rows: list[Row]
+    rows: list[CheckRow]
     left: int
     """Checks that are not shown."""
     is_open: bool
@@ -217,11 +217,11 @@ def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage
     return AspectPage(name, counts, groups)
 
 
-def _row(check: Check) -> Row:
-    return Row(check, title(check), cut(where(check), 120), _bar(check))
+def _row(check: Check) -> CheckRow:
+    return CheckRow(check, title(check), cut(where(check), 120), _bar(check))
 
 
-def _bar(check: Check) -> Bar | None:
+def _bar(check: Check) -> CheckBar | None:
     healthy = _check_page(check).healthy
     healthy = check.real_vs_real if isinstance(healthy, str) else healthy
     if None in (healthy, check.value, check.low, check.high, check.margin) or healthy == check.margin:
@@ -234,7 +234,7 @@ def _bar(check: Check) -> Bar | None:
     low, high = sorted((place(check.low), place(check.high)))  # type: ignore[arg-type]
     floor = None if check.floor is None else place(check.floor)
     spoken = f"{written(check.value)}, from {written(check.low)} to {written(check.high)}; margin {written(check.margin)}"
-    return Bar(HEALTHY, MARGIN, low, max(high, low + 1), place(check.value), floor, COLOURS[check.verdict], spoken)  # type: ignore[arg-type]
+    return CheckBar(HEALTHY, MARGIN, low, max(high, low + 1), place(check.value), floor, COLOURS[check.verdict], spoken)  # type: ignore[arg-type]
 
 
 def _check_page(check: Check) -> Page:

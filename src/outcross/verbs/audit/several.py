@@ -18,7 +18,7 @@ from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.sets import Sets, sets_of_arm
 from outcross.verbs.audit.steps import Auditing
-from outcross.verbs.audit.work import Look
+from outcross.verbs.audit.work import ResolvedQuestion
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Auditor:
     """Audits one set at a time, in this process or in another; human data are read once an arm and kept until another arm's turn."""
 
     given: AuditQuestion
-    look: Look
+    resolved: ResolvedQuestion
     ledger: Path | None = None
     """The folder of the ledger that keeps audits; None where nothing keeps them."""
     read: Sequence[Sets] = ()
@@ -44,7 +44,7 @@ class Auditor:
     held: tuple[Sets, Auditing] | None = None
 
     def __reduce__(self):
-        return Auditor, (self.given, self.look, self.ledger)  # another process reads for itself: data may be too large to send
+        return Auditor, (self.given, self.resolved, self.ledger)  # another process reads for itself: data may be too large to send
 
     def __call__(self, turn: Turn, emit: Emit) -> None:
         """Emits the turn, and its audit or the error that it ended with."""
@@ -58,7 +58,7 @@ class Auditor:
         if self.held is None or self.held[0].arm != turn.arm:
             self.held = None
             data = next((one for one in self.read if one.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
-            asked = replace(self.look, text_column=self.look.text_column or data.text_column)
+            asked = replace(self.resolved, text_column=self.resolved.text_column or data.text_column)
             self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
         return audit_of(turn.name, data.synthetic[turn.name])
@@ -71,7 +71,7 @@ def turns(data: Sequence[Sets]) -> list[Turn]:
 
 
 def audited(
-    given: AuditQuestion, data: Sequence[Sets], look: Look, workers: int = 1, ledger: Ledger | None = None
+    given: AuditQuestion, data: Sequence[Sets], resolved: ResolvedQuestion, workers: int = 1, ledger: Ledger | None = None
 ) -> dict[str, tuple[Audit, ...]]:
     """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it.
 
@@ -92,7 +92,7 @@ def audited(
 
     with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
         folder = None if ledger is None else ledger.folder
-        runtime.map(Auditor(given, look, folder, data), every, handle, Where(workers))
+        runtime.map(Auditor(given, resolved, folder, data), every, handle, Where(workers))
     made: dict[str, list[Any]] = {one.arm: [] for one in data}
     for turn in every:
         made[turn.arm].append(ended[turn.place])

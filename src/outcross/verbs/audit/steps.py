@@ -19,7 +19,7 @@ from outcross.measures import audit_aspects
 from outcross.recipe import member
 from outcross.verbs.audit.asked import Asked
 from outcross.verbs.audit.result import Audit
-from outcross.verbs.audit.work import Look, beside, measures_of
+from outcross.verbs.audit.work import ResolvedQuestion, beside, measures_of
 
 LIBRARIES = ("fairlearn", "numpy", "pillow", "polars", "scikit-learn", "scipy")
 """Packages whose versions decide the numbers of an audit."""
@@ -28,7 +28,7 @@ LIBRARIES = ("fairlearn", "numpy", "pillow", "polars", "scikit-learn", "scipy")
 class HumanSide:
     """Human data that sets are held against; they are read once, when the first set is."""
 
-    def __init__(self, reference: Any, holdout: Any, question: Look):
+    def __init__(self, reference: Any, holdout: Any, question: ResolvedQuestion):
         self.reference, self.holdout, self.question = reference, holdout, question
 
     @cached_property
@@ -47,7 +47,7 @@ def audit(asked: Asked, data: Any, human: HumanSide, *, rng: np.random.Generator
 class Auditing:
     """Audits sets one after another against the same human data, by way of a ledger where a folder for it is named."""
 
-    def __init__(self, reference: Any, holdout: Any, question: Look, note: str = "", folder: Path | None = None):
+    def __init__(self, reference: Any, holdout: Any, question: ResolvedQuestion, note: str = "", folder: Path | None = None):
         self.question, self.note = question, note
         self.ledger = None if folder is None else Ledger(folder)
         self._human = HumanSide(_value(reference), _value(holdout), question) if folder is None else None
@@ -75,7 +75,7 @@ class Auditing:
         )
 
 
-def asked_of(question: Look, name: str, note: str) -> Asked:
+def asked_of(question: ResolvedQuestion, name: str, note: str) -> Asked:
     """The recipe of the audit of one set."""
     aspects = question.aspects if question.aspects is not None else measures_of(audit_aspects())
     named = dict.fromkeys(attribute for aspect in aspects for attribute in getattr(aspect, "attributes", ()))

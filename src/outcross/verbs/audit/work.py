@@ -25,8 +25,8 @@ RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Look:
-    """How to look at data: what an audit is asked for, resolved to parts and numbers."""
+class ResolvedQuestion:
+    """What an audit is asked for, resolved to parts and numbers: how to resolved at data, whatever they are."""
 
     groups: tuple[str, ...] = ()
     target: str | None = None
@@ -56,7 +56,7 @@ class Look:
                 raise BadInput(f"margins.{name} must be a number above 0, got {margin!r}")
 
 
-def beside(reference: Any, holdout: Any, asked: Look) -> Callable[[str, Any], Audit]:
+def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], Audit]:
     """What audits a set, by its name and its data, against human data; those are read once, here."""
     kinds: dict[str, Kind] = dict(asked.kinds)
     for group in asked.groups:
@@ -73,7 +73,7 @@ def beside(reference: Any, holdout: Any, asked: Look) -> Callable[[str, Any], Au
     return lambda name, data: _audit(name, beside_it(data, name), human, more, asked)
 
 
-def look_of(question: AuditQuestion) -> Look:
+def resolve(question: AuditQuestion) -> ResolvedQuestion:
     """How a question wants data to be looked at; BadInput where it names an aspect, a check or a number that cannot be."""
     settings = question.settings()
     gates_of(question)
@@ -85,7 +85,7 @@ def look_of(question: AuditQuestion) -> Look:
         settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
     if "aspects" in settings:
         settings["aspects"] = measures_of(settings["aspects"])
-    return Look(**settings)
+    return ResolvedQuestion(**settings)
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: Look) -> Audit:
+def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: ResolvedQuestion) -> Audit:
     tables, notes = alike([one for one in (reference, synthetic, holdout) if one is not None])
     tables, skipped = _capped(tables, asked)
     _check_columns(asked, tables[0])
@@ -142,7 +142,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     )
 
 
-def _capped(tables: list[Table], asked: Look) -> tuple[list[Table], list[str]]:
+def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], list[str]]:
     """At most so many columns; those asked about by name are always among them."""
     columns = list(tables[0].kinds)
     if len(columns) <= asked.most_columns:
@@ -155,7 +155,7 @@ def _capped(tables: list[Table], asked: Look) -> tuple[list[Table], list[str]]:
     ]
 
 
-def _check_columns(asked: Look, reference: Table) -> None:
+def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
     for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
         if column is not None and column not in reference.kinds:
             raise BadInput(
@@ -163,7 +163,7 @@ def _check_columns(asked: Look, reference: Table) -> None:
             )
 
 
-def _look(measures: Sequence[Measure], evidence: Evidence, asked: Look):
+def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion):
     """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
     wanted = {kind(one): one.sketches(evidence) for one in measures}
     counted = _counted(evidence, wanted)

@@ -11,7 +11,7 @@ from typing import Any
 
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
-from outcross.report.curves import Point, mean_over_seeds
+from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import UnderWay
 
@@ -37,7 +37,7 @@ class Silence(AbstractContextManager):
 
 def watcher(made: tuple[Arm, ...]) -> Any:
     """A bar where standard error is a terminal, plain lines elsewhere."""
-    return Bar(made) if sys.stderr.isatty() else Lines(made)
+    return ProgressBar(made) if sys.stderr.isatty() else Lines(made)
 
 
 class Lines(AbstractContextManager):
@@ -95,7 +95,7 @@ class Lines(AbstractContextManager):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class Bar(Lines):
+class ProgressBar(Lines):
     """Lines above a bar that fills with the work done and says how long the rest will take."""
 
     def __init__(self, made: tuple[Arm, ...]):
@@ -172,7 +172,7 @@ def _total(arm: Arm) -> float:
 
 def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
     """The mean over the seeds that have a value, with Student's interval over them; one seed keeps its own."""
-    known = [Point(0, one.value, one.low, one.high, one.method, one.n) for one in of_seeds if one is not None]
+    known = [CurvePoint(0, one.value, one.low, one.high, one.method, one.n) for one in of_seeds if one is not None]
     if not known:
         return None
     point = mean_over_seeds(known)

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from outcross.files.plain_yaml import dump
-from outcross.report.study import Answer, Law, Making, Page, PolicyPage, Reading, Sample, Study
+from outcross.report.study import Law, Making, Page, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
@@ -58,9 +58,9 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
     return [] if frame is None else frame.to_dicts()
 
 
-def _readings(row: Mapping[str, Any]) -> Iterator[Reading]:
+def _readings(row: Mapping[str, Any]) -> Iterator[ShownReading]:
     """The number of a row, and what real data show beside it."""
-    measured = Reading(
+    measured = ShownReading(
         arm=str(row["arm"]),
         generation=int(row["generation"]),
         measure=str(row["measure"]),
@@ -79,8 +79,8 @@ def _readings(row: Mapping[str, Any]) -> Iterator[Reading]:
         yield replace(measured, **real, method="", n=None, note="", is_floor=True)
 
 
-def _sample(row: Mapping[str, Any]) -> Sample:
-    return Sample(
+def _sample(row: Mapping[str, Any]) -> ShownSample:
+    return ShownSample(
         arm=str(row["arm"]),
         generation=int(row["generation"]),
         prompt_id=int(row["prompt_id"]),
@@ -94,8 +94,8 @@ def _law(row: Mapping[str, Any]) -> Law:
     return Law(arm=str(row["arm"]), generation=int(row["generation"]), measure=str(row["measure"]), value=row["value"])
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
-    return Answer(
+def _answer(row: Mapping[str, Any]) -> ShownAnswer:
+    return ShownAnswer(
         arm=str(row["arm"]),
         definition=str(row["definition"]),
         answer=str(row["answer"]),
