@@ -37,7 +37,7 @@ Laws = Mapping[tuple[str, str], Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class ShownAnswer:
+class ArmResponse:
     """An arm at one value of the setting: its last generation that every seed has, and what a closed form gives there."""
 
     setting: float
@@ -55,7 +55,7 @@ class Response:
     among: str
     """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
     measured: Measured
-    answers: tuple[ShownAnswer, ...]
+    answers: tuple[ArmResponse, ...]
     """By the setting, the smallest first."""
 
 
@@ -108,9 +108,9 @@ def responses(
     return tuple(one for one in made if len({answer.setting for answer in one.answers if answer.point.value is not None}) > 1)
 
 
-def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> ShownAnswer:
+def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> ArmResponse:
     end = one.curves[arm].end
-    return ShownAnswer(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
+    return ArmResponse(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
 
 
 def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseFigure, ...]:
@@ -168,7 +168,7 @@ def _table(group: Sequence[Response]) -> FigureTable:
     return FigureTable(columns, tuple(Rows(one.among or one.setting, tuple(map(_cells, one.answers))) for one in group))
 
 
-def _cells(one: ShownAnswer) -> tuple[str, ...]:
+def _cells(one: ArmResponse) -> tuple[str, ...]:
     count = "" if one.point.n is None else f"{one.point.n:,}"
     law = "" if one.closed_form is None else number(one.closed_form)
     return (
@@ -230,7 +230,7 @@ def _values(group: Sequence[Response], upright: Axis, dashes: Specification) -> 
     ]
 
 
-def _ends(answer: ShownAnswer, upright: Axis) -> dict[str, float]:
+def _ends(answer: ArmResponse, upright: Axis) -> dict[str, float]:
     low, high = answer.point.low, answer.point.high
     return {} if low is None or high is None else {"low": upright.hold(low), "high": upright.hold(high)}
 
