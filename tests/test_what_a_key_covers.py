@@ -165,7 +165,7 @@ def test_words_for_people_are_in_no_key(after):
         ("sources/__init__.py", "f\"chains are independent repeats", "f\"{self.chains}: chains are independent repeats"),
         ("errors.py", "is not installed; pip", "is missing; pip"),
         ("runtime/__init__.py", "the same command again", "the command again"),
-        ("cli.py", "fork: bool = False", "fork: bool = bool(0)"),
+        ("verbs/run/question.py", "fork: bool = False", "fork: bool = bool(0)"),
         ("ledger/__init__.py", "could not be written: {error.strerror}", "was not written: {error.strerror}"),
         ("ledger/__init__.py", "self.entries.get(entry.key), entry\n", "self.entries.get(entry.key, None), entry\n"),
         ("policies/__init__.py", 'POLICIES: Family = {', 'POLICIES: Family = {"newer": "outcross.policies.replace:Replace",'),
