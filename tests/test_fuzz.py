@@ -267,7 +267,7 @@ TEXT = "\n\n".join(f"The {a} {b} of the {c} sleeps under a {b} tree, and paragra
 
 
 def spec(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "generations": 2, "draw": {"prompts": "none"}, "metrics": []} | SPECS[name] | more
+    return {"name": name, "generations": 2, "store": "all", "draw": {"prompts": "none"}, "metrics": []} | SPECS[name] | more
 
 
 def ready(place: Place) -> None:
