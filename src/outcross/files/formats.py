@@ -93,7 +93,8 @@ def _arrow(path: Path) -> Source:
     with inputs.opened(path) as file:
         is_file = file.read(6) == b"ARROW1"
     if is_file:
-        return lazy(pl.scan_ipc(literal_pattern(path)), str(path))
+        pattern = literal_pattern(path)
+        return lazy(pl.scan_ipc(pattern), str(path))
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         frame = pl.read_ipc_stream(io.BytesIO(_content(path)))
