@@ -55,6 +55,21 @@ def test_honest_records_are_called_fewer_as_often_as_the_level_says():
             assert (p <= level).mean() < level + 4 * math.sqrt(level * (1 - level) / 4000)
 
 
+@pytest.mark.parametrize("values", [2, 5, 12, 40], ids="{} values".format)
+def test_honest_records_among_ties_are_called_fewer_no_more_often_than_the_level_says(values):
+    """4,000 pairs of sets of a few whole numbers: no more human values lie beyond the limit than the depth says, within 4 standard errors."""
+    rng, found = np.random.default_rng(1), []
+    for _ in range(4000):
+        human, fresh = (rng.geometric(1 - math.exp(-3 / values), size).astype(float) for size in (200, 150))
+        try:
+            at = limit(np.sort(human), 0.05, "upper", fewest=5, ties="out")
+        except NotApplicable:
+            continue
+        found.append(fewer_beyond(int((fresh >= at).sum()), 150, int((human >= at).sum()), 200)[1].p)
+    for level in (0.05, 0.2):
+        assert np.mean(np.array(found) <= level) < level + 4 * math.sqrt(level * (1 - level) / max(len(found), 1))
+
+
 def test_among_ties_the_law_is_that_of_a_fixed_limit():
     cells = [[7, 93], [20, 80]]
     assert fewer_beyond(7, 100, 20, 100)[1].p == pytest.approx(fisher_exact(cells, "less").pvalue, rel=1e-9)

@@ -25,7 +25,7 @@ from outcross.measures.held_out_nats import nats
 from outcross.measures.lexical_diversity import repeated
 from outcross.measures.likelihood import Scored, _beyond, _quantile
 from outcross.measures.modes import covered
-from outcross.measures.neighbours import Neighbours, of_one
+from outcross.measures.neighbours import NUMBERS, of_one
 from outcross.measures.series import _distance, _mean_ratio
 from outcross.measures.spread import _compared
 from outcross.measures.tail_mass import Limit, _estimated, mass
@@ -431,7 +431,7 @@ def test_neighbour_graphs_cover_at_least(scale):
     others = [points(rng).numbers(5) for _ in range(1500)]
     rng = np.random.default_rng(0)
     found = [of_one(points(rng), 5, rng) for _ in range(200)]
-    for name in Neighbours.pages:
+    for name in NUMBERS:
         truth = np.mean([one[name] for one in others])
         share = np.mean([one[name].low <= truth <= one[name].high for one in found])
         assert share >= LEAST - 3.5 * math.sqrt(0.95 * 0.05 / 200), (name, share)

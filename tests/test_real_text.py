@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import outcross as library
+from outcross import loop
 from outcross.errors import BadInput
 from outcross.experiment import parse
 from outcross.ledger import Ledger
@@ -77,7 +78,7 @@ def test_wikitext_puts_a_tenth_of_the_human_blocks_back_in_place(tmp_path):
     arm = next(
         one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if "human_share" in one.name
     )
-    last = list(library.run(arm.experiment, Ledger(tmp_path / "run")))[-1]
+    last = list(loop.run(arm.experiment, Ledger(tmp_path / "run")))[-1]
     authors = Counter({part.origin.author: len(part) for part in last.training.value.pool.parts})
     assert authors == {"human": 5, "model": 45}
 
@@ -119,7 +120,7 @@ def test_every_group_is_read_by_itself_where_asked(languages):
 def test_human_text_alone_keeps_every_language_at_every_generation(languages):
     folder, _ = languages
     arm = next(one for one in library.arms(parse((folder / "experiment.yaml").read_text(), "")) if "human_share" in one.name)
-    for generation in library.run(arm.experiment, Ledger(folder)):
+    for generation in loop.run(arm.experiment, Ledger(folder)):
         assert {part.origin.author for part in generation.training.value.pool.parts} == {"human"}
         human = Counter(generation.human.training.records.column("_group"))
         assert len(human) == 112
@@ -131,7 +132,7 @@ def test_human_text_alone_keeps_every_language_at_every_generation(languages):
 def test_every_language_has_text_to_learn_and_text_held_out(languages):
     folder, _ = languages
     arm = library.arms(parse((folder / "experiment.yaml").read_text(), ""))[0]
-    human = next(iter(library.run(arm.experiment, Ledger(folder)))).human
+    human = next(iter(loop.run(arm.experiment, Ledger(folder)))).human
     sizes = [Counter(part.records.column("_group")) for part in (human.training, human.holdout, human.reference)]
     assert [len(size) for size in sizes] == [112] * 3
     assert sizes[0] == sizes[1]  # the second human sample holds as many blocks of each, so every group has a floor

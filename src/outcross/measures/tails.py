@@ -14,7 +14,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread, words
 from outcross.measures.groups import INSIDE
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.beyond import End, Honest, farthest, fewer_beyond, limit
+from outcross.statistics.beyond import End, Honest, fewer_beyond, limit
 from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, ratio_of_shares, relabelled
 from outcross.statistics.sketches import Beyond, Tally
 
@@ -91,7 +91,7 @@ class Tails(OfTables):
         return [
             there[0],
             there[-1],
-            *(limit(there, depth, end) for depth in self.depths for end in ENDS if farthest(depth, there.size) >= FEWEST),
+            *(at for depth in self.depths for end in ENDS if (at := _limit(there, depth, end)) is not None),
         ]
 
     def __call__(self, evidence, rng):
@@ -192,10 +192,16 @@ def _beyond(evidence: Evidence, column: str, at: float, end: End) -> list[tuple[
     return sides
 
 
+def _limit(ordered: np.ndarray, depth: float, end: End) -> float | None:
+    """The human value beyond which mass is compared; None where too few lie beyond it."""
+    try:
+        return limit(ordered, depth, end, FEWEST, ties="out")
+    except NotApplicable:
+        return None
+
+
 def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: float, end: End) -> tuple[Estimate, Null]:
-    (count, n), (human, m) = _beyond(evidence, column, limit(values[1], depth, end, FEWEST), end)
-    if human > m // 2:
-        raise NotApplicable(f"{human} of {m} human values are tied there; a tail holds half of them at most")
+    (count, n), (human, m) = _beyond(evidence, column, limit(values[1], depth, end, FEWEST, ties="out"), end)
     if n == 0:
         raise NotApplicable("no synthetic values")
     return fewer_beyond(count, n, human, m)

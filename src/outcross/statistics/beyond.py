@@ -1,7 +1,6 @@
 """The share of records that lie beyond a quantile of human ones, against what fresh human records show there.
 
-The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out, and of human values tied with
-the limit all are counted. How many of n fresh human records do is known exactly, whatever their law: the mass beyond the limit follows
+The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out. How many of n fresh human records do is known exactly, whatever their law: the mass beyond the limit follows
 Beta(k, m + 1 - k), so that their number is beta-binomial, with the mean n k / (m + 1).
 """
 
@@ -27,16 +26,31 @@ def farthest(depth: float, human: int) -> int:
     return int(depth * (human + 1) + 1e-9)
 
 
-def limit(ordered: np.ndarray, depth: float, end: End, fewest: int = 1) -> float:
+def limit(ordered: np.ndarray, depth: float, end: End, fewest: int = 1, *, ties: Literal["in", "out"] = "in") -> float:
     """The human value at which a share `depth` of human records lies on average; `ordered` rises.
 
+    Where values closer in are tied with it, more human values than the depth says lie there, and two depths may share a limit. With
+    `ties="out"` the limit is then the next value farther out, so that at most a share `depth` of the human values lies beyond it.
+
     NotApplicable where fewer than `fewest` human values lie that far out.
+
+    >>> values = np.array([1.0, 2.0, 3.0, 3.0, 3.0, 4.0, 5.0])
+    >>> limit(values, 0.4, "upper"), limit(values, 0.4, "upper", ties="out")
+    (3.0, 4.0)
     """
     k = farthest(depth, ordered.size)
     if k < fewest:
         needed = int(np.ceil(round(fewest / depth, 6))) - 1
         raise NotApplicable(f"{k} human values lie that far out, needs at least {fewest}: {needed} human records")
-    return float(ordered[k - 1] if end == "lower" else ordered[-k])
+    outward = ordered if end == "lower" else ordered[::-1]  # the farthest first
+    if ties == "in" or k == outward.size or outward[k] != outward[k - 1]:
+        return float(outward[k - 1])
+    farther = int((outward != outward[k - 1])[:k].sum())
+    if farther < max(fewest, 1):
+        raise NotApplicable(
+            f"{farther} human values lie beyond {outward[k - 1]:g}, the rest are tied with it; needs at least {max(fewest, 1)}"
+        )
+    return float(outward[farther - 1])
 
 
 @dataclass(frozen=True)
