@@ -977,48 +977,6 @@ def forge(ledger: Path, path: Path) -> None:
 # Reports of spoilt runs
 
 
-def spoilt_frames(frame: polars.DataFrame) -> Iterator[tuple[str, polars.DataFrame]]:
-    for column in frame.columns:
-        yield f"without {column}", frame.drop(column)
-        yield f"{column} renamed", frame.rename({column: "x"})
-        for dtype, value in ((polars.String, "x"), (polars.Int64, -5), (polars.Float64, math.nan), (polars.Float64, math.inf), (polars.Boolean, True), (polars.Null, None), (polars.List(polars.Int64), [1]), (polars.Date, datetime.date(2026, 1, 1)), (polars.String, "\u202e\0\x1b[2J<script>"), (polars.Int64, 2**62), (polars.String, "[/b] [red]"), (polars.String, "x" * 9000)):  # fmt: skip
-            yield f"{column} all {value!r:.30}", frame.with_columns(polars.Series(column, [value] * frame.height, dtype=dtype))
-    yield "no rows", frame.head(0)
-    yield "no columns", frame.select([])
-    yield "turned", frame.select(reversed(frame.columns))
-    yield "one more", frame.with_columns(x=1)
-    yield "twice", polars.concat([frame, frame])
-
-
-TABLES = ("readings", "profile", "laws")
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_no_table_of_a_run_breaks_show_or_report(table, finished, place):
-    rng = random.Random(f"{table} 800")
-    copied(place, finished["normal"])
-    path = place.out / f"{table}.parquet"
-    clean = path.read_bytes()
-    (place.inputs / "run").mkdir(exist_ok=True)
-    cases = [(name, parquet(frame)) for name, frame in spoilt_frames(polars.read_parquet(path))]
-    cases += [("bytes", flipped(clean, rng)) for _ in range(25)] + [("bytes", one) for one in (b"", b"PAR1", b"x" * 99)]
-    for i, (name, content) in enumerate(cases):
-        path.write_bytes(content)
-        (place.out / "report.html").unlink(missing_ok=True)
-        if table == "readings":
-            place.try_(f"show {table} {name}", "show", place.out, *(["--json"] if i % 2 else []), again=False)
-        if i % 3 == 0 or table != "readings":
-            told = place.try_(f"report {table} {name}", "report", place.out, again=False)
-            if told.code != 0 and (place.out / "report.html").exists():
-                place.problems.append(f"{table} {name}: a report was left behind by {told.err}")
-
-
-def parquet(frame: polars.DataFrame) -> bytes:
-    file = io.BytesIO()
-    frame.write_parquet(file)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("file", ["experiment.yaml", "environment.json", "timing.jsonl", "ledger.jsonl"])
 def test_no_file_beside_the_readings_breaks_show_or_report(file, finished, place):
     rng = random.Random(850)

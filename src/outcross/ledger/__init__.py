@@ -359,7 +359,7 @@ class Steps:
             return made
         assert self.ledger.folder is not None
         place, load = self.ledger.folder / "steps" / entry.key, verb.load
-        read = lambda: _read_back(place, lambda: load(place, entry.output, recipe, *inputs))  # noqa: E731
+        read = lambda: _read_back(place, entry.files, lambda: load(place, entry.output, recipe, *inputs))  # noqa: E731
         return Made(entry.output, entry.size, read, entry.key)
 
     def _save(self, told: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
@@ -429,15 +429,17 @@ class Steps:
                 file.write(json.dumps(told) + "\n")
 
 
-def _read_back(place: Path, load: Callable[[], T]) -> T:
-    """What a step stored; BadInput where its files, though they have their digests, are not what the step writes."""
+def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
+    """What a step stored; MachineGaveOut where its files have gone since they were checked, BadInput where they are not what the step writes."""
     try:
         return load()
-    except (OutcrossError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
-        if not place.exists():
+        if not all((place / name).exists() for name in files):
             raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
+        if isinstance(error, OutcrossError):
+            raise
         raise BadInput(
             f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
         ) from None
