@@ -11,7 +11,6 @@ with a null wherever there is a number; evidence that does not suffice is `NotAp
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,11 +21,10 @@ import numpy as np
 from outcross.data import Human, Part, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Table
-from outcross.data.tabular import GROUP, as_table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.recipe import Family, kind, member
+from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
-from outcross.statistics.sketches import Sketch, gather
+from outcross.statistics.sketches import Sketch
 
 Role = Literal[
     "risk", "spread", "tail", "modes", "support", "diversity", "copying", "groups", "structure", "use", "quality", "invention", "decoding"
@@ -204,24 +202,6 @@ class Evidence:
         kept = {side: table.where(group(table)) for side, table in self.sides().items()}
         return self.but(drawn=kept["synthetic"], reference=kept["reference"], holdout=kept.get("holdout"), counted=None)
 
-    def as_tables(self, compares_with: Literal["reference", "training"] = "reference") -> Evidence:
-        """The evidence of a run as the tables that an audit of the same records would read; NotApplicable where it has several chains.
-
-        Drawn records are held against the held-out human records, or against those that generation 0 learned from: where there are no
-        others, or where `compares_with` is "training" (then the held-out ones are the holdout, unless there is one already).
-        """
-        human = self.human
-        training, held_out, other = (
-            None if part is None else as_table(part.records) for part in (human.training, human.reference, human.holdout)
-        )
-        reference = training if compares_with == "training" or held_out is None else held_out
-        holdout = held_out if other is None and reference is training else other
-        drawn = as_table(self.drawn)
-        groups = tuple(
-            column for column in (GROUP,) if column in drawn.kinds and reference is not None and column in reference.kinds
-        )
-        return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=groups, target=_target(human, self.drawn))
-
     def _known(self, name: str) -> Any:
         if name not in self._given:
             raise NotApplicable(f"needs {_WHAT[name]}, there is none here")
@@ -238,13 +218,6 @@ class Evidence:
         if part is None:
             raise NotApplicable(f"needs {_WHAT[name]}, the human data have none")
         return part.records
-
-
-def _target(human: Human, records: Any) -> str | None:
-    """The column that people would predict: the one that rows of a table name, or the label of a regression."""
-    if hasattr(human.truth, "coefficients"):
-        return f"x{records.dimensions - 1}"
-    return getattr(records, "target", None)
 
 
 class _Counted(dict):
@@ -294,9 +267,6 @@ class Measure:
     by_default: ClassVar[bool] = True
     """Whether a run reads it where no metrics are named; what takes time over thousands of chains is not."""
 
-    compares_with: ClassVar[Literal["reference", "training"]] = "reference"
-    """Which human records of a run a measure of tables holds the drawn ones against (`Evidence.as_tables`)."""
-
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
     """Packages of others, as the package index names them, whose versions decide its readings; intervals stand on SciPy."""
     stream: ClassVar[str] = ""
@@ -313,27 +283,6 @@ class Measure:
     def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
         """What it reads of a generation; NotApplicable where it has not what the measure needs."""
         return self(evidence, rng)
-
-
-def counted(one: Measure, evidence: Evidence) -> Evidence:
-    """The evidence of tables with what a measure wants counted over every row of both sides."""
-    sketches = [gather(side, one.sketches(evidence)) for side in (evidence.drawn, evidence.reference)]
-    return evidence.but(counted={name: (sketches[0][name], sketches[1][name]) for name in sketches[0]})
-
-
-def read_tables(one: Measure, evidence: Evidence, seed: int = 0) -> list[Reading | Pointed]:
-    """What a measure reads of tables, its sketches counted, whoever asks.
-
-    Random numbers come from a stream that the name of the measure and `seed` decide, so that leaving a measure out changes no other, and
-    the same records give the same readings in a run and in an audit.
-    """
-    from threadpoolctl import threadpool_limits
-
-    name = kind(one)
-    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
-    # The matrices are small: threads of BLAS wait for each other longer than they work.
-    with threadpool_limits(1, user_api="blas"):
-        return list(one(evidence, rng))
 
 
 def read_with_null(
@@ -432,6 +381,6 @@ def leading() -> tuple[str, ...]:
 
 
 __all__ = [
-    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "counted",
-    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_tables", "read_with_null", "standing_for", "unread",
+    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
+    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
 ]  # fmt: skip

@@ -59,10 +59,10 @@ def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"
     )
     reference = training if compares_with == "training" or held_out is None else held_out
     holdout = held_out if other is None and reference is training else other
-    groups = (GROUP,) if reference is not None and GROUP in reference.kinds else ()
-    return Evidence(
-        drawn=as_table(evidence.drawn), reference=reference, holdout=holdout, groups=groups, target=_target(human, evidence.drawn)
-    )
+    drawn = as_table(evidence.drawn)
+    are_grouped = reference is not None and all(GROUP in side.kinds for side in (drawn, reference))
+    target = _target(human, evidence.drawn)
+    return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=(GROUP,) if are_grouped else (), target=target)
 
 
 def _target(human: Human, records: Any) -> str | None:
