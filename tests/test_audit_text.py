@@ -24,8 +24,12 @@ from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
 from outcross.estimate import Reading
-from outcross.measures import Evidence, copied_texts, words
+from outcross.measures import Evidence
+from outcross.measures.lexical_diversity import LexicalDiversity
+from outcross.measures.rare_words import RareWords
+from outcross.measures.repeated_texts import RepeatedTexts
 from outcross.measures.text_quality import TextQuality
+from outcross.measures.verbatim_copies import VerbatimCopies
 from outcross.text.copies import contained, verbatim_elsewhere
 from outcross.text.texts import texts
 from outcross.verbs.audit.generations import lines
@@ -167,10 +171,8 @@ def pair(some, rng, size, documents=None, holdout=False):
 
 
 def looked_at(compared, rng):
-    yield from words.rare_words(compared, rng)
-    yield from words.richness(compared, rng)
-    yield from copied_texts.taken_over(compared)
-    yield from copied_texts.said_again(compared)
+    for measure in (RareWords(), LexicalDiversity(), VerbatimCopies(), RepeatedTexts()):
+        yield from measure(compared, rng)
     if not compared.has("holdout"):
         yield from TextQuality(attributes=("characters", "perplexity"))(compared, rng)
 

@@ -20,7 +20,9 @@ import outcross
 from outcross import audits
 from outcross.cli import main
 from outcross.data.tables import table
-from outcross.measures import Evidence, words
+from outcross.measures import Evidence
+from outcross.measures.lexical_diversity import LexicalDiversity
+from outcross.measures.rare_words import RareWords
 from outcross.measures.text_quality import TextQuality
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -159,7 +161,7 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
         sides = [table(side, "text", kinds={"text": "text", "lang": "category"}) for side in dealt(two, rng)]
         compared = Evidence(drawn=sides[0], reference=sides[1], groups=("lang",))
         quality = TextQuality(attributes=("characters", "perplexity"))(compared, rng)
-        for finding in (*words.rare_words_inside(compared, 9, rng), *words.richness_inside(compared, 9, rng), *quality):
+        for finding in (*RareWords()(compared, rng), *LexicalDiversity()(compared, rng), *quality):
             if finding.null is not None and finding.group:
                 told[
                     finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "spread") else "", finding.group

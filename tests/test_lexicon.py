@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from outcross.estimate import NotApplicable, rounding
 from outcross.statistics.clusters import average, ratio
-from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, survival, vocabulary
+from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, vocabulary
 from outcross.text.self_bleu import bleu, self_bleu
 from outcross.text.words import count
 from outcross.text.zipf import likeliest_exponent, zipf_slope
@@ -45,14 +45,6 @@ def test_measures_of_three_documents_are_those_that_a_hand_counts():
     assert hapax_share(text).value == 2 / 3
     assert entropy(text, 1).value == pytest.approx(-(0.6 * math.log(0.6) + 0.4 * math.log(0.2)))
     assert entropy(text, 1, corrected=True).value == pytest.approx(entropy(text, 1).value + 2 / 10)
-
-
-def test_survival_counts_the_words_of_a_band_that_occur_at_all():
-    human, clusters = count(["a a a b", "c c d", "e f f"]), np.arange(3)
-    assert survival(human, count(["a c e"]), "1", clusters, "documents").value == 1 / 3  # of b, d and e
-    assert survival(human, count(["a c e"]), "2", clusters, "documents").value == 1 / 2  # of c and f
-    with pytest.raises(NotApplicable, match="no word occurs 6-10 times"):
-        survival(human, count(["a"]), "6-10", clusters, "documents")
 
 
 def test_what_cannot_be_had_says_why():

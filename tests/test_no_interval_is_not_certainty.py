@@ -235,15 +235,15 @@ def test_states_that_one_chain_lost_are_neither_yes_nor_no():
 
 
 def test_a_floor_without_an_interval_is_not_known_exactly():
-    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, at="3-5")
-    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], None, at="3-5", method="one sample: no interval")
-    assert answered(beside(tails, floor), TAILS).answer == "cannot_tell"
+    groups = rows_of("groups", [0.78, 0.74, 0.70], 0.005)
+    floor = rows_of("groups", [0.8, 0.8, 0.8], None, method="one sample: no interval")
+    assert answered(beside(groups, floor), MODES).answer == "cannot_tell"
 
 
 def test_a_floor_that_is_exact_is_compared_as_such():
-    tails = rows_of("tail_survival", [0.78, 0.74, 0.70], 0.005, at="3-5")
-    floor = rows_of("tail_survival", [0.8, 0.8, 0.8], 0.0, at="3-5", method="exact")
-    answer = answered(beside(tails, floor), TAILS)
+    groups = rows_of("groups", [0.78, 0.74, 0.70], 0.005)
+    floor = rows_of("groups", [0.8, 0.8, 0.8], 0.0, method="exact")
+    answer = answered(beside(groups, floor), MODES)
     assert answer.answer == "yes" and answer.high is not None and answer.high < 1
 
 

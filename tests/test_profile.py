@@ -40,16 +40,9 @@ def loss(perplexities, half=0.02, **more):
 
 
 def text(perplexities, tails, **more):
-    """A text run: the loss, the words seen 3-5 times, and their floor."""
-    return pl.concat(
-        [
-            loss(perplexities, **more),
-            beside(
-                course("tail_survival", tails, 0.02, at="3-5", **more),
-                course("tail_survival", [0.8] * len(tails), 0.02, at="3-5", **more),
-            ),
-        ]
-    )
+    """A text run: the loss, and the words seen 3-5 times as a share of what 0.8 of fresh human text would be."""
+    kept = course("rare_words", [tail / 0.8 for tail in tails], 0.025, at="3-5 times", **more)
+    return pl.concat([loss(perplexities, **more), kept])
 
 
 REPLACE = text([61, 158, 421, 1267, 2948, 5166], [0.78, 0.55, 0.33, 0.17, 0.08, 0.03])
@@ -111,7 +104,7 @@ def test_what_was_not_read_is_not_applicable_with_the_reason():
     found = profile(TEXTS, arm="replace")
     assert said(found)[MODES] == said(found)[HALLUCINATION] == said(found)[SCALING] == "not_applicable"
     assert "no reading of groups, modes or support" in found[MODES].note
-    refused = pl.concat([REPLACE, course("distinct_2", [None, None], note="needs two words a block")])
+    refused = pl.concat([REPLACE, course("vocabulary_ratio", [None, None], note="needs two words a block")])
     assert "needs two words a block" in profile(refused, arm="replace")[VARIANCE].note
 
 
@@ -120,7 +113,7 @@ def test_a_run_without_change_says_no(name):
     steady = pl.concat(
         [
             text([61, 60.5, 61.2, 61] * 3, [0.8, 0.81, 0.8, 0.79] * 3, arm=name),
-            course("distinct_2", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
+            course("vocabulary_ratio", [0.5, 0.501, 0.499, 0.5] * 3, 0.003, arm=name),
             course("beyond_human", [0.001] * 12, 0.001, at="above human 99.9 %", arm=name),
             course("groups", [12.0] * 12, 0.2, arm=name),
         ]
@@ -302,15 +295,12 @@ def test_bands_of_rare_words_are_averaged_and_told_apart():
     bands = pl.concat(
         [
             ACCUMULATE,
-            beside(
-                course("tail_survival", [0.4, 0.3, 0.2, 0.1, 0.05, 0.04], 0.01, at="1", arm="accumulate"),
-                course("tail_survival", [0.4] * 6, 0.01, at="1", arm="accumulate"),
-            ),
+            course("rare_words", [1.0, 0.75, 0.5, 0.25, 0.125, 0.1], 0.025, at="1 time", arm="accumulate"),
         ]
     )
     answer = profile(bands, arm="accumulate")[TAILS]
     assert answer.value == pytest.approx((0.2 / 0.8 + 0.04 / 0.4) / 2)
-    assert "3-5: 0.25" in answer.note and "1: 0.10" in answer.note
+    assert "3-5 times: 0.25" in answer.note and "1 time: 0.10" in answer.note
 
 
 def test_blocks_that_no_human_would_write_are_hallucinated():
@@ -427,10 +417,10 @@ def test_every_definition_says_what_it_is():
 
 
 def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
-    both = [course("tail_survival", [0.8, 0.4], 0.01, at="1", seed=seed) for seed in (0, 1)]
+    both = [course("rare_words", [1.0, 0.5], 0.01, at="1 time", seed=seed) for seed in (0, 1)]
     one = [
-        course("tail_survival", [0.9, 0.9], 0.01, at="2", seed=0),
-        course("tail_survival", [None, None], 0.01, at="2", seed=1),
+        course("rare_words", [0.9, 0.9], 0.01, at="2 times", seed=0),
+        course("rare_words", [None, None], 0.01, at="2 times", seed=1),
     ]
     found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
     assert found.value == pytest.approx(0.5)

@@ -82,15 +82,13 @@ def test_a_finished_run_does_nothing_when_asked_again_and_only_its_own_steps_whe
     assert outcross("run", whole / "tiny.yaml", "metrics=[held_out]", "--out", tmp_path / "run", "--workers", 1).returncode == 0
     assert done(tmp_path / "run") == before
     assert (
-        outcross(
-            "run", whole / "tiny.yaml", "metrics=[held_out, tail_survival]", "--out", tmp_path / "run", "--workers", 1
-        ).returncode
+        outcross("run", whole / "tiny.yaml", "metrics=[held_out, rare_words]", "--out", tmp_path / "run", "--workers", 1).returncode
         == 0
     )
     added = done(tmp_path / "run") - before
     lines = map(json.loads, (tmp_path / "run" / "ledger.jsonl").read_text().splitlines())
     ledger = {entry["key"]: entry for entry in lines if "key" in entry}
-    assert {ledger[key]["stream"][3] for key in added} == {"tail_survival"}
+    assert {ledger[key]["stream"][3] for key in added} == {"rare_words"}
     assert len(added) == 5  # generation 0 once for both arms, then two generations of two arms
 
 

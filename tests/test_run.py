@@ -37,7 +37,7 @@ def words(tmp_path):
         "block": 16,
         "policy": "accumulate",
         "generations": 3,
-        "metrics": ["tail_survival"],
+        "metrics": ["rare_words"],
     }
 
 

@@ -12,7 +12,7 @@ from conftest import outcross, write_tiny
 from test_resume import contents, done
 
 SWEEP = (
-    "metrics: [held_out, tail_survival]\nsweep: {policy: [replace, accumulate, {kind: human_share, share: 0.5}], seed: [0, 1, 2]}\n"
+    "metrics: [held_out, rare_words]\nsweep: {policy: [replace, accumulate, {kind: human_share, share: 0.5}], seed: [0, 1, 2]}\n"
 )
 CHAINS = """
 name: chains

@@ -18,17 +18,20 @@ from reading_frames import with_nulls
 
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import blocks
-from outcross.estimate import NotApplicable
+from outcross.estimate import NotApplicable, Reading
 from outcross.measures import MEASURES, Evidence, measure, pages_of_runs
 from outcross.measures.held_out import HeldOut, nats
 from outcross.measures.lexical_diversity import LexicalDiversity
 from outcross.measures.likelihood import GeneratedPerplexity
-from outcross.measures.tail_survival import TailSurvival
+from outcross.measures.of_texts import OfTexts
+from outcross.measures.rare_words import RareWords
 from outcross.measures.text_groups import TextGroups
-from outcross.measures.verbatim_runs import VerbatimRuns
+from outcross.measures.verbatim_copies import VerbatimCopies
+from outcross.text.lexicon import Sample
+from outcross.text.repetition import repetition, repetition_of_each
 from outcross.text.words import UNSPACED, count, inner, spoken, words
 
-TEXT = [name for name in MEASURES if measure(name).needs == ("text",)]
+TEXT = [name for name in MEASURES if "text" in measure(name).needs]
 BLOCK = 16
 ENDLESS = math.log(1 - math.exp(-1))
 
@@ -72,7 +75,7 @@ def evidence(drawn, training, reference=None, holdout=None, learned=None, model=
 
 
 def read(metric, told, seed=0):
-    return with_nulls(metric(told, np.random.default_rng(seed)))
+    return with_nulls(one for one in metric.of_run(told, np.random.default_rng(seed)) if isinstance(one, Reading))
 
 
 def read_all(told, seed=0):
@@ -162,53 +165,67 @@ def test_a_model_that_rules_held_out_text_out_gives_a_note():
         read(HeldOut(), evidence(text("a"), text("a"), text("a", "b"), model=Never()))
 
 
-def test_tail_survival_counts_the_words_of_a_band_that_still_occur():
-    told = evidence(text("b a", "d e"), text("a a b", "a c d d d"), holdout=text("c b", "e e"))
-    found = read(TailSurvival(), told)
-    assert value(found, "tail_survival", "1") == 1 / 2  # b, not c
-    assert value(found, "tail_survival", "3-5") == 1  # a and d
-    assert value(found, "tail_survival", "null 1") == 1
-    assert value(found, "tail_survival", "null 3-5") == 0
-    assert found["tail_survival", "2"].note == "no word occurs 2 times in the human training text"
-    assert found["tail_survival", "1"].estimate.n == 2
+def letters(first, last):
+    """Words of two letters, all of them different."""
+    return [f"{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(first, last)]
 
 
-def test_tail_survival_has_a_floor_of_as_many_blocks_or_none():
-    training, holdout = text("a b", "c d", "e f"), text("a", "b", "c", "d")
-    cut = read(TailSurvival(), evidence(text("a", "b"), training, holdout=holdout))
-    assert value(cut, "tail_survival", "null 1") == 2 / 6
-    short = read(TailSurvival(), evidence(text(*"abcdef"), training, holdout=holdout))
-    assert short["tail_survival", "null 1"].note == "a floor needs as many other human blocks as were drawn, 6; there are 4"
-    assert value(short, "tail_survival", "1") == 1
+def test_rare_words_are_looked_up_in_as_much_fresh_text():
+    """Thirty words stand once in human text: twelve of them are written, twenty-four stand in as many words of other human text."""
+    training = text(*(" ".join(letters(i, i + 3)) for i in range(0, 30, 3)), "zz zz", "zz")
+    drawn = text(*(" ".join(letters(i, i + 3)) for i in range(0, 12, 3)), *["zz zz zz"] * 4)
+    fresh = text(*(" ".join(letters(i, i + 3)) for i in range(0, 24, 3)))
+    found = read(RareWords(), evidence(drawn, training, holdout=fresh))
+    assert value(found, "rare_words", "1 time") == pytest.approx(12.5 / 24.5)
+    estimate = found["rare_words", "1 time"].estimate
+    assert estimate.n == 24 and estimate.low < estimate.value < estimate.high
+    assert "in 24 words" in found["rare_words", "1 time"].note and "missing, as am, an, ao" in found["rare_words", "1 time"].note
+    assert found["rare_words", "2 times"].note.startswith("0 of these words are in fresh human text")
 
 
-def test_diversity_counts_distinct_words_and_runs():
-    told = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "a a"))
+def test_without_a_second_sample_half_of_the_human_text_says_which_words_are_rare():
+    lines = [" ".join(letters(i, i + 4)) for i in range(0, 400, 4)]
+    found = read(RareWords(), evidence(text(*lines), text(*lines, *lines)))
+    assert 0.9 < value(found, "rare_words", "1 time") < 1.1
+
+
+def test_known_words_are_those_of_human_text():
+    told = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "d a"))
     found = read(LexicalDiversity(), told)
-    assert value(found, "vocabulary") == 3
-    assert value(found, "distinct_1") == 3 / 7
-    assert value(found, "distinct_2") == 4 / 5  # ab ba ab ac ca
-    assert value(found, "distinct_3") == 1  # aba bab aca
     assert value(found, "known_words") == 6 / 7  # not c
-    assert value(found, "known_words", "null") == 1
-    p = np.array([4, 2, 1]) / 7
-    assert value(found, "ngram_entropy", "words") == pytest.approx(-(p * np.log(p)).sum())
-    pairs = np.array([2, 1, 1, 1]) / 5
-    assert value(found, "ngram_entropy", "word pairs") == pytest.approx(-(pairs * np.log(pairs)).sum())
-    assert value(found, "vocabulary", "null") == 1  # two blocks of the second sample
-    assert value(found, "distinct_1", "null") == 2 / 7  # all seven human words
+    assert value(found, "known_words", "null") == 3 / 4  # not d
 
 
-def test_repetition_is_what_a_block_has_said_before():
-    found = read(LexicalDiversity(), evidence(text("a b a b", "c c c c", "too short"), text("a")))
-    assert value(found, "repetition") == pytest.approx(1 - (1 - 3 / 6) * (1 - 1 / 4) * 1)
-    assert found["repetition", ""].estimate.n == 2
-    assert found["repetition", "null"].note == "needs a second human sample, the human data have none"
+def test_two_texts_are_compared_at_one_number_of_words():
+    some = [" ".join(letters(i, i + 5)) for i in range(0, 600, 5)]
+    found = read(LexicalDiversity(), evidence(text(*some[:60]), text(*some), holdout=text(*some)))
+    assert found["vocabulary_ratio", ""].note == "at 300 words"
+    assert value(found, "vocabulary_ratio") == pytest.approx(1)
+    assert value(found, "distinct_n", "2 words") == pytest.approx(1)
+
+
+def test_repetition_is_what_a_text_has_said_before():
+    said = words(text("a b a b", "c c c c", "too short"))
+    estimate = repetition(Sample(said, np.arange(3), "texts"))
+    assert estimate.value == pytest.approx(1 - (1 - 3 / 6) * (1 - 1 / 4) * 1)
+    assert estimate.n == 2
+    assert repetition_of_each(said)[:2] == pytest.approx([1 - 2 / 3, 1 - (1 / 3) * (1 / 2) * 1]) and np.isnan(
+        repetition_of_each(said)[2]
+    )
+
+
+def test_repetition_is_read_of_texts_of_one_length():
+    """Texts that a model writes at twice the length repeat themselves more; their first words do not."""
+    lines = ["a b c d e f g h", "b c a e d h g f", "c a b f d g e h"] * 10
+    twice = [f"{line} {line}" for line in lines]
+    found = read(LexicalDiversity(), evidence(text(*twice), text(*lines), holdout=text(*lines)))
+    assert value(found, "repetition") == value(found, "repetition", "null") == 0
+    assert "of the first 8 words" in found["repetition", ""].note
 
 
 def test_text_that_repeats_nothing_still_has_an_interval():
-    found = read(LexicalDiversity(), evidence(text("a b c d", "e f g h", "i j k l"), text("a")))
-    assert value(found, "distinct_2") == 1 and found["distinct_2", ""].estimate.low < 0.9
+    told = evidence(text("a b c d", "e f g h", "i j k l"), text("a b c d", "e f g h", "m n o p"))
+    found = read(LexicalDiversity(), told)
     assert value(found, "repetition") == 0 and found["repetition", ""].estimate.high > 0.1
 
 
@@ -238,17 +255,15 @@ def test_rare_quantiles_need_enough_human_blocks():
     assert value(found, "beyond_human", "below human 5 %") == 0
 
 
-def test_copying_counts_runs_that_stand_in_what_was_learned():
-    drawn = text("", "", tokens=[[2, 3, 9, 9], [1, 2, 3, 4]])
-    human = text("", "", tokens=[[1, 2, 3, 4], [5, 5, 5, 5]])
-    learned = text("", tokens=[[9, 9, 9, 9]])
-    holdout = text("", "", tokens=[[5, 5, 1, 2], [0, 0, 0, 0]])
-    found = read(VerbatimRuns(tokens=2), evidence(drawn, human, holdout=holdout, learned=learned))
-    assert value(found, "copying", "human") == 4 / 6
-    assert value(found, "copying", "training") == 1 / 6
-    assert value(found, "copying", "null human") == 2 / 6  # 55 and 12, not 51
-    too_long = read(VerbatimRuns(tokens=5), evidence(drawn, human))
-    assert too_long["copying", "human"].note == "a block has 4 tokens, fewer than a run of 5"
+def test_texts_are_taken_over_from_human_text_and_from_what_was_learned():
+    own = [" ".join(letters(i, i + 9)) for i in range(0, 360, 9)]
+    new = [" ".join(letters(i, i + 9)) for i in range(360, 630, 9)]
+    drawn, human, learned = text(*own[:8], *new[:24]), text(*own), text(*new[:16], *own[:4])
+    found = read(VerbatimCopies(), evidence(drawn, human, holdout=text(*(f"{line} x" for line in new)), learned=learned))
+    assert value(found, "verbatim") == 8 / 32 and value(found, "verbatim", "null") == 0
+    assert value(found, "verbatim_training") == 20 / 32
+    short = read(VerbatimCopies(), evidence(text("a b"), human, learned=learned))
+    assert short["verbatim_training", ""].note == "no text has 8 words"
 
 
 ENGLISH = ["the dog walked home with the cat", "she thought that the weather was thin", "there is nothing in the house"]
@@ -297,7 +312,7 @@ def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
     compared = 0
     for (metric, aspect), reading in often.items():
         before = once[metric, aspect].estimate
-        of_drawn = metric in ("known_words", "repetition", "copying", "generated_perplexity") and "null" not in aspect
+        of_drawn = metric in ("known_words", "repetition", "verbatim_training", "generated_perplexity") and "null" not in aspect
         if of_drawn and reading.estimate and before:
             compared += 1
             assert reading.estimate.high - reading.estimate.low >= 0.75 * (before.high - before.low), (metric, aspect)
@@ -323,13 +338,15 @@ FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 
 def check_promises(found):
     known = pages_of_runs()
-    for (metric, _aspect), reading in found.items():
+    for (metric, place), reading in found.items():
         assert metric in known
         if reading.estimate is None:
             assert reading.note
         else:
-            assert reading.estimate.low <= reading.estimate.value <= reading.estimate.high
-            assert reading.estimate.n >= 1
+            estimate = reading.estimate
+            assert estimate.method and estimate.n >= 1
+            if not place.startswith("null") or estimate.low is not None:  # the middle of draws has no interval
+                assert estimate.low <= estimate.value <= estimate.high
 
 
 @FEW
@@ -402,21 +419,12 @@ def test_equally_likely_blocks_bound_a_quantile_alike_in_any_order(values):
 def test_human_text_against_itself_reads_its_floor(lines, training):
     sample = text(*lines, document=[i // 2 for i in range(len(lines))])
     found = read_all(evidence(sample, text(*training), sample, sample))
+    drawn_anew = {page for name in TEXT if issubclass(measure(name), OfTexts) for page in measure(name).pages}
     for metric, aspect in [key for key in found if key[1].startswith("null")]:
         value, floor = found[metric, aspect.removeprefix("null").strip()], found[metric, aspect]
-        # Known words exclude the sample itself for the floor; the ends of its own distribution are no draw from it.
-        if value.estimate and floor.estimate and metric != "known_words" and "human " not in aspect.replace("null human", ""):
+        # The nulls of texts that are dealt anew are no sample; the ends of its own distribution are no draw from it.
+        if value.estimate and floor.estimate and metric not in drawn_anew and "human " not in aspect.replace("null human", ""):
             assert value.estimate.value == pytest.approx(floor.estimate.value), (metric, aspect)
-
-
-@FEW
-@given(LINES, LINES)
-def test_more_text_never_loses_a_word(lines, more):
-    training = text("a b c d e", "a a b don't", "日本 é")
-    less, all_of_it = (read(TailSurvival(), evidence(text(*told), training)) for told in (lines, lines + more))
-    for key, one in less.items():
-        if one.estimate is not None:
-            assert one.estimate.value <= all_of_it[key].estimate.value
 
 
 def test_equal_streams_give_equal_readings():

@@ -267,7 +267,7 @@ WORDS = {"outcross.text.lexicon", "outcross.text.words", "outcross.statistics.cl
 
 
 def test_what_counts_words_is_part_of_the_key_of_what_reads_words_and_of_no_other():
-    for name in ("lexical_diversity", "tail_survival"):
+    for name in ("lexical_diversity", "rare_words"):
         assert {module for module, _ in reached([(f"outcross.measures.{name}", None)]).definitions} >= WORDS
     counting = WORDS - {"outcross.runtime.remembered"}  # evidence of every measure remembers the table of its records
     assert not counting & {module for module, _ in reached([("outcross.measures.fitted_law", None)]).definitions}

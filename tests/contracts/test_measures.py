@@ -191,7 +191,7 @@ def test_codes_are_given_once_and_preferences_within_a_role_too():
 
 def test_a_role_is_stood_for_by_the_preferred_reading():
     assert standing_for("risk")[:2] == ("excess_loss", "held_out_loss")
-    assert standing_for("tail") == ("tail_survival",)
+    assert standing_for("tail") == ("rare_words",)
     assert standing_for("use") == ()
     assert leading()[0] == "held_out_perplexity" and set(leading()) <= set(pages_of_runs())
 

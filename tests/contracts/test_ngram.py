@@ -255,7 +255,7 @@ human: {path: PATH, held_out: 0.1, rows: 120}
 block: 16
 learner: {kind: ngram, order: 3, vocabulary: 600, tokens: TOKENS}
 generations: 3
-metrics: [held_out, tail_survival, lexical_diversity]
+metrics: [held_out, rare_words, lexical_diversity]
 arms: [{policy: replace}, {policy: {kind: human_share, share: 0.25}}, {policy: {kind: weighted, weight: 0.5}}]
 """
 

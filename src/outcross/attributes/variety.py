@@ -9,9 +9,8 @@ from pydantic import Field
 
 from outcross.attributes import Attribute, Page
 from outcross.recipe import recipe
+from outcross.text.repetition import repetition_of_each
 from outcross.text.texts import divided, texts
-
-REPEATED = (2, 3, 4)
 
 
 @recipe
@@ -101,9 +100,7 @@ class Repetition(Attribute):
     )  # fmt: skip
 
     def __call__(self, given):
-        words = texts(given).words
-        kept = np.prod([divided(*words.distinct_runs(n)) for n in REPEATED], axis=0)
-        return 1 - kept
+        return repetition_of_each(texts(given).words)
 
 
 @recipe

@@ -11,6 +11,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, rounding
+from outcross.measures import pages_of_runs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -231,6 +232,13 @@ class Readings:
         if real.generations < like.generations:
             return None
         return replace(real, values=real.values[:, : like.generations], errors=real.errors[:, : like.generations])
+
+    def healthy(self, measure: str, at: str, like: Course) -> Course | None:
+        """What is healthy, along `like`: the number that the page of the reading says, or else what real data show; None where neither is known."""
+        page = pages_of_runs().get(measure)
+        if page is None or isinstance(page.healthy, str):
+            return self.null(measure, at, like)
+        return Course(np.full(like.values.shape, page.healthy), np.zeros(like.values.shape))
 
     def _followed(self, measure: str, at: str, value: str, low: str, high: str) -> Course:
         """A number of a reading with its ends, columns of these names, over the generations that all seeds have."""

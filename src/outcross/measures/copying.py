@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, share
-from outcross.measures import Evidence, Page, Pointed, copied_texts, read_with_null, unread
+from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
 from outcross.measures.coverage import some
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
@@ -58,7 +58,7 @@ class Copying(OfTables):
             unit="fraction", healthy="what real data of this size show", collapsed="grows",
             margin=0.5, worse="larger", is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout); Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
-    } | copied_texts.COPYING  # fmt: skip
+    }  # fmt: skip
 
     def sketches(self, evidence):
         return {"rows": Repeats(list(evidence.reference.kinds))}
@@ -74,7 +74,6 @@ class Copying(OfTables):
         yield read_with_null("exact", lambda: _exact(synthetic, reference, holdout), note=note)
         hashes = hashes_of(evidence.drawn.frame, list(evidence.reference.kinds))
         is_copy = np.isin(hashes, reference.hashes)
-        yield from copied_texts.taken_over(evidence)
         yield from _pointed(np.flatnonzero(is_copy), np.ones(is_copy.size), "a copy of a human record")
         try:
             closeness = self._closeness(evidence, rng)

@@ -9,10 +9,9 @@ from pydantic import Field
 from outcross.data.records import Blocks
 from outcross.estimate import NotApplicable, exact, read_off
 from outcross.measures import Measure, Page
-from outcross.measures.tail_survival import clusters_of
 from outcross.models.draw import Draw
 from outcross.recipe import recipe
-from outcross.statistics.clusters import ratio, totals
+from outcross.statistics.clusters import document_of, ratio, totals
 from outcross.text.lexicon import BANDS
 from outcross.text.words import Words, words
 
@@ -25,7 +24,8 @@ class Decoding(Measure):
 
     Both samples continue the same prompts. What the model still writes at temperature 1 without truncation it has learned; what it
     no longer writes as its arm samples it, decoding cut. So, for each band of words,
-    floor - survival = (floor - survival at temperature 1) + (survival at temperature 1 - survival) = learning + decoding.
+    share of other human text - share written = (that - share written at temperature 1) + (share at temperature 1 - share written)
+    = learning + decoding.
     """
 
     aspect = "tails"
@@ -39,7 +39,7 @@ class Decoding(Measure):
         ),
         "learning_loss": Page(
             "DE2", "rare words lost by learning", "The share of those words that other human text of as many blocks holds less the share that this model writes when sampled fully.",
-            unit="fraction", healthy=0.0, collapsed="the floor of tail survival",
+            unit="fraction", healthy=0.0, collapsed="all that human text of as many blocks holds",
             worse="larger", role="decoding", preference=2, paper=LOSSES,
         ),
     }  # fmt: skip
@@ -56,7 +56,7 @@ class Decoding(Measure):
         as_drawn = drawn.take(_first(drawn, n))
         fully = as_drawn if draw.is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
-        clusters, of = clusters_of(human)
+        clusters, of = _clusters_of(human)
         for band in list(BANDS)[:4]:
             here = _band(words(human), band)
             own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
@@ -66,6 +66,12 @@ class Decoding(Measure):
                 "decoding_loss", lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
             )
             yield read_off("learning_loss", lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of), at=band)
+
+
+def _clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
+    """What the words of human text come in: the document of each block, or the block where there is one document; and their name."""
+    of = document_of(human)
+    return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:

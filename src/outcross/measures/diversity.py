@@ -12,7 +12,7 @@ from pydantic import Field
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Page, copied_texts, read_with_null, words
+from outcross.measures import Evidence, Page, read_with_null
 from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.measures.of_tables import OfTables
@@ -97,7 +97,7 @@ class Diversity(OfTables):
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
             margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
         ),
-    } | copied_texts.DIVERSITY | words.DIVERSITY  # fmt: skip
+    }  # fmt: skip
 
     def sketches(self, evidence):
         return {"rows": Repeats(list(evidence.reference.kinds))}
@@ -112,11 +112,8 @@ class Diversity(OfTables):
         yield from _kinds(evidence, rng)
         for column in evidence.reference.of_kind("number"):
             yield from _values(evidence, column)
-        yield from copied_texts.said_again(evidence)
-        yield from words.richness(evidence, rng)
         for column in evidence.groups:
             yield from self._inside(evidence, column, rng)
-        yield from words.richness_inside(evidence, self.most, rng)
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:

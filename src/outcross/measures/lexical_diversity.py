@@ -1,161 +1,223 @@
+"""How rich is the language?"""
+
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from outcross.data import HUMAN_PARTS, Human
-from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, read_off
-from outcross.measures import Measure, Page
+from outcross.attributes.variety import Mtld
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures import Page, read_with_null
+from outcross.measures.groups import INSIDE
+from outcross.measures.of_texts import OfTexts, inside_groups, known_and_fresh, written
+from outcross.measures.writing import Writing, notes
 from outcross.recipe import recipe
-from outcross.runtime.remembered import remembered
-from outcross.statistics.clusters import document_of, prompts_of, share, sum_of, totals
-from outcross.text.lexicon import Sample, distinct, entropy, vocabulary
-from outcross.text.words import Words, words
+from outcross.statistics.clusters import average, share
+from outcross.statistics.floors import Worse, normal
+from outcross.statistics.kinds import fewer_kinds, held_in
+from outcross.text.lexicon import Sample, compression, distinct, entropy, hapax_share
+from outcross.text.repetition import repetition
+from outcross.text.self_bleu import self_bleu
+from outcross.text.texts import Texts
+from outcross.text.zipf import zipf_slope
 
-GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
-REPEATED = (2, 3, 4)
-ENTROPIES = {"words": 1, "word pairs": 2}
+WORDS = 1_000_000
+"""Words at which two sets are compared, at most."""
+FEWEST = 20
+"""Long texts a side, below which what is inside a text is not compared."""
+LONG = 50
+"""Words of a text from which its MTLD is more than noise, and of which its repetition is read, at most."""
+PORTIONS = 20
+WIDEST = 10.0
+"""Standard error of the logarithm of a ratio from which it says nothing."""
+GUO = "Guo et al., The Curious Decline of Linguistic Diversity, NAACL 2024, arXiv 2311.09807"
 
 
 @recipe
-class LexicalDiversity(Measure):
-    """How many different things the drawn text says, against human text of the same size.
+class LexicalDiversity(OfTexts):
+    """How many different things the text says, against human text of as many words.
 
-    Words as everywhere: lower case, block ends dropped; n-grams of words never cross the end of a block. Counts of distinct things depend
-    on the amount of text: their floors are human text (the second sample, filled up from the training text) cut to as many blocks
-    (vocabulary) or as many words, to the nearest block (distinct n-grams, entropy). Intervals are over drawn blocks one
-    by one, over human ones in documents. How intervals of counts are made `clusters.distinct` explains.
+    Most of it depends on the amount of text, so that both sides are read at one number of words; the note says at how many. n-grams of
+    words never cross the end of a text. How the intervals of counts are made `clusters.distinct` and `clusters.jackknife` explain; that of the
+    vocabulary comes from documents that are dealt anew, for its jackknife is too narrow for documents that differ much (of several languages).
+    Inside a group the language is compared with that of the same group.
     """
 
+    most: Annotated[int, Field(ge=0)] = INSIDE
+    """Groups of a column whose language is read, those with most human records first."""
+
     aspect = "diversity"
-    stream = "diversity"
-    needs = ("text",)
     pages = {
-        "vocabulary": Page(
-            "LD1", "vocabulary", "Distinct words in the drawn text.",
-            unit="words", healthy="its floor: human text of as many blocks", collapsed="shrinks to a few words",
-            log=True, role="diversity", paper=GUO,
+        "vocabulary_ratio": Page(
+            "DI10", "vocabulary", "Distinct words among so many, over those of as many words of human text.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", preference=1, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
         ),
-        "known_words": Page(
-            "LD2", "known words", "Share of the running words that occur in any human text at hand: training, validation, held-out, second sample, reserve and continuations. "
-            "Its floor: the words of the second sample in the others.",
-            unit="fraction", healthy="its floor", collapsed="falls where the model makes up words; 1 where it only repeats",
-            role="quality", paper="Shumailov et al., Nature 631:755 (2024), Fig. 1: the high tail of perplexity",
+        "distinct_n": Page(
+            "DI11", "distinct runs of words", "Distinct runs of 2, 3 and 4 words among so many, over those of human text among as many.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper=f"Li et al., NAACL 2016 (distinct-n); {GUO}",
         ),
-        "distinct_1": Page(
-            "LD3", "distinct words", "Distinct words over running words (type-token ratio).",
-            unit="fraction", healthy="its floor: human text of as many words", collapsed="towards 0",
-            role="diversity", paper=GUO,
+        "word_entropy": Page(
+            "DI12", "effective number of words", "Exponential of the entropy of words at a fixed number of them, over that of human text.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="Gambetta et al., arXiv 2410.12341",
         ),
-        "distinct_2": Page(
-            "LD4", "distinct word pairs", "Distinct pairs of neighbouring words over running pairs.",
-            unit="fraction", healthy="its floor: human text of as many words", collapsed="towards 0",
-            role="diversity", preference=1, paper=GUO,
+        "hapax_share": Page(
+            "DI13", "words said once", "Words that occur once over distinct words, at a fixed number of words, over that of human text.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="Baayen, Word Frequency Distributions, 2001",
         ),
-        "distinct_3": Page(
-            "LD5", "distinct word triples", "Distinct runs of three words over running ones.",
-            unit="fraction", healthy="its floor: human text of as many words", collapsed="towards 0",
-            role="diversity", paper=GUO,
+        "zipf_slope": Page(
+            "DI14", "Zipf's slope", "How steeply the frequency of words falls with their rank, at a fixed number of words, over that of human text; steeper where few words do all.",
+            unit="ratio", healthy=1.0, collapsed="grows",
+            margin=0.9, worse="larger", role="diversity", paper="Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5",
         ),
-        "ngram_entropy": Page(
-            "LD6", "entropy of words", "−Σ p ln p of the shares p of words, and of pairs of neighbouring words, as counted (not corrected for what was not seen).",
-            unit="nats", healthy="its floor: human text of as many words", collapsed="0",
-            role="diversity", paper="Gambetta et al., arXiv 2410.12341",
+        "compression": Page(
+            "DI15", "size when compressed", "Bytes after zlib over bytes before, of portions of one size, over that of human text; smaller where texts repeat each other.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="Shaib et al., arXiv 2403.00553",
+        ),
+        "self_bleu": Page(
+            "DI16", "likeness of texts", "Self-BLEU-4 of random texts, as many a draw on both sides, over that of human text; larger where texts are alike.",
+            unit="ratio", healthy=1.0, collapsed="grows",
+            margin=0.8, worse="larger", role="diversity", paper="Zhu et al., Texygen, SIGIR 2018",
+        ),
+        "mtld": Page(
+            "DI17", "variety inside a text", "Mean MTLD of texts of at least 50 words, over that of human text.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.9, worse="smaller", role="diversity", paper="McCarthy and Jarvis, Behav. Res. Methods 42:381, 2010",
         ),
         "repetition": Page(
-            "LD7", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of a block's word n-grams that it has said before, over all blocks of 4 words or more.",
-            unit="fraction", healthy="its floor: the second human sample", collapsed="towards 1",
-            role="diversity", paper="Drayson et al., arXiv 2502.15654",
+            "DI18", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of a text's word n-grams that it has said before, over all texts; of the first 50 words of each, or fewer where half of the texts are shorter.",
+            unit="fraction", healthy="what human text shows", collapsed="towards 1",
+            margin=0.02, worse="larger", of="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
+        ),
+        "known_words": Page(
+            "DI19", "known words", "Share of the running words that occur in human text: in the reference, or in half of it where there is no holdout, whose other half then shows what fresh human text does.",
+            unit="fraction", healthy="what fresh human text shows", collapsed="falls where words are made up",
+            margin=0.02, worse="smaller", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
         ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
-        text = words(evidence.drawn)
-        drawn = Sample(text, *prompts_of(evidence.drawn))
-        order = [rng.permutation(0 if part is None else len(part)) for part in (evidence.human.holdout, evidence.human.training)]
-
-        def as_many(cut):
-            return cut(_human_text(evidence.holdout, evidence.human.training.records), order, text)
-
-        def beside(name, count, cut, at=""):
-            return read_off(name, lambda: count(drawn), null=lambda: count(as_many(cut)), at=at)
-
-        yield beside("vocabulary", vocabulary, _as_many_blocks)
-        for n in (1, 2, 3):
-            yield beside(f"distinct_{n}", lambda sample, n=n: distinct(sample, n), _as_many_words)
-        for of, n in ENTROPIES.items():
-            yield beside("ngram_entropy", lambda sample, n=n: entropy(sample, n), _as_many_words, of)
-        yield read_off(
-            "known_words",
-            lambda: _known(drawn, evidence.human, but=""),
-            null=lambda: _known(_human(evidence.holdout), evidence.human, but="holdout"),
-        )
-        yield read_off("repetition", lambda: _repetition(drawn), null=lambda: _repetition(_human(evidence.holdout)))
+        for column in evidence.reference.of_kind("text"):
+            yield from _richness(column, written(evidence, column), rng)
+        yield from inside_groups(evidence, self.most, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
 
 
-def _known(sample: Sample, human: Human, but: str) -> Estimate:
-    text = sample.words
-    parts = [getattr(human, name) for name in HUMAN_PARTS if name != but]
-    known = text.are_in([words(part.records) for part in parts if part is not None])[text.ids]
-    found = sample.spread(np.bincount(text.blocks[known], minlength=text.n))
-    return share(found, sample.spread(text.per_block), "words", sample.of)
+def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
+    synthetic, human = sides["synthetic"], sides["reference"]
+    size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
+    compared = notes(synthetic, human)
+
+    def beside(check: str, number: Callable[[], tuple[Estimate, Null]], at: str = "", said: str = f"at {size:,} words") -> Reading:
+        return read_with_null(check, number, at=at, column=column, note="; ".join(filter(None, (said, compared))))
+
+    def of_all(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
+        return lambda: ratio(measure(synthetic.sample), measure(human.sample), worse)
+
+    def of_first(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
+        return lambda: ratio(measure(synthetic.sample.first(size, rng)), measure(human.sample.first(size, rng)), worse)
+
+    yield beside("vocabulary_ratio", lambda: _vocabulary(synthetic, human, size, rng))
+    for n in (2, 3, 4):
+        yield beside("distinct_n", of_all(lambda text, n=n: distinct(text, n, size)), f"{n} words")
+    yield beside("word_entropy", of_first(lambda text: _exponential(entropy(text, 1))))
+    yield beside("hapax_share", of_first(hapax_share))
+    yield beside("zipf_slope", of_first(zipf_slope, "larger"))
+
+    def of_both(measure: Callable[[Texts], Estimate], texts: list[Texts], worse: Worse) -> Callable[[], tuple[Estimate, Null]]:
+        return lambda: ratio(measure(texts[0]), measure(texts[1]), worse)
+
+    whole = [side.whole_documents() for side in (synthetic, human)]
+    portion = int(min(100_000, max(2_000, min(side.bytes.sum() for side in whole) // (PORTIONS + 1))))
+    compressed = of_both(lambda texts: compression(texts, rng, portion), whole, "smaller")
+    yield beside("compression", compressed, said=f"of portions of {portion:,} bytes")
+    single = [side.one_of_each().texts for side in (synthetic, human)]
+    many = int(min(100, max(10, min(map(len, single)) // PORTIONS)))
+    yield beside("self_bleu", of_both(lambda texts: self_bleu(texts, rng, many), single, "larger"), said=f"of {many} texts a draw")
+    yield beside("mtld", lambda: ratio(_variety(synthetic), _variety(human), "smaller"), said="")
+    span = _span(synthetic, human)
+    yield beside(
+        "repetition", lambda: _repetition(synthetic, human, span), said=f"of the first {span} words of texts that have as many"
+    )
+    yield beside("known_words", lambda: _known(sides, rng), said="")
 
 
-def _repetition(sample: Sample) -> Estimate:
-    text = sample.words
-    if not (long := text.per_block >= max(REPEATED)).any():
-        raise NotApplicable(f"no block of the text has {max(REPEATED)} whole words")
-    clusters = np.unique(sample.clusters[long], return_inverse=True)[1]
-    inside = [text.runs[n].inside(text.n) for n in REPEATED]
-    counted = [(totals(unlike[long], clusters), totals(running[long], clusters)) for unlike, running in inside]
-
-    return repeated(counted, sample.of)
-
-
-def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
-    """1 - Π (different / running) of runs of each length, told for every cluster."""
-    new = [unlike.sum() / running.sum() for unlike, running in counted]
-    if (value := 1 - math.prod(new)) > 0:
-        parts = [(share * running - unlike) / unlike.sum() for share, (unlike, running) in zip(new, counted, strict=True)]
-        told = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)  # to first order
-        low, high = told.interval
-        return replace(told, low=max(0.0, low), high=min(1.0, high))
-    pairs = counted[0][1]  # no block repeats a pair, so none repeats a longer run, and there is no scatter
-    none = share(np.zeros(pairs.size), pairs, "word pairs", of)
-    return replace(none, high=1 - (1 - none.interval[1]) ** len(REPEATED))
+def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """Distinct words of both sides."""
+    if size == 0:
+        raise NotApplicable("no words in the synthetic or the human text")
+    words, of_texts, drawn = synthetic.beside(human, size, rng)
+    number = int(of_texts.max()) + 1
+    if min(drawn, number - drawn) < 2:
+        raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
+    held = held_in(words.ids, of_texts[words.blocks], len(words.spellings), number)
+    return fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng)
 
 
-def _human(blocks: Blocks) -> Sample:
-    return Sample(words(blocks), document_of(blocks), "documents")
+def _exponential(estimate: Estimate) -> Estimate:
+    low, high = estimate.interval
+    return Estimate(math.exp(estimate.value), math.exp(low), math.exp(high), estimate.method, estimate.n)
 
 
-@remembered
-def _human_text(holdout: Blocks, training: Blocks) -> Blocks:
-    return Blocks.concat((holdout, training))
+def _variety(text: Writing) -> Estimate:
+    """Mean MTLD of long texts."""
+    long = np.flatnonzero(text.texts.words.per_block >= LONG)
+    if long.size < FEWEST:
+        raise NotApplicable(f"{long.size} texts have {LONG} words or more, their variety needs {FEWEST}")
+    chosen = text.take(long[:20_000])
+    return average(Mtld()(chosen.texts), chosen.documents, text.of)
 
 
-def _as_many_blocks(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
-    return _human(human).take(_in_turn(order)[: _enough(drawn.n, len(human), "blocks")])
+def _span(synthetic: Writing, human: Writing) -> int:
+    """The words of a text of which its repetition is read: so many that half of the texts of either side have them."""
+    return int(min(LONG, *(np.median(side.texts.words.per_block) if len(side) else 0 for side in (synthetic, human))))
 
 
-def _as_many_words(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
-    rows, wanted = _in_turn(order), _enough(len(drawn), len(words(human)), "words")
-    so_far = np.cumsum(words(human).per_block[rows])
-    return _human(human).take(rows[: np.abs(so_far - wanted).argmin() + 1])
+def _repetition(synthetic: Writing, human: Writing, span: int) -> tuple[Estimate, Null]:
+    own, usual = (repetition(_first_words(side, span)) for side in (synthetic, human))
+    return _against(own, usual, "larger")
 
 
-def _in_turn(order: list[np.ndarray]) -> np.ndarray:
-    """The rows of the second human sample in their order, then those of the training text."""
-    first, then = order
-    return np.concatenate((first, first.size + then))
+def _first_words(text: Writing, span: int) -> Sample:
+    words, rows = text.texts.words.first_of_each(span)
+    return Sample(words, text.documents[rows], text.of)
 
 
-def _enough(wanted: int, there: int, what: str) -> int:
-    if wanted == 0:
-        raise NotApplicable(f"the drawn text has no {what}")
-    if there < wanted:
-        raise NotApplicable(f"a floor needs as many human {what} as were drawn, {wanted}; there are {there}")
-    return wanted
+def _known(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Estimate, Null]:
+    known, fresh = known_and_fresh(sides, rng)
+    own, usual = (_known_in(text.sample, known) for text in (sides["synthetic"], fresh))
+    return _against(own, usual, "smaller")
+
+
+def _known_in(text: Sample, human: Writing) -> Estimate:
+    words = text.words
+    is_known = words.are_in([human.texts.words])[words.ids]
+    return share(
+        text.spread(np.bincount(words.blocks[is_known], minlength=words.n)), text.spread(words.per_block), "words", text.of
+    )
+
+
+def _against(own: Estimate, usual: Estimate, worse: Worse) -> tuple[Estimate, Null]:
+    """A share beside that of human text, both with an error."""
+    error = math.hypot(own.standard_error, usual.standard_error)
+    return own, normal(own.value, error, worse, own.method, usual.value)
+
+
+def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
+    """The ratio of two estimates on the logarithmic scale."""
+    if min(one.value, two.value) <= 0:
+        raise NotApplicable(f"{one.value:.3g} against {two.value:.3g}: a ratio needs both above 0")
+    error = math.hypot(one.standard_error / one.value, two.standard_error / two.value)
+    if error > WIDEST:
+        raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
+    difference = math.log(one.value / two.value)
+    null = normal(difference, error, worse, one.method)
+    value, low, high = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
+    return Estimate(value, low, high, one.method, one.n), null.on_scale(math.exp)

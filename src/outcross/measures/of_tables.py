@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from outcross.data import Human
-from outcross.data.tabular import GROUP, as_table
 from outcross.estimate import Reading
 from outcross.measures import Evidence, Measure, Pointed
+from outcross.measures.tabular import GROUP, as_dealt_table, as_table
 from outcross.recipe import kind
 from outcross.statistics.sketches import gather
 
@@ -51,15 +51,18 @@ def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"
     """The evidence of a run as the tables that an audit of the same records would read; NotApplicable where it has several chains.
 
     Where there are no held-out human records, drawn ones are held against those that generation 0 learned from. Where they are held
-    against these, the held-out ones are the holdout, unless there is another.
+    against these, the held-out ones are the holdout, unless there is another: that one was dealt to the same documents record by record,
+    so that records and not their documents are independent.
     """
     human: Human = evidence.human
+    is_dealt = compares_with == "training" and human.holdout is not None
+    made = as_dealt_table if is_dealt else as_table
     training, held_out, other = (
-        None if part is None else as_table(part.records) for part in (human.training, human.reference, human.holdout)
+        None if part is None else made(part.records) for part in (human.training, human.reference, human.holdout)
     )
     reference = training if compares_with == "training" or held_out is None else held_out
     holdout = held_out if other is None and reference is training else other
-    drawn = as_table(evidence.drawn)
+    drawn = made(evidence.drawn)
     are_grouped = reference is not None and all(GROUP in side.kinds for side in (drawn, reference))
     target = _target(human, evidence.drawn)
     return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=(GROUP,) if are_grouped else (), target=target)

@@ -10,8 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
-from outcross.measures import Evidence, Page, read_with_null, unread, words
-from outcross.measures.groups import INSIDE
+from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.beyond import End, Honest, fewer_beyond, limit
@@ -33,15 +32,12 @@ NAMED = 12
 
 @recipe
 class Tails(OfTables):
-    """Mass beyond human quantiles, the tail index, and the survival of rare categories and rare words, of words inside each group too."""
+    """Mass beyond human quantiles, the tail index, and the survival of rare categories."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
     """How much human mass lies beyond the quantiles looked at, at either end."""
     rare: Annotated[float, Field(gt=0, le=1)] = 0.01
     """The share of human records below which a category is rare."""
-
-    most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column whose rare words are looked up, those with most human records first."""
 
     aspect = "tails"
     pages = {
@@ -75,7 +71,7 @@ class Tails(OfTables):
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
-    } | words.TAILS  # fmt: skip
+    }  # fmt: skip
 
     def sketches(self, evidence):
         limits = {column: self._limits(evidence.reference.numbers(column)) for column in evidence.reference.of_kind("number")}
@@ -100,8 +96,6 @@ class Tails(OfTables):
         for column in evidence.reference.of_kind("category"):
             synthetic, reference = (_shares(told, column) for told in evidence.counted[f"tally {column}"])
             yield from self._categories(column, synthetic, reference, rng)
-        yield from words.rare_words(evidence, rng)
-        yield from words.rare_words_inside(evidence, self.most, rng)
 
     def _numbers(self, evidence: Evidence, column: str) -> Iterator[Reading]:
         values = [

@@ -15,10 +15,11 @@ from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.files.source import held
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
+from outcross.measures.lexical_diversity import ratio
 from outcross.measures.of_tables import OfTables
+from outcross.measures.of_texts import left_out, too_few, written_by
 from outcross.measures.spread import variances
 from outcross.measures.tails import Tails
-from outcross.measures.words import left_out, ratio, too_few, written_by
 from outcross.measures.writing import Writing, notes, writings
 from outcross.recipe import FROM_LIST, member, recipe
 from outcross.statistics.beyond import farthest, limit, more_beyond

@@ -10,9 +10,11 @@ import numpy as np
 
 from outcross.data.tables import Table, mixed
 from outcross.measures.groups import is_group
+from outcross.measures.tabular import DOCUMENT
 from outcross.runtime.remembered import remembered
 from outcross.text.lexicon import Sample
 from outcross.text.texts import Texts, texts
+from outcross.text.words import Words, joined
 
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""
@@ -20,8 +22,6 @@ CHARACTERS_INSIDE = 2_000_000
 """Characters of a column that are looked at inside a group, at most: ten groups are as much as the whole."""
 LONGEST = 200_000
 """Characters of one text that are looked at, at most."""
-DOCUMENT = "_document"
-"""The column that says which document a text is cut from; missing or -1: it is one by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,13 @@ class Writing:
         number = int(self.documents.max(initial=-1)) + 1
         is_first = (rng.permutation(number) < number // 2)[self.documents]
         return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
+
+    def beside(self, other: Writing, size: int, rng: np.random.Generator) -> tuple[Words, np.ndarray, int]:
+        """So many words of these texts and of others: the words of both, the document of each text, (texts,), and how many documents are of these."""
+        first, then = (one.sample.first(size, rng) for one in (self, other))
+        own, others = (np.unique(side.clusters, return_inverse=True)[1] for side in (first, then))
+        documents = int(own.max(initial=-1)) + 1
+        return joined(first.words, then.words), np.concatenate([own, others + documents]), documents
 
     def one_of_each(self) -> Writing:
         """One text of each document: the others are no fresh ones."""

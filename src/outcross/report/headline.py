@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outcross.measures import leading, standing_for
@@ -14,10 +14,10 @@ from outcross.report.study import Page, Study
 CHIEF = leading()
 TAILS = standing_for("tail")[0]
 DECODING = standing_for("decoding")
-BANDS = ("3-5", "2", "1", "6-10", "")
+BANDS = ("3-5 times", "2 times", "1 time", "6-10 times", "")
 REFERENCE = "human_only"
 WELL = 2.0  # a perplexity that rose less than this says "well" …
-LOST = 0.5  # … and tails below this share of their floor say "no".
+LOST = 0.5  # … and tails below this share of what fresh human text holds say "no".
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Tail:
-    """The share of one band of human words that an arm's last generation still writes, and its floor."""
+    """How much of one band of human words an arm's last generation still writes, as a share of what as much fresh human text holds."""
 
     band: str
     kept: float
-    floor: float | None
 
     @property
     def is_lost(self) -> bool:
-        return self.floor is not None and self.kept < LOST * self.floor
+        return self.kept < LOST
 
 
 def chief(found: Sequence[Measured]) -> Measured | None:
@@ -151,10 +150,10 @@ def warnings(found: Sequence[Measured]) -> list[str]:
 def words_of(band: str) -> str:
     """A frequency band in words.
 
-    >>> words_of("1"), words_of("3-5")
+    >>> words_of("1 time"), words_of("3-5 times")
     ('words seen once', 'words seen 3-5 times')
     """
-    count = {"1": "once", "2": "twice", "": "rarely"}.get(band, f"{band} times")
+    count = {"1 time": "once", "2 times": "twice", "": "rarely"}.get(band, band)
     return f"words seen {count}"
 
 
@@ -164,21 +163,17 @@ def _is_well(one: Change) -> bool:
 
 def _warning(one: Change, tail: Tail) -> str:
     start, end = one.ends
-    assert tail.floor is not None and one.ratio is not None
+    assert one.ratio is not None
     return (
         f"{one.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(one.ratio)}), the tails say no: "
-        f"of the {words_of(tail.band)} in the human text {percent(tail.kept)} are left, "
-        f"where fresh human text of the same size shows {percent(tail.floor)}."
+        f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size."
     )
 
 
 def _tail(band: Measured, curve: Curve) -> Tail:
-    last = curve.known[-1]
-    floors: Mapping[str, Curve] = band.floors
-    own = floors.get(curve.arm) or band.floor
-    floor = (own.at(last.generation) or own.known[-1]).value if own else None
-    assert last.value is not None
-    return Tail(band.at, last.value, floor)
+    value = curve.known[-1].value
+    assert value is not None
+    return Tail(band.at, value)
 
 
 def _badness(one: Change, page: Page) -> float:
@@ -211,8 +206,7 @@ def _others(changes: Sequence[Change], worst: Change, page: Page) -> str:
 def _kept(tail: Tail | None) -> str:
     if tail is None:
         return ""
-    floor = f" (fresh human text: {percent(tail.floor)})" if tail.floor is not None else ""
-    return f" and kept {percent(tail.kept)} of the {words_of(tail.band)}{floor}"
+    return f" and kept {percent(tail.kept)} of the {words_of(tail.band)} that fresh human text of the same size holds"
 
 
 def _times(one: Change, page: Page) -> str:

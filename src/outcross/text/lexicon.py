@@ -39,6 +39,8 @@ class Sample:
         """Texts in random order until they hold so many words, to the nearest text."""
         if len(self.words) < words:
             raise NotApplicable(f"the text has {len(self.words)} words, fewer than {words}")
+        if words == 0:
+            raise NotApplicable("no words to compare")
         rows = rng.permutation(self.words.n)
         return self.take(rows[: np.abs(np.cumsum(self.words.per_block[rows]) - words).argmin() + 1])
 
@@ -196,17 +198,6 @@ def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_
     whole = [order[portion == number] for number in range(min(PORTIONS, int(portion.max(initial=0))))]
     joined = ["\n".join(read[row] for row in rows).encode() for rows in whole if rows.size]
     return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), f"portions of {size} bytes")
-
-
-def survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
-    """Of the words that occur so often in human text, the share that occurs at all in a text; each in the cluster where it first stands."""
-    if len(text) == 0:
-        raise NotApplicable("the text to look in has no whole words")
-    least, most = BANDS[band]
-    here = (human.counts >= least) & (human.counts <= most)
-    if not here.any():
-        raise NotApplicable(f"no word occurs {band} times in the human training text")
-    return surviving(human.are_in([text])[here], human.first_cluster(clusters)[here], inside)
 
 
 def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:

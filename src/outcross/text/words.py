@@ -116,6 +116,14 @@ class Words:
         here = place[self.blocks] >= 0
         return Words(self.spellings, self.ids[here], place[self.blocks[here]], rows.size)
 
+    def first_of_each(self, words: int) -> tuple[Words, np.ndarray]:
+        """The first so many words of each block that has as many, and which blocks these are."""
+        rows = np.flatnonzero(self.per_block >= words)
+        chosen = self.take(rows)
+        starts = np.cumsum(chosen.per_block) - chosen.per_block
+        here = np.arange(len(chosen)) - starts[chosen.blocks] < words
+        return Words(self.spellings, chosen.ids[here], chosen.blocks[here], rows.size), rows
+
     def are_in(self, others: Iterable[Words]) -> np.ndarray:
         """Whether each spelling occurs in one of the other texts, (spellings,) of bool."""
         known = set().union(*(other.distinct for other in others))

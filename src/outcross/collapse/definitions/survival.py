@@ -34,7 +34,7 @@ class Kept:
 
 
 def _kept(readings: Readings, measure: str, at: str, course: Course) -> Kept:
-    floor = readings.null(measure, at, course)
+    floor = readings.healthy(measure, at, course)
     if floor is not None and floor.values.min() > 0:
         return Kept(at or measure, course.over(floor), has_floor=True)
     if course.values[:, 0].min() <= 0:

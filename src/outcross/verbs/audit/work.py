@@ -107,12 +107,13 @@ def _with_shares(settings: Mapping[str, Any], shares: Any) -> tuple[Any, ...]:
 
 
 def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
-    """What is measured: all measures of an aspect that is named, or one measure with its settings."""
+    """What is measured: all measures of an aspect that is named, or one measure, by its name or with its settings."""
     known, measures = audit_aspects(), []
+    of_aspects = {name: (name,) for names in known.values() for name in names} | known
     for one in aspects:
-        if isinstance(one, str) and one not in known:
-            raise BadInput(f"unknown aspect {one!r}{nearest(one, known)}; known: {', '.join(known)}")
-        measures += [measure(name)() for name in known[one]] if isinstance(one, str) else [read(MEASURES, one, "aspect")]
+        if isinstance(one, str) and one not in of_aspects:
+            raise BadInput(f"unknown aspect {one!r}{nearest(one, of_aspects)}; known: {', '.join(known)}")
+        measures += [measure(name)() for name in of_aspects[one]] if isinstance(one, str) else [read(MEASURES, one, "aspect")]
     if foreign := [kind(one) for one in measures if "audit" not in askers(type(one))]:
         raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
     return tuple(measures)

@@ -12,11 +12,15 @@ from outcross.data.tables import Kind, Table, table_of
 from outcross.estimate import NotApplicable
 from outcross.files.source import held
 from outcross.runtime.remembered import remembered
+from outcross.statistics.clusters import prompts_of
+from outcross.text.words import inner
 
 STATE = "state"
 """The column of the states that counts are of."""
 GROUP = "group"
 """The column of the group that wrote a block of text."""
+DOCUMENT = "_document"
+"""The column that says which document a text is cut from; missing or -1: it is one by itself."""
 
 
 @remembered
@@ -25,11 +29,25 @@ def as_table(records: Any) -> Table:
 
     Points have a column of numbers a dimension (x0, x1, …). Counts have one column of categories, `state` (state 0, state 1, …). Blocks of
     text have a column `text`, a column `group` where groups wrote them, and `_document`: the document that a block is cut from, or the
-    prompt that it continues, so that blocks of one prompt count as one document. Rows of a table and series keep their columns.
+    prompt that it continues, so that blocks of one prompt count as one document. A block is cut at tokens: its first and its last
+    piece, which a cut may have maimed, are left out. Rows of a table and series keep their columns.
     """
+    return _table(records, _with_documents)
+
+
+@remembered
+def as_dealt_table(records: Any) -> Table:
+    """`as_table` of records that were dealt one by one to the sets that are compared: blocks of one document are then independent.
+
+    Only continuations of one prompt count as one document.
+    """
+    return _table(records, _with_prompts)
+
+
+def _table(records: Any, text_of: Any) -> Table:
     if records.chains:
         raise NotApplicable(f"a table is of one chain, there are {int(np.prod(records.chains))}; write chains: 1")
-    frame, kinds = _frame(records)
+    frame, kinds = _of_blocks(text_of(records)) if isinstance(records, Blocks) else _frame(records)
     if not frame.height:
         raise NotApplicable("a table needs records, there are none")
     return table_of(held(frame), records.kind, kinds)
@@ -43,8 +61,6 @@ def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
         counts = records.array
         names = pl.Series([f"state {i}" for i in range(counts.size)], dtype=pl.String)
         return pl.DataFrame({STATE: names[np.repeat(np.arange(counts.size), counts)]}), {STATE: "category"}
-    if isinstance(records, Blocks):
-        return _of_blocks(records.frame)
     if isinstance(records, TableRows):
         return records.frame, dict(records.kinds)
     if isinstance(records, EntitySeries):
@@ -56,7 +72,8 @@ def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
     return pl.DataFrame(array, schema=columns), dict.fromkeys(columns, "number")
 
 
-def _of_blocks(blocks: Any) -> tuple[Any, dict[str, Kind]]:
+def _with_documents(blocks: Blocks) -> Any:
+    """Their text, group and the document or prompt of each."""
     import polars as pl
 
     document, prompt = pl.col("_document"), pl.col("_prompt")
@@ -67,10 +84,29 @@ def _of_blocks(blocks: Any) -> tuple[Any, dict[str, Kind]]:
         .then(pl.format("prompt {}", prompt))
         .otherwise(pl.lit("-1"))
     )
-    frame = blocks.select("text", cluster.alias("_document"), pl.col("_group").alias(GROUP))
+    return _whole_words(blocks, cluster)
+
+
+def _with_prompts(blocks: Blocks) -> Any:
+    """Their text and group, and the prompt of each where some have the same one."""
+    import polars as pl
+
+    prompts, of = prompts_of(blocks)
+    return _whole_words(blocks, pl.Series(prompts).cast(pl.String) if of == "prompts" else None)
+
+
+def _whole_words(blocks: Blocks, document: Any) -> Any:
+    import polars as pl
+
+    text = pl.Series("text", [inner(text) for text in blocks.texts], dtype=pl.String)
+    own = [] if document is None else [document.alias(DOCUMENT)]
+    return blocks.frame.with_columns(text).select("text", *own, pl.col("_group").alias(GROUP))
+
+
+def _of_blocks(frame: Any) -> tuple[Any, dict[str, Kind]]:
     if (frame[GROUP] == "").all():
         return frame.drop(GROUP), {"text": "text"}
     return frame, {"text": "text", GROUP: "category"}
 
 
-__all__ = ["GROUP", "STATE", "as_table"]
+__all__ = ["DOCUMENT", "GROUP", "STATE", "as_dealt_table", "as_table"]

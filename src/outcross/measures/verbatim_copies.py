@@ -1,0 +1,157 @@
+"""How much stands word for word in other texts?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, Null, read_off
+from outcross.measures import Page, Pointed, read_with_null
+from outcross.measures.of_tables import as_tables
+from outcross.measures.of_texts import OfTexts, written
+from outcross.measures.tabular import as_dealt_table
+from outcross.measures.writing import Writing, called, notes, writings
+from outcross.recipe import recipe
+from outcross.statistics import clusters
+from outcross.statistics.floors import larger_share
+from outcross.text.copies import RUN, Verbatim, verbatim, verbatim_elsewhere
+
+CHARACTERS = 4_000_000
+"""Characters of synthetic and of fresh human texts that are looked up in the reference, at most."""
+RECORDS = 50_000
+HALF = 0.5
+"""Share of the runs of a text that stand in the reference from which it is called taken over."""
+LONGEST = 0.01
+"""Share of human records whose longest copied run is called long."""
+FEWEST = 30
+"""Texts of eight words a side, below which no copies are compared."""
+POINTED = 200
+PAIRED = 0.25
+"""What a text is worth that is held against others of its own set: these come in pairs at least, and one that is there once moves many."""
+
+
+@recipe
+class VerbatimCopies(OfTexts):
+    """Texts of which much stands word for word in human text, beyond what fresh human texts show; in a run, in what its model learned from, too.
+
+    Runs of eight words never cross the end of a text. Without a holdout each human text is held against the other documents of the reference.
+    """
+
+    aspect = "copying"
+    pages = {
+        "verbatim": Page(
+            "CP3", "texts taken over", "Share of texts (of eight words at least) half of whose runs of eight words stand in the reference, against what fresh human texts show.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
+        ),
+        "longest_run": Page(
+            "CP4", "long runs taken over", "Share of texts whose longest run of words that stands in the reference is as long as that of the 1 % of fresh human texts that take most over, at least eight words.",
+            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+        ),
+        "verbatim_training": Page(
+            "CP5", "texts taken over from what was learned", "Share of texts (of eight words at least) half of whose runs of eight words stand in what the model of this generation learned from, human or synthetic; in a run.",
+            unit="fraction", healthy="what fresh human texts show of human text", collapsed="towards 1",
+            role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        for column in evidence.reference.of_kind("text"):
+            sides = written(evidence, column)
+            synthetic, reference, holdout = sides["synthetic"], sides["reference"], sides.get("holdout")
+            own = _looked_up(synthetic, reference)
+            if holdout is not None:
+                human = _looked_up(holdout, reference)
+            else:
+                human = _copied(reference, verbatim_elsewhere(reference.texts.words, reference.documents), PAIRED)
+            note = "; ".join(
+                filter(None, (f"{len(own):,} texts in {len(reference):,} of the reference", notes(synthetic, reference)))
+            )
+            yield read_with_null("verbatim", lambda own=own, human=human: own.taken(human), column=column, note=note)
+            yield read_with_null("longest_run", lambda own=own, human=human: own.long(human), column=column, note=note)
+            yield from _pointed(own)
+
+    def of_run(self, evidence, rng):
+        yield from super().of_run(evidence, rng)
+        tables = as_tables(evidence, self.compares_with)
+        (column,) = tables.reference.of_kind("text")
+        synthetic, learned = (writings(table)[column] for table in (tables.drawn, as_dealt_table(evidence.training)))
+        yield read_off("verbatim_training", lambda: _looked_up(synthetic, learned).taken_share)
+
+
+def _looked_up(texts: Writing, source: Writing) -> Copied:
+    some = texts.at_most(CHARACTERS, RECORDS)
+    return _copied(some, verbatim(some.texts.words, source.texts.words))
+
+
+def _pointed(own: Copied) -> Iterator[Pointed]:
+    """The texts that take most over."""
+    many = np.flatnonzero(own.share >= HALF)
+    many = many[np.argsort(-own.share[many], kind="stable")][:POINTED]
+    if many.size:
+        yield Pointed(
+            "synthetic", own.rows[many], own.share[many], f"{HALF:.0%} or more of its runs of {RUN} words stand in the reference"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Copied:
+    """How much of each text of eight words or more stands in the reference."""
+
+    rows: np.ndarray
+    share: np.ndarray
+    """Of its runs of eight words that stand there, (texts,)."""
+    longest: np.ndarray
+    """Words of the longest stretch that stands there, (texts,)."""
+    documents: np.ndarray
+    of: str
+    """What the documents are called."""
+    worth: float
+    """How many independent texts each is worth, in (0, 1]."""
+
+    def __len__(self) -> int:
+        return self.rows.size
+
+    @property
+    def taken_share(self) -> Estimate:
+        """The share of texts that are taken over."""
+        if not len(self):
+            raise NotApplicable(f"no text has {RUN} words")
+        return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.of)
+
+    def taken(self, human: Copied) -> tuple[Estimate, Null]:
+        return self._more(human, self.share >= HALF, human.share >= HALF)
+
+    def long(self, human: Copied) -> tuple[Estimate, Null]:
+        if not len(human):
+            raise NotApplicable("no human text has eight words")
+        limit = max(RUN, int(np.sort(human.longest)[-int(LONGEST * len(human)) - 1]))
+        return self._more(human, self.longest >= limit, human.longest >= limit)
+
+    def _more(self, human: Copied, own: np.ndarray, others: np.ndarray) -> tuple[Estimate, Null]:
+        if min(len(self), len(human)) < FEWEST:
+            raise NotApplicable(
+                f"{len(self)} synthetic and {len(human)} human texts have {RUN} words, copies are compared from {FEWEST}"
+            )
+        (hits, sizes), (human_hits, human_sizes) = _by_document(self.documents, own), _by_document(human.documents, others)
+        estimate = clusters.share(hits, sizes, "texts", self.of)
+        n = max(1.0, clusters.effective_size(hits, sizes))
+        m = max(1.0, human.worth * clusters.effective_size(human_hits, human_sizes))
+        usual = float(others.mean())
+        null = larger_share(round(float(own.mean()) * n), round(n), round(usual * m), round(m))
+        return estimate, replace(null, typical=usual, floor=max(usual, null.floor or 0.0))
+
+
+def _copied(writing: Writing, told: Verbatim, worth: float = 1.0) -> Copied:
+    there = writing.texts.words.per_block >= RUN
+    rows, documents = writing.rows[there], writing.documents[there]
+    return Copied(rows, told.share[there], told.longest[there], documents, called(writing), worth)
+
+
+def _by_document(documents: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hits and texts of each document."""
+    sizes = np.bincount(documents)
+    return np.bincount(documents, hits, sizes.size)[sizes > 0], sizes[sizes > 0].astype(float)
