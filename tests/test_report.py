@@ -47,17 +47,17 @@ METRICS = {
         log=True,
         worse="larger",
     ),
-    "tail_survival": described(
-        "Tail survival",
-        "Fraction of the words that are rare in the human training text which the generation still writes.",
-        "fraction",
-        "its floor",
+    "rare_words": described(
+        "Rare words",
+        "Of the words that are rare in human text, how many the generation writes over how many as much fresh human text holds.",
+        "ratio",
+        "1",
         "0",
         SHUMAILOV,
         worse="smaller",
     ),
-    "distinct_2": described(
-        "Distinct bigrams", "Different pairs of words over all pairs.", "fraction", "as human text", "0", worse="smaller"
+    "vocabulary_ratio": described(
+        "Vocabulary", "Distinct words over those of as many words of human text.", "fraction", "as human text", "0", worse="smaller"
     ),
     "entropy": described("Entropy", "Shannon entropy of the words written.", "nats a word", worse="smaller"),
     "log_variance": described(
@@ -95,7 +95,7 @@ KEPT = {  # words seen 3-5 times
     "replace,temperature=1": [0.78, 0.69, 0.6, 0.52, 0.44, 0.38],
     "human_only": [0.78, 0.77, 0.78, 0.79, 0.78, 0.78],
 }
-BANDS = {"1": 0.45, "2": 0.7, "3-5": 1.0, "6-10": 1.15}
+BANDS = {"1 time": 0.45, "2 times": 0.7, "3-5 times": 1.0, "6-10 times": 1.15}
 DEFINITIONS = (
     "catastrophic increase of population risk",
     "any increase of population risk",
@@ -140,13 +140,13 @@ def text_readings():
     for arm, values in PERPLEXITY.items():
         for g, value in enumerate(values):
             yield reading(arm, g, "held_out_perplexity", value)
-            yield reading(arm, g, "distinct_2", 0.62 * KEPT[arm][g] ** 0.35 / 0.78**0.35, width=0.03)
+            yield reading(arm, g, "vocabulary_ratio", 0.62 * KEPT[arm][g] ** 0.35 / 0.78**0.35, width=0.03)
             yield reading(arm, g, "entropy", 6.9 + 1.2 * math.log(KEPT[arm][g] / 0.78), width=0.02)
             yield reading(arm, g, "bits_per_byte", 1.1 * math.log(value) / math.log(61), width=0.02)
             yield reading(arm, g, "log_variance", None, note="records are text, not numbers")
             for band, ease in BANDS.items():
                 kept, real = min(0.97, KEPT[arm][g] * ease), min(0.98, 0.8 * ease)
-                yield reading(arm, g, "tail_survival", kept, at=band, real=real, width=0.09, n=2210)
+                yield reading(arm, g, "rare_words", kept / real, at=band, real=1.0, width=0.09, n=2210)
 
 
 def written(arm, generation, prompt_id):
@@ -330,15 +330,15 @@ def test_the_sentence_says_what_the_readings_hold(text_study):
     assert main is not None and main.measure == "held_out_perplexity"
     told = sentence(main, found, page_of(text_study, main.measure, found)).replace("\xa0", " ")
     assert told == (
-        "After 5 generations replace raised held-out perplexity from 61 to 5,166 (×85) and kept 4 % of the words seen 3-5 times "
-        "(fresh human text: 80 %); accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
+        "After 5 generations replace raised held-out perplexity from 61 to 5,166 (×85) and kept 5 % of the words seen 3-5 times "
+        "that fresh human text of the same size holds; accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
     )
 
 
 def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
     told = [warning.replace("\xa0", " ") for warning in warnings(measured(text_study))]
     assert len(told) == 1 and told[0].startswith("accumulate: perplexity says well (61 to 95, ×1.6), the tails say no")
-    assert "20 % are left" in told[0] and "80 %" in told[0]
+    assert told[0].endswith("it writes 25 % as many as fresh human text of the same size.")
 
 
 def test_intervals_that_meet_are_not_called_a_change():
@@ -653,14 +653,14 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
         for g in range(3)
         for reading in (
             ShownReading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
-            ShownReading(arm.name, g, "tail_survival", 0.7 - 0.1 * g, 0.1, 0.8, "bootstrap over documents", 9, at="3-5"),
-            ShownReading(arm.name, g, "tail_survival", 0.8, 0.7, 0.9, "bootstrap over documents", 9, at="3-5", is_floor=True),
+            ShownReading(arm.name, g, "rare_words", 0.7 - 0.1 * g, 0.1, 0.8, "permuted documents", 9, at="3-5 times"),
+            ShownReading(arm.name, g, "rare_words", 1.0, None, None, "permuted documents", 9, at="3-5 times", is_floor=True),
         )
     )
     study = Study("text", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
     words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
     assert "Held-out perplexity, setting by setting" in words
-    assert "Tail survival (words seen 3-5 times), setting by setting" in words
+    assert "Rare words (words seen 3-5 times), setting by setting" in words
 
 
 @pytest.mark.parametrize(("small", "is_apart"), [(0.001, True), (0.03, False)])

@@ -57,7 +57,7 @@ class Decoding(Measure):
         fully = as_drawn if draw.is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
         clusters, of = _clusters_of(human)
-        for band in list(BANDS)[:4]:
+        for band in BANDS:
             here = _band(words(human), band)
             own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
             inside = words(human).first_cluster(clusters)[here]

@@ -20,8 +20,6 @@ from outcross.statistics.kinds import fewer_kinds, held_in
 from outcross.text.lexicon import BANDS
 from outcross.text.words import Words, joined
 
-RARE = ("1", "2", "3-5", "6-10")
-"""How often a rare word occurs in the human text that it is looked up in."""
 FEWEST = 20
 """Rare words that fresh human text holds, below which their survival is not compared."""
 NAMED = 12
@@ -62,14 +60,10 @@ def _survivals(column: str, sides: Mapping[str, Writing], rng: np.random.Generat
     try:
         looked_up = _looked_up(sides, rng)
     except NotApplicable as why:
-        yield from (unread("rare_words", str(why), at=_times(band), column=column) for band in RARE)
+        yield from (unread("rare_words", str(why), at=band, column=column) for band in BANDS)
         return
-    for band in RARE:
+    for band in BANDS:
         yield looked_up.reading(column, band, rng)
-
-
-def _times(band: str) -> str:
-    return f"{band} {'time' if band == '1' else 'times'}"
 
 
 def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> LookedUp:
@@ -107,9 +101,9 @@ class LookedUp:
         try:
             estimate, null, missing = self._survival(band, rng)
         except NotApplicable as why:
-            return unread("rare_words", str(why), at=_times(band), column=column)
+            return unread("rare_words", str(why), at=band, column=column)
         note = "; ".join(filter(None, (missing, f"in {self.size:,} words", self.note)))
-        return Reading("rare_words", estimate, null, at=_times(band), column=column, note=note)
+        return Reading("rare_words", estimate, null, at=band, column=column, note=note)
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
         """The ratio, its null, and which words are missing, in words."""

@@ -18,8 +18,8 @@ from outcross.statistics.clusters import jackknife, share, totals
 from outcross.text.texts import texts
 from outcross.text.words import Words
 
-BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
-"""How often a word occurs in the human text."""
+BANDS = {"1 time": (1, 1), "2 times": (2, 2), "3-5 times": (3, 5), "6-10 times": (6, 10)}
+"""How often a rare word occurs in human text."""
 PORTIONS = 20
 """Portions at most, where a measure is read in several portions of one size."""
 
