@@ -34,7 +34,7 @@ from outcross.statistics.clusters import distinct, jackknife, ratio, share, tota
 from outcross.statistics.floors import ratio_of_shares
 from outcross.statistics.neighbours import graph
 from outcross.text.lexicon import Sample, entropy
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 LEAST, MOST = 0.93, 0.97
 
@@ -306,7 +306,7 @@ def test_the_entropy_of_words_covers(states):
         return math.log(1000) - (counts * np.log(counts)).sum() / 1000
 
     def interval(rng):
-        words = Words(tuple(map(str, range(states))), rng.choice(states, 1000, p=p), blocks, 50)
+        words = RunningWords(tuple(map(str, range(states))), rng.choice(states, 1000, p=p), blocks, 50)
         return entropy(Sample(words, np.arange(50), "blocks"), 1)
 
     covers(interval, expected(counted, 4000), 1000)

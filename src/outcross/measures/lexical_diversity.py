@@ -13,7 +13,7 @@ from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, prompts_of, share, sum_of, totals
 from outcross.text.lexicon import Sample, distinct, entropy, vocabulary
-from outcross.text.words import Words, words
+from outcross.text.words import RunningWords, words
 
 GUO = "Guo et al., arXiv 2311.09807; Li et al., NAACL 2016 (distinct-n)"
 REPEATED = (2, 3, 4)
@@ -137,11 +137,11 @@ def _human_text(holdout: Blocks, training: Blocks) -> Blocks:
     return Blocks.concat((holdout, training))
 
 
-def _as_many_blocks(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
+def _as_many_blocks(human: Blocks, order: list[np.ndarray], drawn: RunningWords) -> Sample:
     return _human(human).take(_in_turn(order)[: _enough(drawn.n, len(human), "blocks")])
 
 
-def _as_many_words(human: Blocks, order: list[np.ndarray], drawn: Words) -> Sample:
+def _as_many_words(human: Blocks, order: list[np.ndarray], drawn: RunningWords) -> Sample:
     rows, wanted = _in_turn(order), _enough(len(drawn), len(words(human)), "words")
     so_far = np.cumsum(words(human).per_block[rows])
     return _human(human).take(rows[: np.abs(so_far - wanted).argmin() + 1])

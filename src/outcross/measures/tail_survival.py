@@ -8,7 +8,7 @@ from outcross.measures import Measure, Page
 from outcross.recipe import recipe
 from outcross.statistics.clusters import document_of
 from outcross.text.lexicon import BANDS, survival
-from outcross.text.words import Words, words
+from outcross.text.words import RunningWords, words
 
 
 @recipe
@@ -55,7 +55,7 @@ def clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
     return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 
 
-def _as_many(evidence, rows: np.ndarray, n: int) -> Words:
+def _as_many(evidence, rows: np.ndarray, n: int) -> RunningWords:
     holdout = words(evidence.holdout)
     if holdout.n < n:
         raise NotApplicable(f"a floor needs as many other human blocks as were drawn, {n}; there are {holdout.n}")

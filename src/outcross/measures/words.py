@@ -19,7 +19,7 @@ from outcross.statistics.floors import Worse, from_draws, normal
 from outcross.text.lexicon import BANDS, Sample, compression, distinct, entropy, hapax_share
 from outcross.text.self_bleu import self_bleu
 from outcross.text.texts import Texts
-from outcross.text.words import Words, joined
+from outcross.text.words import RunningWords, joined
 from outcross.text.zipf import zipf_slope
 
 RARE = ("1", "2", "3-5", "6-10")
@@ -176,7 +176,7 @@ def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> Looked
 class LookedUp:
     """Words that human text knows, looked up in synthetic text and in as much other human text."""
 
-    words: Words
+    words: RunningWords
     """Of the texts that say how often each occurs, then of the synthetic ones, then of the other human ones."""
     known: int
     """Texts of the first."""

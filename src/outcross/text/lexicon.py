@@ -16,7 +16,7 @@ from outcross.estimate import Estimate, NotApplicable, mean
 from outcross.statistics.clusters import distinct as counted
 from outcross.statistics.clusters import jackknife, share, totals
 from outcross.text.texts import texts
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 BANDS = {"1": (1, 1), "2": (2, 2), "3-5": (3, 5), "6-10": (6, 10), "11+": (11, np.inf)}
 """How often a word occurs in the human text."""
@@ -28,7 +28,7 @@ PORTIONS = 20
 class Sample:
     """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
 
-    words: Words
+    words: RunningWords
     clusters: np.ndarray  # (n,)
     of: str
 
@@ -198,7 +198,7 @@ def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_
     return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), f"portions of {size} bytes")
 
 
-def survival(human: Words, text: Words, band: str, clusters: np.ndarray, inside: str) -> Estimate:
+def survival(human: RunningWords, text: RunningWords, band: str, clusters: np.ndarray, inside: str) -> Estimate:
     """Of the words that occur so often in human text, the share that occurs at all in a text; each in the cluster where it first stands."""
     if len(text) == 0:
         raise NotApplicable("the text to look in has no whole words")
