@@ -94,12 +94,14 @@ def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) 
         if draw.temperature == 0:
             found[rows] = probabilities.argmax(axis=1)[which]
         else:
-            found[rows] = _picked(probabilities, which, heights[rows], draw)
+            found[rows] = picked(probabilities, which, heights[rows], draw)
     return found
 
 
-def _picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:
+def picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:
     """A token of each of the distributions named, (n,): the temperature, then top-k, then the nucleus of what is left.
+
+    probabilities: (distributions, tokens); which: the distribution of each draw, (n,); heights: one of each draw, in [0, 1), (n,).
 
     The law of `CategoricalModel.law` without its sort of tokens: a rank is drawn by inverting the cumulative sum at heights in [0, 1), then
     the token of that rank is looked for; equally likely ones rank by number.
