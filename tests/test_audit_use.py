@@ -145,14 +145,14 @@ def test_fairness_of_many_classes_is_not_applicable():
 def test_the_area_and_its_error_are_those_of_the_textbook():
     from sklearn.metrics import roc_auc_score
 
-    from outcross.statistics.prediction import Records, discrimination
+    from outcross.statistics.prediction import EncodedRecords, discrimination
 
     rng = np.random.default_rng(8)
 
     def drawn(n: int) -> tuple[float, np.ndarray]:
         target = (rng.random(n) < 0.3).astype(int)
         score = np.round(1 / (1 + np.exp(-target - rng.normal(size=n))), 2)
-        records = Records(np.empty((n, 0)), np.empty((n, 0), int), target)
+        records = EncodedRecords(np.empty((n, 0)), np.empty((n, 0), int), target)
         area, parts = discrimination(np.stack([1 - score, score], axis=1), records)
         assert area == pytest.approx(roc_auc_score(target, score), abs=1e-12)
         return area, parts

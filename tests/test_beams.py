@@ -138,7 +138,7 @@ def test_online_data_are_read_once_each(tmp_path):
     training = {"steps": 9, "batch": 8, "start": {"pretrained": {"steps": 4, "batch": 4}}}
     first, second = run(experiment(told(tmp_path, rows="online", training=training, generations=2, metrics=["held_out"])))
     assert len(first.drawn) == len(second.training.value) == 72
-    from outcross.models.transformer.fitting import _batches
+    from outcross.models.transformer.fitting import batches
 
-    read = np.concatenate(list(_batches(72, 8, 9, np.random.default_rng(0))))
+    read = np.concatenate(list(batches(72, 8, 9, np.random.default_rng(0))))
     assert sorted(read) == list(range(72))

@@ -10,31 +10,34 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import polars
 import pytest
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from outcross import estimate
-from outcross.collapse.absorption import _mean_time
+from outcross.collapse.absorption import mean_time
 from outcross.collapse.course import Course
 from outcross.data.records import Vectors
+from outcross.data.tables import table
 from outcross.estimate import NotApplicable
 from outcross.laws.categorical import absorption_time
+from outcross.measures import Evidence
 from outcross.measures.distance import energy, transport
 from outcross.measures.held_out_nats import nats
 from outcross.measures.lexical_diversity import repeated
-from outcross.measures.likelihood import Scored, _beyond, _quantile
+from outcross.measures.likelihood import Scored, beyond_human_quantile, quantile_of_perplexity
 from outcross.measures.modes import covered
 from outcross.measures.neighbours import NUMBERS, of_one
-from outcross.measures.series import _distance, _mean_ratio
-from outcross.measures.spread import _compared
-from outcross.measures.tail_mass import Limit, _estimated, mass
+from outcross.measures.series import distance_of_transitions, mean_ratio
+from outcross.measures.spread import variances
+from outcross.measures.tail_mass import Limit, estimated_limit, mass
 from outcross.models.gaussian import NormalModel
 from outcross.statistics.clusters import distinct, jackknife, ratio, share, totals
 from outcross.statistics.floors import ratio_of_shares
 from outcross.statistics.neighbours import graph
 from outcross.text.lexicon import Sample, entropy
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 LEAST, MOST = 0.93, 0.97
 
@@ -155,7 +158,7 @@ def left(rng, seeds, chains, n, p):
 )
 def test_the_time_to_absorption_covers(seeds, chains, p):
     """Two states, ten rows a fit: the exact law."""
-    covers(lambda rng: _mean_time(left(rng, seeds, chains, 10, p), chains), absorption_time(10, [p, 1 - p]) - 1)
+    covers(lambda rng: mean_time(left(rng, seeds, chains, 10, p), chains), absorption_time(10, [p, 1 - p]) - 1)
 
 
 # Shares
@@ -306,7 +309,7 @@ def test_the_entropy_of_words_covers(states):
         return math.log(1000) - (counts * np.log(counts)).sum() / 1000
 
     def interval(rng):
-        words = Words(tuple(map(str, range(states))), rng.choice(states, 1000, p=p), blocks, 50)
+        words = RunningWords(tuple(map(str, range(states))), rng.choice(states, 1000, p=p), blocks, 50)
         return entropy(Sample(words, np.arange(50), "blocks"), 1)
 
     covers(interval, expected(counted, 4000), 1000)
@@ -354,21 +357,21 @@ def test_a_quantile_of_perplexity_covers(q, of):
 
     def interval(rng):
         scores = 4 + alike * rng.standard_normal(own.max() + 1)[own] + math.sqrt(1 - alike**2) * rng.standard_normal(own.size)
-        return _quantile(Scored(scores, own, of), q)
+        return quantile_of_perplexity(Scored(scores, own, of), q)
 
     covers(interval, math.exp(4 + ndtri(q)))
 
 
 def test_a_quantile_that_the_blocks_do_not_bound_has_no_interval():
     with pytest.raises(NotApplicable, match="50 blocks"):
-        _quantile(Scored(np.random.default_rng(0).standard_normal(50), np.arange(50), "blocks"), 0.95)
+        quantile_of_perplexity(Scored(np.random.default_rng(0).standard_normal(50), np.arange(50), "blocks"), 0.95)
 
 
 def beyond_human(rng, n, q, side):
     """Drawn blocks, 0.8 towards the side, and human ones of 40 documents."""
     own, mean = np.repeat(np.arange(40), 25), 5 + 0.8 * side
     human = 5 + 0.4 * rng.standard_normal(40)[own] + math.sqrt(0.84) * rng.standard_normal(own.size)
-    return _beyond(Scored(rng.normal(mean, 1, n), np.arange(n), "blocks"), Scored(human, own, "documents"), q, side)
+    return beyond_human_quantile(Scored(rng.normal(mean, 1, n), np.arange(n), "blocks"), Scored(human, own, "documents"), q, side)
 
 
 @pytest.mark.parametrize(("n", "q", "side"), [(200, 0.05, -1), (1000, 0.05, -1), (1000, 0.95, 1)])
@@ -383,7 +386,7 @@ def test_the_share_beyond_a_human_quantile_that_is_not_bounded_covers_at_least()
 
 def tail_mass(rng, tail, n, held_out):
     known = Limit(np.array([ndtri(1 - tail)]))
-    limit = _estimated(np.sort(rng.standard_normal((held_out, 1)), axis=0), 1 - tail) if held_out else known
+    limit = estimated_limit(np.sort(rng.standard_normal((held_out, 1)), axis=0), 1 - tail) if held_out else known
     return mass(0.8 * rng.standard_normal((n, 1)), limit, 1)
 
 
@@ -475,9 +478,11 @@ LAWS_OF_VALUES = {
 @pytest.mark.parametrize(("n", "m"), [(50, 50), (2000, 200)])
 def test_a_variance_ratio_covers_also_under_heavy_tails(law, n, m):
     def interval(rng):
-        synthetic, human = (LAWS_OF_VALUES[law](rng, size)[:, None] for size in (n, m))
-        (finding,) = _compared("variance", ["x"], math.sqrt(0.5) * synthetic, human, None, rng)
-        return finding.estimate
+        synthetic, human = (LAWS_OF_VALUES[law](rng, size) for size in (n, m))
+        sides = {"drawn": math.sqrt(0.5) * synthetic, "reference": human}
+        tables = {side: table(polars.DataFrame({"x": values}), kinds={"x": "number"}) for side, values in sides.items()}
+        (reading,) = variances(Evidence(**tables), rng)
+        return reading.estimate
 
     covers(interval, 0.5, 400)
 
@@ -490,7 +495,7 @@ def test_a_mean_ratio_over_series_covers(law, n, m):
         "lognormal": lambda rng, n: rng.lognormal(0, 1, n),
         "sparse": lambda rng, n: rng.gamma(0.1, size=n),
     }[law]
-    covers(lambda rng: _mean_ratio(np.concatenate([0.5 * draw(rng, n), draw(rng, m)]), n, rng)[0], 0.5, 500)
+    covers(lambda rng: mean_ratio(np.concatenate([0.5 * draw(rng, n), draw(rng, m)]), n, rng)[0], 0.5, 500)
 
 
 @pytest.mark.parametrize(("n", "m"), [(20, 20), (200, 30)])
@@ -506,7 +511,7 @@ def test_the_distance_of_transitions_covers_its_expected_value(n, m, shift):
         told = moves(rng)
         return np.abs(told[:n].mean(axis=0) - told[n:].mean(axis=0)).sum() / 2
 
-    covers(lambda rng: _distance(moves(rng), n, rng)[0], expected(apart, 2000), 600)
+    covers(lambda rng: distance_of_transitions(moves(rng), n, rng)[0], expected(apart, 2000), 600)
 
 
 # What over-covers by its nature

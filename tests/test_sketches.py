@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from outcross.data.tables import table
-from outcross.statistics.sketches import Beyond, Distinct, Missing, Moments, Tally, gather
+from outcross.statistics.sketches import Beyond, Distinct, Missing, MomentSketch, Tally, gather
 
 numbers = st.one_of(st.none(), st.integers(-50, 50).map(lambda value: value / 4), st.floats(-1e6, 1e6))
 rows = st.lists(st.tuples(numbers, numbers, st.sampled_from([None, "a", "b", "c"])), max_size=40)
@@ -30,8 +30,8 @@ def merged(make, first, second):
     return one.result()
 
 
-def moments() -> Moments:
-    return Moments(["x", "y"])
+def moments() -> MomentSketch:
+    return MomentSketch(["x", "y"])
 
 
 def beyond() -> Beyond:
@@ -120,20 +120,20 @@ def test_a_tally_below_its_cap_counts_every_combination(of):
 
 def test_moments_agree_with_scipy():
     values = np.random.default_rng(0).lognormal(size=5_000)
-    found = seen(Moments(["x"]), pl.DataFrame({"x": values})).result()
+    found = seen(MomentSketch(["x"]), pl.DataFrame({"x": values})).result()
     assert found.variance[0] == pytest.approx(values.var(ddof=1), rel=1e-12)
     assert found.kurtosis[0] == pytest.approx(stats.kurtosis(values, fisher=False), rel=1e-12)
 
 
 def test_moments_keep_their_digits_far_from_zero():
     values = 1e9 + np.random.default_rng(1).normal(size=30_000)
-    found = seen(Moments(["x"]), *(pl.DataFrame({"x": part}) for part in np.split(values, 30))).result()
+    found = seen(MomentSketch(["x"]), *(pl.DataFrame({"x": part}) for part in np.split(values, 30))).result()
     assert found.variance[0] == pytest.approx((values - 1e9).var(ddof=1), rel=1e-6)
 
 
 def test_the_largest_numbers_that_a_table_holds_do_not_overflow():
     data = {"x": [1e50, -1e50, 1e51, 0.5] * 500}
-    found = gather(table(data), {"moments": Moments(["x"])})["moments"]
+    found = gather(table(data), {"moments": MomentSketch(["x"])})["moments"]
     assert found.count[0] == 1500
     assert np.isfinite([found.variance[0], found.m3[0], found.m4[0]]).all()
     assert found.kurtosis[0] == pytest.approx(1.5)
@@ -161,7 +161,7 @@ def test_distinct_rows_above_the_cap_lie_within_four_standard_errors():
 
 def test_gathered_in_one_pass_over_the_columns_that_are_needed():
     data = {"x": np.arange(1000.0) / 3, "c": ["a", "b"] * 500, "unused": ["z"] * 1000}
-    found = gather(table(data), {"moments": Moments(["x"]), "tally": Tally(["c"]), "distinct": Distinct(["x", "c"])})
+    found = gather(table(data), {"moments": MomentSketch(["x"]), "tally": Tally(["c"]), "distinct": Distinct(["x", "c"])})
     assert found["moments"].count[0] == 1000
     assert found["tally"].frame.rows() == [("a", 500), ("b", 500)]
     assert found["distinct"].value == 1000

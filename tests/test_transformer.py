@@ -139,7 +139,7 @@ def test_the_loss_is_minus_log_prob_and_its_gradient_is_autograds(untrained):
 def test_chunks_of_the_vocabulary_do_not_change_the_loss(untrained, monkeypatch):
     records = torch.from_numpy(blocks(5)).long()
     whole = mean_loss(untrained, records, torch.ones(5)).item()
-    monkeypatch.setattr(fitting, "_LOGITS_AT_A_TIME", 50 * 7)  # 40 rows, 7 at a time
+    monkeypatch.setattr(fitting, "LOGITS_AT_A_TIME", 50 * 7)  # 40 rows, 7 at a time
     assert mean_loss(untrained, records, torch.ones(5)).item() == pytest.approx(whole, rel=1e-6)
 
 
@@ -147,7 +147,7 @@ def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
     rng = np.random.default_rng(0)
     parts = [torch.from_numpy(rng.normal(size=(2, 2, 9, 8)).astype(np.float32)).bfloat16().requires_grad_() for _ in range(3)]
     exact = [part.detach().float().requires_grad_() for part in parts]
-    ours = network._attend_causally(*parts)
+    ours = network.attend_causally(*parts)
     plain = torch.nn.functional.scaled_dot_product_attention(*exact, is_causal=True)
     assert torch.allclose(ours.float(), plain, atol=0.03)
     upstream = torch.ones_like(plain)
@@ -178,7 +178,7 @@ def test_the_optimizer_is_torchs_to_the_bit(untrained):
 
 def test_every_record_is_seen_equally_often():
     for n in (1, 3, 10, 32):
-        rows = np.concatenate(list(fitting._batches(n, 8, 15, np.random.default_rng(0))))
+        rows = np.concatenate(list(fitting.batches(n, 8, 15, np.random.default_rng(0))))
         counts = np.bincount(rows, minlength=n)
         assert len(rows) == 120
         assert counts.max() - counts.min() <= 1

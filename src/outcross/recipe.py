@@ -61,13 +61,20 @@ def of_python(value: Any) -> Any:
 
 
 def kind(value: object) -> str:
-    """The name of a recipe in its family: its class name in snake case.
+    """The name of a recipe in its family: its class name in snake case, without the protocol's name where it ends in that.
 
-    >>> class AccumulateSubsample: pass
-    >>> kind(AccumulateSubsample())
-    'accumulate_subsample'
+    So two families may have members of one name, whose classes are called differently.
+
+    >>> class Source: pass
+    >>> class Normal(Source): pass
+    >>> class ZipfianStatesSource(Source): pass
+    >>> kind(Normal()), kind(ZipfianStatesSource())
+    ('normal', 'zipfian_states')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
+    name = type(value).__name__
+    for protocol in type(value).__mro__[1:-1]:
+        name = name.removesuffix(protocol.__name__)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def member(family: Family, name: str, what: str) -> type:

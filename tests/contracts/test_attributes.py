@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outcross.attributes import ATTRIBUTES, Page
+from outcross.attributes import ATTRIBUTES, AttributePage
 from outcross.recipe import read
 from outcross.text.texts import texts
 
@@ -48,7 +48,7 @@ def attribute(request):
 
 def test_an_attribute_says_what_it_is_and_what_it_misleads_about(attribute):
     page = attribute[0].page
-    assert isinstance(page, Page) and page.range[0] < page.range[1]
+    assert isinstance(page, AttributePage) and page.range[0] < page.range[1]
     assert all((page.title, page.definition, page.unit, page.misleads, page.paper))
 
 

@@ -16,7 +16,7 @@ from outcross.data.records import blocks
 from outcross.models.categorical import CategoricalModel
 from outcross.models.draw import Draw
 from outcross.models.ngram import Ngram, NgramModel
-from outcross.models.ngram.sampling import _picked, sample
+from outcross.models.ngram.sampling import picked, sample
 from outcross.models.ngram.tree import FALLBACK, START, discounts, grow
 from outcross.models.ngram.words import FIRST, WordBlocks, WordVocabulary
 
@@ -185,7 +185,7 @@ def test_a_cut_keeps_what_the_law_of_a_categorical_model_keeps(seed, temperature
     weights = np.random.default_rng(seed).integers(0, 4, (3, 10)) + np.array([0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
     p, draw = weights / weights.sum(axis=1, keepdims=True), Draw(temperature=temperature, top_k=top_k, top_p=top_p)
     grid = (np.arange(1000) + 0.5) / 1000
-    tokens = _picked(p, np.repeat(np.arange(3), 1000), np.tile(grid, 3), draw).reshape(3, 1000)
+    tokens = picked(p, np.repeat(np.arange(3), 1000), np.tile(grid, 3), draw).reshape(3, 1000)
     shares = np.array([np.bincount(row, minlength=10) for row in tokens]) / 1000
     assert np.abs(shares - CategoricalModel(p).law(draw)).max() <= 1.001 / 1000
 

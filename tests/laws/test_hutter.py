@@ -15,7 +15,7 @@ from outcross.loop import run
 from outcross.measures import Evidence
 from outcross.measures.memory import Memory
 from outcross.models.hutter import Hutter
-from outcross.sources.categorical import Categorical
+from outcross.sources.categorical import CategoricalSource
 
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons; the file makes about ninety."""
@@ -141,11 +141,11 @@ def test_what_is_not_known_of_the_humans_or_the_model_is_told():
         )
         return list(Memory()(evidence, np.random.default_rng(0)))
 
-    (reading,) = read(Human(training=training, truth=Categorical(states=3).truth), model)
+    (reading,) = read(Human(training=training, truth=CategoricalSource(states=3).truth), model)
     assert reading.estimate.value == pytest.approx(1 / 3)
     with pytest.raises(NotApplicable, match="known distribution"):
         read(Human(training=training), model)
     with pytest.raises(NotApplicable, match="one by one"):
-        read(Human(training=training, truth=Categorical(states=3).truth), None)
+        read(Human(training=training, truth=CategoricalSource(states=3).truth), None)
     with pytest.raises(BadInput, match=r"learner\.writes=frequencies"):
         Hutter(writes="truth").begin(Human(training=training), None, np.random.default_rng(0))

@@ -7,7 +7,7 @@ from scipy import stats
 from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.experiment import experiment
-from outcross.laws.mixture import Mixture, l2_squared
+from outcross.laws.mixture import NormalMixture, l2_squared
 from outcross.loop import run
 from outcross.models.draw import Draw
 from outcross.models.gaussian_mixture import GaussianMixture, MixtureModel, seeds
@@ -43,7 +43,7 @@ def test_em_in_chains_gives_scikit_learns_numbers_from_the_same_start(grid, comp
     starts = learner.seeded(points, np.full(n, 1 / n), rng)
     fitted, _ = learner.maximise(points, np.full(n, 1 / n), starts)
     for chain, own in enumerate(points):
-        start = Mixture(starts.weights[chain], starts.means[chain], starts.covariances[chain])
+        start = NormalMixture(starts.weights[chain], starts.means[chain], starts.covariances[chain])
         for ours, theirs in zip((fitted.weights, fitted.means, fitted.covariances), scikit(own, start, learner), strict=True):
             assert np.abs(ours[chain] - theirs).max() < 1e-6
 
@@ -107,10 +107,10 @@ def test_l2_squared_acts_on_chains_and_is_zero_of_a_mixture_from_itself():
     many, one = some_mixture(5, 2, (6,)), some_mixture(6, 2)
     found = l2_squared(many, one)
     for chain in range(6):
-        own = Mixture(many.weights[chain], many.means[chain], many.covariances[chain])
+        own = NormalMixture(many.weights[chain], many.means[chain], many.covariances[chain])
         assert found[chain] == pytest.approx(float(l2_squared(own, one)), rel=1e-12)
     assert np.abs(l2_squared(many, many)).max() < 1e-15
-    shrunk = Mixture(np.ones(1), np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    shrunk = NormalMixture(np.ones(1), np.zeros((1, 2)), np.zeros((1, 2, 2)))
     assert l2_squared(shrunk, one) == np.inf
 
 

@@ -21,7 +21,7 @@ Reader = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Page:
+class AttributePage:
     """What a reader must know of one attribute."""
 
     title: str
@@ -37,7 +37,7 @@ class Page:
 class Attribute:
     """What is read off each record."""
 
-    page: ClassVar[Page]
+    page: ClassVar[AttributePage]
     compares: ClassVar[bool] = False
     """Whether it must be fitted to human texts before it reads."""
 
@@ -65,4 +65,4 @@ ATTRIBUTES: Family = {
     "perplexity": "outcross.attributes.perplexity:Perplexity",
 }
 
-__all__ = ["ATTRIBUTES", "Attribute", "Page", "Reader"]
+__all__ = ["ATTRIBUTES", "Attribute", "AttributePage", "Reader"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from outcross.attributes import Attribute, Page
+from outcross.attributes import Attribute, AttributePage
 from outcross.recipe import recipe
 from outcross.text.texts import divided, texts
 
@@ -13,7 +13,7 @@ SHIMABUCORO = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490"
 class Characters(Attribute):
     """Length in characters: Unicode code points, white space among them."""
 
-    page = Page(
+    page = AttributePage(
         "characters", "Unicode code points of the text, white space among them.", "characters", (0, math.inf),
         "Scripts differ: the same sentence has a third as many characters in Chinese as in English.", SHIMABUCORO,
     )  # fmt: skip
@@ -26,7 +26,7 @@ class Characters(Attribute):
 class Words(Attribute):
     """Length in words, counted as everywhere in Outcross."""
 
-    page = Page(
+    page = AttributePage(
         "words", "Words of the text: runs of letters, marks and digits with a letter among them; each Han or kana character is one.", "words", (0, math.inf),
         "Thai, Lao, Khmer and Burmese are written without spaces, and what stands between two spaces counts as one word.", SHIMABUCORO,
     )  # fmt: skip
@@ -39,7 +39,7 @@ class Words(Attribute):
 class SentenceLength(Attribute):
     """Words a sentence, the mean over the sentences of a text."""
 
-    page = Page(
+    page = AttributePage(
         "sentence length", "Words over sentences; a sentence ends at . ! ? … before white space, at 。！？ anywhere, and at the text's end.", "words", (0, math.inf),
         "Abbreviations end sentences, headings and list items without a stop do not; verse and code have none to count.", "Flesch, J. Appl. Psychol. 32:221 (1948)",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.attributes import Attribute, Page
+from outcross.attributes import Attribute, AttributePage
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.models.ngram.tree import Tree, contexts_of, grow_running
@@ -36,7 +36,7 @@ class Perplexity(Attribute):
     """What a half is fitted on at most: the texts of lowest digest, so that their order changes nothing."""
 
     compares = True
-    page = Page(
+    page = AttributePage(
         "perplexity", "exp of −ln p a byte (UTF-8) under an interpolated Kneser-Ney model of the words of human texts, fitted on the half of them that the text is not of. Its log₂ is bits a byte.",
         "bytes", (1, math.inf),
         "Low is what is like the human texts and what repeats; high is what is new to them: noise, names, another language. Human texts cut from one document are no strangers to each other: "

@@ -6,7 +6,7 @@ import unicodedata
 
 import numpy as np
 
-from outcross.attributes import Attribute, Page
+from outcross.attributes import Attribute, AttributePage
 from outcross.recipe import recipe
 from outcross.text.texts import divided, texts
 
@@ -21,7 +21,7 @@ SILENT = re.compile(
 class Flesch(Attribute):
     """Flesch's reading ease, for English: short words in short sentences read easily."""
 
-    page = Page(
+    page = AttributePage(
         "Flesch reading ease",
         "206.835 − 1.015 words a sentence − 84.6 syllables a word. Syllables by spelling: groups of vowels (a e i o u y) less a silent last e (-e, -ed, -es), at least one. "
         "NaN where fewer than half of the words are in Latin letters.",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from outcross.attributes import Attribute, Page
+from outcross.attributes import Attribute, AttributePage
 from outcross.recipe import recipe
 from outcross.text.texts import divided, texts
 
@@ -11,7 +11,7 @@ CRAWLED = "Rae et al., arXiv 2112.11446, appendix A (crawled text filtered by sh
 class Numerals(Attribute):
     """How much of a text is numbers, written in digits."""
 
-    page = Page(
+    page = AttributePage(
         "numerals", "Characters of Unicode category N (digits of any script, fractions, Roman numerals) over all characters.", "fraction", (0, 1),
         "Numbers written as words are not seen.", CRAWLED,
     )  # fmt: skip
@@ -25,7 +25,7 @@ class Numerals(Attribute):
 class Punctuation(Attribute):
     """How much of a text is punctuation, marks of all scripts."""
 
-    page = Page(
+    page = AttributePage(
         "punctuation", "Characters of Unicode category P over all characters; + < = > | ^ ` ~ and $ are symbols there, not punctuation.", "fraction", (0, 1),
         "Text that was tokenised keeps its punctuation and gains spaces, so its share falls.", CRAWLED,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.attributes import Attribute, Page
+from outcross.attributes import Attribute, AttributePage
 from outcross.recipe import recipe
 from outcross.text.repetition import repetition_of_each
 from outcross.text.texts import divided, texts
@@ -17,7 +17,7 @@ from outcross.text.texts import divided, texts
 class TypeToken(Attribute):
     """Distinct words over words, the oldest measure of lexical variety."""
 
-    page = Page(
+    page = AttributePage(
         "type-token ratio", "Distinct words over words (lower case).", "fraction", (0, 1),
         "Falls with length whatever the text, so it compares texts of one length only; mtld is what to read else.", "Johnson, Psychol. Monogr. 56(2):1 (1944); Guo et al., arXiv 2311.09807",
     )  # fmt: skip
@@ -38,7 +38,7 @@ class Mtld(Attribute):
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.72
 
-    page = Page(
+    page = AttributePage(
         "MTLD", "Words over factors, averaged over both directions; a factor is a stretch of words whose type-token ratio comes down to 0.72 (unless set).", "words", (1, math.inf),
         "Below a hundred words it is noise (Koizumi & In'nami, System 40:554, 2012), and a text whose words all differ gets its own length. It knows nothing of sense: word salad scores high.",
         "McCarthy & Jarvis, Behav. Res. Methods 42:381 (2010)",
@@ -77,7 +77,7 @@ class Mtld(Attribute):
 class Entropy(Attribute):
     """How many words a text spreads over, and how evenly."""
 
-    page = Page(
+    page = AttributePage(
         "entropy of words", "−Σ p ln p of the shares p of the text's words.", "nats", (0, math.inf),
         "At most ln(words), and near it in any short text: it compares texts of one length only.", "Shannon, Bell Syst. Tech. J. 27:379 (1948); Gambetta et al., arXiv 2410.12341",
     )  # fmt: skip
@@ -94,7 +94,7 @@ class Entropy(Attribute):
 class Repetition(Attribute):
     """How much a text says again: the share of its short runs of words that it has said before."""
 
-    page = Page(
+    page = AttributePage(
         "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of the text's word n-grams that it has said before. One minus Drayson's diversity.", "fraction", (0, 1),
         "Grows with length; refrains, tables and forms repeat by right. NaN below four words.", "Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
     )  # fmt: skip
@@ -107,7 +107,7 @@ class Repetition(Attribute):
 class Compression(Attribute):
     """How small a text becomes when zlib takes its repeats out."""
 
-    page = Page(
+    page = AttributePage(
         "compression", "Bytes after zlib (level 9) over bytes before (UTF-8).", "fraction", (0, math.inf),
         "Falls with length up to the 32 kB that zlib looks back on, and is above 1 for a few words: it compares texts of one length only. Markup and white space compress well.",
         "Shaib et al., arXiv 2403.00553 (its reciprocal)",

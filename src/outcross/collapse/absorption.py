@@ -43,7 +43,7 @@ def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = N
     """
     chosen = Readings(readings, arm, seed)
     alive = 1 - chosen.course("absorbed").values  # (seeds, generations)
-    time = _mean_time(alive, _chains(chosen))
+    time = mean_time(alive, _chains(chosen))
     over = f"interval over {time.n} {'seeds' if len(alive) > 1 else 'chains'}" if time.low is not None else time.method
     left, last = float(alive[:, -1].mean()), alive.shape[1] - 1
     tail = f"; at least, for {left:.3g} of the chains were not absorbed by generation {last}" if left > 0 else ""
@@ -57,8 +57,11 @@ def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = N
     )
 
 
-def _mean_time(alive: np.ndarray, chains: int) -> Estimate:
-    """The mean of times, for the share of a seed's chains that are left, (seeds, generations)."""
+def mean_time(alive: np.ndarray, chains: int) -> Estimate:
+    """The mean time to absorption in generations, with its interval: over seeds where there are several, else over the chains.
+
+    alive: the share of a seed's chains that are not absorbed, (seeds, generations); `chains` of each seed. One chain of one seed has no interval.
+    """
     times = alive.sum(axis=1)
     if len(alive) > 1:
         return mean(times, "seeds") if chains > 1 else _skewed(times, "seeds")

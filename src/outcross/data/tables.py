@@ -15,7 +15,7 @@ from outcross.errors import BadInput
 from outcross.files import kinds as of_values
 from outcross.files.kinds import KINDS, Kind
 from outcross.files.reading import read
-from outcross.files.source import BATCH, Source
+from outcross.files.source import BATCH, TableSource
 from outcross.recipe import nearest
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def table(
     return table_of(source, name or source.name or type(data).__name__, kinds, text_column)
 
 
-def table_of(source: Source, given: str, kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
+def table_of(source: TableSource, given: str, kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
     """The records of a source as a table that is called so (see `table`)."""
     import polars
 
@@ -202,7 +202,7 @@ def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) ->
     )
 
 
-def _narrowed(source: Source, named: Collection[str], most: int) -> Source:
+def _narrowed(source: TableSource, named: Collection[str], most: int) -> TableSource:
     """Of a table that is far wider than what is looked at, only columns that may be: some hold nothing, so twice as many are read."""
     if len(source.columns) <= 2 * most:
         return source
@@ -286,7 +286,7 @@ def _slices(records: polars.DataFrame) -> Callable[[Sequence[str] | None], Itera
     return lambda wanted: (records if wanted is None else records.select(wanted)).iter_slices(BATCH)
 
 
-def _sample(source: Source) -> tuple[polars.DataFrame, np.ndarray, int]:
+def _sample(source: TableSource) -> tuple[polars.DataFrame, np.ndarray, int]:
     """The rows of the smallest keys, in the order in which they were read, their places, and how many rows were read."""
     import polars as pl
 

@@ -19,7 +19,7 @@ from outcross.files import source as of_source
 from outcross.files.names import kind_at, literal, literal_pattern
 from outcross.files.objects import from_array, from_columns
 from outcross.files.refusals import refusal, suffix, undecodable
-from outcross.files.source import Source, guarded, held, lazy
+from outcross.files.source import TableSource, guarded, held, lazy
 
 if TYPE_CHECKING:
     import polars
@@ -31,7 +31,7 @@ PARAGRAPHS = 0.02
 """Share of blank lines from which a text's records are its paragraphs, not its lines."""
 
 
-def from_file(path: Path, whole_texts: bool = False) -> Source:
+def from_file(path: Path, whole_texts: bool = False) -> TableSource:
     """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none.
 
     With `whole_texts` a file of text, and what no other format is known for, is one record: all that it says.
@@ -52,7 +52,7 @@ def from_file(path: Path, whole_texts: bool = False) -> Source:
     return _checked(source, path) if form in (".csv", ".tsv", *TEXTS) else source
 
 
-def _checked(source: Source, path: Path) -> Source:
+def _checked(source: TableSource, path: Path) -> TableSource:
     """A source of text, read whole whatever is asked of it: polars passes over surplus fields of a line where it leaves out columns.
 
     A zero byte is refused, because polars would read it as a letter.
@@ -78,7 +78,7 @@ def _without_zero_byte(batch: polars.DataFrame, path: Path) -> polars.DataFrame:
     return batch
 
 
-def _parquet(path: Path) -> Source:
+def _parquet(path: Path) -> TableSource:
     import polars as pl
 
     if suffix(path)[1]:
@@ -86,7 +86,7 @@ def _parquet(path: Path) -> Source:
     return lazy(pl.scan_parquet(literal(path), glob=False, hive_partitioning=False), str(path))
 
 
-def _arrow(path: Path) -> Source:
+def _arrow(path: Path) -> TableSource:
     """An Arrow file, read batch by batch, or an Arrow stream, as Hugging Face datasets save it, read whole each time."""
     import polars as pl
 
@@ -102,10 +102,10 @@ def _arrow(path: Path) -> Source:
         return held(frame).batches(wanted)
 
     columns = pl.read_ipc_stream(io.BytesIO(_content(path)), n_rows=0).columns
-    return Source(str(path), tuple(columns), batches)
+    return TableSource(str(path), tuple(columns), batches)
 
 
-def _delimited(path: Path, separator: str) -> Source:
+def _delimited(path: Path, separator: str) -> TableSource:
     """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
     import polars as pl
 
@@ -119,7 +119,7 @@ def _delimited(path: Path, separator: str) -> Source:
     return replace(source, notes=tuple(f"a column name occurs twice: the second is {name!r}" for name in twice))
 
 
-def _lines(path: Path) -> Source:
+def _lines(path: Path) -> TableSource:
     import polars as pl
 
     pattern = literal_pattern(path)
@@ -127,7 +127,7 @@ def _lines(path: Path) -> Source:
     return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
 
 
-def _json(path: Path) -> Source:
+def _json(path: Path) -> TableSource:
     """A list of records, or one record a line."""
     import polars as pl
 
@@ -164,7 +164,7 @@ def _unpacked_text(path: Path) -> bytes:
         return b""
 
 
-def _whole(path: Path) -> Source:
+def _whole(path: Path) -> TableSource:
     """All that a file says as one record, its lines ended by "\\n" and without a byte order mark."""
     import polars as pl
 
@@ -174,10 +174,10 @@ def _whole(path: Path) -> Source:
             raise BadInput(f"{path} is not text (a zero byte at {text.index(chr(0))}); give a text file")
         yield pl.DataFrame({"text": [text.replace("\r\n", "\n")]})
 
-    return Source(str(path), ("text",), batches, texts=("text",))
+    return TableSource(str(path), ("text",), batches, texts=("text",))
 
 
-def _text(path: Path) -> Source:
+def _text(path: Path) -> TableSource:
     """A paragraph a record where blank lines part them, else a line a record; blank ones are none."""
     import polars as pl
 
@@ -187,7 +187,7 @@ def _text(path: Path) -> Source:
         lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
         return replace(lines, texts=("text",))
     paragraphs = partial(query.collect_batches, chunk_size=of_source.BATCH, lazy=True)
-    return Source(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
+    return TableSource(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
 
 
 def _paragraphs(batches: Iterator[polars.DataFrame]) -> Iterator[polars.DataFrame]:
@@ -209,7 +209,7 @@ def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
     return whole.select("text")
 
 
-def _numpy(path: Path) -> Source:
+def _numpy(path: Path) -> TableSource:
     """The array of a .npy file, or each array of a .npz file as a column of its name."""
     from outcross.files import arrays
 
@@ -219,7 +219,7 @@ def _numpy(path: Path) -> Source:
     return from_array(next(iter(several.values())), str(path))
 
 
-def _idx(path: Path) -> Source:
+def _idx(path: Path) -> TableSource:
     """An array in the IDX format of the MNIST files: two zero bytes, the type, the number of axes, their lengths, the values."""
     content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or content[3] == 0:
@@ -237,7 +237,7 @@ def pictures_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
-def _pictures(folder: Path) -> Source:
+def _pictures(folder: Path) -> TableSource:
     """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
     try:
         from PIL import Image  # type: ignore[import-not-found]
@@ -271,7 +271,7 @@ def _pictures(folder: Path) -> Source:
 
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_READERS: Mapping[str, Callable[[Path], Source]] = {
+_READERS: Mapping[str, Callable[[Path], TableSource]] = {
     ".csv": partial(_delimited, separator=","),
     ".tsv": partial(_delimited, separator="\t"),
     ".parquet": _parquet,

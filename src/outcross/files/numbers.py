@@ -11,13 +11,13 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.files import inputs
 from outcross.files.kinds import LARGEST_NUMBER
-from outcross.files.source import Source
+from outcross.files.source import TableSource
 
 if TYPE_CHECKING:
     import polars
 
 
-def points(source: Source) -> np.ndarray:
+def points(source: TableSource) -> np.ndarray:
     """Every record as a point (n, d) of float64: its columns of numbers, and the numbers of its columns of vectors, side by side.
 
     Columns of provenance, whose names start with `_`, are left out. BadInput where another value is no finite number, where one is

@@ -13,7 +13,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.files import inputs
 from outcross.files.arrays import ArrayFile
-from outcross.files.source import BATCH, Source, held, rows_of
+from outcross.files.source import BATCH, TableSource, held, rows_of
 
 if TYPE_CHECKING:
     import polars
@@ -22,7 +22,7 @@ WIDEST = 64
 """Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
 
 
-def from_array(array: np.ndarray | ArrayFile, name: str) -> Source:
+def from_array(array: np.ndarray | ArrayFile, name: str) -> TableSource:
     """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
     import polars as pl
 
@@ -45,7 +45,7 @@ def from_array(array: np.ndarray | ArrayFile, name: str) -> Source:
             batch = frame(array[start : start + step])
             yield batch if wanted is None else batch.select(wanted)
 
-    return Source(name, tuple(columns), batches)
+    return TableSource(name, tuple(columns), batches)
 
 
 def _vectors(array: np.ndarray) -> polars.Series:
@@ -81,7 +81,7 @@ def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
     return pl.DataFrame(made)
 
 
-def from_pandas(frame: Any) -> Source:
+def from_pandas(frame: Any) -> TableSource:
     """A pandas frame, column by column, so that neither pandas nor pyarrow is needed here; its index is left out."""
     names: list[str] = []
     seen: Counter[str] = Counter()
@@ -99,10 +99,10 @@ def from_pandas(frame: Any) -> Source:
     return held(from_columns({name: values(frame.iloc[:, i]) for i, name in enumerate(names)}, "the frame"), "DataFrame", twice)
 
 
-def from_hugging_face(data: Any) -> Source:
+def from_hugging_face(data: Any) -> TableSource:
     """A Dataset, which lies on the disk and is read in batches."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (data if wanted is None else data.select_columns(list(wanted))).to_polars(batch_size=BATCH, batched=True)
 
-    return Source("Dataset", tuple(data.column_names or ()), batches)
+    return TableSource("Dataset", tuple(data.column_names or ()), batches)

@@ -15,10 +15,10 @@ from outcross.files.formats import FORMATS, PICTURES, TEXTS, from_file, pictures
 from outcross.files.names import fitting, is_pattern, kind_at
 from outcross.files.objects import from_array, from_columns, from_hugging_face, from_pandas
 from outcross.files.refusals import first_line, suffix
-from outcross.files.source import Source, guarded, held, joined, lazy
+from outcross.files.source import TableSource, guarded, held, joined, lazy
 
 
-def read(data: Any, whole_texts: bool = False) -> Source:
+def read(data: Any, whole_texts: bool = False) -> TableSource:
     """The records of a path, a glob, a list of paths, or an object in memory; BadInput where it is none of them.
 
     A file of text holds a paragraph or a line a record. Who cuts texts himself asks for `whole_texts`: then a file is one record, and
@@ -54,7 +54,7 @@ def read(data: Any, whole_texts: bool = False) -> Source:
     raise _no_table(data)
 
 
-def _several(items: list, whole_texts: bool) -> Source:
+def _several(items: list, whole_texts: bool) -> TableSource:
     """Paths, or records."""
     import polars as pl
 
@@ -73,7 +73,7 @@ def _no_table(data: Any) -> BadInput:
     )
 
 
-def _of_object(make: Callable[[], Source], what: str) -> Source:
+def _of_object(make: Callable[[], TableSource], what: str) -> TableSource:
     return guarded(make, lambda error: BadInput(f"the {what} cannot be read: {first_line(error)}"))
 
 

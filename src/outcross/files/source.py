@@ -1,4 +1,4 @@
-"""A source: records that can be read again and again, batch by batch, as they are written."""
+"""A source of tables: records that can be read again and again, batch by batch, as they are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class TableSource:
     """Records that can be read again and again: `batches(columns)` starts anew each time; None is every column."""
 
     name: str
@@ -29,16 +29,16 @@ class Source:
     """Columns that are text by the format."""
 
 
-def held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> Source:
+def held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> TableSource:
     """Records in memory."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (frame if wanted is None else frame.select(wanted)).iter_slices(BATCH)
 
-    return Source(name, tuple(frame.columns), batches, tuple(notes))
+    return TableSource(name, tuple(frame.columns), batches, tuple(notes))
 
 
-def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Source:
+def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> TableSource:
     """Records that polars reads as they are asked for."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
@@ -46,7 +46,7 @@ def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Sourc
         first = asked.head(1_000).collect()
         return iter(asked.collect_batches(chunk_size=rows_of(first.estimated_size() / max(first.height, 1)), lazy=True))
 
-    return Source(name, tuple(query.collect_schema().names()), batches, tuple(notes))
+    return TableSource(name, tuple(query.collect_schema().names()), batches, tuple(notes))
 
 
 def rows_of(width: float) -> int:
@@ -54,7 +54,7 @@ def rows_of(width: float) -> int:
     return int(min(BATCH, max(1.0, BYTES / max(width, 1.0))))
 
 
-def joined(sources: Sequence[Source], name: str) -> Source:
+def joined(sources: Sequence[TableSource], name: str) -> TableSource:
     """Shards one after another; a column that one of them has not is missing there."""
     if len(sources) == 1:
         return replace(sources[0], name=name)
@@ -71,10 +71,12 @@ def joined(sources: Sequence[Source], name: str) -> Source:
             yield from source.batches(held or source.columns[:1])  # rows without any of them count too
 
     notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
-    return Source(name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts)))
+    return TableSource(
+        name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts))
+    )
 
 
-def guarded(make: Callable[[], Source], refusal: Callable[[BaseException], Exception]) -> Source:
+def guarded(make: Callable[[], TableSource], refusal: Callable[[BaseException], Exception]) -> TableSource:
     """A source whose reader's errors, now and later, are refusals in one line."""
     from polars.exceptions import PanicException
 

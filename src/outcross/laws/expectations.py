@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
 from outcross.laws import categorical, gaussian, hutter, kde, regression
-from outcross.laws.gaussian import Divisor, HumanRows, Moments, Sizes
+from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
 def expected(
@@ -85,7 +85,7 @@ def expected(
             design=design,
         )
         return None if first is None else np.repeat(first, generations)
-    kept = Kept(human_share, human, rows, weight)
+    kept = HumanKept(human_share, human, rows, weight)
     if learner_kind == "gaussian":
         if policy_kind == "replace" and measure in ("log_variance", "w2"):
             return _replaced(measure, n, generations, dimensions, divisor, temperature)
@@ -161,7 +161,7 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class HumanKept:
     """The human rows that stand beside the newest model's, as the policies' recipes say it."""
 
     share: float | None
@@ -197,17 +197,17 @@ def _labelled(policy_kind: str, n, dimensions: int, noises: np.ndarray, design: 
 class MomentLaws(NamedTuple):
     """How the moments of one learner move: functions of (sizes, fits), `mixed` of (human, synthetic, fits) and more."""
 
-    replace: Callable[..., Moments]
-    accumulate: Callable[..., Moments]
-    accumulate_subsample: Callable[..., Moments]
-    mixed: Callable[..., Moments]
+    replace: Callable[..., FitMoments]
+    accumulate: Callable[..., FitMoments]
+    accumulate_subsample: Callable[..., FitMoments]
+    mixed: Callable[..., FitMoments]
 
 
 def _of_gaussian(divisor: Divisor, temperature: float) -> MomentLaws:
     options = {"divisor": divisor, "temperature": temperature}
 
-    def replace(n, fits) -> Moments:
-        return Moments(gaussian.variance_replace(n, fits, **options), gaussian.mean_error_replace(n, fits, **options))
+    def replace(n, fits) -> FitMoments:
+        return FitMoments(gaussian.variance_replace(n, fits, **options), gaussian.mean_error_replace(n, fits, **options))
 
     others = (gaussian.accumulate, gaussian.accumulate_subsample, gaussian.mixed)
     return MomentLaws(replace, *(partial(law, **options) for law in others))
@@ -218,7 +218,7 @@ def _of_kde(bandwidth: kde.Bandwidth, dimensions: int) -> MomentLaws:
     return MomentLaws(*(partial(law, bandwidth=bandwidth, dimensions=dimensions) for law in laws))
 
 
-def _moments(policy_kind: str, n, generations: int, kept: Kept, laws: MomentLaws) -> Moments | None:
+def _moments(policy_kind: str, n, generations: int, kept: HumanKept, laws: MomentLaws) -> FitMoments | None:
     """Variance and mean error of a policy; policies move these two without knowing the rest of the distribution."""
     if policy_kind == "replace":
         return laws.replace(n, generations)
@@ -245,7 +245,7 @@ def _needed(value, policy_kind: str, name: str):
     return value
 
 
-def _weighted(n: int, generations: int, kept: Kept, laws: MomentLaws) -> Moments:
+def _weighted(n: int, generations: int, kept: HumanKept, laws: MomentLaws) -> FitMoments:
     is_fresh = kept.rows == "fresh"
     human = _needed(kept.human, "weighted with fresh rows", "human") if is_fresh else n
     told = _needed(kept.weight, "weighted", "weight")
@@ -254,14 +254,14 @@ def _weighted(n: int, generations: int, kept: Kept, laws: MomentLaws) -> Moments
     return laws.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight)
 
 
-def _shared(n: int, generations: int, kept: Kept, laws: MomentLaws) -> Moments | None:
+def _shared(n: int, generations: int, kept: HumanKept, laws: MomentLaws) -> FitMoments | None:
     share = _needed(kept.share, "human_share", "human_share")
     if not 0 <= share <= 1:
         raise BadInput(f"human_share must be in [0, 1], got {share}; write 0.3 for thirty percent")
     human = round(share * n)
     if human == n:  # every fit sees the n human rows
         first = laws.accumulate(n, 1)
-        return Moments(np.repeat(first.variance, generations), np.repeat(first.mean_error, generations))
+        return FitMoments(np.repeat(first.variance, generations), np.repeat(first.mean_error, generations))
     if human == 0:
         return laws.replace(n, generations)
     return laws.mixed(human, n - human, generations, first=n, human_rows=kept.rows or "redrawn")

@@ -29,7 +29,7 @@ Widened = Callable[[float, float], float]
 """What a fit makes of the expected variance (divisor n) of what it sees, given the rows that it sees (effective, where they are weighted)."""
 
 
-class Moments(NamedTuple):
+class FitMoments(NamedTuple):
     """The two second moments of a fit that policies move together, each per dimension, over T = 1 … fits."""
 
     variance: np.ndarray
@@ -216,7 +216,7 @@ def variance_accumulate_limit(n: int) -> float:
     return float(np.sinc(1 / np.sqrt(n)))
 
 
-def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: float = 1.0) -> Moments:
+def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: float = 1.0) -> FitMoments:
     """Expected variance and mean error when every generation's data are kept, by recursion (G9, G10).
 
     With N rows in the pool, P its expected variance (divisor N), U = P N/(N-1) or P the fitted one and lambda the
@@ -241,10 +241,10 @@ def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: 
             total += new
         variance[fit] = pooled * _correction(total, divisor)
         error[fit] = wander
-    return Moments(variance, error)
+    return FitMoments(variance, error)
 
 
-def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperature: float = 1.0) -> Moments:
+def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperature: float = 1.0) -> FitMoments:
     """Expected variance and mean error when all data are kept but each fit sees n of them, chosen at random (G11).
 
     The n are drawn without replacement. With N = T n rows in the pool, P its variance (divisor N) and A the squared
@@ -260,7 +260,7 @@ def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperatu
     return subsampled(n, fits, lambda variance, rows: variance * _correction(rows, divisor), temperature)
 
 
-def subsampled(n: int, fits: int, widened: Widened, temperature: float = 1.0) -> Moments:
+def subsampled(n: int, fits: int, widened: Widened, temperature: float = 1.0) -> FitMoments:
     """`accumulate_subsample` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
     variance, error = np.empty(fits), np.empty(fits)
     pooled, wander = 1 - 1 / n, 1 / n
@@ -274,7 +274,7 @@ def subsampled(n: int, fits: int, widened: Widened, temperature: float = 1.0) ->
         pooled = (total * pooled + n * sampled * (1 - 1 / n)) / after
         pooled += total * n / after**2 * (sampled / n + offset)
         wander += (n / after) ** 2 * (sampled / n + offset)
-    return Moments(variance, error)
+    return FitMoments(variance, error)
 
 
 def mixed(
@@ -287,7 +287,7 @@ def mixed(
     weight: float | None = None,
     divisor: Divisor = "n",
     temperature: float = 1.0,
-) -> Moments:
+) -> FitMoments:
     """Expected variance and mean error when each fit after the first sees human rows and the newest model's rows (G12).
 
     T = 1 is a fit to `first` human rows; later fits see `human` of them and `synthetic` rows of the last model. The
@@ -324,7 +324,7 @@ def beside_human(
     human_rows: HumanRows,
     weight: float | None = None,
     temperature: float = 1.0,
-) -> Moments:
+) -> FitMoments:
     """`mixed` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
     if min(human, synthetic) < 1:
         raise BadInput(f"human and synthetic must each be 1 row or more, got {human} and {synthetic}; use replace for 0")
@@ -346,7 +346,7 @@ def beside_human(
         spread = widened(within + share * (1 - share) * (wobble + moved), rows)
         distance = share**2 * wobble + (1 - share) ** 2 * moved
         covariance *= 1 - share
-    return Moments(variance, error)
+    return FitMoments(variance, error)
 
 
 def fresh_limit(human: int, synthetic: int, *, temperature: float = 1.0, divisor: Divisor = "n") -> tuple[float, float]:

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.laws.gaussian import HumanRows, Moments, Sizes, Widened, _rows, beside_human, subsampled
+from outcross.laws.gaussian import FitMoments, HumanRows, Sizes, Widened, _rows, beside_human, subsampled
 
 Bandwidth = float | Literal["scott", "silverman"]
 
 
-def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:
     """Expected variance and mean error of a kernel density under replace (K1).
 
     V_{t+1} = (1 - 1/n) V_t + k, V_0 = 1, and the squared error of the mean is sum_t V_{t-1}/n. k = h^2 for a number h:
@@ -35,7 +35,7 @@ def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: in
     for fit, n in enumerate(rows):
         pooled = (1 - 1 / n) * before
         variance[fit] = before = pooled + kernel_variance(pooled, n, bandwidth, dimensions)
-    return Moments(variance, np.cumsum(np.concatenate([[1.0], variance[:-1]]) / rows))
+    return FitMoments(variance, np.cumsum(np.concatenate([[1.0], variance[:-1]]) / rows))
 
 
 def kde_replace_limit(n: int, bandwidth: float) -> float:
@@ -51,7 +51,7 @@ def kde_replace_limit(n: int, bandwidth: float) -> float:
     return n * bandwidth**2
 
 
-def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:
     """Expected variance and mean error of a kernel density when every generation's data are kept (K2).
 
     With N rows in the pool, P their expected variance (divisor N), V = P + k: n new rows make P' = [N P + n V (1-1/n) +
@@ -75,10 +75,10 @@ def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions:
             total += new
         variance[fit] = pooled + kernel_variance(pooled, total, bandwidth, dimensions)
         error[fit] = wander
-    return Moments(variance, error)
+    return FitMoments(variance, error)
 
 
-def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> Moments:
+def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:
     """Expected variance and mean error of a kernel density when all data are kept but each fit sees n of them, chosen at random.
 
     Derivation. A kernel density has the mean of its rows and, given them, their variance (divisor n) plus the kernel's: V = S + k. With
@@ -104,7 +104,7 @@ def kde_mixed(
     human_rows: HumanRows = "fresh",
     weight: float | None = None,
     dimensions: int = 1,
-) -> Moments:
+) -> FitMoments:
     """Expected variance and mean error of a kernel density when each fit after the first sees human rows and the newest model's rows.
 
     Settings as in `gaussian.mixed`: fresh, fixed (augment) or redrawn (human_share) human rows, with their share as weight p or another.

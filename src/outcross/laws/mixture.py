@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class NormalMixture:
     """Σ_k w_k N(m_k, C_k), one a chain."""
 
     weights: np.ndarray  # (chains…, K), each row sums to 1
@@ -69,13 +69,13 @@ def log_sum_exp(logs: np.ndarray) -> np.ndarray:
     return top + np.log(np.exp(logs - top[..., None]).sum(axis=-1))
 
 
-def overlap(first: Mixture, second: Mixture) -> np.ndarray:
+def overlap(first: NormalMixture, second: NormalMixture) -> np.ndarray:
     """∫ p q of two mixtures, (chains…): Σ_ij w_i v_j N(m_i - m_j; 0, C_i + C_j).
 
     Exact. In units of one over the volume of the data space; infinite where a component of each has shrunk to the same
     point. Source: textbook; Shumailov et al. 2305.17493 (released code).
 
-    >>> unit = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+    >>> unit = NormalMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
     >>> round(float(overlap(unit, unit)), 6)
     0.282095
     """
@@ -90,7 +90,7 @@ def overlap(first: Mixture, second: Mixture) -> np.ndarray:
     return np.einsum("...i,...ij,...j->...", first.weights, density, second.weights)
 
 
-def l2_squared(first: Mixture, second: Mixture) -> np.ndarray:
+def l2_squared(first: NormalMixture, second: NormalMixture) -> np.ndarray:
     """Squared L2 distance of the densities of two mixtures, (chains…) (M1).
 
     ∫ (p - q)² = (pp) + (qq) - 2 (pq), each a sum over pairs of components (`overlap`). Exact; 0 where the laws agree. It
@@ -99,8 +99,8 @@ def l2_squared(first: Mixture, second: Mixture) -> np.ndarray:
 
     Source: Shumailov et al. 2305.17493 (released code; the distance of their Gaussian mixture experiment).
 
-    >>> unit = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
-    >>> narrow = Mixture(np.ones(1), np.zeros((1, 1)), np.full((1, 1, 1), 1e-4))
+    >>> unit = NormalMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+    >>> narrow = NormalMixture(np.ones(1), np.zeros((1, 1)), np.full((1, 1, 1), 1e-4))
     >>> float(l2_squared(unit, unit)), round(float(l2_squared(unit, narrow)), 2)
     (0.0, 27.69)
     """

@@ -13,7 +13,7 @@ from outcross.models.draw import Draw
 from outcross.recipe import recipe
 from outcross.statistics.clusters import document_of, ratio, totals
 from outcross.text.lexicon import BANDS
-from outcross.text.words import Words, words
+from outcross.text.words import RunningWords, words
 
 LOSSES = "Holtzman et al., arXiv 1904.09751 (truncation cuts tails); Drayson et al., arXiv 2502.15654 (decoding changes collapse)"
 
@@ -86,7 +86,7 @@ def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Gene
     return model.sample(Draw(records=len(drawn), prefix=prefix), human.take(prompts), rng)
 
 
-def _band(human: Words, band: str) -> np.ndarray:
+def _band(human: RunningWords, band: str) -> np.ndarray:
     least, most = BANDS[band]
     return (human.counts >= least) & (human.counts <= most)
 

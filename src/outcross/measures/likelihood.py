@@ -57,14 +57,14 @@ class GeneratedPerplexity(Measure):
         for q in QUANTILES:
             yield read_off(
                 "generated_perplexity",
-                lambda q=q: _quantile(drawn(), q),
-                null=lambda q=q: _quantile(human(), q),
+                lambda q=q: quantile_of_perplexity(drawn(), q),
+                null=lambda q=q: quantile_of_perplexity(human(), q),
                 at=f"quantile {q}",
             )
         for end, (q, side) in ENDS.items():
             yield read_off(
                 "beyond_human",
-                lambda q=q, side=side: _beyond(drawn(), human(), q, side),
+                lambda q=q, side=side: beyond_human_quantile(drawn(), human(), q, side),
                 null=lambda q=q, side=side: _beyond_others(human(), q, side),
                 at=end,
             )
@@ -128,7 +128,8 @@ def _mean(text: Scored) -> Estimate:
     return exp(ratio(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.of))
 
 
-def _quantile(text: Scored, q: float) -> Estimate:
+def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
+    """The q-quantile of the perplexity of blocks, q in (0, 1), with its interval; NotApplicable where the blocks do not bound it."""
     value, low, high = text.bounded(q)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotApplicable(
@@ -137,10 +138,10 @@ def _quantile(text: Scored, q: float) -> Estimate:
     return exp(Estimate(value, low, high, f"order statistics over {text.of}", text.units))
 
 
-def _beyond(text: Scored, human: Scored, q: float, side: int) -> Estimate:
-    """The share of blocks beyond a quantile of human ones.
+def beyond_human_quantile(text: Scored, human: Scored, q: float, side: int) -> Estimate:
+    """The share of blocks, in [0, 1], that lie beyond the q-quantile of human ones: below it where `side` is -1, above it where it is 1.
 
-    Its error is that of the share and, independent of it, that of the quantile (`quantiles.widened`).
+    Its error is that of the share and, independent of it, that of the quantile (`tail_mass.widened`).
     """
     _enough(human, q)
     student(text.units, text.of)

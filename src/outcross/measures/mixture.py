@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
-from outcross.laws.mixture import Mixture, l2_squared
+from outcross.laws.mixture import NormalMixture, l2_squared
 from outcross.measures import Measure, Page
 from outcross.recipe import recipe
 
@@ -28,6 +28,6 @@ class MixtureDistance(Measure):
 
 
 def _distance(model, other, what: str) -> Estimate:
-    if not isinstance(model, Mixture) or not isinstance(other, Mixture):
+    if not isinstance(model, NormalMixture) or not isinstance(other, NormalMixture):
         raise NotApplicable(f"the model and {what} must both be mixtures of normal distributions, whose formulas are known")
     return over_chains(np.maximum(l2_squared(model, other), 0.0))  # rounding may leave -1e-17 where the two agree

@@ -18,7 +18,7 @@ from outcross.measures.writing import Writing, notes
 from outcross.recipe import recipe
 from outcross.statistics.kinds import fewer_kinds, held_in
 from outcross.text.lexicon import BANDS
-from outcross.text.words import Words, joined
+from outcross.text.words import RunningWords, joined
 
 FEWEST = 20
 """Rare words that fresh human text holds, below which their survival is not compared."""
@@ -80,7 +80,7 @@ def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> Looked
 class LookedUp:
     """Words that human text knows, looked up in synthetic text and in as much other human text."""
 
-    words: Words
+    words: RunningWords
     """Of the texts that say how often each occurs, then of the synthetic ones, then of the other human ones."""
     known: int
     """Texts of the first."""

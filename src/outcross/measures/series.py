@@ -44,15 +44,15 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
             note=note,
         )
     for (name, _, _), values in zip(dynamics.BANDS, dynamics.bands(both).T, strict=True):
-        yield read_with_null("band", lambda values=values: _mean_ratio(values, n, rng), at=name, column=column, note=note)
-    yield read_with_null("spectral_entropy", lambda: _mean_ratio(dynamics.spectral_entropy(both), n, rng), column=column, note=note)
+        yield read_with_null("band", lambda values=values: mean_ratio(values, n, rng), at=name, column=column, note=note)
+    yield read_with_null("spectral_entropy", lambda: mean_ratio(dynamics.spectral_entropy(both), n, rng), column=column, note=note)
     for what, values in (("of the values", both), ("of the steps", np.diff(both, axis=1))):
         yield read_with_null("series_variance", lambda values=values: _variance(values, n, rng), at=what, column=column, note=note)
     moves = dynamics.transitions(both)
     yield read_with_null(
         "entropy_rate", lambda: _mean_apart(dynamics.entropy_rate(moves), n, "larger", False, rng), column=column, note=note
     )
-    yield read_with_null("transitions", lambda: _distance(moves, n, rng), column=column, note=note)
+    yield read_with_null("transitions", lambda: distance_of_transitions(moves, n, rng), column=column, note=note)
 
 
 def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
@@ -94,8 +94,11 @@ def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: 
     return _studentised(quotient(one, two), quotient(*drawn)[0], worse, count)
 
 
-def _mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """The mean of the first n values, which are above 0, over that of the rest."""
+def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """The mean of the first n values, which are above 0, over that of the rest; its null is a studentised permutation of the series.
+
+    NaN values are left out. NotApplicable where a side has fewer than 20 values, or where the mean of the rest is 0.
+    """
     (one, two, *drawn), count = _sums(values, n, rng)
     if float(two[0]) <= 1e-9:
         raise NotApplicable("human series have none")
@@ -133,8 +136,12 @@ def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
     return Estimate(value, low, high, told.method, told.n), null.on_scale(math.exp)
 
 
-def _distance(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """How far apart the shares are, which is above 0 for samples of one law too: the interval holds what samples of these sizes show on average."""
+def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    """How far apart the shares of transitions of the first n series and of the rest are, in total variation distance, in [0, 1].
+
+    moves: the share of each cell among the transitions of a series, (series, cells), NaN where it does not vary. The distance is above 0 for
+    samples of one law too: the interval holds what samples of these sizes show on average, and the null is a permutation of the series.
+    """
     there = np.isfinite(moves[:, 0])
     moves, n = moves[there], int(there[:n].sum())
     m = len(moves) - n

@@ -17,7 +17,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
-from outcross.statistics.sketches import Moments
+from outcross.statistics.sketches import MomentSketch
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
@@ -64,7 +64,7 @@ class Spread(OfTables):
 
     def sketches(self, evidence):
         columns = evidence.reference.of_kind("number")
-        return {"moments": Moments(columns)} if columns else {}
+        return {"moments": MomentSketch(columns)} if columns else {}
 
     def __call__(self, evidence, rng):
         yield from variances(evidence, rng)

@@ -110,11 +110,15 @@ def limit(evidence: Evidence, tail: float, side: int) -> Limit:
     q, truth = tail if side < 0 else 1 - tail, evidence.human.truth
     if hasattr(truth, "quantile"):
         return Limit(np.asarray(truth.quantile(q)))
-    return _estimated(ordered(evidence.reference) if truth is None else drawn_of(truth), q)
+    return estimated_limit(ordered(evidence.reference) if truth is None else drawn_of(truth), q)
 
 
-def _estimated(real: np.ndarray, q: float) -> Limit:
-    """The q-quantile of each dimension of real points that are in order, (n, d)."""
+def estimated_limit(real: np.ndarray, q: float) -> Limit:
+    """The q-quantile of each dimension of real points, with the ends between which it lies with 95 % chance.
+
+    real: (n, d), in ascending order in each dimension. The quantile has rank q (n + 1), along a straight line between whole ranks;
+    NotApplicable where that is no rank of theirs. An end that the points do not bound is infinite.
+    """
     n = len(real)
     rank = round(q * (n + 1), 9)
     if not 1 <= rank <= n:

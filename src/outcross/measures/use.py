@@ -16,7 +16,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.prediction import Records, task
+from outcross.statistics.prediction import EncodedRecords, task
 from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio, with_t
 
 FEWEST = 50
@@ -230,7 +230,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     return Trial(told, test.take(kept), tests, parts, note)
 
 
-def _parts(side: Records, fits: int, size: int, rng: np.random.Generator) -> list[Records]:
+def _parts(side: EncodedRecords, fits: int, size: int, rng: np.random.Generator) -> list[EncodedRecords]:
     """Disjoint sets of records, drawn at random."""
     order = rng.permutation(len(side))
     return [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]

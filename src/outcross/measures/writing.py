@@ -14,7 +14,7 @@ from outcross.measures.tabular import DOCUMENT
 from outcross.runtime.remembered import remembered
 from outcross.text.lexicon import Sample
 from outcross.text.texts import Texts, texts
-from outcross.text.words import Words, joined
+from outcross.text.words import RunningWords, joined
 
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""
@@ -63,7 +63,7 @@ class Writing:
         is_first = (rng.permutation(number) < number // 2)[self.documents]
         return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
 
-    def beside(self, other: Writing, size: int, rng: np.random.Generator) -> tuple[Words, np.ndarray, int]:
+    def beside(self, other: Writing, size: int, rng: np.random.Generator) -> tuple[RunningWords, np.ndarray, int]:
         """So many words of these texts and of others: the words of both, the document of each text, (texts,), and how many documents are of these."""
         first, then = (one.sample.first(size, rng) for one in (self, other))
         own, others = (np.unique(side.clusters, return_inverse=True)[1] for side in (first, then))

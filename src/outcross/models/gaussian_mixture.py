@@ -8,7 +8,7 @@ from pydantic import Field
 
 from outcross.data.records import Vectors
 from outcross.errors import BadInput
-from outcross.laws.mixture import Mixture, log_sum_exp
+from outcross.laws.mixture import NormalMixture, log_sum_exp
 from outcross.models import Learner
 from outcross.models.kde import refuse_reshaping
 from outcross.recipe import recipe
@@ -59,20 +59,20 @@ class GaussianMixture(Learner):
         best = np.argmax([likelihood for _, likelihood in found], axis=0), np.arange(len(points))
         return tuple(np.stack([getattr(one, part) for one, _ in found])[best] for part in ("weights", "means", "covariances"))
 
-    def seeded(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> Mixture:
+    def seeded(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> NormalMixture:
         """The mixture of the clusters around k-means++ centres, (chains, K)."""
         centres = seeds(points, shares, self.components, rng)
         nearest = np.argmin(_squares(points, centres), axis=-1)
         belongs = (nearest[..., None] == np.arange(self.components)).astype(float)
         return self._maximised(points, shares, belongs)
 
-    def maximise(self, points: np.ndarray, shares: np.ndarray, start: Mixture) -> tuple[Mixture, np.ndarray]:
+    def maximise(self, points: np.ndarray, shares: np.ndarray, start: NormalMixture) -> tuple[NormalMixture, np.ndarray]:
         """The mixture and its log-likelihood a record where each chain stops rising."""
         made = [start.weights.copy(), start.means.copy(), start.covariances.copy()]
         likelihood = np.full(len(points), -np.inf)
         active = np.arange(len(points))
         for _ in range(self.iterations):
-            now = Mixture(*(part[active] for part in made))
+            now = NormalMixture(*(part[active] for part in made))
             joint = now.log_joint(points[active])
             total = log_sum_exp(joint)
             belongs = np.exp(joint - total[..., None])
@@ -83,9 +83,9 @@ class GaussianMixture(Learner):
             active = active[np.abs(likelihood[active] - before) >= self.tolerance]
             if not len(active):
                 break
-        return Mixture(*made), likelihood
+        return NormalMixture(*made), likelihood
 
-    def _maximised(self, points: np.ndarray, shares: np.ndarray, belongs: np.ndarray) -> Mixture:
+    def _maximised(self, points: np.ndarray, shares: np.ndarray, belongs: np.ndarray) -> NormalMixture:
         """The likeliest mixture given how much of each record belongs to each component, (chains, n, K)."""
         owned = np.swapaxes(belongs, -1, -2) * shares  # (chains, K, n)
         sizes = owned.sum(axis=-1) + 10 * np.finfo(float).eps / len(shares)
@@ -93,14 +93,14 @@ class GaussianMixture(Learner):
         centred = points[..., None, :, :] - means[..., :, None, :]  # (chains, K, n, d)
         covariances = np.swapaxes(centred * owned[..., None], -1, -2) @ centred / sizes[..., None, None]
         covariances += self.regularisation * np.eye(points.shape[-1])
-        return Mixture(sizes / sizes.sum(axis=-1, keepdims=True), means, covariances)
+        return NormalMixture(sizes / sizes.sum(axis=-1, keepdims=True), means, covariances)
 
     def load(self, folder):
         with np.load(folder / "mixture.npz", allow_pickle=False) as stored:
             return MixtureModel(stored["weights"], stored["means"], stored["covariances"])
 
 
-class MixtureModel(Mixture):
+class MixtureModel(NormalMixture):
     """A fitted mixture of normal distributions, one a chain."""
 
     def sample(self, draw, prompts, rng) -> Vectors:

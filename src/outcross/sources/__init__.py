@@ -75,9 +75,9 @@ SOURCES: Family = {
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
-    "categorical": "outcross.sources.categorical:Categorical",
+    "categorical": "outcross.sources.categorical:CategoricalSource",
     "blobs": "outcross.sources.blobs:Blobs",
-    "regression": "outcross.sources.regression:Regression",
+    "regression": "outcross.sources.regression:RegressionSource",
     "uniform": "outcross.sources.uniform:Uniform",
 }
 

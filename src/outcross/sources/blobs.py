@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from outcross.data import HUMAN, Human, part_of
 from outcross.data.records import Vectors
-from outcross.laws.mixture import Mixture
+from outcross.laws.mixture import NormalMixture
 from outcross.recipe import recipe
 from outcross.sources import Source
 
@@ -49,7 +49,7 @@ class Blobs(Source):
         return Human(training=part_of(HUMAN, self.truth.draw(self.rows, chains, rng)), truth=self.truth, chains=chains)
 
 
-class KnownMixture(Mixture):
+class KnownMixture(NormalMixture):
     """A known mixture, from which human records are drawn."""
 
     def draw(self, n, chains, rng) -> Vectors:

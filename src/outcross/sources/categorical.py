@@ -13,7 +13,7 @@ from outcross.sources import Source
 
 
 @recipe
-class Categorical(Source):
+class CategoricalSource(Source):
     """Draws of one of K states: all alike, or by Zipf's law p_i ∝ i^-exponent as words are."""
 
     rows: Annotated[int, Field(ge=1)] = 100

@@ -13,7 +13,7 @@ from outcross.sources import Source
 
 
 @recipe
-class Regression(Source):
+class RegressionSource(Source):
     """Rows (x, y) of a known linear law: x ~ N(0, I), y = x·w* + noise, the label last."""
 
     rows: Annotated[int, Field(ge=1)] = 30

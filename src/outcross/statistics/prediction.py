@@ -21,7 +21,7 @@ LEAVES = 15
 
 
 @dataclass(frozen=True, eq=False)
-class Records:
+class EncodedRecords:
     """Records as a learner sees them."""
 
     numbers: np.ndarray
@@ -31,18 +31,20 @@ class Records:
     target: np.ndarray
     """The number of the class; or the number, in human standard deviations. (records,)"""
 
-    def take(self, rows: np.ndarray) -> Records:
-        return Records(self.numbers[rows], self.codes[rows], self.target[rows])
+    def take(self, rows: np.ndarray) -> EncodedRecords:
+        return EncodedRecords(self.numbers[rows], self.codes[rows], self.target[rows])
 
-    def __add__(self, other: Records) -> Records:
-        return Records(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("numbers", "codes", "target")))
+    def __add__(self, other: EncodedRecords) -> EncodedRecords:
+        return EncodedRecords(
+            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("numbers", "codes", "target"))
+        )
 
     def __len__(self) -> int:
         return len(self.target)
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class PredictionTask:
     """What is to be predicted, and how human training data say that records become numbers."""
 
     target: str
@@ -54,7 +56,7 @@ class Task:
     scale: np.ndarray
     """Of the numbers, then of a target that is one."""
 
-    def records(self, table: Table) -> tuple[Records, np.ndarray]:
+    def records(self, table: Table) -> tuple[EncodedRecords, np.ndarray]:
         """The records whose target is known, and their rows."""
         target = _codes(table, self.target, self.classes) if self.classes else table.numbers(self.target)
         rows = np.flatnonzero(target >= 0 if self.classes else np.isfinite(target))
@@ -63,10 +65,12 @@ class Task:
         numbers = (values - self.centre[: len(self.numbers)]) / self.scale[: len(self.numbers)]
         if not self.classes:
             target = (target - self.centre[-1]) / self.scale[-1]
-        return Records(numbers, np.stack(codes, axis=1) if codes else np.empty((len(target), 0), int), target).take(rows), rows
+        return EncodedRecords(numbers, np.stack(codes, axis=1) if codes else np.empty((len(target), 0), int), target).take(
+            rows
+        ), rows
 
 
-def task(training: Table, target: str | None) -> Task:
+def task(training: Table, target: str | None) -> PredictionTask:
     """What human training data say about predicting a column; raises NotApplicable where it cannot be predicted."""
     if target is None:
         raise NotApplicable("name a target column: --target income")
@@ -90,7 +94,7 @@ def task(training: Table, target: str | None) -> Task:
     centre, scale = (np.array([told(one) if one.size else 0.0 for one in values]) for told in (np.mean, np.std))
     if not classes and scale[-1] <= 1e-12 * max(1.0, abs(centre[-1])):
         raise NotApplicable(f"the target {target!r} is constant or missing in the reference")
-    return Task(target, classes, numbers, categories, centre, np.where(scale > 0, scale, 1.0))
+    return PredictionTask(target, classes, numbers, categories, centre, np.where(scale > 0, scale, 1.0))
 
 
 def _names(table: Table, column: str) -> tuple[str, ...]:
@@ -108,11 +112,11 @@ def _codes(table: Table, column: str, names: tuple[str, ...]) -> np.ndarray:
     return table.frame[column].replace_strict(places, default=-1, return_dtype=polars.Int64).to_numpy()
 
 
-Predict = Callable[[Records], np.ndarray]
+Predict = Callable[[EncodedRecords], np.ndarray]
 """Records → P(class), (records, classes); or numbers, (records,)."""
 
 
-def boosted_trees(training: Records, classes: int) -> Predict:
+def boosted_trees(training: EncodedRecords, classes: int) -> Predict:
     """60 trees of 15 leaves, gradient boosted on histograms (Ke et al., LightGBM, 2017; scikit-learn); `classes` is 0 where the target is a number."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -129,7 +133,7 @@ def boosted_trees(training: Records, classes: int) -> Predict:
     return _fitted(kind(**settings), _for_trees, training, classes)
 
 
-def linear_model(training: Records, classes: int) -> Predict:
+def linear_model(training: EncodedRecords, classes: int) -> Predict:
     """Logistic or ridge regression on standardised numbers and an indicator a category."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -138,11 +142,11 @@ def linear_model(training: Records, classes: int) -> Predict:
     return _fitted(model, lambda records: _for_lines(records, sizes), training, classes)
 
 
-def _for_trees(records: Records) -> np.ndarray:
+def _for_trees(records: EncodedRecords) -> np.ndarray:
     return np.concatenate([records.numbers, np.where(records.codes < 0, np.nan, records.codes)], axis=1)
 
 
-def _for_lines(records: Records, sizes: list[int]) -> np.ndarray:
+def _for_lines(records: EncodedRecords, sizes: list[int]) -> np.ndarray:
     missing = ~np.isfinite(records.numbers)
     # A line has no use for values ten deviations out but to be bent by them.
     numbers = np.where(missing, 0.0, np.clip(np.where(missing, 0.0, records.numbers), -10, 10))
@@ -150,7 +154,7 @@ def _for_lines(records: Records, sizes: list[int]) -> np.ndarray:
     return np.concatenate([numbers, missing, *indicators], axis=1).astype(float)
 
 
-def _fitted(model, features: Callable[[Records], np.ndarray], training: Records, classes: int) -> Predict:
+def _fitted(model, features: Callable[[EncodedRecords], np.ndarray], training: EncodedRecords, classes: int) -> Predict:
     import warnings
 
     from threadpoolctl import threadpool_limits
@@ -173,17 +177,17 @@ def _doubting(told: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
     return predicted
 
 
-LEARNERS: Mapping[str, Callable[[Records, int], Predict]] = {"boosted trees": boosted_trees, "linear model": linear_model}
+LEARNERS: Mapping[str, Callable[[EncodedRecords, int], Predict]] = {"boosted trees": boosted_trees, "linear model": linear_model}
 
 
-def losses(predicted: np.ndarray, records: Records) -> np.ndarray:
+def losses(predicted: np.ndarray, records: EncodedRecords) -> np.ndarray:
     """Log loss in nats, or squared error in human variances of the target, of each record, (records,)."""
     if predicted.ndim == 2:
         return -np.log(predicted[np.arange(len(records)), records.target.astype(int)])
     return (predicted - records.target) ** 2
 
 
-def discrimination(predicted: np.ndarray, records: Records) -> tuple[float, np.ndarray]:
+def discrimination(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
     """The area under the ROC curve (of each class against the rest, averaged) or R², and what each record contributes to its error, (records,).
 
     The contributions have mean 0; their variance over n is that of the area (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).

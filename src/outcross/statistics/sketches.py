@@ -71,7 +71,7 @@ class CentralMoments:
             return np.where(self.m2 > 0, self.count * (self.m4 / self.m2) / self.m2, np.nan)
 
 
-class Moments:
+class MomentSketch:
     """The first four moments of columns of numbers, missing values left out.
 
     Merged by the updates of Chan, Golub and LeVeque (1979) and Pébay (Sandia report SAND2008-6212, 2008), which keep
@@ -126,7 +126,7 @@ def _moments(values: np.ndarray) -> tuple[float, float, float, float, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Tails:
+class TailCounts:
     """How many values of a column lie strictly above, and strictly below, each threshold, and how many it has. (thresholds,) each"""
 
     thresholds: np.ndarray
@@ -165,9 +165,11 @@ class Beyond:
             self._above[column] += other._above[column]
             self._below[column] += other._below[column]
 
-    def result(self) -> dict[str, Tails]:
+    def result(self) -> dict[str, TailCounts]:
         return {
-            column: Tails(self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column])
+            column: TailCounts(
+                self._thresholds[column], self._above[column].copy(), self._below[column].copy(), self._count[column]
+            )
             for column in self.columns
         }
 
@@ -179,7 +181,7 @@ def _over(values: np.ndarray, ordered: np.ndarray, side: str) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
+class CategoryCounts:
     """The rows of each category, or combination: a frame of the columns and `count`, the commonest first.
 
     Where there are more than a million, `is_capped`: the frame holds a million of them, drawn uniformly whatever their counts
@@ -219,13 +221,13 @@ class Tally:
             self._largest = min(other._largest, other._largest if self._largest is None else self._largest)
         self._gather()
 
-    def result(self) -> Counts:
+    def result(self) -> CategoryCounts:
         import polars as pl
 
         self._gather()
         frame = self._counts[0] if self._counts else pl.DataFrame({**{column: [] for column in self.columns}, "count": []})
         frame = frame.sort("count", *self.columns, descending=[True] + [False] * len(self.columns))
-        return Counts(frame, self._largest is not None, self._rows - int(frame["count"].sum()))
+        return CategoryCounts(frame, self._largest is not None, self._rows - int(frame["count"].sum()))
 
     def _add(self, counts: polars.DataFrame) -> None:
         self._counts.append(counts)

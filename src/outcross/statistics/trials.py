@@ -12,22 +12,22 @@ import numpy as np
 from outcross.data.tables import Table
 from outcross.estimate import Estimate
 from outcross.statistics.floors import LEVEL, SMALLEST, Null, Worse
-from outcross.statistics.prediction import LEARNERS, Records, Task, discrimination, losses
+from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, discrimination, losses
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """What models are trained on and tested on."""
 
-    task: Task
+    task: PredictionTask
     test: Table
     """The human test records whose target is known."""
-    tests: Records
-    parts: tuple[list[Records], list[Records]]
+    tests: EncodedRecords
+    parts: tuple[list[EncodedRecords], list[EncodedRecords]]
     """Disjoint training sets of equal size, human and synthetic."""
     note: str
 
-    def tested(self, learner: str, parts: Sequence[Records]) -> Predictions:
+    def tested(self, learner: str, parts: Sequence[EncodedRecords]) -> Predictions:
         classes = len(self.task.classes)
         return Predictions(self.tests, tuple(LEARNERS[learner](part, classes)(self.tests) for part in parts))
 
@@ -46,7 +46,7 @@ class Scores:
 class Predictions:
     """What several fits predict for the test records."""
 
-    tests: Records
+    tests: EncodedRecords
     predicted: tuple[np.ndarray, ...]
 
     @cached_property

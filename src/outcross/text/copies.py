@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.text.texts import divided, texts
-from outcross.text.words import Words, joined
+from outcross.text.words import RunningWords, joined
 
 RUN = 8
 """Words of a run that says who was copied: chance alone seldom repeats eight (Brown et al. 2020, appendix C, take 8 to 13)."""
@@ -62,7 +62,7 @@ def longest_copied(given: Sequence[str], source: Sequence[str], run: int = RUN) 
 class Verbatim:
     """The runs of words of texts, and which of them stand somewhere else."""
 
-    words: Words
+    words: RunningWords
     run: int
     """Words of a run."""
     starts: np.ndarray  # (runs,): where each begins among the words
@@ -86,7 +86,7 @@ class Verbatim:
         return longest
 
 
-def verbatim(words: Words, source: Words, run: int = RUN) -> Verbatim:
+def verbatim(words: RunningWords, source: RunningWords, run: int = RUN) -> Verbatim:
     """Which runs stand in the source."""
     codes, starts = words.run_hashes(run)
     known, order = np.sort(source.run_hashes(run)[0]), np.argsort(codes)
@@ -97,7 +97,7 @@ def verbatim(words: Words, source: Words, run: int = RUN) -> Verbatim:
     return Verbatim(words, run, starts, found)
 
 
-def verbatim_elsewhere(words: Words, documents: np.ndarray, run: int = RUN) -> Verbatim:
+def verbatim_elsewhere(words: RunningWords, documents: np.ndarray, run: int = RUN) -> Verbatim:
     """Which runs stand in another document of the same set; documents: the number of each text's, (n,)."""
     codes, starts = words.run_hashes(run)
     own, order = documents[words.blocks[starts]], np.argsort(codes, kind="stable")
@@ -136,7 +136,7 @@ class Shingles:
     bounds: np.ndarray  # (n + 1,): where the shingles of each text begin
 
     @classmethod
-    def of(cls, words: Words) -> Shingles:
+    def of(cls, words: RunningWords) -> Shingles:
         keys, bits = words.distinct_keys(SHINGLE)
         return cls(keys, bits, np.searchsorted(keys, np.arange(words.n + 1, dtype=np.uint64) << bits))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from outcross.errors import BadInput
 from outcross.files import inputs
-from outcross.files.source import Source
+from outcross.files.source import TableSource
 from outcross.recipe import nearest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Document:
     """A language, a speaker …; empty where there are none."""
 
 
-def documents(source: Source, text_column: str | None, group_column: str | None, heading: str | None = None) -> list[Document]:
+def documents(source: TableSource, text_column: str | None, group_column: str | None, heading: str | None = None) -> list[Document]:
     """The documents of a source that was read with `whole_texts`: of each text file by itself, or of a column of a table.
 
     BadInput where there is no such column, where it holds no text, where no line of a file is a heading, or where the text takes more
@@ -120,7 +120,7 @@ def _pieces(text: str) -> list[str]:
     return [text[i : i + 10 * DOCUMENT] for i in range(0, len(text), 10 * DOCUMENT)]
 
 
-def _known(source: Source, column: str | None, field: str) -> str:
+def _known(source: TableSource, column: str | None, field: str) -> str:
     """A column that the source has; BadInput with the columns that it has where it was not named or is not there."""
     names = ", ".join(source.columns[:12])
     if column is None:
@@ -132,7 +132,7 @@ def _known(source: Source, column: str | None, field: str) -> str:
     return column
 
 
-def _rows(source: Source, text: str, group: str | None) -> Iterator[tuple[str, str]]:
+def _rows(source: TableSource, text: str, group: str | None) -> Iterator[tuple[str, str]]:
     """The text and the group of each row, empty where there is none. BadInput where they take more memory than one input may."""
     columns, size = list(dict.fromkeys([text] if group is None else [text, group])), 0
     for batch in source.batches(columns):

@@ -16,7 +16,7 @@ from outcross.estimate import Estimate, NotApplicable, mean
 from outcross.statistics.clusters import distinct as counted
 from outcross.statistics.clusters import jackknife, share, totals
 from outcross.text.texts import texts
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 BANDS = {"1 time": (1, 1), "2 times": (2, 2), "3-5 times": (3, 5), "6-10 times": (6, 10)}
 """How often a rare word occurs in human text."""
@@ -28,7 +28,7 @@ PORTIONS = 20
 class Sample:
     """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
 
-    words: Words
+    words: RunningWords
     clusters: np.ndarray  # (n,)
     of: str
 

@@ -14,13 +14,13 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.statistics.clusters import share, sum_of, totals
 from outcross.text.lexicon import Sample
 from outcross.text.texts import divided
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 REPEATED = (2, 3, 4)
 """Words of a run."""
 
 
-def repetition_of_each(words: Words) -> np.ndarray:
+def repetition_of_each(words: RunningWords) -> np.ndarray:
     """The repetition of each text, in [0, 1], (n,); NaN below four words."""
     return 1 - np.prod([divided(*words.distinct_runs(length)) for length in REPEATED], axis=0)
 

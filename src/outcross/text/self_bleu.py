@@ -10,7 +10,7 @@ from outcross.estimate import Estimate, mean
 from outcross.statistics.clusters import totals
 from outcross.text.lexicon import PORTIONS
 from outcross.text.texts import texts
-from outcross.text.words import Words
+from outcross.text.words import RunningWords
 
 LENGTHS = (1, 2, 3, 4)
 """Words of the n-grams."""
@@ -29,7 +29,7 @@ def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -
     return mean(np.array([bleu(words.take(rows)).mean() for rows in draws]), f"draws of {many} texts")
 
 
-def bleu(words: Words) -> np.ndarray:
+def bleu(words: RunningWords) -> np.ndarray:
     """BLEU-4 of each text against all others, (n,); every text has a word."""
     lengths = words.per_block
     found = np.array([_hits(words, n) for n in LENGTHS])  # (4, n)
@@ -40,7 +40,7 @@ def bleu(words: Words) -> np.ndarray:
     return np.where(found[0] > 0, brevity * np.exp(np.log(precision).mean(axis=0)), 0.0)
 
 
-def _hits(words: Words, n: int) -> np.ndarray:
+def _hits(words: RunningWords, n: int) -> np.ndarray:
     """n-grams of each text that another text has too, each at most as often as the one that has it most, (n,)."""
     runs = words.runs[n]
     pairs, counts = np.unique(runs.codes * words.n + runs.blocks, return_counts=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.text.words import Words, count
+from outcross.text.words import RunningWords, count
 
 BATCH = 2**22
 """Characters looked at together: 16 MB of code points."""
@@ -50,7 +50,7 @@ class Texts(Sequence[str]):
         return np.fromiter(lengths, np.int64, len(self))
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> RunningWords:
         """Their words, the first and the last too (outcross.text.words says what a word is)."""
         return count(self.strings)
 

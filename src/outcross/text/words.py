@@ -34,7 +34,7 @@ SELECTORS = r"\x{e0100}-\x{e01ef}"
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class RunningWords:
     """The running words of n blocks, block after block, as numbers into their distinct spellings."""
 
     spellings: tuple[str, ...]
@@ -53,7 +53,7 @@ class Words:
 
     @cached_property
     def per_block(self) -> np.ndarray:
-        """Words in each block, (n,)."""
+        """RunningWords in each block, (n,)."""
         return np.bincount(self.blocks, minlength=self.n)
 
     @cached_property
@@ -109,22 +109,22 @@ class Words:
     def distinct(self) -> set[str]:
         return {self.spellings[i] for i in np.flatnonzero(self.counts)}
 
-    def take(self, rows: np.ndarray) -> Words:
+    def take(self, rows: np.ndarray) -> RunningWords:
         """The words of these blocks, in ascending order of the rows."""
         place = np.full(self.n, -1)
         place[np.sort(rows)] = np.arange(rows.size)
         here = place[self.blocks] >= 0
-        return Words(self.spellings, self.ids[here], place[self.blocks[here]], rows.size)
+        return RunningWords(self.spellings, self.ids[here], place[self.blocks[here]], rows.size)
 
-    def first_of_each(self, words: int) -> tuple[Words, np.ndarray]:
+    def first_of_each(self, words: int) -> tuple[RunningWords, np.ndarray]:
         """The first so many words of each block that has as many, and which blocks these are."""
         rows = np.flatnonzero(self.per_block >= words)
         chosen = self.take(rows)
         starts = np.cumsum(chosen.per_block) - chosen.per_block
         here = np.arange(len(chosen)) - starts[chosen.blocks] < words
-        return Words(self.spellings, chosen.ids[here], chosen.blocks[here], rows.size), rows
+        return RunningWords(self.spellings, chosen.ids[here], chosen.blocks[here], rows.size), rows
 
-    def are_in(self, others: Iterable[Words]) -> np.ndarray:
+    def are_in(self, others: Iterable[RunningWords]) -> np.ndarray:
         """Whether each spelling occurs in one of the other texts, (spellings,) of bool."""
         known = set().union(*(other.distinct for other in others))
         return np.fromiter((spelling in known for spelling in self.spellings), bool, len(self.spellings))
@@ -190,12 +190,12 @@ def lowest(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
 
 
 @remembered
-def words(blocks: Blocks) -> Words:
+def words(blocks: Blocks) -> RunningWords:
     """The words of every block, block ends dropped."""
     return count(map(inner, blocks.texts))
 
 
-def count(texts: Iterable[str]) -> Words:
+def count(texts: Iterable[str]) -> RunningWords:
     """The words of texts as they are.
 
     >>> found = count(["Don't don’t stop: 24 dogs", ""])
@@ -209,15 +209,15 @@ def count(texts: Iterable[str]) -> Words:
     said = runs.explode().drop_nulls()
     spellings = said.unique(maintain_order=True)
     ids = said.cast(pl.Enum(spellings)).to_physical().to_numpy().astype(np.int64)
-    return _worded(Words(tuple(spellings.to_list()), ids, np.repeat(np.arange(lengths.size), lengths), lengths.size))
+    return _worded(RunningWords(tuple(spellings.to_list()), ids, np.repeat(np.arange(lengths.size), lengths), lengths.size))
 
 
-def joined(first: Words, then: Words) -> Words:
+def joined(first: RunningWords, then: RunningWords) -> RunningWords:
     """The words of two sets of texts as those of one."""
     numbers = {spelling: number for number, spelling in enumerate(first.spellings)}
     place = np.array([numbers.setdefault(spelling, len(numbers)) for spelling in then.spellings], dtype=np.int64)
     ids, blocks = np.concatenate((first.ids, place[then.ids])), np.concatenate((first.blocks, then.blocks + first.n))
-    return Words(tuple(numbers), ids, blocks, first.n + then.n)
+    return RunningWords(tuple(numbers), ids, blocks, first.n + then.n)
 
 
 def inner(text: str) -> str:
@@ -244,13 +244,13 @@ def spoken(texts: Iterable[str]) -> polars.Series:
     return pl.Series("text", list(texts), dtype=pl.String).str.to_lowercase().str.extract_all(_run())
 
 
-def _worded(found: Words) -> Words:
+def _worded(found: RunningWords) -> RunningWords:
     """Without the spellings that hold no letter."""
     has_letter = np.fromiter((any(map(str.isalpha, spelling)) for spelling in found.spellings), bool, len(found.spellings))
     number = np.cumsum(has_letter) - 1
     here = has_letter[found.ids]
     spellings = tuple(spelling for spelling, is_word in zip(found.spellings, has_letter, strict=True) if is_word)
-    return Words(spellings, number[found.ids[here]], found.blocks[here], found.n)
+    return RunningWords(spellings, number[found.ids[here]], found.blocks[here], found.n)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from outcross.measures import pages_of_runs, standing_for
 
 
 @dataclass(frozen=True)
-class Spread:
+class SpreadCourse:
     """The log of how much records vary, over generations; `gone` is the first generation where nothing varies."""
 
     name: str
@@ -25,7 +25,7 @@ class Spread:
     """Whether a run is cleared where it is level."""
 
 
-def spread_of(readings: Readings) -> Spread:
+def spread_of(readings: Readings) -> SpreadCourse:
     """The first variance that was read, by the preference on the pages, or a diversity that stands in for it; NotApplicable if none."""
     names, instead = standing_for("spread"), standing_for("diversity")
     makers = [
@@ -35,30 +35,30 @@ def spread_of(readings: Readings) -> Spread:
     return first_that_applies(makers, f"no reading of a variance: {', '.join(names)}, or {', '.join(instead)} in its place")
 
 
-def _spread(name: str, course: Course) -> Spread:
+def _spread(name: str, course: Course) -> SpreadCourse:
     """A variance by its logarithm. What goes to 1 as records collapse is what is left of a variance of states."""
     page = pages_of_runs()[name]
     if page.unit == "nats":
-        return Spread(name, course)
+        return SpreadCourse(name, course)
     if page.collapsed == "1":
         return _logged(f"log (1 - {name}), the variance of a state", replace(course, values=1 - course.values))
     caveat = "a mean over chains that rare chains carry, so that it is level says nothing: read log_variance"
     return replace(_logged(f"log {name}", course, caveat), clears=False)
 
 
-def _stand_in(name: str, course: Course) -> Spread:
+def _stand_in(name: str, course: Course) -> SpreadCourse:
     title = pages_of_runs()[name].title
     return _logged(f"log {name}", course, f"text has no variance: the share of {title} stands in for it")
 
 
-def _logged(name: str, course: Course, caveat: str = "") -> Spread:
+def _logged(name: str, course: Course, caveat: str = "") -> SpreadCourse:
     """The log up to the generation at which nothing is left in some seed."""
     dead = np.flatnonzero((course.values <= 0).any(axis=0))
     if dead.size == 0:
-        return Spread(name, course.logged(), None, caveat)
+        return SpreadCourse(name, course.logged(), None, caveat)
     if dead[0] == 0:
         raise NotApplicable(f"{name}: nothing varied at generation 0")
-    return Spread(name, course.until(dead[0]).logged(), int(dead[0]), caveat)
+    return SpreadCourse(name, course.until(dead[0]).logged(), int(dead[0]), caveat)
 
 
 def collapsing_variance(readings: Readings, limits: Thresholds) -> Answer:

@@ -13,7 +13,7 @@ from outcross.measures import standing_for
 
 
 @dataclass(frozen=True)
-class Kept:
+class ShareKept:
     """A reading as a share of its floor in human data, or of generation 0 where no floor was read."""
 
     name: str
@@ -33,21 +33,21 @@ class Kept:
         return 1, [change.plus(1.0) for change in self.share.changes()]
 
 
-def _kept(readings: Readings, measure: str, at: str, course: Course) -> Kept:
+def _kept(readings: Readings, measure: str, at: str, course: Course) -> ShareKept:
     floor = readings.healthy(measure, at, course)
     if floor is not None and floor.values.min() > 0:
-        return Kept(at or measure, course.over(floor), has_floor=True)
+        return ShareKept(at or measure, course.over(floor), has_floor=True)
     if course.values[:, 0].min() <= 0:
         raise NotApplicable(f"{named(measure, at)} was 0 at generation 0 and has no floor")
     start = np.broadcast_to(course.values[:, :1], course.values.shape)
-    return Kept(at or measure, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
+    return ShareKept(at or measure, course.over(Course(start, np.zeros(start.shape))), has_floor=False)
 
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
     """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
     makers = [lambda name=name: _kept(readings, name, "", readings.course(name)) for name in standing_for("modes")]
     names = standing_for("modes")
-    kept: Kept = first_that_applies(makers, f"no reading of {', '.join(names[:-1])} or {names[-1]}")
+    kept: ShareKept = first_that_applies(makers, f"no reading of {', '.join(names[:-1])} or {names[-1]}")
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
     is_whole = all(part.low > 1 - limits.margin for part in parts)
@@ -78,7 +78,7 @@ def tails_of(readings: Readings) -> Course:
     return _mean(_tail(readings), _bands(readings)).share
 
 
-def _bands(readings: Readings) -> list[Kept]:
+def _bands(readings: Readings) -> list[ShareKept]:
     """What is kept of every frequency band that can be compared."""
     bands, reasons, tail = [], [], _tail(readings)
     for band in readings.places(tail):
@@ -98,10 +98,10 @@ def _tail(readings: Readings) -> str:
     return next((name for name in names if readings.places(name)), names[0])
 
 
-def _mean(tail: str, bands: list[Kept]) -> Kept:
+def _mean(tail: str, bands: list[ShareKept]) -> ShareKept:
     generations = min(band.share.generations for band in bands)
     courses = [band.share.until(generations) for band in bands]
     values = np.mean([course.values for course in courses], axis=0)
     errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text: as if fully correlated
     why = next((course.why for course in courses if course.why), "")
-    return Kept(tail, Course(values, errors, why), bands[0].has_floor)
+    return ShareKept(tail, Course(values, errors, why), bands[0].has_floor)

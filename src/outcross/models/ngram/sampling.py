@@ -35,7 +35,7 @@ def opened(tokens: np.ndarray, reach: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class BackoffMixture:
     """A law as what each context adds to that of the next shorter one: no table of all tokens is ever made.
 
     A draw asks the longest known context: it names one of the tokens that followed it, or leaves the choice to the next shorter one;
@@ -64,7 +64,7 @@ class Mixture:
         return found
 
 
-def mixed(tree: Tree, temperature: float) -> Mixture:
+def mixed(tree: Tree, temperature: float) -> BackoffMixture:
     """The law p^(1/T), normalised, at any temperature T above 0.
 
     As p(w | h) is no less than γ(h) p(w | h'), and equal to it where w never followed h,
@@ -79,7 +79,7 @@ def mixed(tree: Tree, temperature: float) -> Mixture:
     for first, end in itertools.pairwise(tree.firsts[1:]):
         nodes, shorter = slice(first, end), tree.parents[first:end]
         sums[nodes] += (tree.left[nodes] * tree.peaks[shorter] / tree.peaks[nodes]) ** power * sums[shorter]
-    return Mixture(tree, np.concatenate(([0.0], np.cumsum(added / sums[owners]))))
+    return BackoffMixture(tree, np.concatenate(([0.0], np.cumsum(added / sums[owners]))))
 
 
 def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) -> np.ndarray:
@@ -94,12 +94,14 @@ def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) 
         if draw.temperature == 0:
             found[rows] = probabilities.argmax(axis=1)[which]
         else:
-            found[rows] = _picked(probabilities, which, heights[rows], draw)
+            found[rows] = picked(probabilities, which, heights[rows], draw)
     return found
 
 
-def _picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:
+def picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:
     """A token of each of the distributions named, (n,): the temperature, then top-k, then the nucleus of what is left.
+
+    probabilities: (distributions, tokens); which: the distribution of each draw, (n,); heights: one of each draw, in [0, 1), (n,).
 
     The law of `CategoricalModel.law` without its sort of tokens: a rank is drawn by inverting the cumulative sum at heights in [0, 1), then
     the token of that rank is looked for; equally likely ones rank by number.

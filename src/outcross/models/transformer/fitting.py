@@ -26,7 +26,8 @@ from outcross.models.transformer.network import (
 from outcross.models.transformer.scoring import log_prob
 from outcross.text.vocabulary import START
 
-_LOGITS_AT_A_TIME = 2**18  # so that a chunk of them stays in a CPU's cache
+LOGITS_AT_A_TIME = 2**18
+"""Logits of a chunk of the loss, at most, so that a chunk of them stays in a CPU's cache."""
 _STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU
 
 
@@ -74,7 +75,7 @@ def fit(
     losses: list[Tensor] = []
     held_out: list[tuple[int, float]] = []
     best: dict[str, Tensor] | None = None
-    for step, chosen in enumerate(_batches(len(records), batch, steps, rng)):
+    for step, chosen in enumerate(batches(len(records), batch, steps, rng)):
         with precise(precision, network.device):
             loss = mean_loss(network, records[chosen].to(network.device), shares[chosen].to(network.device))
         loss.backward()
@@ -154,7 +155,7 @@ class _CrossEntropy(torch.autograd.Function):
         inputs, outputs = hidden.to(dtype), embedding.to(dtype)
         inputs_gradient, outputs_gradient = torch.empty_like(hidden), torch.zeros_like(embedding)
         loss = hidden.new_zeros((), dtype=torch.float32)
-        rows = min(len(inputs), max(1, _LOGITS_AT_A_TIME // len(embedding)))
+        rows = min(len(inputs), max(1, LOGITS_AT_A_TIME // len(embedding)))
         all_scores = inputs.new_empty(rows, len(embedding))  # written over by every chunk: fresh memory costs page faults
         all_logits = torch.empty_like(all_scores, dtype=torch.float32)
         all_probabilities = torch.empty_like(all_logits)
@@ -179,8 +180,11 @@ class _CrossEntropy(torch.autograd.Function):
         return inputs_gradient * gradients[0], outputs_gradient * gradients[0], None, None
 
 
-def _batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Rows of each step, drawn without replacement until all are used up, and again."""
+def batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """The rows of n records that each of `steps` steps learns from, (batch,) a step: drawn without replacement until all are used up, and again.
+
+    So after any number of steps two records have been seen equally often, or one of them once more.
+    """
     waiting = np.empty(0, dtype=np.int64)
     for _ in range(steps):
         while len(waiting) < batch:

@@ -109,7 +109,7 @@ def _with_shares(settings: Mapping[str, Any], shares: Any) -> tuple[Any, ...]:
 def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
     """What is measured: all measures of an aspect that is named, or one measure, by its name or with its settings."""
     known, measures = audit_aspects(), []
-    of_aspects = {name: (name,) for names in known.values() for name in names} | known
+    of_aspects = {name: (name,) for names in known.values() for name in names} | dict(known)
     for one in aspects:
         if isinstance(one, str) and one not in of_aspects:
             raise BadInput(f"unknown aspect {one!r}{nearest(one, of_aspects)}; known: {', '.join(known)}")
