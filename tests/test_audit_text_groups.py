@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_a_vocabulary_halved_in_one_group_is_found_in_that_group_and_in_no_other
 
 def test_a_group_is_held_against_as_much_text_of_its_own(damaged, sentences):
     sizes = {
-        check.group: int(check.at.removesuffix(" words").replace(",", ""))
+        check.group: int(re.search(r"at ([\d,]+) words", check.why)[1].replace(",", ""))
         for check in damaged["honest"].every
         if check.metric == "vocabulary_ratio"
     }

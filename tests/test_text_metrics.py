@@ -26,7 +26,7 @@ from outcross.measures.likelihood import GeneratedPerplexity
 from outcross.measures.of_texts import OfTexts
 from outcross.measures.rare_words import RareWords
 from outcross.measures.text_groups import TextGroups
-from outcross.measures.verbatim_copies import VerbatimCopies
+from outcross.measures.verbatim_copies import TrainingCopies, VerbatimCopies
 from outcross.text.lexicon import Sample
 from outcross.text.repetition import repetition, repetition_of_each
 from outcross.text.words import UNSPACED, count, inner, spoken, words
@@ -261,8 +261,9 @@ def test_texts_are_taken_over_from_human_text_and_from_what_was_learned():
     drawn, human, learned = text(*own[:8], *new[:24]), text(*own), text(*new[:16], *own[:4])
     found = read(VerbatimCopies(), evidence(drawn, human, holdout=text(*(f"{line} x" for line in new)), learned=learned))
     assert value(found, "verbatim") == 8 / 32 and value(found, "verbatim", "null") == 0
+    found = read(TrainingCopies(), evidence(drawn, human, learned=learned))
     assert value(found, "verbatim_training") == 20 / 32
-    short = read(VerbatimCopies(), evidence(text("a b"), human, learned=learned))
+    short = read(TrainingCopies(), evidence(text("a b"), human, learned=learned))
     assert short["verbatim_training", ""].note == "no text has 8 words"
 
 

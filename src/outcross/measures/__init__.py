@@ -315,6 +315,7 @@ MEASURES: Family = {
     "coverage": "outcross.measures.coverage:Coverage",
     "copying": "outcross.measures.copying:Copying",
     "verbatim_copies": "outcross.measures.verbatim_copies:VerbatimCopies",
+    "training_copies": "outcross.measures.verbatim_copies:TrainingCopies",
     "diversity": "outcross.measures.diversity:Diversity",
     "repeated_texts": "outcross.measures.repeated_texts:RepeatedTexts",
     "lexical_diversity": "outcross.measures.lexical_diversity:LexicalDiversity",

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null, read_off
-from outcross.measures import Page, Pointed, read_with_null
-from outcross.measures.of_tables import as_tables
+from outcross.measures import Measure, Page, Pointed, read_with_null
 from outcross.measures.of_texts import OfTexts, written
 from outcross.measures.tabular import as_dealt_table
 from outcross.measures.writing import Writing, called, notes, writings
@@ -34,7 +33,7 @@ PAIRED = 0.25
 
 @recipe
 class VerbatimCopies(OfTexts):
-    """Texts of which much stands word for word in human text, beyond what fresh human texts show; in a run, in what its model learned from, too.
+    """Texts of which much stands word for word in human text, beyond what fresh human texts show.
 
     Runs of eight words never cross the end of a text. Without a holdout each human text is held against the other documents of the reference.
     """
@@ -50,11 +49,6 @@ class VerbatimCopies(OfTexts):
             "CP4", "long runs taken over", "Share of texts whose longest run of words that stands in the reference is as long as that of the 1 % of fresh human texts that take most over, at least eight words.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
-        ),
-        "verbatim_training": Page(
-            "CP5", "texts taken over from what was learned", "Share of texts (of eight words at least) half of whose runs of eight words stand in what the model of this generation learned from, human or synthetic; in a run.",
-            unit="fraction", healthy="what fresh human texts show of human text", collapsed="towards 1",
-            role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
         ),
     }  # fmt: skip
 
@@ -74,12 +68,24 @@ class VerbatimCopies(OfTexts):
             yield read_with_null("longest_run", lambda own=own, human=human: own.long(human), column=column, note=note)
             yield from _pointed(own)
 
-    def of_run(self, evidence, rng):
-        yield from super().of_run(evidence, rng)
-        tables = as_tables(evidence, self.compares_with)
-        (column,) = tables.reference.of_kind("text")
-        synthetic, learned = (writings(table)[column] for table in (tables.drawn, as_dealt_table(evidence.training)))
-        yield read_off("verbatim_training", lambda: _looked_up(synthetic, learned).taken_share)
+
+@recipe
+class TrainingCopies(Measure):
+    """Texts of which much stands word for word in what the model of this generation learned from, as `VerbatimCopies` looks them up in human text."""
+
+    aspect = "copying"
+    needs = ("text",)
+    pages = {
+        "verbatim_training": Page(
+            "CP5", "texts taken over from what was learned", "Share of texts (of eight words at least) half of whose runs of eight words stand in what the model of this generation learned from, human or synthetic.",
+            unit="fraction", healthy="what fresh human texts show of human text", collapsed="towards 1",
+            role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        drawn, learned = (writings(as_dealt_table(blocks))["text"] for blocks in (evidence.drawn, evidence.training))
+        yield read_off("verbatim_training", lambda: _looked_up(drawn, learned).taken_share)
 
 
 def _looked_up(texts: Writing, source: Writing) -> Copied:
