@@ -27,7 +27,7 @@ from outcross.estimate import NotApplicable, mean
 
 RUNS = HERE.parent / "runs"
 SEEDS = "sweep.seed=[0,1,2]"
-READINGS = (("held_out_perplexity", "", "value"), ("tail_survival", "3-5", "value"), ("tail_survival", "3-5", "null"))
+READINGS = (("held_out_perplexity", "", "value"), ("rare_words", "3-5 times", "value"))
 """Measure, place, and the column of readings.parquet: what the arm shows (value), or what real text of that size shows (null)."""
 CONTROL = "human_only"
 REHEARSAL = (

@@ -30,7 +30,7 @@ ARMS = (
 )
 SETTINGS = (
     "human.rows=400", "generations=5", "learner.layers=2", "learner.width=96", "learner.heads=2", "learner.vocabulary=1024",
-    "training.steps=100", "training.start.steps=100", "metrics=[held_out, tail_survival]",
+    "training.steps=100", "training.start.steps=100", "metrics=[held_out, rare_words]",
 )  # fmt: skip
 REHEARSAL = (
     "human.rows=60", "block=16", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
