@@ -6,10 +6,16 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from outcross.errors import BadInput
+
+Number = TypeVar("Number", float, np.ndarray)
+
+NORMAL_QUANTILE = 1.959963984540054
+"""The 97.5 % quantile of the normal law: half the width of a 95 % interval, in standard errors."""
 
 
 class NotApplicable(Exception):
@@ -54,12 +60,11 @@ class Estimate:
 
     @property
     def standard_error(self) -> float:
-        """Half the interval's width over 1.96: the standard error where the interval is a normal one.
+        """The standard error of which the interval is the normal one.
 
         Raises NotApplicable with the reason where there is no interval.
         """
-        low, high = self.interval
-        return (high - low) / (2 * 1.959964)
+        return error_behind(*self.interval)
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,46 @@ def without_interval(value: float, why: str, n: int = 1) -> Estimate:
     return Estimate(float(value), None, None, why, n)
 
 
+def student_quantile(degrees: float) -> float:
+    """The 97.5 % quantile of Student's t: `NORMAL_QUANTILE` where the standard error is estimated with so many degrees of freedom.
+
+    >>> round(student_quantile(2), 4), round(student_quantile(1e9), 6) == round(NORMAL_QUANTILE, 6)
+    (4.3027, True)
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.975))
+
+
+def student_quantile_over(n: int, of: str) -> float:
+    """`student_quantile` for the variance between n things, which `of` names; NotApplicable where there are fewer than two."""
+    if n < 2:
+        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {n}")
+    return student_quantile(n - 1)
+
+
+def error_behind(low: Number, high: Number) -> Number:
+    """The standard error of which [low, high] is the normal 95 % interval.
+
+    >>> error_behind(0.0, 2 * NORMAL_QUANTILE)
+    1.0
+    """
+    return (high - low) / (2 * NORMAL_QUANTILE)
+
+
+def around(
+    value: float, standard_error: float, method: str, n: int, *, least: float = -math.inf, most: float = math.inf
+) -> Estimate:
+    """A value with the normal interval of its standard error, inside of the range [least, most] that the value can have.
+
+    >>> estimate = around(0.9, 0.1, "normal", 10, most=1.0)
+    >>> print(f"{estimate.low:.3f} {estimate.high}")
+    0.704 1.0
+    """
+    half = NORMAL_QUANTILE * standard_error
+    return Estimate(value, max(least, value - half), min(most, value + half), method, n)
+
+
 LAST_BITS = 64
 """Units in the last place by which `rounding` lets the results of one sum differ."""
 
@@ -164,13 +209,10 @@ def mean(values: np.ndarray, method: str) -> Estimate:
     >>> print(f"{estimate.value} [{estimate.low:.4f}, {estimate.high:.4f}] {estimate.method} n={estimate.n}")
     2.0 [-0.4841, 4.4841] seeds n=3
     """
-    from scipy.special import stdtrit
-
     n = values.size
-    if n < 2:
-        raise NotApplicable(f"an interval over {method} needs at least 2 of them, there is {n}")
+    t = student_quantile_over(n, method)
     value = float(np.mean(values))
-    half = max(float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n)), rounding(np.abs(values).max()))
+    half = max(t * float(np.std(values, ddof=1)) / math.sqrt(n), rounding(np.abs(values).max()))
     return Estimate(value, value - half, value + half, method, n)
 
 
@@ -195,7 +237,7 @@ def share(count: int, n: int) -> Estimate:
     """
     if n == 0:
         raise NotApplicable("a share of nothing")
-    z2 = 1.959964**2
+    z2 = NORMAL_QUANTILE**2
     centre = (count + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
     return Estimate(count / n, _few(count, n, centre - half), 1 - _few(n - count, n, 1 - centre - half), "Wilson", n)

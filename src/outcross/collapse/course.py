@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.estimate import NotApplicable, rounding
+from outcross.estimate import NORMAL_QUANTILE, NotApplicable, error_behind, rounding, student_quantile
 from outcross.measures import pages_of_runs
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from outcross.experiment.settings import Family
 
-Z = 1.959964
 NO_INTERVAL = "no interval"
 
 
@@ -78,10 +77,10 @@ class Course:
         sums = self.values @ weights
         rounded = self.rounding(weights)
         if seeds > 1:
-            half = student(seeds - 1) * float(sums.std(ddof=1)) / math.sqrt(seeds)
+            half = student_quantile(seeds - 1) * float(sums.std(ddof=1)) / math.sqrt(seeds)
         else:
             used = weights != 0
-            half = Z * math.sqrt(float(weights[used] ** 2 @ self.errors[0, used] ** 2))
+            half = NORMAL_QUANTILE * math.sqrt(float(weights[used] ** 2 @ self.errors[0, used] ** 2))
         return Interval.around(float(sums.mean()), half if math.isnan(half) else max(half, rounded), self.why)
 
     def rounding(self, weights: np.ndarray) -> float:
@@ -107,7 +106,7 @@ class Course:
         steps = np.diff(self.values[0, first:])
         if len(self.values) > 1 or steps.size < 2:
             return slope
-        return _no_narrower(slope, student(steps.size - 1) * float(steps.std(ddof=1)) / math.sqrt(span))
+        return _no_narrower(slope, student_quantile(steps.size - 1) * float(steps.std(ddof=1)) / math.sqrt(span))
 
     def bend(self) -> Interval | None:
         """The change over the last doubling of the fits less the change over the doubling before; None under four fits.
@@ -165,7 +164,7 @@ class Course:
         squares = sum(float(np.square(np.diff(each)).sum()) for each in doublings)
         count = sum(2 * (each.size - 1) for each in doublings)
         freedom = count**2 / sum(6 * each.size - 8 for each in doublings if each.size > 1)
-        return student(freedom) * math.sqrt(squares / count * float(np.square(of_steps).sum()))
+        return student_quantile(freedom) * math.sqrt(squares / count * float(np.square(of_steps).sum()))
 
     def _only(self, generation: int) -> np.ndarray:
         """The weights that pick one generation."""
@@ -182,13 +181,6 @@ class Course:
 def _no_narrower(number: Interval, half: float) -> Interval:
     """The number, with an interval that reaches at least so far; without one it stays without one."""
     return Interval.around(number.value, max(number.high - number.value, half), number.why)
-
-
-def student(freedom: float) -> float:
-    """The 97.5 % point of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.975))
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +267,7 @@ def _course(rows: pl.DataFrame, seeds: int, columns: tuple[str, str, str]) -> Co
     """The course of rows whose value and ends stand in these columns."""
     ordered = rows.sort("seed", "generation")
     value, low, high = (ordered[column].cast(float).to_numpy().reshape(seeds, -1) for column in columns)
-    return Course(value, (high - low) / (2 * Z), _why_bare(rows, columns[1]))
+    return Course(value, error_behind(low, high), _why_bare(rows, columns[1]))
 
 
 def _why_bare(rows: pl.DataFrame, low: str) -> str:

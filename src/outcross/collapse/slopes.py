@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings, student
+from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings
 from outcross.collapse.definitions.risk import risk_of
-from outcross.estimate import Estimate, NotApplicable, rounding
+from outcross.estimate import Estimate, NotApplicable, rounding, student_quantile
 from outcross.experiment.settings import ROWS, Family, families, word
 from outcross.measures import standing_for
 
@@ -307,7 +307,7 @@ class Contrast:
         """Half the 95 % interval that the values' scatter about the fit gives, by Student's t."""
         freedom = len(values) - self.terms.shape[1]
         left = values - self.terms @ np.linalg.lstsq(self.terms, values, rcond=None)[0]
-        return student(freedom) * math.sqrt(float(left @ left) / freedom) * float(np.linalg.norm(self.weights))
+        return student_quantile(freedom) * math.sqrt(float(left @ left) / freedom) * float(np.linalg.norm(self.weights))
 
     def rounding(self, quantities: Sequence[Quantity], scale: Scale) -> float:
         """The width of rounding of the term: that of the arms' values, and of the fit's own sum."""
@@ -351,7 +351,7 @@ def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale
         raise NotApplicable("without one of its seeds an arm's value is not above 0, so it has no logarithm")
     whole, without = (contrast.weights @ scale(of) for of in (by_seed.mean(axis=1), left))
     parts = seeds * whole - (seeds - 1) * without
-    scatter = student(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
+    scatter = student_quantile(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
     value, half = float(parts.mean()), max(scatter, contrast.rounding(quantities, scale))
     return Estimate(value, value - half, value + half, "jackknife over seeds", seeds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -11,11 +12,10 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share, student_quantile_over
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.clusters import student
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.floors import from_draws, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
@@ -120,7 +120,7 @@ class Coverage(OfTables):
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
             null = from_draws(value, np.array([draw[check] for draw in draws]), "smaller", "labels of human neighbours")
-            estimate = _interval(value, student(PARTS, "parts") * error, n, check != "density")
+            estimate = _interval(value, student_quantile_over(PARTS, "parts") * error, n, check != "density")
             yield Reading(check, estimate, null, note=note)
 
     def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
@@ -208,9 +208,7 @@ def _modes(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Gener
     ratio = np.log(held[0] / held[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
     chance = _below(-np.abs(ratio) / np.sqrt(1 / held[0] + 1 / held[1]))
     error = math.sqrt(float((chance * (1 - chance)).sum())) / chance.size
-    estimate = Estimate(
-        value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "normal, cluster by cluster", chance.size
-    )
+    estimate = around(value, error, "normal, cluster by cluster", chance.size, least=0.0, most=1.0)
     draws = relabelled(counts, rng)
     return estimate, from_draws(value, _populated(draws).mean(axis=-1), "smaller", "permutation")
 
@@ -256,10 +254,10 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
     seen = (synthetic > 0)[cells[n:]].mean(axis=1)
     lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
-    half = 1.96 * math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
-    least = share(round(value * n), n)
-    low, high = (value - half, value + half) if half > 0 else least.interval
-    estimate = Estimate(value, max(0.0, low), min(1.0, high), "jackknife over records", n)
+    error = math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
+    method = "jackknife over records"
+    wilson = replace(share(round(value * n), n), value=value, method=method)
+    estimate = around(value, error, method, n, least=0.0, most=1.0) if error > 0 else wilson
     return estimate, from_draws(value, told[1:], "smaller", "permutation")
 
 

@@ -16,10 +16,9 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.records import Vectors
-from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off, student_quantile_over
 from outcross.measures import Evidence, Measure, Page
 from outcross.recipe import recipe
-from outcross.statistics.clusters import student
 
 FLOOR = "its floor: two samples of real points"
 
@@ -241,5 +240,5 @@ def distance_to(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 def projected(value: float, drawn: np.ndarray, real: np.ndarray, more: float = 0.0) -> Estimate:
     """A value of two samples with the normal interval of what each of their points contributes to it, and `more` variance."""
     variance = np.var(drawn, ddof=1) / drawn.size + np.var(real, ddof=1) / real.size if drawn.size > 1 else 0.0
-    half = student(drawn.size, "points") * math.sqrt(variance + more)
+    half = student_quantile_over(drawn.size, "points") * math.sqrt(variance + more)
     return Estimate(value, value - half, value + half, "projection over points", drawn.size)

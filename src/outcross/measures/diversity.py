@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Evidence, Page, read_with_null
 from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
@@ -194,7 +194,13 @@ def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: i
     error = math.hypot(one[1] / one[0], two[1] / two[0])
     difference = math.log(one[0] / two[0])
     null = normal(difference, error, "smaller", method)
-    estimate = Estimate(math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), method, n)
+    estimate = Estimate(
+        math.exp(difference),
+        math.exp(difference - NORMAL_QUANTILE * error),
+        math.exp(difference + NORMAL_QUANTILE * error),
+        method,
+        n,
+    )
     return estimate, null.on_scale(math.exp)
 
 
@@ -269,7 +275,11 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
     estimate = Estimate(
-        math.exp(difference), math.exp(difference - 1.96 * error), math.exp(difference + 1.96 * error), "normal", int(n[0])
+        math.exp(difference),
+        math.exp(difference - NORMAL_QUANTILE * error),
+        math.exp(difference + NORMAL_QUANTILE * error),
+        "normal",
+        int(n[0]),
     )
     return estimate, null.on_scale(math.exp)
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.attributes.variety import Mtld
-from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading
 from outcross.measures import Page, read_with_null
 from outcross.measures.groups import INSIDE
 from outcross.measures.of_texts import OfTexts, inside_groups, known_and_fresh, written
@@ -219,5 +219,5 @@ def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
         raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
     difference = math.log(one.value / two.value)
     null = normal(difference, error, worse, one.method)
-    value, low, high = (math.exp(difference + side * 1.96 * error) for side in (0, -1, 1))
+    value, low, high = (math.exp(difference + side * NORMAL_QUANTILE * error) for side in (0, -1, 1))
     return Estimate(value, low, high, one.method, one.n), null.on_scale(math.exp)

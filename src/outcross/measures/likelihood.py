@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.estimate import Estimate, NotApplicable, read_off, student_quantile_over
 from outcross.measures import Measure, Page
 from outcross.measures.held_out import exp, nats
 from outcross.measures.tail_mass import widened
 from outcross.recipe import recipe
-from outcross.statistics.clusters import document_of, prompts_of, ratio, share, student, totals
+from outcross.statistics.clusters import document_of, prompts_of, ratio, share, totals
 
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS = {"below human 5 %": (0.05, -1), "above human 99.9 %": (0.999, 1)}
@@ -144,7 +144,7 @@ def beyond_human_quantile(text: Scored, human: Scored, q: float, side: int) -> E
     Its error is that of the share and, independent of it, that of the quantile (`tail_mass.widened`).
     """
     _enough(human, q)
-    student(text.units, text.of)
+    student_quantile_over(text.units, text.of)
     at, *ends = human.bounded(q)
     told = share(totals(side * (text.nats - at) > 0, text.clusters), np.bincount(text.clusters), "blocks", text.of)
     return widened(told, [float(np.mean(side * (text.nats - end) > 0)) for end in ends])
@@ -164,4 +164,4 @@ def _enough(human: Scored, q: float) -> None:
         raise NotApplicable(
             f"the {q:.1%} quantile of human text needs at least {0.5 / min(q, 1 - q):.0f} blocks, there are {human.nats.size}"
         )
-    student(human.units, human.of)
+    student_quantile_over(human.units, human.of)

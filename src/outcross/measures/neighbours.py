@@ -10,12 +10,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off, student_quantile_over
 from outcross.estimate import share as independent
 from outcross.measures import Measure, Page
 from outcross.measures.distance import FLOOR, samples
 from outcross.recipe import recipe
-from outcross.statistics.clusters import share, student
+from outcross.statistics.clusters import share
 from outcross.statistics.neighbours import Graph, graph
 
 SUBSETS, KEPT = 60, 2 / 3
@@ -123,7 +123,7 @@ def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate
     n, values = len(whole.real), whole.numbers(k)
     rows = round(KEPT * n)
     subsets = [whole.some(rows, rows, rng).numbers(k) for _ in range(SUBSETS)]
-    scale = student(SUBSETS, "subsets") * math.sqrt(rows / (n - rows))
+    scale = student_quantile_over(SUBSETS, "subsets") * math.sqrt(rows / (n - rows))
     half = {name: scale * float(np.std([one[name] for one in subsets], ddof=1)) for name in values}
     shares = {name: _at_least_wilson(value, half[name], n) for name, value in values.items() if name != "density"}
     density = values["density"]

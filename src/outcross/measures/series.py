@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, student_quantile_over
 from outcross.measures import Evidence, read_with_null, unread
 from outcross.statistics import dynamics
-from outcross.statistics.clusters import student
 from outcross.statistics.floors import Worse, from_draws, permuted_sums
 
 FEWEST_SERIES = 20
@@ -126,7 +125,9 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
     value = quotient * error
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(quotient, draws, worse, "studentised permutation")
-    estimate = Estimate(value, value - max(high, 1.96) * error, value + max(-low, 1.96) * error, "studentised permutation", n)
+    estimate = Estimate(
+        value, value - max(high, NORMAL_QUANTILE) * error, value + max(-low, NORMAL_QUANTILE) * error, "studentised permutation", n
+    )
     return estimate, null.on_scale(lambda quotient: quotient * error)
 
 
@@ -156,7 +157,9 @@ def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator)
         rng.multinomial(size, np.full(size, 1 / size), BOOTSTRAPS) @ side / size for size, side in ((n, moves[:n]), (m, moves[n:]))
     ]
     # A resample varies less than a sample, by one in the smaller number; under a hundred series 92 to 93 % of intervals would hold.
-    reach = student(min(n, m), "series") * math.sqrt(min(n, m) / (min(n, m) - 1)) * float(_apart(*resampled).std(ddof=1))
+    reach = (
+        student_quantile_over(min(n, m), "series") * math.sqrt(min(n, m) / (min(n, m) - 1)) * float(_apart(*resampled).std(ddof=1))
+    )
     return Estimate(value, max(0.0, value - reach), min(1.0, value + reach), "bootstrap over series", n), from_draws(
         value, draws, "larger", "permutation"
     )

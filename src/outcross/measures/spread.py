@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
@@ -135,7 +135,7 @@ def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, refe
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
     difference = math.log(variance / human_variance)
     low, high = np.quantile(quotients, [0.025, 0.975])
-    reach = error * max(-low, 1.96), error * max(high, 1.96)
+    reach = error * max(-low, NORMAL_QUANTILE), error * max(high, NORMAL_QUANTILE)
     null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
     ratio = Estimate(
         math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.measures.series import series
@@ -157,7 +157,7 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
         error = math.hypot(*(standard_error(measure, table) for table in counts))
         # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
         by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
-        reach = max(1.959964 * error, by_chance)
+        reach = max(NORMAL_QUANTILE * error, by_chance)
         return Estimate(value, value - reach, value + reach, "jackknife", n), from_draws(value, draws, "smaller", "permutation")
 
     if min(n, m) == 0:

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
@@ -147,9 +147,7 @@ class Tails(OfTables):
         chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
         error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
         value = float(survived.mean())
-        estimate = Estimate(
-            value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), "Poisson over categories", int(rare.sum())
-        )
+        estimate = around(value, error, "Poisson over categories", int(rare.sum()), least=0.0, most=1.0)
         told = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
             share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
@@ -220,9 +218,7 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
 def _tail_index(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
     one, two = extreme_value_index(synthetic), extreme_value_index(reference)
     value, error = one[0] - two[0], math.hypot(one[1], two[1])
-    return Estimate(value, value - 1.96 * error, value + 1.96 * error, "asymptotic", synthetic.size), normal(
-        value, error, "smaller", "asymptotic"
-    )
+    return around(value, error, "asymptotic", synthetic.size), normal(value, error, "smaller", "asymptotic")
 
 
 def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float, float]:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from outcross.estimate import rounding
+import numpy as np
+
+from outcross.estimate import error_behind, mean, rounding
 from outcross.report.study import ShownReading, Study
 
 FEW_SEEDS = 3
@@ -112,16 +114,11 @@ def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
         return CurvePoint(points[0].generation, None)
     if len(known) == 1:
         return known[0]
-    from scipy.special import stdtrit
-
-    n = len(known)
     values = [point.value for point in known if point.value is not None]
-    mean = math.fsum(values) / n
-    if max(values) - min(values) <= rounding(*values) / n:
-        return _alike(known, mean)
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
-    reach = max(float(stdtrit(n - 1, 0.975)) * error, rounding(*values) / n)
-    return CurvePoint(known[0].generation, mean, mean - reach, mean + reach, "seeds", n)
+    if max(values) - min(values) <= rounding(*values) / len(values):
+        return _alike(known, math.fsum(values) / len(values))
+    seeds = mean(np.array(values), "seeds")
+    return CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n)
 
 
 def _alike(known: Sequence[CurvePoint], mean: float) -> CurvePoint:
@@ -135,7 +132,7 @@ def standard_error(point: CurvePoint) -> float | None:
     """The standard error behind a 95 % interval; None without one, and where it is no more than rounding."""
     if point.value is None or point.low is None or point.high is None:
         return None
-    error = (point.high - point.low) / (2 * 1.96)
+    error = error_behind(point.low, point.high)
     return error if error > rounding(point.value) else None
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, rounding
+from outcross.estimate import Estimate, NotApplicable, rounding, student_quantile, student_quantile_over
 
 
 def document_of(blocks: Blocks) -> np.ndarray:
@@ -70,7 +70,7 @@ def leaning(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[float
     if (error := math.sqrt(np.square(parts).sum())) == 0:
         return 0.0, 0.0
     skewness = float((parts**3).sum() / error**3)
-    t = quantile_of_student(degrees)
+    t = student_quantile(degrees)
     return error * _unskewed(t, skewness), -error * _unskewed(-t, skewness)
 
 
@@ -120,7 +120,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     if n == 0:
         raise NotApplicable(f"a share of no {of}")
     value = float(hits.sum() / n)
-    effective, t = effective_size(hits, sizes), quantile_of_student(_freedom_of_share(hits, sizes, inside))
+    effective, t = effective_size(hits, sizes), student_quantile(_freedom_of_share(hits, sizes, inside))
     centre = (value + t * t / (2 * effective)) / (1 + t * t / effective)
     half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
     low, high = centre - half, centre + half
@@ -159,27 +159,13 @@ def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
 
 def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray, inside: str) -> float:
     """Degrees of freedom at the correlation that the hits show within clusters."""
-    student(sizes.size, inside)
+    student_quantile_over(sizes.size, inside)
     n, squares = sizes.sum(), np.square(sizes).sum()
     p = hits.sum() / n
     if not 0 < p < 1 or squares == n:
         return sizes.size - 1.0
     excess = (np.square(hits - p * sizes) / (1 - sizes / n)).sum() / (p * (1 - p)) - n
     return freedom(sizes, float(np.clip(excess / (squares - n), 0, 1)))
-
-
-def student(clusters: int, of: str) -> float:
-    """The 97.5 % quantile of Student's t for a variance between clusters."""
-    if clusters < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {clusters}")
-    return quantile_of_student(clusters - 1)
-
-
-def quantile_of_student(degrees: float) -> float:
-    """The 97.5 % quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.975))
 
 
 def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, most: float = math.inf) -> Estimate:
@@ -194,7 +180,7 @@ def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, most:
     drops, sizes = drops[there], sizes[there]
     clusters = drops.size
     spread = drops - sizes * (drops.sum() / sizes.sum())
-    half = student(clusters, of) * math.sqrt((clusters - 1) / clusters * np.square(spread).sum())
+    half = student_quantile_over(clusters, of) * math.sqrt((clusters - 1) / clusters * np.square(spread).sum())
     return Estimate(value, max(0.0, value - half), min(most, value + half), f"jackknife over {of}", clusters)
 
 
@@ -234,7 +220,7 @@ def distinct(
         of_depth = together[depth[at] == k].astype(float)
         term = np.square(of_depth).sum() - of_depth.sum() ** 2 / binom(there, k)
         variance += (-1) ** (k + 1) * bdtrc(k - 1, DEEPEST, 0.5) * term
-    variance, value, t = max(variance, least), first.size, student(there, of)
+    variance, value, t = max(variance, least), first.size, student_quantile_over(there, of)
     below, above = max(1.0, t * math.sqrt(variance)), t * math.sqrt(variance + 1)
     return Estimate(
         value / per, max(0.0, (value - below) / per), min(most, (value + above) / per), f"distinct things over {of}", there

@@ -86,11 +86,12 @@ def larger_share(count: int, rows: int, reference_count: int, reference_rows: in
 
     The floor is what the human share alone predicts, whatever the count is.
     """
+    from scipy.special import ndtri
     from scipy.stats import hypergeom
 
     p = float(hypergeom(rows + reference_rows, count + reference_count, rows).sf(count - 1))
     share = (reference_count + 0.5) / (reference_rows + 1)
-    reach = 1.645 * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
+    reach = float(ndtri(1 - LEVEL)) * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
     return Null(
         typical=reference_count / reference_rows,
         floor=min(1.0, share + reach),

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate
+from outcross.estimate import Estimate, student_quantile
 from outcross.statistics.floors import LEVEL, SMALLEST, Null, Worse
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, discrimination, losses
 
@@ -87,8 +87,8 @@ def with_t(value: float, error: float, freedom: float, worse: Worse, n: int) -> 
         return Estimate(value, value, value, method, n), Null(
             typical=0.0, floor=0.0, p=1.0 if value == 0 else SMALLEST, method=method
         )
-    law, sign = t(min(freedom, 1e9)), 1.0 if worse == "larger" else -1.0
-    reach = float(law.ppf(0.975)) * error
+    freedom = min(freedom, 1e9)
+    law, sign, reach = t(freedom), 1.0 if worse == "larger" else -1.0, student_quantile(freedom) * error
     p = max(SMALLEST, float(law.sf(sign * value / error)))
     return Estimate(value, value - reach, value + reach, method, n), Null(
         typical=0.0, floor=sign * float(law.ppf(1 - LEVEL)) * error, p=p, method=method
