@@ -12,7 +12,8 @@ from outcross.measures import Evidence
 from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread, variances
 from outcross.measures.tails import Tails
-from outcross.statistics.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums, ratio_of_shares
+from outcross.statistics.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums
+from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import gather
 
 REPEATS = 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -65,6 +65,11 @@ class Estimate:
         Raises NotApplicable with the reason where there is no interval.
         """
         return error_behind(*self.interval)
+
+    def on_scale(self, scale: Callable[[float], float]) -> Estimate:
+        """The same on another scale, on which the rising function puts the value and its ends; NotApplicable where one is not finite there."""
+        value, low, high = (None if number is None else float(scale(number)) for number in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)

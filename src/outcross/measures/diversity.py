@@ -11,15 +11,16 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, share
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null
 from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
-from outcross.statistics.floors import from_draws, larger_share, normal, relabelled
+from outcross.statistics.floors import from_draws, larger_share, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest
+from outcross.statistics.ratios import from_logarithms, ratio_of_estimates
 from outcross.statistics.repeats import (
     Occurrences,
     Repeats,
@@ -190,18 +191,8 @@ def _enough(*counts: np.ndarray) -> int:
 
 
 def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: int) -> tuple[Estimate, Null]:
-    """The ratio of two values with their standard errors, on the logarithmic scale."""
-    error = math.hypot(one[1] / one[0], two[1] / two[0])
-    difference = math.log(one[0] / two[0])
-    null = normal(difference, error, "smaller", method)
-    estimate = Estimate(
-        math.exp(difference),
-        math.exp(difference - NORMAL_QUANTILE * error),
-        math.exp(difference + NORMAL_QUANTILE * error),
-        method,
-        n,
-    )
-    return estimate, null.on_scale(math.exp)
+    """The ratio of two values with their standard errors."""
+    return ratio_of_estimates(around(*one, method, n), around(*two, method, n), "smaller")
 
 
 def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -274,14 +265,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
-    estimate = Estimate(
-        math.exp(difference),
-        math.exp(difference - NORMAL_QUANTILE * error),
-        math.exp(difference + NORMAL_QUANTILE * error),
-        "normal",
-        int(n[0]),
-    )
-    return estimate, null.on_scale(math.exp)
+    return from_logarithms(around(difference, error, "normal", int(n[0])), null)
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:

@@ -86,8 +86,7 @@ def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, of: np.ndarray) -> Es
 def exp(loss: Estimate) -> Estimate:
     """The exponential of an estimate; NotApplicable where it is too large for a number."""
     with np.errstate(over="ignore"):
-        value, low, high = (float(np.exp(bound)) for bound in (loss.value, *loss.interval))
-    return Estimate(value, low, high, loss.method, loss.n)
+        return loss.on_scale(np.exp)
 
 
 def _bytes(blocks: Blocks) -> np.ndarray:

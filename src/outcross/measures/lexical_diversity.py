@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.attributes.variety import Mtld
-from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading
+from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.measures import Page, read_with_null
 from outcross.measures.groups import INSIDE
 from outcross.measures.of_texts import OfTexts, inside_groups, known_and_fresh, written
@@ -19,6 +19,7 @@ from outcross.recipe import recipe
 from outcross.statistics.clusters import average, share
 from outcross.statistics.floors import Worse, normal
 from outcross.statistics.kinds import fewer_kinds, held_in
+from outcross.statistics.ratios import ratio_of_estimates
 from outcross.text.lexicon import Sample, compression, distinct, entropy, hapax_share
 from outcross.text.repetition import repetition
 from outcross.text.self_bleu import self_bleu
@@ -32,8 +33,6 @@ FEWEST = 20
 LONG = 50
 """Words of a text from which its MTLD is more than noise, and of which its repetition is read, at most."""
 PORTIONS = 20
-WIDEST = 10.0
-"""Standard error of the logarithm of a ratio from which it says nothing."""
 GUO = "Guo et al., The Curious Decline of Linguistic Diversity, NAACL 2024, arXiv 2311.09807"
 
 
@@ -119,10 +118,10 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
         return read_with_null(check, number, at=at, column=column, note="; ".join(filter(None, (said, compared))))
 
     def of_all(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio(measure(synthetic.sample), measure(human.sample), worse)
+        return lambda: ratio_of_estimates(measure(synthetic.sample), measure(human.sample), worse)
 
     def of_first(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio(measure(synthetic.sample.first(size, rng)), measure(human.sample.first(size, rng)), worse)
+        return lambda: ratio_of_estimates(measure(synthetic.sample.first(size, rng)), measure(human.sample.first(size, rng)), worse)
 
     yield beside("vocabulary_ratio", lambda: _vocabulary(synthetic, human, size, rng))
     for n in (2, 3, 4):
@@ -132,7 +131,7 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     yield beside("zipf_slope", of_first(zipf_slope, "larger"))
 
     def of_both(measure: Callable[[Texts], Estimate], texts: list[Texts], worse: Worse) -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio(measure(texts[0]), measure(texts[1]), worse)
+        return lambda: ratio_of_estimates(measure(texts[0]), measure(texts[1]), worse)
 
     whole = [side.whole_documents() for side in (synthetic, human)]
     portion = int(min(100_000, max(2_000, min(side.bytes.sum() for side in whole) // (PORTIONS + 1))))
@@ -141,7 +140,7 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     single = [side.one_of_each().texts for side in (synthetic, human)]
     many = int(min(100, max(10, min(map(len, single)) // PORTIONS)))
     yield beside("self_bleu", of_both(lambda texts: self_bleu(texts, rng, many), single, "larger"), said=f"of {many} texts a draw")
-    yield beside("mtld", lambda: ratio(_variety(synthetic), _variety(human), "smaller"), said="")
+    yield beside("mtld", lambda: ratio_of_estimates(_variety(synthetic), _variety(human), "smaller"), said="")
     span = _span(synthetic, human)
     yield beside(
         "repetition", lambda: _repetition(synthetic, human, span), said=f"of the first {span} words of texts that have as many"
@@ -208,16 +207,3 @@ def _against(own: Estimate, usual: Estimate, worse: Worse) -> tuple[Estimate, Nu
     """A share beside that of human text, both with an error."""
     error = math.hypot(own.standard_error, usual.standard_error)
     return own, normal(own.value, error, worse, own.method, usual.value)
-
-
-def ratio(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
-    """The ratio of two estimates on the logarithmic scale."""
-    if min(one.value, two.value) <= 0:
-        raise NotApplicable(f"{one.value:.3g} against {two.value:.3g}: a ratio needs both above 0")
-    error = math.hypot(one.standard_error / one.value, two.standard_error / two.value)
-    if error > WIDEST:
-        raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
-    difference = math.log(one.value / two.value)
-    null = normal(difference, error, worse, one.method)
-    value, low, high = (math.exp(difference + side * NORMAL_QUANTILE * error) for side in (0, -1, 1))
-    return Estimate(value, low, high, one.method, one.n), null.on_scale(math.exp)

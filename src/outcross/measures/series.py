@@ -11,6 +11,7 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Re
 from outcross.measures import Evidence, read_with_null, unread
 from outcross.statistics import dynamics
 from outcross.statistics.floors import Worse, from_draws, permuted_sums
+from outcross.statistics.ratios import from_logarithms
 
 FEWEST_SERIES = 20
 MOST_SERIES = 5_000
@@ -107,7 +108,7 @@ def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Es
         error = np.sqrt(first[1] / first[0] ** 2 + second[1] / second[0] ** 2)
         return np.log(first[0] / second[0]) / error, error
 
-    return _exponential(*_studentised(quotient(one, two), quotient(*drawn)[0], "smaller", count))
+    return from_logarithms(*_studentised(quotient(one, two), quotient(*drawn)[0], "smaller", count))
 
 
 def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -116,7 +117,7 @@ def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Est
     values = dynamics.log_variance(
         series, max(1e-300, 1e-6 * float(np.median(variances[variances > 0]))) if (variances > 0).any() else 1.0
     )
-    return _exponential(*_mean_apart(values, n, "smaller", False, rng))
+    return from_logarithms(*_mean_apart(values, n, "smaller", False, rng))
 
 
 def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: Worse, n: int) -> tuple[Estimate, Null]:
@@ -129,12 +130,6 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
         value, value - max(high, NORMAL_QUANTILE) * error, value + max(-low, NORMAL_QUANTILE) * error, "studentised permutation", n
     )
     return estimate, null.on_scale(lambda quotient: quotient * error)
-
-
-def _exponential(told: Estimate, null: Null) -> tuple[Estimate, Null]:
-    """Both on the scale of which they are the logarithms."""
-    value, low, high = (math.exp(min(700.0, end)) for end in (told.value, *told.interval))
-    return Estimate(value, low, high, told.method, told.n), null.on_scale(math.exp)
 
 
 def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

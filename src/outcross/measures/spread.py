@@ -17,6 +17,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
+from outcross.statistics.ratios import from_logarithms
 from outcross.statistics.sketches import MomentSketch
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
@@ -135,12 +136,10 @@ def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, refe
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
     difference = math.log(variance / human_variance)
     low, high = np.quantile(quotients, [0.025, 0.975])
-    reach = error * max(-low, NORMAL_QUANTILE), error * max(high, NORMAL_QUANTILE)
+    below, above = error * max(high, NORMAL_QUANTILE), error * max(-low, NORMAL_QUANTILE)
+    logarithm = Estimate(difference, difference - below, difference + above, "studentised permutation", int(n))
     null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
-    ratio = Estimate(
-        math.exp(difference), math.exp(difference - reach[1]), math.exp(difference + reach[0]), "studentised permutation", int(n)
-    )
-    return ratio, null.on_scale(lambda quotient: math.exp(quotient * error))
+    return from_logarithms(logarithm, null.on_scale(lambda quotient: quotient * error))
 
 
 def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
@@ -222,11 +221,8 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
         raise NotApplicable("too few values are distinct")
     difference = math.log(ratio / human)
     low, high = np.quantile(draws, [0.025, 0.975])
-    null = from_draws(difference, draws, "smaller", "permutation")
-    estimate = Estimate(
-        math.exp(difference), math.exp(difference - max(0.0, high)), math.exp(difference - min(0.0, low)), "permutation", n
-    )
-    return estimate, null.on_scale(math.exp)
+    logarithm = Estimate(difference, difference - max(0.0, high), difference - min(0.0, low), "permutation", n)
+    return from_logarithms(logarithm, from_draws(difference, draws, "smaller", "permutation"))
 
 
 def _range(ordered: np.ndarray) -> float:

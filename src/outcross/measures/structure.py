@@ -27,7 +27,8 @@ from outcross.statistics.associations import (
     standard_error,
     strongest,
 )
-from outcross.statistics.floors import fewer, from_draws, ratio_of_shares
+from outcross.statistics.floors import fewer, from_draws
+from outcross.statistics.ratios import ratio_of_shares
 
 FEWEST = 50
 """Whole rows a side below which no pair of columns is compared."""

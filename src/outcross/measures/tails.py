@@ -14,7 +14,8 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.beyond import End, Honest, fewer_beyond, limit
-from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, ratio_of_shares, relabelled
+from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, relabelled
+from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import Beyond, Tally
 
 DEPTHS = (0.05, 0.01, 0.005)

@@ -15,7 +15,6 @@ from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.files.source import held
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
-from outcross.measures.lexical_diversity import ratio
 from outcross.measures.of_tables import OfTables
 from outcross.measures.of_texts import left_out, too_few, written_by
 from outcross.measures.spread import variances
@@ -24,6 +23,7 @@ from outcross.measures.writing import Writing, notes, writings
 from outcross.recipe import FROM_LIST, member, recipe
 from outcross.statistics.beyond import farthest, limit, more_beyond
 from outcross.statistics.clusters import average
+from outcross.statistics.ratios import ratio_of_estimates
 from outcross.statistics.sketches import gather
 
 CHARACTERS = 4_000_000
@@ -204,4 +204,4 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
 
 def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
     one, two = (average(np.log(texts), np.arange(texts.size), "texts") for texts in map(_there, (synthetic, human)))
-    return ratio(one, two, "smaller")
+    return ratio_of_estimates(one, two, "smaller")

@@ -17,7 +17,7 @@ from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.prediction import EncodedRecords, task
-from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio, with_t
+from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio_of_losses, with_t
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
@@ -135,7 +135,7 @@ class Use(OfTables):
             }
             yield read_with_null(
                 "loss",
-                lambda t=tested: ratio(t["synthetic"].log_loss(), t["human"].log_loss()),
+                lambda t=tested: ratio_of_losses(t["synthetic"].log_loss(), t["human"].log_loss()),
                 at=name,
                 column=target,
                 note=trial.note,
@@ -149,7 +149,7 @@ class Use(OfTables):
             )
             yield read_with_null(
                 "mixed_loss",
-                lambda t=tested: ratio(t["mixed"].log_loss(), t["human"].log_loss()),
+                lambda t=tested: ratio_of_losses(t["mixed"].log_loss(), t["human"].log_loss()),
                 at=name,
                 column=target,
                 note=trial.note,
@@ -171,7 +171,7 @@ class Use(OfTables):
         for columns, group, mask in kept:
             yield read_with_null(
                 "loss_inside",
-                lambda mask=mask: ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
+                lambda mask=mask: ratio_of_losses(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
                 at=self.learners[0],
                 column=trial.task.target,
                 group=named(columns, group),
@@ -254,7 +254,7 @@ def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Prediction
     if sizes[1] == 0:
         return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
     parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(*trial.parts, strict=True)]
-    return ratio(trial.tested(learner, parts).log_loss(), alone.log_loss())
+    return ratio_of_losses(trial.tested(learner, parts).log_loss(), alone.log_loss())
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:

@@ -38,8 +38,8 @@ class Change:
         return self.first.value, self.last.value
 
     @property
-    def ratio(self) -> float | None:
-        """Last over first, None where a ratio means nothing."""
+    def last_over_first(self) -> float | None:
+        """The last value over the first, without an interval; None where that means nothing."""
         start, end = self.ends
         return end / start if start > 0 and end > 0 else None
 
@@ -158,14 +158,14 @@ def words_of(band: str) -> str:
 
 
 def _is_well(one: Change) -> bool:
-    return one.generations > 0 and one.ratio is not None and one.ratio < WELL
+    return one.generations > 0 and one.last_over_first is not None and one.last_over_first < WELL
 
 
 def _warning(one: Change, tail: Tail) -> str:
     start, end = one.ends
-    assert one.ratio is not None
+    assert one.last_over_first is not None
     return (
-        f"{one.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(one.ratio)}), the tails say no: "
+        f"{one.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(one.last_over_first)}), the tails say no: "
         f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size."
     )
 
@@ -178,7 +178,7 @@ def _tail(band: Measured, curve: Curve) -> Tail:
 
 def _badness(one: Change, page: Page) -> float:
     start, end = one.ends
-    moved = math.log(one.ratio) if one.ratio and page.log else end - start
+    moved = math.log(one.last_over_first) if one.last_over_first and page.log else end - start
     if page.worse is None:
         return abs(moved)
     return moved if page.worse == "larger" else -moved
@@ -211,7 +211,7 @@ def _kept(tail: Tail | None) -> str:
 
 def _times(one: Change, page: Page) -> str:
     """How many times as large, for measures that are compared by ratios."""
-    return f" ({times(one.ratio)})" if one.ratio and page.log else ""
+    return f" ({times(one.last_over_first)})" if one.last_over_first and page.log else ""
 
 
 def _value(value: float, page: Page) -> str:

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null, share
-from outcross.statistics.floors import LEVEL, SMALLEST, ratio_of_shares
+from outcross.statistics.floors import LEVEL, SMALLEST
+from outcross.statistics.ratios import ratio_of_shares
 
 End = Literal["lower", "upper"]
 

@@ -151,29 +151,3 @@ def _places(seen: np.ndarray, edges: np.ndarray, wanted: float) -> np.ndarray:
     share = (wanted - before) / np.maximum(after - before, 1)
     rank = edges[stretch - 1] + np.clip(share, 0, 1) * (edges[stretch] - edges[stretch - 1])
     return np.clip(rank.astype(np.int64), 0, edges[-1] - 1)
-
-
-def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows: int) -> tuple[float, float, float]:
-    """(count / rows) / (reference_count / reference_rows) with its 95 % interval from Wilson's for each share (MOVER-R; Donner and Zou,
-    Stat. Methods Med. Res. 21:347, 2012), good for small counts and at 0. The upper end is infinite where the reference's share may be 0.
-
-    >>> value, low, high = ratio_of_shares(300, 20_000, 600, 20_000)
-    >>> print(f"{value} [{low:.3f}, {high:.3f}]")
-    0.5 [0.436, 0.574]
-    >>> value, low, high = ratio_of_shares(2, 60, 6, 60)
-    >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
-    0.33 [0.05, 1.45]
-    """
-    from outcross.estimate import share
-
-    one, two = share(count, rows), share(reference_count, reference_rows)
-    if two.value == 0:
-        return math.inf, 0.0, math.inf
-    product = one.value * two.value
-    (least, most), (fewest, largest) = one.interval, two.interval
-    tops = least * (2 * one.value - least), most * (2 * one.value - most)
-    bottoms = largest * (2 * two.value - largest), fewest * (2 * two.value - fewest)
-    # The lower end with its root below: the share of few records may be more than twice itself, so that the bottom is below 0.
-    low = tops[0] / (product + math.sqrt(max(0.0, product**2 - tops[0] * bottoms[0]))) if product else 0.0
-    high = math.inf if bottoms[1] <= 0 else (product + math.sqrt(max(0.0, product**2 - tops[1] * bottoms[1]))) / bottoms[1]
-    return one.value / two.value, max(0.0, low), high

@@ -13,6 +13,7 @@ from outcross.data.tables import Table
 from outcross.estimate import Estimate, student_quantile
 from outcross.statistics.floors import LEVEL, SMALLEST, Null, Worse
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, discrimination, losses
+from outcross.statistics.ratios import from_logarithms
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,6 @@ def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
     return with_t(*apart(one.values, two.values, float((one.contributions - two.contributions).var(ddof=1)) / n, n), worse, n)
 
 
-def ratio(one: Scores, two: Scores) -> tuple[Estimate, Null]:
-    """Of two losses, told by their logarithms; the larger the worse."""
-    estimate, null = gap(one, two, "larger")
-    value, low, high = (math.exp(min(700.0, told)) for told in (estimate.value, *estimate.interval))
-    return Estimate(value, low, high, estimate.method, estimate.n), null.on_scale(lambda log: math.exp(min(700.0, log)))
+def ratio_of_losses(one: Scores, two: Scores) -> tuple[Estimate, Null]:
+    """How many times a loss is another over the same test records, which pair them, from the `gap` of their logarithms; the larger the worse."""
+    return from_logarithms(*gap(one, two, "larger"))

@@ -32,8 +32,8 @@ class Risk:
         """A course whose differences are logs of risk ratios: a loss is one already (its perplexity's log)."""
         return self.course if self.is_loss else self.course.logged()
 
-    def ratios(self) -> list[Interval]:
-        """Risk ratios to generation 0 for every later generation."""
+    def over_generation_0(self) -> list[Interval]:
+        """The risk of every later generation over that of generation 0: within each seed, whose errors go together, then over seeds."""
         if self.course.generations < 2:
             raise NotApplicable(f"{self.measure} has one generation, so nothing has changed yet")
         return [change.exponential() for change in self.logs.changes()]
@@ -69,7 +69,7 @@ def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
     that has become 0.003 is no catastrophe.
     """
     risk = risk_of(readings)
-    ratios, rises = risk.ratios(), risk.course.changes()
+    ratios, rises = risk.over_generation_0(), risk.course.changes()
     pairs = list(zip(ratios, rises, strict=True))
     peak = int(np.argmax([ratio.value for ratio in ratios]))
     when = since([ratio.low > limits.catastrophe and rise.low > limits.flat for ratio, rise in pairs])
@@ -84,7 +84,7 @@ def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
 def increase(readings: Readings, limits: Thresholds) -> Answer:
     """The population risk rises at all, as far as its interval tells from none."""
     risk = risk_of(readings)
-    ratios, rises = risk.ratios(), risk.course.changes()
+    ratios, rises = risk.over_generation_0(), risk.course.changes()
     when = since([ratio.low > 1 for ratio in ratios])
     small = 1 + limits.margin
     is_level = all(ratio.high < small or rise.high < limits.margin for ratio, rise in zip(ratios, rises, strict=True))

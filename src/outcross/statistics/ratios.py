@@ -1,0 +1,68 @@
+"""Ratios: how many times one number is another, and what that is where nothing is lost."""
+
+from __future__ import annotations
+
+import math
+
+from outcross.estimate import Estimate, NotApplicable, Null, around, share
+from outcross.statistics.floors import Worse, normal
+
+WIDEST = 10.0
+"""Standard error of the logarithm of a ratio from which it says nothing."""
+LARGEST = 700.0
+"""The largest logarithm of which a ratio is told; e^700 is nearly the largest number."""
+
+
+def ratio_of_estimates(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
+    """How many times an estimate is another of independent things, and the null that it is once.
+
+    The logarithm of the ratio is normal with the squares of both relative errors as its variance (to first order), so the interval is
+    e to the power of a normal one. Two shares of few things have `ratio_of_shares`; two losses over the same records, whose errors go
+    together, have `trials.ratio_of_losses`.
+
+    NotApplicable where an estimate is not above 0, or has no interval, or where the ratio's says nothing.
+
+    >>> ratio, null = ratio_of_estimates(around(1.0, 0.03, "documents", 50), around(2.0, 0.08, "documents", 50), "smaller")
+    >>> print(f"{ratio.value:.1f} [{ratio.low:.3f}, {ratio.high:.3f}], {null.floor:.3f} by chance")
+    0.5 [0.453, 0.551], 0.921 by chance
+    """
+    if min(one.value, two.value) <= 0:
+        raise NotApplicable(f"{one.value:.3g} against {two.value:.3g}: a ratio needs both above 0")
+    error = math.hypot(one.standard_error / one.value, two.standard_error / two.value)
+    if error > WIDEST:
+        raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
+    difference = math.log(one.value / two.value)
+    return from_logarithms(around(difference, error, one.method, one.n), normal(difference, error, worse, one.method))
+
+
+def from_logarithms(difference: Estimate, null: Null) -> tuple[Estimate, Null]:
+    """The ratio of which these are the difference of logarithms and its null."""
+    return difference.on_scale(_exponential), null.on_scale(_exponential)
+
+
+def _exponential(logarithm: float) -> float:
+    return math.exp(min(LARGEST, logarithm))
+
+
+def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows: int) -> tuple[float, float, float]:
+    """(count / rows) / (reference_count / reference_rows) with its 95 % interval from Wilson's for each share (MOVER-R; Donner and Zou,
+    Stat. Methods Med. Res. 21:347, 2012), good for small counts and at 0. The upper end is infinite where the reference's share may be 0.
+
+    >>> value, low, high = ratio_of_shares(300, 20_000, 600, 20_000)
+    >>> print(f"{value} [{low:.3f}, {high:.3f}]")
+    0.5 [0.436, 0.574]
+    >>> value, low, high = ratio_of_shares(2, 60, 6, 60)
+    >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
+    0.33 [0.05, 1.45]
+    """
+    one, two = share(count, rows), share(reference_count, reference_rows)
+    if two.value == 0:
+        return math.inf, 0.0, math.inf
+    product = one.value * two.value
+    (least, most), (fewest, largest) = one.interval, two.interval
+    tops = least * (2 * one.value - least), most * (2 * one.value - most)
+    bottoms = largest * (2 * two.value - largest), fewest * (2 * two.value - fewest)
+    # The lower end with its root below: the share of few records may be more than twice itself, so that the bottom is below 0.
+    low = tops[0] / (product + math.sqrt(max(0.0, product**2 - tops[0] * bottoms[0]))) if product else 0.0
+    high = math.inf if bottoms[1] <= 0 else (product + math.sqrt(max(0.0, product**2 - tops[1] * bottoms[1]))) / bottoms[1]
+    return one.value / two.value, max(0.0, low), high
