@@ -8,6 +8,7 @@ true value lies at an end of what can be, no interval of its kind covers exactly
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars
@@ -181,6 +182,21 @@ def test_wilsons_interval_covers_on_average_over_shares(n):
 def test_wilsons_interval_covers_nearly_for_each_share(n):
     """Counts are whole, so it swings: down to 91.6 %, where Wilson's alone falls to 84."""
     assert held_by_wilson(n).min() >= 0.915
+
+
+@pytest.mark.parametrize("n", [2, 5, 40, 1000])
+def test_a_share_in_clusters_of_one_thing_each_is_that_of_independent_things(n):
+    for hits in sorted({0, 1, 2, n // 3, n - 1, n} & set(range(n + 1))):
+        in_clusters = share(np.repeat([1.0, 0.0], [hits, n - hits]), np.ones(n), "points", "points")
+        assert in_clusters == replace(estimate.share(hits, n), method="Wilson over points")
+
+
+def test_a_share_in_clusters_that_agree_is_hardly_wider_than_that_of_as_many_things():
+    """9 %: Student's quantile and √(40/39), for the variance is estimated, and the ends of `sum_of`, which lie farther out than Wilson's."""
+    agreeing, single = share(np.repeat([9.0, 0.0], 20), np.full(40, 9), "words", "documents"), estimate.share(20, 40)
+    z, t = estimate.NORMAL_QUANTILE, estimate.student_quantile(39)
+    wider = (agreeing.high - agreeing.low) / (single.high - single.low)
+    assert wider == pytest.approx(t / z * math.sqrt(40 / 39) * math.sqrt(1 + z**2 / 40))
 
 
 SIZES = {

@@ -229,8 +229,11 @@ def over_chains(values: np.ndarray) -> Estimate:
     return without_interval(values.item(), ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
 
 
-def share(count: int, n: int) -> Estimate:
+def share(count: float, n: int) -> Estimate:
     """A share of n independent things with Wilson's score interval (Wilson 1927), in [0, 1].
+
+    Things that come in clusters have `statistics.clusters.share`, which is this one where each cluster holds one thing; those
+    that depend on one another in another way have `share_within`.
 
     One to three hits or misses (two of up to fifty things) bound the share as Poisson counts do (Brown, Cai and DasGupta, Stat. Sci.
     16:101, 2001, modified Wilson): by Wilson's alone 84 to 91 % of intervals hold a share of which about a fifth of one hit is expected.
@@ -248,7 +251,21 @@ def share(count: int, n: int) -> Estimate:
     return Estimate(count / n, _few(count, n, centre - half), 1 - _few(n - count, n, 1 - centre - half), "Wilson", n)
 
 
-def _few(hits: int, n: int, low: float) -> float:
+def share_within(value: float, half: float, n: int, method: str) -> Estimate:
+    """A share of n things that depend on one another, give or take `half`, in [0, 1]; at least as wide as that of independent ones.
+
+    Where all of them agree their scatter says nothing, and Wilson's interval is what is left.
+
+    >>> estimate = share_within(1.0, 0.0, 100, "subsets of points")
+    >>> print(f"{estimate.low:.3f} {estimate.high} {estimate.method}")
+    0.963 1.0 subsets of points, at least Wilson
+    """
+    lowest, highest = share(round(value * n), n).interval
+    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
+    return Estimate(value, low, high, f"{method}, at least Wilson", n)
+
+
+def _few(hits: float, n: int, low: float) -> float:
     """The lower end of a share, that of Poisson counts where they are few."""
     from scipy.special import gammaincinv
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share, student_quantile_over
+from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share, share_within, student_quantile_over
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
@@ -120,7 +120,12 @@ class Coverage(OfTables):
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
             null = from_draws(value, np.array([draw[check] for draw in draws]), "smaller", "labels of human neighbours")
-            estimate = _interval(value, student_quantile_over(PARTS, "parts") * error, n, check != "density")
+            half = student_quantile_over(PARTS, "parts") * error
+            estimate = (
+                Estimate(value, max(0.0, value - half), value + half, "parts of the points", n)
+                if check == "density"
+                else share_within(value, half, n, "parts of the points")
+            )
             yield Reading(check, estimate, null, note=note)
 
     def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
@@ -177,16 +182,6 @@ def sample(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[np.
 def some(table: Table, most: int, rng: np.random.Generator) -> Table:
     """At most so many records of the frame, at random."""
     return table if table.frame.height <= most else table.take(rng.permutation(table.frame.height)[:most])
-
-
-def _interval(value: float, half: float, n: int, is_share: bool) -> Estimate:
-    """A number of n points with its normal interval; of a share at least Wilson's for independent points, so that it has a width at 0 and 1."""
-    if not is_share:
-        return Estimate(value, max(0.0, value - half), value + half, "parts of the points", n)
-    least = share(round(value * n), n)
-    lowest, highest = least.interval
-    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
-    return Estimate(value, low, high, "parts of the points, at least Wilson", n)
 
 
 def _modes(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

@@ -10,8 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, over_chains, read_off, student_quantile_over
-from outcross.estimate import share as independent
+from outcross.estimate import Estimate, NotApplicable, over_chains, read_off, share_within, student_quantile_over
 from outcross.measures import Measure, Page
 from outcross.measures.distance import FLOOR, samples
 from outcross.recipe import recipe
@@ -125,16 +124,8 @@ def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate
     subsets = [whole.some(rows, rows, rng).numbers(k) for _ in range(SUBSETS)]
     scale = student_quantile_over(SUBSETS, "subsets") * math.sqrt(rows / (n - rows))
     half = {name: scale * float(np.std([one[name] for one in subsets], ddof=1)) for name in values}
-    shares = {name: _at_least_wilson(value, half[name], n) for name, value in values.items() if name != "density"}
+    shares = {name: share_within(value, half[name], n, "subsets of points") for name, value in values.items() if name != "density"}
     density = values["density"]
     # No drawn point in any ball: as many may lie in one as Wilson's interval says of the share that does.
     high = density + half["density"] if density > 0 else shares["precision"].interval[1]
     return shares | {"density": Estimate(density, max(0.0, density - half["density"]), high, "subsets of points", n)}
-
-
-def _at_least_wilson(value: float, half: float, n: int) -> Estimate:
-    """A share of n points with its normal interval, or Wilson's for independent points where that reaches farther (at 0 and 1)."""
-    least = independent(round(value * n), n)
-    lowest, highest = least.interval
-    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
-    return Estimate(value, low, high, "subsets of points, at least Wilson", n)
