@@ -22,7 +22,7 @@ from scipy.stats import binom
 
 from outcross.data import HUMAN, Human, part_of
 from outcross.data.records import Blocks, blocks
-from outcross.data.tables import table
+from outcross.data.tables import Kind, table
 from outcross.estimate import Null, Reading
 from outcross.measures import MEASURES, Evidence, measure
 from outcross.measures.use import Use
@@ -39,7 +39,7 @@ LEVEL = 0.05
 FALSE_ALARM = 1e-4
 SEED = 20261128
 SETTINGS = {"use": lambda: Use(learners=("linear model",), fits=2)}
-KINDS = {"text": "text", "city": "category", "sex": "category", "course": "series"}
+KINDS: dict[str, Kind] = {"text": "text", "city": "category", "sex": "category", "course": "series"}
 
 
 def texts(rng, n):
