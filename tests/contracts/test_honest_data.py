@@ -77,7 +77,7 @@ class Tables:
     has_holdout: bool = False
 
     def evidence(self, rng):
-        kinds = {column: kind for column, kind in KINDS.items() if column in self.columns}
+        kinds: dict[str, Kind] = {column: kind for column, kind in KINDS.items() if column in self.columns}
         names = ("drawn", "reference", "holdout")[: 3 if self.has_holdout else 2]
         sides = {name: table(people(rng, self.rows, self.columns), name, kinds=kinds) for name in names}
         evidence = Evidence(**sides, groups=self.groups, target="sex")
