@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outcross.attributes import ATTRIBUTES, AttributePage
+from outcross.errors import BadInput
 from outcross.recipe import read
 from outcross.text.texts import texts
 
@@ -71,6 +72,18 @@ def test_an_attribute_reads_any_sequence_of_strings(attribute):
     told = reader(HUMAN)
     for given_as in (tuple(HUMAN), np.array(HUMAN), polars.Series(HUMAN), texts(HUMAN)):
         assert np.array_equal(reader(given_as), told, equal_nan=True)
+
+
+def test_the_order_of_the_human_texts_changes_no_reading(attribute):
+    recipe, reader = attribute
+    others = [*HUMAN[::-1], "a text of another kind; it has 12 words, or so."]
+    assert np.array_equal(recipe.fit(HUMAN[::-1])(others), reader(others), equal_nan=True)
+
+
+def test_what_is_no_sequence_of_texts_is_refused_in_words(attribute):
+    for wrong, why in (("one text", r"write \[text\]"), (["a", None], "text 1 is None"), ([b"a"], "text 0 is b'a'")):
+        with pytest.raises(BadInput, match=why):
+            attribute[1](wrong)
 
 
 def test_every_attribute_reads_every_human_text(attribute):

@@ -5,7 +5,9 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
+import outcross
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Pool, mix, part_of
 from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
@@ -89,6 +91,9 @@ LEARNABLE = {"spike": interval}
 """Records for a learner that takes fewer than all of its kind."""
 UNTEMPERED = ("kde", "gaussian_mixture", "spike")
 """Models that refuse a temperature: p^(1/temperature) of a sum of densities has no exact sampler."""
+
+
+NUMERIC = [name for name in LEARNERS if "text" not in member(LEARNERS, name, "learner").learns]
 
 
 class Fixed:
@@ -180,7 +185,7 @@ def test_a_subsample_of_counts_is_hypergeometric_in_every_chain():
     assert (np.abs(means - expected) < 4.5 * np.sqrt(variance / chains)).all()  # 4.5 standard errors: a false alarm in 50,000
 
 
-@pytest.mark.parametrize("name", [name for name in LEARNERS if "text" not in member(LEARNERS, name, "learner").learns])
+@pytest.mark.parametrize("name", NUMERIC)
 def test_a_model_keeps_without_pickle_and_the_same_stream_gives_the_same_records(name, tmp_path):
     learner = made("models", name)
     records = LEARNABLE.get(name, {"vectors": vectors, "counts": counts}[learner.learns[0]])(30, (4,))
@@ -193,7 +198,90 @@ def test_a_model_keeps_without_pickle_and_the_same_stream_gives_the_same_records
     assert np.isfinite(model.log_prob(records)).all()
 
 
-def test_every_source_of_numbers_draws_what_it_was_asked_for():
-    for name in ("normal", "categorical", "blobs", "regression", "uniform"):
-        human = read(SOURCES, {"kind": name, "rows": 12}, "human").open(None, (3,), np.random.default_rng(0))
-        assert len(human.training) == 12 and human.training.records.array.shape[0] == 3
+STARTS_AT_ROWS = {"gaussian_mixture"}
+"""Learners that draw the rows at which they start: another order of rows is another draw."""
+
+
+@pytest.mark.parametrize("name", [name for name in NUMERIC if "counts" not in member(LEARNERS, name, "learner").learns])
+def test_a_fit_changes_no_record_and_the_order_of_rows_changes_no_fit(name):
+    learner = made("models", name)
+    records = LEARNABLE.get(name, vectors)(30, (4,))
+    before, order = records.array.copy(), np.random.default_rng(1).permutation(30)
+    one, again, other = (
+        learner.fit(Vectors(array), None, None, None, np.random.default_rng(0)).log_prob(records)
+        for array in (records.array, records.array, records.array[:, order])
+    )
+    assert np.array_equal(records.array, before) and np.array_equal(one, again)
+    if name not in STARTS_AT_ROWS:
+        assert other == pytest.approx(one, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the_way_out(name):
+    learns = member(LEARNERS, name, "learner").learns
+    told = {"vectors": "categorical", "blobs": "categorical", "pairs": "categorical", "counts": "normal", "text": "normal"}
+    source = read(SOURCES, told[learns[0]], "human")
+    experiment = {"name": "small", "human": plain(source) | {"rows": 12}, "learner": name, "generations": 1}
+    if "text" not in learns:
+        experiment["draw"] = {"prompts": "none"}
+    with pytest.raises(BadInput, match=r"choose another learner|does not read|learns"):
+        list(outcross.run(outcross.experiment(experiment)))
+
+
+OF_NUMBERS = [name for name in SOURCES if not member(SOURCES, name, "source").is_text and name != "array"]
+DRAWS = 4_000
+FALSE_ALARM = 1e-5
+"""The chance of each test of a law below; its stream is frozen."""
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
+@pytest.mark.parametrize("chains", [(), (3,)])
+def test_a_source_of_numbers_draws_what_it_was_asked_for_and_the_same_from_the_same_stream(name, chains):
+    source = read(SOURCES, {"kind": name, "rows": 12}, "human")
+    one, again, other = (source.open(None, chains, np.random.default_rng(stream)).training for stream in (0, 0, 1))
+    assert len(one) == 12 and one.records.chains == chains
+    assert np.array_equal(one.records.array, again.records.array) and not np.array_equal(one.records.array, other.records.array)
+    assert {origin.author for origin in one.origins} == {"human"}
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_a_source_of_numbers_draws_from_the_law_that_it_names(name):
+    """Means of numbers by their standard error, counts of states by their binomial law: DRAWS records, FALSE_ALARM split over what is compared."""
+    truth = read(SOURCES, name, "human").truth
+    drawn = truth.draw(DRAWS, (), np.random.default_rng(5))
+    if isinstance(drawn, Counts):
+        law = binom(DRAWS, truth.probabilities)
+        assert (np.minimum(law.cdf(drawn.array), law.sf(drawn.array - 1)) > FALSE_ALARM / (2 * drawn.array.size)).all()
+        return
+    covariance = np.asarray(truth.covariance)
+    apart = (drawn.array.mean(axis=0) - truth.mean) / np.sqrt(np.diagonal(covariance) / DRAWS)
+    assert np.abs(apart).max() < norm.isf(FALSE_ALARM / (2 * apart.size))
+    values, vectors_ = np.linalg.eigh(covariance)
+    squares = np.square((drawn.array - truth.mean) @ vectors_ / np.sqrt(values))  # of mean 1 in every direction
+    errors = squares.std(axis=0, ddof=1) / np.sqrt(DRAWS)
+    assert np.abs((squares.mean(axis=0) - 1) / errors).max() < norm.isf(FALSE_ALARM / (2 * len(values)))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_draws_every_human_record_equally_often(name):
+    """RUNS mixtures on frozen streams: how often each record is there has a binomial acceptance region, whose chance of alarm all records share."""
+    policy, n, runs = made("policies", name), 20, 400
+    pool, human = pool_of(vectors, (), n=n)
+    original = human.training.records.array[:, 0]
+    times = np.zeros(n)
+    for run in range(runs):
+        taken = np.isin(original, mixed(policy, pool, human, seed=run).records.array[:, 0])
+        times += taken
+    share = times.mean() / runs
+    if 0 < share < 1 and not is_fixed(policy, pool, human):
+        law = binom(runs, share)
+        assert (np.minimum(law.cdf(times), law.sf(times - 1)) > FALSE_ALARM / (2 * n)).all()
+    else:
+        assert set(times.tolist()) <= {0, runs}
+
+
+def is_fixed(policy, pool, human):
+    """Whether the same human records are taken whatever the stream."""
+    one, other = (mixed(policy, pool, human, seed=seed).records.array for seed in (1, 2))
+    original = human.training.records.array
+    return np.array_equal(np.isin(original, one), np.isin(original, other))

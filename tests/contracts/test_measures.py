@@ -6,12 +6,14 @@ from typing import get_args
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import hypergeom
 
 import outcross
 from outcross.data.tables import table
 from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.measures import ASPECTS, MEASURES, Evidence, Pointed, Role, askers, leading, measure, pages_of_runs, standing_for
 from outcross.measures.use import Use
+from outcross.measures.writing import writings
 from outcross.statistics.sketches import gather
 
 RUNS = {
@@ -29,8 +31,6 @@ SETTINGS = {"use": lambda: Use(learners=("linear model",), fits=2)}
 """Measures that the default settings make slow."""
 NO_NULL = {"added_loss"}
 """Nothing has been added at a share of 0, so that no set of real data shows anything else."""
-BY_PLACE = {"vocabulary_ratio"}
-"""What is counted in the first so many words of texts that are put in order by the places of their rows, and not by their content."""
 STREAM, OTHER_STREAM = 7, 8
 
 
@@ -157,8 +157,28 @@ def test_the_order_of_rows_moves_no_number_that_is_not_drawn_at_random(name, evi
     first, second = values(read(name, evidence)), values(read(name, evidence, OTHER_STREAM))
     fixed = {key: value for key, value in first.items() if value is not None and value == second.get(key)}
     told = values(read(name, counted(name, shuffled(evidence))))
-    moved = {key for key, value in fixed.items() if told[key] != pytest.approx(value, rel=1e-9, abs=1e-12)}
-    assert {key[0] for key in moved} <= BY_PLACE
+    assert {key: told[key] for key in fixed} == pytest.approx(fixed, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tails", "copying", "diversity", "text_quality"])
+def test_the_order_of_rows_moves_nothing_of_a_column_of_text(name, evidence_of):
+    """Not even what is drawn at random from the same stream, nor inside groups: texts have an order of their own."""
+    evidence = evidence_of(name)
+    first, other = (
+        [one for one in read(name, told) if one.column == "text"] for told in (evidence, counted(name, shuffled(evidence)))
+    )
+    assert first and other == first
+
+
+def test_texts_come_in_one_order_whatever_the_order_of_rows_and_repeated_ones_are_scattered():
+    rng = np.random.default_rng(4)
+    said = pl.DataFrame(
+        {"text": [f"text {i}" for i in range(500)] + ["the same"] * 500, "_document": [str(i % 90) for i in range(1000)]}
+    )
+    one, other = (writings(table(frame, kinds={"text": "text"}))["text"] for frame in (said, said[rng.permutation(1000)]))
+    assert list(other.texts) == list(one.texts) and np.array_equal(other.documents, one.documents)
+    repeated = sum(text == "the same" for text in one.texts[:200])
+    assert hypergeom(1000, 500, 200).cdf(repeated) > 1e-5 and hypergeom(1000, 500, 200).sf(repeated - 1) > 1e-5
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,7 +27,7 @@ LONGEST = 200_000
 
 @dataclass(frozen=True, eq=False)
 class Writing:
-    """The texts of one column of one side, in random order, and what is independent of what among them."""
+    """The texts of one column of one side, in an order that is random and yet that of the content, and what is independent of what among them."""
 
     rows: np.ndarray
     """The row of each text in the frame, (n,)."""
@@ -110,10 +111,10 @@ def _inside(table: Table) -> dict[tuple[str, str, str], Writing]:
 
 
 def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int) -> Writing:
-    """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order."""
+    """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order (`_scattered`)."""
     values = table.frame[column]
     rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
-    rows = rows[np.argsort(mixed(np.arange(rows.size, dtype=np.uint64)))]
+    rows = rows[_scattered(values[rows].to_list(), _named_documents(table, rows))]
     lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
     held = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
     chosen = rows[: max(1, held)]
@@ -127,16 +128,47 @@ def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, charac
     return Writing(chosen, read, documents, of, "; ".join(told))
 
 
-def _documents(table: Table, rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """The document of each row as a number, and what it is called."""
+def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -> np.ndarray:
+    """A random-looking order of texts, (n,), that is the same in whatever order they are given.
+
+    A text's place is a hash of its words, of its document, and of how many like it stand before it: so texts that are repeated are scattered as
+    any others are, and the first so many are a fair sample. All places depend on the whole set too: two sets that share texts are sampled
+    independently, as two sets are that share none.
+    """
+    keys = _digests(strings)
+    if documents is not None:
+        keys = mixed(keys) + _digests([document or "" for document in documents])
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if ranked.size else np.empty(0, int)
+    before = np.empty(keys.size, np.uint64)
+    before[order] = np.arange(keys.size) - np.repeat(first, np.diff(np.append(first, keys.size)))
+    return np.argsort(mixed(mixed(keys + mixed(keys.sum(keepdims=True))) + before), kind="stable")
+
+
+def _digests(strings: Sequence[str]) -> np.ndarray:
+    """A 64-bit digest of each string, (n,)."""
+    digests = b"".join(hashlib.blake2b(one.encode(), digest_size=8).digest() for one in strings)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def _named_documents(table: Table, rows: np.ndarray) -> list[str | None] | None:
+    """The document that the data say each row is cut from, None where they say none; None where no row says one."""
     import polars as pl
 
     if DOCUMENT not in table.records.columns:
+        return None
+    named = table.records[DOCUMENT][rows].cast(pl.String, strict=False).to_list()
+    return [None if name == "-1" else name for name in named]
+
+
+def _documents(table: Table, rows: np.ndarray) -> tuple[np.ndarray, str]:
+    """The document of each row as a number, and what it is called."""
+    named = _named_documents(table, rows)
+    if named is None:
         return np.arange(rows.size), "records"
-    named = table.records[DOCUMENT][rows].cast(pl.String, strict=False)
-    own = pl.Series([f"\0{i}" for i in range(rows.size)], dtype=pl.String)
-    told = named.zip_with(named.is_not_null() & (named != "-1"), own)
-    return _numbered(told.to_numpy()), "documents"
+    own = (f"\0{i}" if name is None else name for i, name in enumerate(named))
+    return _numbered(np.array(list(own), dtype=object)), "documents"
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:
