@@ -40,3 +40,11 @@ def test_what_is_kept_goes_by_the_chains_unless_it_is_said(chains, store):
     assert experiment(told).store == store
     for said in ("all", "readings"):
         assert experiment(told | {"store": said}).store == said
+
+
+@pytest.mark.parametrize(("distribution", "learner"), KINDS, ids=[learner for _, learner in KINDS])
+def test_a_run_that_stores_all_keeps_one_file_a_step_beside_the_human_records(tmp_path, distribution, learner):
+    (tmp_path / "chains.yaml").write_text(CHAINS.replace("DISTRIBUTION", distribution).replace("LEARNER", learner))
+    assert outcross("run", tmp_path / "chains.yaml", "store=all", "generations=3", "--out", tmp_path / "whole").returncode == 0
+    steps = [path for path in (tmp_path / "whole" / "steps").iterdir() if path.is_dir() and not (path / "human.json").exists()]
+    assert steps and all(len([*step.iterdir()]) == 1 for step in steps)
