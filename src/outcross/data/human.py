@@ -16,6 +16,7 @@ from outcross.data.pools import Pool
 from outcross.data.records import load_records
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.files import packed
 
 
 class Truth(Protocol):
@@ -60,7 +61,7 @@ class Human:
                 (folder / name).mkdir()
                 part.records.save(folder / name)
         if self.windows is not None:
-            np.savez(folder / "windows.npz", windows=self.windows)
+            packed.save(folder / "windows.npz", windows=self.windows)
         if self.vocabulary is not None:
             self.vocabulary.save(folder / "vocabulary.json")
         sizes = {name: len(part) for name in HUMAN_PARTS if (part := getattr(self, name)) is not None}
@@ -77,8 +78,7 @@ class Human:
         }
         windows = vocabulary = None
         if (folder / "windows.npz").exists():
-            with np.load(folder / "windows.npz", allow_pickle=False) as file:
-                windows = file["windows"]
+            windows = packed.load(folder / "windows.npz")["windows"]
         if load_vocabulary is not None and (folder / "vocabulary.json").exists():
             vocabulary = load_vocabulary(folder / "vocabulary.json")
         return cls(

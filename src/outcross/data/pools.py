@@ -17,6 +17,7 @@ from outcross.data.parts import Made, Part, Subsample, equal_weight, joined, par
 from outcross.data.records import Counts, Reference, Subcounts, load_records, row_numbers
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.files import packed
 
 AnyPart = Part | Subsample
 
@@ -200,18 +201,18 @@ class Training:
         return self.pool.synthetic_share
 
     def save(self, folder: Path) -> None:
-        """Rows by reference; records only where no step made them."""
+        """One file: rows by reference, and what else is to be told of the parts as JSON. Records have files only where no step made them."""
         arrays: dict[str, np.ndarray] = {}
         parts = [_saved(part, f"{i}", folder, arrays) for i, part in enumerate(self.pool.parts)]
-        np.savez(folder / "rows.npz", allow_pickle=False, **arrays)
-        (folder / "training.json").write_text(json.dumps({"generation": self.pool.generation, "parts": parts}, indent=1))
+        told = json.dumps({"generation": self.pool.generation, "parts": parts}, separators=(",", ":"))
+        packed.save(folder / "training.npz", told=np.frombuffer(told.encode(), dtype=np.uint8), **arrays)
 
     @classmethod
     def load(cls, folder: Path, sources: dict[str, Made[Any]]) -> Training:
         """The training set stored in a folder; `sources` are the steps it may refer to, by digest."""
-        stored = json.loads((folder / "training.json").read_text())
-        with np.load(folder / "rows.npz", allow_pickle=False) as arrays:
-            parts = [_loaded(part, f"{i}", folder, arrays, sources) for i, part in enumerate(stored["parts"])]
+        arrays = packed.load(folder / "training.npz")
+        stored = json.loads(arrays["told"].tobytes())
+        parts = [_loaded(part, f"{i}", folder, arrays, sources) for i, part in enumerate(stored["parts"])]
         return cls(Pool(tuple(parts), stored["generation"]))
 
 
@@ -252,18 +253,20 @@ def _saved(part: AnyPart, name: str, folder: Path, arrays: dict[str, np.ndarray]
         part.records.save(folder / f"part-{name}")
         return stored | {"origin": asdict(part.origin), "source": None}
     if rows is not None:
-        arrays[f"rows_{name}"] = _narrow(rows.array if isinstance(rows, Subcounts) else rows)
+        arrays[f"rows_{name}"] = rows.array if isinstance(rows, Subcounts) else rows
     if isinstance(part, Part):
         return stored | {"origin": asdict(part.origin), "source": part.source.digest}
     parts = [_saved(inner, f"{name}-{i}", folder, arrays) for i, inner in enumerate(part.parts)]
     return stored | {"parts": parts, "seed": part.seed}
 
 
-def _loaded(stored: dict[str, Any], name: str, folder: Path, arrays: Any, sources: dict[str, Made[Any]]) -> AnyPart:
-    rows: Reference | None = arrays[f"rows_{name}"].astype(np.int64) if f"rows_{name}" in arrays else None
+def _loaded(
+    stored: dict[str, Any], name: str, folder: Path, arrays: dict[str, np.ndarray], sources: dict[str, Made[Any]]
+) -> AnyPart:
+    rows: Reference | None = arrays.get(f"rows_{name}")
     if rows is not None and stored["counts"]:
         rows = Subcounts(rows)  # type: ignore[arg-type]
-    weights = arrays[f"weights_{name}"] if f"weights_{name}" in arrays else None
+    weights = arrays.get(f"weights_{name}")
     if stored["weight"] is not None:
         weights = np.broadcast_to(np.float64(stored["weight"]), (stored["size"],))
     if "parts" in stored:
@@ -274,8 +277,3 @@ def _loaded(stored: dict[str, Any], name: str, folder: Path, arrays: Any, source
     if stored["source"] is None:
         return replace(part_of(origin, load_records(folder / f"part-{name}")), weights=weights)
     return Part(origin, sources[stored["source"]], stored["size"], rows, weights)
-
-
-def _narrow(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers from 0 in the smallest type that holds them, for the disk."""
-    return numbers.astype(np.min_scalar_type(int(numbers.max())) if numbers.size else np.uint8)

@@ -13,6 +13,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.files import packed
 from outcross.files.names import literal, read_parquet
 
 
@@ -279,12 +280,11 @@ class Counts:
         return Counts(np.sum([one.array for one in many], axis=0))
 
     def save(self, folder: Path) -> None:
-        np.savez(folder / "counts.npz", array=self.array)
+        packed.save(folder / "counts.npz", array=self.array)
 
     @classmethod
     def load(cls, folder: Path) -> Counts:
-        with np.load(folder / "counts.npz", allow_pickle=False) as stored:
-            return cls(stored["array"])
+        return cls(packed.load(folder / "counts.npz")["array"])
 
 
 @dataclass(frozen=True, eq=False)

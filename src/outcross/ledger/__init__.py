@@ -137,6 +137,8 @@ class Ledger:
         """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
         self.held: dict[tuple[str, str], Made[Any]] = {}
         """The latest steps up to generation 0, by verb and part: the arms of a seed share them, and what is remembered of them stays."""
+        self._holders: dict[str, tuple[str, str]] = {}
+        """A step that stored a file of this digest, and the name that the file has there."""
         self._read_to = self._lines = 0
         self._is_new = folder is not None and not folder.exists()
         self.refresh()
@@ -198,6 +200,7 @@ class Ledger:
         match entry:
             case StepEntry():
                 before, self.entries[entry.key] = self.entries.get(entry.key), entry
+                self._holders |= {digest: (entry.key, name) for name, digest in entry.files.items()}
             case GenerationEntry():
                 name = entry.arm, entry.seed, entry.generation
                 before, self.generations[name] = self.generations.get(name), entry
@@ -273,6 +276,17 @@ class Ledger:
         """A finished step whose files are all there."""
         entry = self.entries.get(key)
         return entry if entry is not None and (not entry.files or self.is_whole(entry)) else None
+
+    def stored(self, digest: str) -> Path | None:
+        """A file of this digest that a step has stored here: the vocabulary of one model is that of the next."""
+        key, name = self._holders.get(digest, ("", ""))
+        if self.folder is None or key not in self.entries:
+            return None
+        place = self.folder / "steps" / key
+        with contextlib.suppress(OSError):
+            if _is_own(place, name) and digest_file(place / name) == digest:
+                return place / name
+        return None
 
     def has(self, keys: Iterable[str]) -> bool:
         """Whether these steps are recorded and their files there, whatever these hold."""
@@ -385,8 +399,9 @@ class Steps:
             writing.mkdir()
             made.save(writing)
             files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
-            for name in files:
-                _sync(writing / name)
+            for name, digest in files.items():
+                if (stored := self.ledger.stored(digest)) is None or not _is_linked(stored, writing / name):
+                    _sync(writing / name)
             shutil.rmtree(place, ignore_errors=True)
             os.replace(writing, place)
             _sync(place.parent)
@@ -507,6 +522,17 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def _is_linked(stored: Path, path: Path) -> bool:
+    """Whether a hard link to an equal file now stands in the place of a file; not where the file system has none."""
+    link = path.with_name(f"{path.name}.link")
+    try:
+        os.link(stored, link)
+        os.replace(link, path)
+        return True
+    except OSError:
+        return False
 
 
 def _sync(path: Path) -> None:

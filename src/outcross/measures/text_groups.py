@@ -19,6 +19,7 @@ from outcross.text.words import lowest, words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+    from sklearn.naive_bayes import MultinomialNB
 
 BUCKETS = 1 << 15
 PRIOR = 300.0
@@ -43,6 +44,7 @@ class TextGroups(Measure):
     """Also every group by itself: hundreds of groups make long tables."""
 
     aspect = "groups"
+    libraries = ("numpy", "scipy", "scikit-learn")
     stream = "groups"
     needs = ("groups",)
     pages = {
@@ -118,14 +120,14 @@ class TextGroups(Measure):
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class BlocksWithGroups:
     """Blocks with the number of the group that each belongs to, -1 for none."""
 
     blocks: Blocks
     groups: np.ndarray  # (n,)
 
-    def take(self, rows: np.ndarray) -> Text:
-        return Text(self.blocks.take(rows), self.groups[rows])
+    def take(self, rows: np.ndarray) -> BlocksWithGroups:
+        return BlocksWithGroups(self.blocks.take(rows), self.groups[rows])
 
     def of(self, groups: np.ndarray, what: str) -> np.ndarray:
         """The rows of these groups; NotApplicable where there are none."""
@@ -160,17 +162,17 @@ class Grouped:
         octaves = np.log2(np.bincount(self.own(self.human).groups[self.own(self.human).groups >= 0])).astype(int)
         return {_band(octave): np.flatnonzero(octaves == octave) for octave in np.unique(octaves)}
 
-    def own(self, blocks: Blocks) -> Text:
+    def own(self, blocks: Blocks) -> BlocksWithGroups:
         """Human blocks with their own groups."""
         number = {name: i for i, name in enumerate(self.names)}
-        return Text(blocks, np.array([number.get(name, -1) for name in blocks.column("_group")], dtype=int))
+        return BlocksWithGroups(blocks, np.array([number.get(name, -1) for name in blocks.column("_group")], dtype=int))
 
-    def prompted(self, blocks: Blocks) -> Text:
+    def prompted(self, blocks: Blocks) -> BlocksWithGroups:
         """Drawn blocks with the groups of the human blocks that they continue."""
         prompts = blocks.column("_prompt")
         if len(blocks) == 0 or prompts.min() < 0:
             raise NotApplicable("needs text that was drawn for human prompts, so that its group is known")
-        return Text(blocks, self.own(self.human).groups[prompts])
+        return BlocksWithGroups(blocks, self.own(self.human).groups[prompts])
 
 
 def _band(octave: int) -> str:
@@ -178,20 +180,20 @@ def _band(octave: int) -> str:
     return "groups of 1 block" if octave == 0 else f"groups of {first}-{last} blocks"
 
 
-def _written(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
+def _written(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     """The share of these groups that some of their own blocks are given to; Wilson over groups."""
     own = text.groups[_classified(grouped.human, text.blocks) == text.groups]
     return replace(estimate.share(int(np.isin(groups, own).sum()), groups.size), method="Wilson over groups")
 
 
-def _loss(model, held_out: Text, groups: np.ndarray) -> Estimate:
+def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     rows = held_out.of(groups, "held-out")
     of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
     tokens = np.full(rows.size, float(held_out.blocks.tokens.shape[1]))
     return ratio(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
 
 
-def _survival(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
+def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     """Of the pairs (group, word) of the human text, for those of these groups that the text holds blocks of, the share that it holds."""
     groups = np.intersect1d(groups, text.groups)
     human, told = words(grouped.human), words(text.blocks)
@@ -208,7 +210,7 @@ def _survival(grouped: Grouped, text: Text, groups: np.ndarray) -> Estimate:
     return surviving(np.isin(pairs, said), clusters, "documents")
 
 
-def _as_many(drawn: Text, human: Text, rng: np.random.Generator) -> Text:
+def _as_many(drawn: BlocksWithGroups, human: BlocksWithGroups, rng: np.random.Generator) -> BlocksWithGroups:
     """As many human blocks of each group as were drawn for it; none of a group with fewer."""
     most = max(drawn.groups.max(), human.groups.max(initial=0)) + 1
     wanted, there = (np.bincount(text.groups[text.groups >= 0], minlength=most) for text in (drawn, human))
@@ -218,7 +220,7 @@ def _as_many(drawn: Text, human: Text, rng: np.random.Generator) -> Text:
     return human.take(np.sort(rows[(rank < wanted[human.groups[rows]]) & (there >= wanted)[human.groups[rows]]]))
 
 
-def _faithful(grouped: Grouped, text: Text, groups: np.ndarray, of: str) -> Estimate:
+def _faithful(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray, of: str) -> Estimate:
     rows = text.of(groups, "such")
     is_right = (_classified(grouped.human, text.blocks) == text.groups)[rows]
     every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
@@ -230,26 +232,35 @@ def _faithful(grouped: Grouped, text: Text, groups: np.ndarray, of: str) -> Esti
 def _classified(human: Blocks, blocks: Blocks) -> np.ndarray:
     """The likeliest group of each block, (n,); -1 for a block without characters."""
     runs = _characters(blocks)
-    likeliest = np.asarray(runs @ _frequencies(human)).argmax(axis=1)
-    return np.where(np.diff(runs.indptr) > 0, likeliest, -1)
+    if runs.nnz == 0:
+        return np.full(len(blocks), -1)
+    return np.where(np.diff(runs.indptr) > 0, _classifier(human).predict(runs), -1)
 
 
 @remembered
-def _frequencies(human: Blocks) -> np.ndarray:
-    """ln of how often each group uses each bucket of character runs, (buckets, groups)."""
+def _classifier(human: Blocks) -> MultinomialNB:
+    """What tells groups apart by how often each uses each bucket of character runs, fitted on the human training text."""
     from scipy.sparse import csr_array
+    from sklearn.naive_bayes import MultinomialNB
 
     own = Grouped(human).own(human).groups
     rows = np.flatnonzero(own >= 0)
     members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(human)))
-    counts = csr_array(members @ _characters(human)).toarray()  # (groups, buckets)
+    counts = csr_array(
+        members @ _characters(human)
+    )  # (groups, buckets): fitted on sums, where blocks would take a column a group each
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
-    return np.log((counts + PRIOR * overall) / (counts.sum(axis=1, keepdims=True) + PRIOR)).T
+    groups = np.arange(own.max() + 1)
+    return MultinomialNB(alpha=PRIOR * overall, fit_prior=False).fit(counts, groups)  # type: ignore[arg-type] # alpha may be an array
 
 
 @remembered
 def _characters(blocks: Blocks) -> csr_array:
-    """How often each bucket of hashed runs of 1, 2 and 3 characters occurs in each block, (n, buckets)."""
+    """How often each bucket of hashed runs of 1, 2 and 3 characters occurs in each block, (n, buckets).
+
+    With scikit-learn's HashingVectorizer, which hashes run after run in Python and takes all white space for one space, the same classifier took 1.7 to 2.8
+    times as long and was right about 89.1 % of sentences in 112 languages instead of 89.3 %.
+    """
     from scipy.sparse import csr_array
 
     texts = [text.lower() for text in blocks.texts]

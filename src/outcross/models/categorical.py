@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from outcross.data.records import Counts
+from outcross.files import packed
 from outcross.models import Learner
 from outcross.recipe import recipe
 
@@ -21,8 +22,7 @@ class Categorical(Learner):
         return CategoricalModel(records.array / records.array.sum(axis=-1, keepdims=True))
 
     def load(self, folder):
-        with np.load(folder / "categorical.npz", allow_pickle=False) as stored:
-            return CategoricalModel(stored["probabilities"])
+        return CategoricalModel(packed.load(folder / "categorical.npz")["probabilities"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,5 +63,5 @@ class CategoricalModel:
         return np.where(records.array > 0, records.array * logs, 0.0).sum(axis=-1)
 
     def save(self, folder: Path) -> None:
-        # Of a few hundred records a state's share takes few different values: a tenth of the bytes.
-        np.savez_compressed(folder / "categorical.npz", probabilities=self.probabilities)
+        # Of a few hundred records a state's share takes few different values.
+        packed.save(folder / "categorical.npz", probabilities=self.probabilities)

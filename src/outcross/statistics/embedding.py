@@ -1,4 +1,8 @@
-"""Records of mixed columns as points, so that distances mean something: one unit is what one standard deviation, or one other category, is worth."""
+"""Records of mixed columns as points, so that distances mean something: one unit is what one standard deviation, or one other category, is worth.
+
+scikit-learn's encoders would change the distances: QuantileTransformer puts all that lies beyond the human range on its end, and OneHotEncoder all rare
+categories into one, so that no two of them were apart.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from outcross.data import Human
 from outcross.data.records import Blocks, blocks
 from outcross.errors import missing_extra
+from outcross.files import packed
 from outcross.models import Learner
 from outcross.models.ngram.sampling import opened, sample
 from outcross.models.ngram.tree import NOTHING, START, Tree, grow
@@ -62,9 +63,9 @@ class Ngram(Learner):
         return replace(start, tree=grow(records.tokens, self.order, start.vocabulary.size))
 
     def load(self, folder):
-        with np.load(folder / "ngram.npz", allow_pickle=False) as stored:
-            tree = Tree(int(stored["tokens"]), *(stored[name] for name in ARRAYS))
-            block = int(stored["block"])
+        stored = packed.load(folder / "ngram.npz")
+        tree = Tree(int(stored["tokens"]), *(stored[name] for name in ARRAYS))
+        block = int(stored["block"])
         return NgramModel(tree, self.form(block).load_vocabulary(folder / "vocabulary.json"), block)
 
 
@@ -112,7 +113,7 @@ class NgramModel:
 
     def save(self, folder: Path) -> None:
         arrays = {name: getattr(self.tree, name) for name in ARRAYS}
-        np.savez(folder / "ngram.npz", tokens=self.tree.tokens, block=self.block, **arrays)
+        packed.save(folder / "ngram.npz", tokens=np.array(self.tree.tokens), block=np.array(self.block), **arrays)
         self.vocabulary.save(folder / "vocabulary.json")
 
 

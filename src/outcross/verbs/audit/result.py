@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from outcross.data.tables import Kind
 from outcross.errors import BadInput, GateFailed
@@ -16,14 +17,21 @@ from outcross.files import names
 from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
-from outcross.measures import pages_of_aspect
+from outcross.measures import audit_aspects, pages_of_aspect
+from outcross.recipe import explain
 from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.rankings import onsets, ranking
+
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+"""JSON is read as it was written: no text for a number, no number that is not finite."""
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
 class Check:
     """A reading, judged."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     code: str
     aspect: str
@@ -36,7 +44,7 @@ class Check:
     value: float | None
     low: float | None
     high: float | None
-    n: int | None
+    n: Count | None
     method: str
     floor: float | None
     """The value that one in twenty real sets of this size reaches or passes."""
@@ -138,26 +146,6 @@ class Audit:
             "notes": list(self.notes),
         }
 
-    @classmethod
-    def of_plain(cls, told: Mapping[str, Any]) -> Audit:
-        """The audit that `plain` told of; the records pointed at are not in it. BadInput where it is not whole."""
-        try:
-            every = tuple(map(_stored_check, told["checks"]))
-            made = cls(
-                name=_as(str, told["name"]),
-                rows={str(side): _as(int, rows) for side, rows in told["n"].items()},
-                every=every,
-                pointed={},
-                kinds={str(column): _among(get_args(Kind), kind) for column, kind in told["kinds"].items()},
-                notes=tuple(_as(str, note) for note in _as(list, told["notes"])),
-                rate=_as(float, told["false_discovery_rate"]),
-            )
-            if not {"synthetic", "reference"} <= set(made.rows):
-                raise ValueError("n must say how many records are synthetic and how many are reference")
-        except (BadInput, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise BadInput(f"not a whole audit.json ({type(error).__name__}: {str(error)[:120]}); audit the data again") from None
-        return made
-
     def save(self, folder: Path) -> None:
         """Write what was found, and the records pointed at, as `load` reads them back."""
         told = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
@@ -168,9 +156,9 @@ class Audit:
     @classmethod
     def load(cls, folder: Path) -> Audit:
         """The audit that was saved in a folder."""
-        told = json.loads((folder / "audit.json").read_text())
-        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told["pointed"]}
-        return replace(cls.of_plain(told), pointed=pointed)
+        (told,) = _told(folder / "audit.json").audits
+        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told.pointed}
+        return replace(told.audit, pointed=pointed)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment
@@ -178,8 +166,88 @@ class Audit:
         return fragment(self)
 
 
-READERS: dict[str, Any] = {"float | None": float, "int | None": int}
-_SCHEMA = {name: READERS.get(kind_, str) for name, kind_ in Check.__annotations__.items()}  # as polars reads Python's types
+READERS: dict[str, Any] = {"float | None": float, "Count | None": int}
+_SCHEMA = {one.name: READERS.get(str(one.type), str) for one in fields(Check)}  # as polars reads Python's types
+
+
+def _of_a_page(check: Check) -> Check:
+    """A check, which has the code of a page; ValueError where it has not."""
+    pages = pages_of_aspect(check.aspect) if check.aspect in audit_aspects() else {}
+    if check.metric not in pages or pages[check.metric].code != check.code:
+        raise ValueError(f"{check.aspect}.{check.metric} has no code {check.code!r:.40}")
+    return check
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAudit:
+    """One audit as audit.json holds it. What is worked out from this (verdicts in words, rankings) is not read."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: str
+    n: dict[str, Count]
+    kinds: dict[str, Kind]
+    checks: list[Annotated[Check, AfterValidator(_of_a_page)]]
+    notes: list[str]
+    false_discovery_rate: float
+    pointed: list[str] = field(default_factory=list)
+
+    @property
+    def audits(self) -> list[StoredAudit]:
+        return [self]
+
+    @property
+    def are_generations(self) -> bool:
+        return False
+
+    @property
+    def audit(self) -> Audit:
+        """The audit, without the records pointed at."""
+        return Audit(
+            name=self.name,
+            rows=self.n,
+            every=tuple(self.checks),
+            pointed={},
+            kinds=self.kinds,
+            notes=tuple(self.notes),
+            rate=self.false_discovery_rate,
+        )
+
+    def __post_init__(self):
+        if not {"synthetic", "reference"} <= self.n.keys():
+            raise ValueError("n must say how many records are synthetic and how many are reference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAudits:
+    """Several audits as audit.json holds them."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    audits: Annotated[list[StoredAudit], Field(min_length=1)]
+    onsets: list[Any] | None = None
+
+    @property
+    def are_generations(self) -> bool:
+        return self.onsets is not None
+
+
+Stored = StoredAudit | StoredAudits
+
+
+@cache
+def _adapter() -> TypeAdapter[Stored]:
+    how_many = Discriminator(lambda told: "several" if isinstance(told, dict) and "audits" in told else "one")
+    return TypeAdapter(Annotated[Annotated[StoredAudit, Tag("one")] | Annotated[StoredAudits, Tag("several")], how_many])
+
+
+def _told(path: Path) -> Stored:
+    """What an audit.json says. BadInput where it is not whole."""
+    try:
+        return _adapter().validate_json(read_text(path))
+    except ValidationError as error:
+        why = explain(error, []).removeprefix("one.").removeprefix("several.")
+        raise BadInput(f"{path} is not a whole audit.json ({why[:120]}); audit the data again") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,16 +335,8 @@ def stored(folder: Path) -> Audits | None:
     path = folder / "audit.json"
     if names.kind_at(path) != "file":
         return None
-    try:
-        told = json.loads(read_text(path))
-        several = told.get("audits", [told])
-        if not isinstance(several, list) or not several:
-            raise TypeError(f"audits must be a list, got {several!r:.40}")
-        return Audits({"": tuple(Audit.of_plain(one) for one in several)}, "onsets" in told)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
-    except (ValueError, RecursionError, AttributeError, TypeError) as error:
-        raise BadInput(f"{path} is not JSON of an audit ({str(error)[:120]}); audit the data again") from None
+    told = _told(path)
+    return Audits({"": tuple(one.audit for one in told.audits)}, told.are_generations)
 
 
 def joined(found: Mapping[Path, Audits]) -> Audits:
@@ -320,37 +380,3 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     told = _plain_of_several(audits, are_generations)
     files["audit.json"] = json.dumps(told, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     return files
-
-
-def _stored_check(told: Mapping[str, Any]) -> Check:
-    """A check as it was written, of a kind that there is."""
-    values: dict[str, Any] = {name: told[name] for name in Check.__dataclass_fields__}
-    typed: dict[str, Any] = {
-        name: None if value is None and name in _MISSING else _as(_SCHEMA[name], value) for name, value in values.items()
-    }
-    check = Check(**typed)
-    page = pages_of_aspect(check.aspect)[check.metric]
-    if check.code != page.code:
-        raise ValueError(f"the code of {check.aspect}.{check.metric} is {page.code}, not {check.code!r:.40}")
-    _among(get_args(Verdict), check.verdict)
-    return check
-
-
-_MISSING = {name for name, kind_ in Check.__annotations__.items() if kind_.endswith("| None")}
-
-
-def _as(kind_: type, value: Any) -> Any:
-    """A value of JSON that is of this type; a number is finite. ValueError where it is another."""
-    if kind_ is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, kind_) or isinstance(value, bool) or (kind_ is float and not math.isfinite(value)):
-        raise ValueError(f"{value!r:.40} is no finite {kind_.__name__}")
-    if kind_ is int and not 0 <= value <= 2**63:
-        raise ValueError(f"{value!r:.40} is no count")
-    return value
-
-
-def _among(known: Sequence[Any], value: Any) -> Any:
-    if value not in known:
-        raise ValueError(f"{value!r:.40} is none of {', '.join(map(str, known))}")
-    return value

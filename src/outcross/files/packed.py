@@ -1,0 +1,63 @@
+"""Arrays on disk in few bytes, read back to the bit: for arrays of small whole numbers, and of numbers that repeat.
+
+Whole numbers are written in the smallest type that holds them, other numbers as a table of the different ones and the place of each in it
+where that is smaller. What noise decides is better written with `numpy.savez`: no bit of it can be left out.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+LEVEL = 1
+"""Of Deflate. For counts of 2,000 chains and 100 states level 6 takes eight times as long for 12 % fewer bytes."""
+WHOLE = tuple(np.dtype(f"{sign}{size}") for size in (1, 2, 4, 8) for sign in "ui")
+
+
+def save(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays to a file, which `load` reads back and `numpy.load` opens."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, array in arrays.items():
+            for member, content in _packed(name, np.asarray(array)).items():
+                with archive.open(f"{member}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, content, allow_pickle=False)
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, each of the type that it had."""
+    arrays = {}
+    with np.load(path, allow_pickle=False) as stored:
+        for member in stored.files:
+            name, _, way = member.partition(":")
+            match way:
+                case "":
+                    arrays[name] = stored[member]
+                case "places":
+                    arrays[name] = stored[f"{name}:table"][stored[member]]
+                case "table":
+                    pass
+                case _:
+                    arrays[name] = stored[member].astype(way)
+    return arrays
+
+
+def _packed(name: str, array: np.ndarray) -> dict[str, np.ndarray]:
+    """An array as the members of its file."""
+    if array.dtype.kind in "iu":
+        small = _narrow(array)
+        return {name: small} if small.dtype == array.dtype else {f"{name}:{array.dtype.name}": small}
+    if array.dtype.kind == "f" and array.size:
+        bits = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")  # so that -0.0 and every NaN stay what they are
+        table, places = np.unique(bits, return_inverse=True)
+        places = _narrow(places.reshape(array.shape))
+        if table.nbytes + places.nbytes < array.nbytes:
+            return {f"{name}:table": table.view(array.dtype), f"{name}:places": places}
+    return {name: array}
+
+
+def _narrow(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers in the smallest type that holds them."""
+    low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
+    return numbers.astype(next(kind for kind in WHOLE if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max))
