@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # fixed streams, and no clock in an outcome
 settings.load_profile("fixed")
@@ -16,6 +17,7 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "
 """Names of the environment that say so."""
 for name, threads in ONE_THREAD.items():
     os.environ.setdefault(name, threads)
+threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports it for a filter of warnings
 
 collect_ignore = ["without_charts"]
 

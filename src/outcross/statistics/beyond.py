@@ -76,7 +76,7 @@ class Honest:
 
         if count < 0 or count >= self.rows:
             return float(count >= self.rows)
-        return _number(hypergeom.sf(self.k - 1, self.rows + self.human, self.human, self.k + count))
+        return _number(float(hypergeom.sf(self.k - 1, self.rows + self.human, self.human, self.k + count)))
 
     def at_least(self, count: int) -> float:
         """P(at least so many)."""
@@ -84,7 +84,7 @@ class Honest:
 
         if count <= 0:
             return 1.0
-        return _number(hypergeom.cdf(self.k - 1, self.rows + self.human, self.human, self.k + count - 1))
+        return _number(float(hypergeom.cdf(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)))
 
     def quantile(self, p: float) -> int:
         """The smallest number that is not exceeded with probability p at least."""
