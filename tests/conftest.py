@@ -5,10 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # fixed streams, and no clock in an outcome
 settings.load_profile("fixed")
+
+# As many tests as cores run at a time: a second thread of linear algebra would only wait for a core, and burn the time of the other test.
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+"""Names of the environment that say so."""
+for name, threads in ONE_THREAD.items():
+    os.environ.setdefault(name, threads)
+threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports it for a filter of warnings
+
+collect_ignore = ["without_charts"]
 
 TINY = """
 name: tiny
@@ -37,3 +48,15 @@ def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProc
     """The command line in a process of its own, as a user calls it."""
     command = [sys.executable, "-m", "outcross", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def without_charts():
+    """Pages of this file are written without charts, in this process and in those that it starts: a third of what a tiny run takes.
+
+    For tests that look at no page, and leave it out where they compare folders.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "vl_convert", None)
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "without_charts"), prepend=os.pathsep)
+        yield

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
+from conftest import ONE_THREAD
 
 from outcross import audit, report
 from outcross.cli import main
@@ -63,7 +64,10 @@ def library(folder: Path, body: str) -> dict[str, str]:
 
 
 def command(*arguments: object, limit=None, **environment: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONWARNINGS": "", "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    ours = {
+        name: value for name, value in os.environ.items() if name not in ONE_THREAD
+    }  # which threads cannot be had is tried, too
+    environment = {**ours, "PYTHONWARNINGS": "", "PYTHONDONTWRITEBYTECODE": "1", **environment}
     words = [sys.executable, "-m", "outcross", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, env=environment, preexec_fn=limit, timeout=60, check=False)
 
@@ -101,6 +105,13 @@ def test_a_machine_without_means_and_bad_input_are_one_line_each(place, argument
             130,
             "interrupted",
         ),
+        (
+            "import builtins, os, signal\n"
+            "class Late:\n    def __del__(self, kill=os.kill, process=os.getpid()): kill(process, 2)\n"
+            "builtins.late = Late()\nos.kill(os.getpid(), signal.SIGINT)",
+            130,
+            "interrupted",
+        ),
         ("import os\nos.abort()", 3, "SIGABRT"),
         ("import os\nos.kill(os.getpid(), 11)", 3, "SIGSEGV"),
         ("import os\nos.kill(os.getpid(), 7)", 3, "SIGBUS"),
@@ -109,7 +120,18 @@ def test_a_machine_without_means_and_bad_input_are_one_line_each(place, argument
         ("import os\nos.write(2, b'thread panicked\\n' * 9)\nraise BaseException('panic')", 3, "panic"),
         ("import warnings\nwarnings.warn('noise')\nraise MemoryError", 3, "MemoryError"),
     ],
-    ids=["Ctrl-C", "Ctrl-C made an ImportError", "abort", "segfault", "bus error", "killed", "exit", "panic", "memory"],
+    ids=[
+        "Ctrl-C",
+        "Ctrl-C made an ImportError",
+        "Ctrl-C passed on as Python ends",
+        "abort",
+        "segfault",
+        "bus error",
+        "killed",
+        "exit",
+        "panic",
+        "memory",
+    ],
 )
 def test_a_library_that_ends_the_process_while_it_is_imported_is_one_line(body, code, said, tmp_path):
     ended = command("list", **library(tmp_path, body))

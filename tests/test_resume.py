@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import polars
 import pytest
 from conftest import TWO_ARMS, outcross, write_tiny
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 def contents(run: Path) -> dict[str, bytes]:
@@ -107,7 +110,11 @@ def test_ctrl_c_stops_within_two_seconds_and_the_same_command_goes_on(whole, tmp
             workers,
         ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        time.sleep(6)
+        timing = tmp_path / workers / "timing.jsonl"
+        while not timing.exists() or not timing.stat().st_size:  # until the human text is gathered
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(2.5)  # from here on torch is imported, and the start is trained
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=20)  # stops at once; the time-out only ends a hang
         assert process.returncode == 130
@@ -115,8 +122,7 @@ def test_ctrl_c_stops_within_two_seconds_and_the_same_command_goes_on(whole, tmp
 
 
 def test_a_damaged_ledger_line_and_a_corrupted_output_are_found_and_only_those_steps_redone(whole, tmp_path):
-    run = tmp_path / "run"
-    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    run = shutil.copytree(whole / "run", tmp_path / "run", symlinks=True)
     expected, before = contents(run), done(run)
     text = next(iter(sorted((run / "steps").glob("*/text.parquet"))))
     text.write_bytes(text.read_bytes()[:-7] + b"corrupt")
@@ -132,8 +138,7 @@ def test_a_damaged_ledger_line_and_a_corrupted_output_are_found_and_only_those_s
 
 
 def test_another_experiment_is_refused_with_its_field_and_forked_with_what_still_fits(whole, tmp_path):
-    run = tmp_path / "run"
-    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    run = shutil.copytree(whole / "run", tmp_path / "run", symlinks=True)
     refused = outcross("run", whole / "tiny.yaml", "training.steps=7", "--out", run)
     assert refused.returncode == 2
     assert refused.stderr == "outcross: training.steps was 6, now 7; start a new run with another --out, or pass --fork\n"
@@ -144,8 +149,7 @@ def test_another_experiment_is_refused_with_its_field_and_forked_with_what_still
 
 
 def test_growth_extends_a_run_and_another_seed_differs_within_the_printed_interval(whole, tmp_path):
-    run = tmp_path / "run"
-    assert outcross("run", whole / "tiny.yaml", "--out", run, "--workers", 1).returncode == 0
+    run = shutil.copytree(whole / "run", tmp_path / "run", symlinks=True)
     before = done(run)
     assert outcross("run", whole / "tiny.yaml", "generations=4", "sweep.seed=[0, 1]", "--out", run, "--workers", 1).returncode == 0
     assert all(done(run)[key] == 1 for key in before)

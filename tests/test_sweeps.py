@@ -11,6 +11,7 @@ import pytest
 from conftest import outcross, write_tiny
 from test_resume import contents, done
 
+pytestmark = pytest.mark.usefixtures("without_charts")
 SWEEP = (
     "metrics: [held_out, rare_words]\nsweep: {policy: [replace, accumulate, {kind: human_share, share: 0.5}], seed: [0, 1, 2]}\n"
 )

@@ -7,6 +7,7 @@ from conftest import outcross
 
 from outcross.experiment import experiment
 
+pytestmark = pytest.mark.usefixtures("without_charts")
 CHAINS = """
 name: chains
 human: {distribution: DISTRIBUTION, rows: 20}

@@ -47,7 +47,10 @@ def supervise(work: Callable[[], None]) -> NoReturn:
         sys.exit(_guarded(work))
     if link is not None:
         _die_with_parent(*link)
-    sys.exit(OURS + _guarded(work))
+    code = _guarded(work)
+    # The parent may still pass on a Ctrl-C that has been answered here. Python takes its handlers down as it ends, but not this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(OURS + code)
 
 
 def _die_with_parent(reading: int, writing: int) -> None:

@@ -74,10 +74,10 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
 
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
-    p = float(hypergeom(rows + reference_rows, count + reference_count, rows).cdf(count))
+    p = float(hypergeom.cdf(count, rows + reference_rows, count + reference_count, rows))
     expected = rows * reference_count / reference_rows
-    law = hypergeom(rows + reference_rows, round(expected) + reference_count, rows)
-    floor = float(law.ppf(LEVEL)) / expected if expected else 1.0
+    typical = rows + reference_rows, round(expected) + reference_count, rows
+    floor = float(hypergeom.ppf(LEVEL, *typical)) / expected if expected else 1.0
     return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, p)), method="Fisher's exact test")
 
 
@@ -89,7 +89,7 @@ def larger_share(count: int, rows: int, reference_count: int, reference_rows: in
     from scipy.special import ndtri
     from scipy.stats import hypergeom
 
-    p = float(hypergeom(rows + reference_rows, count + reference_count, rows).sf(count - 1))
+    p = float(hypergeom.sf(count - 1, rows + reference_rows, count + reference_count, rows))
     share = (reference_count + 0.5) / (reference_rows + 1)
     reach = float(ndtri(1 - LEVEL)) * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
     return Null(

@@ -70,7 +70,7 @@ class Texts(Sequence[str]):
         found = [np.empty(0, np.int64)]
         for first, end in self._batches():
             points = np.frombuffer("".join(self.strings[first:end]).encode("utf-32-le"), np.uint32)
-            so_far = np.concatenate(([0], np.cumsum(_are_of(category)[points])))
+            so_far = np.concatenate(([0], np.cumsum(_are_of(category, points))))
             found.append(np.diff(so_far[np.concatenate(([0], np.cumsum(self.characters[first:end])))]))
         return np.concatenate(found)
 
@@ -104,8 +104,15 @@ def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
 
 
+def _are_of(category: str, points: np.ndarray) -> np.ndarray:
+    """Whether each of these code points is of a Unicode category, (n,). Texts use few of the blocks of Unicode, so only those are looked up."""
+    is_of = np.zeros((0x1100, 256), bool)  # (blocks, code points of a block)
+    for block in np.flatnonzero(np.bincount(points >> 8)).tolist():
+        is_of[block] = _block(category, block)
+    return is_of.ravel()[points]
+
+
 @functools.cache
-def _are_of(category: str) -> np.ndarray:
-    """Whether each code point is of a Unicode category, (code points,)."""
-    codes = range(0x110000)
-    return np.fromiter((unicodedata.category(chr(code))[0] == category for code in codes), bool, len(codes))
+def _block(category: str, block: int) -> np.ndarray:
+    """Whether each code point of a block is of a Unicode category, (256,)."""
+    return np.array([unicodedata.category(chr(256 * block + code))[0] == category for code in range(256)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -32,6 +33,13 @@ class WordBlocks(TokenBlocks):
         return WordVocabulary.load(path)
 
 
+class Spelling(dict[str, tuple[int, ...]]):
+    """The tokens of each word: one where it is in a vocabulary, else those of its bytes."""
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        return tuple([START + 1 + byte for byte in word.encode()])
+
+
 class WordVocabulary:
     """A vocabulary of words and bytes: a word that is not in it is spelt, byte by byte.
 
@@ -50,16 +58,13 @@ class WordVocabulary:
         return cls(sorted(longer, key=lambda word: (-counted[word], word))[: max(0, size - FIRST)])
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {word: FIRST + i for i, word in enumerate(self._words)}
+    def _tokens(self) -> Spelling:
+        return Spelling((word, (FIRST + i,)) for i, word in enumerate(self._words))
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Tokens of each text, (tokens,) each."""
-        return [np.array([token for piece in pieces(text) for token in self._tokens(piece)], dtype=np.int32) for text in texts]
-
-    def _tokens(self, piece: str) -> Iterable[int]:
-        number = self._numbers.get(piece)
-        return (number,) if number is not None else (START + 1 + byte for byte in piece.encode())
+        tokens_of = self._tokens.__getitem__
+        return [np.fromiter(itertools.chain.from_iterable(map(tokens_of, pieces(text))), np.int32) for text in texts]
 
     def decode(self, records: Iterable[Sequence[int] | np.ndarray]) -> list[str]:
         """The text of each record; start tokens are silent, bytes that are no UTF-8 become U+FFFD."""
