@@ -388,7 +388,8 @@ def beyond_human(rng, n, depth, end):
     side = 1 if end == "upper" else -1
     own, mean = np.repeat(np.arange(40), 25), 5 + 0.8 * side
     human = 5 + 0.4 * rng.standard_normal(40)[own] + math.sqrt(0.84) * rng.standard_normal(own.size)
-    return beyond_human_quantile(Scored(rng.normal(mean, 1, n), np.arange(n), "blocks"), Scored(human, own, "documents"), q, side)
+    drawn = Scored(rng.normal(mean, 1, n), np.arange(n), "blocks")
+    return beyond_human_quantile(drawn, Scored(human, own, "documents"), depth, end)[0]
 
 
 @pytest.mark.parametrize(("n", "depth", "end"), [(200, 0.05, "lower"), (1000, 0.05, "lower"), (1000, 0.05, "upper")])
