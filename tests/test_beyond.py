@@ -9,6 +9,7 @@ from scipy.stats import betabinom, fisher_exact
 
 import outcross
 from outcross.estimate import NotApplicable
+from outcross.measures.likelihood import Scored, beyond_human_quantile
 from outcross.statistics.beyond import Honest, farthest, fewer_beyond, limit, more_beyond
 
 LAWS = [(10, 1000, 1000), (1, 20, 7), (5, 99, 400), (50, 60, 30), (30, 600, 600)]
@@ -85,3 +86,35 @@ def test_an_audit_reads_the_mass_of_a_tail_beyond_the_human_record_that_is_as_fa
     (upper,) = checks.filter(metric="mass", at="upper 1 %").to_dicts()
     assert upper["value"] == pytest.approx(2 / 1000 / (10 / 1001))
     assert upper["p"] == pytest.approx(betabinom(1000, 10, 991).cdf(2), rel=1e-8)
+
+
+def human_and_drawn(rng, alike, are_even, of_prompts):
+    """Scores of 40 human documents' blocks, 25 each or of lognormal number, and of honest drawn ones, alone or five a prompt."""
+    sides = []
+    for sizes, of in (
+        (np.full(40, 25) if are_even else np.ceil(rng.lognormal(2.7, 1, 40)).astype(int), "documents"),
+        (np.full(40, 5) if of_prompts else np.ones(200, dtype=int), "prompts"),
+    ):
+        own = np.repeat(np.arange(sizes.size), sizes)
+        scores = math.sqrt(alike) * rng.standard_normal(sizes.size)[own] + math.sqrt(1 - alike) * rng.standard_normal(own.size)
+        sides.append(Scored(scores, own, of))
+    return sides
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.16, 0.5])
+@pytest.mark.parametrize("are_even", [True, False], ids=["even", "uneven"])
+@pytest.mark.parametrize("of_prompts", [True, False], ids=["prompts", "blocks"])
+@pytest.mark.parametrize(("depth", "end"), [(0.05, "lower"), (0.001, "upper")])
+def test_honest_blocks_of_clusters_are_called_more_no_more_often_than_the_level_says(alike, are_even, of_prompts, depth, end):
+    """400 pairs, p at most 0.05 in no more than 5 %, within 4 standard errors; where documents are not alike also the share is right."""
+    rng, ps, shares = np.random.default_rng(4), [], []
+    while len(ps) < 400:
+        human, drawn = human_and_drawn(rng, alike, are_even, of_prompts)
+        if human.nats.size < 0.5 / depth:
+            continue
+        share, null = beyond_human_quantile(drawn, human, depth, end)
+        ps.append(null.p)
+        shares.append(share.value - null.typical)
+    assert np.mean(np.array(ps) <= 0.05) <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 400)
+    if alike == 0:
+        assert abs(np.mean(shares)) < 4 * np.std(shares) / math.sqrt(400)

@@ -242,17 +242,20 @@ def test_generated_perplexity_shows_both_ends():
     assert value(found, "generated_perplexity", "null quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
     assert value(found, "beyond_human", "below human 5 %") == 3 / 10
     assert value(found, "beyond_human", "above human 99.9 %") == 2 / 10
-    assert value(found, "beyond_human", "null below human 5 %") == pytest.approx(0.05, abs=0.002)
-    assert value(found, "beyond_human", "null above human 99.9 %") == 1 / 600
+    # Each is a document: the 30th and the 1st of 600 set the limits, beyond which 30 and 1 of 601 fresh ones are expected.
+    assert value(found, "beyond_human", "null below human 5 %") == 30 / 601
+    assert value(found, "beyond_human", "null above human 99.9 %") == 1 / 601
 
 
 def test_rare_quantiles_need_enough_human_blocks():
     found = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
     assert (
         found["beyond_human", "above human 99.9 %"].note
-        == "the 99.9% quantile of human text needs at least 500 blocks, there are 20"
+        == "the outermost 0.1% of human text needs at least 500 blocks, there are 20"
     )
-    assert value(found, "beyond_human", "below human 5 %") == 0
+    # All blocks are alike, so that all are as far out as the first of them, human ones too.
+    assert value(found, "beyond_human", "below human 5 %") == 1
+    assert value(found, "beyond_human", "null below human 5 %") == 20 / 21
 
 
 def test_texts_are_taken_over_from_human_text_and_from_what_was_learned():

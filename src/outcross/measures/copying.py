@@ -9,11 +9,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, Null, share
+from outcross.estimate import Estimate, NotApplicable, Null
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
 from outcross.measures.coverage import some
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
+from outcross.statistics.beyond import farthest, limit, more_beyond
 from outcross.statistics.embedding import embedding
 from outcross.statistics.floors import larger_share
 from outcross.statistics.neighbours import nearest
@@ -126,21 +127,23 @@ class Closeness:
     note: str
 
     def share(self, closer: float) -> tuple[Estimate, Null]:
-        """The share of synthetic records as close as that share of human ones."""
-        limit = self._limit(closer)
-        count = int((self.distance <= limit).sum())
-        human = np.searchsorted(self.human, limit, side="right") / self.human.size
-        null = larger_share(count, self.distance.size, round(human * self.size), self.size)
-        return share(count, self.distance.size), replace(null, typical=float(human))
+        """The share of synthetic records as close as that share of human ones.
+
+        Where human records are held against their own set their number is that of independent ones that tell as much (`size`), none of which is the one that sets
+        the limit: the law is then that of records beyond a fixed limit, as it is among ties.
+        """
+        at = limit(self.human, closer, "lower")
+        count, human = int((self.distance <= at).sum()), int(np.searchsorted(self.human, at, side="right"))
+        independent = min(self.size, max(1, round(human * self.size / self.human.size)))
+        is_tied = human > farthest(closer, self.human.size) or self.size < self.human.size
+        estimate, null = more_beyond(count, self.distance.size, independent, self.size, is_tied=is_tied)
+        return estimate, replace(null, typical=human / (self.human.size + 1))
 
     def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
         """Synthetic records as close as that share of human ones, and how close: 1 is a copy, 0 just as close."""
-        limit = self._limit(closer)
-        chosen = np.flatnonzero(self.distance <= limit) if limit > 0 else np.zeros(0, dtype=np.int64)
-        return self.rows[chosen], 1 - self.distance[chosen] / limit
-
-    def _limit(self, closer: float) -> float:
-        return float(self.human[int(closer * self.human.size)])
+        at = limit(self.human, closer, "lower")
+        chosen = np.flatnonzero(self.distance <= at) if at > 0 else np.zeros(0, dtype=np.int64)
+        return self.rows[chosen], 1 - self.distance[chosen] / at
 
 
 def _relative(points: np.ndarray, among: np.ndarray, are_of_them: bool = False) -> np.ndarray:

@@ -16,6 +16,7 @@ from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, sh
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
+from outcross.statistics.beyond import limit_or_farthest
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.floors import from_draws, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
@@ -34,6 +35,8 @@ BINS = 10
 """Equal shares of values that a number is cut into, for support."""
 POINTED = 100
 """Records that are pointed at, at most, a side."""
+FAR = 0.001
+"""Share of human records, or one of them, that lie as far from all others or farther; what lies beyond them is pointed at."""
 MOST = 20_000
 """Records a side whose modes are counted, at most."""
 FITTED = 5_000
@@ -131,7 +134,7 @@ class Coverage(OfTables):
     def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
         """Human records that nothing synthetic comes near, and synthetic ones far from all human ones: farther than 999 of 1,000 human records are from as many others."""
         among = nearest(more, human_points, 1)[0][:, 0]
-        usual, limit = float(np.median(among)), float(np.quantile(among, 0.999))
+        usual, limit = float(np.median(among)), limit_or_farthest(np.sort(among), FAR, "upper")
         far = _far(human_points, synthetic_points, limit)
         yield from _pointed("reference", human, far, usual, "synthetic")
         far = _far(synthetic_points, human_points, limit)

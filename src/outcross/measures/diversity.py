@@ -17,6 +17,7 @@ from outcross.measures.coverage import sample, some
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
+from outcross.statistics.beyond import limit_or_farthest
 from outcross.statistics.embedding import embedding
 from outcross.statistics.floors import from_draws, larger_share, relabelled
 from outcross.statistics.neighbours import cloud, halves, nearest
@@ -213,10 +214,12 @@ def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.G
 
 
 def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
-    """The share of distances that are at most the human 1 % quantile, and the human share."""
-    place = int(CLOSE * human.size)
-    limit = np.partition(human, place)[place]
-    return float((distances <= limit).mean()), float((human <= limit).mean())
+    """The share of distances that are as small as the human 1 % quantile, and the human share.
+
+    Its null is not beta-binomial: the distances within one set depend on one another, for near duplicates come in pairs.
+    """
+    at = limit_or_farthest(np.sort(human), CLOSE, "lower")
+    return float((distances <= at).mean()), float((human <= at).mean())
 
 
 def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, Null]:

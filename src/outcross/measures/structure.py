@@ -27,6 +27,7 @@ from outcross.statistics.associations import (
     standard_error,
     strongest,
 )
+from outcross.statistics.beyond import farthest
 from outcross.statistics.floors import fewer, from_draws
 from outcross.statistics.ratios import ratio_of_shares
 
@@ -202,7 +203,7 @@ def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.nda
     n = int(there.sum())
     order = np.lexsort((rng.random(values.size), np.where(there, values, np.inf)))
     told = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
-    far = int(CORNER * n)
+    far = farthest(CORNER, n)
     told["lower"][order[:far]] = True
     told["upper"][order[n - far : n]] = True
     return told

@@ -1,28 +1,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from outcross.data.records import Vectors
-from outcross.estimate import Estimate, NotApplicable, exact, read_off
-from outcross.measures import Evidence, Measure, Page
+from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.measures import Evidence, Measure, Page, read_with_null
 from outcross.measures.distance import finite
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
+from outcross.statistics import beyond
 from outcross.statistics.clusters import share
 
-TAILS = {
-    "below 0.1 %": (0.001, -1),
-    "below 1 %": (0.01, -1),
-    "below 5 %": (0.05, -1),
-    "above 95 %": (0.05, 1),
-    "above 99 %": (0.01, 1),
-    "above 99.9 %": (0.001, 1),
+TAILS: dict[str, tuple[float, beyond.End]] = {
+    "below 0.1 %": (0.001, "lower"),
+    "below 1 %": (0.01, "lower"),
+    "below 5 %": (0.05, "lower"),
+    "above 95 %": (0.05, "upper"),
+    "above 99 %": (0.01, "upper"),
+    "above 99.9 %": (0.001, "upper"),
 }
-"""How much of the real data lies in a tail, as a fraction, and on which side of the rest (-1 below, 1 above)."""
+"""How much of the real data lies in a tail, as a fraction, and at which end."""
 SAMPLE = 1_000_000
 """Coordinates drawn of a truth that does not know its quantiles."""
 
@@ -32,10 +33,13 @@ class TailMass(Measure):
     """How much of what was drawn lies in the tails of the real data: early collapse, which distances and risks hide.
 
     Every dimension by itself, then their mean; both sides by themselves, so that a drift (one side grows) is told from collapse (both
-    vanish). A truth that has `quantile(q)` → (d,) is asked; of any other a million coordinates are drawn, once; of held-out points the
-    quantile is taken at rank q (n + 1), which new real points exceed with chance 1 − q (ties aside), so that the floor is
-    nominal. Where the quantile is estimated, its own interval (order statistics, the same for all dimensions) widens that of the
-    share, which is Wilson's over points or chains: squared errors add up (Zou and Donner, Stat. Med. 27:1693, 2008).
+    vanish). A truth that has `quantile(q)` → (d,) is asked; of any other a million coordinates are drawn, once. Held-out points
+    set the limit as in an audit (`statistics.beyond`): the k-th farthest of m, so that k / (m + 1) of fresh points lie there. A dimension
+    whose farthest values are tied has no limit, and is left out. Where the quantile is estimated its own interval (order
+    statistics, the same for all dimensions) widens that of the share, which is Wilson's over points or chains.
+
+    Points of one dimension have the exact, beta-binomial null. The coordinates of a point, and the chains that share a limit, go
+    together in a way that no law gives: there the share of fresh ones is known and how far it scatters is not.
 
     Over chains it is that of all chains together: where chains drift apart it grows, though each has lost the most of its own tails
     (`log_variance` tells, or the readings of a single chain).
@@ -53,94 +57,84 @@ class TailMass(Measure):
 
     def __call__(self, evidence, rng):
         drawn = finite(evidence.drawn.array)
-        for end, (tail, side) in TAILS.items():
-            yield read_off(
-                "tail_mass",
-                lambda tail=tail, side=side: mass(drawn, limit(evidence, tail, side), side),
-                null=lambda tail=tail: exact(tail),
-                at=end,
-            )
+        for at, (tail, end) in TAILS.items():
+            yield read_with_null("tail_mass", lambda tail=tail, end=end: _read(drawn, limit(evidence, tail, end), end), at=at)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A quantile of each dimension with its 95 % interval, (d,) each; without one where it is known."""
+    """Beyond what each dimension's tail lies."""
 
     at: np.ndarray
-    low: np.ndarray | None = None
-    high: np.ndarray | None = None
+    """(d,), of the dimensions that have one."""
+    fresh: float
+    """The share of fresh real coordinates beyond it."""
+    ends: tuple[np.ndarray, np.ndarray] | None = None
+    """Between which the quantile lies with 95 % chance, (d,) each; None where it is known."""
+    human: tuple[int, int] | None = None
+    """How many of how many real points lie beyond it, where there is one dimension; None where the quantile is known."""
+    dimensions: np.ndarray | None = None
+    """Which dimensions those are; all, if None."""
 
 
-def mass(drawn: np.ndarray, limit: Limit, side: int) -> Estimate:
+def _read(drawn: np.ndarray, limit: Limit, end: beyond.End) -> tuple[Estimate, Null]:
+    estimate = mass(drawn, limit, end)
+    return estimate, beyond.known(_null(estimate, limit, is_one_chain=drawn.ndim == 2), limit.fresh)
+
+
+def mass(drawn: np.ndarray, limit: Limit, end: beyond.End) -> Estimate:
     """The share of coordinates beyond a limit, over chains where there are several, else over points."""
+    drawn = drawn if limit.dimensions is None else drawn[..., limit.dimensions]
     clusters = "points" if drawn.ndim == 2 else "chains"
     table = drawn if drawn.ndim == 2 else drawn.reshape(-1, drawn.shape[-2] * drawn.shape[-1])  # (clusters, coordinates)
-    hits = np.count_nonzero(_beyond(table, limit.at, side), axis=1).astype(float)
+    hits = np.count_nonzero(_beyond(table, limit.at, end), axis=1).astype(float)
     of = "points" if drawn.shape[-1] == 1 else "coordinates"
-    told = share(hits, np.full(hits.size, float(table.shape[1])), of, clusters)
-    if limit.low is None or limit.high is None:
-        return told
-    return widened(told, [np.count_nonzero(_beyond(table, end, side)) / table.size for end in (limit.low, limit.high)])
+    estimate = share(hits, np.full(hits.size, float(table.shape[1])), of, clusters)
+    if limit.ends is not None:
+        one, other = (np.count_nonzero(_beyond(table, at, end)) / table.size for at in limit.ends)
+        estimate = beyond.widened(estimate, (one, other))
+    return estimate
 
 
-def _beyond(table: np.ndarray, limit: np.ndarray, side: int) -> np.ndarray:
+def _null(share: Estimate, limit: Limit, is_one_chain: bool) -> Null:
+    if limit.human is None or not is_one_chain:
+        return Null(limit.fresh, method="exact")
+    _, ratio = beyond.fewer_beyond(round(share.value * share.n), share.n, *limit.human)
+    return ratio.on_scale(lambda times: times * limit.fresh)
+
+
+def _beyond(table: np.ndarray, limit: np.ndarray, end: beyond.End) -> np.ndarray:
     ends = np.tile(limit, table.shape[1] // limit.size)  # as long as a row: twenty times as fast as a short last axis
-    return table > ends if side > 0 else table < ends
+    return table >= ends if end == "upper" else table <= ends
 
 
-def widened(told: Estimate, shares: list[float]) -> Estimate:
-    """An estimate whose error is its own and, independent of it, that of the limit, given as the shares beyond its two ends."""
-    least, most = told.interval
-    low = told.value - math.hypot(told.value - least, _moved(told.value - min(shares), told.n))
-    high = told.value + math.hypot(most - told.value, _moved(max(shares) - told.value, told.n))
-    return replace(told, low=max(0.0, low), high=min(1.0, high), method=f"{told.method}, quantile by order statistics")
-
-
-def _moved(share: float, n: int) -> float:
-    """How far the limit's error moves a share of n things: the root of c (c - 1) for the c of them between the limit and its end.
-
-    A square of a count is too large by its own chance; of c that is Poisson c (c - 1) has the mean of c, squared.
-    """
-    count = max(0, round(share * n))
-    return math.sqrt(max(0, count * (count - 1))) / n
-
-
-def limit(evidence: Evidence, tail: float, side: int) -> Limit:
-    """The quantile of the real data beyond which a tail lies: known, or read off a sample of them."""
-    q, truth = tail if side < 0 else 1 - tail, evidence.human.truth
+def limit(evidence: Evidence, tail: float, end: beyond.End) -> Limit:
+    """The quantile of the real data beyond which a tail lies: known, or set by a sample of them."""
+    truth = evidence.human.truth
     if hasattr(truth, "quantile"):
-        return Limit(np.asarray(truth.quantile(q)))
-    return estimated_limit(ordered(evidence.reference) if truth is None else drawn_of(truth), q)
+        return Limit(np.asarray(truth.quantile(tail if end == "lower" else 1 - tail)), tail)
+    return estimated_limit(ordered(evidence.reference) if truth is None else drawn_of(truth), tail, end)
 
 
-def estimated_limit(real: np.ndarray, q: float) -> Limit:
-    """The q-quantile of each dimension of real points, with the ends between which it lies with 95 % chance.
-
-    real: (n, d), in ascending order in each dimension. The quantile has rank q (n + 1), along a straight line between whole ranks;
-    NotApplicable where that is no rank of theirs. An end that the points do not bound is infinite.
-    """
-    n = len(real)
-    rank = round(q * (n + 1), 9)
-    if not 1 <= rank <= n:
-        raise NotApplicable(
-            f"the {q:.1%} quantile needs at least {math.ceil(round(1 / min(q, 1 - q), 6)) - 1} held-out points, there are {n}"
-        )
-    return Limit(_ranked(real, rank), *(_ranked(real, end) for end in ranks_of_quantile(n, q)))
-
-
-def ranks_of_quantile(n: float, q: float) -> tuple[float, float]:
-    """Between which ranks of n values the q-quantile lies with 95 % chance; outside of [1, n] where they do not bound it.
-
-    The U of rank r of n uniform values follows Beta(r, n + 1 - r), also between whole ranks (Hutson, J. Appl. Stat. 26:343, 1999). Whole
-    ranks alone would hold it in 96 to 98 % of samples.
-    """
-    from scipy.optimize import brentq
-    from scipy.special import betainc
-
-    low, high = (
-        brentq(lambda rank, chance=chance: betainc(rank, n + 1 - rank, q) - chance, 1e-9, n + 1 - 1e-9) for chance in (0.975, 0.025)
-    )
-    return float(low), float(high)  # type: ignore[arg-type]
+def estimated_limit(real: np.ndarray, tail: float, end: beyond.End) -> Limit:
+    """The limit that real points set whose dimensions are each in order, (n, d)."""
+    n, d = real.shape
+    found, why = {}, NotApplicable("no dimensions")
+    for dimension in range(d):
+        try:
+            found[dimension] = beyond.limit(real[:, dimension], tail, end, 1, ties="out")
+        except NotApplicable as reason:
+            why = reason
+    if not found:
+        raise why
+    held = real if len(found) == d else real[:, list(found)]
+    at = np.array(list(found.values()))
+    counts = np.count_nonzero(_beyond(held, at, end), axis=0)  # (d,)
+    depth = float(counts.mean()) / (n + 1)
+    ranks = beyond.ranks_of_quantile(n, depth if end == "lower" else 1 - depth)
+    low, high = (_ranked(held, rank) for rank in ranks)
+    human = (int(counts[0]), n) if d == 1 else None
+    return Limit(at, depth, (low, high), human, None if len(found) == d else np.array(list(found)))
 
 
 def _ranked(real: np.ndarray, rank: float) -> np.ndarray:

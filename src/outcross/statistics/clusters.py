@@ -166,6 +166,24 @@ def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
     return min(n, float(p * (1 - p) / variance)) if variance > 0 else n
 
 
+def correlation_within(values: np.ndarray, clusters: np.ndarray) -> float:
+    """The correlation of two values of one cluster, in [0, 1], by the analysis of variance (Donner, Int. Stat. Rev. 54:67, 1986); 0 where no cluster has two.
+
+    >>> correlation_within(np.array([1.0, 1.0, 2.0, 2.0]), np.array([0, 0, 1, 1])), correlation_within(np.arange(3.0), np.arange(3))
+    (1.0, 0.0)
+    """
+    sizes = np.bincount(clusters)
+    n, number = int(sizes.sum()), sizes.size
+    if number < 2 or n == number:
+        return 0.0
+    means = totals(values, clusters) / sizes
+    between = float(sizes @ np.square(means - values.mean())) / (number - 1)
+    within = float(np.square(values - means[clusters]).sum()) / (n - number)
+    usual = (n - float(np.square(sizes).sum()) / n) / (number - 1)
+    whole = between + (usual - 1) * within
+    return min(1.0, max(0.0, (between - within) / whole)) if whole > 0 else 0.0
+
+
 def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray) -> float:
     """Degrees of freedom at the correlation that the hits show within clusters."""
     n, squares = sizes.sum(), np.square(sizes).sum()
