@@ -203,6 +203,23 @@ def rounding(*magnitudes: float) -> float:
     return LAST_BITS * sys.float_info.epsilon * math.fsum(abs(float(magnitude)) for magnitude in magnitudes)
 
 
+DIGITS = 10
+"""Digits of a number that two processors agree on, however it was made: `rounding` over all that an audit does with a sum, with room.
+
+An audit of 20,000 rows on two kinds of processor and numbers of threads (with and without AVX2, one and four) told a third of its numbers otherwise in
+the last bits, by up to 1.4e-13 of them, and none in ten digits. An interval's width hides such a difference, but the same bytes need it gone.
+"""
+
+
+def rounded(value: float | None) -> float | None:
+    """The number to `DIGITS` digits, so that it is the same bytes whoever made it; None where it is not finite.
+
+    >>> rounded(1 / 3), rounded(0.1 + 0.2), rounded(math.inf)
+    (0.3333333333, 0.3, None)
+    """
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
+
+
 def mean(values: np.ndarray, method: str) -> Estimate:
     """The mean of independent values with Student's t-interval, which is never narrower than the mean's rounding.
 

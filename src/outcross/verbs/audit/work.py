@@ -11,7 +11,7 @@ from typing import Any
 from outcross.data.tables import Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
-from outcross.estimate import Reading
+from outcross.estimate import Reading, rounded
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.recipe import kind, nearest, read
@@ -209,23 +209,18 @@ def _check(told: Judged) -> Check:
         group=reading.group,
         at=reading.at,
         verdict=told.verdict,
-        value=_kept(estimate and estimate.value),
-        low=_kept(estimate and estimate.low),
-        high=_kept(estimate and estimate.high),
+        value=rounded(estimate and estimate.value),
+        low=rounded(estimate and estimate.low),
+        high=rounded(estimate and estimate.high),
         n=estimate and estimate.n,
         method=estimate.method if estimate else "",
-        floor=_kept(null and null.floor),
-        real_vs_real=_kept(null and null.typical),
-        margin=_kept(told.limit),
-        p=_kept(null and null.p),
-        depth=_kept(told.depth),
+        floor=rounded(null and null.floor),
+        real_vs_real=rounded(null and null.typical),
+        margin=rounded(told.limit),
+        p=rounded(null and null.p),
+        depth=rounded(told.depth),
         why=told.why,
     )
-
-
-def _kept(value: float | None) -> float | None:
-    """To 10 digits: what is below moves with the order of sums."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.10g}")
 
 
 def _frames(pointed: Iterable[Pointed], evidence: Evidence) -> dict[str, Any]:
