@@ -9,7 +9,7 @@ from scipy.stats import betabinom, fisher_exact
 
 import outcross
 from outcross.estimate import NotApplicable
-from outcross.measures.likelihood import Scored, _beyond
+from outcross.measures.likelihood import Scored, beyond_human_quantile
 from outcross.statistics.beyond import Honest, farthest, fewer_beyond, limit, more_beyond
 
 LAWS = [(10, 1000, 1000), (1, 20, 7), (5, 99, 400), (50, 60, 30), (30, 600, 600)]
@@ -112,7 +112,7 @@ def test_honest_blocks_of_clusters_are_called_more_no_more_often_than_the_level_
         human, drawn = human_and_drawn(rng, alike, are_even, of_prompts)
         if human.nats.size < 0.5 / depth:
             continue
-        share, null = _beyond(drawn, human, depth, end)
+        share, null = beyond_human_quantile(drawn, human, depth, end)
         ps.append(null.p)
         shares.append(share.value - null.typical)
     assert np.mean(np.array(ps) <= 0.05) <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 400)

@@ -26,7 +26,6 @@ from outcross.laws.categorical import absorption_time
 from outcross.measures import Evidence
 from outcross.measures.distance import energy, transport
 from outcross.measures.held_out_nats import nats
-from outcross.measures.lexical_diversity import repeated
 from outcross.measures.likelihood import Scored, beyond_human_quantile, quantile_of_perplexity
 from outcross.measures.modes import covered
 from outcross.measures.neighbours import NUMBERS, of_one
@@ -38,6 +37,7 @@ from outcross.statistics.clusters import distinct, jackknife, ratio, share, tota
 from outcross.statistics.neighbours import graph
 from outcross.statistics.ratios import ratio_of_estimates, ratio_of_shares
 from outcross.text.lexicon import Sample, entropy
+from outcross.text.repetition import repeated
 from outcross.text.words import RunningWords
 
 LEAST, MOST = 0.93, 0.97
@@ -388,8 +388,9 @@ def beyond_human(rng, n, depth, end):
     side = 1 if end == "upper" else -1
     own, mean = np.repeat(np.arange(40), 25), 5 + 0.8 * side
     human = 5 + 0.4 * rng.standard_normal(40)[own] + math.sqrt(0.84) * rng.standard_normal(own.size)
-    drawn = Scored(rng.normal(mean, 1, n), np.arange(n), "blocks")
-    return beyond_human_quantile(drawn, Scored(human, own, "documents"), depth, end)[0]
+    return beyond_human_quantile(
+        Scored(rng.normal(mean, 1, n), np.arange(n), "blocks"), Scored(human, own, "documents"), depth, end
+    )[0]
 
 
 @pytest.mark.parametrize(("n", "depth", "end"), [(200, 0.05, "lower"), (1000, 0.05, "lower"), (1000, 0.05, "upper")])
@@ -403,9 +404,9 @@ def test_the_share_beyond_a_human_quantile_that_is_not_bounded_covers_at_least()
 
 
 def tail_mass(rng, tail, n, held_out):
-    known = Limit(np.array([ndtri(1 - tail)]))
-    limit = estimated_limit(np.sort(rng.standard_normal((held_out, 1)), axis=0), 1 - tail) if held_out else known
-    return mass(0.8 * rng.standard_normal((n, 1)), limit, 1)
+    known = Limit(np.array([ndtri(1 - tail)]), tail)
+    limit = estimated_limit(np.sort(rng.standard_normal((held_out, 1)), axis=0), tail, "upper") if held_out else known
+    return mass(0.8 * rng.standard_normal((n, 1)), limit, "upper")
 
 
 @pytest.mark.parametrize(("tail", "n"), [(0.05, 400), (0.05, 2000), (0.01, 5000)])

@@ -14,6 +14,7 @@ from outcross.measures.tabular import as_dealt_table
 from outcross.measures.writing import Writing, called, notes, writings
 from outcross.recipe import recipe
 from outcross.statistics import clusters
+from outcross.statistics.beyond import limit_or_farthest
 from outcross.statistics.floors import larger_share
 from outcross.text.copies import RUN, Verbatim, verbatim, verbatim_elsewhere
 
@@ -134,8 +135,8 @@ class Copied:
     def long(self, human: Copied) -> tuple[Estimate, Null]:
         if not len(human):
             raise NotApplicable("no human text has eight words")
-        limit = max(RUN, int(np.sort(human.longest)[-int(LONGEST * len(human)) - 1]))
-        return self._more(human, self.longest >= limit, human.longest >= limit)
+        at = max(RUN, limit_or_farthest(np.sort(human.longest), LONGEST, "upper"))
+        return self._more(human, self.longest >= at, human.longest >= at)
 
     def _more(self, human: Copied, own: np.ndarray, others: np.ndarray) -> tuple[Estimate, Null]:
         if min(len(self), len(human)) < FEWEST:
