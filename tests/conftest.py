@@ -50,13 +50,15 @@ def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300, check=False)
 
 
+WITHOUT_CHARTS = {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parent / "without_charts"), os.environ.get("PYTHONPATH")]))
+}
+"""The environment of a command that writes its page without charts, a third of what a tiny run takes. For tests that look at no page."""
+
+
 @pytest.fixture(scope="module")
 def without_charts():
-    """Pages of this file are written without charts, in this process and in those that it starts: a third of what a tiny run takes.
-
-    For tests that look at no page, and leave it out where they compare folders.
-    """
+    """Commands that the tests of a file start, and its fixtures, write their pages without charts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "vl_convert", None)
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "without_charts"), prepend=os.pathsep)
+        patch.setenv("PYTHONPATH", WITHOUT_CHARTS["PYTHONPATH"])
         yield

@@ -205,7 +205,14 @@ def tiny_run(tmp_path_factory):
     """A run of two arms, read back from its folder."""
     folder = tmp_path_factory.mktemp("run")
     ended = conftest.outcross(
-        "run", conftest.write_tiny(folder, more=conftest.TWO_ARMS), "--out", folder / "tiny", "--workers", 1, "--quiet"
+        "run",
+        conftest.write_tiny(folder, more=conftest.TWO_ARMS),
+        "--out",
+        folder / "tiny",
+        "--workers",
+        1,
+        "--quiet",
+        **conftest.WITHOUT_CHARTS,
     )
     assert ended.returncode == 0, ended.stderr
     return folder / "tiny"

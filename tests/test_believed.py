@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from conftest import outcross
+from conftest import WITHOUT_CHARTS, outcross
 
 from outcross.cli import main
 from outcross.errors import BadInput, MachineGaveOut
@@ -111,7 +111,7 @@ for moment in moments:
 def stopped(spec: Path, out: Path, *moments: int) -> str:
     """Run `KILLED`; what it printed."""
     command = [sys.executable, "-c", KILLED, str(spec), str(out), *map(str, moments)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | WITHOUT_CHARTS)
     assert told.returncode == 0, told.stderr
     return told.stdout
 
@@ -307,14 +307,14 @@ def test_human_data_that_changed_are_refused_with_their_field(kind, tmp_path):
         np.save(file, np.random.default_rng(0).normal(size=40))
     (tmp_path / "e.yaml").write_text(spec)
     command = "run", tmp_path / "e.yaml", "--out", tmp_path / "run", "--workers", 1
-    assert outcross(*command).returncode == 0
+    assert outcross(*command, **WITHOUT_CHARTS).returncode == 0
     before = contents(tmp_path / "run")
     file.write_text(text("hail")) if kind == "path" else np.save(file, np.random.default_rng(1).normal(size=40))
-    refused = outcross(*command)
+    refused = outcross(*command, **WITHOUT_CHARTS)
     assert refused.returncode == 2 and is_one_line(refused.stderr)
     assert f"human.{kind}" in refused.stderr and "--fork" in refused.stderr and "another --out" in refused.stderr
     assert contents(tmp_path / "run") == before
-    forked = outcross(*command, "--fork")
+    forked = outcross(*command, "--fork", **WITHOUT_CHARTS)
     assert forked.returncode == 0, forked.stderr
     assert contents(tmp_path / "run") == before
     readings = [polars.read_parquet(tmp_path / name / "readings.parquet") for name in ("run", "run-fork-1")]
