@@ -20,10 +20,10 @@ LEVEL, FALSE_ALARM = 0.05, 1e-4
 STEADY = {
     ("held_out_loss", ""): (4.0, 0.02, None),
     ("log_variance", ""): (0.0, 0.03, None),
-    ("tail_survival", "1"): (0.5, 0.02, 0.5),
-    ("tail_survival", "3-5"): (0.8, 0.02, 0.8),
+    ("rare_words", "1"): (1.0, 0.03, None),
+    ("rare_words", "3-5"): (1.0, 0.02, None),
     ("groups", ""): (0.9, 0.02, 0.9),
-    ("distinct_2", ""): (0.5, 0.01, None),
+    ("vocabulary_ratio", ""): (1.0, 0.02, None),
     ("beyond_human", "above human 99.9 %"): (0.01, 0.002, 0.01),
 }
 """What is read: its true value at every generation, the standard error of a reading, and what human data show (as uncertain)."""

@@ -160,7 +160,7 @@ def test_the_order_of_rows_moves_no_number_that_is_not_drawn_at_random(name, evi
     assert {key: told[key] for key in fixed} == pytest.approx(fixed, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["tails", "copying", "diversity", "text_quality"])
+@pytest.mark.parametrize("name", ["rare_words", "verbatim_copies", "repeated_texts", "lexical_diversity", "text_quality"])
 def test_the_order_of_rows_moves_nothing_of_a_column_of_text(name, evidence_of):
     """Not even what is drawn at random from the same stream, nor inside groups: texts have an order of their own."""
     evidence = evidence_of(name)
