@@ -22,7 +22,7 @@ class Categorical(Learner):
         return CategoricalModel(records.array / records.array.sum(axis=-1, keepdims=True))
 
     def load(self, folder):
-        return CategoricalModel(packed.load(folder / "categorical.npz")["probabilities"])
+        return CategoricalModel.load(folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,10 @@ class CategoricalModel:
         with np.errstate(divide="ignore"):
             logs = np.log(self.probabilities)
         return np.where(records.array > 0, records.array * logs, 0.0).sum(axis=-1)
+
+    @classmethod
+    def load(cls, folder: Path) -> CategoricalModel:
+        return cls(packed.load(folder / "categorical.npz")["probabilities"])
 
     def save(self, folder: Path) -> None:
         # Of a few hundred records a state's share takes few different values.

@@ -40,5 +40,4 @@ class Hutter(Learner):
         return CategoricalModel(written / written.sum(axis=-1, keepdims=True))
 
     def load(self, folder):
-        with np.load(folder / "categorical.npz", allow_pickle=False) as stored:
-            return CategoricalModel(stored["probabilities"])
+        return CategoricalModel.load(folder)
