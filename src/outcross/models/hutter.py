@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from outcross.data import Human
 from outcross.errors import BadInput
 from outcross.models import Learner
