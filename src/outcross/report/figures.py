@@ -203,8 +203,10 @@ def bands_of(several: Sequence[Measured]) -> str:
     """
     words = interval_words(point for one in several for line in one.curves.values() for point in line.known)
     told = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
-    if any(one.floor for one in several):
-        told += " Dashed: the floor, what fresh human data of the same size show; grey: its interval."
+    floors = [line for one in several for line in (one.floor, *one.floors.values()) if line]
+    if floors:
+        has_interval = any(point.low is not None for line in floors for point in line.known)
+        told += f" Dashed: the floor, what fresh human data of the same size show{'; grey: its interval' * has_interval}."
     if any(line.threads for one in several for line in one.curves.values()):
         told += " Thin lines: single seeds."
     return told

@@ -197,7 +197,7 @@ def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_
     portion = np.cumsum(read.bytes[order]) // size
     whole = [order[portion == number] for number in range(min(PORTIONS, int(portion.max(initial=0))))]
     joined = ["\n".join(read[row] for row in rows).encode() for rows in whole if rows.size]
-    return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), f"portions of {size} bytes")
+    return mean(np.array([len(zlib.compress(text, 9)) / len(text) for text in joined]), "portions of one size")
 
 
 def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
