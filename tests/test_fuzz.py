@@ -442,6 +442,10 @@ def test_no_change_of_structure_breaks_a_promise(chunk, place, no_page):
         try_experiment(place, name, text)
 
 
+MANY = Raw("".join(f"\n  - {i}" for i in range(200_000)))
+"""A list as YAML writes it, which takes the writer seconds."""
+
+
 def restructured(told: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     flat = flatten(told)
     key = rng.choice(list(flat))
@@ -457,7 +461,7 @@ def restructured(told: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     elif change == 4:
         return {rng.choice(["", "a.b", "kind", "sweep", "arms", 1, None, True, 1.5, "é" * 300, "\x1b[2J", "name\u2028x"]): 1} | told
     elif change == 5:
-        return told | {"sweep": rng.choice([{"policy": NASTY}, {"seed": [0, True]}, {"seed": [0, 0]}, {"": [1]}, {"arms": [1]}, {"human.rows": [5, "x"]}, {"policy.share": [0.1]}, {1: [2]}, {"name": ["a", "b"]}, {"sweep": [{}]}, {f"k{i}": list(range(50)) for i in range(9)}, {"seed": list(range(200_000))}])}  # fmt: skip
+        return told | {"sweep": rng.choice([{"policy": NASTY}, {"seed": [0, True]}, {"seed": [0, 0]}, {"": [1]}, {"arms": [1]}, {"human.rows": [5, "x"]}, {"policy.share": [0.1]}, {1: [2]}, {"name": ["a", "b"]}, {"sweep": [{}]}, {f"k{i}": list(range(50)) for i in range(9)}, {"seed": MANY}])}  # fmt: skip
     else:
         return told | {"arms": rng.choice([[{}], [{}, {}], [{"name": "a/b"}], [{"name": ".."}], [{"name": "x" * 300}], [{"name": "\u202ex"}], [{"name": 1}, {"name": 1.0}], [{"name": True}, {"name": None}], [{"arms": [{}]}], [{"generations": 1}, {"generations": 3}], [{"learner": "categorical"}, {}], [{"policy": None}], [{"store": "readings"}, {"store": "all"}], [{1: 2}], [[]], {"a": 1}, [None]])}  # fmt: skip
     try:
