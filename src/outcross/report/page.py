@@ -8,7 +8,9 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from outcross.files.outputs import write_page
 from outcross.report.charts import Look, looks
@@ -104,40 +106,41 @@ def render(study: Study, allowance: Allowance) -> bytes:
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
     script = resource("page.js")
-    text = (
-        environment()
-        .from_string(resource("page.html"))
-        .render(
-            study=study,
-            sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
-            warnings=warnings(found),
-            mains=mains,
-            grids=grids,
-            arms=_arms(study, found, leads),
-            tail_figure=next((one for one in rest if one.measure == TAILS), None),
-            decoding_figures=[one for one in rest if one.measure in DECODING],
-            figures=[one for one in rest if one.measure not in (TAILS, *DECODING)],
-            absent=_absent(study),
-            writers=told,
-            prompts_left_out=prompts_left_out,
-            prompt=prompt,
-            excerpts=excerpted,
-            pairs=[pair for lead in leads for pair in _pairs(*lead)],
-            profile=profile_of(study),
-            slopes=slopes,
-            responses=answers,
-            seeds=seeds,
-            papers=_papers(study, found),
-            every=every,
-            pen=pen,
-            shown=PREPARED,
-            named=zip,
-            style=resource("page.css"),
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    text = _template().render(
+        study=study,
+        sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
+        warnings=warnings(found),
+        mains=mains,
+        grids=grids,
+        arms=_arms(study, found, leads),
+        tail_figure=next((one for one in rest if one.measure == TAILS), None),
+        decoding_figures=[one for one in rest if one.measure in DECODING],
+        figures=[one for one in rest if one.measure not in (TAILS, *DECODING)],
+        absent=_absent(study),
+        writers=told,
+        prompts_left_out=prompts_left_out,
+        prompt=prompt,
+        excerpts=excerpted,
+        pairs=[pair for lead in leads for pair in _pairs(*lead)],
+        profile=profile_of(study),
+        slopes=slopes,
+        responses=answers,
+        seeds=seeds,
+        papers=_papers(study, found),
+        every=every,
+        pen=pen,
+        shown=PREPARED,
+        named=zip,
+        style=resource("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return text.encode()
+
+
+@cache
+def _template() -> Any:
+    return environment().from_string(resource("page.html"))
 
 
 def _every(study: Study, rows: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,34 +107,31 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 def fragment(audit: Audit) -> str:
     """The sentence and what is lost, for a notebook."""
     rows = [_row(check) for check in audit.of("lost", "invented")[:20]]
-    return _surroundings().from_string(resource("fragment.html")).render(audit=audit, rows=rows)
+    return _template("fragment.html").render(audit=audit, rows=rows)
 
 
-def _surroundings() -> Any:
+@cache
+def _template(name: str) -> Any:
     surroundings = environment(LONGEST)
     surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
-    return surroundings
+    return surroundings.from_string(resource(name))
 
 
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
     several = len(audits) > 1
     aspects = aspects_of(audits)
-    told = (
-        _surroundings()
-        .from_string(resource("audit.html"))
-        .render(
-            heading=audits[0].name if not several else f"{len(audits)} sets",
-            sentence=audits[0].summary if not several else _sentence(audits, are_generations),
-            places=_places(audits, aspects) if several else [],
-            aspects=aspects,
-            anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
-            onsets=onsets(audits) if are_generations and several else [],
-            curves=_curves(audits, aspects) if are_generations and several else "",
-            pages=[_page(audit, share, not several) for audit in audits],
-            marks=MARKS,
-            definitions=list(_definitions(audits)),
-            style=resource("page.css") + resource("audit.css"),
-        )
+    told = _template("audit.html").render(
+        heading=audits[0].name if not several else f"{len(audits)} sets",
+        sentence=audits[0].summary if not several else _sentence(audits, are_generations),
+        places=_places(audits, aspects) if several else [],
+        aspects=aspects,
+        anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
+        onsets=onsets(audits) if are_generations and several else [],
+        curves=_curves(audits, aspects) if are_generations and several else "",
+        pages=[_page(audit, share, not several) for audit in audits],
+        marks=MARKS,
+        definitions=list(_definitions(audits)),
+        style=resource("page.css") + resource("audit.css"),
     )
     return told.encode("utf-8", "replace")
 
