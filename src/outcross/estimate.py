@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable
@@ -142,6 +143,7 @@ def without_interval(value: float, why: str, n: int = 1) -> Estimate:
     return Estimate(float(value), None, None, why, n)
 
 
+@functools.lru_cache(1024)
 def student_quantile(degrees: float) -> float:
     """The 97.5 % quantile of Student's t: `NORMAL_QUANTILE` where the standard error is estimated with so many degrees of freedom.
 

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
@@ -215,10 +215,11 @@ class Ledger:
         if not self._take(entry) or self.folder is None:
             return
         try:
-            with lock(self.folder / ".ledger.lock"), self.path.open("ab") as file:
-                size = _without_cut_off_line(self.path)
+            with lock(self.folder / ".ledger.lock"), self.path.open("a+b") as file:
+                size = _without_cut_off_line(file)
                 try:
-                    os.truncate(self.path, size)
+                    if size < file.seek(0, os.SEEK_END):
+                        os.truncate(self.path, size)
                     file.write(line_of(entry))
                     file.flush()
                 except OSError:
@@ -490,17 +491,16 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _without_cut_off_line(path: Path) -> int:
+def _without_cut_off_line(file: BinaryIO) -> int:
     """The size of a ledger without the line that a killed process has begun at its end."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        for back in itertools.chain((1,), itertools.count(CHUNK, CHUNK)):
-            start = max(0, end - back)
-            file.seek(start)
-            if newline := file.read(min(back, CHUNK)).rfind(b"\n") + 1:
-                return start + newline
-            if start == 0:
-                return 0
+    end = file.seek(0, os.SEEK_END)
+    for back in itertools.chain((1,), itertools.count(CHUNK, CHUNK)):
+        start = max(0, end - back)
+        file.seek(start)
+        if newline := file.read(min(back, CHUNK)).rfind(b"\n") + 1:
+            return start + newline
+        if start == 0:
+            return 0
     raise AssertionError("the beginning of a file is always reached")
 
 

@@ -11,9 +11,6 @@ from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
-CHIEF = leading()
-TAILS = standing_for("tail")[0]
-DECODING = standing_for("decoding")
 BANDS = ("3-5 times", "2 times", "1 time", "6-10 times", "")
 REFERENCE = "human_only"
 WELL = 2.0  # a perplexity that rose less than this says "well" …
@@ -69,10 +66,15 @@ class Tail:
         return self.kept < LOST
 
 
+def rare_words_measure() -> str:
+    """The reading that stands for the tails of text. A function, for only who draws a page needs every measure loaded."""
+    return standing_for("tail")[0]
+
+
 def chief(found: Sequence[Measured]) -> Measured | None:
     """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is."""
     whole = {one.measure: one for one in found if not one.at}
-    named = next((whole[measure] for measure in CHIEF if measure in whole), None)
+    named = next((whole[measure] for measure in leading() if measure in whole), None)
     return named or next(iter(whole.values()), None) or next(iter(found), None)
 
 
@@ -104,7 +106,7 @@ def change(curve: Curve) -> Change:
 
 def tail_band(found: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.at: one for one in found if one.measure == TAILS}
+    bands = {one.at: one for one in found if one.measure == rare_words_measure()}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 

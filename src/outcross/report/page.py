@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from outcross.files.outputs import write_page
+from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured, pooled
 from outcross.report.figures import CROWDED, Figure, Pen, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
-    CHIEF,
-    DECODING,
-    TAILS,
     Change,
     Tail,
     change,
     chiefs,
     extremes,
+    rare_words_measure,
     sentence,
     silence,
     tails,
@@ -113,9 +112,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
         mains=mains,
         grids=grids,
         arms=_arms(study, found, leads),
-        tail_figure=next((one for one in rest if one.measure == TAILS), None),
-        decoding_figures=[one for one in rest if one.measure in DECODING],
-        figures=[one for one in rest if one.measure not in (TAILS, *DECODING)],
+        tail_figure=next((one for one in rest if one.measure == rare_words_measure()), None),
+        decoding_figures=[one for one in rest if one.measure in standing_for("decoding")],
+        figures=[one for one in rest if one.measure not in (rare_words_measure(), *standing_for("decoding"))],
         absent=_absent(study),
         writers=told,
         prompts_left_out=prompts_left_out,
@@ -158,7 +157,12 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
     for one in found:
         if one not in leads:
             places.setdefault(one.measure, []).append(one)
-    order = sorted(places, key=lambda measure: (measure != TAILS, CHIEF.index(measure) if measure in CHIEF else len(CHIEF)))
+    preferred, rare_words = leading(), rare_words_measure()
+
+    def place(measure: str) -> tuple[bool, int]:
+        return measure != rare_words, preferred.index(measure) if measure in preferred else len(preferred)
+
+    order = sorted(places, key=place)
     return [figure(study, measure, places[measure], page_of(study, measure, found), pen, every) for measure in order]
 
 
