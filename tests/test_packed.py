@@ -1,5 +1,7 @@
 """Arrays that are packed into few bytes come back to the bit, of the type that they had."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,10 @@ def test_equal_arrays_make_equal_files(tmp_path):
     for name in ("a.npz", "b.npz"):
         packed.save(tmp_path / name, **{key.replace(" ", "_"): array for key, array in ARRAYS.items()})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_equal_arrays_are_equal_bytes_at_any_time(tmp_path, monkeypatch):
+    packed.save(tmp_path / "now.npz", counts=np.arange(50))
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(2_000_000_000))  # which zipfile asks
+    packed.save(tmp_path / "later.npz", counts=np.arange(50))
+    assert (tmp_path / "now.npz").read_bytes() == (tmp_path / "later.npz").read_bytes()

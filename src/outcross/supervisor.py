@@ -16,6 +16,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from outcross.errors import is_of_the_machine
+
 INTERRUPTED = "interrupted; run the same command again to go on"
 FORWARDED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that ask a process to end."""
@@ -91,7 +93,10 @@ def _guarded(work: Callable[[], None]) -> int:
             raise
         code = 3
         if not is_interrupted:
-            _say(f"the program could not be started: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            if is_of_the_machine(error):
+                return _gave_out(what)
+            _say(f"the program could not be started: {what}")
     if is_interrupted and code != 130:
         _say(INTERRUPTED)
         code = 130

@@ -6,6 +6,7 @@ where that is smaller. What noise decides is better written with `numpy.savez`: 
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -18,11 +19,13 @@ WHOLE = tuple(np.dtype(f"{sign}{size}") for size in (1, 2, 4, 8) for sign in "ui
 
 def save(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays to a file, which `load` reads back and `numpy.load` opens."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             for member, content in _packed(name, np.asarray(array)).items():
-                with archive.open(f"{member}.npy", "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, content, allow_pickle=False)
+                written = io.BytesIO()
+                np.lib.format.write_array(written, content, allow_pickle=False)
+                at_no_time = zipfile.ZipInfo(f"{member}.npy")  # as of 1980: equal arrays are equal bytes
+                archive.writestr(at_no_time, written.getbuffer(), zipfile.ZIP_DEFLATED, LEVEL)
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
