@@ -51,5 +51,9 @@ def is_of_the_machine(error: BaseException) -> bool:
 
 
 def first_words(error: BaseException, most: int = 160) -> str:
-    """What an error says, on one line and not too long."""
-    return " ".join(str(error).split())[:most] or type(error).__name__
+    """What an error says, on one line and not too long; of NumPy's page of advice the error that it is about.
+
+    >>> first_words(ImportError("Please read this.\\n\\nOriginal error was: failed to map segment"))
+    'failed to map segment'
+    """
+    return " ".join(str(error).rpartition("Original error was: ")[2].split())[:most] or type(error).__name__
