@@ -127,7 +127,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BaseException as error:  # a panic of a library in Rust is no Exception
         if os.environ.get("OUTCROSS_DEBUG"):
             raise
-        blame = "no memory, open files, threads or disk are left" if is_of_the_machine(error) else "this is a bug in outcross, please report it"
+        blame = (
+            "no memory, open files, threads or disk are left"
+            if is_of_the_machine(error)
+            else "this is a bug in outcross, please report it"
+        )
         code = _fail(f"{blame}: {type(error).__name__}: {first_words(error, LONGEST)}", 3)
     sys.exit(code)
 
