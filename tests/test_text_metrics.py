@@ -183,6 +183,13 @@ def test_rare_words_are_looked_up_in_as_much_fresh_text():
     assert found["rare_words", "2 times"].note.startswith("0 of these words are in fresh human text")
 
 
+def test_rare_words_of_which_none_is_left_have_an_interval_that_says_how_few_that_may_be():
+    """Of 200 words none is written: Wilson's upper end of 0 of 200 is 1.9 %, and so is the ratio's where fresh text holds all of them."""
+    own = [" ".join(letters(i, i + 4)) for i in range(0, 200, 4)]
+    found = read(RareWords(), evidence(text(*["zz zz zz zz"] * 50), text(*own, "zz zz", "zz"), holdout=text(*own)))
+    assert found["rare_words", "1 time"].estimate.high >= 1.96**2 / (200 + 1.96**2)
+
+
 def test_without_a_second_sample_half_of_the_human_text_says_which_words_are_rare():
     lines = [" ".join(letters(i, i + 4)) for i in range(0, 400, 4)]
     found = read(RareWords(), evidence(text(*lines), text(*lines, *lines)))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from outcross.estimate import Estimate, Null
+from outcross.estimate import Estimate, NotApplicable, Null
 from outcross.statistics.floors import from_draws
+from outcross.statistics.ratios import ratio_of_shares
 
 PERMUTATIONS, TOGETHER = 499, 100
 
@@ -24,7 +25,7 @@ def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.rand
     """How many of these kinds the first set holds over how many the second one does, and the null of fewer.
 
     Documents are exchangeable where nothing is lost, so labels are drawn anew over whole documents; the interval is the one that the same
-    draws give around the ratio. A bootstrap is wrong: a resample holds fewer kinds. Half a kind is added to both counts.
+    draws give around the ratio, and at least that of two independent shares. A bootstrap is wrong: a resample holds fewer kinds. Half a kind is added to both counts.
 
     held: (kinds, documents) as `held_in` makes it; is_first: whether a document is of the first set, (documents,); sizes: things of each.
     """
@@ -34,6 +35,12 @@ def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.rand
     low, high = np.quantile(draws, [0.025, 0.975])
     null = from_draws(difference, draws, "smaller", "permuted documents")
     value, least, most = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
+    first, second = (int(kinds) for kinds in alive.sum(axis=0))
+    if second:  # labels drawn anew do not know how much a count errs of which hardly anything is left
+        _, of_few, of_many = ratio_of_shares(first, len(alive), second, len(alive))
+        if math.isinf(of_many):
+            raise NotApplicable(f"{second} kinds of the second set are too few for an interval of the ratio")
+        least, most = min(least, of_few), max(most, of_many)
     return Estimate(value, least, most, "permuted documents", int(alive.any(axis=1).sum())), null.on_scale(math.exp)
 
 
