@@ -32,11 +32,10 @@ import yaml
 
 from outcross.cli import main
 from outcross.experiment import Experiment
-from outcross.experiment.arms import flatten, unflatten
 from outcross.ledger.entries import key_of, output_of, sealed
 from outcross.models.draw import Draw
 from outcross.models.schedule import Pretrained, Schedule
-from outcross.recipe import member
+from outcross.recipe import flatten, member, unflatten
 from outcross.verbs.parts import FAMILIES
 
 PROMISED = (0, 1, 2, 3, 130)

@@ -8,8 +8,8 @@ import yaml
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.experiment import builtin, experiment, load, override
-from outcross.experiment.arms import arms, described, flatten, resolved
-from outcross.recipe import kind
+from outcross.experiment.arms import arms, described, resolved
+from outcross.recipe import flatten, kind
 
 NEEDS_TEXT = {
     "languages": ("human.path=sentences.parquet",),

@@ -39,12 +39,15 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
     from outcross.files.outputs import check_page
     from outcross.verbs.run.answer import begun, in_a_folder
     from outcross.verbs.run.progress import Silence, watcher
-    from outcross.verbs.run.screen import end_lines
+    from outcross.verbs.run.screen import end_lines, note_lines
     from outcross.verbs.terminal import width
 
     result = begun(in_a_folder(question))
     assert result.page is not None
     check_page(result.page)
+    if not (as_json or quiet):
+        for line in note_lines(result, width()):
+            print(line, flush=True)
     with Silence() if quiet or as_json else watcher(result.arms) as watch:
         result.finish(watch)
     page = result.report()

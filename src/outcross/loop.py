@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from outcross import data
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
-from outcross.data.records import load_records
+from outcross.data.records import blocks, load_records
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
@@ -20,7 +20,7 @@ from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
-from outcross.recipe import kind, plain
+from outcross.recipe import FROM_LIST, exactly, kind, plain, recipe
 from outcross.sources import Gathering
 
 OF_RECORDS = ("numpy", "polars")
@@ -38,6 +38,8 @@ class Generation:
     model: Made[Any]
     drawn: Part
     kept: Part
+    shown: Made[Any] | None
+    """What the model wrote after the experiment's own prompts, a record each; None where it has none."""
     readings: dict[str, Made[tuple[Reading, ...]]]
     """By measure."""
 
@@ -74,12 +76,14 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, _prompts(draw, pool)), model, draw, g)
+        asked = Asked(draw=replace(experiment.draw, prefix=0, records=1), prompts=experiment.prompts)
+        shown = do(answer, asked, model, human) if asked.prompts else None
         kept = drawn
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
-        yield Generation(g, _named(human), training, model, drawn, kept, readings)
+        yield Generation(g, _named(human), training, model, drawn, kept, shown, readings)
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
@@ -151,6 +155,26 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Gen
     records = model.sample(draw, None if prompts is None else prompts.records, rng)
     assert len(records) == draw.records
     return records
+
+
+@recipe
+class Asked:
+    """What a model is asked to continue, for people to read."""
+
+    draw: Annotated[Draw, exactly(Draw, "draw")]
+    """How one record is written."""
+    prompts: Annotated[tuple[str, ...], FROM_LIST]
+
+
+@verb(OF_RECORDS, 7, load=lambda folder, digest, asked, model, human: load_records(folder))
+def answer(asked: Asked, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
+    """Let the model continue texts, each by one record; `_prompt` is the number of the text."""
+    answers = []
+    for number, text in enumerate(asked.prompts):
+        (tokens,) = human.vocabulary.encode([text])
+        prompt = blocks(tokens[None], [text], np.array([len(text.encode())]), prompt=np.array([number]))
+        answers.append(model.sample(replace(asked.draw, prompts="newest"), prompt, rng))
+    return type(answers[0]).concat(answers)
 
 
 @verb(OF_RECORDS, 6)

@@ -224,6 +224,33 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a recipe holds plain values only, got {type(value).__name__}")
 
 
+def flatten(told: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one with dotted keys.
+
+    >>> flatten({"policy": {"kind": "human_share", "share": 0.1}})
+    {'policy.kind': 'human_share', 'policy.share': 0.1}
+    """
+    if not isinstance(told, Mapping) or not told:
+        return {prefix: told}
+    inner = [flatten(value, f"{prefix}.{name}" if prefix else str(name)) for name, value in told.items()]
+    return {key: value for one in inner for key, value in one.items()}
+
+
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    told: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, last = key.split(".")
+        inner = told
+        for name in path:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return told
+
+
+_ABSENT = object()
+
+
 def nearest(name: str, known: Any) -> str:
     """The hint that names the nearest known word, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)

@@ -25,7 +25,7 @@ from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
-from outcross.recipe import Nested, exactly, kind, member, nearest, one_of, plain, read, recipe, settings_of
+from outcross.recipe import FROM_LIST, Nested, exactly, flatten, kind, member, nearest, one_of, plain, read, recipe, settings_of
 from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
 
 
@@ -142,6 +142,8 @@ class Experiment:
     """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: as
     many as the next fit reads, each of them once under `replace`, which is to draw anew for every batch."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
+    prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
+    """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
     metrics: Annotated[tuple[Measure, ...], PlainValidator(_metrics)] = ()
@@ -154,6 +156,8 @@ class Experiment:
     of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
     out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    notes: Annotated[tuple[str, ...], FROM_LIST] = ()
+    """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
 
     @model_validator(mode="after")
     def _parts_fit(self):
@@ -176,6 +180,8 @@ class Experiment:
             raise ValueError(
                 "draw.temperature 0 writes one text again and again where there are no prompts; write draw.prompts: human"
             )
+        if self.prompts and "text" not in self.learner.learns:
+            raise ValueError(f"prompts are texts, {kind(self.learner)} learns {self.learner.learns[0]}; leave them out")
         if self.draw.looks_back and not self.learner.searches:
             raise ValueError(
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
@@ -394,11 +400,65 @@ def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
 
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
-    settings = overrides if isinstance(overrides, Mapping) else dict(map(_setting, overrides))
-    told = override(told, settings)
+    settings = dict(overrides if isinstance(overrides, Mapping) else map(_setting, overrides))
+    told = of_size(told, settings.pop("size", told.get("size")), where)
+    told = override(_without_source(told, settings), settings)
     for key in settings:
         _check_not_overruled(told, str(key), where)
     return told
+
+
+FULL = "full"
+"""The size of an experiment as it is written; others stand under `sizes`."""
+
+
+def of_size(told: Mapping[str, Any], size: object, where: str) -> dict[str, Any]:
+    """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
+
+    BadInput where there is no such size.
+
+    >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
+    >>> of_size(told, "small", "mine.yaml")
+    {'name': 'mine', 'generations': 5, 'notes': ['Size small: generations is 5 (at full size 10).']}
+    """
+    sizes = told.get("sizes") or {}
+    if not isinstance(sizes, Mapping) or not all(isinstance(settings, Mapping) for settings in sizes.values()):
+        raise BadInput(f"{where}: sizes must map names to settings; write sizes: {{small: {{human.rows: 100}}}}")
+    full = {key: value for key, value in told.items() if key not in ("size", "sizes")}
+    if size in (None, FULL):
+        return full
+    if str(size) not in sizes:
+        raise BadInput(
+            f"{where} has no size {size!r:.80}{nearest(str(size), [FULL, *sizes])}; it has {', '.join([FULL, *map(str, sizes)])}"
+        )
+    settings = sizes[str(size)]
+    flat = flatten(full)
+    cuts = [
+        f"{key} is {words(value)} (at full size {words(flat.get(key))})"
+        for key, value in flatten(settings).items()
+        if key != "name"
+    ]
+    notes = [*full.get("notes", ()), *([f"Size {size}: {', '.join(cuts)}."] if cuts else [])]
+    return override(full, settings) | {"notes": notes}
+
+
+def words(value: object) -> str:
+    """A setting's value as a note says it."""
+    if value is None:
+        return "the default"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _without_source(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other."""
+    human = told.get("human")
+    if not isinstance(human, Mapping) or not any(settings.get(f"human.{word}") is not None for word in SOURCE_WORDS):
+        return told
+    return {**told, "human": {key: value for key, value in human.items() if key not in ("kind", *SOURCE_WORDS)}}
+
+
+SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
+"""Settings of `human` of which one says where the data come from."""
 
 
 def _setting(word: str) -> tuple[str, Any]:

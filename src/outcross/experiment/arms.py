@@ -12,7 +12,7 @@ from typing import Any
 from outcross.data.plans import lines
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, names_a_source, override
-from outcross.recipe import kind, plain
+from outcross.recipe import flatten, kind, plain, unflatten
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -126,33 +126,6 @@ def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
 
-def flatten(told: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one with dotted keys.
-
-    >>> flatten({"policy": {"kind": "human_share", "share": 0.1}})
-    {'policy.kind': 'human_share', 'policy.share': 0.1}
-    """
-    if not isinstance(told, Mapping) or not told:
-        return {prefix: told}
-    inner = [flatten(value, f"{prefix}.{name}" if prefix else str(name)) for name, value in told.items()]
-    return {key: value for one in inner for key, value in one.items()}
-
-
-def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
-    told: dict[str, Any] = {}
-    for key, value in flat.items():
-        *path, last = key.split(".")
-        inner = told
-        for name in path:
-            inner = inner.setdefault(name, {})
-        inner[last] = value
-    return told
-
-
-_ABSENT = object()
-
-
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
     flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
@@ -173,6 +146,9 @@ def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> lis
 
 def _is_set(key: str, setting: dict[str, Any]) -> bool:
     return any(key == own or key.startswith(f"{own}.") for own in setting)
+
+
+_ABSENT = object()
 
 
 def _differing(flat: list[dict[str, Any]]) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outcross.experiment.arms import Arm, flatten
-from outcross.recipe import plain
+from outcross.experiment.arms import Arm
+from outcross.recipe import flatten, plain
 
-NO_SETTINGS = ("name", "seed", "metrics", "store", "chains", "generations")
+NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations")
 """Keys that say how long and how often is looked, not what is done."""
 FIRST = ("policy", "learner")
 ROWS = ("human.rows", "rows")

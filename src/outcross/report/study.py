@@ -109,6 +109,8 @@ class Study:
     pages: Mapping[str, Page] = field(default_factory=dict)
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know before the numbers."""
     runs: tuple[Making, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each arm was told, by dotted key."""
@@ -140,6 +142,7 @@ def join(studies: Sequence[Study]) -> Study:
         pages={measure: page for study in named for measure, page in study.pages.items()},
         policies={arm: page for study in named for arm, page in study.policies.items()},
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
+        notes=tuple(dict.fromkeys(note for study in named for note in study.notes)),
         runs=tuple(run for study in named for run in study.runs),
         settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
         slopes=tuple(one for study in named for one in study.slopes),

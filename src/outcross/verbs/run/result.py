@@ -115,6 +115,11 @@ class Run:
         return self.tables.slopes
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before the numbers, as the experiment says it."""
+        return tuple(dict.fromkeys(note for arm in self.arms for note in arm.experiment.notes))
+
+    @property
     def unfinished(self) -> str:
         """How far a run is that has not ended; empty where it has."""
         return self.tables.unfinished

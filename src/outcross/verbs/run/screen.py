@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str]:
     """The response to what is swept, the last generation of every arm (of every seed on request), and the slopes that the arms give."""
     yield from wrapped(run.unfinished, width)
+    yield from note_lines(run, width)
     found = _responses(run)
     yield from response_lines(found, width)
     told = from_tables(run.name, at_the_end(run.readings, every_seed=every_seed))
@@ -31,6 +32,12 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
             "An arm of several seeds: their mean with Student's 95 % interval over the seeds; --seeds shows every seed.", width
         )
     yield from slope_lines(run.slopes, width)
+
+
+def note_lines(run: Run, width: int) -> Iterator[str]:
+    """What a reader must know before the numbers."""
+    for note in run.notes:
+        yield from wrapped(f"note: {note}", width)
 
 
 def end_lines(run: Run, width: int) -> Iterator[str]:

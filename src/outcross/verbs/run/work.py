@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any
 
 from outcross import runtime
 from outcross.errors import BadInput, MachineGaveOut
-from outcross.experiment.arms import Arm, arms, flatten, resolved
+from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
 from outcross.files.plain_yaml import dump
 from outcross.files.whole import write_whole, written_from
@@ -24,7 +24,7 @@ from outcross.ledger import Ledger, Step
 from outcross.ledger.entries import GenerationEntry, RunEntry
 from outcross.ledger.locks import alone
 from outcross.loop import Generation
-from outcross.recipe import plain
+from outcross.recipe import flatten, plain
 from outcross.runtime.environment import environment
 from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
@@ -111,7 +111,7 @@ class Runner:
         steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
         if self.folder is not None and experiment.store == "all":
             _name(self.folder, arm, generation.g, steps)
-        samples = _samples(generation) if experiment.human.is_text else []
+        samples = _samples(generation, experiment.prompts) if experiment.human.is_text else []
         measured = [made.key for made in generation.readings.values()]
         self.ledger.record(
             GenerationEntry(
@@ -280,15 +280,14 @@ def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> 
             link.symlink_to(target)
 
 
-def _samples(generation: Any) -> list[tuple[int, str, str]]:
-    """(prompt number, prompt, what the model wrote) of the first prompts."""
+def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str, str]]:
+    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records."""
     records = generation.drawn.records
-    prompts = records.column("_prompt")[:SAMPLES]
     human = generation.human.training.records.texts
-    return [
-        (i, human[prompt] if prompt >= 0 else "", text)
-        for i, (prompt, text) in enumerate(zip(prompts, records.texts[:SAMPLES], strict=True))
-    ]
+    own = [] if generation.shown is None else list(zip(own_prompts, generation.shown.value.texts, strict=True))
+    prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:SAMPLES]]
+    first = list(zip(prompts, records.texts[:SAMPLES], strict=True))
+    return [(number, prompt, text) for number, (prompt, text) in enumerate([*own, *first])]
 
 
 def _contents(made: tuple[Arm, ...]) -> dict[str, str]:
@@ -321,7 +320,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
         if was.generations > now[key].generations:
             return f"generations was {was.generations}, now {now[key].generations}; a run only grows"
-        grown = replace(was, generations=now[key].generations, metrics=now[key].metrics)
+        grown = replace(was, generations=now[key].generations, metrics=now[key].metrics, notes=now[key].notes)
         old, new = flatten(plain(grown)), flatten(plain(now[key]))
         for field in sorted(old.keys() | new.keys()):
             if old.get(field) != new.get(field):

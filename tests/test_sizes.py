@@ -1,0 +1,78 @@
+"""An experiment file may hold smaller sizes of itself; what they cut is said, and what the command line sets still wins."""
+
+import pytest
+import yaml
+
+from outcross.cli import main
+from outcross.errors import BadInput
+from outcross.experiment import load
+from outcross.experiment.arms import arms
+
+TOLD = {
+    "name": "mine",
+    "notes": ["It is an example."],
+    "human": {"distribution": "normal", "rows": 50},
+    "learner": "gaussian",
+    "chains": 5,
+    "generations": 10,
+    "draw": {"prompts": "none"},
+    "sizes": {"small": {"human.rows": 20, "generations": 3, "arms": [{"policy": "accumulate"}]}},
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(TOLD))
+    return str(path)
+
+
+def test_an_experiment_is_of_full_size_where_no_size_is_named(file):
+    (arm,) = arms(load(file))
+    assert (arm.experiment.human.rows, arm.experiment.generations, arm.name) == (50, 10, "replace")
+    assert arms(load(file, ["size=full"])) == (arm,)
+    assert arm.experiment.notes == ("It is an example.",)
+
+
+def test_a_size_puts_its_settings_in_and_says_what_they_cut(file):
+    (arm,) = arms(load(file, ["size=small"]))
+    assert (arm.experiment.human.rows, arm.experiment.generations, arm.name) == (20, 3, "accumulate")
+    assert arm.experiment.notes[0] == "It is an example."
+    assert "human.rows is 20 (at full size 50)" in arm.experiment.notes[1]
+    assert "generations is 3 (at full size 10)" in arm.experiment.notes[1]
+
+
+def test_a_setting_of_the_command_line_wins_over_the_size_whatever_their_order(file):
+    for settings in (["size=small", "generations=4"], ["generations=4", "size=small"]):
+        assert arms(load(file, settings))[0].experiment.generations == 4
+
+
+def test_an_unknown_size_is_refused_with_the_nearest(file):
+    with pytest.raises(BadInput, match="has no size 'smal'; did you mean 'small'"):
+        load(file, ["size=smal"])
+    with pytest.raises(BadInput, match="has no size 'small'"):
+        load("gaussian", ["size=small"])
+
+
+def test_a_run_says_its_notes_first_and_writes_them_on_its_page(file, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", file, "size=small", "--out", str(tmp_path / "run")])
+    assert end.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("note: It is an example.\nnote: Size small: ")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "It is an example." in page and "human.rows is 20 (at full size 50)" in page
+
+
+def test_a_run_grows_where_only_its_notes_have_changed(file, tmp_path):
+    for settings in ([], ["notes=[Something else.]"]):
+        with pytest.raises(SystemExit) as end:
+            main(["run", file, *settings, "--out", str(tmp_path / "run"), "--quiet"])
+        assert end.value.code == 0
+
+
+def test_a_source_on_the_command_line_takes_the_place_of_the_source_in_the_file(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    (first, *_) = arms(load("stdlib", [f"human.path={tmp_path / 'a.txt'}"]))
+    assert str(first.experiment.human.path) == str(tmp_path / "a.txt")
+    assert first.experiment.human.rows == 1000
