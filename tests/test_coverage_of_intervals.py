@@ -33,7 +33,7 @@ from outcross.measures.series import distance_of_transitions, mean_ratio
 from outcross.measures.spread import variances
 from outcross.measures.tail_mass import Limit, estimated_limit, mass
 from outcross.models.gaussian import NormalModel
-from outcross.statistics.clusters import distinct, jackknife, ratio, share, totals
+from outcross.statistics.clusters import distinct, jackknife, ratio_of_sums, share, totals
 from outcross.statistics.neighbours import graph
 from outcross.statistics.ratios import ratio_of_estimates, ratio_of_shares
 from outcross.text.lexicon import Sample, entropy
@@ -243,7 +243,7 @@ def test_the_share_in_ten_clusters_covers(sizes, p):
 def test_a_loss_over_documents_covers_however_long_they_are(sizes, clusters):
     def interval(rng):
         size = SIZES[sizes](rng, clusters).astype(float)
-        return ratio(size * (4 + 0.5 * rng.standard_normal(clusters)), size, "documents")
+        return ratio_of_sums(size * (4 + 0.5 * rng.standard_normal(clusters)), size, "documents")
 
     covers(interval, 4.0)
 
@@ -252,7 +252,7 @@ def test_a_loss_over_documents_covers_however_long_they_are(sizes, clusters):
 def test_a_skewed_ratio_over_documents_covers(clusters):
     def interval(rng):
         size = rng.integers(1, 20, clusters).astype(float)
-        return ratio(size * rng.gamma(2.0, 1.5, clusters), size, "documents")
+        return ratio_of_sums(size * rng.gamma(2.0, 1.5, clusters), size, "documents")
 
     covers(interval, 3.0)
 
@@ -262,7 +262,7 @@ def test_a_difference_of_shares_of_the_same_words_covers():
 
     def interval(rng):
         size = SIZES["lognormal"](rng, 60)
-        return ratio(
+        return ratio_of_sums(
             (rng.binomial(size, rng.beta(2, 4, 60)) - rng.binomial(size, 0.2)).astype(float), size.astype(float), "documents"
         )
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcross.estimate import NotApplicable, rounding
-from outcross.statistics.clusters import average, ratio
+from outcross.statistics.clusters import average, ratio_of_sums
 from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, vocabulary
 from outcross.text.self_bleu import bleu, self_bleu
 from outcross.text.words import count
@@ -160,7 +160,7 @@ def test_the_slope_without_a_document_is_nearly_that_of_a_new_fit():
 
 def test_an_average_of_single_values_is_their_sum_over_their_number():
     values = np.random.default_rng(0).random(12)
-    one, other = average(values, np.arange(12), "documents"), ratio(values, np.ones(12), "documents")
+    one, other = average(values, np.arange(12), "documents"), ratio_of_sums(values, np.ones(12), "documents")
     assert one == other and one.value == pytest.approx(values.mean())
 
 

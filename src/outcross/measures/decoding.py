@@ -11,7 +11,7 @@ from outcross.estimate import NotApplicable, exact, read_off
 from outcross.measures import Measure, Page
 from outcross.models.draw import Draw
 from outcross.recipe import recipe
-from outcross.statistics.clusters import document_of, ratio, totals
+from outcross.statistics.clusters import document_of, ratio_of_sums, totals
 from outcross.text.lexicon import BANDS
 from outcross.text.words import RunningWords, words
 
@@ -97,4 +97,4 @@ def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, of: str)
         raise NotApplicable("no word of the human training text occurs so often")
     size = totals(np.ones(more.size), inside)
     there = size > 0
-    return ratio(totals(more - less, inside)[there], size[there], of)
+    return ratio_of_sums(totals(more - less, inside)[there], size[there], of)

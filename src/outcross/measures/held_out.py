@@ -9,7 +9,7 @@ from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.measures import Measure, Page
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
-from outcross.statistics.clusters import document_of, ratio, totals
+from outcross.statistics.clusters import document_of, ratio_of_sums, totals
 
 SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"
 
@@ -52,16 +52,16 @@ class HeldOut(Measure):
         reference = evidence.reference
         surprise, of = nats(evidence.model, reference), document_of(reference)
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
-        loss = ratio(totals(surprise, of), totals(tokens, of), "documents")
+        loss = ratio_of_sums(totals(surprise, of), totals(tokens, of), "documents")
         yield Reading("held_out_loss", loss)
         yield read_off(
             "excess_loss",
-            lambda: ratio(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
+            lambda: ratio_of_sums(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
         )
         yield read_off("held_out_perplexity", lambda: exp(loss))
         yield read_off("held_out_perplexity", lambda: _mean_of_exp(surprise, tokens, of), at="mean over blocks")
         yield read_off(
-            "bits_per_byte", lambda: ratio(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
+            "bits_per_byte", lambda: ratio_of_sums(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
         )
 
 
@@ -80,7 +80,7 @@ def nats(model, blocks: Blocks) -> np.ndarray:
 def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, of: np.ndarray) -> Estimate:
     """The mean over blocks of each block's own perplexity, which Jensen's inequality puts above that of the mean."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return ratio(totals(np.exp(surprise / tokens), of), totals(np.ones(tokens.size), of), "documents")
+        return ratio_of_sums(totals(np.exp(surprise / tokens), of), totals(np.ones(tokens.size), of), "documents")
 
 
 def exp(loss: Estimate) -> Estimate:

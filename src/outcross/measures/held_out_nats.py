@@ -6,7 +6,7 @@ from outcross.data.records import Vectors
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
 from outcross.measures import Evidence, Measure, Page
 from outcross.recipe import recipe
-from outcross.statistics.clusters import ratio
+from outcross.statistics.clusters import ratio_of_sums
 
 
 @recipe
@@ -48,4 +48,4 @@ def nats(model, real: Vectors) -> Estimate:
         raise NotApplicable(
             f"{lost / surprise.size:.1%} of {surprise.size:,} held-out real points have no finite density under the model"
         )
-    return ratio(surprise, np.ones(surprise.size), "points") if surprise.ndim == 1 else over_chains(surprise.mean(axis=-1))
+    return ratio_of_sums(surprise, np.ones(surprise.size), "points") if surprise.ndim == 1 else over_chains(surprise.mean(axis=-1))

@@ -11,7 +11,7 @@ from outcross.measures import Measure, Page, read_with_null
 from outcross.measures.held_out import exp, nats
 from outcross.recipe import recipe
 from outcross.statistics.beyond import End, farthest, known, limit_or_farthest, more_beyond, widened
-from outcross.statistics.clusters import correlation_within, document_of, effective_size, prompts_of, ratio, share, totals
+from outcross.statistics.clusters import correlation_within, document_of, effective_size, prompts_of, ratio_of_sums, share, totals
 
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS: dict[str, tuple[float, End]] = {"below human 5 %": (0.05, "lower"), "above human 99.9 %": (0.001, "upper")}
@@ -139,7 +139,7 @@ def _scored(model, blocks: Blocks, clusters: tuple[np.ndarray, str]) -> Scored:
 
 
 def _mean(text: Scored) -> Estimate:
-    return exp(ratio(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.of))
+    return exp(ratio_of_sums(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.of))
 
 
 def quantile_of_perplexity(text: Scored, q: float) -> Estimate:

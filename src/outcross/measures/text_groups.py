@@ -13,7 +13,7 @@ from outcross.measures import Measure, Page
 from outcross.measures.held_out import nats
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
-from outcross.statistics.clusters import document_of, prompts_of, ratio, share, totals
+from outcross.statistics.clusters import document_of, prompts_of, ratio_of_sums, share, totals
 from outcross.text.lexicon import surviving
 from outcross.text.words import lowest, words
 
@@ -190,7 +190,7 @@ def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     rows = held_out.of(groups, "held-out")
     of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
     tokens = np.full(rows.size, float(held_out.blocks.tokens.shape[1]))
-    return ratio(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
+    return ratio_of_sums(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
 
 
 def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:

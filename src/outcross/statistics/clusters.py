@@ -38,10 +38,10 @@ def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np
     return np.bincount(clusters, weights=values, minlength=n or 0)
 
 
-def ratio(top: np.ndarray, bottom: np.ndarray, of: str) -> Estimate:
+def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, of: str) -> Estimate:
     """Σ top / Σ bottom over independent clusters; the ratio of sums, not the mean of ratios.
 
-    >>> print(ratio(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]), "documents").value)
+    >>> print(ratio_of_sums(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]), "documents").value)
     2.5
     """
     value = float(top.sum() / bottom.sum())
@@ -141,7 +141,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
 
 
 def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
-    """The mean of the values that there are (NaN where there is none), as the `ratio` of their sum to their number in clusters; n counts the clusters.
+    """The mean of the values that there are (NaN where there is none), as the ratio of their sum to their number in clusters (`ratio_of_sums`); n counts the clusters.
 
     >>> estimate = average(np.array([1.0, 3.0, 2.0, np.nan]), np.array([0, 0, 1, 2]), "documents")
     >>> print(f"{estimate.value} [{estimate.low:.1f}, {estimate.high:.1f}] n={estimate.n}")
@@ -149,7 +149,7 @@ def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
     """
     there = ~np.isnan(values)
     own = np.unique(clusters[there], return_inverse=True)[1]
-    return ratio(totals(values[there], own), np.bincount(own).astype(float), of)
+    return ratio_of_sums(totals(values[there], own), np.bincount(own).astype(float), of)
 
 
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
