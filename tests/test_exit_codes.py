@@ -157,6 +157,15 @@ def test_the_work_ends_with_the_process_that_the_user_killed(tmp_path):
     assert not is_alive(working)
 
 
+def test_a_pool_of_threads_that_is_left_open_ends_with_the_process():
+    script = (
+        "import concurrent.futures\nfrom outcross.supervisor import supervise\n"
+        "left_open = concurrent.futures.ThreadPoolExecutor(1)\nsupervise(lambda: print(left_open.submit(abs, -3).result()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
