@@ -10,7 +10,7 @@ import numpy as np
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, student_quantile_over
 from outcross.measures import Evidence, read_with_null, unread
 from outcross.statistics import dynamics
-from outcross.statistics.floors import Worse, from_draws, permuted_sums
+from outcross.statistics.floors import Worse, from_draws, percentile_interval, permuted_sums
 from outcross.statistics.ratios import from_logarithms
 
 FEWEST_SERIES = 20
@@ -124,7 +124,7 @@ def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: 
     """The estimate and null of a difference, from its quotient by its standard error and that quotient under random labels."""
     quotient, error = map(float, told)
     value = quotient * error
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = percentile_interval(draws)
     null = from_draws(quotient, draws, worse, "studentised permutation")
     estimate = Estimate(
         value, value - max(high, NORMAL_QUANTILE) * error, value + max(-low, NORMAL_QUANTILE) * error, "studentised permutation", n

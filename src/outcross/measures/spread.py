@@ -16,7 +16,7 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.floors import LEVEL, fewer, from_draws, permuted_ranks, permuted_sums
+from outcross.statistics.floors import LEVEL, fewer, from_draws, percentile_interval, permuted_ranks, permuted_sums
 from outcross.statistics.ratios import from_logarithms
 from outcross.statistics.sketches import MomentSketch
 
@@ -135,7 +135,7 @@ def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, refe
         raise NotApplicable("too few values are distinct")
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
     difference = math.log(variance / human_variance)
-    low, high = np.quantile(quotients, [0.025, 0.975])
+    low, high = percentile_interval(quotients)
     below, above = error * max(high, NORMAL_QUANTILE), error * max(-low, NORMAL_QUANTILE)
     logarithm = Estimate(difference, difference - below, difference + above, "studentised permutation", int(n))
     null = from_draws(difference / error, quotients, "smaller", "studentised permutation")
@@ -220,7 +220,7 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -
     if draws.size < 100:
         raise NotApplicable("too few values are distinct")
     difference = math.log(ratio / human)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = percentile_interval(draws)
     logarithm = Estimate(difference, difference - max(0.0, high), difference - min(0.0, low), "permutation", n)
     return from_logarithms(logarithm, from_draws(difference, draws, "smaller", "permutation"))
 

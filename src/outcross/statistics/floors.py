@@ -44,6 +44,17 @@ def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Nu
     return Null(typical=float(np.median(draws)), floor=floor, p=max(SMALLEST, p), method=method)
 
 
+def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
+    """The 2.5 % and the 97.5 % quantile of draws, between which 95 % of them lie.
+
+    >>> low, high = percentile_interval(np.linspace(0, 1, 1001))
+    >>> print(f"{low:.3f} {high:.3f}")
+    0.025 0.975
+    """
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def _beyond(badness: float, drawn: np.ndarray) -> float:
     """P(a draw beyond `badness`), which lies beyond all of them."""
     far = drawn.size // 20

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null
-from outcross.statistics.floors import from_draws
+from outcross.statistics.floors import from_draws, percentile_interval
 from outcross.statistics.ratios import ratio_of_shares
 
 PERMUTATIONS, TOGETHER = 499, 100
@@ -32,7 +32,7 @@ def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.rand
     alive = held @ np.stack([is_first, ~is_first], axis=1).astype(np.float32) > 0
     difference = float(_log_ratio(*alive.sum(axis=0)))
     draws = np.concatenate([_relabelled(held, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
-    low, high = np.quantile(draws, [0.025, 0.975])
+    low, high = percentile_interval(draws)
     null = from_draws(difference, draws, "smaller", "permuted documents")
     value, least, most = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
     first, second = (int(kinds) for kinds in alive.sum(axis=0))
