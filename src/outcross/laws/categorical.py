@@ -82,7 +82,7 @@ def absorption_probabilities(probabilities: ArrayLike) -> np.ndarray:
     >>> absorption_probabilities([0.7, 0.3]).tolist()
     [0.7, 0.3]
     """
-    return _probabilities(probabilities).copy()
+    return one_distribution(probabilities).copy()
 
 
 def absorption_time_diffusion(n: int, probabilities: ArrayLike) -> float:
@@ -100,7 +100,7 @@ def absorption_time_diffusion(n: int, probabilities: ArrayLike) -> float:
     >>> round(absorption_time_diffusion(1000, [0.1] * 10), 1)
     1896.5
     """
-    rest = 1 - _probabilities(probabilities)
+    rest = 1 - one_distribution(probabilities)
     rest = rest[rest > 0]
     return float(-2 * n * np.sum(rest * np.log(rest)))
 
@@ -140,7 +140,7 @@ def loss_at_first_fit(n: int, probabilities: ArrayLike) -> np.ndarray:
     >>> loss_at_first_fit(2, [0.5, 0.5]).tolist()
     [0.25, 0.25]
     """
-    return (1 - _probabilities(probabilities)) ** n
+    return (1 - one_distribution(probabilities)) ** n
 
 
 def surviving_at_first_fit(n: int, probabilities: ArrayLike) -> float:
@@ -285,7 +285,7 @@ def absorption_time(n: int, probabilities: ArrayLike) -> float:
     """
     from scipy.stats import binom
 
-    shares = _probabilities(probabilities)
+    shares = one_distribution(probabilities)
     if shares.max() == 1:
         return 0.0
     transient = np.arange(1, n)
@@ -296,7 +296,7 @@ def absorption_time(n: int, probabilities: ArrayLike) -> float:
 
 def _over_states(n: int, fits: int, probabilities: ArrayLike, worth: np.ndarray) -> np.ndarray:
     """Expected sum over states of `worth[count]`; equal states share a chain."""
-    unique, times = np.unique(_probabilities(probabilities), return_counts=True)
+    unique, times = np.unique(one_distribution(probabilities), return_counts=True)
     return sum(
         (many * (count_distribution(n, fits, one) @ worth) for one, many in zip(unique, times, strict=True)),
         start=np.zeros(fits),
@@ -310,14 +310,15 @@ def concentration_of(variance: np.ndarray, probabilities: ArrayLike) -> np.ndarr
 
 def _variance(probabilities: ArrayLike) -> float:
     """The variance of a one-hot record: one minus the sum of squares."""
-    return float(1 - np.sum(_probabilities(probabilities) ** 2))
+    return float(1 - np.sum(one_distribution(probabilities) ** 2))
 
 
 def _alive(probabilities: ArrayLike) -> int:
-    return int(np.count_nonzero(_probabilities(probabilities)))
+    return int(np.count_nonzero(one_distribution(probabilities)))
 
 
-def _probabilities(probabilities: ArrayLike) -> np.ndarray:
+def one_distribution(probabilities: ArrayLike) -> np.ndarray:
+    """The probabilities of states as an array, (states,); BadInput where they are no distribution."""
     shares = np.asarray(probabilities, dtype=float)
     if shares.ndim != 1 or shares.min() < 0 or abs(shares.sum() - 1) > 1e-9:
         raise BadInput(f"probabilities must be one row of numbers >= 0 that sum to 1, got sum {shares.sum():g}")

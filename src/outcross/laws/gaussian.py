@@ -70,7 +70,7 @@ def variance_replace(
     >>> variance_replace(10, 4, temperature=0.5).tolist()
     [1.0, 0.5, 0.25, 0.125]
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     return np.cumprod(_bias(rows, divisor) * _temperatures(fits, temperature, first_temperature))
 
 
@@ -94,7 +94,7 @@ def mean_error_replace(
     >>> round(float(mean_error_replace(10, 2, temperature=0.5)[-1]), 6)
     0.15
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     temperatures = _temperatures(fits, temperature, first_temperature)
     before = np.concatenate([[1.0], np.cumprod(_bias(rows, divisor) * temperatures)[:-1]])
     return np.cumsum(temperatures * before / rows)
@@ -111,7 +111,7 @@ def deviation_replace(sizes: Sizes, fits: int, *, divisor: Divisor = "n-1", temp
     >>> round(float(deviation_replace(10, 10)[-1]), 6)
     0.757892
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     return np.cumprod(c4(rows) * np.sqrt(_bias(rows, divisor) * _temperatures(fits, temperature, 1.0)))
 
 
@@ -154,7 +154,7 @@ def log_variance_replace(
     >>> round(float(log_variance_replace(10, 10, divisor="n")[-1]), 5)
     -2.20567
     """
-    rows = _rows(sizes, fits, more_than=dimensions)
+    rows = rows_of_fits(sizes, fits, more_than=dimensions)
     order = np.arange(1, dimensions + 1)
     steps = digamma((rows[:, None] - order) / 2).sum(axis=1)
     steps += dimensions * np.log(2 / rows * _correction(rows, divisor) * _temperatures(fits, temperature, 1.0))
@@ -172,7 +172,7 @@ def log_variance_spread_replace(sizes: Sizes, fits: int, *, dimensions: int = 1)
     >>> round(float(log_variance_spread_replace(10, 10)[-1]), 5)
     2.48725
     """
-    rows = _rows(sizes, fits, more_than=dimensions)
+    rows = rows_of_fits(sizes, fits, more_than=dimensions)
     return np.cumsum(polygamma(1, (rows[:, None] - np.arange(1, dimensions + 1)) / 2).sum(axis=1))
 
 
@@ -229,7 +229,7 @@ def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: 
     >>> np.round(accumulate(10, 2, divisor="n-1").variance, 6).tolist()
     [1.0, 0.973684]
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     variance, error = np.empty(fits), np.empty(fits)
     total, pooled, wander = rows[0], 1 - 1 / rows[0], 1 / rows[0]
     for fit in range(fits):
@@ -446,7 +446,8 @@ def _root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
-def _rows(sizes: Sizes, fits: int, more_than: int = 1) -> np.ndarray:
+def rows_of_fits(sizes: Sizes, fits: int, more_than: int = 1) -> np.ndarray:
+    """The rows that each fit sees, (fits,): one number for all of them, or a number a fit. BadInput where a fit sees too few."""
     rows = np.broadcast_to(np.asarray(sizes, dtype=float), (fits,))
     if rows.min() <= more_than:
         raise BadInput(f"a fit must see more than {more_than} rows, got {rows.min():g}; give it more")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
 from outcross.laws import categorical
-from outcross.laws.categorical import _probabilities
+from outcross.laws.categorical import one_distribution
 
 
 def memory_error(records: ArrayLike, probabilities: ArrayLike, written: ArrayLike | None = None) -> np.ndarray:
@@ -24,8 +24,8 @@ def memory_error(records: ArrayLike, probabilities: ArrayLike, written: ArrayLik
     >>> memory_error([0, 1, 2], p).tolist(), float(memory_error(1000, p, cut_tail(p, 2)))
     ([1.0, 0.625, 0.40625], 0.25)
     """
-    human = _probabilities(probabilities)
-    missed = human if written is None else _probabilities(written)
+    human = one_distribution(probabilities)
+    missed = human if written is None else one_distribution(written)
     if human.shape != missed.shape:
         raise BadInput(f"written must have a probability for each of the {human.size} states, got {missed.size}")
     asked = np.asarray(records, dtype=float)
@@ -38,7 +38,7 @@ def cut_tail(probabilities: ArrayLike, states: int) -> np.ndarray:
     >>> cut_tail([0.5, 0.25, 0.25], 2).round(4).tolist()
     [0.6667, 0.3333, 0.0]
     """
-    human = _probabilities(probabilities)
+    human = one_distribution(probabilities)
     if not 1 <= states <= human.size:
         raise BadInput(f"states must be in [1, {human.size}], got {states}")
     kept = np.where(np.arange(human.size) < states, human, 0.0)
@@ -54,6 +54,6 @@ def memory_error_replace(n: int, fits: int, probabilities: ArrayLike) -> np.ndar
     >>> memory_error_replace(2, 2, [0.5, 0.5]).round(6).tolist()
     [0.25, 0.375]
     """
-    unique, times = np.unique(_probabilities(probabilities), return_counts=True)
+    unique, times = np.unique(one_distribution(probabilities), return_counts=True)
     gone = (categorical.count_distribution(n, fits, one)[:, 0] for one in unique)
     return sum((one * many * curve for one, many, curve in zip(unique, times, gone, strict=True)), start=np.zeros(fits))

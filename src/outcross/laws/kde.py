@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.laws.gaussian import FitMoments, HumanRows, Sizes, Widened, _rows, beside_human, subsampled
+from outcross.laws.gaussian import FitMoments, HumanRows, Sizes, Widened, beside_human, rows_of_fits, subsampled
 
 Bandwidth = float | Literal["scott", "silverman"]
 
@@ -30,7 +30,7 @@ def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: in
     >>> np.round(kde_replace(10, 3, bandwidth=0.5).variance, 4).tolist()
     [1.15, 1.285, 1.4065]
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     variance, before = np.empty(fits), 1.0
     for fit, n in enumerate(rows):
         pooled = (1 - 1 / n) * before
@@ -64,7 +64,7 @@ def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions:
     >>> np.round(kde_accumulate(10, 3, bandwidth=0.5).variance, 4).tolist()
     [1.15, 1.2462, 1.3157]
     """
-    rows = _rows(sizes, fits)
+    rows = rows_of_fits(sizes, fits)
     variance, error = np.empty(fits), np.empty(fits)
     total, pooled, wander = rows[0], 1 - 1 / rows[0], 1 / rows[0]
     for fit in range(fits):
@@ -91,7 +91,7 @@ def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensi
     >>> np.round(kde_accumulate_subsample(10, 3, bandwidth=0.5).variance, 4).tolist()
     [1.15, 1.1938, 1.2374]
     """
-    return subsampled(int(_rows(n, 1)[0]), fits, _with_kernel(bandwidth, dimensions))
+    return subsampled(int(rows_of_fits(n, 1)[0]), fits, _with_kernel(bandwidth, dimensions))
 
 
 def kde_mixed(

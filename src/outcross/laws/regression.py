@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws.gaussian import Sizes, _rows
+from outcross.laws.gaussian import Sizes, rows_of_fits
 
 
 def coefficient_error_replace(sizes: Sizes, fits: int, *, dimensions: int, noise: ArrayLike = 1.0) -> np.ndarray:
@@ -25,7 +25,7 @@ def coefficient_error_replace(sizes: Sizes, fits: int, *, dimensions: int, noise
     >>> round(float(coefficient_error_replace(111, 10, dimensions=10)[-1]), 6)
     1.0
     """
-    rows = _rows(sizes, fits, more_than=dimensions + 1)
+    rows = rows_of_fits(sizes, fits, more_than=dimensions + 1)
     return np.cumsum(np.square(np.broadcast_to(noise, fits)) * dimensions / (rows - dimensions - 1))
 
 
@@ -84,7 +84,7 @@ def label_shift_error(n: int, *, synthetic_share: float, shift: float, dimension
     >>> round(label_shift_error(2000, synthetic_share=0.5, shift=1.0, dimensions=20), 4)
     0.2628
     """
-    m, rows = round(synthetic_share * n), int(_rows(n, 1, more_than=dimensions + 1)[0])
+    m, rows = round(synthetic_share * n), int(rows_of_fits(n, 1, more_than=dimensions + 1)[0])
     if not 0 <= synthetic_share <= 1:
         raise BadInput(f"synthetic_share must be in [0, 1], got {synthetic_share}; write 0.3 for thirty percent")
     spare = rows - dimensions - 1
