@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from outcross.estimate import NotApplicable, rounding
 from outcross.statistics.clusters import average, ratio_of_sums
-from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample, vocabulary
+from outcross.text.lexicon import compression, distinct, entropy, hapax_share, kinds, sample
 from outcross.text.self_bleu import bleu, self_bleu
 from outcross.text.words import count
 from outcross.text.zipf import likeliest_exponent, zipf_slope
@@ -40,7 +40,6 @@ def counted(texts, n=1):
 
 def test_measures_of_three_documents_are_those_that_a_hand_counts():
     text = sample(["a b", "a a", "c"])
-    assert vocabulary(text).value == 3
     assert distinct(text, 1).value == 3 / 5
     assert hapax_share(text).value == 2 / 3
     assert entropy(text, 1).value == pytest.approx(-(0.6 * math.log(0.6) + 0.4 * math.log(0.2)))
@@ -49,11 +48,11 @@ def test_measures_of_three_documents_are_those_that_a_hand_counts():
 
 def test_what_cannot_be_had_says_why():
     with pytest.raises(NotApplicable, match="fewer than 100"):
-        vocabulary(sample(["a b", "c"]), at=100)
+        distinct(sample(["a b a", "c"]), 1, at=100)
     with pytest.raises(NotApplicable, match="less than one of the documents"):
         distinct(sample(["a b c a", "c d a b"]), 1, at=2)
     with pytest.raises(NotApplicable, match="no whole words"):
-        vocabulary(sample(["", "1 2"]))
+        distinct(sample(["", "1 2"]), 1)
     with pytest.raises(NotApplicable, match="at least 2"):
         zipf_slope(sample(["a b", "c"]))
     with pytest.raises(NotApplicable, match="several frequencies"):
@@ -70,7 +69,7 @@ def test_what_cannot_be_had_says_why():
 def test_some_texts_of_a_set_have_the_measures_that_they_have_alone(texts, words):
     whole = sample([*texts, "x y z x"])
     rows = np.sort(np.random.default_rng(words).permutation(len(texts))[:2])
-    for measure in (vocabulary, hapax_share, lambda text: distinct(text, 1), lambda text: entropy(text, 1, corrected=True)):
+    for measure in (hapax_share, lambda text: distinct(text, 1), lambda text: entropy(text, 1, corrected=True)):
         one, other = measure(whole.take(rows)), measure(sample([texts[row] for row in rows]))
         assert (one.value, one.low, one.high, one.n) == pytest.approx((other.value, other.low, other.high, other.n))
 
@@ -92,30 +91,30 @@ def test_kinds_expected_at_a_number_of_words_are_the_mean_over_all_sets_of_docum
         if running * drawn % len(texts):
             continue  # so many words are no whole number of documents
         subsets = [Counter(word for one in some for word in one.split()) for some in itertools.combinations(texts, drawn)]
-        assert vocabulary(text, at=running * drawn // len(texts)).value == pytest.approx(np.mean([len(one) for one in subsets]))
+        at = running * drawn // len(texts)
+        assert at * distinct(text, 1, at=at).value == pytest.approx(np.mean([len(one) for one in subsets]))
 
 
 @given(DOCUMENTS)
-def test_all_words_have_the_vocabulary_that_there_is(texts):
+def test_all_words_have_the_kinds_that_there_are(texts):
     text = sample(texts)
-    assert vocabulary(text, at=len(text.words)).value == pytest.approx(vocabulary(text).value)
     assert distinct(text, 1, at=len(text.words)).value == pytest.approx(distinct(text, 1).value)
 
 
 def test_rarefied_measures_of_a_large_and_a_small_set_of_one_law_agree():
     large, small = sample(zipfian(4000, 0)), sample(zipfian(400, 1))
     at = len(small.words)
-    for measure in (lambda text: vocabulary(text, at=at), lambda text: distinct(text, 2, at=at)):
+    for measure in (lambda text: distinct(text, 1, at=at), lambda text: distinct(text, 2, at=at)):
         one, other = measure(large), measure(small)
         # Six standard errors of the difference: a false alarm below one in 10⁸, and the jackknife's are too wide if anything.
         assert abs(one.value - other.value) < 6 * math.hypot(one.standard_error, other.standard_error)
-    assert vocabulary(large).value > 1.5 * vocabulary(small).value
+    assert len(kinds(large).counts) > 1.5 * len(kinds(small).counts)
 
 
 def test_text_in_clumps_is_not_richer_for_being_large():
     """Documents that say one word ten times: a draw of words would find more kinds in the larger set, a draw of documents does not."""
     texts = [" ".join([f"w{at}"] * 10) for at in range(200)]
-    assert vocabulary(sample(texts), at=500).value == pytest.approx(50)
+    assert 500 * distinct(sample(texts), 1, at=500).value == pytest.approx(50)
 
 
 # Intervals
@@ -173,7 +172,7 @@ def test_values_that_are_not_there_are_left_out_of_an_average():
 @pytest.mark.parametrize(
     ("measure", "truth_texts"),
     [
-        (lambda text: vocabulary(text, at=5000), 300),
+        (lambda text: distinct(text, 1, at=5000), 300),
         (lambda text: distinct(text, 2, at=5000), 300),
         (hapax_share, 200),
         (zipf_slope, 200),
@@ -290,12 +289,11 @@ def test_text_that_repeats_itself_compresses_better():
 @given(st.lists(st.text(max_size=30), max_size=6))
 def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
     for measure, most in (
-        (vocabulary, math.inf),
         (hapax_share, 1),
         (lambda text: distinct(text, 2), 1),
         (lambda text: entropy(text, 1, corrected=True), math.inf),
         (lambda text: zipf_slope(text, least=1), math.inf),
-        (lambda text: vocabulary(text, at=3), math.inf),
+        (lambda text: distinct(text, 1, at=3), 1),
     ):
         try:
             found = measure(sample(texts))

@@ -92,15 +92,6 @@ def kinds(text: Sample, n: int = 1) -> Kinds:
     return Kinds(counts, running, pairs % counts.size, pairs // counts.size, own)
 
 
-def vocabulary(text: Sample, at: int | None = None) -> Estimate:
-    """Distinct words: all of them at this number of blocks, or those expected `at` so many words."""
-    if at is None:
-        return counted(*text.runs(1), text.spread(np.ones(text.words.n)), text.of)
-    found = kinds(text)
-    value, drops, _ = _expected(found, _documents(text), _documents_for(at, text))
-    return jackknife(value, drops, text.spread(text.words.per_block), text.of)
-
-
 def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
     """Distinct n-grams of words over running ones, in [0, 1], `at` so many words (Li et al., NAACL 2016: distinct-n).
 
