@@ -14,7 +14,7 @@ def hallucination(readings: Readings, limits: Thresholds) -> Answer:
     """Data appear that are unlike any human data: blocks less likely than almost any human block, beyond what humans show."""
     course = readings.course(MEASURE, AT)
     floor, of = readings.null(MEASURE, AT, course), "the floor in human data"
-    if floor is None or floor.values.max() == 0:  # none seen in a finite floor: its share is known all the same
+    if floor is None:  # readings without a floor: the limit is a quantile, so the human share beyond it is known
         shape = course.values.shape
         floor, of = Course(np.full(shape, HUMAN_SHARE), np.zeros(shape)), f"{HUMAN_SHARE} by definition"
     excess = course.minus(floor)
