@@ -95,9 +95,9 @@ class Copying(OfTables):
         if min(reference.frame.height, rows.size) < FEWEST:
             raise NotApplicable(f"{rows.size} synthetic and {reference.frame.height} human records, a closest 1 % needs {FEWEST}")
         others = () if holdout is None else (some(holdout, self.points, rng),)
-        drawn, held = synthetic.take(rows), reference.take(rng.permutation(reference.frame.height)[: self.reference])
-        embed = embedding(held, beside=(drawn, *others))
-        among = embed(held)
+        drawn, humans = synthetic.take(rows), reference.take(rng.permutation(reference.frame.height)[: self.reference])
+        embed = embedding(humans, beside=(drawn, *others))
+        among = embed(humans)
         distance = _relative(embed(drawn), among)
         if others:
             human, size = _relative(embed(others[0]), among), others[0].frame.height

@@ -201,10 +201,10 @@ def _modes(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Gener
     centres = _centres(human[order[: min(half, FITTED)]], clusters, rng)
     counts = np.array([np.bincount(vq(points, centres)[0], minlength=len(centres)) for points in (synthetic, human[order[half:]])])
     value = float(_populated(counts).mean())
-    held = counts + 0.5
+    smoothed = counts + 0.5
     # The chance that a cluster would be on the other side of one half in other samples of these sizes.
-    ratio = np.log(held[0] / held[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
-    chance = _below(-np.abs(ratio) / np.sqrt(1 / held[0] + 1 / held[1]))
+    ratio = np.log(smoothed[0] / smoothed[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
+    chance = _below(-np.abs(ratio) / np.sqrt(1 / smoothed[0] + 1 / smoothed[1]))
     error = math.sqrt(float((chance * (1 - chance)).sum())) / chance.size
     estimate = around(value, error, "normal, cluster by cluster", chance.size, least=0.0, most=1.0)
     draws = relabelled(counts, rng)
@@ -247,8 +247,8 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     )
     synthetic, human = occupied[:n].sum(axis=0), occupied[n:].sum(axis=0)
     is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
-    told = _seen(np.concatenate([synthetic[None], is_first @ occupied]), synthetic + human) / (n * pairs)
-    value = float(told[0])
+    shares = _seen(np.concatenate([synthetic[None], is_first @ occupied]), synthetic + human) / (n * pairs)
+    value = float(shares[0])
     # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
     seen = (synthetic > 0)[cells[n:]].mean(axis=1)
     lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
@@ -256,7 +256,7 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     method = "jackknife over records"
     wilson = replace(share(round(value * n), n), value=value, method=method)
     estimate = around(value, error, method, n, least=0.0, most=1.0) if error > 0 else wilson
-    return estimate, from_draws(value, told[1:], "smaller", "permutation")
+    return estimate, from_draws(value, shares[1:], "smaller", "permutation")
 
 
 def _cells(evidence: Evidence, most: int, rng: np.random.Generator) -> np.ndarray:

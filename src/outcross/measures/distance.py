@@ -138,8 +138,8 @@ def samples(evidence: Evidence, rng: np.random.Generator, chains: int | None = N
 
 def finite(points: np.ndarray) -> np.ndarray:
     """The points, or the share of them that are no numbers as the reason why there is nothing to read."""
-    if not (told := np.isfinite(points)).all():
-        raise NotApplicable(f"{1 - told.mean():.1%} of the drawn coordinates are not finite")
+    if not (are_finite := np.isfinite(points)).all():
+        raise NotApplicable(f"{1 - are_finite.mean():.1%} of the drawn coordinates are not finite")
     return points
 
 
@@ -168,8 +168,8 @@ def transport(drawn: np.ndarray, real: np.ndarray, power: int) -> Estimate:
     of_drawn, of_real = potentials(drawn[0], real[0], power)
     along = costs.mean(axis=(0, 1))  # (d,)
     between = np.var(along, ddof=1) / along.size if power == 2 and along.size > 1 else 0.0
-    told = projected(float(costs.mean()), of_drawn.mean(axis=1), of_real.mean(axis=1), between)
-    return _rooted(told, 0.0) if power == 2 else replace(told, low=max(0.0, told.interval[0]))
+    estimate = projected(float(costs.mean()), of_drawn.mean(axis=1), of_real.mean(axis=1), between)
+    return _rooted(estimate, 0.0) if power == 2 else replace(estimate, low=max(0.0, estimate.interval[0]))
 
 
 def _rooted(told: Estimate, below: float) -> Estimate:

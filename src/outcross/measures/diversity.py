@@ -150,11 +150,11 @@ def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Itera
 
 
 def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
-    held = {
+    occurring = {
         side: occurrences(values[np.isfinite(values)])
-        for side, values in ((side, told.numbers(column)) for side, told in evidence.sides().items())
+        for side, values in ((side, table.numbers(column)) for side, table in evidence.sides().items())
     }
-    synthetic, reference, holdout = held["synthetic"], held["reference"], held.get("holdout")
+    synthetic, reference, holdout = occurring["synthetic"], occurring["reference"], occurring.get("holdout")
     yield read_with_null("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
     yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
 
@@ -185,15 +185,15 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null
 
 
 def _enough(*counts: np.ndarray) -> int:
-    n = min(int(told.sum()) for told in counts)
+    n = min(int(side.sum()) for side in counts)
     if n < FEWEST:
         raise NotApplicable(f"{n} records or values, distinct ones are compared from {FEWEST}")
     return n
 
 
-def _ratio(one: tuple[float, float], two: tuple[float, float], method: str, n: int) -> tuple[Estimate, Null]:
+def _ratio(top: tuple[float, float], bottom: tuple[float, float], method: str, n: int) -> tuple[Estimate, Null]:
     """The ratio of two values with their standard errors."""
-    return ratio_of_estimates(around(*one, method, n), around(*two, method, n), "smaller")
+    return ratio_of_estimates(around(*top, method, n), around(*bottom, method, n), "smaller")
 
 
 def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -203,9 +203,9 @@ def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.G
     n = len(points)
     value, usual = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]))
-    told = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
+    shares = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
     # The excess over the human share, and not the share: where values are tied both move with the records at hand.
-    null = from_draws(value - usual, np.array([one - two for one, two in told]), "larger", "labels of human neighbours")
+    null = from_draws(value - usual, np.array([first - second for first, second in shares]), "larger", "labels of human neighbours")
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(min(round(value * n / 2), n // 2), n // 2)
     low, high = pairs.interval

@@ -55,7 +55,7 @@ class Groups(OfTables):
         if not evidence.groups:
             yield unread("share", "no column names groups; pass --groups sex,race")
             return
-        synthetic, reference = (told.frame for told in evidence.counted["groups"])
+        synthetic, reference = (tally.frame for tally in evidence.counted["groups"])
         for columns in subsets(evidence.groups):
             yield from self._shares(columns, _by(synthetic, columns), _by(reference, columns))
         for column in evidence.groups:

@@ -56,13 +56,13 @@ def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"
     """
     human: Human = evidence.human
     is_dealt = compares_with == "training" and human.holdout is not None
-    made = as_dealt_table if is_dealt else as_table
+    table_of = as_dealt_table if is_dealt else as_table
     training, held_out, other = (
-        None if part is None else made(part.records) for part in (human.training, human.reference, human.holdout)
+        None if part is None else table_of(part.records) for part in (human.training, human.reference, human.holdout)
     )
     reference = training if compares_with == "training" or held_out is None else held_out
     holdout = held_out if other is None and reference is training else other
-    drawn = made(evidence.drawn)
+    drawn = table_of(evidence.drawn)
     are_grouped = reference is not None and all(GROUP in side.kinds for side in (drawn, reference))
     target = _target(human, evidence.drawn)
     return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=(GROUP,) if are_grouped else (), target=target)

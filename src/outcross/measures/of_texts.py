@@ -30,8 +30,8 @@ class OfTexts(OfTables):
     def of_run(self, evidence, rng):
         if not as_tables(evidence, self.compares_with).reference.of_kind("text"):
             raise NotApplicable("the records of this run are no text")
-        for told in super().of_run(evidence, rng):
-            yield replace(told, column="") if isinstance(told, Reading) else told
+        for record in super().of_run(evidence, rng):
+            yield replace(record, column="") if isinstance(record, Reading) else record
 
 
 def written(evidence: Evidence, column: str) -> Mapping[str, Writing]:

@@ -20,9 +20,9 @@ BOOTSTRAPS = 199
 
 
 def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-    held = [_records(side, column, rng) for side in (evidence.drawn, evidence.reference)]
+    sides = [_records(side, column, rng) for side in (evidence.drawn, evidence.reference)]
     try:
-        courses = dynamics.courses(*held)
+        courses = dynamics.courses(*sides)
         n, m = len(courses.synthetic), len(courses.reference)
         if min(n, m) < FEWEST_SERIES:
             raise NotApplicable(f"{min(n, m)} series of that length, needs at least {FEWEST_SERIES}")
@@ -60,8 +60,10 @@ def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
     values = side.frame[column].drop_nulls()
     if len(values) > MOST_SERIES:
         values = values[np.sort(rng.choice(len(values), MOST_SERIES, replace=False))]
-    told = [np.asarray([x for x in one if x is not None] if one.null_count() else one.to_numpy(), dtype=float) for one in values]
-    return [one[np.isfinite(one)] for one in told]
+    numbers = [
+        np.asarray([x for x in each if x is not None] if each.null_count() else each.to_numpy(), dtype=float) for each in values
+    ]
+    return [each[np.isfinite(each)] for each in numbers]
 
 
 def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
@@ -72,7 +74,7 @@ def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
     features = np.stack([there, np.where(there, values, 0.0), np.where(there, values, 0.0) ** 2], axis=1).astype(float)
     drawn = permuted_sums(features, n, rng)
     as_is, whole = features[:n].sum(axis=0), features.sum(axis=0)
-    return [_mean(told) for told in (as_is, whole - as_is, drawn, whole - drawn)], int(there[:n].sum())
+    return [_mean(sums) for sums in (as_is, whole - as_is, drawn, whole - drawn)], int(there[:n].sum())
 
 
 def _mean(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

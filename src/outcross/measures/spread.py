@@ -111,7 +111,7 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
     else:
         sides = [_from_sketch(result) for result in counted]
     for i, column in enumerate(columns):
-        one, two = ([told[i] for told in side] for side in sides)
+        one, two = ([moment[i] for moment in side] for side in sides)
         values = synthetic[:, i], reference[:, i]
         yield read_with_null(
             check,

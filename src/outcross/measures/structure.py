@@ -152,7 +152,9 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
     def number() -> tuple[Estimate, Null]:
         if min(n, m) < FEWEST:
             raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
-        if constant := [told.column for told, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2]:
+        if constant := [
+            classes.column for classes, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
+        ]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
         value = float(_weakened(*measure(counts)))
         draws = _weakened(*measure(tables))
@@ -164,7 +166,7 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
 
     if min(n, m) == 0:
         return "", number
-    ours, human = (float(told) for told in measure(counts))
+    ours, human = (float(strength) for strength in measure(counts))
     return f"{ours:.2f}, {human:.2f} in the reference", number
 
 
@@ -202,11 +204,11 @@ def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.nda
     there = np.isfinite(values)
     n = int(there.sum())
     order = np.lexsort((rng.random(values.size), np.where(there, values, np.inf)))
-    told = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
+    sides = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
     far = farthest(CORNER, n)
-    told["lower"][order[:far]] = True
-    told["upper"][order[n - far : n]] = True
-    return told
+    sides["lower"][order[:far]] = True
+    sides["upper"][order[n - far : n]] = True
+    return sides
 
 
 def _in_corner(one: dict[str, np.ndarray], two: dict[str, np.ndarray], first: str, second: str) -> tuple[int, int]:

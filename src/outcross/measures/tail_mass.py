@@ -119,22 +119,22 @@ def limit(evidence: Evidence, tail: float, end: beyond.End) -> Limit:
 def estimated_limit(real: np.ndarray, tail: float, end: beyond.End) -> Limit:
     """The limit that real points set whose dimensions are each in order, (n, d)."""
     n, d = real.shape
-    found, why = {}, NotApplicable("no dimensions")
+    limits, why = {}, NotApplicable("no dimensions")
     for dimension in range(d):
         try:
-            found[dimension] = beyond.limit(real[:, dimension], tail, end, 1, ties="out")
+            limits[dimension] = beyond.limit(real[:, dimension], tail, end, 1, ties="out")
         except NotApplicable as reason:
             why = reason
-    if not found:
+    if not limits:
         raise why
-    held = real if len(found) == d else real[:, list(found)]
-    at = np.array(list(found.values()))
-    counts = np.count_nonzero(_beyond(held, at, end), axis=0)  # (d,)
+    kept = real if len(limits) == d else real[:, list(limits)]
+    at = np.array(list(limits.values()))
+    counts = np.count_nonzero(_beyond(kept, at, end), axis=0)  # (d,)
     depth = float(counts.mean()) / (n + 1)
     ranks = beyond.ranks_of_quantile(n, depth if end == "lower" else 1 - depth)
-    low, high = (_ranked(held, rank) for rank in ranks)
+    low, high = (_ranked(kept, rank) for rank in ranks)
     human = (int(counts[0]), n) if d == 1 else None
-    return Limit(at, depth, (low, high), human, None if len(found) == d else np.array(list(found)))
+    return Limit(at, depth, (low, high), human, None if len(limits) == d else np.array(list(limits)))
 
 
 def _ranked(real: np.ndarray, rank: float) -> np.ndarray:

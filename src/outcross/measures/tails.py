@@ -76,7 +76,7 @@ class Tails(OfTables):
 
     def sketches(self, evidence):
         limits = {column: self._limits(evidence.reference.numbers(column)) for column in evidence.reference.of_kind("number")}
-        asked = {column: np.array(sorted(set(told))) for column, told in limits.items() if told}
+        asked = {column: np.array(sorted(set(thresholds))) for column, thresholds in limits.items() if thresholds}
         tallies = {f"tally {column}": Tally([column]) for column in evidence.reference.of_kind("category")}
         return tallies | ({"beyond": Beyond(asked)} if asked else {})
 
@@ -95,12 +95,13 @@ class Tails(OfTables):
         for column in evidence.reference.of_kind("number"):
             yield from self._numbers(evidence, column)
         for column in evidence.reference.of_kind("category"):
-            synthetic, reference = (_shares(told, column) for told in evidence.counted[f"tally {column}"])
+            synthetic, reference = (_shares(tally, column) for tally in evidence.counted[f"tally {column}"])
             yield from self._categories(column, synthetic, reference, rng)
 
     def _numbers(self, evidence: Evidence, column: str) -> Iterator[Reading]:
         values = [
-            np.sort(held[np.isfinite(held)]) for held in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
+            np.sort(numbers[np.isfinite(numbers)])
+            for numbers in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
         ]
         for depth in self.depths:
             for end in ENDS:
@@ -120,7 +121,7 @@ class Tails(OfTables):
         if len(names) > MOST_CATEGORIES:
             kept = sorted(names, key=lambda name: (-reference.get(name, 0) - synthetic.get(name, 0), name))[:MOST_CATEGORIES]
             names = sorted(kept)
-        counts = np.array([[told.get(name, 0) for name in names] for told in (synthetic, reference)], dtype=np.int64)
+        counts = np.array([[side.get(name, 0) for name in names] for side in (synthetic, reference)], dtype=np.int64)
         if not counts.sum(axis=1).all():
             why = f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
             yield from (unread(check, why, column=column) for check in ("rare_categories", "rare_mass", "unseen_categories"))
@@ -149,10 +150,10 @@ class Tails(OfTables):
         error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
         value = float(survived.mean())
         estimate = around(value, error, "Poisson over categories", int(rare.sum()), least=0.0, most=1.0)
-        told = self._is_rare(draws[1])
+        are_rare = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
-            share = (told & (draws[0] > 0)).sum(axis=1) / told.sum(axis=1)
-        return estimate, from_draws(value, _held(share), "smaller", "permutation")
+            share = (are_rare & (draws[0] > 0)).sum(axis=1) / are_rare.sum(axis=1)
+        return estimate, from_draws(value, _known(share), "smaller", "permutation")
 
     def _rare_mass(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
         rare = self._is_rare(counts[1])
@@ -161,19 +162,19 @@ class Tails(OfTables):
         (n, m), (count, human) = counts.sum(axis=1), counts[:, rare].sum(axis=1)
         if human < FEWEST:
             raise NotApplicable(f"{human} human records in rare categories, needs at least {FEWEST}")
-        told = self._is_rare(draws[1])
+        are_rare = self._is_rare(draws[1])
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratios = (draws[0] * told).sum(axis=1) / n / ((draws[1] * told).sum(axis=1) / m)
+            ratios = (draws[0] * are_rare).sum(axis=1) / n / ((draws[1] * are_rare).sum(axis=1) / m)
         estimate = Estimate(*ratio_of_shares(int(count), int(n), int(human), int(m)), "Wilson of both shares", int(n))
-        return estimate, from_draws(estimate.value, _held(ratios), "smaller", "permutation")
+        return estimate, from_draws(estimate.value, _known(ratios), "smaller", "permutation")
 
 
-def _held(draws: np.ndarray) -> np.ndarray:
+def _known(draws: np.ndarray) -> np.ndarray:
     """The draws in which some category is rare among those who are called human."""
-    held = draws[np.isfinite(draws)]
-    if held.size < FEWEST_DRAWS:
+    known = draws[np.isfinite(draws)]
+    if known.size < FEWEST_DRAWS:
         raise NotApplicable("what is rare in the reference is common in both sets together")
-    return held
+    return known
 
 
 def _beyond(evidence: Evidence, column: str, at: float, end: End) -> list[tuple[int, int]]:
@@ -207,7 +208,7 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
         raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
     synthetic, reference = (side[column] for side in evidence.counted["beyond"])
     n, count = synthetic.count, synthetic.at(float(human[0]))[0] + synthetic.at(float(human[-1]))[1]
-    law = Honest(2, reference.count, n)
+    law = Honest(k=2, human=reference.count, rows=n)
     return share(count, n), Null(
         typical=law.quantile(0.5) / n,
         floor=law.quantile(1 - LEVEL) / n,

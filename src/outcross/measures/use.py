@@ -161,13 +161,13 @@ class Use(OfTables):
             yield from self._curve(evidence, trial)
 
     def _inside(self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Reading]:
-        told = [
+        groups = [
             (columns, group, mask)
             for columns in subsets(tuple(column for column in evidence.groups if column != trial.task.target))
             for group, mask in _members(trial.test, columns)
         ]
-        told.sort(key=lambda one: -one[2].sum())
-        kept = [one for one in told if one[2].sum() >= FEWEST_IN_GROUP][: self.groups]
+        groups.sort(key=lambda group: -group[2].sum())
+        kept = [group for group in groups if group[2].sum() >= FEWEST_IN_GROUP][: self.groups]
         for columns, group, mask in kept:
             yield read_with_null(
                 "loss_inside",
@@ -177,10 +177,10 @@ class Use(OfTables):
                 group=named(columns, group),
                 note=trial.note,
             )
-        if len(kept) < len(told):
+        if len(kept) < len(groups):
             yield unread(
                 "loss_inside",
-                f"{len(told) - len(kept)} of {len(told)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups",
+                f"{len(groups) - len(kept)} of {len(groups)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups",
                 column=trial.task.target,
             )
 
@@ -199,8 +199,8 @@ class Use(OfTables):
         alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
         note = f"{fixed:,} records fixed; {trial.note}"
         for share in self.shares:
-            for held, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
-                at = f"fixed {held}, share {share:g}"
+            for what, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
+                at = f"fixed {what}, share {share:g}"
                 yield read_with_null(
                     "added_loss",
                     lambda sizes=sizes: _added(trial, self.learners[0], sizes, alone),
@@ -217,17 +217,17 @@ def _parted(total: int, share: float) -> tuple[int, int]:
 
 def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -> Trial:
     training, test, said = _split(evidence, rng)
-    told = task(training, evidence.target if evidence.has("target") else None)
-    tests, kept = told.records(test)
-    human, synthetic = (told.records(side)[0] for side in (training, evidence.drawn))
+    prediction = task(training, evidence.target if evidence.has("target") else None)
+    tests, kept = prediction.records(test)
+    human, synthetic = (prediction.records(side)[0] for side in (training, evidence.drawn))
     size = min(rows, len(human) // fits, len(synthetic) // fits)
     if size < FEWEST or len(tests) < FEWEST:
         raise NotApplicable(
-            f"{size} records to train a model on and {len(tests)} to test it on have the target {told.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+            f"{size} records to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
         )
     parts = _parts(human, fits, size, rng), _parts(synthetic, fits, size, rng)
     note = f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
-    return Trial(told, test.take(kept), tests, parts, note)
+    return Trial(prediction, test.take(kept), tests, parts, note)
 
 
 def _parts(side: EncodedRecords, fits: int, size: int, rng: np.random.Generator) -> list[EncodedRecords]:
@@ -329,9 +329,9 @@ def _unfair(
 def _differences(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:
     """The parity or odds difference of every resample of test records, (resamples,)."""
     strata = [target == 1, target == 0] if is_odds else [np.ones(target.size, bool)]
-    told = []
+    differences = []
     for stratum in strata:
         inside = np.stack([stratum & (groups == g) for g in range(groups.max() + 1)], axis=1)
         rates = (weights @ (inside & chosen[:, None])) / np.maximum(weights @ inside, 1.0)
-        told.append(np.ptp(rates, axis=1))
-    return np.max(told, axis=0)
+        differences.append(np.ptp(rates, axis=1))
+    return np.max(differences, axis=0)

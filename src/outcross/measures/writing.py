@@ -27,7 +27,7 @@ LONGEST = 200_000
 
 @dataclass(frozen=True, eq=False)
 class Writing:
-    """The texts of one column of one side, in an order that is random and yet that of the content, and what is independent of what among them."""
+    """The texts of one column of one side, in a random order that their content decides, and the document of each: documents are independent."""
 
     rows: np.ndarray
     """The row of each text in the frame, (n,)."""
@@ -54,9 +54,9 @@ class Writing:
 
     def at_most(self, characters: int, records: int) -> Writing:
         """The first texts that hold no more than so many characters together; at least one."""
-        held = int(np.searchsorted(np.cumsum(self.texts.characters), characters, side="right"))
-        most = max(1, min(held, records))
-        return self if most >= len(self) else self.take(np.arange(most))
+        fitting = int(np.searchsorted(np.cumsum(self.texts.characters), characters, side="right"))
+        number = max(1, min(fitting, records))
+        return self if number >= len(self) else self.take(np.arange(number))
 
     def halves(self, rng: np.random.Generator) -> tuple[Writing, Writing]:
         """Two random halves; no document is in both."""
@@ -65,8 +65,8 @@ class Writing:
         return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
 
     def beside(self, other: Writing, size: int, rng: np.random.Generator) -> tuple[RunningWords, np.ndarray, int]:
-        """So many words of these texts and of others: the words of both, the document of each text, (texts,), and how many documents are of these."""
-        first, then = (one.sample.first(size, rng) for one in (self, other))
+        """`size` words of these texts and as many of the others: the words of both, the document of each text, (texts,), and how many documents are of these texts."""
+        first, then = (side.sample.first(size, rng) for side in (self, other))
         own, others = (np.unique(side.clusters, return_inverse=True)[1] for side in (first, then))
         documents = int(own.max(initial=-1)) + 1
         return joined(first.words, then.words), np.concatenate([own, others + documents]), documents
@@ -116,16 +116,16 @@ def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, charac
     rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
     rows = rows[_scattered(values[rows].to_list(), _named_documents(table, rows))]
     lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
-    held = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
-    chosen = rows[: max(1, held)]
+    fitting = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
+    chosen = rows[: max(1, fitting)]
     read = texts(values[chosen].str.slice(0, LONGEST))
-    told = []
+    remarks = []
     if chosen.size < rows.size:
-        told.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
+        remarks.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
     if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
-        told.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
+        remarks.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
     documents, of = _documents(table, chosen)
-    return Writing(chosen, read, documents, of, "; ".join(told))
+    return Writing(chosen, read, documents, of, "; ".join(remarks))
 
 
 def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -> np.ndarray:
@@ -148,7 +148,7 @@ def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -
 
 def _digests(strings: Sequence[str]) -> np.ndarray:
     """A 64-bit digest of each string, (n,)."""
-    digests = b"".join(hashlib.blake2b(one.encode(), digest_size=8).digest() for one in strings)
+    digests = b"".join(hashlib.blake2b(string.encode(), digest_size=8).digest() for string in strings)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 

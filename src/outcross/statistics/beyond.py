@@ -1,7 +1,8 @@
 """The share of records that lie beyond a quantile of human ones, against what fresh human records show there.
 
-The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out. How many of n fresh human records do is known exactly, whatever their law: the mass beyond the limit follows
-Beta(k, m + 1 - k), so that their number is beta-binomial, with the mean n k / (m + 1).
+The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out. How many
+of n fresh human records do so is known exactly, whatever their law: the mass beyond the limit follows Beta(k, m + 1 - k), so that their
+number is beta-binomial, with the mean n k / (m + 1).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def limit_or_farthest(ordered: np.ndarray, depth: float, end: End) -> float:
 
 
 def known(null: Null, typical: float) -> Null:
-    """The null whose middle is known without error, as the share of human records beyond a limit is that they themselves set."""
+    """The null with a middle that is known without error: so is the share of fresh human records beyond a limit that human records set."""
     return replace(null, typical=typical, low=typical, high=typical)
 
 
@@ -89,16 +90,16 @@ def widened(share: Estimate, moved: tuple[float, float]) -> Estimate:
 
     `moved` are the shares beyond the two ends of the quantile's interval; squared errors add up (Zou and Donner, Stat. Med. 27:1693, 2008).
     """
-    least, most = share.interval
-    low = share.value - math.hypot(share.value - least, _moved(share.value - min(moved), share.n))
-    high = share.value + math.hypot(most - share.value, _moved(max(moved) - share.value, share.n))
+    own_low, own_high = share.interval
+    low = share.value - math.hypot(share.value - own_low, _moved(share.value - min(moved), share.n))
+    high = share.value + math.hypot(own_high - share.value, _moved(max(moved) - share.value, share.n))
     return replace(share, low=max(0.0, low), high=min(1.0, high), method=f"{share.method}, quantile by order statistics")
 
 
 def _moved(share: float, n: int) -> float:
     """How far the limit's error moves a share of n things: the root of c (c - 1) for the c of them between the limit and its end.
 
-    A square of a count is too large by its own chance; of c that is Poisson c (c - 1) has the mean of c, squared.
+    The square of a count is too large on average, by the variance of the count. For a Poisson count c, c (c - 1) has the square of c's mean as its mean.
     """
     count = max(0, round(share * n))
     return math.sqrt(max(0, count * (count - 1))) / n
@@ -122,7 +123,7 @@ class Honest:
         return self.rows * self.k / (self.human + 1)
 
     def at_most(self, count: int) -> float:
-        """P(at most so many). So many lie out there where k human records or more are among the k + count farthest of all."""
+        """P(at most so many): that k human records or more are among the k + count farthest of all records."""
         from scipy.stats import hypergeom
 
         if count < 0 or count >= self.rows:
@@ -138,7 +139,7 @@ class Honest:
         return _number(float(hypergeom.cdf(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)))
 
     def quantile(self, p: float) -> int:
-        """The smallest number that is not exceeded with probability p at least."""
+        """The smallest number at which `at_most` is p or more."""
         low, high = 0, self.rows
         while low < high:
             middle = (low + high) // 2
@@ -178,4 +179,4 @@ def _law(count: int, rows: int, k: int, human: int) -> Honest:
     if rows == 0 or human == 0:
         raise NotApplicable("a share of no records")
     assert 0 <= count <= rows and 1 <= k <= human, (count, rows, k, human)
-    return Honest(k, human, rows)
+    return Honest(k=k, human=human, rows=rows)

@@ -22,14 +22,14 @@ def prompts_of(blocks: Blocks) -> tuple[np.ndarray, str]:
 
     Continuations of one prompt are alike, and the same one where nothing is drawn by chance.
     """
-    of = _numbered(blocks.column("_prompt"))
-    return (of, "prompts") if of.max(initial=-1) + 1 < of.size else (np.arange(of.size), "blocks")
+    prompts = _numbered(blocks.column("_prompt"))
+    return (prompts, "prompts") if prompts.max(initial=-1) + 1 < prompts.size else (np.arange(prompts.size), "blocks")
 
 
-def _numbered(told: np.ndarray) -> np.ndarray:
-    """What each block belongs to as a number 0, 1, …, (n,); what belongs to nothing (-1) is one by itself."""
-    told = told.astype(np.int64)
-    own = np.where(told < 0, told.max(initial=0) + 1 + np.arange(told.size), told)
+def _numbered(belongs: np.ndarray) -> np.ndarray:
+    """What each block belongs to as a number 0, 1, …, (n,). A block that belongs to nothing (-1) has a number of its own."""
+    belongs = belongs.astype(np.int64)
+    own = np.where(belongs < 0, belongs.max(initial=0) + 1 + np.arange(belongs.size), belongs)
     return np.unique(own, return_inverse=True)[1]
 
 
@@ -52,21 +52,21 @@ def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, of: str) -> Estim
     """A value whose error is the sum of what each independent cluster adds to it, `parts`, that add up to about 0.
 
     Clusters of unequal size and skewed parts make Student's interval too narrow (85 to 93 % instead of 95 % over ten to eighty
-    documents of lognormal lengths), and so they do a bootstrap. Three corrections: a cluster that is a share h of all pulls the value
+    documents of lognormal lengths), and a bootstrap too. Three corrections: a cluster that is a share h of all pulls the value
     towards itself and so hides (1 - h) of its variance (CR2); a variance that few large clusters carry has fewer degrees of
-    freedom (both Bell and McCaffrey, Survey Methodology 28:169, 2002); and the interval leans as the parts do (the
+    freedom (both Bell and McCaffrey, Survey Methodology 28:169, 2002); and the interval is asymmetric where the parts are (the
     monotone cubic of Hall, J. R. Stat. Soc. B 54:221, 1992). It is never narrower than the value's rounding. tests/test_coverage_of_intervals.py says how well it covers.
     """
     there = sizes > 0
     if (clusters := int(there.sum())) < 2:
         raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {clusters}")
     parts, sizes = parts[there], sizes[there]
-    least = rounding(value)
-    below, above = (max(least, reach) for reach in leaning(parts, sizes, freedom(sizes)))
+    narrowest = rounding(value)
+    below, above = (max(narrowest, reach) for reach in skewed_reach(parts, sizes, freedom(sizes)))
     return Estimate(value, value - below, value + above, f"skewness-corrected t over {of}", clusters)
 
 
-def leaning(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[float, float]:
+def skewed_reach(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[float, float]:
     """How far the interval of `sum_of` reaches below and above the value."""
     parts = parts / np.sqrt(1 - sizes / sizes.sum())
     if (error := math.sqrt(np.square(parts).sum())) == 0:
@@ -135,7 +135,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
     low, high = centre - half, centre + half
     if 0 < value < 1:
-        below, above = leaning((hits - value * sizes) / n, sizes, _freedom_of_share(hits, sizes))
+        below, above = skewed_reach((hits - value * sizes) / n, sizes, _freedom_of_share(hits, sizes))
         low, high = min(low, value - below), max(high, value + above)
     return Estimate(value, max(0.0, min(low, value)), min(1.0, max(high, value)), method, n)
 

@@ -70,7 +70,7 @@ def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
 def _together(tables: tuple[Table, ...]) -> Table:
     import polars as pl
 
-    return tables[0] if len(tables) == 1 else replace(tables[0], frame=pl.concat([one.frame for one in tables]))
+    return tables[0] if len(tables) == 1 else replace(tables[0], frame=pl.concat([table.frame for table in tables]))
 
 
 def _number(reference: Table, column: str) -> Part:
@@ -91,9 +91,9 @@ def _number(reference: Table, column: str) -> Part:
     def part(table: Table) -> np.ndarray:
         values = table.numbers(column)
         is_there = np.isfinite(values)
-        held = np.where(is_there, values, median)
-        beyond = low * np.minimum(held - places[0], 0.0) + high * np.maximum(held - places[-1], 0.0)
-        score = np.where(is_there, np.interp(held, places, scores) + np.clip(beyond, -50, 50), 0.0)
+        known = np.where(is_there, values, median)
+        beyond = low * np.minimum(known - places[0], 0.0) + high * np.maximum(known - places[-1], 0.0)
+        score = np.where(is_there, np.interp(known, places, scores) + np.clip(beyond, -50, 50), 0.0)
         return np.column_stack([score, ~is_there])
 
     return part
@@ -115,23 +115,23 @@ def _category(reference: Table, column: str) -> Part:
             place.zip_with(place.is_not_null(), spare).zip_with(values.is_not_null(), pl.Series([n - 1], dtype=pl.Int64)).to_numpy()
         )
         # Two categories lie √(w² + w²) = 1 apart.
-        told = np.zeros((table.frame.height, n))
-        told[np.arange(len(place)), place] = math.sqrt(0.5)
-        return told
+        indicators = np.zeros((table.frame.height, n))
+        indicators[np.arange(len(place)), place] = math.sqrt(0.5)
+        return indicators
 
     return part
 
 
 def _vector(reference: Table, column: str) -> Part:
     vectors, is_there = _vectors(reference, column)
-    held = vectors[is_there]
-    held = held[:: max(1, -(-len(held) // FITTED))].astype(float)
-    if not len(held):
+    known = vectors[is_there]
+    known = known[:: max(1, -(-len(known) // FITTED))].astype(float)
+    if not len(known):
         return lambda table: np.zeros((table.frame.height, 1))
-    centre = held.mean(axis=0)
-    _, deviations, directions = np.linalg.svd(held - centre, full_matrices=False)
+    centre = known.mean(axis=0)
+    _, deviations, directions = np.linalg.svd(known - centre, full_matrices=False)
     kept = min(COMPONENTS, int((deviations > 1e-9 * max(deviations[0], 1e-300)).sum()) or 1)
-    scale = math.sqrt(np.square(deviations).sum() / len(held)) or 1.0
+    scale = math.sqrt(np.square(deviations).sum() / len(known)) or 1.0
     directions = (directions[:kept].T / scale).astype(np.float32)
 
     def part(table: Table) -> np.ndarray:
@@ -147,9 +147,9 @@ def _vector(reference: Table, column: str) -> Part:
 def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
     """The vectors (rows, d) in single precision, 0 where missing or not finite, and which are there."""
     values = table.frame[column]
-    told = np.zeros((len(values), values.dtype.shape[0]), dtype=np.float32)  # type: ignore[attr-defined]
+    vectors = np.zeros((len(values), values.dtype.shape[0]), dtype=np.float32)  # type: ignore[attr-defined]
     is_there = values.is_not_null().to_numpy().copy()
-    told[is_there] = values.drop_nulls().to_numpy().reshape(-1, told.shape[1])
-    is_finite = np.isfinite(told).all(axis=1)
-    told[~is_finite] = 0.0
-    return told, is_there & is_finite
+    vectors[is_there] = values.drop_nulls().to_numpy().reshape(-1, vectors.shape[1])
+    is_finite = np.isfinite(vectors).all(axis=1)
+    vectors[~is_finite] = 0.0
+    return vectors, is_there & is_finite

@@ -24,8 +24,9 @@ def held_in(kinds: np.ndarray, documents: np.ndarray, of_kinds: int, of_document
 def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
     """How many of these kinds the first set holds over how many the second one does, and the null of fewer.
 
-    Documents are exchangeable where nothing is lost, so labels are drawn anew over whole documents; the interval is the one that the same
-    draws give around the ratio, and at least that of two independent shares. A bootstrap is wrong: a resample holds fewer kinds. Half a kind is added to both counts.
+    Documents are exchangeable where nothing is lost, so labels are drawn anew over whole documents. The interval is the one that the same
+    draws give around the ratio, and at least as wide as that of two independent shares. A bootstrap would be wrong: a resample holds fewer
+    kinds. Half a kind is added to both counts.
 
     held: (kinds, documents) as `held_in` makes it; is_first: whether a document is of the first set, (documents,); sizes: things of each.
     """
@@ -34,14 +35,14 @@ def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.rand
     draws = np.concatenate([_relabelled(held, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
     low, high = percentile_interval(draws)
     null = from_draws(difference, draws, "smaller", "permuted documents")
-    value, least, most = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
+    value, lower, upper = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
     first, second = (int(kinds) for kinds in alive.sum(axis=0))
-    if second:  # labels drawn anew do not know how much a count errs of which hardly anything is left
-        _, of_few, of_many = ratio_of_shares(first, len(alive), second, len(alive))
-        if math.isinf(of_many):
+    if second:  # where hardly any kind is left, its count errs more than labels that are drawn anew show
+        _, lower_of_shares, upper_of_shares = ratio_of_shares(first, len(alive), second, len(alive))
+        if math.isinf(upper_of_shares):
             raise NotApplicable(f"{second} kinds of the second set are too few for an interval of the ratio")
-        least, most = min(least, of_few), max(most, of_many)
-    return Estimate(value, least, most, "permuted documents", int(alive.any(axis=1).sum())), null.on_scale(math.exp)
+        lower, upper = min(lower, lower_of_shares), max(upper, upper_of_shares)
+    return Estimate(value, lower, upper, "permuted documents", int(alive.any(axis=1).sum())), null.on_scale(math.exp)
 
 
 def _relabelled(held: Any, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One column predicted from the others: how records become numbers, two learners, and what each test record costs them.
 
 The learners are scikit-learn's. Records are encoded here, by polars and NumPy: OrdinalEncoder gives the same codes in three times the time (24,000 records
-of Adult), OneHotEncoder the same indicators in 1.3 times, and neither makes one encoding for both learners as `Records` is.
+of Adult), OneHotEncoder the same indicators in 1.3 times, and neither makes one encoding for both learners as `EncodedRecords` is.
 """
 
 from __future__ import annotations
@@ -69,9 +69,8 @@ class PredictionTask:
         numbers = (values - self.centre[: len(self.numbers)]) / self.scale[: len(self.numbers)]
         if not self.classes:
             target = (target - self.centre[-1]) / self.scale[-1]
-        return EncodedRecords(numbers, np.stack(codes, axis=1) if codes else np.empty((len(target), 0), int), target).take(
-            rows
-        ), rows
+        stacked = np.stack(codes, axis=1) if codes else np.empty((len(target), 0), int)
+        return EncodedRecords(numbers, stacked, target).take(rows), rows
 
 
 def task(training: Table, target: str | None) -> PredictionTask:
@@ -89,13 +88,13 @@ def task(training: Table, target: str | None) -> PredictionTask:
         raise NotApplicable(f"no other column of numbers or categories predicts {target!r}")
     classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
     if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
-        told = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
+        what = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
         raise NotApplicable(
-            f"the target {target!r} has {told} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number"
+            f"the target {target!r} has {what} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number"
         )
     scaled = numbers if classes else (*numbers, target)
-    values = [one[np.isfinite(one)] for one in map(training.numbers, scaled)]
-    centre, scale = (np.array([told(one) if one.size else 0.0 for one in values]) for told in (np.mean, np.std))
+    values = [column[np.isfinite(column)] for column in map(training.numbers, scaled)]
+    centre, scale = (np.array([statistic(column) if column.size else 0.0 for column in values]) for statistic in (np.mean, np.std))
     if not classes and scale[-1] <= 1e-12 * max(1.0, abs(centre[-1])):
         raise NotApplicable(f"the target {target!r} is constant or missing in the reference")
     return PredictionTask(target, classes, numbers, categories, centre, np.where(scale > 0, scale, 1.0))
@@ -175,9 +174,10 @@ def _fitted(model, features: Callable[[EncodedRecords], np.ndarray], training: E
     return lambda records: model.predict(features(records))
 
 
-def _doubting(told: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
-    predicted = np.full((len(told), classes), DOUBT / classes)
-    predicted[:, seen.astype(int)] += (1 - DOUBT) * told
+def _doubting(chances: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
+    """The chances of all classes, (records, classes), from those of the classes that were seen: a little is shared out among all classes, for those that were not."""
+    predicted = np.full((len(chances), classes), DOUBT / classes)
+    predicted[:, seen.astype(int)] += (1 - DOUBT) * chances
     return predicted
 
 

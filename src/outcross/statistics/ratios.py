@@ -10,29 +10,29 @@ from outcross.statistics.floors import Worse, normal
 WIDEST = 10.0
 """Standard error of the logarithm of a ratio from which it says nothing."""
 LARGEST = 700.0
-"""The largest logarithm of which a ratio is told; e^700 is nearly the largest number."""
+"""The largest logarithm of a ratio: e^700 is nearly the largest number. A larger one is cut to it."""
 
 
-def ratio_of_estimates(one: Estimate, two: Estimate, worse: Worse) -> tuple[Estimate, Null]:
-    """How many times an estimate is another of independent things, and the null that it is once.
+def ratio_of_estimates(top: Estimate, bottom: Estimate, worse: Worse) -> tuple[Estimate, Null]:
+    """The ratio of two estimates over independent things, and its null where both are equal.
 
     The logarithm of the ratio is normal with the squares of both relative errors as its variance (to first order), so the interval is
     e to the power of a normal one. Two shares of few things have `ratio_of_shares`; two losses over the same records, whose errors go
     together, have `trials.ratio_of_losses`.
 
-    NotApplicable where an estimate is not above 0, or has no interval, or where the ratio's says nothing.
+    NotApplicable where an estimate is not above 0 or has no interval, or where the interval of the ratio would say nothing.
 
     >>> ratio, null = ratio_of_estimates(around(1.0, 0.03, "documents", 50), around(2.0, 0.08, "documents", 50), "smaller")
     >>> print(f"{ratio.value:.1f} [{ratio.low:.3f}, {ratio.high:.3f}], {null.floor:.3f} by chance")
     0.5 [0.453, 0.551], 0.921 by chance
     """
-    if min(one.value, two.value) <= 0:
-        raise NotApplicable(f"{one.value:.3g} against {two.value:.3g}: a ratio needs both above 0")
-    error = math.hypot(one.standard_error / one.value, two.standard_error / two.value)
+    if min(top.value, bottom.value) <= 0:
+        raise NotApplicable(f"{top.value:.3g} against {bottom.value:.3g}: a ratio needs both above 0")
+    error = math.hypot(top.standard_error / top.value, bottom.standard_error / bottom.value)
     if error > WIDEST:
-        raise NotApplicable(f"{one.n} and {two.n} of what is independent give no interval of a ratio; give more text")
-    difference = math.log(one.value / two.value)
-    return from_logarithms(around(difference, error, one.method, one.n), normal(difference, error, worse, one.method))
+        raise NotApplicable(f"{top.n} and {bottom.n} independent things give no interval of a ratio; give more data")
+    difference = math.log(top.value / bottom.value)
+    return from_logarithms(around(difference, error, top.method, top.n), normal(difference, error, worse, top.method))
 
 
 def from_logarithms(difference: Estimate, null: Null) -> tuple[Estimate, Null]:
@@ -55,14 +55,14 @@ def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows:
     >>> print(f"{value:.2f} [{low:.2f}, {high:.2f}]")
     0.33 [0.05, 1.45]
     """
-    one, two = share(count, rows), share(reference_count, reference_rows)
-    if two.value == 0:
+    top, bottom = share(count, rows), share(reference_count, reference_rows)
+    if bottom.value == 0:
         return math.inf, 0.0, math.inf
-    product = one.value * two.value
-    (least, most), (fewest, largest) = one.interval, two.interval
-    tops = least * (2 * one.value - least), most * (2 * one.value - most)
-    bottoms = largest * (2 * two.value - largest), fewest * (2 * two.value - fewest)
-    # The lower end with its root below: the share of few records may be more than twice itself, so that the bottom is below 0.
+    product = top.value * bottom.value
+    (top_low, top_high), (bottom_low, bottom_high) = top.interval, bottom.interval
+    tops = top_low * (2 * top.value - top_low), top_high * (2 * top.value - top_high)
+    bottoms = bottom_high * (2 * bottom.value - bottom_high), bottom_low * (2 * bottom.value - bottom_low)
+    # The root stands in the denominator of the lower end, because the upper end of a share of few records may be more than twice the share: then bottoms[0] is below 0.
     low = tops[0] / (product + math.sqrt(max(0.0, product**2 - tops[0] * bottoms[0]))) if product else 0.0
     high = math.inf if bottoms[1] <= 0 else (product + math.sqrt(max(0.0, product**2 - tops[1] * bottoms[1]))) / bottoms[1]
-    return one.value / two.value, max(0.0, low), high
+    return top.value / bottom.value, max(0.0, low), high
