@@ -50,10 +50,10 @@ def is_of_the_machine(error: BaseException) -> bool:
     return _SAID_OF_THE_MACHINE.search(str(error)) is not None
 
 
-def first_words(error: BaseException, most: int = 160) -> str:
-    """What an error says, on one line and not too long; of NumPy's page of advice the error that it is about.
+def first_words(error: BaseException, characters: int = 160) -> str:
+    """What an error says, on one line of so many characters at most. Of the page of advice that NumPy gives, only the original error is kept.
 
     >>> first_words(ImportError("Please read this.\\n\\nOriginal error was: failed to map segment"))
     'failed to map segment'
     """
-    return " ".join(str(error).rpartition("Original error was: ")[2].split())[:most] or type(error).__name__
+    return " ".join(str(error).rpartition("Original error was: ")[2].split())[:characters] or type(error).__name__

@@ -68,7 +68,7 @@ class Estimate:
         return error_behind(*self.interval)
 
     def on_scale(self, scale: Callable[[float], float]) -> Estimate:
-        """The same on another scale, on which the rising function puts the value and its ends; NotApplicable where one is not finite there."""
+        """The same on another scale: the rising function `scale` of the value and its ends. NotApplicable where one is not finite there."""
         value, low, high = (None if number is None else float(scale(number)) for number in (self.value, self.low, self.high))
         return replace(self, value=value, low=low, high=high)
 
@@ -172,16 +172,16 @@ def error_behind(low: Number, high: Number) -> Number:
 
 
 def around(
-    value: float, standard_error: float, method: str, n: int, *, least: float = -math.inf, most: float = math.inf
+    value: float, standard_error: float, method: str, n: int, *, minimum: float = -math.inf, maximum: float = math.inf
 ) -> Estimate:
-    """A value with the normal interval of its standard error, inside of the range [least, most] that the value can have.
+    """A value with the normal interval of its standard error, cut to the range [minimum, maximum] that the value can have.
 
-    >>> estimate = around(0.9, 0.1, "normal", 10, most=1.0)
+    >>> estimate = around(0.9, 0.1, "normal", 10, maximum=1.0)
     >>> print(f"{estimate.low:.3f} {estimate.high}")
     0.704 1.0
     """
     half = NORMAL_QUANTILE * standard_error
-    return Estimate(value, max(least, value - half), min(most, value + half), method, n)
+    return Estimate(value, max(minimum, value - half), min(maximum, value + half), method, n)
 
 
 LAST_BITS = 64
@@ -206,15 +206,15 @@ def rounding(*magnitudes: float) -> float:
 
 
 DIGITS = 10
-"""Digits of a number that two processors agree on, however it was made: `rounding` over all that an audit does with a sum, with room.
+"""Digits of a number that two processors agree on, with room to spare.
 
-An audit of 20,000 rows on two kinds of processor and numbers of threads (with and without AVX2, one and four) told a third of its numbers otherwise in
-the last bits, by up to 1.4e-13 of them, and none in ten digits. An interval's width hides such a difference, but the same bytes need it gone.
+An audit of 20,000 rows on two kinds of processor and numbers of threads (with and without AVX2, one and four) gave a third of its numbers differently in
+the last bits, by up to 1.4e-13 of them, and none differently in ten digits. An interval's width hides such a difference, but the same bytes need it gone.
 """
 
 
 def rounded(value: float | None) -> float | None:
-    """The number to `DIGITS` digits, so that it is the same bytes whoever made it; None where it is not finite.
+    """The number to `DIGITS` digits, so that it is the same bytes on every processor; None where it is not finite.
 
     >>> rounded(1 / 3), rounded(0.1 + 0.2), rounded(math.inf)
     (0.3333333333, 0.3, None)
@@ -279,8 +279,8 @@ def share_within(value: float, half: float, n: int, method: str) -> Estimate:
     >>> print(f"{estimate.low:.3f} {estimate.high} {estimate.method}")
     0.963 1.0 subsets of points, at least Wilson
     """
-    lowest, highest = share(round(value * n), n).interval
-    low, high = min(lowest, max(0.0, value - half)), max(highest, min(1.0, value + half))
+    wilson_low, wilson_high = share(round(value * n), n).interval
+    low, high = min(wilson_low, max(0.0, value - half)), max(wilson_high, min(1.0, value + half))
     return Estimate(value, low, high, f"{method}, at least Wilson", n)
 
 

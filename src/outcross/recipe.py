@@ -213,8 +213,8 @@ def plain(value: Any) -> Any:
     A member of a family (it has a protocol above it) says its kind.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        told = {} if type(value).__bases__ == (object,) else {"kind": kind(value)}
-        return told | {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        own_kind = {} if type(value).__bases__ == (object,) else {"kind": kind(value)}
+        return own_kind | {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -168,7 +168,7 @@ Key = tuple[str, str]
 
 def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> dict[Key, Quantity]:
     """What can be read off an arm."""
-    found: dict[Key, Quantity] = {}
+    quantities: dict[Key, Quantity] = {}
     narrowing = standing_for("spread")[0]
     covered = {narrowing}
     with suppress(NotApplicable):
@@ -176,19 +176,19 @@ def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> 
         # An excess over generation 0 is nothing at generation 0.
         first = "held_out_loss" if risk.measure == "excess_loss" else risk.measure
         course = readings.course(first) if first != risk.measure else risk.course
-        found["start", ""] = _quantity(readings, "start", first, course, laws)
+        quantities["start", ""] = _quantity(readings, "start", first, course, laws)
         covered |= {risk.measure, risk.measure.removeprefix("log ")}
-        found["speed", ""] = _quantity(readings, "speed", risk.measure, risk.course, laws)
+        quantities["speed", ""] = _quantity(readings, "speed", risk.measure, risk.course, laws)
     with suppress(NotApplicable):
-        found["narrowing", ""] = _quantity(readings, "narrowing", narrowing, readings.course(narrowing), laws)
+        quantities["narrowing", ""] = _quantity(readings, "narrowing", narrowing, readings.course(narrowing), laws)
     for measure in readings.rows.filter(at="", column="", group="")["measure"].unique(maintain_order=True).to_list():
         with suppress(NotApplicable):
             if measure not in covered:
                 course = readings.course(measure)
                 if measure in logarithmic:
                     measure, course = f"log {measure}", course.logged()
-                found[CHANGE, measure] = _quantity(readings, CHANGE, measure, course, laws)
-    return found
+                quantities[CHANGE, measure] = _quantity(readings, CHANGE, measure, course, laws)
+    return quantities
 
 
 def _quantity(readings: Readings, name: str, measure: str, course: Course, laws: Laws) -> Quantity:

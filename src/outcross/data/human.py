@@ -65,8 +65,8 @@ class Human:
         if self.vocabulary is not None:
             self.vocabulary.save(folder / "vocabulary.json")
         sizes = {name: len(part) for name in HUMAN_PARTS if (part := getattr(self, name)) is not None}
-        told = {"chains": list(self.chains), "note": self.note, "sizes": sizes}
-        (folder / "human.json").write_text(json.dumps(told, indent=1, sort_keys=True))
+        description = {"chains": list(self.chains), "note": self.note, "sizes": sizes}
+        (folder / "human.json").write_text(json.dumps(description, indent=1, sort_keys=True))
 
     @classmethod
     def load(cls, folder: Path, truth: Any, load_vocabulary: Callable[[Path], Any] | None) -> Human:

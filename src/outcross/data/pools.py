@@ -201,17 +201,17 @@ class Training:
         return self.pool.synthetic_share
 
     def save(self, folder: Path) -> None:
-        """One file: rows by reference, and what else is to be told of the parts as JSON. Records have files only where no step made them."""
+        """One file: rows by reference, and the rest of the description of the parts as JSON. Records have files only where no step made them."""
         arrays: dict[str, np.ndarray] = {}
         parts = [_saved(part, f"{i}", folder, arrays) for i, part in enumerate(self.pool.parts)]
-        told = json.dumps({"generation": self.pool.generation, "parts": parts}, separators=(",", ":"))
-        packed.save(folder / "training.npz", told=np.frombuffer(told.encode(), dtype=np.uint8), **arrays)
+        description = json.dumps({"generation": self.pool.generation, "parts": parts}, separators=(",", ":"))
+        packed.save(folder / "training.npz", description=np.frombuffer(description.encode(), dtype=np.uint8), **arrays)
 
     @classmethod
     def load(cls, folder: Path, sources: dict[str, Made[Any]]) -> Training:
         """The training set stored in a folder; `sources` are the steps it may refer to, by digest."""
         arrays = packed.load(folder / "training.npz")
-        stored = json.loads(arrays["told"].tobytes())
+        stored = json.loads(arrays["description"].tobytes())
         parts = [_loaded(part, f"{i}", folder, arrays, sources) for i, part in enumerate(stored["parts"])]
         return cls(Pool(tuple(parts), stored["generation"]))
 

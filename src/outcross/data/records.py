@@ -277,7 +277,7 @@ class Counts:
 
     @classmethod
     def concat(cls, many: Sequence[Counts]) -> Counts:
-        return Counts(np.sum([one.array for one in many], axis=0))
+        return Counts(np.sum([counts.array for counts in many], axis=0))
 
     def save(self, folder: Path) -> None:
         packed.save(folder / "counts.npz", array=self.array)

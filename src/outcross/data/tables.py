@@ -179,12 +179,12 @@ def alike(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
     if not kept:
         others = ", ".join(other.name for other in tables[1:])
         raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {others[:120]}; check their names")
-    made = [first.select(list(kept))]
+    tables_alike = [first.select(list(kept))]
     for other in tables[1:]:
         frame, lost = _typed(other.records, kept, widths)
         notes += [f"{other.name}: {note}" for note in lost]
-        made.append(replace(other, kinds=kept, frame=frame))
-    return made, notes
+        tables_alike.append(replace(other, kinds=kept, frame=frame))
+    return tables_alike, notes
 
 
 def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) -> str:
@@ -290,32 +290,34 @@ def _sample(source: TableSource) -> tuple[polars.DataFrame, np.ndarray, int]:
     """The rows of the smallest keys, in the order in which they were read, their places, and how many rows were read."""
     import polars as pl
 
-    most, largest, rows, waiting, size = SAMPLE, np.uint64(2**64 - 1), 0, 0, 0
-    held: list[polars.DataFrame] = []
+    wanted, largest, rows, waiting, size = SAMPLE, np.uint64(2**64 - 1), 0, 0, 0
+    batches: list[polars.DataFrame] = []
     places: list[np.ndarray] = []
     for batch in source.batches(None):
         place = np.arange(rows, rows + batch.height)
         rows += batch.height
         chosen = np.flatnonzero(_keys(place) <= largest)
         if chosen.size:
-            held.append(batch if chosen.size == batch.height else batch[chosen])
+            batches.append(batch if chosen.size == batch.height else batch[chosen])
             places.append(place[chosen])
-            waiting, size = waiting + chosen.size, size + held[-1].estimated_size()
-        if waiting > 2 * most or size > 2 * BYTES:
-            frame, place = _smallest(held, places, most)
-            held, places, most = [frame], [place], min(most, place.size)
+            waiting, size = waiting + chosen.size, size + batches[-1].estimated_size()
+        if waiting > 2 * wanted or size > 2 * BYTES:
+            frame, place = _smallest(batches, places, wanted)
+            batches, places, wanted = [frame], [place], min(wanted, place.size)
             largest, waiting, size = _keys(place).max(), place.size, frame.estimated_size()
-    if not held:
+    if not batches:
         return pl.DataFrame(), np.zeros(0, np.int64), rows
-    return *_smallest(held, places, most), rows
+    return *_smallest(batches, places, wanted), rows
 
 
-def _smallest(held: Sequence[polars.DataFrame], places: Sequence[np.ndarray], most: int) -> tuple[polars.DataFrame, np.ndarray]:
+def _smallest(
+    batches: Sequence[polars.DataFrame], places: Sequence[np.ndarray], wanted: int
+) -> tuple[polars.DataFrame, np.ndarray]:
     """The rows of the smallest keys, as many as are wanted and take no more than the bytes allowed; at least one."""
-    frame, place = of_values.stacked(held), np.concatenate(places)
-    most = min(most, max(1, int(place.size * min(1.0, BYTES / max(frame.estimated_size(), 1)))))
-    if place.size > most:
-        chosen = np.sort(np.argpartition(_keys(place), most)[:most])
+    frame, place = of_values.stacked(batches), np.concatenate(places)
+    wanted = min(wanted, max(1, int(place.size * min(1.0, BYTES / max(frame.estimated_size(), 1)))))
+    if place.size > wanted:
+        chosen = np.sort(np.argpartition(_keys(place), wanted)[:wanted])
         frame, place = frame[chosen], place[chosen]
     return frame, place
 

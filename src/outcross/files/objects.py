@@ -66,19 +66,19 @@ def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
     """A frame of named columns, each an array or a list, all of one length."""
     import polars as pl
 
-    made: dict[str, polars.Series] = {}
+    series: dict[str, polars.Series] = {}
     for name, values in columns.items():
         try:
             if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.ndim > 1:
-                made[str(name)] = _vectors(values)
+                series[str(name)] = _vectors(values)
             else:
-                held = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind == "O" else values
-                made[str(name)] = pl.Series(held, strict=False)
+                plain = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind == "O" else values
+                series[str(name)] = pl.Series(plain, strict=False)
         except Exception as error:
             raise BadInput(f"{what}: column {name!r} is no list of values: {' '.join(str(error).split())[:120]}") from None
-    if len(lengths := {len(values) for values in made.values()}) > 1:
+    if len(lengths := {len(values) for values in series.values()}) > 1:
         raise BadInput(f"{what} has columns of {', '.join(map(str, sorted(lengths)))} rows; make them of one length")
-    return pl.DataFrame(made)
+    return pl.DataFrame(series)
 
 
 def from_pandas(frame: Any) -> TableSource:

@@ -248,8 +248,8 @@ def _needed(value, policy_kind: str, name: str):
 def _weighted(n: int, generations: int, kept: HumanKept, laws: MomentLaws) -> FitMoments:
     is_fresh = kept.rows == "fresh"
     human = _needed(kept.human, "weighted with fresh rows", "human") if is_fresh else n
-    told = _needed(kept.weight, "weighted", "weight")
-    weight = gaussian.best_weight(human / n) if told == "golden" else told
+    asked = _needed(kept.weight, "weighted", "weight")
+    weight = gaussian.best_weight(human / n) if asked == "golden" else asked
     human_rows = "fresh" if is_fresh else "fixed"
     return laws.mixed(human, n, generations, first=n, human_rows=human_rows, weight=weight)
 

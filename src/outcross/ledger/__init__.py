@@ -377,15 +377,15 @@ class Steps:
         read = lambda: _read_back(place, entry.files, lambda: load(place, entry.output, recipe, *inputs))  # noqa: E731
         return Made(entry.output, entry.size, read, entry.key)
 
-    def _save(self, told: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
+    def _save(self, fields: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
         size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
-        told |= {"files": {}, "readings": None}
+        fields |= {"files": {}, "readings": None}
         if verb.load is None:
-            told["readings"] = [as_kept(reading) for reading in made]  # type: ignore[attr-defined]
+            fields["readings"] = [as_kept(reading) for reading in made]  # type: ignore[attr-defined]
         elif self.store and made is not None:
-            told["files"] = self._write(told["key"], made)
+            fields["files"] = self._write(fields["key"], made)
         reads, given = read_by(inputs), given_to(inputs) | dict(verb.given(recipe))
-        entry = StepEntry(**told, place=verb.place, reads=reads, given=given, size=size, output=output_of(told))
+        entry = StepEntry(**fields, place=verb.place, reads=reads, given=given, size=size, output=output_of(fields))
         self.ledger.record(entry)
         if entry.files and verb.load is not None:
             return self._found(entry, verb, recipe, inputs, lambda: made)
@@ -401,7 +401,7 @@ class Steps:
             made.save(writing)
             files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
             for name, digest in files.items():
-                if (stored := self.ledger.stored(digest)) is None or not _is_linked(stored, writing / name):
+                if (stored := self.ledger.stored(digest)) is None or not _replace_by_link(stored, writing / name):
                     _sync(writing / name)
             shutil.rmtree(place, ignore_errors=True)
             os.replace(writing, place)
@@ -419,9 +419,9 @@ class Steps:
     @contextlib.contextmanager
     def _alone(self, key: str, learns: bool) -> Iterator[StepEntry | None]:
         """The finished step, or None with the right to do it: no other process does it at the same time."""
-        found = self.ledger.whole(key)
-        if found is not None or not self.store:
-            yield found or self.ledger.take_over(key)
+        finished = self.ledger.whole(key)
+        if finished is not None or not self.store:
+            yield finished or self.ledger.take_over(key)
             return
         assert self.ledger.folder is not None
         locks = self.ledger.folder / "steps" / ".locks"
@@ -440,9 +440,9 @@ class Steps:
 
     def _time(self, key: str, verb: str, seconds: float) -> None:
         if self.store and self.ledger.folder is not None:
-            told = {"key": key, "verb": verb, "seconds": round(seconds, 3), "ended": time.time(), "process": os.getpid()}
+            line = {"key": key, "verb": verb, "seconds": round(seconds, 3), "ended": time.time(), "process": os.getpid()}
             with (self.ledger.folder / "timing.jsonl").open("a") as file:
-                file.write(json.dumps(told) + "\n")
+                file.write(json.dumps(line) + "\n")
 
 
 def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
@@ -510,11 +510,13 @@ CHUNK = 65_536
 """Bytes read at a time, from the end of a ledger backwards."""
 
 
-def _of_another_format(folder: Path, told: int) -> str:
+def _of_another_format(folder: Path, number: int) -> str:
     if folder.name == HIDDEN:
-        return f"{folder.parent} was written in format {told}, this outcross reads and writes format {FORMAT}; choose another --out"
+        return (
+            f"{folder.parent} was written in format {number}, this outcross reads and writes format {FORMAT}; choose another --out"
+        )
     spec, again = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(f"{folder}-again")
-    return f"{folder} is a run of format {told}, this outcross reads and writes format {FORMAT}; do it again with: outcross run {spec} --out {again}"
+    return f"{folder} is a run of format {number}, this outcross reads and writes format {FORMAT}; do it again with: outcross run {spec} --out {again}"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -524,8 +526,8 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _is_linked(stored: Path, path: Path) -> bool:
-    """Whether a hard link to an equal file now stands in the place of a file; not where the file system has none."""
+def _replace_by_link(stored: Path, path: Path) -> bool:
+    """Put a hard link to an equal file in the place of a file. False where the file system has no such links: then the file stays."""
     link = path.with_name(f"{path.name}.link")
     try:
         os.link(stored, link)

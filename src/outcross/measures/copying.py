@@ -127,10 +127,10 @@ class Closeness:
     note: str
 
     def share(self, closer: float) -> tuple[Estimate, Null]:
-        """The share of synthetic records as close as that share of human ones.
+        """The share of synthetic records that are as close as a share `closer` of human ones, and the null of a larger share.
 
-        Where human records are held against their own set their number is that of independent ones that tell as much (`size`), none of which is the one that sets
-        the limit: the law is then that of records beyond a fixed limit, as it is among ties.
+        Human records that are held against their own set count as the `size` independent ones that tell as much. None of those sets the
+        limit, so the null is that of a fixed limit, as it is among ties.
         """
         at = limit(self.human, closer, "lower")
         count, human = int((self.distance <= at).sum()), int(np.searchsorted(self.human, at, side="right"))
@@ -140,16 +140,16 @@ class Closeness:
         return estimate, replace(null, typical=human / (self.human.size + 1))
 
     def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
-        """Synthetic records as close as that share of human ones, and how close: 1 is a copy, 0 just as close."""
+        """The synthetic records that are as close as a share `closer` of human ones, and how close: 1 is a copy, 0 is at the limit."""
         at = limit(self.human, closer, "lower")
         chosen = np.flatnonzero(self.distance <= at) if at > 0 else np.zeros(0, dtype=np.int64)
         return self.rows[chosen], 1 - self.distance[chosen] / at
 
 
 def _relative(points: np.ndarray, among: np.ndarray, are_of_them: bool = False) -> np.ndarray:
-    """The distance of each point to the nearest of `among`, over that one's own to its nearest neighbour among them, (n,).
+    """The distance of each point to the nearest of `among`, over the distance of that neighbour to its own nearest one, (n,).
 
-    A copy of what human data repeat anyway is at 1. Points that are the first of `among` themselves are left out of it, each when it is asked for.
+    A copy of what human data repeat anyway is at 1. Where the points are the first of `among` (`are_of_them`), a point is never its own neighbour.
     """
     own = np.arange(len(points)) if are_of_them else np.full(len(points), -1)
     distance, place = _first(*nearest(points, among, 2), own)
@@ -158,9 +158,9 @@ def _relative(points: np.ndarray, among: np.ndarray, are_of_them: bool = False) 
         return np.where(spacing > 0, distance / spacing, np.where(distance > 0, np.inf, 1.0))
 
 
-def _first(distances: np.ndarray, places: np.ndarray, *but: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of each row's neighbours that is none of those, and its distance."""
-    chosen = np.all([places != one[:, None] for one in but], axis=0).argmax(axis=1)
+def _first(distances: np.ndarray, places: np.ndarray, *excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distance of each row's nearest neighbour that is not excluded, and its place."""
+    chosen = np.all([places != place[:, None] for place in excluded], axis=0).argmax(axis=1)
     row = np.arange(len(places))
     return distances[row, chosen], places[row, chosen]
 

@@ -206,7 +206,7 @@ def _modes(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Gener
     ratio = np.log(smoothed[0] / smoothed[1]) - math.log(0.5 * counts[0].sum() / counts[1].sum())
     chance = _below(-np.abs(ratio) / np.sqrt(1 / smoothed[0] + 1 / smoothed[1]))
     error = math.sqrt(float((chance * (1 - chance)).sum())) / chance.size
-    estimate = around(value, error, "normal, cluster by cluster", chance.size, least=0.0, most=1.0)
+    estimate = around(value, error, "normal, cluster by cluster", chance.size, minimum=0.0, maximum=1.0)
     draws = relabelled(counts, rng)
     return estimate, from_draws(value, _populated(draws).mean(axis=-1), "smaller", "permutation")
 
@@ -255,7 +255,7 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     error = math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
     method = "jackknife over records"
     wilson = replace(share(round(value * n), n), value=value, method=method)
-    estimate = around(value, error, method, n, least=0.0, most=1.0) if error > 0 else wilson
+    estimate = around(value, error, method, n, minimum=0.0, maximum=1.0) if error > 0 else wilson
     return estimate, from_draws(value, shares[1:], "smaller", "permutation")
 
 

@@ -88,19 +88,19 @@ class Scored:
         """
         value = self.quantile(q)
         below = share(self._first(math.floor(q * (self.nats.size + 1) + 1e-9)), self.sizes, "blocks", self.of)
-        least, most = below.interval
-        low, high = self.quantile(least), self.quantile(most)
+        share_low, share_high = below.interval
+        low, high = self.quantile(share_low), self.quantile(share_high)
         blocks = self.nats.size + 1
         return (
             value,
-            min(low, value) if least * blocks >= 1 else -math.inf,
-            max(high, value) if most * blocks <= self.nats.size else math.inf,
+            min(low, value) if share_low * blocks >= 1 else -math.inf,
+            max(high, value) if share_high * blocks <= self.nats.size else math.inf,
         )
 
     def _first(self, blocks: int) -> np.ndarray:
-        """How many of the first blocks each cluster has, (clusters,): blocks that are tied for the last places count alike, in parts of one.
+        """How many of the first `blocks` blocks each cluster has, (clusters,). Blocks that are tied for the last places share them equally.
 
-        So the order in which blocks come does not decide which of equal ones is among the first.
+        So the order of the blocks does not matter.
         """
         last = np.sort(self.nats)[max(0, blocks - 1)]
         before, tied = (np.bincount(self.clusters[which], minlength=self.units) for which in (self.nats < last, self.nats == last))
@@ -116,14 +116,15 @@ class Scored:
         return np.bincount(self.clusters, minlength=self.units).astype(float)
 
     def beyond(self, limit: float, end: End) -> np.ndarray:
-        """How many blocks of each cluster are as far out, (clusters,)."""
+        """How many blocks of each cluster lie at the limit or beyond it, (clusters,)."""
         is_beyond = self.nats <= limit if end == "lower" else self.nats >= limit
         return totals(is_beyond.astype(float), self.clusters, self.units)
 
     def independent(self, hits: np.ndarray) -> float:
-        """How many independent blocks tell as much of what is far out, as these blocks of each cluster are, at most as many as there are.
+        """How many independent blocks tell as much about the share that is far out, at most as many as there are; hits: far out, of each cluster.
 
-        Few blocks are, so that they seldom show how alike a cluster's blocks are; their ranks do. The lesser number counts.
+        Blocks of a cluster are alike. The few blocks that are far out seldom show how much, but the ranks of all blocks do. The smaller of both
+        numbers counts.
         """
         from scipy.stats import rankdata
 
@@ -153,7 +154,7 @@ def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
 
 
 def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -> tuple[Estimate, Null]:
-    """The share of blocks as far out as so many human ones, and what fresh human blocks show there.
+    """The share of blocks that are as far out as a share `depth` of human ones, and the null of fresh human blocks.
 
     Its error is that of the share and, independent of it, that of the limit (`beyond.widened`). Blocks of a document are alike, so that the
     limit is set by fewer than there are: the null is beta-binomial in numbers of independent blocks, at least one of which set the limit. It
@@ -178,7 +179,7 @@ def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -
 
 
 def _enough(human: Scored, depth: float) -> None:
-    """Refuse a limit that fewer blocks than half of one of them would set, or one document."""
+    """Refuse a depth at which less than half a block is expected, and a limit that one document sets."""
     if human.nats.size * depth < 0.5:
         raise NotApplicable(
             f"the outermost {depth:.1%} of human text needs at least {0.5 / depth:.0f} blocks, there are {human.nats.size}"

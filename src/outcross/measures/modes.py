@@ -88,7 +88,7 @@ def covered(nearest: np.ndarray, modes: int) -> Estimate:
     if chains > 1:
         return share((counts > 0).sum(axis=1).astype(float), np.full(chains, float(modes)), "modes", "chains")
     near = np.flatnonzero(nearest[0] >= 0)
-    return distinct(nearest[0][near], near, np.ones(n), "points", per=modes, most=1.0)
+    return distinct(nearest[0][near], near, np.ones(n), "points", per=modes, maximum=1.0)
 
 
 def _of_quality(nearest: np.ndarray) -> Estimate:

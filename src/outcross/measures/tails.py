@@ -149,7 +149,7 @@ class Tails(OfTables):
         chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
         error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
         value = float(survived.mean())
-        estimate = around(value, error, "Poisson over categories", int(rare.sum()), least=0.0, most=1.0)
+        estimate = around(value, error, "Poisson over categories", int(rare.sum()), minimum=0.0, maximum=1.0)
         are_rare = self._is_rare(draws[1])
         with np.errstate(invalid="ignore"):
             share = (are_rare & (draws[0] > 0)).sum(axis=1) / are_rare.sum(axis=1)

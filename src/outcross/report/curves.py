@@ -72,14 +72,14 @@ def measured(study: Study) -> list[Measured]:
     readings: dict[tuple[str, str], dict[tuple[str, bool], list[ShownReading]]] = defaultdict(lambda: defaultdict(list))
     for reading in study.readings:
         readings[reading.measure, reading.at][reading.arm, reading.is_floor].append(reading)
-    found = []
+    every = []
     for (measure, at), of_arms in readings.items():
         curves = {arm: curve(arm, of_arms[arm, False]) for arm in study.arms if (arm, False) in of_arms}
         floors = {arm: curve(arm, of_arms[arm, True]) for arm in study.arms if (arm, True) in of_arms}
         curves = {arm: line for arm, line in curves.items() if line.known}
         if curves:
-            found.append(Measured(measure, at, curves, {arm: line for arm, line in floors.items() if line.known}))
-    return found
+            every.append(Measured(measure, at, curves, {arm: line for arm, line in floors.items() if line.known}))
+    return every
 
 
 def pooled(one: Measured) -> Measured:
@@ -121,11 +121,11 @@ def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
     return CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n)
 
 
-def _alike(known: Sequence[CurvePoint], mean: float) -> CurvePoint:
+def _alike(known: Sequence[CurvePoint], value: float) -> CurvePoint:
     """The mean of seeds that agree to the last bits: exact where each of them is, else without an interval."""
     if all(point.method == "exact" for point in known):
-        return replace(known[0], value=mean)
-    return CurvePoint(known[0].generation, mean, None, None, f"{len(known)} seeds agree: no interval", len(known))
+        return replace(known[0], value=value)
+    return CurvePoint(known[0].generation, value, None, None, f"{len(known)} seeds agree: no interval", len(known))
 
 
 def standard_error(point: CurvePoint) -> float | None:

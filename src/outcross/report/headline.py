@@ -127,8 +127,8 @@ def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
     changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
     title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
     if not any(one.generations for one in changes):
-        held = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
-        return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {held}."
+        values = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
+        return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {values}."
     worst = changes[0]
     kept = _kept(tails(found).get(worst.arm))
     opening = f"After {_generations(worst.generations)} {worst.arm} {_moved(worst, title, page)}{kept}"

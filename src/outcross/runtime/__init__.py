@@ -78,16 +78,16 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
     # Ctrl-C may leave a semaphore for multiprocessing's tracker to clean up; that it did is nothing to tell a user.
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     context = multiprocessing.get_context("spawn")
-    queued, told = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
+    queued, answers = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
     queued.cancel_join_thread()
     for item in items:
         queued.put(item)
     count = min(where.workers, len(items))
-    processes = [context.Process(target=_work, args=(function, queued, told, os.getpid()), daemon=True) for _ in range(count)]
+    processes = [context.Process(target=_work, args=(function, queued, answers, os.getpid()), daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
     try:
-        _listen(processes, queued, told, len(items), handle)
+        _listen(processes, queued, answers, len(items), handle)
     finally:
         for process in processes:
             process.kill()
@@ -95,10 +95,10 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
             process.join()
 
 
-def _listen(processes: list[Any], queued: Any, told: Any, unfinished: int, handle: Emit) -> None:
+def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, handle: Emit) -> None:
     while unfinished:
         try:
-            what, value = told.get(timeout=0.5)
+            what, value = answers.get(timeout=0.5)
         except queue.Empty:
             dead = [process.exitcode for process in processes if process.exitcode is not None]
             if dead:
@@ -188,16 +188,16 @@ def _turn(
 _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput, GateFailed, MachineGaveOut, MemoryError)}
 
 
-def _work(function: Callable[[Any, Emit], Any], queued: Any, told: Any, parent: int) -> None:
+def _work(function: Callable[[Any, Emit], Any], queued: Any, answers: Any, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     while True:
         try:
-            told.put(("rest", function(queued.get(), lambda value: told.put(("event", value)))))
+            answers.put(("rest", function(queued.get(), lambda value: answers.put(("event", value)))))
         except (OutcrossError, MemoryError) as error:
-            told.put(("failed", (type(error).__name__, str(error))))
+            answers.put(("failed", (type(error).__name__, str(error))))
         except Exception as error:
-            told.put(("failed", ("", f"{type(error).__name__}: {error}")))
+            answers.put(("failed", ("", f"{type(error).__name__}: {error}")))
             if os.environ.get("OUTCROSS_DEBUG"):
                 raise
 

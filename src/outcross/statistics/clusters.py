@@ -194,7 +194,7 @@ def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray) -> float:
     return freedom(sizes, float(np.clip(excess / (squares - n), 0, 1)))
 
 
-def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, most: float = math.inf) -> Estimate:
+def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, maximum: float = math.inf) -> Estimate:
     """A value in [0, most] whose interval comes from how far it drops when each cluster is left out (Tukey 1958).
 
     A drop is compared with the one that a cluster of its size has on average, so that what is read is the variance at a fixed
@@ -207,7 +207,7 @@ def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, most:
     clusters = drops.size
     spread = drops - sizes * (drops.sum() / sizes.sum())
     half = student_quantile_over(clusters, of) * math.sqrt((clusters - 1) / clusters * np.square(spread).sum())
-    return Estimate(value, max(0.0, value - half), min(most, value + half), f"jackknife over {of}", clusters)
+    return Estimate(value, max(0.0, value - half), min(maximum, value + half), f"jackknife over {of}", clusters)
 
 
 DEEPEST = 4
@@ -215,7 +215,7 @@ DEEPEST = 4
 
 
 def distinct(
-    codes: np.ndarray, clusters: np.ndarray, sizes: np.ndarray, of: str, per: float = 1.0, most: float = math.inf
+    codes: np.ndarray, clusters: np.ndarray, sizes: np.ndarray, of: str, per: float = 1.0, maximum: float = math.inf
 ) -> Estimate:
     """How many distinct codes there are, over `per`, with the variance that this number has at this amount of text.
 
@@ -249,5 +249,5 @@ def distinct(
     variance, value, t = max(variance, least), first.size, student_quantile_over(there, of)
     below, above = max(1.0, t * math.sqrt(variance)), t * math.sqrt(variance + 1)
     return Estimate(
-        value / per, max(0.0, (value - below) / per), min(most, (value + above) / per), f"distinct things over {of}", there
+        value / per, max(0.0, (value - below) / per), min(maximum, (value + above) / per), f"distinct things over {of}", there
     )

@@ -66,18 +66,18 @@ class Verbatim:
     run: int
     """Words of a run."""
     starts: np.ndarray  # (runs,): where each begins among the words
-    found: np.ndarray  # (runs,) of bool
+    stands: np.ndarray  # (runs,) of bool: whether it stands there too
 
     @property
     def share(self) -> np.ndarray:
-        """Share of the runs of each text that were found, (n,); NaN where it has none."""
+        """Share of the runs of each text that stand there, (n,); NaN where it has none."""
         rows = self.words.blocks[self.starts]
-        return divided(np.bincount(rows, self.found, self.words.n), np.bincount(rows, minlength=self.words.n))
+        return divided(np.bincount(rows, self.stands, self.words.n), np.bincount(rows, minlength=self.words.n))
 
     @property
     def longest(self) -> np.ndarray:
-        """Words of the longest stretch of each text of which every run was found, (n,); 0 for none."""
-        places, blocks = self.starts[self.found], self.words.blocks
+        """Words of the longest stretch of each text of which every run stands there, (n,); 0 for none."""
+        places, blocks = self.starts[self.stands], self.words.blocks
         follows = np.zeros(places.size, bool)
         follows[1:] = (np.diff(places) == 1) & (np.diff(blocks[places]) == 0)
         first = np.maximum.accumulate(np.where(follows, 0, np.arange(places.size)))
@@ -90,23 +90,23 @@ def verbatim(words: RunningWords, source: RunningWords, run: int = RUN) -> Verba
     """Which runs stand in the source."""
     codes, starts = words.run_hashes(run)
     known, order = np.sort(source.run_hashes(run)[0]), np.argsort(codes)
-    found = np.zeros(codes.size, bool)
+    stands = np.zeros(codes.size, bool)
     if known.size:  # looked up in ascending order, which caches like
         ranked = codes[order]
-        found[order] = known[np.minimum(np.searchsorted(known, ranked), known.size - 1)] == ranked
-    return Verbatim(words, run, starts, found)
+        stands[order] = known[np.minimum(np.searchsorted(known, ranked), known.size - 1)] == ranked
+    return Verbatim(words, run, starts, stands)
 
 
 def verbatim_elsewhere(words: RunningWords, documents: np.ndarray, run: int = RUN) -> Verbatim:
     """Which runs stand in another document of the same set; documents: the number of each text's, (n,)."""
     codes, starts = words.run_hashes(run)
     own, order = documents[words.blocks[starts]], np.argsort(codes, kind="stable")
-    found = np.zeros(codes.size, bool)
+    stands = np.zeros(codes.size, bool)
     if codes.size:
         firsts = np.flatnonzero(np.diff(codes[order], prepend=~codes[order][:1]) != 0)
-        least, most = (extreme.reduceat(own[order], firsts) for extreme in (np.minimum, np.maximum))
-        found[order] = np.repeat(least != most, np.diff(firsts, append=codes.size))
-    return Verbatim(words, run, starts, found)
+        lowest, highest = (extreme.reduceat(own[order], firsts) for extreme in (np.minimum, np.maximum))
+        stands[order] = np.repeat(lowest != highest, np.diff(firsts, append=codes.size))
+    return Verbatim(words, run, starts, stands)
 
 
 def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.ndarray:
@@ -157,8 +157,8 @@ class Shingles:
                 met = np.where(ranked < first_of_source, met, -1)
             agree = (met >= 0) & (band[order] == band[order][met])
             pairs.append(ranked[agree] * self.bounds.size + ranked[met[agree]])
-        found = np.unique(np.concatenate(pairs))
-        return found // self.bounds.size, found % self.bounds.size
+        codes = np.unique(np.concatenate(pairs))
+        return codes // self.bounds.size, codes % self.bounds.size
 
     def _bands(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """For each band a number for each of these texts, (rows,), equal where its least hashes are."""

@@ -103,10 +103,10 @@ def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
     if found.own.sum() == found.codes.size == found.counts.size:  # nothing is said twice, so the jackknife has no width
         return share(found.running, found.running, "n-grams", text.of)
     if at is None:
-        return counted(*text.runs(n), found.running, text.of, per=float(found.running.sum()), most=1.0)
+        return counted(*text.runs(n), found.running, text.of, per=float(found.running.sum()), maximum=1.0)
     value, drops, part = _expected(found, _documents(text), _documents_for(at, text))
     running = float(found.running.sum()) * part
-    return jackknife(value / running, drops / running, found.running, text.of, most=1.0)
+    return jackknife(value / running, drops / running, found.running, text.of, maximum=1.0)
 
 
 def _documents(text: Sample) -> int:
@@ -174,7 +174,7 @@ def hapax_share(text: Sample) -> Estimate:
     once, distinct_words = int((found.counts == 1).sum()), found.counts.size
     new_once = found.per_cluster((others == 1).astype(float)) - found.per_cluster((there == 1).astype(float))
     left = np.maximum(distinct_words - found.per_cluster(others == 0), 1)
-    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, found.running, text.of, most=1.0)
+    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, found.running, text.of, maximum=1.0)
 
 
 def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:

@@ -67,12 +67,12 @@ class Texts(Sequence[str]):
 
     def characters_of(self, category: str) -> np.ndarray:
         """Characters of a Unicode category (N numbers, P punctuation …) in each text, (n,)."""
-        found = [np.empty(0, np.int64)]
+        counts = [np.empty(0, np.int64)]
         for first, end in self._batches():
             points = np.frombuffer("".join(self.strings[first:end]).encode("utf-32-le"), np.uint32)
             so_far = np.concatenate(([0], np.cumsum(_are_of(category, points))))
-            found.append(np.diff(so_far[np.concatenate(([0], np.cumsum(self.characters[first:end])))]))
-        return np.concatenate(found)
+            counts.append(np.diff(so_far[np.concatenate(([0], np.cumsum(self.characters[first:end])))]))
+        return np.concatenate(counts)
 
     def _batches(self) -> Iterable[tuple[int, int]]:
         """Rows first to end - 1 that hold some `BATCH` characters together, or one long text."""

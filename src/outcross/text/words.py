@@ -53,7 +53,7 @@ class RunningWords:
 
     @cached_property
     def per_block(self) -> np.ndarray:
-        """RunningWords in each block, (n,)."""
+        """Words in each block, (n,)."""
         return np.bincount(self.blocks, minlength=self.n)
 
     @cached_property
@@ -117,7 +117,7 @@ class RunningWords:
         return RunningWords(self.spellings, self.ids[here], place[self.blocks[here]], rows.size)
 
     def first_of_each(self, words: int) -> tuple[RunningWords, np.ndarray]:
-        """The first so many words of each block that has as many, and which blocks these are."""
+        """The first `words` words of each block that has as many, and which blocks these are."""
         rows = np.flatnonzero(self.per_block >= words)
         chosen = self.take(rows)
         starts = np.cumsum(chosen.per_block) - chosen.per_block
@@ -244,13 +244,13 @@ def spoken(texts: Iterable[str]) -> polars.Series:
     return pl.Series("text", list(texts), dtype=pl.String).str.to_lowercase().str.extract_all(_run())
 
 
-def _worded(found: RunningWords) -> RunningWords:
-    """Without the spellings that hold no letter."""
-    has_letter = np.fromiter((any(map(str.isalpha, spelling)) for spelling in found.spellings), bool, len(found.spellings))
+def _worded(words: RunningWords) -> RunningWords:
+    """The words without those that hold no letter."""
+    has_letter = np.fromiter((any(map(str.isalpha, spelling)) for spelling in words.spellings), bool, len(words.spellings))
     number = np.cumsum(has_letter) - 1
-    here = has_letter[found.ids]
-    spellings = tuple(spelling for spelling, is_word in zip(found.spellings, has_letter, strict=True) if is_word)
-    return RunningWords(spellings, number[found.ids[here]], found.blocks[here], found.n)
+    here = has_letter[words.ids]
+    spellings = tuple(spelling for spelling, is_word in zip(words.spellings, has_letter, strict=True) if is_word)
+    return RunningWords(spellings, number[words.ids[here]], words.blocks[here], words.n)
 
 
 @functools.cache

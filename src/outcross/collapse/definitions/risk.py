@@ -108,15 +108,15 @@ def divergence(readings: Readings, limits: Thresholds) -> Answer:
     course, size = risk.course, risk.course.generations
     if size < 2:
         raise NotApplicable(f"{risk.measure} has one generation, so it has no slope")
-    held = math.ceil(size / 3)
-    slope = course.slope(size - max(held, 2))
+    third = math.ceil(size / 3)
+    slope = course.slope(size - max(third, 2))
     rate = f"Slope over the last third {slope} {risk.unit} a generation"
-    if held < limits.enough:
-        note = f"{rate}, but that is {held} generations and {limits.enough} are needed to say how it goes on."
+    if third < limits.enough:
+        note = f"{rate}, but that is {third} generations and {limits.enough} are needed to say how it goes on."
         return answer("cannot_tell", slope, None, note)
     if slope.low > 0:
         verdict, why = without_end(course.bend())
-        return answer(verdict, slope, size - held, f"{rate}: still rising; {why}.")
+        return answer(verdict, slope, size - third, f"{rate}: still rising; {why}.")
     rise = course.last_doubling()
     if slope.high <= 0 or rise.high < limits.margin:
         note = f"{rate}: level; the last doubling of the fits brought {rise} {risk.unit}, small below {limits.margin:g}."

@@ -106,11 +106,11 @@ class Audit:
         """The checks of these verdicts, the deepest first."""
         return sorted((check for check in self.every if check.verdict in verdicts), key=lambda check: -(check.depth or 0.0))
 
-    def worst(self, most: int = 10):
+    def worst(self, rows: int = 10):
         """The checks that are farthest beyond their margins (polars)."""
         import polars
 
-        return self.checks.filter(polars.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True).head(most)
+        return self.checks.filter(polars.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True).head(rows)
 
     @property
     def summary(self) -> str:
@@ -148,17 +148,17 @@ class Audit:
 
     def save(self, folder: Path) -> None:
         """Write what was found, and the records pointed at, as `load` reads them back."""
-        told = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
-        (folder / "audit.json").write_text(json.dumps(told | {"pointed": [*self.pointed]}, allow_nan=False))
+        stored_audit = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
+        (folder / "audit.json").write_text(json.dumps(stored_audit | {"pointed": [*self.pointed]}, allow_nan=False))
         for side, frame in self.pointed.items():
             frame.write_parquet(literal(folder / f"{side}-records.parquet"))
 
     @classmethod
     def load(cls, folder: Path) -> Audit:
         """The audit that was saved in a folder."""
-        (told,) = _told(folder / "audit.json").audits
-        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in told.pointed}
-        return replace(told.audit, pointed=pointed)
+        (stored_audit,) = _read(folder / "audit.json").audits
+        pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in stored_audit.pointed}
+        return replace(stored_audit.audit, pointed=pointed)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment
@@ -241,7 +241,7 @@ def _adapter() -> TypeAdapter[Stored]:
     return TypeAdapter(Annotated[Annotated[StoredAudit, Tag("one")] | Annotated[StoredAudits, Tag("several")], how_many])
 
 
-def _told(path: Path) -> Stored:
+def _read(path: Path) -> Stored:
     """What an audit.json says. BadInput where it is not whole."""
     try:
         return _adapter().validate_json(read_text(path))
@@ -335,8 +335,8 @@ def stored(folder: Path) -> Audits | None:
     path = folder / "audit.json"
     if names.kind_at(path) != "file":
         return None
-    told = _told(path)
-    return Audits({"": tuple(one.audit for one in told.audits)}, told.are_generations)
+    read = _read(path)
+    return Audits({"": tuple(audit.audit for audit in read.audits)}, read.are_generations)
 
 
 def joined(found: Mapping[Path, Audits]) -> Audits:

@@ -198,17 +198,17 @@ def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dic
     return {name: (sides[0][name], sides[1][name]) for name in sketches}
 
 
-def _check(told: Judged) -> Check:
-    reading, page = told.reading, told.page
+def _check(judged: Judged) -> Check:
+    reading, page = judged.reading, judged.page
     estimate, null = reading.estimate, reading.null
     return Check(
         code=page.code,
-        aspect=told.aspect,
+        aspect=judged.aspect,
         metric=reading.measure,
         column=reading.column,
         group=reading.group,
         at=reading.at,
-        verdict=told.verdict,
+        verdict=judged.verdict,
         value=rounded(estimate and estimate.value),
         low=rounded(estimate and estimate.low),
         high=rounded(estimate and estimate.high),
@@ -216,10 +216,10 @@ def _check(told: Judged) -> Check:
         method=estimate.method if estimate else "",
         floor=rounded(null and null.floor),
         real_vs_real=rounded(null and null.typical),
-        margin=rounded(told.limit),
+        margin=rounded(judged.limit),
         p=rounded(null and null.p),
-        depth=rounded(told.depth),
-        why=told.why,
+        depth=rounded(judged.depth),
+        why=judged.why,
     )
 
 
@@ -227,13 +227,13 @@ def _frames(pointed: Iterable[Pointed], evidence: Evidence) -> dict[str, Any]:
     """The records pointed at, as they were read, by side, the worst first."""
     import polars
 
-    told: dict[str, list[Any]] = {}
-    for one in pointed:
-        side = evidence.sides()[one.side]
-        frame = side.records[one.rows].with_columns(
-            polars.Series("_row", side.places[one.rows]),
-            polars.lit(one.why).alias("_why"),
-            polars.Series("_value", one.values, dtype=polars.Float64),
+    frames_of: dict[str, list[Any]] = {}
+    for records in pointed:
+        side = evidence.sides()[records.side]
+        frame = side.records[records.rows].with_columns(
+            polars.Series("_row", side.places[records.rows]),
+            polars.lit(records.why).alias("_why"),
+            polars.Series("_value", records.values, dtype=polars.Float64),
         )
-        told.setdefault(one.side, []).append(frame)
-    return {side: polars.concat(frames).sort("_value", descending=True, maintain_order=True) for side, frames in told.items()}
+        frames_of.setdefault(records.side, []).append(frame)
+    return {side: polars.concat(frames).sort("_value", descending=True, maintain_order=True) for side, frames in frames_of.items()}
