@@ -63,7 +63,7 @@ def of_python(value: Any) -> Any:
 def kind(value: object) -> str:
     """The name of a recipe in its family: its class name in snake case, without the protocol's name where it ends in that.
 
-    So two families may have members of one name, whose classes are called differently.
+    So two families may have members of one name, whose classes are called differently. A class that is called as its protocol keeps its name.
 
     >>> class Source: pass
     >>> class Normal(Source): pass
@@ -73,7 +73,7 @@ def kind(value: object) -> str:
     """
     name = type(value).__name__
     for protocol in type(value).__mro__[1:-1]:
-        name = name.removesuffix(protocol.__name__)
+        name = name.removesuffix(protocol.__name__) or name
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

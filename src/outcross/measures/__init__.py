@@ -372,8 +372,10 @@ def pages_of_runs() -> Mapping[str, Page]:
 @cache
 def standing_for(role: Role) -> tuple[str, ...]:
     """The readings of runs that may stand for a role, the preferred one first."""
-    found = [(page.preference, name) for name, page in pages_of_runs().items() if page.role == role and page.preference is not None]
-    return tuple(name for _, name in sorted(found))
+    ranked = [
+        (page.preference, name) for name, page in pages_of_runs().items() if page.role == role and page.preference is not None
+    ]
+    return tuple(name for _, name in sorted(ranked))
 
 
 @cache

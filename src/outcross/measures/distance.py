@@ -172,18 +172,18 @@ def transport(drawn: np.ndarray, real: np.ndarray, power: int) -> Estimate:
     return _rooted(estimate, 0.0) if power == 2 else replace(estimate, low=max(0.0, estimate.interval[0]))
 
 
-def _rooted(told: Estimate, below: float) -> Estimate:
-    """The estimate of a square that is never under -`below`, with the interval of its root squared again.
+def _rooted(estimate: Estimate, below: float) -> Estimate:
+    """The estimate of a square that is -`below` at least, with the interval of its root squared again.
 
     A small square comes with a small error and a large one with a large error, so that a symmetric interval falls short of the expected
     square in 6 to 9 % of samples and never exceeds it; its root's does not.
     """
-    square, half = told.value + below, told.interval[1] - told.value
+    square, half = estimate.value + below, estimate.interval[1] - estimate.value
     if square <= 0:
-        return replace(told, low=min(told.value, -below), high=told.value + half)
+        return replace(estimate, low=min(estimate.value, -below), high=estimate.value + half)
     root = math.sqrt(square)
     low, high = max(0.0, root - half / (2 * root)) ** 2, (root + half / (2 * root)) ** 2
-    return replace(told, low=low - below, high=high - below)
+    return replace(estimate, low=low - below, high=high - below)
 
 
 def potentials(drawn: np.ndarray, real: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:

@@ -112,6 +112,18 @@ def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: boo
     return _linear_axis(low, high, is_fraction)
 
 
+def canvas(width: int, height: int, *, right: int) -> Specification:
+    """What every chart has beside its data: a size, a padding (`right` of it may hold labels) and a style."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": width,
+        "height": height,
+        "padding": {"left": 2, "top": 6, "bottom": 2, "right": right},
+        "background": None,
+        "config": STYLE,
+    }
+
+
 def chart(
     curves: Sequence[Curve],
     looks: Mapping[str, Look],
@@ -133,12 +145,7 @@ def chart(
     arms = [curve.arm for curve in curves]
     ticks = _generation_ticks(curves, size)
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": size.width - size.labels,
-        "height": size.height,
-        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 4},
-        "background": None,
-        "config": STYLE,
+        **canvas(size.width - size.labels, size.height, right=4),
         "layer": layers,
         "encoding": {
             "x": {

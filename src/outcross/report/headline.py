@@ -42,7 +42,7 @@ class Change:
 
     @property
     def is_clear(self) -> bool | None:
-        """Whether the two intervals are apart; None where a value has no interval, so that nothing says."""
+        """Whether the two intervals are apart; None where a value has no interval, so that nobody can say."""
         lows = [low for low in (self.first.low, self.last.low) if low is not None]
         highs = [high for high in (self.first.high, self.last.high) if high is not None]
         return max(lows) > min(highs) if len(lows) == len(highs) == 2 else None
@@ -67,7 +67,7 @@ class Tail:
 
 
 def rare_words_measure() -> str:
-    """The reading that stands for the tails of text. A function, for only who draws a page needs every measure loaded."""
+    """The reading that stands for the tails of text. It is a function because it loads every measure, which only a page needs."""
     return standing_for("tail")[0]
 
 
@@ -159,15 +159,15 @@ def words_of(band: str) -> str:
     return f"words seen {count}"
 
 
-def _is_well(one: Change) -> bool:
-    return one.generations > 0 and one.last_over_first is not None and one.last_over_first < WELL
+def _is_well(change: Change) -> bool:
+    return change.generations > 0 and change.last_over_first is not None and change.last_over_first < WELL
 
 
-def _warning(one: Change, tail: Tail) -> str:
-    start, end = one.ends
-    assert one.last_over_first is not None
+def _warning(change: Change, tail: Tail) -> str:
+    start, end = change.ends
+    assert change.last_over_first is not None
     return (
-        f"{one.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(one.last_over_first)}), the tails say no: "
+        f"{change.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}), the tails say no: "
         f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size."
     )
 
@@ -178,31 +178,31 @@ def _tail(band: Measured, curve: Curve) -> Tail:
     return Tail(band.at, value)
 
 
-def _badness(one: Change, page: Page) -> float:
-    start, end = one.ends
-    moved = math.log(one.last_over_first) if one.last_over_first and page.log else end - start
+def _badness(change: Change, page: Page) -> float:
+    start, end = change.ends
+    moved = math.log(change.last_over_first) if change.last_over_first and page.log else end - start
     if page.worse is None:
         return abs(moved)
     return moved if page.worse == "larger" else -moved
 
 
-def _moved(one: Change, title: str, page: Page) -> str:
-    start, end = one.ends
-    if one.is_clear is None:
-        ends = f"from {_value(start, page)} to {_value(end, page)}{_times(one, page)}"
-        return f"moved {title} {ends} ({one.why_unclear}, so it may be chance)"
-    if not one.is_clear:
+def _moved(change: Change, title: str, page: Page) -> str:
+    start, end = change.ends
+    if change.is_clear is None:
+        ends = f"from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
+        return f"moved {title} {ends} ({change.why_unclear}, so it may be chance)"
+    if not change.is_clear:
         return f"left {title} where it was, {_value(start, page)} to {_value(end, page)} (the intervals meet)"
     verb = "raised" if end > start else "lowered"
-    return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(one, page)}"
+    return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
 
 
 def _others(changes: Sequence[Change], worst: Change, page: Page) -> str:
     """The arm that did best, and the human baseline where there is one."""
-    comparable = [one for one in changes if one.generations == worst.generations]
-    baseline = [one for one in comparable if is_baseline(one.arm)][:1]
-    best = [one for one in comparable if one not in baseline][-1:]
-    return ", ".join(f"{one.arm} ended at {_value(one.ends[1], page)}{_times(one, page)}" for one in (*best, *baseline))
+    comparable = [change for change in changes if change.generations == worst.generations]
+    baseline = [change for change in comparable if is_baseline(change.arm)][:1]
+    best = [change for change in comparable if change not in baseline][-1:]
+    return ", ".join(f"{change.arm} ended at {_value(change.ends[1], page)}{_times(change, page)}" for change in (*best, *baseline))
 
 
 def _kept(tail: Tail | None) -> str:
@@ -211,9 +211,9 @@ def _kept(tail: Tail | None) -> str:
     return f" and kept {percent(tail.kept)} of the {words_of(tail.band)} that fresh human text of the same size holds"
 
 
-def _times(one: Change, page: Page) -> str:
+def _times(change: Change, page: Page) -> str:
     """How many times as large, for measures that are compared by ratios."""
-    return f" ({times(one.last_over_first)})" if one.last_over_first and page.log else ""
+    return f" ({times(change.last_over_first)})" if change.last_over_first and page.log else ""
 
 
 def _value(value: float, page: Page) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from outcross.experiment.settings import families, word
 from outcross.report.characters import visible
-from outcross.report.charts import STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
+from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint, Measured
 from outcross.report.figures import (
     NARROW,
@@ -192,12 +192,7 @@ def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], siz
     colour = {"domain": names, "range": [styles[one.among].colour for one in group]}
     dashes = {"domain": names, "range": [list(styles[one.among].dashes) for one in group]}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": size.width,
-        "height": size.height,
-        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 8},
-        "background": None,
-        "config": STYLE,
+        **canvas(size.width, size.height, right=8),
         "layer": [*_closed_forms(group, upright), *_values(group, upright, dashes)],
         "encoding": {
             "x": across(sorted({answer.setting for answer in answers}), group[0].setting),

@@ -12,7 +12,7 @@ from outcross.collapse import slopes
 from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
 from outcross.report.characters import visible
-from outcross.report.charts import FONT_SIZE, STYLE, Axis, Look, Size, Specification, across, axis, looks, vertical
+from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint
 from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
@@ -119,12 +119,7 @@ def chart(of: Sequence[Slope], styles: Sequence[Look]) -> Specification:
     colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
     dashes = {"scale": {"domain": names, "range": [list(look.dashes) for look in styles]}, "legend": None}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": SIZE.width,
-        "height": SIZE.height,
-        "padding": {"left": 2, "top": 6, "bottom": 2, "right": 8},
-        "background": None,
-        "config": STYLE,
+        **canvas(SIZE.width, SIZE.height, right=8),
         "layer": [*_closed_forms(of, upright), *_lines(of, upright, dashes), *_points(of, upright)],
         "encoding": {
             "x": across(sorted({point.setting for one in of for point in one.points}), of[0].setting),

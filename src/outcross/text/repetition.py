@@ -41,10 +41,10 @@ def repetition(text: Sample) -> Estimate:
 
 
 def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
-    """1 − Π (distinct / running) of runs of each length; counted: both for every independent cluster, (clusters,) each; `of` names the clusters.
+    """1 − Π (distinct / running) of runs of each length; counted: both numbers of every independent cluster, (clusters,) each; `of` names the clusters.
 
-    To first order a cluster adds what its own runs say again; where nothing is said again there is no scatter, and the interval is that of
-    a share of none of the pairs of words.
+    To first order a cluster adds what its own runs say again. Where nothing is said again there is no scatter: the interval then comes from
+    that of a share of pairs of words that is 0.
     """
     new = [distinct.sum() / running.sum() for distinct, running in counted]
     if (value := 1 - math.prod(new)) > 0:

@@ -112,15 +112,15 @@ def fragment(audit: Audit) -> str:
 
 @cache
 def _template(name: str) -> Any:
-    surroundings = environment(LONGEST)
-    surroundings.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
-    return surroundings.from_string(resource(name))
+    templates = environment(LONGEST)
+    templates.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
+    return templates.from_string(resource(name))
 
 
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
     several = len(audits) > 1
     aspects = aspects_of(audits)
-    told = _template("audit.html").render(
+    text = _template("audit.html").render(
         heading=audits[0].name if not several else f"{len(audits)} sets",
         sentence=audits[0].summary if not several else _sentence(audits, are_generations),
         places=_places(audits, aspects) if several else [],
@@ -133,7 +133,7 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
         definitions=list(_definitions(audits)),
         style=resource("page.css") + resource("audit.css"),
     )
-    return told.encode("utf-8", "replace")
+    return text.encode("utf-8", "replace")
 
 
 def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
@@ -150,20 +150,20 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
 
 
 def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    found = {(place.aspect, place.name): place for place in ranking(audits)}
-    return [(audit.name, [found.get((aspect, audit.name)) for aspect in aspects]) for audit in audits]
+    places = {(place.aspect, place.name): place for place in ranking(audits)}
+    return [(audit.name, [places.get((aspect, audit.name)) for aspect in aspects]) for audit in audits]
 
 
 def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
     """Mean depth of each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
     from outcross.report.charts import STYLE, draw
 
-    found = {(place.aspect, place.name): place.loss for place in ranking(audits)}
+    depths = {(place.aspect, place.name): place.loss for place in ranking(audits)}
     rows = [
-        {"generation": g, "aspect": aspect.replace("_", " "), "depth": found[aspect, audit.name]}
+        {"generation": g, "aspect": aspect.replace("_", " "), "depth": depths[aspect, audit.name]}
         for g, audit in enumerate(audits)
         for aspect in aspects
-        if (aspect, audit.name) in found
+        if (aspect, audit.name) in depths
     ]
     specification = {
         "width": 620,
