@@ -200,16 +200,16 @@ class Readings:
     @cached_property
     def rows(self) -> pl.DataFrame:
         """This arm's rows."""
-        found = self.every.filter(arm=self.arm)
-        if found.is_empty():
+        rows = self.every.filter(arm=self.arm)
+        if rows.is_empty():
             raise BadInput(f"no arm {self.arm!r} in the readings; there are: {_listed(self.every['arm'])}")
-        if (runs := found["run"].n_unique()) > 1:
+        if (runs := rows["run"].n_unique()) > 1:
             raise BadInput(f"arm {self.arm!r} is in {runs} runs; filter the readings to one run")
         if self.seed is None:
-            return found
-        if self.seed not in found["seed"]:
-            raise BadInput(f"arm {self.arm!r} has no seed {self.seed}; there are: {_listed(found['seed'])}")
-        return found.filter(seed=self.seed)
+            return rows
+        if self.seed not in rows["seed"]:
+            raise BadInput(f"arm {self.arm!r} has no seed {self.seed}; there are: {_listed(rows['seed'])}")
+        return rows.filter(seed=self.seed)
 
     def course(self, measure: str, at: str = "") -> Course:
         """One place of a measure from generation 0 until a seed lacks it; NotApplicable with the reason if none."""

@@ -214,7 +214,7 @@ def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]])
     points = tuple(_point(arm, value, quantity) for value, arm, quantity in cut)
     measures = dict.fromkeys(quantity.measure for _, _, quantity in cut)
     note = _left_out(key[0], family, there, shared)
-    told = Slope(family.setting, family.among, key[0], ", ".join(measures), note=note, points=points)
+    unfitted = Slope(family.setting, family.among, key[0], ", ".join(measures), note=note, points=points)
     try:
         if len(measures) > 1:
             raise NotApplicable("the arms were read by different measures")
@@ -222,9 +222,9 @@ def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]])
             arm, quantity = bare[0]
             reason = quantity.course.why.removesuffix(NO_INTERVAL).rstrip(": ")
             raise NotApplicable(f"the {key[0]} of {arm} has no interval{f' ({reason})' * bool(reason)}; give more chains or seeds")
-        return _fitted(told, [quantity for _, _, quantity in cut])
+        return _fitted(unfitted, [quantity for _, _, quantity in cut])
     except NotApplicable as why:
-        return replace(told, note="; ".join(filter(None, (told.note, str(why)))))
+        return replace(unfitted, note="; ".join(filter(None, (unfitted.note, str(why)))))
 
 
 def _point(arm: str, setting: float, quantity: Quantity) -> Point:
@@ -243,46 +243,46 @@ def _left_out(name: str, family: Family, there: list[tuple[float, str, Quantity]
     return "; ".join(filter(None, notes))
 
 
-def _fitted(told: Slope, quantities: Sequence[Quantity]) -> Slope:
-    """The slope and the bend of what was read."""
-    settings = np.array([point.setting for point in told.points])
+def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
+    """The slope with its numbers: the slope and the bend of the quantities."""
+    settings = np.array([point.setting for point in unfitted.points])
     if (values := len(set(settings))) < LEAST:
-        raise NotApplicable(f"{values} arms have a {told.quantity}, a slope needs {LEAST}")
+        raise NotApplicable(f"{values} arms have a {unfitted.quantity}, a slope needs {LEAST}")
     intervals = [quantity.interval for quantity in quantities]
-    why = _no_logarithm(told, intervals)
-    if why and told.quantity == CHANGE:
+    why = _no_logarithm(unfitted, intervals)
+    if why and unfitted.quantity == CHANGE:
         raise NotApplicable(why)
     is_log_setting = bool(settings.min() > 0)
-    sign = math.copysign(1, told.points[0].value) if told.quantity == CHANGE else 1.0
+    sign = math.copysign(1, unfitted.points[0].value) if unfitted.quantity == CHANGE else 1.0
     scale = Scale(sign, all(sign * interval.low > 0 for interval in intervals))
     line, bow = _contrasts(np.log(settings) if is_log_setting else settings)
     estimate = _over_seeds if _is_seeded(quantities) else _over_arms
-    name = f"|{told.quantity}|" if told.quantity == CHANGE else told.quantity
-    no_exponent = None if scale.is_log and is_log_setting else why or f"{told.setting} = {settings.min():g} has no logarithm"
+    name = f"|{unfitted.quantity}|" if unfitted.quantity == CHANGE else unfitted.quantity
+    no_exponent = None if scale.is_log and is_log_setting else why or f"{unfitted.setting} = {settings.min():g} has no logarithm"
     return replace(
-        told,
-        of=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{told.setting}",
+        unfitted,
+        of=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{unfitted.setting}",
         is_exponent=no_exponent is None,
         slope=estimate(line, quantities, scale),
         bend=estimate(bow, quantities, scale) if values > LEAST else None,
-        closed_form=_closed_form(line, told.points, scale),
-        note="; ".join(filter(None, (told.note, no_exponent and f"no exponent: {no_exponent}"))),
+        closed_form=_closed_form(line, unfitted.points, scale),
+        note="; ".join(filter(None, (unfitted.note, no_exponent and f"no exponent: {no_exponent}"))),
     )
 
 
 MORE = "more chains, seeds or generations may tell"
 
 
-def _no_logarithm(told: Slope, intervals: Sequence[Interval]) -> str:
+def _no_logarithm(slope: Slope, intervals: Sequence[Interval]) -> str:
     """Why a quantity has no logarithm at some of its values; of a change, why its size has none. Or nothing."""
-    known = list(zip(told.points, intervals, strict=True))
+    known = list(zip(slope.points, intervals, strict=True))
     if unsure := [word(point.setting) for point, interval in known if interval.low <= 0 <= interval.high]:
-        return f"the {told.quantity} at {', '.join(unsure)} may be 0, which has no logarithm; {MORE}"
+        return f"the {slope.quantity} at {', '.join(unsure)} may be 0, which has no logarithm; {MORE}"
     below = [word(point.setting) for point, interval in known if interval.high < 0]
-    if told.quantity == CHANGE:
-        is_mixed = 0 < len(below) < len(told.points)
+    if slope.quantity == CHANGE:
+        is_mixed = 0 < len(below) < len(slope.points)
         return f"the reading rises at some values and falls at others, so no power law fits; {MORE}" * is_mixed
-    return f"the {told.quantity} at {', '.join(below)} is below 0, which has no logarithm" if below else ""
+    return f"the {slope.quantity} at {', '.join(below)} is below 0, which has no logarithm" if below else ""
 
 
 @dataclass(frozen=True)

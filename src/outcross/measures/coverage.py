@@ -36,7 +36,7 @@ BINS = 10
 POINTED = 100
 """Records that are pointed at, at most, a side."""
 FAR = 0.001
-"""Share of human records, or one of them, that lie as far from all others or farther; what lies beyond them is pointed at."""
+"""Share of human records (one of them at least) that lie far from all others; records that lie farther than these are pointed at."""
 MOST = 20_000
 """Records a side whose modes are counted, at most."""
 FITTED = 5_000
@@ -132,7 +132,10 @@ class Coverage(OfTables):
             yield Reading(check, estimate, null, note=note)
 
     def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
-        """Human records that nothing synthetic comes near, and synthetic ones far from all human ones: farther than 999 of 1,000 human records are from as many others."""
+        """Human records that no synthetic one is near, and synthetic records that no human one is near.
+
+        Not near is farther than 999 of 1,000 human records are from the nearest of as many other human ones.
+        """
         among = nearest(more, human_points, 1)[0][:, 0]
         usual, limit = float(np.median(among)), limit_or_farthest(np.sort(among), FAR, "upper")
         far = _far(human_points, synthetic_points, limit)
@@ -163,9 +166,9 @@ def _pointed(
 
 
 def sample(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
-    """Rows of as many human records, other human records, and rows of as many synthetic ones.
+    """Rows of human records, other human records, and rows of synthetic ones: as many of each.
 
-    The others are from the holdout, or the reference's own where there is none. Sets of one size are drawn from at the same places, so that equal sets stay equal.
+    The others are from the holdout, or from the reference where there is none. Sets of one size are sampled at the same places, so that equal sets stay equal.
     """
     reference, synthetic, holdout = evidence.reference, evidence.drawn, evidence.sides().get("holdout")
     human = reference.frame.height if holdout is not None else reference.frame.height // 2

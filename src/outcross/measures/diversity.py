@@ -256,8 +256,8 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
 def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> tuple[Estimate, Null]:
     import polars as pl
 
-    told = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
-    joined = told[0].join(told[1], on=column, how="full", coalesce=True, suffix="_human").fill_null(0).sort(column)
+    tallies = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
+    joined = tallies[0].join(tallies[1], on=column, how="full", coalesce=True, suffix="_human").fill_null(0).sort(column)
     counts = joined.select(pl.col("count", "count_human").cast(pl.Int64)).to_numpy().T
     n = counts.sum(axis=1)
     if min(n) < FEWEST:

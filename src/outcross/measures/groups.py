@@ -63,8 +63,8 @@ class Groups(OfTables):
 
     def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Reading]:
         n, m = sum(synthetic.values()), sum(reference.values())
-        told = sorted(reference, key=lambda group: (-reference[group], group))
-        for group in told[: self.most]:
+        ordered = sorted(reference, key=lambda group: (-reference[group], group))
+        for group in ordered[: self.most]:
             count, human = synthetic.get(group, 0), reference[group]
             yield read_with_null(
                 "share",
@@ -72,9 +72,9 @@ class Groups(OfTables):
                 column="+".join(columns),
                 group=named(columns, group),
             )
-        if len(told) > self.most:
+        if len(ordered) > self.most:
             yield unread(
-                "share", f"the {len(told) - self.most} smallest of {len(told)} groups are left out", column="+".join(columns)
+                "share", f"the {len(ordered) - self.most} smallest of {len(ordered)} groups are left out", column="+".join(columns)
             )
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
@@ -116,8 +116,8 @@ def _by(tally, columns: tuple[str, ...]) -> dict[tuple, int]:
     """Records of each combination of these columns; records with a missing value are in none."""
     import polars
 
-    told = tally.group_by(columns).agg(polars.col("count").sum()).drop_nulls(columns)
-    return {tuple(map(str, row[:-1])): int(row[-1]) for row in told.select(*columns, "count").iter_rows()}
+    sums = tally.group_by(columns).agg(polars.col("count").sum()).drop_nulls(columns)
+    return {tuple(map(str, row[:-1])): int(row[-1]) for row in sums.select(*columns, "count").iter_rows()}
 
 
 def _share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:

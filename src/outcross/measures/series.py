@@ -122,9 +122,11 @@ def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Est
     return from_logarithms(*_mean_apart(values, n, "smaller", False, rng))
 
 
-def _studentised(told: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: Worse, n: int) -> tuple[Estimate, Null]:
+def _studentised(
+    quotient_and_error: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: Worse, n: int
+) -> tuple[Estimate, Null]:
     """The estimate and null of a difference, from its quotient by its standard error and that quotient under random labels."""
-    quotient, error = map(float, told)
+    quotient, error = map(float, quotient_and_error)
     value = quotient * error
     low, high = percentile_interval(draws)
     null = from_draws(quotient, draws, worse, "studentised permutation")

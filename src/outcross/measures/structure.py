@@ -249,6 +249,6 @@ def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, N
 
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     """How much larger the share of missing values is: how much smaller that of values."""
-    told, null = _apart_in_share(n - count, n, m - human, m)
-    low, high = told.interval
-    return Estimate(-told.value, -high, -low, told.method, n), null.on_scale(lambda difference: 0.0 - difference)
+    difference, null = _apart_in_share(n - count, n, m - human, m)
+    low, high = difference.interval
+    return Estimate(-difference.value, -high, -low, difference.method, n), null.on_scale(lambda value: 0.0 - value)

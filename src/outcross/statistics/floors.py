@@ -119,15 +119,15 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
     same labels give. A smaller table has a block a row.
     """
     rows = len(features)
-    told = []
+    sums = []
     for some in np.array_split(np.arange(permutations), DEALS):
         starts = np.linspace(0, rows, min(BLOCKS, rows) + 1).astype(np.int64)[:-1]
         blocks = np.add.reduceat(features[rng.permutation(rows)], starts, axis=0)
         chosen = min(max(1, round(first / rows * len(blocks))), len(blocks) - 1)
         is_first = np.zeros((some.size, len(blocks)))
         is_first[:, :chosen] = 1.0
-        told.append(rng.permuted(is_first, axis=1) @ blocks)
-    return np.concatenate(told)
+        sums.append(rng.permuted(is_first, axis=1) @ blocks)
+    return np.concatenate(sums)
 
 
 def relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -53,30 +53,30 @@ class Predictions:
     @cached_property
     def losses(self) -> np.ndarray:
         """(fits, test records)"""
-        return np.stack([losses(one, self.tests) for one in self.predicted])
+        return np.stack([losses(predicted, self.tests) for predicted in self.predicted])
 
     def log_loss(self, mask: np.ndarray | slice = slice(None)) -> Scores:
         """The logarithm of the mean loss over some of the test records."""
-        told = self.losses[:, mask]
-        mean = np.maximum(told.mean(axis=1), 1e-12)
-        return Scores(np.log(mean), (told / mean[:, None] - 1).mean(axis=0))
+        some = self.losses[:, mask]
+        mean = np.maximum(some.mean(axis=1), 1e-12)
+        return Scores(np.log(mean), (some / mean[:, None] - 1).mean(axis=0))
 
     def discrimination(self) -> Scores:
-        told = [discrimination(one, self.tests) for one in self.predicted]
-        return Scores(np.array([value for value, _ in told]), np.mean([each for _, each in told], axis=0))
+        pairs = [discrimination(predicted, self.tests) for predicted in self.predicted]
+        return Scores(np.array([value for value, _ in pairs]), np.mean([contributions for _, contributions in pairs], axis=0))
 
     @cached_property
     def chosen(self) -> np.ndarray:
         """Whether each fit predicts the second of two classes, (fits, test records)."""
-        return np.stack([one.argmax(axis=1) == 1 for one in self.predicted])
+        return np.stack([predicted.argmax(axis=1) == 1 for predicted in self.predicted])
 
 
-def apart(one: np.ndarray, two: np.ndarray, variance: float, n: int) -> tuple[float, float, float]:
+def apart(first: np.ndarray, second: np.ndarray, variance: float, n: int) -> tuple[float, float, float]:
     """The difference of means over fits (fits,), its standard error and its degrees of freedom; `variance` is that over n test records."""
-    from_fits = float(one.var(ddof=1) / one.size + two.var(ddof=1) / two.size)
+    from_fits = float(first.var(ddof=1) / first.size + second.var(ddof=1) / second.size)
     whole = from_fits + variance
-    freedom = whole**2 / (from_fits**2 / (one.size + two.size - 2) + variance**2 / (n - 1)) if whole > 0 else math.inf
-    return float(one.mean() - two.mean()), math.sqrt(whole), freedom
+    freedom = whole**2 / (from_fits**2 / (first.size + second.size - 2) + variance**2 / (n - 1)) if whole > 0 else math.inf
+    return float(first.mean() - second.mean()), math.sqrt(whole), freedom
 
 
 def with_t(value: float, error: float, freedom: float, worse: Worse, n: int) -> tuple[Estimate, Null]:
@@ -96,12 +96,14 @@ def with_t(value: float, error: float, freedom: float, worse: Worse, n: int) -> 
     )
 
 
-def gap(one: Scores, two: Scores, worse: Worse) -> tuple[Estimate, Null]:
+def gap(first: Scores, second: Scores, worse: Worse) -> tuple[Estimate, Null]:
     """The difference of two scores over the same test records."""
-    n = one.contributions.size
-    return with_t(*apart(one.values, two.values, float((one.contributions - two.contributions).var(ddof=1)) / n, n), worse, n)
+    n = first.contributions.size
+    return with_t(
+        *apart(first.values, second.values, float((first.contributions - second.contributions).var(ddof=1)) / n, n), worse, n
+    )
 
 
-def ratio_of_losses(one: Scores, two: Scores) -> tuple[Estimate, Null]:
-    """How many times a loss is another over the same test records, which pair them, from the `gap` of their logarithms; the larger the worse."""
-    return from_logarithms(*gap(one, two, "larger"))
+def ratio_of_losses(top: Scores, bottom: Scores) -> tuple[Estimate, Null]:
+    """The ratio of two losses over the same test records, from the `gap` of their logarithms; larger is worse."""
+    return from_logarithms(*gap(top, bottom, "larger"))

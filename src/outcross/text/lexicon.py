@@ -99,14 +99,14 @@ def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
     words: a document says its words in clumps, so scattered words of a large set would look richer than a small set of whole ones
     (sample-based rarefaction on the scale of individuals; Gotelli & Colwell, Ecol. Lett. 4:379, 2001).
     """
-    found = kinds(text, n)
-    if found.own.sum() == found.codes.size == found.counts.size:  # nothing is said twice, so the jackknife has no width
-        return share(found.running, found.running, "n-grams", text.of)
+    ngrams = kinds(text, n)
+    if ngrams.own.sum() == ngrams.codes.size == ngrams.counts.size:  # nothing is said twice, so the jackknife has no width
+        return share(ngrams.running, ngrams.running, "n-grams", text.of)
     if at is None:
-        return counted(*text.runs(n), found.running, text.of, per=float(found.running.sum()), maximum=1.0)
-    value, drops, part = _expected(found, _documents(text), _documents_for(at, text))
-    running = float(found.running.sum()) * part
-    return jackknife(value / running, drops / running, found.running, text.of, maximum=1.0)
+        return counted(*text.runs(n), ngrams.running, text.of, per=float(ngrams.running.sum()), maximum=1.0)
+    value, drops, part = _expected(ngrams, _documents(text), _documents_for(at, text))
+    running = float(ngrams.running.sum()) * part
+    return jackknife(value / running, drops / running, ngrams.running, text.of, maximum=1.0)
 
 
 def _documents(text: Sample) -> int:
@@ -123,14 +123,14 @@ def _documents_for(at: int, text: Sample) -> float:
     return at * documents / words
 
 
-def _expected(found: Kinds, documents: int, drawn: float | None = None) -> tuple[float, np.ndarray, float]:
+def _expected(ngrams: Kinds, documents: int, drawn: float | None = None) -> tuple[float, np.ndarray, float]:
     """Kinds expected in random documents (all, unless said), the drop without each, (clusters,), and the part of all documents drawn."""
     drawn = documents if drawn is None else drawn
-    inside = np.bincount(found.codes, minlength=found.counts.size)  # documents that say each kind
+    inside = np.bincount(ngrams.codes, minlength=ngrams.counts.size)  # documents that say each kind
     value = _seen(inside, documents, drawn).sum()
     left = min(drawn, documents - 1)
     others = _seen(np.arange(inside.max() + 1), documents - 1, left)
-    lost = found.per_cluster((others[inside] - others[inside - 1])[found.codes])
+    lost = ngrams.per_cluster((others[inside] - others[inside - 1])[ngrams.codes])
     return float(value), value - others[inside].sum() + lost, drawn / documents
 
 
@@ -156,25 +156,25 @@ def entropy(text: Sample, n: int, corrected: bool = False) -> Estimate:
     """
     from scipy.special import xlogy
 
-    found = kinds(text, n)
-    total, there, others = found.counts.sum(), found.counts[found.codes], found.without()
-    whole = np.sort(xlogy(found.counts, found.counts)).sum()  # sorted: the order of the blocks moves no digit
-    value, left = np.log(total) - whole / total, np.maximum(total - found.running, 1)
-    rest = np.log(left) - (whole + found.per_cluster(xlogy(others, others) - xlogy(there, there))) / left
+    ngrams = kinds(text, n)
+    total, there, others = ngrams.counts.sum(), ngrams.counts[ngrams.codes], ngrams.without()
+    whole = np.sort(xlogy(ngrams.counts, ngrams.counts)).sum()  # sorted: the order of the blocks moves no digit
+    value, left = np.log(total) - whole / total, np.maximum(total - ngrams.running, 1)
+    rest = np.log(left) - (whole + ngrams.per_cluster(xlogy(others, others) - xlogy(there, there))) / left
     if corrected:
-        value += (found.counts.size - 1) / (2 * total)
-        rest += (found.counts.size - found.per_cluster(others == 0) - 1) / (2 * left)
-    return jackknife(max(0.0, float(value)), value - rest, found.running, text.of)
+        value += (ngrams.counts.size - 1) / (2 * total)
+        rest += (ngrams.counts.size - ngrams.per_cluster(others == 0) - 1) / (2 * left)
+    return jackknife(max(0.0, float(value)), value - rest, ngrams.running, text.of)
 
 
 def hapax_share(text: Sample) -> Estimate:
     """Words that occur once, over distinct words, in [0, 1]. It grows as text gets less: compare at one number of words."""
-    found = kinds(text)
-    others, there = found.without(), found.counts[found.codes]
-    once, distinct_words = int((found.counts == 1).sum()), found.counts.size
-    new_once = found.per_cluster((others == 1).astype(float)) - found.per_cluster((there == 1).astype(float))
-    left = np.maximum(distinct_words - found.per_cluster(others == 0), 1)
-    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, found.running, text.of, maximum=1.0)
+    ngrams = kinds(text)
+    others, there = ngrams.without(), ngrams.counts[ngrams.codes]
+    once, distinct_words = int((ngrams.counts == 1).sum()), ngrams.counts.size
+    new_once = ngrams.per_cluster((others == 1).astype(float)) - ngrams.per_cluster((there == 1).astype(float))
+    left = np.maximum(distinct_words - ngrams.per_cluster(others == 0), 1)
+    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, ngrams.running, text.of, maximum=1.0)
 
 
 def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:

@@ -32,12 +32,12 @@ def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -
 def bleu(words: RunningWords) -> np.ndarray:
     """BLEU-4 of each text against all others, (n,); every text has a word."""
     lengths = words.per_block
-    found = np.array([_hits(words, n) for n in LENGTHS])  # (4, n)
+    hits = np.array([_hits(words, n) for n in LENGTHS])  # (4, n)
     runs = np.maximum(lengths - np.array(LENGTHS)[:, None] + 1, 1)
-    precision = np.where(found > 0, found, 0.1) / runs
+    precision = np.where(hits > 0, hits, 0.1) / runs
     closest = _closest(lengths)
     brevity = np.exp(np.minimum(0, 1 - closest / lengths))
-    return np.where(found[0] > 0, brevity * np.exp(np.log(precision).mean(axis=0)), 0.0)
+    return np.where(hits[0] > 0, brevity * np.exp(np.log(precision).mean(axis=0)), 0.0)
 
 
 def _hits(words: RunningWords, n: int) -> np.ndarray:

@@ -237,7 +237,7 @@ Stored = StoredAudit | StoredAudits
 
 @cache
 def _adapter() -> TypeAdapter[Stored]:
-    how_many = Discriminator(lambda told: "several" if isinstance(told, dict) and "audits" in told else "one")
+    how_many = Discriminator(lambda value: "several" if isinstance(value, dict) and "audits" in value else "one")
     return TypeAdapter(Annotated[Annotated[StoredAudit, Tag("one")] | Annotated[StoredAudits, Tag("several")], how_many])
 
 
@@ -336,7 +336,7 @@ def stored(folder: Path) -> Audits | None:
     if names.kind_at(path) != "file":
         return None
     read = _read(path)
-    return Audits({"": tuple(audit.audit for audit in read.audits)}, read.are_generations)
+    return Audits({"": tuple(stored_audit.audit for stored_audit in read.audits)}, read.are_generations)
 
 
 def joined(found: Mapping[Path, Audits]) -> Audits:
@@ -352,17 +352,22 @@ def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[st
     """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
     if len(audits) == 1:
         return audits[0].plain()
-    told: dict[str, Any] = {
+    plain: dict[str, Any] = {
         "schema": 1,
         "audits": [audit.plain() for audit in audits],
         "ranking": [vars(place) for place in ranking(audits)],
     }
     if are_generations:
-        told["onsets"] = [
-            {"aspect": one.aspect, "generation": one.generation, "name": one.name, "code": one.check.code if one.check else None}
-            for one in onsets(audits)
+        plain["onsets"] = [
+            {
+                "aspect": onset.aspect,
+                "generation": onset.generation,
+                "name": onset.name,
+                "code": onset.check.code if onset.check else None,
+            }
+            for onset in onsets(audits)
         ]
-    return told
+    return plain
 
 
 def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
@@ -377,6 +382,6 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
         files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
     files["audit.md"] = "\n".join(map(markdown, audits))
     files["report.html"] = page(audits, are_generations)
-    told = _plain_of_several(audits, are_generations)
-    files["audit.json"] = json.dumps(told, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    plain = _plain_of_several(audits, are_generations)
+    files["audit.json"] = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     return files

@@ -176,11 +176,11 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
         name, aspect, start = kind(one), one.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
-            told: list[Any] = list(_left_out(one, asked.most_seconds))
+            answers: list[Any] = list(_left_out(one, asked.most_seconds))
         else:
-            told = read_tables(one, own, asked.seed)
-        readings.setdefault(aspect, []).extend(reading for reading in told if isinstance(reading, Reading))
-        pointed += [records for records in told if isinstance(records, Pointed)]
+            answers = read_tables(one, own, asked.seed)
+        readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
+        pointed += [records for records in answers if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
     return readings, pointed, seconds
 
