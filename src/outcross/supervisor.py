@@ -54,7 +54,7 @@ def supervise(work: Callable[[], None]) -> NoReturn:
         _die_with_parent(*link)
     gc.set_threshold(*FEWER_COLLECTIONS)
     code = _guarded(work)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent may still pass on a Ctrl-C that has been answered here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent may still pass on a Ctrl-C that was answered here
     _end(OURS + code)
 
 

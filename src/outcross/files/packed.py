@@ -1,7 +1,7 @@
 """Arrays on disk in few bytes, read back to the bit: for arrays of small whole numbers, and of numbers that repeat.
 
 Whole numbers are written in the smallest type that holds them, other numbers as a table of the different ones and the place of each in it
-where that is smaller. What noise decides is better written with `numpy.savez`: no bit of it can be left out.
+where that is smaller. Random numbers are better written with `numpy.savez`, because they cannot be made smaller.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 LEVEL = 1
-"""Of Deflate. For counts of 2,000 chains and 100 states level 6 takes eight times as long for 12 % fewer bytes."""
+"""How hard Deflate tries. For counts of 2,000 chains and 100 states level 6 takes eight times as long for 12 % fewer bytes."""
 WHOLE = tuple(np.dtype(f"{sign}{size}") for size in (1, 2, 4, 8) for sign in "ui")
 
 
@@ -22,10 +22,10 @@ def save(path: Path, **arrays: np.ndarray) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             for member, content in _packed(name, np.asarray(array)).items():
-                written = io.BytesIO()
-                np.lib.format.write_array(written, content, allow_pickle=False)
-                at_no_time = zipfile.ZipInfo(f"{member}.npy")  # as of 1980: equal arrays are equal bytes
-                archive.writestr(at_no_time, written.getbuffer(), zipfile.ZIP_DEFLATED, LEVEL)
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, content, allow_pickle=False)
+                undated = zipfile.ZipInfo(f"{member}.npy")  # without the time of writing, equal arrays are equal bytes
+                archive.writestr(undated, buffer.getbuffer(), zipfile.ZIP_DEFLATED, LEVEL)
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
@@ -33,8 +33,8 @@ def load(path: Path) -> dict[str, np.ndarray]:
     arrays = {}
     with np.load(path, allow_pickle=False) as stored:
         for member in stored.files:
-            name, _, way = member.partition(":")
-            match way:
+            name, _, encoding = member.partition(":")
+            match encoding:
                 case "":
                     arrays[name] = stored[member]
                 case "places":
@@ -42,7 +42,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
                 case "table":
                     pass
                 case _:
-                    arrays[name] = stored[member].astype(way)
+                    arrays[name] = stored[member].astype(encoding)
     return arrays
 
 

@@ -1,9 +1,9 @@
 """File locks, so that several processes may work in one folder.
 
-They are `flock` itself and not the package filelock, which calls the same. Of both the system lets go when a process ends, by `kill -9` too. But
-filelock asks again every 50 ms where the system wakes who waits (a lock passes on after 12 ms instead of 0.3, medians of twelve) and takes eight
-times as long for a free lock (0.13 ms, and every step that is stored takes one). Where a file system has no `flock`, it makes do with the presence of a
-file, which stays behind on another machine that fails; we refuse such a file system.
+They call `flock` themselves, as the package filelock would. In both ways the system frees a lock when its process ends, by `kill -9` too. But
+filelock asks again every 50 ms, where the system wakes the process that waits (a lock passes on after 12 ms instead of 0.3, medians of twelve), and it
+takes eight times as long for a free lock (0.13 ms, and every step that is stored takes one). Where a file system has no `flock`, filelock makes do with
+the presence of a file, which stays behind when another machine fails; we refuse such a file system.
 """
 
 from __future__ import annotations

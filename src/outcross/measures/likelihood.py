@@ -157,9 +157,9 @@ def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -
     """The share of blocks that are as far out as a share `depth` of human ones, and the null of fresh human blocks.
 
     Its error is that of the share and, independent of it, that of the limit (`beyond.widened`). Blocks of a document are alike, so that the
-    limit is set by fewer than there are: the null is beta-binomial in numbers of independent blocks, at least one of which set the limit. It
-    calls 1 to 5 % of fresh human text worse at 5 % (tests/test_beyond.py); blocks taken as they are would call up to 26 %.
-    It misleads where one document in twenty is like no other: 10 % among forty documents, which may have none of them.
+    limit is set by fewer than there are: the null is beta-binomial in numbers of independent blocks, at least one of which sets the limit.
+    At a level of 5 % it calls 1 to 5 % of fresh human text worse (tests/test_beyond.py); with every block as an independent one it would call
+    up to 26 %. It misleads where one document in twenty is unlike all others: of forty documents, which may hold none of these, it calls 10 %.
     """
     _enough(human, depth)
     student_quantile_over(text.units, text.of)

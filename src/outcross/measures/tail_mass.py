@@ -38,8 +38,8 @@ class TailMass(Measure):
     whose farthest values are tied has no limit, and is left out. Where the quantile is estimated its own interval (order
     statistics, the same for all dimensions) widens that of the share, which is Wilson's over points or chains.
 
-    Points of one dimension have the exact, beta-binomial null. The coordinates of a point, and the chains that share a limit, go
-    together in a way that no law gives: there the share of fresh ones is known and how far it scatters is not.
+    Points of one dimension have the exact, beta-binomial null. The coordinates of a point depend on one another, and so do chains that
+    share a limit, in ways that no law gives: there the share of fresh coordinates is known, but not how far it scatters.
 
     Over chains it is that of all chains together: where chains drift apart it grows, though each has lost the most of its own tails
     (`log_variance` tells, or the readings of a single chain).
@@ -63,7 +63,7 @@ class TailMass(Measure):
 
 @dataclass(frozen=True)
 class Limit:
-    """Beyond what each dimension's tail lies."""
+    """The limits beyond which the tails of the dimensions lie."""
 
     at: np.ndarray
     """(d,), of the dimensions that have one."""

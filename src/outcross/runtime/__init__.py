@@ -62,8 +62,9 @@ def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], ha
     stay even on few workers. With several workers the items run in as many processes, started afresh, each with its own copy of the
     function, which may keep what it has read from turn to turn; function and items must be importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
 
-    So the processes are not those of ProcessPoolExecutor or joblib. When the parent is killed, those of both work on (ours end within
-    0.5 s); at Ctrl-C the former waits for all that is under way; joblib's take 0.65 s to start instead of 0.2 s. Neither passes on what is emitted.
+    So the processes are not those of ProcessPoolExecutor or joblib. Both leave processes at work when the parent is killed (ours end within
+    0.5 s), and neither passes on what is emitted. At Ctrl-C ProcessPoolExecutor waits for all that is under way; joblib takes 0.65 s to start
+    processes instead of 0.2 s.
     """
     if where.ray is not None:
         _map_on_ray(function, items, handle, where.workers, where.ray)

@@ -111,8 +111,8 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     carry all hits. Where all things agree v cannot be had, and every cluster counts as one thing. Unlike a bootstrap it
     has a width at 0 and 1. Under twenty clusters it is wider than it need be.
 
-    Clusters of one thing each are independent things, and have their interval (`estimate.share`). Clusters whose things all agree are
-    as many things, but that they agree is estimated: half of forty clusters has an interval 9 % wider than half of forty things has.
+    Clusters of one thing each are independent things, and have their interval (`estimate.share`). A cluster whose things all agree counts
+    as one thing, but that they agree is itself estimated: half of forty such clusters has an interval 9 % wider than half of forty things.
 
     `of` names the things, `inside` the clusters; n counts the things.
 

@@ -65,7 +65,7 @@ def sample(given: Sequence[str], documents: np.ndarray | None = None) -> Sample:
 
 @dataclass(frozen=True)
 class Kinds:
-    """The kinds of n-gram of a sample, and how often each cluster says each that it says."""
+    """The kinds of n-gram of a sample, and how often each cluster says each of its kinds."""
 
     counts: np.ndarray  # (codes,)
     running: np.ndarray  # (clusters,): n-grams of each cluster
