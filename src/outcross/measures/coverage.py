@@ -85,7 +85,7 @@ class Coverage(OfTables):
             margin=0.9, worse="smaller", role="support", paper=NAEEM,
         ),
         "clusters": Page(
-            "CO5", "clusters", "Share of the clusters of human records (20 at most, found by k-means on half of the reference) in which the share of synthetic records is at least half that of the human records of the other half.",
+            "CO5", "clusters that are populated", "Share of the clusters of human records (20 at most, found by k-means on half of the reference) in which the share of synthetic records is at least half that of the human records of the other half.",
             unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
             margin=0.9, worse="smaller", role="modes", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
         ),

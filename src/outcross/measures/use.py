@@ -180,7 +180,7 @@ class Use(OfTables):
         if len(kept) < len(groups):
             yield unread(
                 "loss_inside",
-                f"{len(groups) - len(kept)} of {len(groups)} groups are left out: fewer than {FEWEST_IN_GROUP} test records, or beyond {self.groups} groups",
+                f"left out: {len(groups) - len(kept)} of {len(groups)} groups, with fewer than {FEWEST_IN_GROUP} test records or beyond the {self.groups} largest",
                 column=trial.task.target,
             )
 

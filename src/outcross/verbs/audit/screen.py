@@ -27,15 +27,22 @@ def print_audit(audit: Audit) -> None:
     """The sentence, what is lost, and how each aspect stands."""
     out = console()
     out.print(_plain(audit.summary))
-    told = audit.of("lost", "invented")
-    if told:
+    worst = audit.of("lost", "invented")
+    if worst:
         cells = (
-            (MARKS[one.verdict], one.code, phrase_of(one), value_of(one), written(one.real_vs_real), written(one.margin))
-            for one in told[:SHOWN]
+            (
+                MARKS[check.verdict],
+                check.code,
+                phrase_of(check),
+                value_of(check),
+                written(check.real_vs_real),
+                written(check.margin),
+            )
+            for check in worst[:SHOWN]
         )
         _table(out, ("", "", "check", "value [95 %]", "real", "margin"), cells)
-        if len(told) > SHOWN:
-            out.print(f"… and {len(told) - SHOWN} more; --json and --out have all of them.")
+        if len(worst) > SHOWN:
+            out.print(f"… and {len(worst) - SHOWN} more; --json and --out have all of them.")
     out.print()
     _table(out, ("aspect", "", *MARKS), _standings(audit))
     out.print("real: what real data of this size show; margin: the smallest loss worth naming")
@@ -72,7 +79,9 @@ def _standings(audit: Audit) -> Iterable[tuple[str, ...]]:
         worst = next((verdict for verdict, count in zip(MARKS, counts, strict=True) if count), "not_applicable")
         if worst == "kept" and counts[3]:
             worst = "cannot_tell" if counts[3] > counts[2] else "kept"
-        yield aspect, f"{MARKS[worst]} {worst}", *(str(count) if count else "" for count in counts)
+        # Where nothing applies the mark says so, and the table stays within 80 columns.
+        verdict = MARKS[worst] if worst == "not_applicable" else f"{MARKS[worst]} {worst}"
+        yield aspect, verdict, *(str(count) if count else "" for count in counts)
 
 
 def _kinds(audit: Audit) -> str:
