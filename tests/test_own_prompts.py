@@ -19,7 +19,7 @@ PROMPTS = ["The church tower was built before 1360", "Return the"]
 def test_every_generation_continues_the_prompts_before_the_first_records():
     run = outcross.run(TOLD | {"prompts": PROMPTS}).finish()
     for generation in (0, 1):
-        rows = run.samples.filter((run.samples["generation"] == generation)).sort("prompt_id").to_dicts()
+        rows = run.samples.filter(run.samples["generation"] == generation).sort("prompt_id").to_dicts()
         assert [row["prompt"] for row in rows[:2]] == PROMPTS
         assert all(row["text"] for row in rows[:2]) and len(rows) == 8
 

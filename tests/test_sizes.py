@@ -23,7 +23,7 @@ TOLD = {
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(TOLD))
+    path.write_text(yaml.safe_dump(TOLD, sort_keys=False))
     return str(path)
 
 
@@ -38,8 +38,8 @@ def test_a_size_puts_its_settings_in_and_says_what_they_cut(file):
     (arm,) = arms(load(file, ["size=small"]))
     assert (arm.experiment.human.rows, arm.experiment.generations, arm.name) == (20, 3, "accumulate")
     assert arm.experiment.notes[0] == "It is an example."
-    assert "human.rows is 20 (at full size 50)" in arm.experiment.notes[1]
-    assert "generations is 3 (at full size 10)" in arm.experiment.notes[1]
+    cuts = "Size small cuts human.rows: 20 (at full size 50); generations: 3 (at full size 10); arms: an arm (at full size none)."
+    assert arm.experiment.notes[1] == cuts
 
 
 def test_a_setting_of_the_command_line_wins_over_the_size_whatever_their_order(file):
@@ -59,9 +59,9 @@ def test_a_run_says_its_notes_first_and_writes_them_on_its_page(file, tmp_path, 
         main(["run", file, "size=small", "--out", str(tmp_path / "run")])
     assert end.value.code == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("note: It is an example.\nnote: Size small: ")
+    assert printed.startswith("note: It is an example.\nnote: Size small cuts ")
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "It is an example." in page and "human.rows is 20 (at full size 50)" in page
+    assert "It is an example." in page and "human.rows: 20 (at full size 50)" in page
 
 
 def test_a_run_grows_where_only_its_notes_have_changed(file, tmp_path):

@@ -419,7 +419,7 @@ def of_size(told: Mapping[str, Any], size: object, where: str) -> dict[str, Any]
 
     >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
     >>> of_size(told, "small", "mine.yaml")
-    {'name': 'mine', 'generations': 5, 'notes': ['Size small: generations is 5 (at full size 10).']}
+    {'name': 'mine', 'generations': 5, 'notes': ['Size small cuts generations: 5 (at full size 10).']}
     """
     sizes = told.get("sizes") or {}
     if not isinstance(sizes, Mapping) or not all(isinstance(settings, Mapping) for settings in sizes.values()):
@@ -434,18 +434,18 @@ def of_size(told: Mapping[str, Any], size: object, where: str) -> dict[str, Any]
     settings = sizes[str(size)]
     flat = flatten(full)
     cuts = [
-        f"{key} is {words(value)} (at full size {words(flat.get(key))})"
-        for key, value in flatten(settings).items()
-        if key != "name"
+        f"{key}: {words(value)} (at full size {words(flat.get(key))})" for key, value in flatten(settings).items() if key != "name"
     ]
-    notes = [*full.get("notes", ()), *([f"Size {size}: {', '.join(cuts)}."] if cuts else [])]
+    notes = [*full.get("notes", ()), *([f"Size {size} cuts {'; '.join(cuts)}."] if cuts else [])]
     return override(full, settings) | {"notes": notes}
 
 
 def words(value: object) -> str:
-    """A setting's value as a note says it."""
+    """A setting's value as a note says it; of a list of arms their names."""
     if value is None:
-        return "the default"
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(str(item.get("name", "an arm")) if isinstance(item, Mapping) else words(item) for item in value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
