@@ -18,6 +18,7 @@ from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
 from outcross.measures import MEASURES, askers, measure
 from outcross.models import LEARNERS, Task
+from outcross.models.causal_lm.forms import ModelBlocks
 from outcross.models.ngram.words import WordBlocks
 from outcross.recipe import member
 from outcross.sources import SOURCES, Gathering
@@ -210,6 +211,7 @@ STEPS = [
     (loop.mix, Plan, set()),
     *[(loop.measure, measure(name), set()) for name in MEASURES if "run" in askers(measure(name))],
     (loop.gather, WordBlocks, set()),
+    (loop.gather, ModelBlocks, set()),
 ]  # fmt: skip
 
 
@@ -240,9 +242,9 @@ def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
     assert versions(["no-such-library"], ())["no-such-library"] == ""
 
 
-@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "train", "generate", "measure"])
+@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "choose", "train", "generate", "measure"])
 def test_no_verb_reaches_another(verb):
-    others = {"gather", "begin", "mix", "train", "generate", "measure", "run"} - {verb}
+    others = {"gather", "begin", "mix", "choose", "train", "generate", "measure", "run"} - {verb}
     assert not {name for module, name in reached([("outcross.loop", verb)]).definitions if module == "outcross.loop"} & others
 
 

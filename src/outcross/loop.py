@@ -15,7 +15,7 @@ from outcross.data.records import blocks, load_records
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
-from outcross.ledger import Ledger, verb
+from outcross.ledger import Ledger, Steps, verb
 from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
@@ -58,21 +58,25 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
     do = ledger.steps(experiment.seed, store=store)
+    content = experiment.learner.content() if experiment.human.is_text else ""
     human = do(
         gather,
-        Gathering(source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content()),
-    )
+        Gathering(
+            source=experiment.human, form=experiment.form, chains=experiment.chains, content=experiment.human.content(),
+            tokenizer=content,
+        ),
+    )  # fmt: skip
     reach = _reach(experiment, _named(human))
-    base = model = first = do(begin, Task(learner=experiment.learner, training=experiment.training), human)
+    task = Task(learner=experiment.learner, training=experiment.training)
+    start = model = first = do(begin, replace(task, content=content), human)
     pool, spent = Pool((_named(human).training,)), 0
     written = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
         plan = experiment.plan(Inventory(g, len(pool.human), written))
         training = do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent))
-        model = do(
-            train, Task(learner=experiment.learner, training=experiment.training), training, _start(experiment, base, model), human
-        )
+        start = _start(do, task, start, model, human)
+        model = do(train, task, training, start, human)
         spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, _prompts(draw, pool)), model, draw, g)
@@ -104,7 +108,14 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     return human
 
 
-@verb(OF_RECORDS, 1, load=lambda folder, digest, task, human: task.learner.load(folder), learns=True, acts=True)
+@verb(
+    OF_RECORDS,
+    1,
+    load=lambda folder, digest, task, human: task.learner.load(folder),
+    learns=True,
+    acts=True,
+    given=lambda task: task.given,
+)
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
@@ -138,15 +149,25 @@ def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.r
         ) from None
 
 
+@verb(OF_RECORDS, 2, load=lambda folder, digest, task, before, model, human: task.learner.load(folder), learns=True, acts=True)
+def choose(task: Task, before: Any, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
+    """The model that is better at human validation text, the one before where they are equal."""
+    checked = _validation(human, "training.start previous_best")
+    return max((before, model), key=lambda one: float(np.mean(one.log_prob(checked))))
+
+
 def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
     """The human records by which a fit keeps the best of its checkpoints, where it is to do so."""
     if training is None or training.checkpoint == "last":
         return {}
+    return {"validation": _validation(human, "training.checkpoint best")}
+
+
+def _validation(human: Human, what: str) -> Any:
+    """The human validation records; BadInput where there are none."""
     if human.validation is None or len(human.validation) == 0:
-        raise BadInput(
-            "training.checkpoint best needs human validation text and there is none; raise human.held_out, or write last"
-        )
-    return {"validation": human.validation.records}
+        raise BadInput(f"{what} needs human validation text and there is none; raise human.held_out, or leave it out")
+    return human.validation.records
 
 
 @verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts: load_records(folder))
@@ -198,8 +219,12 @@ def _unspent(human: Made[Human], spent: int) -> Made[Human]:
     return Made(f"{human.digest} without {spent}", human.size, lambda: replace(_named(human), spent=spent))
 
 
-def _start(experiment: Experiment, base: Made[Any], previous: Made[Any]) -> Made[Any]:
-    return previous if experiment.training is not None and experiment.training.start.follows else base
+def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
+    """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
+    follows = "base" if task.training is None else task.training.start.follows
+    if follows == "best" and do.generation > 1:
+        return do(choose, task, before, model, human)
+    return before if follows == "base" else model
 
 
 def _prompts(draw: Draw, pool: Pool) -> Pool | None:

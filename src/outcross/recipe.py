@@ -10,7 +10,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from dataclasses import dataclass as plain_dataclass
 from typing import Any, dataclass_transform
 
@@ -127,9 +127,9 @@ class Nested:
         return core_schema.no_info_plain_validator_function(self.read)
 
 
-def one_of(family: Family, what: str) -> Any:
+def one_of(family: Family, what: str, or_none: bool = False) -> Any:
     """The pydantic annotation of a field that holds a member of a family."""
-    return Nested(lambda value: read(family, value, what), family=family)
+    return Nested(lambda value: None if value is None and or_none else read(family, value, what), family=family)
 
 
 def exactly(cls: type, what: str, or_none: bool = False) -> Any:
@@ -205,6 +205,11 @@ def from_list(value: object) -> object:
 
 FROM_LIST = BeforeValidator(from_list)
 """The pydantic annotation of a field that holds a tuple of plain values."""
+
+
+def filled(value: Any, **defaults: Any) -> Any:
+    """A recipe with these values in the place of those that were left out (None)."""
+    return replace(value, **{name: default for name, default in defaults.items() if getattr(value, name) is None})
 
 
 def plain(value: Any) -> Any:

@@ -187,7 +187,7 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
-        if self.rows == "online" and (self.training is None or self.training.epochs is not None):
+        if self.rows == "online" and (self.training is None or not self.training.is_matched):
             raise ValueError(
                 "rows: online draws what the steps of training read, and there are none; write training.steps, or a number of rows"
             )
@@ -216,8 +216,11 @@ class Experiment:
         written, on the command line as in a file, in the arms of a sweep as in Python, and one refusal that names the word to add does for
         all four. To drop it would need a second rule for the command line, and a channel for the line that says so.
         """
-        if self.learner.trains and self.training is None:
-            object.__setattr__(self, "training", Schedule())
+        if self.learner.trains:
+            training = self.learner.schedule(self.training or Schedule())
+            if training.loss_after >= self.block:
+                raise ValueError(f"training.loss_after must be less than a block of {self.block} tokens, got {training.loss_after}")
+            object.__setattr__(self, "training", training)
         if self.training is not None and not self.learner.trains:
             raise ValueError(
                 f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; "
@@ -329,7 +332,7 @@ class Experiment:
             return self.rows
         if self.rows == "online":
             assert self.training is not None
-            return self.training.steps_for(0) * self.training.batch
+            return self.training.steps_for(0, self.block) * self.training.batch
         growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
         return max(1, round(self.human.rows * growth ** (g + 1)))
 

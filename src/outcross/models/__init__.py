@@ -17,7 +17,7 @@ import numpy as np
 from outcross.data import Human
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
-from outcross.recipe import Family, one_of, recipe
+from outcross.recipe import Family, kind, one_of, recipe
 
 
 class Model(Protocol):
@@ -43,6 +43,14 @@ class Learner:
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
         return None
+
+    def content(self) -> str:
+        """Digest of the files that it reads beside the human data: weights and tokenizer; empty where there are none."""
+        return ""
+
+    def schedule(self, training: Schedule) -> Schedule:
+        """The full schedule, what was left out filled in; BadInput where it says what this learner would ignore. Called again it changes nothing."""
+        return training
 
     def get_ready(self) -> None:
         """Import what fitting and sampling need, where that takes long: done while another process does a step."""
@@ -71,6 +79,7 @@ LEARNERS: Family = {
     "hutter": "outcross.models.hutter:Hutter",
     "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
+    "causal_lm": "outcross.models.causal_lm:CausalLM",
 }
 
 
@@ -80,3 +89,10 @@ class Task:
 
     learner: Annotated[Learner, one_of(LEARNERS, "learner")]
     training: Schedule | None = None
+    content: str = ""
+    """Digest of the files that the learner reads, where the step reads them."""
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The digest of what the learner reads, by the name that people gave it."""
+        return {str(getattr(self.learner, "model", kind(self.learner))): self.content} if self.content else {}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError, missing_extra
@@ -43,6 +44,25 @@ def on_device(name: str) -> Iterator[None]:
             del os.environ["OUTCROSS_DEVICE"]
         else:
             os.environ["OUTCROSS_DEVICE"] = before
+
+
+def free_memory() -> int | None:
+    """Bytes that this process can still take: what the machine has free, within the limits that it was given; None where nothing says so."""
+    free = [_said_in(Path("/proc/meminfo"), "MemAvailable:", 1024)]
+    group = Path("/sys/fs/cgroup")
+    most, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
+    if most is not None and used is not None:
+        free.append(max(0, most - used))
+    return min((size for size in free if size is not None), default=None)
+
+
+def _said_in(file: Path, name: str = "", unit: int = 1) -> int | None:
+    """The number after a name in a file of the system; None where there is none."""
+    try:
+        line = next((line for line in file.read_text().splitlines() if line.startswith(name)), "")
+        return int(line.removeprefix(name).split()[0]) * unit
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ class Gathering:
     chains: Annotated[int, Field(ge=1)] = 1
     content: str = ""
     """Digest of what the source reads."""
+    tokenizer: str = ""
+    """Digest of the files that the learner's tokenizer comes from; empty where the vocabulary is learned from the human text."""
 
     def open(self, rng: np.random.Generator) -> Human:
         if self.source.is_text != (self.form is not None):

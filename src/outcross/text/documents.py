@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -27,26 +27,22 @@ class Sides:
     validation: list[Document]
 
 
-@recipe
-class TokenBlocks:
-    """Text as blocks of byte-level BPE tokens; the vocabulary is learned from the training documents alone."""
+LINES = 1000
+"""Lines whose tokens are cut into blocks together, where every line has a start token."""
 
-    libraries = ("numpy", "polars", "tokenizers")
 
-    block: Annotated[int, Field(ge=2)]
-    """Tokens of a record."""
-    vocabulary: Annotated[int, Field(ge=257)]
-    """Tokens of the vocabulary, the start token and the 256 bytes among them."""
+class TextForm:
+    """How text is cut for a learner: a vocabulary, and blocks of its tokens."""
+
+    block: int
+    bos: Literal["none", "line"] = "none"
 
     def learn_vocabulary(self, texts: Sequence[str]) -> Any:
-        from outcross.text.vocabulary import Vocabulary
-
-        return Vocabulary.train(texts, self.vocabulary)
+        """The vocabulary, learned from the training documents or read from where it lies."""
+        raise NotImplementedError
 
     def load_vocabulary(self, path: Path) -> Any:
-        from outcross.text.vocabulary import Vocabulary
-
-        return Vocabulary.load(path)
+        raise NotImplementedError
 
     def cut(self, documents: Sequence[Document], rows: int, held_out: float, rng: np.random.Generator) -> Human:
         """Split the documents, learn the vocabulary, and deal the training blocks out: original rows, holdout, reserve.
@@ -76,10 +72,8 @@ class TokenBlocks:
         )
 
     def _blocks(self, documents: Sequence[Document], vocabulary: Any) -> Blocks:
-        tokens = vocabulary.encode([document.text for document in documents])
-        cut = [ids[: len(ids) // self.block * self.block].reshape(-1, self.block) for ids in tokens]
-        table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
-        document = np.repeat(np.arange(len(cut)), [len(one) for one in cut])
+        cut = self._cut_lines if self.bos == "line" else self._cut_documents
+        table, document = cut(documents, vocabulary)
         group = [documents[i].group for i in document.tolist()]
         return blocks(
             table,
@@ -89,15 +83,70 @@ class TokenBlocks:
             group=np.array(group, dtype=object),
         )
 
+    def _cut_documents(self, documents: Sequence[Document], vocabulary: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks within documents, (m, block), and the document of each, (m,)."""
+        tokens = vocabulary.encode([document.text for document in documents])
+        cut = [self._whole(ids, self.block) for ids in tokens]
+        table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
+        return table, np.repeat(np.arange(len(cut)), [len(one) for one in cut])
+
+    def _cut_lines(self, documents: Sequence[Document], vocabulary: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks of the tokens of 1,000 lines at a time, (m, block), and the document in which each begins, (m,).
+
+        Every line, a blank one too, opens with the start token, and what is left of 1,000 lines is dropped, as in the published code of
+        Shumailov et al. (Nature 2024). So a block may go on from one document into the next.
+        """
+        lines, of = _lines(documents)
+        tokens = _started(lines, vocabulary)
+        cut, begins = [np.empty((0, self.block), dtype=np.int32)], [np.empty(0, dtype=np.int64)]
+        for first in range(0, len(lines), LINES):
+            some = tokens[first : first + LINES]
+            blocks_of_lines = self._whole(np.concatenate(some), self.block)
+            cut.append(blocks_of_lines)
+            document = np.repeat(of[first : first + LINES], [len(ids) for ids in some])
+            begins.append(document[: blocks_of_lines.size : self.block])
+        return np.concatenate(cut), np.concatenate(begins)
+
+    @staticmethod
+    def _whole(ids: np.ndarray, width: int) -> np.ndarray:
+        """Tokens as rows of a width, the rest dropped."""
+        return ids[: len(ids) // width * width].reshape(-1, width)
+
     def _part(self, documents: Sequence[Document], vocabulary: Any) -> Part | None:
         cut = self._blocks(documents, vocabulary)
         return part_of(HUMAN, cut) if len(cut) else None
 
-    def _windows(self, documents: Sequence[Document], vocabulary: Any) -> np.ndarray:
+    def _windows(self, documents: Sequence[Document], vocabulary: Any) -> np.ndarray | None:
         """All training text, document after document, as windows of two blocks: (m, 2 block)."""
-        stream = np.concatenate(vocabulary.encode([document.text + "\n" for document in documents]))
-        width = 2 * self.block
-        return stream[: len(stream) // width * width].reshape(-1, width)
+        if self.bos == "line":
+            tokens = _started(_lines(documents)[0], vocabulary)
+        else:
+            tokens = vocabulary.encode([document.text + "\n" for document in documents])
+        return self._whole(np.concatenate(tokens), 2 * self.block)
+
+
+@recipe
+class TokenBlocks(TextForm):
+    """Text as blocks of byte-level BPE tokens; the vocabulary is learned from the training documents alone."""
+
+    libraries = ("numpy", "polars", "tokenizers")
+
+    block: Annotated[int, Field(ge=2)]
+    """Tokens of a record."""
+    vocabulary: Annotated[int, Field(ge=257)]
+    """Tokens of the vocabulary, the start token and the 256 bytes among them."""
+    bos: Literal["none", "line"] = "none"
+    """Where the text has start tokens: nowhere, or one before every line."""
+
+    def learn_vocabulary(self, texts):
+        from outcross.text.vocabulary import Vocabulary
+
+        return Vocabulary.train(texts, self.vocabulary)
+
+    def load_vocabulary(self, path):
+        from outcross.text.vocabulary import Vocabulary
+
+        return Vocabulary.load(path)
 
 
 def split(documents: Sequence[Document], held_out: float, rng: np.random.Generator) -> Sides:
@@ -143,6 +192,18 @@ def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
     shares, remainders = np.divmod(exact, sizes.sum())
     shares[np.argsort(-remainders, kind="stable")[: seats - shares.sum()]] += 1
     return shares
+
+
+def _lines(documents: Sequence[Document]) -> tuple[list[str], np.ndarray]:
+    """The lines of documents, each with its line break, and the document of each, (lines,)."""
+    lines = [[line + "\n" for line in document.text.split("\n")] for document in documents]
+    return [line for own in lines for line in own], np.repeat(np.arange(len(lines)), [len(own) for own in lines])
+
+
+def _started(lines: Sequence[str], vocabulary: Any) -> list[np.ndarray]:
+    """Tokens of each line, the start token before them."""
+    start = np.array([vocabulary.start], dtype=np.int32)
+    return [np.concatenate((start, ids)) for ids in vocabulary.encode(lines)]
 
 
 def _some(every: Blocks, rows: np.ndarray) -> Part | None:

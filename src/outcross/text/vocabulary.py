@@ -25,6 +25,8 @@ class Vocabulary:
     Every text has an encoding and `decode` gives it back exactly. Text that spells the start token is ordinary text.
     """
 
+    start = START
+
     def __init__(self, tokenizer_json: str):
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         self._tokenizer.encode_special_tokens = True  # not kept in the JSON
@@ -64,7 +66,7 @@ class Vocabulary:
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """The bytes each token stands for; none for the start token."""
-        return [b"", *(_to_bytes(self._tokenizer.id_to_token(token)) for token in range(1, self.size))]
+        return [b"", *(bytes_of(self._tokenizer.id_to_token(token)) for token in range(1, self.size))]
 
     @cached_property
     def byte_lengths(self) -> NDArray[np.int32]:
@@ -88,8 +90,11 @@ class Vocabulary:
         return cls(path.read_text(encoding="utf-8"))
 
 
-def _to_bytes(token: str | None) -> bytes:
+def bytes_of(token: str | None) -> bytes:
+    """The bytes of a token of a byte-level BPE, as GPT-2 spells them; of one that is spelt otherwise those of its text."""
     assert token is not None, "token numbers of a BPE have no gaps"
+    if not _BYTE_OF.keys() >= set(token):
+        return token.encode()
     return bytes(_BYTE_OF[character] for character in token)
 
 

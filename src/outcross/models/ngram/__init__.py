@@ -11,13 +11,14 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import Human
-from outcross.data.records import Blocks, blocks
+from outcross.data.records import Blocks
 from outcross.errors import missing_extra
 from outcross.files import packed
 from outcross.models import Learner
 from outcross.models.ngram.sampling import opened, sample
 from outcross.models.ngram.tree import NOTHING, START, Tree, grow
 from outcross.models.ngram.words import WordBlocks
+from outcross.models.writing import prompts_of, written
 from outcross.recipe import recipe
 from outcross.text.documents import TokenBlocks
 
@@ -83,13 +84,9 @@ class NgramModel:
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
-        rows = np.arange(draw.records) % (draw.records if prompts is None else len(prompts))
-        read = np.empty((draw.records, 0), dtype=np.int32) if prompts is None else prompts.tokens[rows, : draw.prefix or None]
-        tokens = sample(self.tree, read, self.block - draw.prefix, draw, rng)
-        if draw.prefix:
-            tokens = np.concatenate((read, tokens), axis=1)
-        columns = {} if prompts is None else _origins(prompts, rows, draw)
-        return blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
+        read = prompts_of(draw, prompts)
+        opens = np.empty((draw.records, 0), dtype=np.int32) if read is None else read
+        return written(sample(self.tree, opens, self.block - draw.prefix, draw, rng), read, draw, prompts, self.vocabulary)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each block in nats, (n,), without a prompt."""
@@ -119,9 +116,3 @@ class NgramModel:
 
 POSITIONS = 2**19
 """Tokens scored at a time."""
-
-
-def _origins(prompts: Blocks, rows: np.ndarray, draw) -> dict[str, np.ndarray]:
-    """Which human block each record continues, and its group."""
-    prompt = rows if draw.prompts == "human" else prompts.column("_prompt")[rows]
-    return {"prompt": prompt, "group": prompts.column("_group")[rows]}

@@ -12,11 +12,13 @@ from pydantic import Field, model_validator
 
 from outcross import runtime
 from outcross.data import Human
-from outcross.data.records import Blocks, blocks
-from outcross.errors import BadInput, missing_extra
+from outcross.data.records import Blocks
+from outcross.errors import BadInput
 from outcross.models import Learner
+from outcross.models.accelerator import device, one_thread
 from outcross.models.schedule import Pretrained, Scratch
-from outcross.recipe import recipe
+from outcross.models.writing import prompts_of, written
+from outcross.recipe import filled, recipe
 from outcross.text.documents import TokenBlocks
 
 if TYPE_CHECKING:
@@ -52,41 +54,53 @@ class Transformer(Learner):
     def form(self, block):
         return TokenBlocks(block=block, vocabulary=self.vocabulary)
 
+    def schedule(self, training):
+        for name in ("rate", "optimizer", "loss_after"):
+            if getattr(training, name):
+                raise BadInput(
+                    f"training.{name} has no meaning for transformer, which learns whole records by AdamW and a cosine of its own; leave it out"
+                )
+        start = training.start
+        if isinstance(start, Pretrained):
+            start = filled(start, steps=1500, batch=16, learning_rate=4e-3)
+        return filled(replace(training, start=start), learning_rate=1e-3)
+
     def get_ready(self):
-        _one_thread()
+        one_thread()
         from outcross.models.transformer import beams, fitting, network, sampling, scoring  # noqa: F401
 
     def begin(self, human: Human, training: Any, rng):
-        _one_thread()
+        one_thread()
         from outcross.models.transformer import network
 
         shape = network.Shape(human.vocabulary.size, self.layers, self.width, self.heads)
         block = human.training.records.tokens.shape[1]
-        model = TextModel(network.initial(shape, rng, _device()), human.vocabulary, block, self.precision)
-        start = training.start
+        model = TextModel(network.initial(shape, rng, device()), human.vocabulary, block, self.precision)
+        start = self.schedule(training).start
         if not isinstance(start, Pretrained):
             return model
         if human.windows is None or not len(human.windows):
             raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
-        return model.trained(human.windows, None, start.steps, start.batch, start.learning_rate, rng)
+        return model.trained(human.windows, None, *start.full, rng)
 
     def fit(self, records, weights, start: Any, training: Any, rng, validation: Blocks | None = None):
-        _one_thread()
+        one_thread()
         from outcross.models.transformer import network
 
         if isinstance(training.start, Scratch):
-            start = replace(start, network=network.initial(start.network.shape, rng, _device()))
-        steps = training.steps_for(len(records))
+            start = replace(start, network=network.initial(start.network.shape, rng, device()))
+        training = self.schedule(training)
+        steps = training.steps_for(len(records), records.tokens.shape[1])
         checked = None if validation is None else validation.tokens
         return start.trained(records.tokens, weights, steps, training.batch, training.learning_rate, rng, checked)
 
     def load(self, folder):
-        _one_thread()
+        one_thread()
         from outcross.models.transformer import network
         from outcross.text.vocabulary import Vocabulary
 
         block = json.loads((folder / "block.json").read_text())
-        return TextModel(network.load(folder, _device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
+        return TextModel(network.load(folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +140,7 @@ class TextModel:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
         from outcross.models.transformer import beams, sampling
 
-        rows = None if prompts is None else np.arange(draw.records) % len(prompts)
-        read = None if prompts is None else prompts.tokens[rows, : draw.prefix or None]
+        read = prompts_of(draw, prompts)
         n = draw.records if read is None else None
         penalty, new_tokens = draw.repetition_penalty, self.block - draw.prefix
         if draw.beams > 1:
@@ -139,17 +152,7 @@ class TextModel:
                 self.network, read, new_tokens, rng=rng, n=n, temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p,
                 repetition_penalty=penalty, precision=self.precision,
             )  # fmt: skip
-        if read is not None and draw.prefix:
-            tokens = np.concatenate((read, tokens), axis=1)
-        columns = (
-            {}
-            if prompts is None
-            else {
-                "prompt": rows if draw.prompts == "human" else prompts.column("_prompt")[rows],
-                "group": prompts.frame["_group"].to_numpy()[rows],
-            }
-        )
-        return blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
+        return written(tokens, read, draw, prompts, self.vocabulary)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each block in nats, (n,), without a prompt."""
@@ -163,25 +166,3 @@ class TextModel:
         network.save(self.network, folder)
         self.vocabulary.save(folder / "vocabulary.json")
         (folder / "block.json").write_text(json.dumps(self.block))
-
-
-def _one_thread() -> None:
-    """One torch thread a step: the same bytes whatever the machine's cores, and parallel arms instead of parallel sums."""
-    try:
-        import torch
-    except ImportError:
-        raise missing_extra("torch", "torch") from None
-    torch.set_num_threads(1)
-
-
-def _device() -> str:
-    import torch
-
-    device = runtime.device()
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        raise BadInput(f"--device {device!r} is not known; use cpu, cuda or cuda:1") from None
-    if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"--device {device} was asked for, torch {torch.__version__} sees no such device; use --device cpu")
-    return device

@@ -67,7 +67,7 @@ def fit(
     Raises FloatingPointError when the loss is no longer finite.
     """
     records = checked(blocks, network.shape)
-    shares = _shares(weights, len(records))
+    shares = shares_of(weights, len(records))
     _check(steps=steps, batch=batch, learning_rate=learning_rate, warmup=warmup)
     keep_freed_memory()
     network = copy.deepcopy(network)
@@ -84,7 +84,7 @@ def fit(
         losses.append(loss.detach())
         done = step + 1
         if done % _STEPS_BETWEEN_CHECKS == 0 or done == steps:
-            _check_finite(losses, learning_rate)
+            check_finite(losses, learning_rate)
             give_back_memory()
             if progress is not None:
                 progress(done, losses[-1].item())
@@ -106,8 +106,8 @@ class AdamW:
     def __init__(self, network: Network):
         weights: list[Tensor] = list(network.parameters())
         self.groups = [
-            _Group([one for one in weights if one.dim() > 1], 0.1),
-            _Group([one for one in weights if one.dim() == 1], 0.0),
+            Group([one for one in weights if one.dim() > 1], 0.1),
+            Group([one for one in weights if one.dim() == 1], 0.0),
         ]
 
     def step(self, learning_rate: float) -> None:
@@ -116,11 +116,11 @@ class AdamW:
             group.step(learning_rate)
 
 
-class _Group:
+class Group:
     """Weights of one decay, with their running means of gradients and of squared gradients."""
 
-    def __init__(self, weights: list[Tensor], decay: float):
-        self.weights, self.decay = weights, decay
+    def __init__(self, weights: list[Tensor], decay: float, betas: tuple[float, float] = (0.9, 0.95), epsilon: float = 1e-8):
+        self.weights, self.decay, self.betas, self.epsilon = weights, decay, betas, epsilon
         self.means, self.squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
         self.steps = [torch.zeros((), device=one.device) for one in weights]
 
@@ -128,8 +128,8 @@ class _Group:
         gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.weights]
         with torch.no_grad():
             adamw(
-                self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=learning_rate, beta1=0.9, beta2=0.95,
-                weight_decay=self.decay, eps=1e-8, amsgrad=False, maximize=False,
+                self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=learning_rate, beta1=self.betas[0],
+                beta2=self.betas[1], weight_decay=self.decay, eps=self.epsilon, amsgrad=False, maximize=False,
             )  # fmt: skip
         for one in self.weights:
             one.grad = None
@@ -201,7 +201,7 @@ def _schedule(step: int, steps: int, warmup: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _shares(weights: NDArray[np.floating] | None, n: int) -> Tensor:
+def shares_of(weights: NDArray[np.floating] | None, n: int) -> Tensor:
     """Loss weights of mean 1, (n,), fp32."""
     if n == 0:
         raise ValueError("blocks must hold at least one record to train on, got none")
@@ -224,7 +224,8 @@ def _check(*, steps: int, batch: int, learning_rate: float, warmup: int) -> None
         raise ValueError(f"learning_rate must be above 0, got {learning_rate}")
 
 
-def _check_finite(losses: list[Tensor], learning_rate: float) -> None:
+def check_finite(losses: list[Tensor], learning_rate: float) -> None:
+    """Raise FloatingPointError where one of the latest losses is no number."""
     latest = torch.stack(losses[-_STEPS_BETWEEN_CHECKS:]).cpu()
     if not latest.isfinite().all():
         first = len(losses) - len(latest) + int((~latest.isfinite()).nonzero()[0])

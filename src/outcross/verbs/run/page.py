@@ -74,8 +74,8 @@ def limits(made: Sequence[Arm]) -> list[str]:
     told.append(
         "No verdict: eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
     )
-    schedules = [arm.experiment.training for arm in made if arm.experiment.training is not None]
-    if schedules and all(one.epochs is None for one in schedules) and len({one.steps_for(1) for one in schedules}) == 1:
+    trained = [(arm.experiment.training, arm.experiment.block) for arm in made if arm.experiment.training is not None]
+    if trained and all(one.is_matched for one, _ in trained) and len({one.steps_for(1, block) for one, block in trained}) == 1:
         told.append(
             "Training steps are matched: an arm with more records does not train longer, so accumulating is not helped by compute."
         )

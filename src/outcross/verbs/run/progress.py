@@ -149,8 +149,8 @@ def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
         return dict.fromkeys(
             [(True, "gather"), (True, "begin"), *((False, verb) for verb in ("mix", "train", "generate", "measure"))], 1.0
         )
-    base = 2.0 * getattr(training.start, "steps", 1)
-    steps = float(training.steps_for(arm.experiment.human.rows))
+    base = 2.0 * (getattr(training.start, "steps", None) or 1)
+    steps = float(training.steps_for(arm.experiment.human.rows, arm.experiment.block))
     return {
         (True, "gather"): 20.0,
         (True, "begin"): base,

