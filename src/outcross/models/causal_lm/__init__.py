@@ -42,7 +42,7 @@ class CausalLM(Learner):
     paper = (
         "Shumailov et al., Nature 631:755 (2024); OPT: Zhang et al., arXiv 2205.01068; SmolLM2: Ben Allal et al., arXiv 2502.02737"
     )
-    libraries = ("numpy", "torch", "transformers", "safetensors", "tokenizers", "gguf", "huggingface-hub", "peft")
+    libraries = ("numpy", "torch", "transformers", "safetensors", "tokenizers", "gguf", "huggingface_hub", "peft")
     learns = ("text",)
     trains = True
     searches = True

@@ -166,7 +166,9 @@ def of_transformers(place: Place, read: Callable[[Place], T]) -> T:
         import transformers
 
         if place.gguf is not None:
-            import gguf  # noqa: F401
+            import gguf
+
+            _check_magic(place.folder / place.gguf, gguf.GGUF_MAGIC)
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "lm") from None
     transformers.utils.logging.set_verbosity_error()
@@ -183,6 +185,13 @@ def of_transformers(place: Place, read: Callable[[Place], T]) -> T:
         raise BadInput(
             f"{place.name} cannot be read by transformers ({type(error).__name__}: {first_words(error)}); fetch it again, or give a model of another architecture"
         ) from None
+
+
+def _check_magic(path: Path, magic: int) -> None:
+    with inputs.opened(path) as file:
+        first = file.read(4)
+    if first != magic.to_bytes(4, "little"):
+        raise BadInput(f"{path} is not a GGUF file (its first bytes are {first!r}); fetch it again")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from outcross.text.documents import TextForm
 class ModelBlocks(TextForm):
     """Text as blocks of the tokens of a pretrained model."""
 
-    libraries = ("numpy", "polars", "tokenizers", "transformers", "gguf", "huggingface-hub")
+    libraries = ("numpy", "polars", "tokenizers", "transformers", "gguf", "huggingface_hub")
 
     block: Annotated[int, Field(ge=2)]
     """Tokens of a record."""
