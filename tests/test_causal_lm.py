@@ -3,6 +3,9 @@
 import importlib.util
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from conftest import write_tiny
 
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment import experiment
+from outcross.ledger import Ledger
 from outcross.loop import run
 
 torch = pytest.importorskip("torch")
@@ -322,6 +326,61 @@ def test_the_schedule_of_an_experiment_says_everything(tmp_path):
 def test_a_setting_that_would_be_ignored_is_refused(tmp_path, changes, why):
     with pytest.raises(BadInput, match=why):
         experiment(told(tmp_path, **changes))
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from outcross.experiment import experiment
+from outcross.ledger import Ledger
+from outcross.loop import run
+
+def watch(step):
+    if step.verb == "train" and step.generation == 1 and 0.3 < step.share < 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+for _ in run(experiment(json.loads(sys.argv[2])), Ledger(Path(sys.argv[1])).over(watch, lambda: None)):
+    pass
+"""
+
+
+def test_a_run_killed_within_training_ends_as_an_uninterrupted_one(tmp_path):
+    settings = told(tmp_path, generations=2)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "killed", json.dumps(settings)], check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    found = []
+    for name in ("killed", "whole"):
+        ledger = Ledger(tmp_path / name)
+        done = []
+        list(
+            run(
+                experiment(settings),
+                ledger.over(lambda step, done=done: done.append(step.verb) if step.fresh else None, lambda: None),
+            )
+        )
+        ledger.close()
+        found.append(
+            {
+                str(file.relative_to(tmp_path / name)): file.read_bytes()
+                for file in (tmp_path / name).rglob("*")
+                if file.is_file() and file.name != "timing.jsonl"
+            }
+        )
+        assert done.count("gather") == (name == "whole"), "what was finished is kept"
+    assert found[0] == found[1]
+
+
+def test_golden_log_probabilities(vocabulary):
+    """To 1e-3 on any machine: of a text under weights that were drawn, and after three steps of training."""
+    model, tokens = tiny(vocabulary), tokens_of(vocabulary)
+    after = fitted(model, tokens, schedule(steps=3, learning_rate=1e-3)).network
+    scores = [np.nansum(log_probs(network, tokens[:2], start=0), axis=1) for network in (model.network, after)]
+    assert np.array(scores) == pytest.approx(np.array(GOLDEN), abs=1e-3)
+
+
+GOLDEN = [[-76.23607, -71.10473], [-70.25566, -65.60225]]
 
 
 # Bad input
