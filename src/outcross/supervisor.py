@@ -134,6 +134,7 @@ def _silence_libraries() -> None:
     sys.unraisablehook = lambda _: None
     warnings.simplefilter("ignore")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that work is spread over
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries, beside ours
 
 
 def _watch(child: int, link: tuple[int, int] | None) -> int:
