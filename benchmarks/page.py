@@ -31,7 +31,7 @@ def rewrite(questions: Iterable[str]) -> None:
 def _section(told: dict[str, Any]) -> str:
     if "figures" in told:
         body = [
-            _figures(told["figures"]),
+            *([_figures(told["figures"])] if told["figures"] else []),
             *([_headlines(told["headlines"])] if "headlines" in told else []),
             *map(_readings, told.get("runs", [])),
             *_published(told),

@@ -63,7 +63,7 @@ class Images(Source):
         if len(pictures) < least:
             raise BadInput(
                 f"{learned or 'scikit-learn'} holds {len(pictures):,} pictures, human.rows={self.rows} needs {least:,}"
-                f"{'' if apart is not None else ', one of them to hold out'}; lower human.rows"
+                f"{'' if apart is not None else ', one of them to hold out'}; lower human.rows{'' if self.path else ', or give human.path'}"
             )
         return _dealt(pictures[rng.permutation(len(pictures))], self.rows, apart)
 
