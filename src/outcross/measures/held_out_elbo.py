@@ -5,7 +5,7 @@ import numpy as np
 from outcross.estimate import NotApplicable, Reading, read_off
 from outcross.measures import Evidence, Measure, Page
 from outcross.recipe import recipe
-from outcross.statistics.clusters import ratio
+from outcross.statistics.clusters import ratio_of_sums
 
 KINGMA = "Kingma and Welling, arXiv 1312.6114; in the loop: Shumailov et al., Nature 631:755 (2024), supplement"
 
@@ -40,10 +40,10 @@ class HeldOutElbo(Measure):
         each = np.ones(len(pictures))
         entropy, divergence = model.elbo_parts(pictures, noise)
         total = entropy + divergence
-        yield Reading("held_out_elbo", ratio(total, each, "pictures"))
-        yield Reading("held_out_elbo", ratio(entropy, each, "pictures"), at="cross-entropy")
-        yield Reading("held_out_elbo", ratio(divergence, each, "pictures"), at="divergence")
-        yield read_off("excess_elbo", lambda: ratio(total - sum(first.elbo_parts(pictures, noise)), each, "pictures"))
+        yield Reading("held_out_elbo", ratio_of_sums(total, each, "pictures"))
+        yield Reading("held_out_elbo", ratio_of_sums(entropy, each, "pictures"), at="cross-entropy")
+        yield Reading("held_out_elbo", ratio_of_sums(divergence, each, "pictures"), at="divergence")
+        yield read_off("excess_elbo", lambda: ratio_of_sums(total - sum(first.elbo_parts(pictures, noise)), each, "pictures"))
 
     def _given(self, evidence: Evidence):
         pictures, model, first = evidence.reference.array, evidence.model, evidence.first_model

@@ -9,7 +9,7 @@ from pydantic import Field
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.measures import Evidence, Measure, Page
 from outcross.recipe import recipe
-from outcross.statistics.clusters import ratio, sum_of
+from outcross.statistics.clusters import ratio_of_sums, sum_of
 
 SHUMAILOV = "Shumailov et al., Nature 631:755 (2024), supplement (VAE on MNIST)"
 
@@ -44,7 +44,9 @@ class Latents(Measure):
     def __call__(self, evidence, rng):
         means = self._posterior_means(evidence, rng)
         yield read_off("latent_spread", lambda: spread(means))
-        yield read_off("latent_mean", lambda: ratio(means.sum(axis=1), np.full(len(means), float(means.shape[1])), "latents"))
+        yield read_off(
+            "latent_mean", lambda: ratio_of_sums(means.sum(axis=1), np.full(len(means), float(means.shape[1])), "latents")
+        )
 
     def _posterior_means(self, evidence: Evidence, rng: np.random.Generator) -> np.ndarray:
         """What generation 0's encoder says of pictures of this generation, (latents, dimensions)."""
