@@ -68,7 +68,9 @@ class Vae(Learner):
             return Schedule(epochs=30, batch=256, learning_rate=LEARNING_RATE, start=Scratch())
         for name in ("rate", "optimizer", "loss_after", "tokens"):
             if getattr(training, name):
-                raise BadInput(f"training.{name} has no meaning for vae, which learns pictures by Adam at one learning rate; leave it out")
+                raise BadInput(
+                    f"training.{name} has no meaning for vae, which learns pictures by Adam at one learning rate; leave it out"
+                )
         if training.checkpoint == "best":
             raise BadInput("training.checkpoint best needs human validation text, vae reads none; write training.checkpoint: last")
         if not isinstance(training.start, Scratch | Previous):
