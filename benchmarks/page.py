@@ -30,7 +30,12 @@ def rewrite(questions: Iterable[str]) -> None:
 
 def _section(told: dict[str, Any]) -> str:
     if "figures" in told:
-        body = [_figures(told["figures"]), *([_headlines(told["headlines"])] if "headlines" in told else [])]
+        body = [
+            *([_figures(told["figures"])] if told["figures"] else []),
+            *([_headlines(told["headlines"])] if "headlines" in told else []),
+            *map(_readings, told.get("runs", [])),
+            *_published(told),
+        ]
     elif "rates" in told:
         body = [_rates(told["rates"])]
     elif "sizes" in told:
@@ -75,6 +80,31 @@ def _targets(figures: list[dict[str, Any]]) -> str:
         if one.get("target_ratio") is not None
     ]
     return "".join(f"\n\n{line}" for line in lines)
+
+
+def _readings(run: dict[str, Any]) -> str:
+    """What one run measured, a row a measure and a column a generation."""
+    rows = run["readings"]
+    generations = sorted({row["generation"] for row in rows})
+    table = []
+    for measure in dict.fromkeys(row["measure"] for row in rows):
+        found = {row["generation"]: row for row in rows if row["measure"] == measure}
+        table.append([f"`{measure}`", *(_cell(found.get(g), "") for g in generations)])
+    said = f"One run in {run['precision']} [95 % inside the run]; all steps took {_time(run['seconds'])}."
+    return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
+
+
+def _published(told: dict[str, Any]) -> Iterable[str]:
+    """How far runs of the published size are from the published table, or that there are none."""
+    rows = told.get("published", ())
+    if isinstance(rows, str):
+        yield rows
+    elif rows:
+        cells = [
+            [f"g{one['generation']}", _cell(one | {"value": one["difference"]}, "+"), f"{one['p']:.3g}", f"{one['holm']:.3g}"]
+            for one in rows
+        ]
+        yield _table(["generation", "ours less published [95 %, Welch]", "p", "p, Holm"], cells)
 
 
 def _study(rows: list[dict[str, Any]]) -> Iterable[str]:

@@ -23,6 +23,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "audit_real": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
+    "vae": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
 }
 """A script each, and the interpreter that it needs; the long study is last, and goes on where it was stopped."""

@@ -19,6 +19,7 @@ from outcross.ledger import Ledger, Steps, verb
 from outcross.measures import Evidence, Measure, unread
 from outcross.models import Task
 from outcross.models.draw import Draw
+from outcross.models.online import Online
 from outcross.models.schedule import Schedule
 from outcross.recipe import FROM_LIST, exactly, kind, plain, recipe
 from outcross.sources import Gathering
@@ -70,13 +71,14 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     task = Task(learner=experiment.learner, training=experiment.training)
     start = model = first = do(begin, replace(task, content=content), human)
     pool, spent = Pool((_named(human).training,)), 0
+    teachers: tuple[Made[Any], ...] = ()
     written = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
         plan = experiment.plan(Inventory(g, len(pool.human), written))
         training = do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent))
         start = _start(do, task, start, model, human)
-        model = do(train, task, training, start, human)
+        model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(do(generate, draw, model, _prompts(draw, pool)), model, draw, g)
@@ -87,6 +89,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
+        teachers = _last((*teachers, model), reach)
         yield Generation(g, _named(human), training, model, drawn, kept, shown, readings)
 
 
@@ -134,15 +137,21 @@ def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Tr
     return training
 
 
-@verb(OF_RECORDS, 3, load=lambda folder, digest, task, training, start, human: task.learner.load(folder), learns=True, acts=True)
-def train(task: Task, training: Training, start: Any, human: Human, *, rng: np.random.Generator) -> Any:
-    """Fit a model. A learner that takes no weights gets records redrawn in proportion to them."""
+@verb(OF_RECORDS, 3, load=lambda folder, digest, task, *inputs: task.learner.load(folder), learns=True, acts=True)
+def train(
+    task: Task, training: Training, start: Any, human: Human, writers: dict[str, Any] | None = None, *, rng: np.random.Generator
+) -> Any:
+    """Fit a model. A learner that takes no weights gets records redrawn in proportion to them.
+
+    With `writers`, models by their digests, the records that they wrote are written anew by them whenever the fit reads them.
+    """
     records, weights = training.records, training.weights
     if weights is not None and not task.learner.takes_weights:
         records = records.take(rng.choice(len(records), len(records), p=weights / weights.sum()))
         weights = None
+    online = {} if writers is None else {"online": Online.of(training.pool, writers)}
     try:
-        return task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human))
+        return task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
     except np.linalg.LinAlgError as error:
         raise BadInput(
             f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
@@ -225,6 +234,17 @@ def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Ma
     if follows == "best" and do.generation > 1:
         return do(choose, task, before, model, human)
     return before if follows == "base" else model
+
+
+def _writers(experiment: Experiment, teachers: tuple[Made[Any], ...], plan: Plan) -> tuple[dict[str, Made[Any]], ...]:
+    """The models that write anew what a plan takes of theirs, by their digests; nothing where a fit reads records as they were drawn."""
+    writing = _last(teachers, plan.reach)
+    return ({model.digest: model for model in writing},) if experiment.is_online and writing else ()
+
+
+def _last(models: tuple[Made[Any], ...], generations: int | None) -> tuple[Made[Any], ...]:
+    """The models of the last so many generations; None for all."""
+    return models if generations is None else models[max(0, len(models) - generations) :]
 
 
 def _prompts(draw: Draw, pool: Pool) -> Pool | None:

@@ -24,6 +24,11 @@ RUNS = {
         "learner": "regression",
         "draw": {"prompts": "human"},
     },
+    "images": {
+        "human": {"kind": "images", "rows": 60},
+        "learner": "vae",
+        "training": {"epochs": 1, "batch": 32, "start": "scratch"},
+    },
     "blobs": {"human": {"distribution": "blobs", "rows": 80}, "learner": {"kind": "gaussian_mixture", "iterations": 5}},
 }
 """A run for every kind of records that is drawn from a distribution."""

@@ -139,8 +139,9 @@ class Experiment:
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
     rows: Annotated[int | Growth | Literal["constant", "online"], Nested(_rows, recipe=Growth)] = "constant"
-    """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: as
-    many as the next fit reads, each of them once under `replace`, which is to draw anew for every batch."""
+    """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: what
+    a fit reads is drawn anew for every batch. A learner that reads on-line (vae) has the models write while it is fitted, and as many records as
+    the original human ones are drawn to be measured; for another as many are drawn as the next fit reads, each of them once under `replace`."""
     draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
     """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
@@ -187,7 +188,7 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
-        if self.rows == "online" and (self.training is None or not self.training.is_matched):
+        if self.rows == "online" and not self.is_online and (self.training is None or not self.training.is_matched):
             raise ValueError(
                 "rows: online draws what the steps of training read, and there are none; write training.steps, or a number of rows"
             )
@@ -298,6 +299,11 @@ class Experiment:
         return self.learner.form(self.block)
 
     @property
+    def is_online(self) -> bool:
+        """Whether every batch of a fit is written anew by the models of its records, so that no finite synthetic set is learned from."""
+        return self.rows == "online" and self.learner.reads_online
+
+    @property
     def measured(self) -> tuple[Measure, ...]:
         """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
         return self.metrics or self._default_metrics()
@@ -330,7 +336,7 @@ class Experiment:
         """Records drawn at generation g, the size of what generation g + 1 learns from."""
         if isinstance(self.rows, int):
             return self.rows
-        if self.rows == "online":
+        if self.rows == "online" and not self.is_online:
             assert self.training is not None
             return self.training.steps_for(0, self.block) * self.training.batch
         growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
@@ -453,9 +459,16 @@ def words(value: object) -> str:
 
 
 def _without_source(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other."""
+    """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other.
+
+    A source of a kind that has such a setting of its own keeps its kind, as `{kind: images, path: …}`.
+    """
     human = told.get("human")
-    if not isinstance(human, Mapping) or not any(settings.get(f"human.{word}") is not None for word in SOURCE_WORDS):
+    if not isinstance(human, Mapping):
+        return told
+    of_kind = str(human.get("kind"))
+    own = {field.name for field in fields(member(SOURCES, of_kind, "human"))} if of_kind in SOURCES else set()
+    if not any(settings.get(f"human.{word}") is not None for word in SOURCE_WORDS if word not in own):
         return told
     return {**told, "human": {key: value for key, value in human.items() if key not in ("kind", *SOURCE_WORDS)}}
 

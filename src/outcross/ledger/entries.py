@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
@@ -145,6 +145,10 @@ class GenerationEntry:
     """The keys of the steps that hold its readings."""
     samples: list[tuple[Annotated[int, Field(ge=0, lt=2**31)], str, str]]
     """Prompt number, prompt, text."""
+    pictures: list[
+        tuple[Literal["human", "model"], Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)], str]
+    ] = field(default_factory=list)
+    """Who made them, rows and columns of pixels of each, and their grey pixels one after the other, a byte each, in base64."""
 
     @property
     def name(self) -> tuple[Any, ...]:
@@ -191,9 +195,10 @@ def sealed(told: Mapping[str, Any]) -> bytes:
 
 
 def line_of(entry: Entry) -> bytes:
-    """The line of an entry; the readings of a step that has none are left out."""
+    """The line of an entry; the readings of a step that has none are left out, and so are pictures where there are none."""
     told = vars(entry)
-    return sealed(told if told.get("readings", ()) is not None else {name: told[name] for name in told if name != "readings"})
+    absent = {"readings"} if told.get("readings", ()) is None else {"pictures"} if told.get("pictures") == [] else set()
+    return sealed({name: value for name, value in told.items() if name not in absent})
 
 
 def entry_of(line: bytes) -> Entry | None:

@@ -261,7 +261,7 @@ class Measure:
 
     pages: ClassVar[Mapping[str, Page]]
     needs: ClassVar[tuple[str, ...]]
-    """Kinds of records that it reads, any of them: text, vectors, counts, groups, blobs, pairs in a run; table in an audit, and in a run of one chain."""
+    """Kinds of records that it reads, any of them: text, vectors, counts, groups, blobs, pairs, images in a run; table in an audit, and in a run of one chain."""
     aspect: ClassVar[str]
     """The group of measures that it belongs to (`ASPECTS`)."""
     by_default: ClassVar[bool] = True
@@ -336,6 +336,8 @@ MEASURES: Family = {
     "sliced_w2": "outcross.measures.distance:SlicedW2",
     "energy_distance": "outcross.measures.distance:EnergyDistance",
     "held_out_nats": "outcross.measures.held_out_nats:HeldOutNats",
+    "latents": "outcross.measures.latents:Latents",
+    "held_out_elbo": "outcross.measures.held_out_elbo:HeldOutElbo",
     "mixture_distance": "outcross.measures.mixture:MixtureDistance",
     "coefficient_error": "outcross.measures.regression:CoefficientError",
 }

@@ -39,6 +39,8 @@ class Learner:
     trains: ClassVar[bool] = False
     searches: ClassVar[bool] = False
     """Whether its models write by beams and with a repetition penalty."""
+    reads_online: ClassVar[bool] = False
+    """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
 
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
@@ -62,7 +64,7 @@ class Learner:
     def fit(
         self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator
     ) -> Model:
-        """A learner that trains also takes `validation`, human records by which it keeps the best of its checkpoints."""
+        """A learner that keeps the best of its checkpoints also takes `validation`, human records; one that reads on-line also takes `online`."""
         raise NotImplementedError
 
     def load(self, folder: Path) -> Model:
@@ -80,6 +82,7 @@ LEARNERS: Family = {
     "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
+    "vae": "outcross.models.vae:Vae",
 }
 
 

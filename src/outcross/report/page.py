@@ -30,6 +30,7 @@ from outcross.report.headline import (
     warnings,
 )
 from outcross.report.multiples import multiples
+from outcross.report.pictures import grids as grids_of
 from outcross.report.profile import PAPER, profile_of
 from outcross.report.response import leads as leading_of
 from outcross.report.response import response_figures
@@ -45,15 +46,16 @@ PREPARED = 30_000  # characters of an experiment or environment shown
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much of each kind the page may hold: bytes of charts, rows of tables, bytes of text."""
+    """How much of each kind the page may hold: bytes of charts, rows of tables, bytes of text and of pictures."""
 
     charts: int = 700_000
     rows: int = ROWS
     texts: int = 180_000
+    pictures: int = 150_000
 
     def less(self) -> Allowance:
         """The next smaller one; charts give way least, for they are what a page is opened for."""
-        return Allowance(self.charts * 3 // 4, self.rows // 2, self.texts // 2)
+        return Allowance(self.charts * 3 // 4, self.rows // 2, self.texts // 2, self.pictures // 2)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
         figures=[one for one in rest if one.measure not in (rare_words_measure(), *standing_for("decoding"))],
         absent=_absent(study),
         writers=told,
+        pictures=grids_of(study, allowance.pictures),
         prompts_left_out=prompts_left_out,
         prompt=prompt,
         excerpts=excerpted,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from outcross.collapse.slopes import Slope
 from outcross.errors import BadInput
 from outcross.measures import Page
@@ -42,6 +44,17 @@ class ShownSample:
     prompt_id: int
     prompt: str
     text: str
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPictures:
+    """Pictures that one generation made of the latents that every generation shows, or some by people."""
+
+    arm: str
+    generation: int
+    pixels: np.ndarray  # (pictures, height, width) of bytes, 255 is white
+    is_human: bool = False
     seed: int = 0
 
 
@@ -114,11 +127,12 @@ class Study:
     runs: tuple[Making, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each arm was told, by dotted key."""
+    pictures: tuple[ShownPictures, ...] = ()
     slopes: tuple[Slope, ...] = ()
     """How fast arms collapse, against the numbers in which they differ."""
 
 
-Row = TypeVar("Row", ShownReading, ShownSample, Law, ShownAnswer)
+Row = TypeVar("Row", ShownReading, ShownSample, ShownPictures, Law, ShownAnswer)
 
 
 def join(studies: Sequence[Study]) -> Study:
@@ -137,6 +151,7 @@ def join(studies: Sequence[Study]) -> Study:
         arms=tuple(arm for study in named for arm in study.arms),
         readings=tuple(reading for study in named for reading in study.readings),
         samples=tuple(sample for study in named for sample in study.samples),
+        pictures=tuple(some for study in named for some in study.pictures),
         laws=tuple(law for study in named for law in study.laws),
         profile=tuple(answer for study in named for answer in study.profile),
         pages={measure: page for study in named for measure, page in study.pages.items()},
@@ -172,6 +187,7 @@ def _prefixed(study: Study, name: str) -> Study:
         arms=tuple(under(arm) for arm in study.arms),
         readings=rename(study.readings),
         samples=rename(study.samples),
+        pictures=rename(study.pictures),
         laws=rename(study.laws),
         profile=rename(study.profile),
         policies={under(arm): page for arm, page in study.policies.items()},

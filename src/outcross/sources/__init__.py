@@ -79,6 +79,7 @@ SOURCES: Family = {
     "blobs": "outcross.sources.blobs:Blobs",
     "regression": "outcross.sources.regression:RegressionSource",
     "uniform": "outcross.sources.uniform:Uniform",
+    "images": "outcross.sources.images:Images",
 }
 
 

@@ -42,6 +42,8 @@ def _spread(name: str, course: Course) -> SpreadCourse:
         return SpreadCourse(name, course)
     if page.collapsed == "1":
         return _logged(f"log (1 - {name}), the variance of a state", replace(course, values=1 - course.values))
+    if page.unit != "ratio":
+        return _logged(f"log {name}", course)
     caveat = "a mean over chains that rare chains carry, so that it is level says nothing: read log_variance"
     return replace(_logged(f"log {name}", course, caveat), clears=False)
 

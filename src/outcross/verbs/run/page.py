@@ -67,6 +67,10 @@ def limits(made: Sequence[Arm]) -> list[str]:
         told.append(
             "One seed: the intervals hold for other documents, not for another training run; sweep: {seed: [0, 1, 2]} shows that."
         )
+    if "images" in experiment.learner.learns and seeds == 1:
+        told.append(
+            "One seed: the intervals are over latents and over pictures, and not over training runs; sweep: {seed: [0, 1, 2]} shows those."
+        )
     if experiment.chains > 1:
         told.append(
             f"The intervals are over {experiment.chains:,} independent chains; a single chain varies much more than their mean."

@@ -14,7 +14,9 @@ from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
+from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
+from outcross.sources.images import Images
 from outcross.verbs.run.tables import Ended, Tables, again
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
 
@@ -100,6 +102,11 @@ class Run:
         return self.tables.samples
 
     @property
+    def pictures(self) -> Any:
+        """A polars frame with a row for the pictures that a generation shows, of the same latents as every other; empty where none are written."""
+        return self.tables.pictures
+
+    @property
     def profile(self) -> Any:
         """A polars frame with a row an answer: the eight definitions of collapse for every arm."""
         return self.tables.profile
@@ -116,8 +123,25 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know before the numbers, as the experiment says it."""
-        return tuple(dict.fromkeys(note for arm in self.arms for note in arm.experiment.notes))
+        """What a reader must know before the numbers: as the experiment says it, and of the networks that learn pictures."""
+        said = [note for arm in self.arms for note in arm.experiment.notes]
+        return tuple(dict.fromkeys([*said, *self.of_networks]))
+
+    @property
+    def of_networks(self) -> tuple[str, ...]:
+        """How many numbers the networks of pictures learn, once a generation has ended, and whether the pictures stand in for others."""
+        said: list[str] = []
+        for arm in self.arms:
+            learner, human = arm.experiment.learner, arm.experiment.human
+            if not isinstance(learner, Vae):
+                continue
+            for height, width in self.pictures.select("height", "width").unique(maintain_order=True).rows():
+                said.append(f"The network learns {learner.numbers(height, width):,} numbers at {height} by {width} pixels.")
+            if isinstance(human, Images) and human.path is None:
+                said.append(
+                    "The digits of scikit-learn stand in for other pictures: no number of theirs compares with a published one."
+                )
+        return tuple(dict.fromkeys(said))
 
     @property
     def unfinished(self) -> str:

@@ -43,6 +43,8 @@ def note_lines(run: Run, width: int) -> Iterator[str]:
 def end_lines(run: Run, width: int) -> Iterator[str]:
     """What is said at the end of a run: the response to what is swept, and the slopes of the speed of collapse."""
     yield from response_lines(_responses(run), width)
+    for said in run.of_networks:
+        yield from wrapped(f"note: {said}", width)
     yield from slope_lines(chief(run.slopes), width)
 
 

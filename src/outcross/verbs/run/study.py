@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from outcross.files.plain_yaml import dump
-from outcross.report.study import Law, Making, Page, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study
+from outcross.report.study import Law, Making, Page, PolicyPage, ShownAnswer, ShownPictures, ShownReading, ShownSample, Study
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
@@ -23,7 +26,8 @@ def read(
 ) -> Study:
     """The study of a run: every number of its ledger. Raises BadInput where no generation has ended."""
     limits = [*([run.unfinished] if run.unfinished else []), *limits]
-    return from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
+    told = from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
+    return replace(told, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
 
 
 def from_tables(
@@ -87,6 +91,17 @@ def _sample(row: Mapping[str, Any]) -> ShownSample:
         prompt=row["prompt"] or "",
         text=row["text"] or "",
         seed=row.get("seed") or 0,
+    )
+
+
+def _pictures(row: Mapping[str, Any]) -> ShownPictures:
+    pixels = np.frombuffer(base64.b64decode(row["pixels"]), dtype=np.uint8).reshape(-1, row["height"], row["width"])
+    return ShownPictures(
+        arm=str(row["arm"]),
+        generation=int(row["generation"]),
+        pixels=pixels,
+        is_human=row["author"] == "human",
+        seed=int(row["seed"]),
     )
 
 

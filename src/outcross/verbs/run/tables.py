@@ -31,6 +31,7 @@ READINGS = {
     "null": float, "null_low": float, "null_high": float, "floor": float, "p": float, "note": str,
 }  # fmt: skip
 SAMPLE_COLUMNS = {"arm": str, "seed": int, "generation": int, "prompt_id": int, "prompt": str, "text": str}
+PICTURE_COLUMNS = {"arm": str, "seed": int, "generation": int, "author": str, "height": int, "width": int, "pixels": str}
 TABLES = ("readings.parquet", "samples.parquet", "profile.parquet", "laws.parquet")
 """Every table that a run may leave."""
 
@@ -111,6 +112,14 @@ class Tables:
 
         rows = [(one.arm, one.seed, one.generation, *sample) for one in self.ended for sample in one.samples]
         return polars.DataFrame(rows, schema=SAMPLE_COLUMNS, orient="row")
+
+    @cached_property
+    def pictures(self) -> Any:
+        """A polars frame with a row for some pictures: who made them, the rows and columns of pixels of each, and their grey pixels in base64."""
+        import polars
+
+        rows = [(one.arm, one.seed, one.generation, *some) for one in self.ended for some in one.pictures]
+        return polars.DataFrame(rows, schema=PICTURE_COLUMNS, orient="row")
 
     @cached_property
     def profile(self) -> Any:

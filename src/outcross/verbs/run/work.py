@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from outcross import runtime
 from outcross.errors import BadInput, MachineGaveOut
@@ -115,9 +118,22 @@ class Runner:
         measured = [made.key for made in generation.readings.values()]
         self.ledger.record(
             GenerationEntry(
-                arm=arm.name, seed=experiment.seed, generation=generation.g, steps=steps, measured=measured, samples=samples
+                arm=arm.name,
+                seed=experiment.seed,
+                generation=generation.g,
+                steps=steps,
+                measured=measured,
+                samples=samples,
+                pictures=self._shown(arm, generation, steps),
             )
         )
+
+    def _shown(self, arm: Arm, generation: Any, steps: Mapping[str, str]) -> list[tuple[Literal["human", "model"], int, int, str]]:
+        """The pictures that a generation shows; those of a generation that has ended are not made again."""
+        known = self.ledger.generations.get((arm.name, arm.experiment.seed, generation.g))
+        if known is not None and known.steps == steps:
+            return known.pictures
+        return _pictures(generation) if "images" in arm.experiment.learner.learns else []
 
 
 def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
@@ -288,6 +304,19 @@ def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str
     prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:SAMPLES]]
     first = list(zip(prompts, records.texts[:SAMPLES], strict=True))
     return [(number, prompt, text) for number, (prompt, text) in enumerate([*own, *first])]
+
+
+def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int, str]]:
+    """What a model makes of the latents that every generation shows; before it, at generation 0, as many pictures by people."""
+    pictures = getattr(generation.model.value, "pictures", None)
+    if pictures is None:
+        return []
+    shown: list[tuple[Literal["human", "model"], np.ndarray]] = [("model", pictures)]
+    if generation.g == 0:
+        people = generation.human.training.records.array[: len(pictures)].reshape(-1, *pictures.shape[1:])
+        shown.insert(0, ("human", np.rint(255 * people).astype(np.uint8)))
+    height, width = pictures.shape[1:]
+    return [(author, height, width, base64.b64encode(some.tobytes()).decode()) for author, some in shown]
 
 
 def _contents(made: tuple[Arm, ...]) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""What every generation makes of the same latents, as a grid of pictures: a row a generation."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.report.study import ShownPictures, Study
+
+ROWS = 24
+"""Generations of one arm that are shown, at most: the first ones, and the last."""
+SIZE = 48
+"""Pixels of a page that a picture is drawn across, about; a large picture is drawn as it is."""
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """The pictures of one generation, or those of people."""
+
+    title: str
+    address: str
+    """Of the picture file, which is in the address itself."""
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pictures of an arm."""
+
+    arm: str
+    rows: tuple[PictureRow, ...]
+    left_out: int
+    """Generations that found no place."""
+
+
+def grids(study: Study, room: int) -> tuple[Grid, ...]:
+    """A grid of each arm's first seed, in the order of the arms, as many as `room` bytes hold."""
+    found: list[Grid] = []
+    for arm in study.arms:
+        own = [one for one in study.pictures if one.arm == arm]
+        if own and (grid := _grid(arm, own)) is not None:
+            room -= sum(len(row.address) for row in grid.rows)
+            if room < 0 and found:
+                break
+            found.append(grid)
+    return tuple(found)
+
+
+def _grid(arm: str, own: Sequence[ShownPictures]) -> Grid | None:
+    first = min(one.seed for one in own)
+    seeded = sorted((one for one in own if one.seed == first), key=lambda one: (one.generation, not one.is_human))
+    shown = seeded if len(seeded) <= ROWS else [*seeded[: ROWS - 1], seeded[-1]]
+    return Grid(arm, tuple(_row(one) for one in shown), len(seeded) - len(shown))
+
+
+def _row(one: ShownPictures) -> PictureRow:
+    count, height, width = one.pixels.shape
+    strip = np.full((height, count * (width + 1) - 1), 128, dtype=np.uint8)  # a grey line between two pictures
+    for i, picture in enumerate(one.pixels):
+        strip[:, i * (width + 1) : i * (width + 1) + width] = picture
+    title = "people" if one.is_human else f"generation {one.generation}"
+    who = (
+        "by people, from the training set"
+        if one.is_human
+        else f"that generation {one.generation} makes of the same latents as every other"
+    )
+    scale = max(1, round(SIZE / width))
+    return PictureRow(title, address(png(strip)), f"{count} pictures {who}", strip.shape[1] * scale, height * scale)
+
+
+def address(content: bytes) -> str:
+    """A PNG file as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """The PNG file (RFC 2083) of grey pixels (height, width), bytes, 255 is white; without a time, so that equal pixels are equal files.
+
+    >>> png(np.zeros((1, 1), dtype=np.uint8))[:8]
+    b'\\x89PNG\\r\\n\\x1a\\n'
+    """
+    height, width = pixels.shape
+    lines = np.zeros((height, width + 1), dtype=np.uint8)  # each line opens with its filter, 0: none
+    lines[:, 1:] = pixels
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits of grey, not interlaced
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
