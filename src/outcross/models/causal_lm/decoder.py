@@ -22,6 +22,7 @@ from outcross.models.transformer.network import Precision, precise
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_PLACES = 64  # of a cache that grows
 _PREFILL = 8192  # tokens of prompts that are read at a time
 
 
@@ -39,7 +40,7 @@ def reader_of(network: PreTrainedModel, precision: Precision) -> Begin:
     decoder = _decoder(network, dtype)
     if decoder is None:
         return lambda records, opened, new_tokens, texts: TheirReader(network, precision)
-    return lambda records, opened, new_tokens, texts: OurReader(decoder, records, opened + texts * new_tokens)
+    return lambda records, opened, new_tokens, texts: OurReader(decoder, records)
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,26 @@ class Decoder:
 class OurReader:
     """A decoder on its way through the texts of n records, with as many texts a record as the last `follow` named.
 
-    The keys and values of all texts of a record lie one behind the other and never move: first what was read at once, which
-    they share, then one place a text and token. A text reads the places of its own ancestors; `seen` adds minus infinity to all others.
+    The keys and values of all texts of a record lie one behind the other: first what was read at once, which they share, then one place a
+    text and token. No text's are moved or copied when another goes on: a text reads the places of its own ancestors, and `unseen` adds
+    minus infinity to all others. Room grows by _PLACES, so that matrix products are over whole arrays.
     """
 
-    def __init__(self, decoder: Decoder, records: int, places: int):
+    def __init__(self, decoder: Decoder, records: int):
         self.decoder = decoder
         self.vocabulary = len(decoder.head.weight)
-        shape = (len(decoder.layers), records, decoder.key_heads, places, decoder.head_width)
-        device = decoder.embedding.device
-        self.keys, self.values = (torch.empty(shape, dtype=decoder.dtype, device=device) for _ in range(2))
-        self.seen: Tensor | None = None  # (records, texts, places)
-        self.records, self.texts, self.filled, self.length = records, 1, 0, 0
+        self.records, self.texts, self.length = records, 1, 0
+        self.filled = 0  # places
+        nothing = decoder.embedding.new_empty((records, decoder.key_heads, 0, decoder.head_width), dtype=decoder.dtype)
+        self.keys, self.values = ([nothing] * len(decoder.layers) for _ in range(2))
+        self.unseen = nothing.new_empty((records, 1, 0), dtype=torch.float32)  # (records, texts, places)
 
     def read(self, tokens: Tensor) -> Tensor:
+        self._make_room(tokens.shape[1] * self.texts)
         if self.length:
             hidden = self._stream(tokens, slice(0, self.records))
         else:
+            self.unseen[..., : tokens.shape[1]] = 0
             few = max(1, _PREFILL // tokens.shape[1])
             parts = [slice(first, min(first + few, self.records)) for first in range(0, self.records, few)]
             hidden = torch.cat([self._stream(tokens[rows], rows) for rows in parts])
@@ -120,13 +124,19 @@ class OurReader:
 
     def follow(self, parents: Tensor) -> None:
         held = parents.view(self.records, -1) - self.texts * torch.arange(self.records, device=parents.device)[:, None]
-        if self.seen is None:
-            self.seen = torch.zeros(self.records, 1, self.keys.shape[3], device=parents.device)
-            self.seen[..., self.filled :] = -math.inf
-        self.seen = self.seen.gather(1, held[:, :, None].expand(-1, -1, self.seen.shape[2]))
+        self.unseen = self.unseen.gather(1, held[:, :, None].expand(-1, -1, self.unseen.shape[2]))
         self.texts = held.shape[1]
-        own = self.filled + torch.arange(self.texts, device=parents.device)
-        self.seen[:, own - self.filled, own] = 0
+
+    def _make_room(self, places: int) -> None:
+        """Room for so many more places; those of the next token are seen by their own text."""
+        missing = self.filled + places - self.unseen.shape[2]
+        if missing > 0:
+            room = math.ceil(missing / _PLACES) * _PLACES
+            for kept in (self.keys, self.values):
+                kept[:] = [F.pad(part, (0, 0, 0, room)) for part in kept]
+            self.unseen = F.pad(self.unseen, (0, room), value=-math.inf)
+        own = self.filled + torch.arange(self.texts, device=self.unseen.device)
+        self.unseen[:, own - self.filled, own] = 0
 
     def _stream(self, tokens: Tensor, records: slice) -> Tensor:
         """The hidden state after the last of tokens (rows, t), (rows, width); their keys and values are kept."""
@@ -157,7 +167,7 @@ class OurReader:
         """What each token reads of those before it, (rows, t, heads · head width); its own keys and values are kept."""
         rows, t = queries.shape[:2]
         n = records.stop - records.start
-        all_keys, all_values = self.keys[number, records], self.values[number, records]
+        all_keys, all_values = self.keys[number][records], self.values[number][records]
         new = slice(self.filled, self.filled + t * self.texts)
         for kept, given in ((all_keys, keys), (all_values, values)):
             kept[:, :, new] = given.reshape(n, self.texts * t, *given.shape[2:]).transpose(1, 2)
@@ -168,10 +178,9 @@ class OurReader:
             return mixed.transpose(1, 2).flatten(2)
         # Queries of all texts of a record that share a head of keys stand side by side: (n, key heads, texts · group, head width).
         asked = queries.view(n, self.texts, keys.shape[2], -1, keys.shape[3]).transpose(1, 2).flatten(2, 3)
-        scores = asked @ all_keys[:, :, : new.stop].transpose(2, 3)
-        if self.seen is not None:
-            scores.unflatten(2, (self.texts, -1)).add_(self.seen[:, None, :, None, : new.stop])
-        mixed = scores.softmax(-1) @ all_values[:, :, : new.stop]
+        scores = asked @ all_keys.transpose(2, 3)
+        scores.unflatten(2, (self.texts, -1)).add_(self.unseen[records, None, :, None])
+        mixed = scores.softmax(-1) @ all_values
         return mixed.unflatten(2, (self.texts, -1)).transpose(1, 2).reshape(rows, 1, -1)
 
 
