@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from outcross.models.writing import RESCORED_TOKENS
+
 SCORES_AT_A_TIME = 2**22
 """Scores of next tokens that are worked out at a time: what a CPU keeps near."""
-RESCORED_TOKENS = 1000
-"""Decoded tokens of a generation whose log-probabilities are handed out, at least; all where there are fewer."""
 _GROUP = 64  # scores that are looked at together, so that a vocabulary is looked at in two levels
 _LARGE = 4096  # the vocabulary from which two levels are faster than one
 
