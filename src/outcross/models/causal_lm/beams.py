@@ -49,7 +49,7 @@ def write(
     law = Law(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
     with torch.inference_mode():
-        begin = reader_of(network, precision)
+        begin = reader_of(network, precision, draws=False)
         return decoding.search(
             begin, opened, new_tokens, beams, law, batch=batch or 2 * texts_at_a_time(network), device=network.device
         )

@@ -32,12 +32,15 @@ def vocabulary_of(network: PreTrainedModel) -> int:
     return head.weight.shape[0]
 
 
-def reader_of(network: PreTrainedModel, precision: Precision) -> Begin:
-    """What begins to read texts with this network as it is now: weights that change later are not seen."""
+def reader_of(network: PreTrainedModel, precision: Precision, *, draws: bool) -> Begin:
+    """What begins to read texts with this network as it is now: weights that change later are not seen.
+
+    Where it draws by chance the scores of our own forward pass are fp32 in either precision; a search only ranks them.
+    """
     if precision not in ("bf16", "fp32"):
         raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    decoder = _decoder(network, dtype)
+    decoder = _decoder(network, dtype, torch.float32 if draws else dtype)
     if decoder is None:
         return lambda records, opened, new_tokens, texts: TheirReader(network, precision)
     return lambda records, opened, new_tokens, texts: OurReader(decoder, records)
@@ -81,6 +84,7 @@ class Decoder:
     layers: tuple[Layer, ...]
     norm: Callable[[Tensor], Tensor]
     head: Affine
+    """Scores of the next token; of a network that draws in fp32, as bf16 rounds a score of 20 by up to .06 and with it the tails."""
     heads: int
     key_heads: int
     head_width: int
@@ -120,7 +124,7 @@ class OurReader:
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return self.decoder.head(hidden.to(self.decoder.dtype)).float()
+        return self.decoder.head(hidden.to(self.decoder.head.weight.dtype)).float()
 
     def follow(self, parents: Tensor) -> None:
         held = parents.view(self.records, -1) - self.texts * torch.arange(self.records, device=parents.device)[:, None]
@@ -219,18 +223,18 @@ class _Unfamiliar(Exception):
     """A network that differs from its family in something that the description below leaves out."""
 
 
-def _decoder(network: PreTrainedModel, dtype: torch.dtype) -> Decoder | None:
+def _decoder(network: PreTrainedModel, dtype: torch.dtype, head: torch.dtype) -> Decoder | None:
     """The decoder of a network of a family that is described below; None for every other network."""
     describe = {"LlamaForCausalLM": _llama, "OPTForCausalLM": _opt, "GPT2LMHeadModel": _gpt2}.get(type(network).__name__)
     if describe is None or not type(network).__module__.startswith("transformers.models."):
         return None
     try:
-        return describe(network, dtype)
+        return describe(network, dtype, head)
     except _Unfamiliar:
         return None
 
 
-def _llama(network: Any, dtype: torch.dtype) -> Decoder:
+def _llama(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
     config, model = network.config, network.model
     _must(model.rotary_emb.rope_type in ("default", "linear", "llama3", "yarn"))  # others depend on how long the text is
 
@@ -256,7 +260,7 @@ def _llama(network: Any, dtype: torch.dtype) -> Decoder:
         turns=turns,
         layers=layers,
         norm=_rms_norm(model.norm),
-        head=_affine(dtype, network.lm_head),
+        head=_affine(head, network.lm_head),
         heads=config.num_attention_heads,
         key_heads=config.num_key_value_heads,
         head_width=model.layers[0].self_attn.head_dim,
@@ -266,7 +270,7 @@ def _llama(network: Any, dtype: torch.dtype) -> Decoder:
     )
 
 
-def _opt(network: Any, dtype: torch.dtype) -> Decoder:
+def _opt(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
     config, model = network.config, network.model.decoder
     _must(config.do_layer_norm_before and model.project_in is None and model.final_layer_norm is not None)
     places_of = model.embed_positions
@@ -288,7 +292,7 @@ def _opt(network: Any, dtype: torch.dtype) -> Decoder:
         turns=None,
         layers=layers,
         norm=_layer_norm(model.final_layer_norm),
-        head=_affine(dtype, network.lm_head),
+        head=_affine(head, network.lm_head),
         heads=config.num_attention_heads,
         key_heads=config.num_attention_heads,
         head_width=config.hidden_size // config.num_attention_heads,
@@ -298,7 +302,7 @@ def _opt(network: Any, dtype: torch.dtype) -> Decoder:
     )
 
 
-def _gpt2(network: Any, dtype: torch.dtype) -> Decoder:
+def _gpt2(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
     config, model = network.config, network.transformer
     _must(not config.add_cross_attention)
     layers = tuple(
@@ -319,7 +323,7 @@ def _gpt2(network: Any, dtype: torch.dtype) -> Decoder:
         turns=None,
         layers=layers,
         norm=_layer_norm(model.ln_f),
-        head=_affine(dtype, network.lm_head),
+        head=_affine(head, network.lm_head),
         heads=config.num_attention_heads,
         key_heads=config.num_attention_heads,
         head_width=config.hidden_size // config.num_attention_heads,

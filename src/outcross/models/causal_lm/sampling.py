@@ -54,7 +54,7 @@ def write(
     law = Law(temperature, top_k, top_p, repetition_penalty, ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
     with torch.inference_mode():
-        begin = reader_of(network, precision)
+        begin = reader_of(network, precision, draws=True)
         return decoding.write(
             begin, opened, new_tokens, law, rng=rng, batch=batch or texts_at_a_time(network), device=network.device
         )
