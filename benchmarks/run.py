@@ -19,6 +19,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "resume": lambda: sys.executable,
     "workers": lambda: sys.executable,
     "transformer": peers.python,
+    "causal_lm": lambda: sys.executable,
     "audit": lambda: sys.executable,
     "audit_real": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,

@@ -14,9 +14,10 @@ from outcross.loop import run
 
 torch = pytest.importorskip("torch")
 
+from outcross.models.decoding import distribution, penalised  # noqa: E402
 from outcross.models.transformer.beams import search  # noqa: E402
 from outcross.models.transformer.network import Shape, after_start, initial  # noqa: E402
-from outcross.models.transformer.sampling import distribution, penalised, sample  # noqa: E402
+from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
 
 torch.set_num_threads(1)

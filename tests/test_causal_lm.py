@@ -22,7 +22,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from outcross.data.records import blocks  # noqa: E402
-from outcross.models.causal_lm import CausalLM, CausalModel, fitting, folders, weights  # noqa: E402
+from outcross.models.causal_lm import CausalLM, CausalModel, fitting, folders, losses, weights  # noqa: E402
 from outcross.models.causal_lm.scoring import log_probs  # noqa: E402
 from outcross.models.causal_lm.tuning import Full, Lora  # noqa: E402
 from outcross.models.causal_lm.vocabulary import ModelVocabulary  # noqa: E402
@@ -181,8 +181,30 @@ def test_tokens_before_loss_after_carry_no_loss(vocabulary):
     for start in (None, 0):
         scores = log_probs(model.network, tokens.numpy(), start=start)
         for after in (0, 1, 5):
-            ours = fitting.nats(model.network, tokens, start, after).detach().numpy()
-            assert ours == pytest.approx(-np.nanmean(scores[:, after:], axis=1), abs=1e-4)
+            for row, nats in enumerate(-np.nanmean(scores[:, after:], axis=1)):
+                shares = torch.eye(len(tokens))[row] * len(tokens)
+                assert losses.loss(model.network, tokens, shares, start, after).item() == pytest.approx(nats, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "opt", "gpt2"])
+def test_the_quick_loss_and_its_gradients_are_those_of_the_plain_loop(vocabulary, kind):
+    """In fp32 to rounding; in bf16 they are as near to the exact gradients as those of the plain loop are."""
+    tokens, gradients = torch.from_numpy(tokens_of(vocabulary)).long(), {}
+    for precision in ("fp32", "bf16"):
+        for how in ("plain", "quick"):
+            network = tiny(vocabulary, kind).network.requires_grad_(True)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+                if how == "plain":
+                    loss = network(input_ids=tokens, labels=tokens).loss
+                else:
+                    with losses.quick_attention(network):
+                        loss = losses.loss(network, tokens, torch.ones(len(tokens)), None)
+            loss.backward()
+            gradients[precision, how] = torch.cat([weights.grad.flatten() for weights in network.parameters()])
+    exact = gradients["fp32", "plain"]
+    errors = {name: ((one - exact).norm() / exact.norm()).item() for name, one in gradients.items()}
+    assert errors["fp32", "quick"] < 1e-5
+    assert errors["bf16", "quick"] < 1.5 * errors["bf16", "plain"]
 
 
 def test_a_fit_leaves_its_start_as_it_was_and_the_same_stream_learns_the_same(vocabulary):

@@ -12,15 +12,16 @@ import numpy as np
 from outcross import data
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import blocks, load_records
-from outcross.errors import BadInput
+from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.ledger import Ledger, Steps, verb
 from outcross.measures import Evidence, Measure, unread
-from outcross.models import Task
+from outcross.models import Learner, Task
 from outcross.models.draw import Draw
 from outcross.models.online import Online
 from outcross.models.schedule import Schedule
+from outcross.models.writing import RESCORED_TOKENS
 from outcross.recipe import FROM_LIST, exactly, kind, plain, recipe
 from outcross.sources import Gathering
 
@@ -81,7 +82,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
-        drawn = _written(do(generate, draw, model, _prompts(draw, pool)), model, draw, g)
+        drawn = _written(_generated(do, experiment.learner, draw, model, _prompts(draw, pool)), model, draw, g)
         asked = Asked(draw=replace(experiment.draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
         kept = drawn
@@ -179,12 +180,75 @@ def _validation(human: Human, what: str) -> Any:
     return human.validation.records
 
 
-@verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts: load_records(folder))
-def generate(draw: Draw, model: Any, prompts: Pool | None, *, rng: np.random.Generator) -> Any:
-    """Let the model write. Refuses fewer records than were asked for."""
-    records = model.sample(draw, None if prompts is None else prompts.records, rng)
-    assert len(records) == draw.records
-    return records
+def _generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None) -> Made[Any]:
+    """What the model writes in one step, or in several that are put together where the learner writes slowly."""
+    inputs = (model, prompts, do.afresh(model, learner.load)) if learner.rescores else (model, prompts)
+    shard = learner.shard or draw.records
+    if draw.records <= shard:
+        return do(generate, draw, *inputs)
+    shards = [
+        Shard(draw=replace(draw, records=min(shard, draw.records - first)), first=first, total=draw.records)
+        for first in range(0, draw.records, shard)
+    ]
+    return do(join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"from {one.first:08d}") for one in shards})
+
+
+@recipe
+class Shard:
+    """Some of the records of a generation, side by side."""
+
+    draw: Annotated[Draw, exactly(Draw, "draw")]
+    """How they are written, and how many."""
+    first: int
+    """The number of the first of them."""
+    total: int
+    """Records of the generation."""
+
+
+@verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts, *stored: load_records(folder))
+def generate(draw: Draw, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
+    """Let the model write. Refuses fewer records than were asked for, and a writer that is not the stored model."""
+    return _held(
+        model.sample(draw, None if prompts is None else prompts.records, rng),
+        Shard(draw=draw, first=0, total=draw.records),
+        stored,
+        prompts,
+    )
+
+
+@verb(OF_RECORDS, 4, load=lambda folder, digest, shard, model, prompts, *stored: load_records(folder))
+def write(shard: Shard, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
+    """Let the model write some of the records of a generation, as `generate` does all."""
+    records = model.sample(shard.draw, None if prompts is None else prompts.records, rng, first=shard.first)
+    return _held(records, shard, stored, prompts)
+
+
+@verb(OF_RECORDS, 5, load=lambda folder, digest, draw, shards: load_records(folder))
+def join(draw: Draw, shards: dict[str, Any], *, rng: np.random.Generator) -> Any:
+    """Put the records of a generation together that several steps wrote."""
+    records = [shards[name] for name in sorted(shards)]
+    joined = type(records[0]).pieced(records)
+    assert len(joined) == draw.records
+    return joined
+
+
+def _held(records: Any, shard: Shard, stored: Any, prompts: Pool | None) -> Any:
+    """The records, once what their writer said of them is held against the weights that the ledger keeps.
+
+    Of a generation at least a thousand decoded tokens are read again, of a shard its share of them. MachineGaveOut where the writer was not the stored
+    model: fast writers have written with stale weights in silence.
+    """
+    assert len(records) == shard.draw.records
+    if stored is None or records.decoded is None:
+        return records
+    records = replace(records, decoded=records.decoded.some(RESCORED_TOKENS * len(records) / shard.total))
+    found = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
+    if not found.difference <= found.most:
+        raise MachineGaveOut(
+            f"what was written is not by the stored model: its log-probabilities differ by {found.difference:.3g} nats a token from those of the weights"
+            f" in the ledger (at most {found.most:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
+        )
+    return replace(records, decoded=None, rescored=found)
 
 
 @recipe

@@ -6,8 +6,9 @@ from scipy import stats
 
 torch = pytest.importorskip("torch")
 
+from outcross.models.decoding import distribution, draw  # noqa: E402
 from outcross.models.transformer.network import Cache, Shape, after_start, initial  # noqa: E402
-from outcross.models.transformer.sampling import distribution, draw, sample  # noqa: E402
+from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
 from outcross.text.vocabulary import START  # noqa: E402
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, Self
@@ -288,6 +290,38 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
+class Decoded:
+    """How probable a model held some of the tokens to be that it wrote, while it wrote them."""
+
+    rows: np.ndarray  # (m,), records of the block
+    log_probs: np.ndarray
+    """Nats of each new token of those records, (m, new): raw, before temperature, cuts and penalty."""
+
+    def some(self, tokens: float) -> Decoded:
+        """Records that hold at least so many new tokens; all where there are fewer."""
+        few = slice(0, max(1, math.ceil(tokens / max(1, self.log_probs.shape[1]))))
+        return Decoded(self.rows[few], self.log_probs[few])
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """How far what a model said while it wrote is from what its stored weights say."""
+
+    tokens: int
+    difference: float
+    """Mean of the absolute difference of log-probabilities, nats a token."""
+    most: float
+    """What it may be."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Rescored]) -> Rescored:
+        """Of several pieces of text together."""
+        tokens = sum(part.tokens for part in parts)
+        mean = sum(part.difference * part.tokens for part in parts) / tokens
+        return cls(tokens, mean, max(part.most for part in parts))
+
+
+@dataclass(frozen=True, eq=False)
 class Blocks:
     """Text: a polars frame, one row a block of tokens.
 
@@ -297,6 +331,10 @@ class Blocks:
     """
 
     frame: Any
+    decoded: Decoded | None = None
+    """Of what a model has just written, where it says so; not stored."""
+    rescored: Rescored | None = None
+    """Of all that one model wrote in a step, where it was held against the stored weights; for people, no part of the records."""
     kind = "text"
 
     def __len__(self) -> int:
@@ -341,12 +379,21 @@ class Blocks:
 
         return many[0] if len(many) == 1 else Blocks(polars.concat([one.frame for one in many]))
 
+    @classmethod
+    def pieced(cls, pieces: Sequence[Blocks]) -> Blocks:
+        """What one model wrote piece by piece, as it is when written at once."""
+        rescored = [piece.rescored for piece in pieces if piece.rescored is not None]
+        return replace(cls.concat(pieces), rescored=Rescored.of(rescored) if rescored else None)
+
     def save(self, folder: Path) -> None:
         self.frame.write_parquet(literal(folder / "text.parquet"), compression="zstd", statistics=False)
+        if self.rescored is not None:
+            (folder / "rescored.json").write_text(json.dumps(asdict(self.rescored)) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Blocks:
-        return cls.of_frame(read_parquet(folder / "text.parquet"), {})
+        stored, told = cls.of_frame(read_parquet(folder / "text.parquet"), {}), folder / "rescored.json"
+        return replace(stored, rescored=Rescored(**json.loads(told.read_text()))) if told.exists() else stored
 
     @property
     def described(self) -> dict[str, Any]:

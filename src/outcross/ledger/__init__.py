@@ -356,6 +356,20 @@ class Steps:
         self.ledger.watch(step)
         return self._held((verb.name, part), key, lambda: made)
 
+    def afresh(self, made: Made[T], load: Callable[[Path], T]) -> Made[T]:
+        """What a step stored, read from its files once more, whatever became of it in memory; itself where the ledger stores nothing."""
+        entry = self.ledger.entries.get(made.key)
+        if self.ledger.folder is None or entry is None or not entry.files:
+            return made
+        place = self.ledger.folder / "steps" / entry.key
+
+        def read() -> T:
+            if not self.ledger.is_whole(entry):
+                raise MachineGaveOut(f"{place} has changed since it was written; run the same command again, its step is done anew")
+            return _read_back(place, entry.files, lambda: load(place))
+
+        return Made(made.digest, made.size, read, made.key)
+
     def _held(self, name: tuple[str, str], key: str, made: Callable[[], Made[T]]) -> Made[T]:
         """The very object that an earlier arm had of this step, where arms share it."""
         if self.generation > 0:

@@ -42,6 +42,12 @@ class Learner:
     reads_online: ClassVar[bool] = False
     """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
 
+    rescores: ClassVar[bool] = False
+    """Whether its models say how probable they hold the tokens that they write (`decoded`), and hold what another said against themselves
+    (`rescored`)."""
+    shard: int | None = None
+    """Records that one step of a generation writes, where writing is slow; None for all. Models then take `first`, the number of the first one."""
+
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
         return None

@@ -12,14 +12,14 @@ from pydantic import Field, model_validator
 
 from outcross import runtime
 from outcross.data import Human
-from outcross.data.records import Blocks
+from outcross.data.records import Blocks, Decoded, Rescored
 from outcross.errors import BadInput, missing_extra
 from outcross.models import Learner
 from outcross.models.accelerator import device, one_thread
 from outcross.models.causal_lm.forms import ModelBlocks
 from outcross.models.causal_lm.tuning import TUNINGS, Full, Lora, Tuning
 from outcross.models.schedule import AdamW, CosineRate, Pretrained, Schedule, Scratch
-from outcross.models.writing import prompts_of, written
+from outcross.models.writing import prompts_of, rescored, written
 from outcross.recipe import filled, one_of, recipe
 from outcross.text.documents import TokenBlocks
 
@@ -46,6 +46,7 @@ class CausalLM(Learner):
     learns = ("text",)
     trains = True
     searches = True
+    rescores = True
 
     model: Annotated[str, Field(min_length=1)] = SMOLLM2
     """A hub id (with `@revision` where one is meant), a folder (config.json, safetensors, a tokenizer), a GGUF file, or `smollm2`: the file of
@@ -63,6 +64,9 @@ class CausalLM(Learner):
     nothing, a block's first token has no probability: it carries no loss, and counts as the mean of the block's others where blocks are scored."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of matrix products in training, sampling and scoring; weights are fp32 while they are trained."""
+    shard: Annotated[int, Field(ge=1)] = 128
+    """Records that one step of a generation writes, each such step with random numbers of its own: a run that is killed goes on after the last
+    step that ended. A GPU wants thousands."""
     stored: Literal["fp32", "bf16"] = "fp32"
     """What the weights of a trained model are rounded to and stored in; bf16 halves the 540 MB that a model of 135 million takes."""
 
@@ -196,11 +200,11 @@ class CausalModel:
         network = of_networks.rounded(fitted.network, self.learner.stored)
         return replace(self, network=network, training=fitted.told)
 
-    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
+    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator, first: int = 0) -> Blocks:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
         from outcross.models.causal_lm import beams, sampling
 
-        read, new_tokens, start = prompts_of(draw, prompts), self.block - draw.prefix, self.start
+        read, new_tokens, start = prompts_of(draw, prompts, first), self.block - draw.prefix, self.start
         if read is None and start is None:
             raise BadInput(
                 "draw.prompts none needs a token to begin from, and learner.opening is nothing; write learner.opening: bos, or draw.prompts: human"
@@ -209,12 +213,24 @@ class CausalModel:
         n = draw.records if read is None else None
         how = {"n": n, "start": start, "repetition_penalty": draw.repetition_penalty, "precision": self.learner.precision}
         if draw.beams > 1:
-            tokens = beams.search(self.network, read, new_tokens, beams=draw.beams, **how)
+            by = beams.write(self.network, read, new_tokens, beams=draw.beams, **how)
         else:
-            tokens = sampling.sample(
+            by = sampling.write(
                 self.network, read, new_tokens, rng=rng, temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p, **how
             )
-        return written(tokens, read, draw, prompts, self.vocabulary)
+        records = written(by.tokens, read, draw, prompts, self.vocabulary, first)
+        return replace(records, decoded=Decoded(by.scored, by.log_probs))
+
+    def rescored(self, records: Blocks, draw, prompts: Blocks | None, first: int = 0) -> Rescored:
+        """What was said of the decoded tokens while they were written, held against a plain forward pass of this network in fp32."""
+        from outcross.models.causal_lm import scoring
+
+        decoded, read = records.decoded, prompts_of(draw, prompts, first)
+        assert decoded is not None
+        new = records.tokens[decoded.rows][:, draw.prefix if read is not None else 0 :]
+        whole = new if read is None else np.concatenate((read[decoded.rows], new), axis=1)
+        plain = scoring.log_probs(self.network, whole, start=self.start, precision="fp32")[:, -new.shape[1] :]
+        return rescored(decoded, plain, self.learner.precision)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each block in nats, (n,), without a prompt.

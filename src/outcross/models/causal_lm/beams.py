@@ -1,45 +1,55 @@
-"""Let a network of transformers search for the likeliest text."""
+"""Let a causal language model search for the likeliest text: several beginnings at a time, the best kept at every token."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel
 
-from outcross.models.causal_lm.sampling import before
-from outcross.models.transformer.network import Precision, precise
-from outcross.models.transformer.sampling import penalised
+from outcross.models import decoding
+from outcross.models.causal_lm.decoder import reader_of
+from outcross.models.causal_lm.sampling import ends, openings, texts_at_a_time
+from outcross.models.decoding import Law, Written
+from outcross.models.transformer.network import Precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
-@torch.no_grad()
-def search(
+def search(network: PreTrainedModel, read: NDArray[np.integer] | None, new_tokens: int, **settings: Any) -> NDArray[np.int32]:
+    """The tokens alone of what `write` writes, (n, new_tokens)."""
+    return write(network, read, new_tokens, **settings).tokens
+
+
+def write(
     network: PreTrainedModel,
-    read: NDArray[np.int32] | None,
+    read: NDArray[np.integer] | None,
     new_tokens: int,
     *,
     n: int | None = None,
     start: int | None = None,
     beams: int,
     repetition_penalty: float = 1.0,
+    suppressed: Sequence[int] | None = None,
     precision: Precision = "bf16",
-) -> NDArray[np.int32]:
-    """Continue each prompt by the likeliest `new_tokens` tokens that a beam search of this width finds, (n, new_tokens).
+    batch: int | None = None,
+) -> Written:
+    """Continue each row of `read` (n, prompt) by `new_tokens` tokens: the likeliest text that a beam search of width `beams` finds.
 
-    All texts are of one length. Scores are summed log-probabilities, `penalised` token by token; of equal texts the first stays.
+    As in transformers' `generate(num_beams=beams, do_sample=False, min_new_tokens=max_new_tokens)`: at every token the `beams` best texts of all that are one token longer
+    stay, by their summed log-probabilities, which with `repetition_penalty` are penalised and, with it or with `suppressed` tokens, not
+    normalised again. All texts are of one length, so that no length penalty could change their order. Of equal texts the first stays.
+
+    `read`, `n`, `start` and `suppressed` are those of `sampling.write`. `batch` texts are held at a time, the beams of a record
+    among them; it changes the speed, and by rounding which of two texts stays that are equal to about 1e-6 nats in fp32.
     """
-    opened = before(network, read, n, start)
-    found = [_search(network, row[None].to(network.device), new_tokens, beams, repetition_penalty, precision) for row in opened]
-    return np.stack(found)
-
-
-def _search(network: PreTrainedModel, text, new_tokens: int, beams: int, penalty: float, precision: Precision) -> NDArray[np.int32]:
-    totals = torch.zeros(1, device=text.device)
-    for _ in range(new_tokens):
-        with precise(precision, network.device):
-            logits = network(text, use_cache=False, logits_to_keep=1).logits[:, -1]
-        scores = totals[:, None] + penalised(logits.float().log_softmax(-1), text, penalty)
-        ranked = scores.flatten().sort(descending=True, stable=True)
-        totals, places = ranked.values[:beams], ranked.indices[:beams]
-        text = torch.cat((text[places // scores.shape[1]], places[:, None] % scores.shape[1]), dim=1)
-    return text[0, -new_tokens:].int().cpu().numpy()
+    law = Law(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
+    opened = openings(network, read, start, n)
+    with torch.inference_mode():
+        begin = reader_of(network, precision, draws=False)
+        return decoding.search(
+            begin, opened, new_tokens, beams, law, batch=batch or 2 * texts_at_a_time(network), device=network.device
+        )

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from outcross import runtime
 from outcross.errors import BadInput, MachineGaveOut, first_words, missing_extra
+from outcross.models.causal_lm.losses import loss, quick_attention
 from outcross.models.causal_lm.scoring import log_probs
 from outcross.models.causal_lm.tuning import Lora, Tuning
 from outcross.models.causal_lm.weights import torchs_random
@@ -71,18 +71,19 @@ def fit(
         best = Best(tuned, moved, validation, start, precision)
         losses: list[Tensor] = []
         checks = _checks(steps, steps * training.batch / len(tokens))
-        for step, chosen in enumerate(batches(len(tokens), training.batch, steps, rng)):
-            losses.append(batch.gradients(records[chosen].to(network.device), shares[chosen]))
-            if how.clip is not None:
-                nn.utils.clip_grad_norm_(moved, how.clip)
-            optimizer.step(training.rate.at(step, steps, training.batch / len(tokens), training.learning_rate))
-            done = step + 1
-            if done % STEPS_BETWEEN_LOOKS == 0 or done == steps:
-                check_finite(losses, training.learning_rate)
-                give_back_memory()
-            if done in checks:
-                best.check(done)
-            progress(done / steps)
+        with quick_attention(tuned):
+            for step, chosen in enumerate(batches(len(tokens), training.batch, steps, rng)):
+                losses.append(batch.gradients(records[chosen].to(network.device), shares[chosen]))
+                if how.clip is not None:
+                    nn.utils.clip_grad_norm_(moved, how.clip)
+                optimizer.step(training.rate.at(step, steps, training.batch / len(tokens), training.learning_rate))
+                done = step + 1
+                if done % STEPS_BETWEEN_LOOKS == 0 or done == steps:
+                    check_finite(losses, training.learning_rate)
+                    give_back_memory()
+                if done in checks:
+                    best.check(done)
+                progress(done / steps)
         fitted = best.network()
     told = {
         "steps": steps, "records_at_a_time": batch.at_a_time, "first_loss": losses[0].item(), "last_loss": losses[-1].item(),
@@ -145,23 +146,12 @@ class Batch:
         for first in range(0, len(blocks), self.at_a_time):
             some = slice(first, first + self.at_a_time)
             with precise(self.precision, blocks.device):
-                loss = (nats(self.network, blocks[some], self.start, self.loss_after) * shares[some]).sum() / len(blocks)
-            loss.backward()
-            total += loss.detach()
+                part = loss(self.network, blocks[some], shares[some], self.start, self.loss_after) * (
+                    len(blocks[some]) / len(blocks)
+                )
+            part.backward()
+            total += part.detach()
         return total
-
-
-def nats(network: Any, blocks: Tensor, start: int | None, loss_after: int = 0) -> Tensor:
-    """Nats a token of each block, (n,): the mean over the tokens that are learned, all those after the first `loss_after`.
-
-    Without a start token the first token of a block is read alone, and never learned.
-    """
-    if start is not None:
-        blocks = torch.cat((blocks.new_full((len(blocks), 1), start), blocks), dim=1)
-        loss_after += 1
-    targets = blocks[:, max(1, loss_after) :]
-    logits = network(input_ids=blocks[:, :-1], use_cache=False, logits_to_keep=targets.shape[1]).logits
-    return F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none").mean(dim=1)
 
 
 class Best:

@@ -1,21 +1,32 @@
-"""Let a network of transformers write: batches of records, token after token."""
+"""Let a causal language model write: batches of records, token after token."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from outcross.models.transformer.network import Precision, precise
-from outcross.models.transformer.sampling import distribution, draw, penalised
+from outcross.models import decoding
+from outcross.models.causal_lm.decoder import reader_of, vocabulary_of
+from outcross.models.decoding import Law, Written
+from outcross.models.transformer.network import Precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
-@torch.no_grad()
-def sample(
+def sample(network: PreTrainedModel, read: NDArray[np.integer] | None, new_tokens: int, **settings: Any) -> NDArray[np.int32]:
+    """The tokens alone of what `write` writes, (n, new_tokens)."""
+    return write(network, read, new_tokens, **settings).tokens
+
+
+def write(
     network: PreTrainedModel,
-    read: NDArray[np.int32] | None,
+    read: NDArray[np.integer] | None,
     new_tokens: int,
     *,
     rng: np.random.Generator,
@@ -25,39 +36,54 @@ def sample(
     top_k: int = 0,
     top_p: float = 1.0,
     repetition_penalty: float = 1.0,
+    suppressed: Sequence[int] | None = None,
     precision: Precision = "bf16",
-    batch: int = 32,
-) -> NDArray[np.int32]:
-    """Continue each prompt by `new_tokens` tokens, (n, new_tokens), drawn from `distribution` of the `penalised` logits."""
-    opened = before(network, read, n, start)
-    uniforms = rng.random((new_tokens, len(opened))) if temperature > 0 else None
-    texts = []
-    for first in range(0, len(opened), batch):
-        text, cache = opened[first : first + batch].to(network.device), None
-        for place in range(new_tokens):
-            with precise(precision, network.device):
-                told = network(text if cache is None else text[:, -1:], past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache = told.past_key_values
-            logits = penalised(told.logits[:, -1].float(), text, repetition_penalty)
-            if uniforms is None:
-                token = logits.argmax(-1)
-            else:
-                token = draw(
-                    distribution(logits, temperature, top_k, top_p),
-                    torch.from_numpy(uniforms[place, first : first + batch]).to(text.device),
-                )
-            text = torch.cat((text, token[:, None]), dim=1)
-        texts.append(text[:, -new_tokens:].int().cpu().numpy())
-    return np.concatenate(texts)
+    batch: int | None = None,
+) -> Written:
+    """Continue each row of `read` (n, prompt) by `new_tokens` tokens, drawn from `decoding.distribution` of the penalised logits.
+
+    Before each row stands `start`, where it is given; `read` None writes `n` texts after `start` alone. Every text has exactly
+    `new_tokens` new tokens: `suppressed` tokens are never written, by default those that end a text for this network, as in
+    transformers' `generate(min_new_tokens=max_new_tokens)`; () suppresses none. Temperature 0 takes the likeliest token and draws
+    nothing from `rng`.
+
+    `batch` records are written at a time. It changes the speed, and nothing else but rounding: a matrix product may sum in another order for another
+    number of rows, so that in fp32 log-probabilities differ by about 1e-6 and a token differs where a random number or two
+    likeliest tokens are that close; in bf16 by about 1e-2.
+    """
+    law = Law(temperature, top_k, top_p, repetition_penalty, ends(network) if suppressed is None else suppressed)
+    opened = openings(network, read, start, n)
+    with torch.inference_mode():
+        begin = reader_of(network, precision, draws=True)
+        return decoding.write(
+            begin, opened, new_tokens, law, rng=rng, batch=batch or texts_at_a_time(network), device=network.device
+        )
 
 
-def before(network: PreTrainedModel, read: NDArray[np.int32] | None, n: int | None, start: int | None) -> Tensor:
-    """What stands before what is written, (n, at least 1): the start token where there is one, and the prompts."""
+def ends(network: PreTrainedModel) -> tuple[int, ...]:
+    """The tokens that end a text for `generate`."""
+    end = network.generation_config.eos_token_id if network.generation_config is not None else network.config.eos_token_id
+    return () if end is None else tuple(end) if isinstance(end, (list, tuple)) else (int(end),)
+
+
+def openings(network: PreTrainedModel, read: NDArray[np.integer] | None, start: int | None, n: int | None) -> Tensor:
+    """What is read before writing, (n, start and prompt). ValueError where that is nothing, or no tokens of this network."""
     if (read is None) == (n is None):
         raise ValueError("writing needs either prompts or n, the number of records, and not both")
-    prompts = torch.empty((n or 0, 0), dtype=torch.int64) if read is None else torch.from_numpy(np.asarray(read, dtype=np.int64))
-    if start is not None:
-        prompts = torch.cat((prompts.new_full((len(prompts), 1), start), prompts), dim=1)
-    if prompts.shape[1] == 0:
-        raise ValueError("writing needs a token to begin from: a prompt, or a start token")
-    return prompts
+    rows = np.empty((n or 0, 0), dtype=np.int64) if read is None else np.asarray(read)
+    size = vocabulary_of(network)
+    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(f"prompts must be a two-dimensional array of integers, got {rows.ndim}-d {rows.dtype}")
+    if rows.size and (rows.min() < 0 or rows.max() >= size):
+        raise ValueError(
+            f"prompts must hold tokens from 0 to {size - 1}, got {rows.min()} to {rows.max()}; encode them with the tokenizer of this network"
+        )
+    first = np.full((len(rows), 0 if start is None else 1), start or 0)
+    if rows.shape[1] + first.shape[1] == 0:
+        raise ValueError("a network without a start token needs a prompt of one token or more; give prompts or a start token")
+    return torch.from_numpy(np.concatenate((first, rows), axis=1).astype(np.int64))
+
+
+def texts_at_a_time(network: PreTrainedModel) -> int:
+    """Texts that are written at a time: what a CPU keeps near, and what keeps a GPU busy."""
+    return 128 if network.device.type == "cpu" else 2048

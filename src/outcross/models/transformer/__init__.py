@@ -12,12 +12,12 @@ from pydantic import Field, model_validator
 
 from outcross import runtime
 from outcross.data import Human
-from outcross.data.records import Blocks
+from outcross.data.records import Blocks, Decoded, Rescored
 from outcross.errors import BadInput
 from outcross.models import Learner
 from outcross.models.accelerator import device, one_thread
 from outcross.models.schedule import Pretrained, Scratch
-from outcross.models.writing import prompts_of, written
+from outcross.models.writing import prompts_of, rescored, written
 from outcross.recipe import filled, recipe
 from outcross.text.documents import TokenBlocks
 
@@ -35,6 +35,7 @@ class Transformer(Learner):
     learns = ("text",)
     trains = True
     searches = True
+    rescores = True
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
     width: Annotated[int, Field(ge=2, le=65536)] = 128
@@ -136,23 +137,33 @@ class TextModel:
             raise BadInput(f"training diverged: {error}; lower training.learning_rate") from None
         return replace(self, network=fitted.network)
 
-    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
+    def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator, first: int = 0) -> Blocks:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
         from outcross.models.transformer import beams, sampling
 
-        read = prompts_of(draw, prompts)
-        n = draw.records if read is None else None
-        penalty, new_tokens = draw.repetition_penalty, self.block - draw.prefix
+        read, new_tokens = prompts_of(draw, prompts, first), self.block - draw.prefix
+        how = {
+            "n": draw.records if read is None else None,
+            "repetition_penalty": draw.repetition_penalty,
+            "precision": self.precision,
+        }
         if draw.beams > 1:
-            tokens = beams.search(
-                self.network, read, new_tokens, n=n, beams=draw.beams, repetition_penalty=penalty, precision=self.precision
-            )
+            by = beams.write(self.network, read, new_tokens, beams=draw.beams, **how)
         else:
-            tokens = sampling.sample(
-                self.network, read, new_tokens, rng=rng, n=n, temperature=draw.temperature, top_k=draw.top_k, top_p=draw.top_p,
-                repetition_penalty=penalty, precision=self.precision,
-            )  # fmt: skip
-        return written(tokens, read, draw, prompts, self.vocabulary)
+            law = {"temperature": draw.temperature, "top_k": draw.top_k, "top_p": draw.top_p}
+            by = sampling.write(self.network, read, new_tokens, rng=rng, **law, **how)
+        records = written(by.tokens, read, draw, prompts, self.vocabulary, first)
+        return replace(records, decoded=Decoded(by.scored, by.log_probs))
+
+    def rescored(self, records: Blocks, draw, prompts: Blocks | None, first: int = 0) -> Rescored:
+        """What was said of the decoded tokens while they were written, held against a plain forward pass of this network in fp32."""
+        from outcross.models.transformer import scoring
+
+        decoded, read = records.decoded, prompts_of(draw, prompts, first)
+        assert decoded is not None
+        new = records.tokens[decoded.rows][:, draw.prefix if read is not None else 0 :]
+        before = None if read is None else read[decoded.rows]
+        return rescored(decoded, scoring.log_prob(self.network, new, before, per_token=True), self.precision)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each block in nats, (n,), without a prompt."""

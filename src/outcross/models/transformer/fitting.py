@@ -139,17 +139,18 @@ def mean_loss(network: Network, blocks: Tensor, weights: Tensor) -> Tensor:
     """Nats a token, each block counted by its weight (n,), over n; its gradient is worked out on the way forward."""
     hidden = network(after_start(blocks)).flatten(0, 1)
     per_token = (weights / blocks.numel()).repeat_interleave(blocks.shape[1])
-    return _CrossEntropy.apply(hidden, network.embedding, blocks.flatten(), per_token)
+    return CrossEntropy.apply(hidden, network.embedding, blocks.flatten(), per_token, START)
 
 
-class _CrossEntropy(torch.autograd.Function):
-    """Weighted cross-entropy of a tied output layer, chunk by chunk, so that no (tokens, vocabulary) array is ever made.
+class CrossEntropy(torch.autograd.Function):
+    """Weighted cross-entropy of an output layer, chunk by chunk, so that no (tokens, vocabulary) array is ever made.
 
-    Half the time of the plain form on a CPU at a vocabulary of 2048. A probability under 1e-37 counts as that much.
+    Half the time of the plain form on a CPU at a vocabulary of 2048. A probability under 1e-37 counts as that much. `never` is a token that has
+    none, or None.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, embedding: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, embedding: Tensor, targets: Tensor, weights: Tensor, never: int | None) -> Tensor:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         inputs, outputs = hidden.to(dtype), embedding.to(dtype)
@@ -163,7 +164,8 @@ class _CrossEntropy(torch.autograd.Function):
             chunk = slice(first, min(first + rows, len(inputs)))
             scores, logits, probabilities = (part[: chunk.stop - first] for part in (all_scores, all_logits, all_probabilities))
             logits.copy_(torch.mm(inputs[chunk], outputs.T, out=scores))
-            logits[:, START] = -math.inf
+            if never is not None:
+                logits[:, never] = -math.inf
             torch.softmax(logits, dim=1, out=probabilities)
             target, weight = targets[chunk, None], weights[chunk, None]
             on_target = probabilities.gather(1, target)
@@ -177,7 +179,7 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs_gradient, outputs_gradient = ctx.saved_tensors
-        return inputs_gradient * gradients[0], outputs_gradient * gradients[0], None, None
+        return inputs_gradient * gradients[0], outputs_gradient * gradients[0], None, None, None
 
 
 def batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

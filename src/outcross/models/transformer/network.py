@@ -106,6 +106,27 @@ class Network(nn.Module):
         return self.embedding.device
 
 
+class NetworkReader:
+    """A network on its way through texts (decoding.Reader)."""
+
+    def __init__(self, network: Network, records: int, opened: int, new_tokens: int, texts: int):
+        self.network = network
+        self.vocabulary = network.shape.vocabulary
+        self.cache = Cache(network.shape, records, opened + new_tokens, network.device)
+        self.shared = opened
+
+    def read(self, tokens: Tensor) -> Tensor:
+        return self.network(tokens, self.cache)[:, -1]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.network.logits(hidden)
+
+    def follow(self, parents: Tensor) -> None:
+        rows = len(self.cache.keys[0])
+        if len(parents) != rows or not torch.equal(parents, torch.arange(rows, device=parents.device)):
+            self.cache.keep(parents, since=self.shared)
+
+
 class _Layer(nn.Module):
     def __init__(self, shape: Shape, place: int):
         super().__init__()

@@ -1,0 +1,374 @@
+"""A causal language model read for writing: fused weights in one precision, a cache that never moves, several texts a record.
+
+The families that people reproduce papers with (Llama, OPT, GPT-2) have a forward pass of our own, a multiple as fast on a CPU
+as transformers' own modules and equal to it. Every other network goes through its own modules and their cache.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from outcross.models.decoding import Begin
+from outcross.models.transformer.network import Precision, precise
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_PLACES = 64  # of a cache that grows
+_PREFILL = 8192  # tokens of prompts that are read at a time
+
+
+def vocabulary_of(network: PreTrainedModel) -> int:
+    """How many tokens have a score."""
+    head: Any = network.get_output_embeddings()
+    return head.weight.shape[0]
+
+
+def reader_of(network: PreTrainedModel, precision: Precision, *, draws: bool) -> Begin:
+    """What begins to read texts with this network as it is now: weights that change later are not seen.
+
+    Where it draws by chance the scores of our own forward pass are fp32 in either precision; a search only ranks them.
+    """
+    if precision not in ("bf16", "fp32"):
+        raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    decoder = _decoder(network, dtype, torch.float32 if draws else dtype)
+    if decoder is None:
+        return lambda records, opened, new_tokens, texts: TheirReader(network, precision)
+    return lambda records, opened, new_tokens, texts: OurReader(decoder, records)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x Wᵀ + b, in the precision of the weights."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return F.linear(inputs, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a pre-norm decoder."""
+
+    attention_norm: Callable[[Tensor], Tensor]
+    read: Affine  # queries, keys, values
+    attended: Affine
+    widening_norm: Callable[[Tensor], Tensor]
+    widen: Affine
+    """Of a gated layer the gate, then what it lets through."""
+    narrow: Affine
+    scale: float
+    """Of queries times keys."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A pre-norm decoder in one precision; the stream that layers add to is fp32."""
+
+    embedding: Tensor
+    positions: Callable[[Tensor], Tensor] | None
+    """Places (t,) -> what is added to the embeddings, (t, width)."""
+    turns: Callable[[Tensor], tuple[Tensor, Tensor]] | None
+    """Places (t,) -> cosines and sines of rotary positions, (t, head width)."""
+    layers: tuple[Layer, ...]
+    norm: Callable[[Tensor], Tensor]
+    head: Affine
+    """Scores of the next token; of a network that draws in fp32, as bf16 rounds a score of 20 by up to .06 and with it the tails."""
+    heads: int
+    key_heads: int
+    head_width: int
+    activation: Callable[[Tensor], Tensor]
+    is_gated: bool
+    dtype: torch.dtype
+
+
+class OurReader:
+    """A decoder on its way through the texts of n records, with as many texts a record as the last `follow` named.
+
+    The keys and values of all texts of a record lie one behind the other: first what was read at once, which they share, then one place a
+    text and token. No text's are moved or copied when another goes on: a text reads the places of its own ancestors, and `unseen` adds
+    minus infinity to all others. Room grows by _PLACES, so that matrix products are over whole arrays.
+    """
+
+    def __init__(self, decoder: Decoder, records: int):
+        self.decoder = decoder
+        self.vocabulary = len(decoder.head.weight)
+        self.records, self.texts, self.length = records, 1, 0
+        self.filled = 0  # places
+        nothing = decoder.embedding.new_empty((records, decoder.key_heads, 0, decoder.head_width), dtype=decoder.dtype)
+        self.keys, self.values = ([nothing] * len(decoder.layers) for _ in range(2))
+        self.unseen = nothing.new_empty((records, 1, 0), dtype=torch.float32)  # (records, texts, places)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        self._make_room(tokens.shape[1] * self.texts)
+        if self.length:
+            hidden = self._stream(tokens, slice(0, self.records))
+        else:
+            self.unseen[..., : tokens.shape[1]] = 0
+            few = max(1, _PREFILL // tokens.shape[1])
+            parts = [slice(first, min(first + few, self.records)) for first in range(0, self.records, few)]
+            hidden = torch.cat([self._stream(tokens[rows], rows) for rows in parts])
+        self.length += tokens.shape[1]
+        self.filled += tokens.shape[1] * self.texts
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.decoder.head(hidden.to(self.decoder.head.weight.dtype)).float()
+
+    def follow(self, parents: Tensor) -> None:
+        held = parents.view(self.records, -1) - self.texts * torch.arange(self.records, device=parents.device)[:, None]
+        self.unseen = self.unseen.gather(1, held[:, :, None].expand(-1, -1, self.unseen.shape[2]))
+        self.texts = held.shape[1]
+
+    def _make_room(self, places: int) -> None:
+        """Room for so many more places; those of the next token are seen by their own text."""
+        missing = self.filled + places - self.unseen.shape[2]
+        if missing > 0:
+            room = math.ceil(missing / _PLACES) * _PLACES
+            for kept in (self.keys, self.values):
+                kept[:] = [F.pad(part, (0, 0, 0, room)) for part in kept]
+            self.unseen = F.pad(self.unseen, (0, room), value=-math.inf)
+        own = self.filled + torch.arange(self.texts, device=self.unseen.device)
+        self.unseen[:, own - self.filled, own] = 0
+
+    def _stream(self, tokens: Tensor, records: slice) -> Tensor:
+        """The hidden state after the last of tokens (rows, t), (rows, width); their keys and values are kept."""
+        decoder = self.decoder
+        places = torch.arange(self.length, self.length + tokens.shape[1], device=tokens.device)
+        stream = F.embedding(tokens, decoder.embedding).float()
+        if decoder.positions is not None:
+            stream += decoder.positions(places)
+        turns = None if decoder.turns is None else decoder.turns(places)
+        for number, layer in enumerate(decoder.layers):
+            read = layer.read(layer.attention_norm(stream).to(decoder.dtype))
+            heads = read.unflatten(-1, (-1, decoder.head_width))  # (rows, t, queries + keys + values, head width)
+            if turns is not None:
+                _turn(heads[:, :, : decoder.heads + decoder.key_heads], *turns)
+            queries, keys, values = heads.split((decoder.heads, decoder.key_heads, decoder.key_heads), dim=2)
+            mixed = self._attend(number, records, queries * layer.scale, keys, values)
+            stream += layer.attended(mixed)
+            wide = layer.widen(layer.widening_norm(stream).to(decoder.dtype))
+            if decoder.is_gated:
+                gate, through = wide.chunk(2, dim=-1)
+                wide = decoder.activation(gate).mul_(through)
+            else:
+                wide = decoder.activation(wide)
+            stream += layer.narrow(wide)
+        return decoder.norm(stream[:, -1])
+
+    def _attend(self, number: int, records: slice, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """What each token reads of those before it, (rows, t, heads · head width); its own keys and values are kept."""
+        rows, t = queries.shape[:2]
+        n = records.stop - records.start
+        all_keys, all_values = self.keys[number][records], self.values[number][records]
+        new = slice(self.filled, self.filled + t * self.texts)
+        for kept, given in ((all_keys, keys), (all_values, values)):
+            kept[:, :, new] = given.reshape(n, self.texts * t, *given.shape[2:]).transpose(1, 2)
+        if t > 1:
+            queries, keys, values = (part.transpose(1, 2) for part in (queries, keys, values))
+            is_grouped = queries.shape[1] > keys.shape[1]
+            mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0, enable_gqa=is_grouped)
+            return mixed.transpose(1, 2).flatten(2)
+        # Queries of all texts of a record that share a head of keys stand side by side: (n, key heads, texts · group, head width).
+        asked = queries.view(n, self.texts, keys.shape[2], -1, keys.shape[3]).transpose(1, 2).flatten(2, 3)
+        scores = asked @ all_keys.transpose(2, 3)
+        scores.unflatten(2, (self.texts, -1)).add_(self.unseen[records, None, :, None])
+        mixed = scores.softmax(-1) @ all_values
+        return mixed.unflatten(2, (self.texts, -1)).transpose(1, 2).reshape(rows, 1, -1)
+
+
+class TheirReader:
+    """A network on its way through texts by its own modules and their cache."""
+
+    def __init__(self, network: PreTrainedModel, precision: Precision):
+        self.network = network
+        self.vocabulary = vocabulary_of(network)
+        self.precision: Precision = precision
+        self.name = "cache" if "cache" in inspect.signature(network.forward).parameters else "past_key_values"
+        self.cache: Any = None
+        self.given: Tensor
+
+    def read(self, tokens: Tensor) -> Tensor:
+        with precise(self.precision, tokens.device):
+            given = self.network(input_ids=tokens, use_cache=True, logits_to_keep=1, return_dict=True, **{self.name: self.cache})
+        self.cache = given[self.name]
+        return given.logits[:, -1]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return hidden.float()
+
+    def follow(self, parents: Tensor) -> None:
+        self.cache.reorder_cache(parents)
+
+
+def _turn(heads: Tensor, cosines: Tensor, sines: Tensor) -> None:
+    """Rotate (rows, t, heads, head width) in place: the first half of a head's width is turned against the second (Llama)."""
+    first, second = heads.float().chunk(2, dim=-1)
+    cosines, sines = (part.chunk(2, dim=-1)[0][:, None] for part in (cosines, sines))
+    heads.copy_(torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1))
+
+
+class _Unfamiliar(Exception):
+    """A network that differs from its family in something that the description below leaves out."""
+
+
+def _decoder(network: PreTrainedModel, dtype: torch.dtype, head: torch.dtype) -> Decoder | None:
+    """The decoder of a network of a family that is described below; None for every other network."""
+    describe = {"LlamaForCausalLM": _llama, "OPTForCausalLM": _opt, "GPT2LMHeadModel": _gpt2}.get(type(network).__name__)
+    if describe is None or not type(network).__module__.startswith("transformers.models."):
+        return None
+    try:
+        return describe(network, dtype, head)
+    except _Unfamiliar:
+        return None
+
+
+def _llama(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
+    config, model = network.config, network.model
+    _must(model.rotary_emb.rope_type in ("default", "linear", "llama3", "yarn"))  # others depend on how long the text is
+
+    def turns(places: Tensor) -> tuple[Tensor, Tensor]:
+        cosines, sines = model.rotary_emb(model.embed_tokens.weight.new_empty(0, dtype=torch.float32), places[None])
+        return cosines[0], sines[0]
+
+    layers = tuple(
+        Layer(
+            attention_norm=_rms_norm(layer.input_layernorm),
+            read=_affine(dtype, layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj),
+            attended=_affine(dtype, layer.self_attn.o_proj),
+            widening_norm=_rms_norm(layer.post_attention_layernorm),
+            widen=_affine(dtype, layer.mlp.gate_proj, layer.mlp.up_proj),
+            narrow=_affine(dtype, layer.mlp.down_proj),
+            scale=layer.self_attn.scaling,
+        )
+        for layer in model.layers
+    )
+    return Decoder(
+        embedding=model.embed_tokens.weight,
+        positions=None,
+        turns=turns,
+        layers=layers,
+        norm=_rms_norm(model.norm),
+        head=_affine(head, network.lm_head),
+        heads=config.num_attention_heads,
+        key_heads=config.num_key_value_heads,
+        head_width=model.layers[0].self_attn.head_dim,
+        activation=_activation(config.hidden_act),
+        is_gated=True,
+        dtype=dtype,
+    )
+
+
+def _opt(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
+    config, model = network.config, network.model.decoder
+    _must(config.do_layer_norm_before and model.project_in is None and model.final_layer_norm is not None)
+    places_of = model.embed_positions
+    layers = tuple(
+        Layer(
+            attention_norm=_layer_norm(layer.self_attn_layer_norm),
+            read=_affine(dtype, layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj),
+            attended=_affine(dtype, layer.self_attn.out_proj),
+            widening_norm=_layer_norm(layer.final_layer_norm),
+            widen=_affine(dtype, layer.fc1),
+            narrow=_affine(dtype, layer.fc2),
+            scale=layer.self_attn.scaling,
+        )
+        for layer in model.layers
+    )
+    return Decoder(
+        embedding=model.embed_tokens.weight,
+        positions=lambda places: F.embedding(places + places_of.offset, places_of.weight).float(),
+        turns=None,
+        layers=layers,
+        norm=_layer_norm(model.final_layer_norm),
+        head=_affine(head, network.lm_head),
+        heads=config.num_attention_heads,
+        key_heads=config.num_attention_heads,
+        head_width=config.hidden_size // config.num_attention_heads,
+        activation=_activation(config.activation_function),
+        is_gated=False,
+        dtype=dtype,
+    )
+
+
+def _gpt2(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
+    config, model = network.config, network.transformer
+    _must(not config.add_cross_attention)
+    layers = tuple(
+        Layer(
+            attention_norm=_layer_norm(layer.ln_1),
+            read=_turned_affine(dtype, layer.attn.c_attn),
+            attended=_turned_affine(dtype, layer.attn.c_proj),
+            widening_norm=_layer_norm(layer.ln_2),
+            widen=_turned_affine(dtype, layer.mlp.c_fc),
+            narrow=_turned_affine(dtype, layer.mlp.c_proj),
+            scale=layer.attn.scaling,
+        )
+        for layer in model.h
+    )
+    return Decoder(
+        embedding=model.wte.weight,
+        positions=lambda places: F.embedding(places, model.wpe.weight).float(),
+        turns=None,
+        layers=layers,
+        norm=_layer_norm(model.ln_f),
+        head=_affine(head, network.lm_head),
+        heads=config.num_attention_heads,
+        key_heads=config.num_attention_heads,
+        head_width=config.hidden_size // config.num_attention_heads,
+        activation=_activation(config.activation_function),
+        is_gated=False,
+        dtype=dtype,
+    )
+
+
+def _must(is_familiar: bool) -> None:
+    if not is_familiar:
+        raise _Unfamiliar
+
+
+def _affine(dtype: torch.dtype, *modules: nn.Module) -> Affine:
+    """Several linear maps of one input as one."""
+    _must(all(type(one) is nn.Linear for one in modules))
+    weights, biases = ([getattr(one, name) for one in modules] for name in ("weight", "bias"))
+    return Affine(_joined(weights).to(dtype), None if biases[0] is None else _joined(biases).to(dtype))
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0].detach() if len(parts) == 1 else torch.cat(parts).detach()
+
+
+def _turned_affine(dtype: torch.dtype, module: Any) -> Affine:
+    """A map whose weight is kept the other way round, as GPT-2 does."""
+    _must(type(module).__name__ == "Conv1D")
+    return Affine(module.weight.detach().T.contiguous().to(dtype), module.bias.detach().to(dtype))
+
+
+def _rms_norm(module: Any) -> Callable[[Tensor], Tensor]:
+    weight, epsilon = module.weight.detach().float(), module.variance_epsilon
+    return lambda stream: F.rms_norm(stream, weight.shape, weight, epsilon)
+
+
+def _layer_norm(module: Any) -> Callable[[Tensor], Tensor]:
+    _must(type(module).__name__ == "LayerNorm")
+    weight, bias = (None if part is None else part.detach().float() for part in (module.weight, module.bias))
+    return lambda stream: F.layer_norm(stream, module.normalized_shape, weight, bias, module.eps)
+
+
+def _activation(name: str) -> Callable[[Tensor], Tensor]:
+    from transformers.activations import ACT2FN
+
+    if name in ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"):
+        return lambda inputs: F.gelu(inputs, approximate="tanh")
+    return {"silu": F.silu, "relu": F.relu, "gelu": F.gelu}.get(name) or ACT2FN[name]

@@ -1,0 +1,77 @@
+"""The loss of a causal language model in training, with what torch does slowly on a CPU done otherwise: attention backwards, and the output layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+from outcross.models.transformer.fitting import CrossEntropy
+from outcross.models.transformer.network import attend_causally
+
+_WITHOUT_PADDING = "outcross_without_padding"
+_PARTED = ("LlamaForCausalLM", "OPTForCausalLM", "GPT2LMHeadModel")
+"""Networks whose scores are their output layer's of their last hidden state, and nothing else."""
+
+
+def loss(network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_after: int = 0) -> Tensor:
+    """Nats a token, each block counted by its share (n,), over n: of a block the mean over the tokens that are learned.
+
+    These are all after the first `loss_after`. Without a start token the first token of a block is read alone, and never learned.
+    """
+    if start is not None:
+        blocks = torch.cat((blocks.new_full((len(blocks), 1), start), blocks), dim=1)
+        loss_after += 1
+    targets = blocks[:, max(1, loss_after) :]
+    learned = targets.shape[1]
+    each = (shares / targets.numel()).repeat_interleave(learned)
+    head = network.get_output_embeddings()
+    if type(network).__name__ in _PARTED and type(head) is nn.Linear and head.bias is None:
+        hidden = network.base_model(input_ids=blocks[:, :-1], use_cache=False).last_hidden_state[:, -learned:]
+        return CrossEntropy.apply(hidden.flatten(0, 1), head.weight, targets.flatten(), each, None)
+    logits = network(input_ids=blocks[:, :-1], use_cache=False, logits_to_keep=learned).logits
+    return (F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none") * each).sum()
+
+
+@contextmanager
+def quick_attention(network: Any) -> Iterator[None]:
+    """Attention whose way back is fast on a CPU in bf16, for as long as this lasts; for texts of one length, which need no padding."""
+    before = network.config._attn_implementation
+    if before != "sdpa":
+        yield
+        return
+    AttentionInterface.register(_WITHOUT_PADDING, _attend)
+    network.set_attn_implementation(_WITHOUT_PADDING)
+    try:
+        yield
+    finally:
+        network.set_attn_implementation(before)
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    dropout: float = 0.0,
+    scaling: float,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """As transformers asks of an attention function: queries (n, heads, t, head width), keys and values of as many or fewer heads."""
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
+    if dropout:
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True, scale=scaling)
+    else:
+        rescaled = scaling * query.shape[3] ** 0.5
+        query = query if rescaled == 1 else query * rescaled  # rotary positions make them fp32 where values are bf16
+        mixed = attend_causally(query.to(value.dtype), key.to(value.dtype), value)
+    return mixed.transpose(1, 2), None
