@@ -11,11 +11,13 @@ from outcross.data.records import Blocks
 from outcross.estimate import Estimate, NotApplicable, read_off
 from outcross.measures import Measure, Page
 from outcross.measures.held_out import nats
+from outcross.measures.of_prompts import compared
+from outcross.measures.of_texts import HUMAN_SIDE
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, prompts_of, ratio_of_sums, share, totals
 from outcross.text.lexicon import surviving
-from outcross.text.words import lowest, words
+from outcross.text.words import RunningWords, lowest, words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -62,6 +64,11 @@ class TextGroups(Measure):
             "TG3", "words of groups", "Of the distinct words of each group's human training text, the share that occurs in the text drawn for that group's prompts; pooled over groups of a size.",
             unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
+        ),
+        "group_survival_beyond_prompt": Page(
+            "TG5", "words of groups, without the prompt's", f"The same, where a word that stands in the prompt of a drawn block does not count in that block. The human texts are read after their own prompts in the same way: {HUMAN_SIDE}.",
+            unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
+            role="groups", paper="Shumailov et al., Nature 631:755 (2024); words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
         ),
         "group_share": Page(
             "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, gives to the group of their prompt.",
@@ -118,6 +125,21 @@ class TextGroups(Measure):
                 **place,
             )
 
+        @cache
+        def beyond():
+            both = compared(evidence)
+            own = grouped.prompted(both.drawn.blocks).saying(both.drawn.own)
+            return own, _as_many(own, grouped.own(both.human.blocks).saying(both.human.own), rng), both.how
+
+        for place, groups in [*places, *each]:
+            reading = read_off(
+                "group_survival_beyond_prompt",
+                lambda groups=groups: _survival(grouped, beyond()[0], groups),
+                null=lambda groups=groups: _survival(grouped, beyond()[1], groups),
+                **place,
+            )
+            yield replace(reading, note=f"beside {beyond()[2]}") if reading.null else reading
+
 
 @dataclass(frozen=True, eq=False)
 class BlocksWithGroups:
@@ -125,9 +147,20 @@ class BlocksWithGroups:
 
     blocks: Blocks
     groups: np.ndarray  # (n,)
+    own: RunningWords | None = None
+    """The words that count where not all of them do."""
+
+    @property
+    def words(self) -> RunningWords:
+        return words(self.blocks) if self.own is None else self.own
+
+    def saying(self, own: RunningWords) -> BlocksWithGroups:
+        """The same blocks, of which these words alone count."""
+        return replace(self, own=own)
 
     def take(self, rows: np.ndarray) -> BlocksWithGroups:
-        return BlocksWithGroups(self.blocks.take(rows), self.groups[rows])
+        """The blocks of these rows, which ascend."""
+        return BlocksWithGroups(self.blocks.take(rows), self.groups[rows], None if self.own is None else self.own.take(rows))
 
     def of(self, groups: np.ndarray, what: str) -> np.ndarray:
         """The rows of these groups; NotApplicable where there are none."""
@@ -196,16 +229,16 @@ def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
 def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     """Of the pairs (group, word) of the human text, for those of these groups that the text holds blocks of, the share that it holds."""
     groups = np.intersect1d(groups, text.groups)
-    human, told = words(grouped.human), words(text.blocks)
+    human, drawn = words(grouped.human), text.words
     number = {spelling: i for i, spelling in enumerate(human.spellings)}
-    same = np.array([number.get(spelling, -1) for spelling in told.spellings], dtype=int)[told.ids]
+    same = np.array([number.get(spelling, -1) for spelling in drawn.spellings], dtype=int)[drawn.ids]
     is_known = same >= 0
     owners = grouped.own(grouped.human).groups[human.blocks]
     here = np.isin(owners, groups)
     if not here.any():
         raise NotApplicable("no words of such a group to look for")
     pairs, place = np.unique(owners[here] * len(human.spellings) + human.ids[here], return_inverse=True)
-    said = text.groups[told.blocks[is_known]] * len(human.spellings) + same[is_known]
+    said = text.groups[drawn.blocks[is_known]] * len(human.spellings) + same[is_known]
     clusters = lowest(place, document_of(grouped.human)[human.blocks[here]], pairs.size)
     return surviving(np.isin(pairs, said), clusters, "documents")
 

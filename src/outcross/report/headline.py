@@ -66,9 +66,10 @@ class Tail:
         return self.kept < LOST
 
 
-def rare_words_measure() -> str:
-    """The reading that stands for the tails of text. It is a function because it loads every measure, which only a page needs."""
-    return standing_for("tail")[0]
+def tail_measure(found: Sequence[Measured]) -> str:
+    """The reading that stands for the tails of text: the preferred one of those that there are."""
+    names, there = standing_for("tail"), {one.measure for one in found}
+    return next((name for name in names if name in there), names[0])
 
 
 def chief(found: Sequence[Measured]) -> Measured | None:
@@ -106,7 +107,7 @@ def change(curve: Curve) -> Change:
 
 def tail_band(found: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.at: one for one in found if one.measure == rare_words_measure()}
+    bands = {one.at: one for one in found if one.measure == tail_measure(found)}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 

@@ -93,9 +93,10 @@ def _bands(readings: Readings) -> list[ShareKept]:
 
 
 def _tail(readings: Readings) -> str:
-    """The reading that stands for the tails: the preferred one of those that were read."""
+    """The reading that stands for the tails: the preferred one of those that were read, and of which there is a number."""
     names = standing_for("tail")
-    return next((name for name in names if readings.places(name)), names[0])
+    read = [name for name in names if readings.places(name)]
+    return next((name for name in read if readings.has_number(name)), (read or names)[0])
 
 
 def _mean(tail: str, bands: list[ShareKept]) -> ShareKept:
