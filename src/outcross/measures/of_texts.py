@@ -15,7 +15,7 @@ from outcross.measures.of_tables import OfTables, as_tables
 from outcross.measures.tabular import PROMPT
 from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
 
-HUMAN_SIDE = "in a run they are what people wrote after the same blocks, or where too few blocks have a continuation, human text beside prompts of other documents"
+HUMAN_SIDE = "In a run the human texts are what people wrote after the same blocks, or where fewer than a tenth of these have a fresh continuation, human text beside prompts of other documents."
 BEYOND = "_beyond_prompt"
 """What the name of a reading ends in that leaves out the words of the own prompt."""
 FEWEST_TEXTS = 30
@@ -75,9 +75,8 @@ def without_prompt(page: Page, code: str, preference: int | None = None) -> Page
     return replace(
         page,
         code=code,
-        title=f"{page.title}, without the prompt's",
-        definition=f"{page.definition} A word that stands in the prompt of its own text does not count; where there was no prompt, all do. "
-        f"The human texts are read after their own prompts in the same way: {HUMAN_SIDE}.",
+        title=f"{page.title} not in the prompt",
+        definition=f"{page.definition} A word that stands in the prompt of its own text does not count, on either side. {HUMAN_SIDE}",
         preference=preference,
         paper=f"{page.paper}; words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
     )

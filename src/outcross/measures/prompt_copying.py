@@ -29,7 +29,7 @@ class PromptCopying(OfTexts):
     aspect = "copying"
     pages = {
         "prompt_copying": Page(
-            "CP6", "words of the own prompt", f"Share of the written words that stand in the prompt of their own text. The human texts are read after their own prompts in the same way: {HUMAN_SIDE}.",
+            "CP6", "words of the own prompt", f"Share of the written words that stand in the prompt of their own text. {HUMAN_SIDE}",
             unit="fraction", healthy="what people show who continue the same text", collapsed="towards 1",
             margin=0.02, worse="larger", of="difference", role="copying", preference=1,
             paper="Grusky, Naaman and Artzi, NAACL 2018, arXiv 1804.11283 (coverage, of single words)",

@@ -66,7 +66,7 @@ class TextGroups(Measure):
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
         ),
         "group_survival_beyond_prompt": Page(
-            "TG5", "words of groups, without the prompt's", f"The same, where a word that stands in the prompt of a drawn block does not count in that block. The human texts are read after their own prompts in the same way: {HUMAN_SIDE}.",
+            "TG5", "words of groups not in the prompt", f"The same, where a word that stands in the prompt of its own block does not count, on either side. {HUMAN_SIDE}",
             unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
         ),
