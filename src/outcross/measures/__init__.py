@@ -348,6 +348,7 @@ MEASURES: Family = {
     "support": "outcross.measures.support:Support",
     "memory": "outcross.measures.memory:Memory",
     "held_out": "outcross.measures.held_out:HeldOut",
+    "next_tokens": "outcross.measures.next_tokens:NextTokens",
     "generated_perplexity": "outcross.measures.likelihood:GeneratedPerplexity",
     "decoding": "outcross.measures.decoding:Decoding",
     "text_groups": "outcross.measures.text_groups:TextGroups",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from outcross import estimate
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.estimate import Estimate, NotApplicable, around, read_off
 from outcross.measures import Measure, Page
 from outcross.measures.held_out import nats
 from outcross.measures.of_prompts import compared
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from sklearn.naive_bayes import MultinomialNB
 
 BUCKETS = 1 << 15
+HALVES = 0x0C
+"""The stream that halves clusters, the same at every generation."""
+WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 PRIOR = 300.0
 """How many character runs of the overall text each group is given beforehand."""
 
@@ -75,6 +79,17 @@ class TextGroups(Measure):
             unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, in small groups first",
             role="groups", paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
         ),
+        "group_loss_gap": Page(
+            "TG6", "gap between groups: loss", "By how many nats a token the held-out loss of the group that it rose most for has risen more, since generation 0, than that of the group that it rose least for. "
+            "One half of the held-out documents says which groups these are, the other half how far they are apart, and the other way round.",
+            unit="nats a token", healthy=0.0, collapsed="grows",
+            worse="larger", role="groups", preference=1, paper=WYLLIE,
+        ),
+        "group_share_gap": Page(
+            "TG7", "gap between groups: faithful text", "The share of drawn blocks that are faithful to the group of their prompt, in the group with the largest share less in the group with the smallest; which they are is said by one half of the prompts and read off the other, as for the loss.",
+            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="grows",
+            worse="larger", role="groups", paper=WYLLIE,
+        ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
@@ -124,6 +139,13 @@ class TextGroups(Measure):
                 null=lambda groups=groups: _faithful(grouped, second(), groups, "documents"),
                 **place,
             )
+
+        yield read_off("group_loss_gap", lambda: _loss_gap(evidence.model, evidence.first_model, grouped.own(evidence.reference)))
+        yield read_off(
+            "group_share_gap",
+            lambda: _share_gap(grouped, drawn(), "blocks"),
+            null=lambda: _share_gap(grouped, second(), "documents"),
+        )
 
         @cache
         def beyond():
@@ -259,6 +281,54 @@ def _faithful(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray, of: 
     every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
     clusters = np.unique(every[rows], return_inverse=True)[1]
     return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", of)
+
+
+def _loss_gap(model, first, held_out: BlocksWithGroups) -> Estimate:
+    rise = nats(model, held_out.blocks) - nats(first, held_out.blocks)
+    tokens = np.full(rise.size, float(held_out.blocks.tokens.shape[1]))
+    return gap(rise, tokens, document_of(held_out.blocks), held_out.groups, "documents")
+
+
+def _share_gap(grouped: Grouped, text: BlocksWithGroups, of: str) -> Estimate:
+    is_right = (_classified(grouped.human, text.blocks) == text.groups).astype(float)
+    clusters, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
+    return gap(is_right, np.ones(is_right.size), clusters, text.groups, of)
+
+
+def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, of: str) -> Estimate:
+    """Σ top / Σ bottom in the group where it is largest less in the group where it is smallest, from things in clusters.
+
+    The largest of many estimates is too large. So one half of the clusters says which two groups these are and the other half gives their
+    difference, and the other way round; the mean of both has no such error, and is 0 on average where all groups are alike. A group
+    is looked at if it has two clusters at least in each half. All four arrays are (n,); a group of -1 is none.
+    """
+    number = int(clusters.max(initial=-1)) + 1
+    is_first = (np.random.default_rng(HALVES).permutation(number) < number // 2)[clusters]
+    halves = [_ratios(top, bottom, clusters, groups, side, of) for side in (is_first, ~is_first)]
+    both = sorted(halves[0].keys() & halves[1].keys())
+    if len(both) < 2:
+        raise NotApplicable(f"{len(both)} groups have two {of} in either half, a gap needs two groups")
+    found = []
+    for chosen, read in (halves, halves[::-1]):
+        largest, smallest = (pick(both, key=lambda group: chosen[group].value) for pick in (max, min))
+        found += [
+            (read[largest].value - read[smallest].value, math.hypot(read[largest].standard_error, read[smallest].standard_error))
+        ]
+    value, error = sum(pair[0] for pair in found) / 2, math.hypot(*(pair[1] for pair in found)) / 2
+    return around(value, error, f"{of}, groups chosen on the other half", number)
+
+
+def _ratios(
+    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, side: np.ndarray, of: str
+) -> dict[int, Estimate]:
+    """Σ top / Σ bottom of each group that has two clusters on a side."""
+    told = {}
+    for group in np.unique(groups[side & (groups >= 0)]).tolist():
+        rows = np.flatnonzero(side & (groups == group))
+        own = np.unique(clusters[rows], return_inverse=True)[1]
+        if own.max() > 0:
+            told[group] = ratio(totals(top[rows], own), totals(bottom[rows], own), of)
+    return told
 
 
 @remembered
