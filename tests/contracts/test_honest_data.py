@@ -318,6 +318,10 @@ TRUTHS = {
         {"coefficient_error": 0.0},
     ),
     "held_out": (lambda: written(np.random.default_rng(SEED)), {"excess_loss": 0.0}),
+    "next_tokens": (
+        lambda: written(np.random.default_rng(SEED)),
+        {"next_token_entropy_change": 0.0, "next_token_divergence": 0.0},
+    ),
 }
 """Measures of a model: one that is the truth (or generation 0's, where that is what is healthy), and what they say of it."""
 NO_HEALTHY_NUMBER = {
@@ -326,6 +330,8 @@ NO_HEALTHY_NUMBER = {
     "held_out_perplexity": "as held_out_loss",
     "bits_per_byte": "as held_out_loss",
     "group_loss": "as held_out_loss",
+    "next_token_entropy": "an entropy of one model has no null; next_token_entropy_change holds it against generation 0's",
+    "next_token_entropy_spread": "as next_token_entropy",
     "verbatim_training": "what a model learned from need not be what people wrote; verbatim holds copies against fresh human text",
 }
 """Pages that no honest data can be held against, and why."""

@@ -26,6 +26,9 @@ from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
 from outcross.statistics.sketches import Sketch
 
+BEYOND = "_beyond_prompt"
+"""What the name of a reading ends in that leaves out the words of the own prompt."""
+
 Role = Literal[
     "risk", "spread", "tail", "modes", "support", "diversity", "copying", "groups", "structure", "use", "quality", "invention", "decoding"
 ]  # fmt: skip
@@ -177,10 +180,7 @@ class Evidence:
     @property
     def beside_prompts(self) -> Evidence:
         """The tables whose texts stand beside the prompts that they were written after; they may be other records than those of the whole."""
-        told = self._known("beside_prompts")
-        if isinstance(told, NotApplicable):
-            raise NotApplicable(str(told))
-        return told
+        return self._known("beside_prompts")()
 
     @property
     def human_side(self) -> str:
@@ -408,6 +408,6 @@ def leading() -> tuple[str, ...]:
 
 
 __all__ = [
-    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
+    "ASPECTS", "BEYOND", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
     "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
 ]  # fmt: skip

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from outcross.data.records import Blocks
 from outcross.estimate import NotApplicable, Reading, exact, read_off
-from outcross.measures import Evidence, Measure, Page, unread
+from outcross.measures import BEYOND, Evidence, Measure, Page, unread
 from outcross.measures.of_prompts import Compared, Prompted, compared
-from outcross.measures.of_texts import BEYOND, without_prompt
+from outcross.measures.of_texts import without_prompt
 from outcross.models.draw import Draw
 from outcross.recipe import recipe
 from outcross.statistics.clusters import document_of, ratio_of_sums, totals

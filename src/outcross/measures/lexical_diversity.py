@@ -11,10 +11,9 @@ from pydantic import Field
 
 from outcross.attributes.variety import Mtld
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Evidence, Page, read_with_null
+from outcross.measures import BEYOND, Evidence, Page, read_with_null
 from outcross.measures.groups import INSIDE
 from outcross.measures.of_texts import (
-    BEYOND,
     OfTexts,
     inside_groups,
     known_and_fresh,

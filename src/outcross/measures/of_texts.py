@@ -9,15 +9,13 @@ import numpy as np
 
 from outcross.data.tables import Table
 from outcross.estimate import NotApplicable, Reading
-from outcross.measures import Evidence, Page, unread
+from outcross.measures import BEYOND, Evidence, Page, unread
 from outcross.measures.groups import largest, named
 from outcross.measures.of_tables import OfTables, as_tables
 from outcross.measures.tabular import PROMPT
 from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
 
 HUMAN_SIDE = "In a run the human texts are what people wrote after the same blocks, or where fewer than a tenth of these have a fresh continuation, human text beside prompts of other documents."
-BEYOND = "_beyond_prompt"
-"""What the name of a reading ends in that leaves out the words of the own prompt."""
 FEWEST_TEXTS = 30
 """Texts of a group a side, below which its language is not compared."""
 

@@ -11,10 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Evidence, Page, unread
+from outcross.measures import BEYOND, Evidence, Page, unread
 from outcross.measures.groups import INSIDE
 from outcross.measures.of_texts import (
-    BEYOND,
     OfTexts,
     inside_groups,
     known_and_fresh,
