@@ -428,17 +428,14 @@ def test_what_moved_first_is_a_sentence_and_a_table_of_dates(tmp_path):
         ShownAnswer("replace", "the model fits human data worse", "cannot_tell"),
         ShownAnswer("replace", "what moved first", "yes", when=1, note="First at generation 1: rare things are lost."),
     )
-    page = page_of_study(tiny(profile=signals), tmp_path)
-    words = [word.strip() for word in page.words]
-    assert "What moved first?" in words and "First at generation 1: rare things are lost." in words
-    cells = {cell.strip() for cell in page.cells}
-    assert {"rare things are lost", "the model fits human data worse"} <= cells | set(words)
-    assert "groups drift apart" not in cells | set(words)  # no arm read it
-    assert "moved" in " ".join(cells) and "generation 1" in " ".join(cells)
-    assert "What moved first?" not in page_of_study(tiny(), tmp_path).words
+    words = " ".join(word.strip() for word in page_of_study(tiny(profile=signals), tmp_path).words)
+    assert "What moved first?" in words and "replace First at generation 1: rare things are lost." in words
+    assert "rare things are lost ● moved generation 1; " in words and "the model fits human data worse ? cannot tell" in words
+    assert "groups drift apart" not in words  # no arm read it
+    assert "What moved first?" not in " ".join(page_of_study(tiny(), tmp_path).words)
 
 
-def test_the_headline_says_that_the_words_of_prompts_are_left_out(tmp_path):
+def test_the_headline_says_that_the_words_of_prompts_are_left_out():
     tails = tuple(
         ShownReading("replace", g, "rare_words_beyond_prompt", 0.9 - 0.3 * g, 0.1, 0.95, "permuted documents", 9, at="3-5 times")
         for g in range(3)
@@ -447,10 +444,12 @@ def test_the_headline_says_that_the_words_of_prompts_are_left_out(tmp_path):
     losses = tuple(
         ShownReading("replace", g, "held_out_perplexity", 60.0 + g, 59.0 + g, 61.0 + g, "documents", 9) for g in range(3)
     )
-    page = page_of_study(tiny(readings=(*losses, *counted, *tails)), tmp_path)
-    assert (
-        "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (words that stand in the own prompt left out on both sides)"
-        in " ".join(page.words)
+    study = tiny(readings=(*losses, *counted, *tails))
+    found = measured(study)
+    (main,) = [one for one in found if one.measure == "held_out_perplexity"]
+    told = sentence(main, found, page_of(study, main.measure, found)).replace("\xa0", " ")
+    assert told.endswith(
+        "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (words that stand in the own prompt left out on both sides)."
     )
 
 
