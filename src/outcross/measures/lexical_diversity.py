@@ -122,7 +122,8 @@ class LexicalDiversity(OfTexts):
         plain = list(self._plain(evidence, rng))
         yield from plain
         pages = [page for page in self.pages if page.endswith(BEYOND)]
-        yield from read_beyond_prompts(evidence, pages, plain, lambda prompted: self._beyond(prompted, rng))
+        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        yield from read_beyond_prompts(evidence, pages, plain, lambda prompted: self._beyond(prompted, own))
 
     def _plain(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):

@@ -66,7 +66,8 @@ class RareWords(OfTexts):
         plain = list(self._survivals(evidence, "rare_words", rng))
         yield from plain
         beyond = "rare_words" + BEYOND
-        yield from read_beyond_prompts(evidence, [beyond], plain, lambda prompted: self._survivals(prompted, beyond, rng))
+        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        yield from read_beyond_prompts(evidence, [beyond], plain, lambda prompted: self._survivals(prompted, beyond, own))
 
     def _survivals(self, evidence: Evidence, page: str, rng: np.random.Generator) -> Iterator[Reading]:
         beside = page.endswith(BEYOND)
