@@ -205,6 +205,8 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     if min(drawn, number - drawn) < 2:
         raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
     said = words.own
+    if not (of_texts[said.blocks] >= drawn).any():
+        raise NotApplicable("every word of the human text stands in its own prompt")
     held = held_in(said.ids, of_texts[said.blocks], len(words.spellings), number)
     return fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng)
 
