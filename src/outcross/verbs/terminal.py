@@ -144,7 +144,10 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
     if not (rows["answer"] == "yes").any():
         return
     yield ""
-    yield from wrapped("what moved first (from the first generation on that is surely worse than generation 0, to the end)", width)
+    yield from wrapped(
+        "what moved first (a signal has moved from the generation on from which it is surely worse than at generation 0 by more than a twentieth, to the end)",
+        width,
+    )
     for arm, said in rows.select("arm", "note").iter_rows():
         yield from wrapped(f"{arm}: {said}", width, indent=2)
 
