@@ -430,7 +430,7 @@ def test_what_moved_first_is_a_sentence_and_a_table_of_dates(tmp_path):
     )
     words = " ".join(word.strip() for word in page_of_study(tiny(profile=signals), tmp_path).words)
     assert "What moved first?" in words and "replace First at generation 1: rare things are lost." in words
-    assert "rare things are lost ● moved generation 1; " in words and "the model fits human data worse ? cannot tell" in words
+    assert "rare things are lost ● moved from generation 1 on" in words and "the model fits human data worse ? cannot tell" in words
     assert "groups drift apart" not in words  # no arm read it
     assert "What moved first?" not in " ".join(page_of_study(tiny(), tmp_path).words)
 

@@ -88,7 +88,11 @@ def _verdict(answers: Sequence[ShownAnswer]) -> Verdict:
         word = ", ".join(f"{words.get(answer, ('', answer))[1]} {count}" for answer, count in counts.items()) + " seeds"
     elif len(answers) > 1:
         word = f"{word} ({len(answers)} seeds)"
-    details = tuple(dict.fromkeys(detail for answer in answers if (detail := _detail(answer))))
+    if answers[0].definition in SIGNALS:
+        whens = sorted({answer.when for answer in answers if answer.when is not None})
+        details = tuple(f"from generation {when} on" for when in whens)
+    else:
+        details = tuple(dict.fromkeys(detail for answer in answers if (detail := _detail(answer))))
     notes = tuple(dict.fromkeys(answer.note for answer in answers if answer.note))
     return Verdict(common, mark, word, details, notes)
 
