@@ -11,7 +11,7 @@ from outcross.estimate import Estimate, NotApplicable, Reading, read_off
 from outcross.measures import Measure, Page
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
-from outcross.statistics.clusters import document_of, ratio, totals
+from outcross.statistics.clusters import document_of, ratio_of_sums, totals
 
 ANCHORS = 0xA
 """The stream that chooses the anchors: the same blocks at every generation, in every arm and for every seed of one human text."""
@@ -68,7 +68,7 @@ class NextTokens(Measure):
         note = f"after {len(anchors)} held-out human blocks, the same at every generation"
 
         def mean(values: np.ndarray) -> Estimate:
-            return ratio(totals(values, of), np.bincount(of).astype(float), "documents")
+            return ratio_of_sums(totals(values, of), np.bincount(of).astype(float), "documents")
 
         def deviation() -> Estimate:
             return mean(np.square(entropy - entropy.mean())).on_scale(lambda square: math.sqrt(max(0.0, square)))

@@ -327,7 +327,7 @@ def _ratios(
         rows = np.flatnonzero(side & (groups == group))
         own = np.unique(clusters[rows], return_inverse=True)[1]
         if own.max() > 0:
-            told[group] = ratio(totals(top[rows], own), totals(bottom[rows], own), of)
+            told[group] = ratio_of_sums(totals(top[rows], own), totals(bottom[rows], own), of)
     return told
 
 
