@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_frames import with_nulls
 
+import outcross
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import blocks
 from outcross.estimate import NotApplicable, Reading
@@ -576,3 +578,23 @@ def test_generation_0_scores_human_text_once():
 def test_naming_the_metrics_loads_no_scipy_or_polars():
     code = "import sys, outcross.measures as m; assert m.MEASURES; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_that_continues_the_newest_records_reads_how_much_of_those_is_copied(tmp_path):
+    """Counted by hand at generation 1, whose prompts are what generation 0 wrote."""
+    chance = np.random.default_rng(3)
+    lines = [" ".join(f"w{i}" for i in np.minimum(chance.zipf(1.4, 30), 60)) for _ in range(60)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
+    told = {
+        "name": "newest", "human": {"path": str(tmp_path / "texts.jsonl"), "text_column": "text", "rows": 50, "held_out": 0.1}, "block": 14,
+        "learner": {"kind": "ngram", "tokens": "words", "order": 2}, "draw": {"prompts": "newest"}, "generations": 2, "metrics": ["prompt_copying"],
+    }  # fmt: skip
+    before, last = outcross.run(told)
+    (reading,) = last.measured
+    copied = running = 0
+    for record, prompt in zip(last.drawn.records.texts, before.drawn.records.texts, strict=True):
+        said, before_it = count([inner(record)]), count([prompt]).distinct
+        running += len(said)
+        copied += sum(said.spellings[i] in before_it for i in said.ids)
+    assert reading.estimate.value == pytest.approx(copied / running)
+    assert 0 < reading.estimate.value < 1
