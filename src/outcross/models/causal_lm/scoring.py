@@ -26,3 +26,19 @@ def log_probs(
         nats = logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]
         scores[first : first + batch, -targets.shape[1] :] = nats.double().cpu().numpy()
     return scores
+
+
+@torch.no_grad()
+def next_log_probs(
+    network: PreTrainedModel, prefixes: NDArray[np.int32], *, start: int | None, precision: Precision = "fp32", batch: int = 16
+) -> NDArray[np.float32]:
+    """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
+    scores: list[NDArray[np.float32]] = []
+    for first in range(0, len(prefixes), batch):
+        read = torch.from_numpy(np.asarray(prefixes[first : first + batch], dtype=np.int64)).to(network.device)
+        if start is not None:
+            read = torch.cat((read.new_full((len(read), 1), start), read), dim=1)
+        with precise(precision, network.device):
+            logits = network(read, use_cache=False, logits_to_keep=1).logits[:, -1]
+        scores.append(logits.float().log_softmax(-1).cpu().numpy())
+    return np.concatenate(scores)
