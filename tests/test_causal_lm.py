@@ -137,6 +137,16 @@ def test_log_probabilities_are_those_of_transformers_own_loss(vocabulary, kind):
         assert nats / len(row) == pytest.approx(loss, abs=1e-4)
 
 
+@pytest.mark.parametrize("opening", ["bos", "nothing"])
+def test_what_is_expected_next_is_what_is_scored(vocabulary, opening):
+    """The law of the thirteenth token: it adds up to one, and a block of thirteen is scored by it."""
+    model, tokens = tiny(vocabulary, opening=opening), tokens_of(vocabulary, length=13)
+    told = model.next_log_prob(records(tokens[:, :12], vocabulary))
+    assert told.shape == (6, vocabulary.size) and np.exp(told.astype(float)).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    scored = log_probs(model.network, tokens, start=model.start)[:, 12]
+    assert told[np.arange(6), tokens[:, 12]] == pytest.approx(scored, abs=1e-4)
+
+
 def test_with_a_start_token_all_blocks_of_a_length_have_probability_one_in_all():
     few = Vocabulary.train(["ab"], 257)
     model = tiny(ModelVocabulary(few.to_json(), 0, few.size), opening="bos")

@@ -11,6 +11,7 @@ from reading_frames import beside, frame
 
 import outcross
 from outcross.collapse.definitions import definition
+from outcross.collapse.definitions.signals import FIRST, SIGNALS
 from outcross.collapse.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -363,9 +364,61 @@ def test_a_reading_counts_up_to_the_first_generation_that_lacks_it():
 def test_a_frame_has_one_row_an_answer():
     frame = profile(TEXTS, arm="replace").frame()
     assert frame.columns == ["arm", "seed", "definition", "answer", "value", "low", "high", "when", "note"]
-    assert frame["definition"].to_list() == [*DEFINITIONS, EARLY, LATE]
-    assert frame["when"].dtype == pl.Int64 and frame["seed"].null_count() == 10
+    assert frame["definition"].to_list() == [*DEFINITIONS, EARLY, LATE, *SIGNALS, FIRST]
+    assert frame["when"].dtype == pl.Int64 and frame["seed"].null_count() == frame.height
     assert frame.schema == profile(loss([61, 62]), arm="replace", seed=0).frame().schema
+
+
+RARE, VARIETY, NARROW, GROUPS, RISK = SIGNALS
+
+
+def signals_of(*courses):
+    found = profile(pl.concat(courses), arm="replace")
+    return {name: (found[name].answer, found[name].when) for name in SIGNALS}, found[FIRST]
+
+
+def narrowing(values, half=0.02):
+    return course("next_token_entropy_change", values, half)
+
+
+def test_signals_are_dated_and_say_how_much_later_the_others_moved():
+    """Rare words and next tokens move at once, the gap between groups a generation later, and the loss two generations after that."""
+    when, first = signals_of(
+        loss([61, 61, 61, 61, 80, 90]),
+        course("rare_words_beyond_prompt", [1.0, 0.7, 0.6, 0.5, 0.4, 0.3], 0.05, at="1 time"),
+        narrowing([0.0, -0.2, -0.3, -0.4, -0.5, -0.6]),
+        course("group_loss_gap", [0.0, 0.01, 0.2, 0.3, 0.4, 0.5], 0.05),
+    )
+    assert when == {RARE: ("yes", 1), VARIETY: ("not_applicable", None), NARROW: ("yes", 1), GROUPS: ("yes", 2), RISK: ("yes", 4)}
+    assert (first.answer, first.when) == ("yes", 1)
+    assert first.note == (
+        "First at generation 1: rare things are lost and next-token distributions narrow; 1 generation later: groups drift apart; "
+        "3 generations later: the model fits human data worse."
+    )
+
+
+def test_a_signal_that_came_back_or_is_unsure_has_not_moved():
+    when, first = signals_of(
+        loss([61, 70, 61, 61]), narrowing([0.0, -0.01, 0.0, 0.01], 0.005), course("group_loss_gap", [0.0, 0.2, 0.1], 0.3)
+    )
+    assert (when[RISK], when[NARROW], when[GROUPS]) == (("cannot_tell", None), ("no", None), ("cannot_tell", None))
+    assert (first.answer, first.when, first.note) == ("cannot_tell", None, "No signal has surely moved.")
+    assert signals_of(narrowing([0.0, 0.0, 0.0], 0.01))[1].note == "No signal has moved."
+
+
+def test_narrowing_next_tokens_are_early_collapse_while_the_loss_is_flat():
+    found = profile(pl.concat([loss([61, 61, 61.5, 62]), narrowing([0.0, -0.1, -0.2, -0.3])]), arm="replace")
+    assert (found.early.answer, found.early.when) == ("yes", 1)
+    assert "narrowing of next-token distributions from generation 1" in found.early.note
+
+
+def test_the_reading_without_the_prompts_words_leads_where_it_has_a_number():
+    """Counting every word nothing is lost; without those of the own prompt half is."""
+    plain = course("rare_words", [1.0, 1.0, 1.0], 0.02, at="1 time")
+    beyond = course("rare_words_beyond_prompt", [1.0, 0.7, 0.5], 0.02, at="1 time")
+    assert profile(pl.concat([loss([61, 61, 61]), plain, beyond]), arm="replace")[TAILS].value == pytest.approx(0.5)
+    unread = course("rare_words_beyond_prompt", [None] * 3, note="records keep the first 4 tokens of their prompt")
+    assert profile(pl.concat([loss([61, 61, 61]), plain, unread]), arm="replace")[TAILS].value == pytest.approx(1.0)
 
 
 def test_an_unknown_arm_or_seed_is_refused_with_what_there_is():

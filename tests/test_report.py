@@ -421,6 +421,38 @@ def test_missing_and_strange_pieces_still_give_a_page(study, tmp_path):
     assert "traceback" not in " ".join(page.words).lower()
 
 
+def test_what_moved_first_is_a_sentence_and_a_table_of_dates(tmp_path):
+    signals = (
+        ShownAnswer("replace", "rare things are lost", "yes", -0.4, -0.5, -0.3, 1, note="rare_words_beyond_prompt has changed"),
+        ShownAnswer("replace", "groups drift apart", "not_applicable", note="no reading of group_loss_gap"),
+        ShownAnswer("replace", "the model fits human data worse", "cannot_tell"),
+        ShownAnswer("replace", "what moved first", "yes", when=1, note="First at generation 1: rare things are lost."),
+    )
+    words = " ".join(word.strip() for word in page_of_study(tiny(profile=signals), tmp_path).words)
+    assert "What moved first?" in words and "replace First at generation 1: rare things are lost." in words
+    assert "rare things are lost ● moved from generation 1 on" in words and "the model fits human data worse ? cannot tell" in words
+    assert "groups drift apart" not in words  # no arm read it
+    assert "What moved first?" not in " ".join(page_of_study(tiny(), tmp_path).words)
+
+
+def test_the_headline_says_that_the_words_of_prompts_are_left_out():
+    tails = tuple(
+        ShownReading("replace", g, "rare_words_beyond_prompt", 0.9 - 0.3 * g, 0.1, 0.95, "permuted documents", 9, at="3-5 times")
+        for g in range(3)
+    )
+    counted = tuple(replace(one, measure="rare_words", value=1.0) for one in tails)
+    losses = tuple(
+        ShownReading("replace", g, "held_out_perplexity", 60.0 + g, 59.0 + g, 61.0 + g, "documents", 9) for g in range(3)
+    )
+    study = tiny(readings=(*losses, *counted, *tails))
+    found = measured(study)
+    (main,) = [one for one in found if one.measure == "held_out_perplexity"]
+    told = sentence(main, found, page_of(study, main.measure, found)).replace("\xa0", " ")
+    assert told.endswith(
+        "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (words that stand in the own prompt left out on both sides)."
+    )
+
+
 def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
     readings = tuple(
         ShownReading("replace", g, metric, 0.1 * g, 0.1 * g, 0.1 * g, "exact", 1)

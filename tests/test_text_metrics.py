@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_frames import with_nulls
 
+import outcross
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import blocks
 from outcross.estimate import NotApplicable, Reading
@@ -23,7 +25,9 @@ from outcross.measures import MEASURES, Evidence, measure, pages_of_runs
 from outcross.measures.held_out import HeldOut, nats
 from outcross.measures.lexical_diversity import LexicalDiversity
 from outcross.measures.likelihood import GeneratedPerplexity
+from outcross.measures.next_tokens import NextTokens
 from outcross.measures.of_texts import OfTexts
+from outcross.measures.prompt_copying import PromptCopying
 from outcross.measures.rare_words import RareWords
 from outcross.measures.text_groups import TextGroups
 from outcross.measures.verbatim_copies import TrainingCopies, VerbatimCopies
@@ -44,6 +48,11 @@ class Geometric:
 
     def log_prob(self, text):
         return (math.log(1 - math.exp(-self.slope)) - self.slope * text.tokens).sum(axis=1)
+
+    def next_log_prob(self, text):
+        """The same law, of the first forty tokens."""
+        law = -self.slope * np.arange(40)
+        return np.tile(law - np.log(np.exp(law).sum()), (len(text), 1))
 
 
 def text(*lines, document=None, prompt=None, group=None, tokens=None, closed=True):
@@ -201,6 +210,104 @@ def test_known_words_are_those_of_human_text():
     found = read(LexicalDiversity(), told)
     assert value(found, "known_words") == 6 / 7  # not c
     assert value(found, "known_words", "null") == 3 / 4  # not d
+
+
+# Without the words of the own prompt
+
+
+def continued(drawn, human, training, prompt=None, **more):
+    """A model and people who wrote after the same training blocks, in one document each; what the model wrote names its prompts."""
+    numbers = list(range(len(training)))
+    after = text(*human, document=numbers, prompt=numbers)
+    return evidence(text(*drawn, prompt=prompt), text(*training, document=numbers), continuations=after, **more)
+
+
+PROMPTS = [" ".join(letters(i, i + 4)) for i in range(0, 160, 4)]
+"""Forty prompts of four words, of which every word occurs once."""
+NEXT = PROMPTS[1:] + PROMPTS[:1]
+
+
+def test_a_rare_word_counts_only_where_its_own_prompt_has_it_not():
+    """Half of the records say the words of their own prompt, half those of the next one; people say those of the next one.
+
+    Of 160 words the model keeps 80 beyond prompts, and people 160; counting every word, the model has kept 157: what stands in the prompts 0 to 19 and 21 to 39.
+    """
+    told = continued(PROMPTS[:20] + NEXT[20:], NEXT, PROMPTS)
+    found = read(RareWords(), told)
+    assert value(found, "rare_words_beyond_prompt", "1 time") == pytest.approx(80.5 / 160.5)
+    note = found["rare_words_beyond_prompt", "1 time"].note
+    assert "in 160 words" in note and "beside what people wrote after the same blocks" in note
+    found = read(LexicalDiversity(), told)
+    assert value(found, "vocabulary_ratio_beyond_prompt") == pytest.approx(80.5 / 160.5)
+    copied = read(PromptCopying(), told)
+    assert value(copied, "prompt_copying") == 0.5 and value(copied, "prompt_copying", "null") == 0
+
+
+def test_a_writer_that_only_copies_its_prompt_keeps_no_rare_word():
+    found = read_all(continued(PROMPTS, NEXT, PROMPTS, holdout=text(*NEXT)))
+    assert value(found, "rare_words_beyond_prompt", "1 time") == pytest.approx(0.5 / 160.5)
+    assert value(found, "vocabulary_ratio_beyond_prompt") == pytest.approx(0.5 / 160.5)
+    assert value(found, "prompt_copying") == 1
+    assert value(found, "learning_loss", "1 time") == 0 and value(found, "learning_loss_beyond_prompt", "1 time") == 1
+    assert found["known_words_beyond_prompt", ""].estimate is None  # nothing was written that could be known
+
+
+def test_a_writer_that_never_copies_has_equal_readings():
+    """Beside the same human text, which does not copy either: leaving out what is not there changes no number."""
+    rng = np.random.default_rng(11)
+    said = [" ".join(rng.choice(letters(0, 120), 4)) for _ in range(40)]
+    prompts = [f"{a} {b} {c} {d}" for a, b, c, d in (rng.choice(letters(200, 320), 4) for _ in range(40))]
+    rest = [" ".join(rng.choice(letters(0, 120), 4)) for _ in range(80)]
+    training = text(*prompts, *rest, document=list(range(120)))
+    fresh = text(*rest[:40], document=list(range(120, 160)), prompt=list(range(40)))
+    told = evidence(text(*said, prompt=list(range(40))), training, holdout=fresh, continuations=fresh)
+    found = read(LexicalDiversity(), told)
+    for page in ("vocabulary_ratio", "word_entropy", "hapax_share"):
+        assert found[page + "_beyond_prompt", ""].estimate is not None
+    rare, copied = read(RareWords(), told), read(PromptCopying(), told)
+    assert value(copied, "prompt_copying") == 0
+    bands = [at for page, at in rare if page == "rare_words" and rare[page, at].estimate and not at.startswith("null")]
+    assert bands
+    for at in bands:
+        assert value(rare, "rare_words_beyond_prompt", at) == pytest.approx(value(rare, "rare_words", at))
+
+
+def test_records_without_prompts_leave_nothing_out_and_say_so():
+    lines = [" ".join(letters(i, i + 4)) for i in range(0, 160, 4)]
+    told = evidence(text(*lines, prompt=[-1] * 40), text(*lines), holdout=text(*lines))
+    found = read(RareWords(), told)
+    assert found["rare_words_beyond_prompt", "1 time"].estimate == found["rare_words", "1 time"].estimate
+    assert found["rare_words_beyond_prompt", "1 time"].note.startswith("written after no prompt")
+    copied = read(PromptCopying(), told)["prompt_copying", ""]
+    assert copied.estimate is None and copied.note == "written after no prompt"
+
+
+def test_records_that_keep_their_prompt_are_not_read_without_it():
+    kept = Origin("model", decoding='{"prefix": 4}')
+    told = evidence(text("a b"), text("a b", "c d")).but(drawn=part_of(kept, text("a b")))
+    found = read(RareWords(), told)
+    assert (
+        found["rare_words_beyond_prompt", ""].note
+        == "records keep the first 4 tokens of their prompt, so that its words are theirs"
+    )
+
+
+def test_where_nobody_continued_the_prompts_other_human_text_is_dealt_to_them():
+    told = evidence(text(*PROMPTS), text(*PROMPTS), holdout=text(*NEXT))
+    copied = read(PromptCopying(), told)["prompt_copying", ""]
+    assert "beside other human text beside prompts of other documents" in copied.note and copied.estimate.value == 1
+
+
+def test_records_that_continue_the_newest_ones_have_those_as_prompts():
+    told = continued(NEXT, NEXT, PROMPTS).but(prompts=text(*NEXT))
+    assert value(read(PromptCopying(), told), "prompt_copying") == 1
+
+
+def test_a_human_continuation_that_was_learned_from_is_no_fresh_one():
+    """Of forty continuations eight are training blocks themselves, so that the records after those eight prompts are not compared."""
+    after = text(*PROMPTS[:8], *NEXT[8:], document=list(range(40)), prompt=list(range(40)))
+    told = evidence(text(*PROMPTS[:8], *NEXT[8:]), text(*PROMPTS, document=list(range(40))), continuations=after)
+    assert value(read(PromptCopying(), told), "prompt_copying") == 0
 
 
 def test_two_texts_are_compared_at_one_number_of_words():
@@ -394,9 +501,8 @@ def test_nothing_drawn_is_a_note_for_every_reading_of_it():
     human = text("a b c d e", "a b", group=["x", "y"])
     found = read_all(evidence(nothing, human, human, human))
     check_promises(found)
-    of_drawn = {
-        key: one for key, one in found.items() if "null" not in key[1] and key[0] not in HeldOut.pages and key[0] != "group_loss"
-    }
+    of_models = {*HeldOut.pages, *NextTokens.pages, "group_loss", "group_loss_gap"}
+    of_drawn = {key: one for key, one in found.items() if "null" not in key[1] and key[0] not in of_models}
     assert of_drawn and all(one.estimate is None for one in of_drawn.values())
 
 
@@ -472,3 +578,23 @@ def test_generation_0_scores_human_text_once():
 def test_naming_the_metrics_loads_no_scipy_or_polars():
     code = "import sys, outcross.measures as m; assert m.MEASURES; sys.exit(any(name in sys.modules for name in ('scipy', 'polars', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_that_continues_the_newest_records_reads_how_much_of_those_is_copied(tmp_path):
+    """Counted by hand at generation 1, whose prompts are what generation 0 wrote."""
+    chance = np.random.default_rng(3)
+    lines = [" ".join(f"w{i}" for i in np.minimum(chance.zipf(1.4, 30), 60)) for _ in range(60)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
+    told = {
+        "name": "newest", "human": {"path": str(tmp_path / "texts.jsonl"), "text_column": "text", "rows": 50, "held_out": 0.1}, "block": 14,
+        "learner": {"kind": "ngram", "tokens": "words", "order": 2}, "draw": {"prompts": "newest"}, "generations": 2, "metrics": ["prompt_copying"],
+    }  # fmt: skip
+    before, last = outcross.run(told)
+    (reading,) = last.measured
+    copied = running = 0
+    for record, prompt in zip(last.drawn.records.texts, before.drawn.records.texts, strict=True):
+        said, before_it = count([inner(record)]), count([prompt]).distinct
+        running += len(said)
+        copied += sum(said.spellings[i] in before_it for i in said.ids)
+    assert reading.estimate.value == pytest.approx(copied / running)
+    assert 0 < reading.estimate.value < 1

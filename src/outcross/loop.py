@@ -88,6 +88,8 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         kept = drawn
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
+        if draw.prompts == "newest":
+            evidence["prompts"] = pool.newest
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
         teachers = _last((*teachers, model), reach)

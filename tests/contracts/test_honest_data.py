@@ -25,6 +25,7 @@ from outcross.data.records import Blocks, blocks
 from outcross.data.tables import Kind, table
 from outcross.estimate import Null, Reading
 from outcross.measures import MEASURES, Evidence, measure
+from outcross.measures.of_tables import as_tables
 from outcross.measures.use import Use
 from outcross.models import LEARNERS
 from outcross.models.categorical import CategoricalModel
@@ -127,6 +128,36 @@ def held_out(rng):
     )
 
 
+@dataclass(frozen=True)
+class Continued:
+    """What people wrote after human blocks, in place of what a model wrote after them, beside what other people wrote after the same ones.
+
+    A document has its own words beside those of all: whoever continues it says again what stands in the prompt.
+    """
+
+    measure: str
+    runs: int = 40
+    documents: int = 80
+
+    def evidence(self, rng):
+        topics = rng.integers(0, 600, (self.documents, 12))
+
+        def block_of_each(prompt=-1):
+            common = np.minimum(rng.zipf(1.4, (self.documents, 12)), 400)
+            own = np.take_along_axis(topics, rng.integers(0, 12, (self.documents, 8)), axis=1)
+            lines = [
+                " ".join(["(", *(f"w{i}" for i in of_all), *(f"t{i}" for i in of_one), ")"])
+                for of_all, of_one in zip(common.tolist(), own.tolist(), strict=True)
+            ]
+            numbers = np.arange(self.documents)
+            columns = {"document": numbers} if prompt < 0 else {"prompt": numbers}
+            return blocks(np.ones((self.documents, 1), np.int32), lines, np.full(self.documents, 9), **columns)
+
+        training, drawn, after = block_of_each(), block_of_each(prompt=0), block_of_each(prompt=0)
+        human = Human(training=part_of(HUMAN, training), continuations=part_of(HUMAN, after))
+        return as_tables(Evidence(drawn=drawn, human=human), "training")
+
+
 def drawn_from(source, rows=60):
     """Records of a known law as what was drawn, and others of it as the human ones."""
 
@@ -159,6 +190,9 @@ CASES = [
     Tables("diversity", 100, ("x", "y", "city"), runs=40),
     Tables("repeated_texts", 100, ("text",), runs=60),
     Tables("lexical_diversity", 100, ("text",), runs=40),
+    Continued("rare_words"),
+    Continued("lexical_diversity"),
+    Continued("prompt_copying"),
     Tables("diversity", 200, ("city", "sex"), runs=40),
     Tables("structure", 100, ("x", "y", "sex", "city"), runs=40),
     Tables("structure", 400, ("x", "y"), runs=40),
@@ -284,6 +318,10 @@ TRUTHS = {
         {"coefficient_error": 0.0},
     ),
     "held_out": (lambda: written(np.random.default_rng(SEED)), {"excess_loss": 0.0}),
+    "next_tokens": (
+        lambda: written(np.random.default_rng(SEED)),
+        {"next_token_entropy_change": 0.0, "next_token_divergence": 0.0},
+    ),
 }
 """Measures of a model: one that is the truth (or generation 0's, where that is what is healthy), and what they say of it."""
 NO_HEALTHY_NUMBER = {
@@ -292,6 +330,8 @@ NO_HEALTHY_NUMBER = {
     "held_out_perplexity": "as held_out_loss",
     "bits_per_byte": "as held_out_loss",
     "group_loss": "as held_out_loss",
+    "next_token_entropy": "an entropy of one model has no null; next_token_entropy_change holds it against generation 0's",
+    "next_token_entropy_spread": "as next_token_entropy",
     "verbatim_training": "what a model learned from need not be what people wrote; verbatim holds copies against fresh human text",
 }
 """Pages that no honest data can be held against, and why."""

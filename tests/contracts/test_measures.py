@@ -40,8 +40,8 @@ STREAM, OTHER_STREAM = 7, 8
 
 
 def people(rng, n, width):
-    """A table with columns of every kind but series, and texts of words that are drawn by rank."""
-    ranks = np.minimum(rng.zipf(1.5, (n, 12)), 200)
+    """A table with columns of every kind but series, and texts of words that are drawn by rank, each after a prompt of such words."""
+    ranks, before = (np.minimum(rng.zipf(1.5, (n, many)), 200) for many in (12, 6))
     x = width * rng.normal(size=n)
     return pl.DataFrame(
         {
@@ -50,6 +50,7 @@ def people(rng, n, width):
             "city": rng.choice(["a", "b", "c", "d"], n, p=[0.5, 0.3, 0.15, 0.05]),
             "sex": rng.choice(["f", "m"], n),
             "text": [" ".join(f"w{rank}" for rank in row) for row in ranks.tolist()],
+            "_prompt": [" ".join(f"w{rank}" for rank in row) for row in before.tolist()],
         }
     )
 
@@ -165,7 +166,9 @@ def test_the_order_of_rows_moves_no_number_that_is_not_drawn_at_random(name, evi
     assert {key: told[key] for key in fixed} == pytest.approx(fixed, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["rare_words", "verbatim_copies", "repeated_texts", "lexical_diversity", "text_quality"])
+@pytest.mark.parametrize(
+    "name", ["rare_words", "prompt_copying", "verbatim_copies", "repeated_texts", "lexical_diversity", "text_quality"]
+)
 def test_the_order_of_rows_moves_nothing_of_a_column_of_text(name, evidence_of):
     """Not even what is drawn at random from the same stream, nor inside groups: texts have an order of their own."""
     evidence = evidence_of(name)
@@ -216,7 +219,8 @@ def test_codes_are_given_once_and_preferences_within_a_role_too():
 
 def test_a_role_is_stood_for_by_the_preferred_reading():
     assert standing_for("risk")[:2] == ("excess_loss", "held_out_loss")
-    assert standing_for("tail") == ("rare_words",)
+    assert standing_for("tail") == ("rare_words_beyond_prompt", "rare_words")
+    assert standing_for("diversity")[0] == "vocabulary_ratio_beyond_prompt"
     assert standing_for("use") == ()
     assert leading()[0] == "held_out_perplexity" and set(leading()) <= set(pages_of_runs())
 

@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 import outcross
+from outcross.measures import BEYOND, Evidence
+from outcross.measures.of_tables import as_tables
 from outcross.measures.tabular import as_dealt_table, as_table
 
 ROWS = 600
@@ -132,8 +134,8 @@ def looked_at(tmp_path_factory):
 
     @cache
     def text():
-        metrics = ["rare_words", "lexical_diversity", "verbatim_copies", "repeated_texts"]
-        return written(dealt_frame, metrics, metrics, "training")
+        aspects = ["rare_words", "lexical_diversity", "verbatim_copies", "repeated_texts"]
+        return written(dealt_frame, [*aspects, "prompt_copying"], aspects, "training")
 
     @cache
     def qualities():
@@ -175,6 +177,9 @@ def test_every_check_of_an_audit_is_the_reading_of_a_run(data, looked_at):
     sides, _ = looked_at[data]()
     with_number = set()
     for check in sides.checks.to_dicts():
+        if check["metric"].endswith(BEYOND):  # the records are audited without their prompts
+            assert check["value"] is None and "needs the prompt of each text" in check["why"]
+            continue
         reading = sides.reading(check)
         if check["value"] is None:
             assert reading.estimate is None and reading.note == check["why"]
@@ -186,6 +191,27 @@ def test_every_check_of_an_audit_is_the_reading_of_a_run(data, looked_at):
         assert numbers == pytest.approx(audited, rel=TIGHT, abs=1e-12)
         assert (estimate.n, estimate.method) == (check["n"], check["method"])
     assert with_number >= TABLES[data]
+
+
+def test_an_audit_of_texts_beside_their_prompts_is_the_reading_of_a_run(looked_at):
+    """What a run reads without the words of prompts an audit reads of the same texts with a column `_prompt`."""
+    sides, generation = looked_at["text"]()
+    told = as_tables(Evidence(drawn=generation.drawn, human=generation.human), "training").beside_prompts
+    audit = outcross.audit(
+        told.drawn.records, reference=told.reference.records, holdout=told.holdout.records,
+        aspects=["rare_words", "lexical_diversity", "prompt_copying"], text_column="text",
+    )  # fmt: skip
+    with_number = set()
+    for check in audit.checks.to_dicts():
+        if check["value"] is not None and (check["metric"].endswith(BEYOND) or check["metric"] == "prompt_copying"):
+            with_number.add(check["metric"])
+            estimate = sides.reading(check).estimate
+            audited = [check[name] for name in ("value", "low", "high")]
+            assert [estimate.value, estimate.low, estimate.high] == pytest.approx(audited, rel=TIGHT, abs=1e-12)
+    assert with_number == {
+        "rare_words_beyond_prompt", "vocabulary_ratio_beyond_prompt", "word_entropy_beyond_prompt", "hapax_share_beyond_prompt",
+        "known_words_beyond_prompt", "prompt_copying",
+    }  # fmt: skip
 
 
 # The defect as it was found: a normal distribution drawn at a temperature of 0.8.

@@ -254,6 +254,10 @@ class Readings:
         """The places of a measure that were read."""
         return self.rows.filter(measure=measure, column="", group="")["at"].unique(maintain_order=True).to_list()
 
+    def has_number(self, measure: str) -> bool:
+        """Whether there is a number of a measure at any place and generation."""
+        return bool(self.rows.filter(measure=measure, column="", group="")["value"].is_not_null().any())
+
 
 def named(measure: str, at: str) -> str:
     return f"{measure} ({at})" if at else measure

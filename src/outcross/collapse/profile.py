@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from outcross.collapse.absorption import time_to_absorption
 from outcross.collapse.course import Readings
 from outcross.collapse.definitions import DEFINITIONS, Answer, Definition, Thresholds, definition
+from outcross.collapse.definitions.signals import signals
 from outcross.collapse.definitions.stages import early, late
 from outcross.estimate import NotApplicable
 from outcross.experiment.settings import Family
@@ -34,19 +35,26 @@ class Profile:
     answers: tuple[Answer, ...]
     early: Answer
     late: Answer
+    signals: tuple[Answer, ...]
+    """When each signal moved (`collapse.definitions.signals`), and last in what order."""
+
+    @property
+    def every(self) -> tuple[Answer, ...]:
+        """All answers: the eight definitions, early and late, then the signals."""
+        return (*self.answers, self.early, self.late, *self.signals)
 
     def __getitem__(self, definition: str) -> Answer:
-        """The answer to a definition by its name, or to `early collapse` or `late collapse`."""
-        for answer in (*self.answers, self.early, self.late):
+        """The answer to a definition by its name, to `early collapse` or `late collapse`, or of a signal."""
+        for answer in self.every:
             if answer.definition == definition:
                 return answer
-        raise KeyError(f"{definition!r} is no definition; known: {', '.join(DEFINITIONS)}, early collapse, late collapse")
+        raise KeyError(f"{definition!r} is no definition; known: {', '.join(one.definition for one in self.every)}")
 
     def frame(self) -> pl.DataFrame:
-        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come last."""
+        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come after the eight definitions, then the signals."""
         import polars as pl
 
-        rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in (*self.answers, self.early, self.late)]
+        rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in self.every]
         numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
         words = dict.fromkeys(("arm", "definition", "answer", "note"), pl.String)
         return pl.DataFrame(rows, schema_overrides=numbers | words | {"seed": pl.Int64, "when": pl.Int64})
@@ -60,7 +68,7 @@ def profile(
     thresholds: Thresholds | None = None,
     families: Sequence[Family] = (),
 ) -> Profile:
-    """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse.
+    """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse and every signal of them.
 
     `readings` is a run's readings.parquet (columns run, arm, seed, generation, measure, at, column, group, value, low, high, method,
     n, null, null_low, null_high, floor, p, note); other arms are only read where a scaling law wants them:
@@ -92,4 +100,5 @@ def profile(
             return Answer(name, "not_applicable", None, None, None, None, str(reason))
 
     answers = tuple(asked(name, definition(name)) for name in DEFINITIONS)
-    return Profile(arm, seed, answers, early=asked("early collapse", early), late=asked("late collapse", late))
+    stages = {"early": asked("early collapse", early), "late": asked("late collapse", late)}
+    return Profile(arm, seed, answers, **stages, signals=signals(chosen, limits))

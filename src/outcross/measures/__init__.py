@@ -18,13 +18,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from outcross.data import Human, Part, Training
+from outcross.data import Human, Part, Pool, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
 from outcross.statistics.sketches import Sketch
+
+BEYOND = "_beyond_prompt"
+"""What the name of a reading ends in that leaves out the words of the own prompt."""
 
 Role = Literal[
     "risk", "spread", "tail", "modes", "support", "diversity", "copying", "groups", "structure", "use", "quality", "invention", "decoding"
@@ -170,6 +173,21 @@ class Evidence:
         return self._known("first_model")
 
     @property
+    def prompts(self) -> Any:
+        """What the model continued where that is not the human training set: record i was written after prompt i, starting over where there are too few."""
+        return self._records("prompts")
+
+    @property
+    def beside_prompts(self) -> Evidence:
+        """The tables whose texts stand beside the prompts that they were written after; they may be other records than those of the whole."""
+        return self._known("beside_prompts")()
+
+    @property
+    def human_side(self) -> str:
+        """What the human texts are that stand beside prompts, in words."""
+        return self._given.get("human_side", "human text after its own prompts")
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Columns that say which group a record belongs to; none where nobody named one."""
         return self._given.get("groups", ())
@@ -209,7 +227,7 @@ class Evidence:
 
     def _records(self, name: str) -> Any:
         value = self._known(name)
-        return value.records if isinstance(value, Part | Training) else value
+        return value.records if isinstance(value, Part | Pool | Training) else value
 
     def _of_human(self, name: Literal["reference", "holdout"]) -> Any:
         if name in self._given:
@@ -237,6 +255,9 @@ _WHAT = {
     "holdout": "a second human sample",
     "model": "the model that wrote the records",
     "first_model": "the model of generation 0",
+    "prompts": "the prompts of the records",
+    "beside_prompts": "the prompt of each text: a column _prompt of text in both sets",
+    "human_side": "what the human texts are",
     "groups": "columns that name groups",
     "target": "a column that people would predict",
     "counted": "counts over every row",
@@ -315,6 +336,7 @@ MEASURES: Family = {
     "coverage": "outcross.measures.coverage:Coverage",
     "copying": "outcross.measures.copying:Copying",
     "verbatim_copies": "outcross.measures.verbatim_copies:VerbatimCopies",
+    "prompt_copying": "outcross.measures.prompt_copying:PromptCopying",
     "training_copies": "outcross.measures.verbatim_copies:TrainingCopies",
     "diversity": "outcross.measures.diversity:Diversity",
     "repeated_texts": "outcross.measures.repeated_texts:RepeatedTexts",
@@ -326,6 +348,7 @@ MEASURES: Family = {
     "support": "outcross.measures.support:Support",
     "memory": "outcross.measures.memory:Memory",
     "held_out": "outcross.measures.held_out:HeldOut",
+    "next_tokens": "outcross.measures.next_tokens:NextTokens",
     "generated_perplexity": "outcross.measures.likelihood:GeneratedPerplexity",
     "decoding": "outcross.measures.decoding:Decoding",
     "text_groups": "outcross.measures.text_groups:TextGroups",
@@ -387,6 +410,6 @@ def leading() -> tuple[str, ...]:
 
 
 __all__ = [
-    "ASPECTS", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
+    "ASPECTS", "BEYOND", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
     "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
 ]  # fmt: skip

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from outcross.data.records import Blocks
-from outcross.estimate import NotApplicable, exact, read_off
-from outcross.measures import Measure, Page
+from outcross.estimate import NotApplicable, Reading, exact, read_off
+from outcross.measures import BEYOND, Evidence, Measure, Page, unread
+from outcross.measures.of_prompts import Compared, Prompted, compared
+from outcross.measures.of_texts import without_prompt
 from outcross.models.draw import Draw
 from outcross.recipe import recipe
 from outcross.statistics.clusters import document_of, ratio_of_sums, totals
@@ -26,6 +30,8 @@ class Decoding(Measure):
     no longer writes as its arm samples it, decoding cut. So, for each band of words,
     share of other human text - share written = (that - share written at temperature 1) + (share at temperature 1 - share written)
     = learning + decoding.
+
+    The same is read where a word that stands in the prompt of a block does not count in that block, on all three sides.
     """
 
     aspect = "tails"
@@ -35,14 +41,18 @@ class Decoding(Measure):
             "DE1", "rare words lost by decoding", "Of the words that occur so often in the human training text, the share that this model writes when sampled fully less the share "
             "that it writes as its arm samples it, after the same prompts.",
             unit="fraction", healthy=0.0, collapsed="all that the model knows",
-            worse="larger", role="decoding", preference=1, paper=LOSSES,
+            worse="larger", role="decoding", preference=3, paper=LOSSES,
         ),
         "learning_loss": Page(
             "DE2", "rare words lost by learning", "The share of those words that other human text of as many blocks holds less the share that this model writes when sampled fully.",
             unit="fraction", healthy=0.0, collapsed="all that human text of as many blocks holds",
-            worse="larger", role="decoding", preference=2, paper=LOSSES,
+            worse="larger", role="decoding", preference=4, paper=LOSSES,
         ),
     }  # fmt: skip
+    pages |= {
+        "decoding_loss_beyond_prompt": without_prompt(pages["decoding_loss"], "DE3", preference=1),
+        "learning_loss_beyond_prompt": without_prompt(pages["learning_loss"], "DE4", preference=2),
+    }
 
     blocks: Annotated[int, Field(ge=20)] = 250
     """Blocks of each sample; the first so many of what the arm drew, in the order of their prompts."""
@@ -53,19 +63,40 @@ class Decoding(Measure):
         if n == 0:
             raise NotApplicable("nothing was drawn, or no second human sample is there")
         draw = Draw(**json.loads(evidence.decoding or "{}"))
-        as_drawn = drawn.take(_first(drawn, n))
-        fully = as_drawn if draw.is_full else _fully(evidence.model, as_drawn, human, draw.prefix, rng)
+        rows = _first(drawn, n)
+        as_drawn = drawn.take(rows)
+        fully = as_drawn if draw.is_full else _fully(evidence, rows, draw.prefix, rng)
         other = holdout.take(rng.permutation(len(holdout))[:n])
-        clusters, of = _clusters_of(human)
-        for band in BANDS:
-            here = _band(words(human), band)
-            own, full, floor = (words(human).are_in([words(text)])[here].astype(float) for text in (as_drawn, fully, other))
-            inside = words(human).first_cluster(clusters)[here]
-            lost = exact(0.0, n) if draw.is_full else None
-            yield read_off(
-                "decoding_loss", lambda a=full, b=own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
-            )
-            yield read_off("learning_loss", lambda a=floor, b=full, inside=inside: _difference(a, b, inside, of), at=band)
+        yield from _losses(human, words(as_drawn), words(fully), words(other), is_full=draw.is_full)
+        try:
+            own, full, floor = _beyond_prompts(compared(evidence, rows), fully, rng)
+        except NotApplicable as why:
+            yield from (unread(page, str(why)) for page in self.pages if page.endswith(BEYOND))
+            return
+        for reading in _losses(human, own, full, floor, is_full=draw.is_full):
+            yield replace(reading, measure=reading.measure + BEYOND)
+
+
+def _losses(human: Blocks, own: RunningWords, full: RunningWords, floor: RunningWords, *, is_full: bool) -> Iterator[Reading]:
+    """What decoding and learning lose of every band of human words, from the words that the arm wrote, that its model writes fully, and of other people."""
+    clusters, of = _clusters_of(human)
+    for band in BANDS:
+        here = _band(words(human), band)
+        in_own, in_full, in_floor = (words(human).are_in([text])[here].astype(float) for text in (own, full, floor))
+        inside = words(human).first_cluster(clusters)[here]
+        lost = exact(0.0, own.n) if is_full else None
+        yield read_off(
+            "decoding_loss", lambda a=in_full, b=in_own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
+        )
+        yield read_off("learning_loss", lambda a=in_floor, b=in_full, inside=inside: _difference(a, b, inside, of), at=band)
+
+
+def _beyond_prompts(both: Compared, fully: Blocks, rng: np.random.Generator) -> tuple[RunningWords, ...]:
+    """The words of both samples, and of as many human blocks, that do not stand in their own prompts."""
+    n = min(both.rows.size, len(both.human.blocks))
+    others = np.sort(rng.permutation(len(both.human.blocks))[:n])
+    own = both.drawn.take(np.arange(n))
+    return own.own, Prompted(fully.take(both.rows[:n]), own.prompts).own, both.human.take(others).own
 
 
 def _clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
@@ -79,11 +110,16 @@ def _first(drawn: Blocks, n: int) -> np.ndarray:
     return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
 
 
-def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Generator) -> Blocks:
-    prompts = drawn.column("_prompt")
-    if (prompts < 0).any():
-        raise NotApplicable("sampling the same prompts again needs draw.prompts: human")
-    return model.sample(Draw(records=len(drawn), prefix=prefix), human.take(prompts), rng)
+def _fully(evidence: Evidence, rows: np.ndarray, prefix: int, rng: np.random.Generator) -> Blocks:
+    """What the model writes at temperature 1 after the prompts of these records."""
+    if evidence.has("prompts"):
+        prompts = evidence.prompts.take(rows % len(evidence.prompts))
+    else:
+        places = evidence.drawn.column("_prompt")[rows]
+        if (places < 0).any():
+            raise NotApplicable("sampling the same prompts again needs draw.prompts: human or newest")
+        prompts = evidence.human.training.records.take(places)
+    return evidence.model.sample(Draw(records=len(rows), prefix=prefix), prompts, rng)
 
 
 def _band(human: RunningWords, band: str) -> np.ndarray:

@@ -11,9 +11,17 @@ from pydantic import Field
 
 from outcross.attributes.variety import Mtld
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Page, read_with_null
+from outcross.measures import BEYOND, Evidence, Page, read_with_null
 from outcross.measures.groups import INSIDE
-from outcross.measures.of_texts import OfTexts, inside_groups, known_and_fresh, written
+from outcross.measures.of_texts import (
+    OfTexts,
+    inside_groups,
+    known_and_fresh,
+    read_beyond_prompts,
+    without_prompt,
+    written,
+    written_beside_prompts,
+)
 from outcross.measures.writing import Writing, notes
 from outcross.recipe import recipe
 from outcross.statistics.clusters import average, share
@@ -43,7 +51,8 @@ class LexicalDiversity(OfTexts):
     Most of it depends on the amount of text, so that both sides are read at one number of words; the note says at how many. n-grams of
     words never cross the end of a text. How the intervals of counts are made `clusters.distinct` and `clusters.jackknife` explain; that of the
     vocabulary comes from documents that are dealt anew, for its jackknife is too narrow for documents that differ much (of several languages).
-    Inside a group the language is compared with that of the same group.
+    Inside a group the language is compared with that of the same group. What counts words is also read without the words of the own prompt:
+    as many words are written on both sides, and those that stand in the prompt of their own text do not count.
     """
 
     most: Annotated[int, Field(ge=0)] = INSIDE
@@ -54,7 +63,7 @@ class LexicalDiversity(OfTexts):
         "vocabulary_ratio": Page(
             "DI10", "vocabulary", "Distinct words among so many, over those of as many words of human text.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.9, worse="smaller", role="diversity", preference=1, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
+            margin=0.9, worse="smaller", role="diversity", preference=2, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
         ),
         "distinct_n": Page(
             "DI11", "distinct runs of words", "Distinct runs of 2, 3 and 4 words among so many, over those of human text among as many.",
@@ -102,11 +111,30 @@ class LexicalDiversity(OfTexts):
             margin=0.02, worse="smaller", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
         ),
     }  # fmt: skip
+    pages |= {
+        "vocabulary_ratio_beyond_prompt": without_prompt(pages["vocabulary_ratio"], "DI20", preference=1),
+        "word_entropy_beyond_prompt": without_prompt(pages["word_entropy"], "DI21"),
+        "hapax_share_beyond_prompt": without_prompt(pages["hapax_share"], "DI22"),
+        "known_words_beyond_prompt": without_prompt(pages["known_words"], "DI23"),
+    }
 
     def __call__(self, evidence, rng):
+        plain = list(self._plain(evidence, rng))
+        yield from plain
+        pages = [page for page in self.pages if page.endswith(BEYOND)]
+        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        yield from read_beyond_prompts(evidence, pages, plain, lambda prompted: self._beyond(prompted, own))
+
+    def _plain(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):
             yield from _richness(column, written(evidence, column), rng)
         yield from inside_groups(evidence, self.most, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
+
+    def _beyond(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+        for column in evidence.reference.of_kind("text"):
+            yield from _beyond_prompts(column, written_beside_prompts(evidence, column), rng)
+        read = lambda column, sides: _beyond_prompts(column, sides, rng)  # noqa: E731
+        yield from inside_groups(evidence, self.most, "vocabulary_ratio" + BEYOND, read, prompted=True)
 
 
 def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
@@ -148,6 +176,26 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     yield beside("known_words", lambda: _known(sides, rng), said="")
 
 
+def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
+    """What counts words, without those of the own prompt, among as many written words of both sides."""
+    synthetic, human = sides["synthetic"], sides.get("holdout", sides["reference"])
+    size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
+    note = "; ".join(filter(None, (f"at {size:,} words", notes(synthetic, human))))
+
+    def of_first(measure: Callable[[Sample], Estimate]) -> tuple[Estimate, Null]:
+        own, others = (side.sample.first(size, rng) for side in (synthetic, human))
+        return ratio_of_estimates(measure(own.own), measure(others.own), "smaller")
+
+    numbers: dict[str, Callable[[], tuple[Estimate, Null]]] = {
+        "vocabulary_ratio": lambda: _vocabulary(synthetic, human, size, rng),
+        "word_entropy": lambda: of_first(lambda text: _exponential(entropy(text, 1))),
+        "hapax_share": lambda: of_first(hapax_share),
+        "known_words": lambda: _known(sides, rng),
+    }
+    for page, number in numbers.items():
+        yield read_with_null(page + BEYOND, number, column=column, note=note)
+
+
 def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     """Distinct words of both sides."""
     if size == 0:
@@ -156,7 +204,10 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     number = int(of_texts.max()) + 1
     if min(drawn, number - drawn) < 2:
         raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
-    held = held_in(words.ids, of_texts[words.blocks], len(words.spellings), number)
+    said = words.own
+    if not (of_texts[said.blocks] >= drawn).any():
+        raise NotApplicable("every word of the human text stands in its own prompt")
+    held = held_in(said.ids, of_texts[said.blocks], len(words.spellings), number)
     return fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng)
 
 
@@ -196,8 +247,8 @@ def _known(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Esti
 
 
 def _known_in(text: Sample, human: Writing) -> Estimate:
-    words = text.words
-    is_known = words.are_in([human.texts.words])[words.ids]
+    words = text.words.own
+    is_known = words.are_in([human.whole.texts.words])[words.ids]
     return share(
         text.spread(np.bincount(words.blocks[is_known], minlength=words.n)), text.spread(words.per_block), "words", text.of
     )

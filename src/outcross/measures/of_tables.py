@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from outcross.data import Human
 from outcross.estimate import Reading
 from outcross.measures import Evidence, Measure, Pointed
-from outcross.measures.tabular import GROUP, as_dealt_table, as_table
+from outcross.measures.of_prompts import compared
+from outcross.measures.tabular import GROUP, as_dealt_table, as_prompted_table, as_table
 from outcross.recipe import kind
 from outcross.statistics.sketches import gather
 
@@ -65,7 +67,19 @@ def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"
     drawn = table_of(evidence.drawn)
     are_grouped = reference is not None and all(GROUP in side.kinds for side in (drawn, reference))
     target = _target(human, evidence.drawn)
-    return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=(GROUP,) if are_grouped else (), target=target)
+    prompted = cache(lambda: _beside_prompts(evidence)) if compares_with == "training" and human.kind == "text" else None
+    groups = (GROUP,) if are_grouped else ()
+    return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=groups, target=target, beside_prompts=prompted)
+
+
+def _beside_prompts(evidence: Evidence) -> Evidence:
+    """The tables that are compared without the words of prompts; NotApplicable where they cannot be."""
+    both = compared(evidence)
+    drawn, human = (as_prompted_table(side.blocks, side.prompts) for side in (both.drawn, both.human))
+    groups = (GROUP,) if all(GROUP in side.kinds for side in (drawn, human)) else ()
+    training = evidence.human.training.records
+    reference, holdout = (human, None) if both.human.blocks is training else (as_dealt_table(training), human)
+    return Evidence(drawn=drawn, reference=reference, holdout=holdout, groups=groups, human_side=both.how)
 
 
 def _target(human: Human, records: Any) -> str | None:

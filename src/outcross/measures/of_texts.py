@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from outcross.data.tables import Table
 from outcross.estimate import NotApplicable, Reading
-from outcross.measures import Evidence, unread
+from outcross.measures import BEYOND, Evidence, Page, unread
 from outcross.measures.groups import largest, named
 from outcross.measures.of_tables import OfTables, as_tables
-from outcross.measures.writing import Writing, writings, writings_inside
+from outcross.measures.tabular import PROMPT
+from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
 
+HUMAN_SIDE = "In a run the human texts are what people wrote after the same blocks, or where fewer than a tenth of these have a fresh continuation, human text beside prompts of other documents."
 FEWEST_TEXTS = 30
 """Texts of a group a side, below which its language is not compared."""
 
@@ -39,6 +42,44 @@ def written(evidence: Evidence, column: str) -> Mapping[str, Writing]:
     return {side: writings(table)[column] for side, table in evidence.sides().items()}
 
 
+def beside_prompts(evidence: Evidence) -> Evidence:
+    """The tables whose texts stand beside their own prompts: in an audit those that have a column `_prompt` of text; NotApplicable without.
+
+    The holdout has them, or else the reference, of which one half is then held against the other.
+    """
+    sides = evidence.sides()
+    if evidence.has("beside_prompts") or not _has_prompts(sides["synthetic"]):
+        return evidence.beside_prompts
+    if "holdout" in sides and _has_prompts(sides["holdout"]):
+        return evidence
+    return evidence.but(holdout=None) if _has_prompts(sides["reference"]) else evidence.beside_prompts
+
+
+def _has_prompts(table: Table) -> bool:
+    import polars as pl
+
+    return table.records.schema.get(PROMPT) == pl.String
+
+
+def written_beside_prompts(evidence: Evidence, column: str) -> Mapping[str, Writing]:
+    """The texts of a column on every side, beside their prompts on those that have them."""
+    return {
+        side: (prompted_writings if _has_prompts(table) else writings)(table)[column] for side, table in evidence.sides().items()
+    }
+
+
+def without_prompt(page: Page, code: str, preference: int | None = None) -> Page:
+    """The page of a reading that leaves out the words of the own prompt, from that of the reading which counts them."""
+    return replace(
+        page,
+        code=code,
+        title=f"{page.title} not in the prompt",
+        definition=f"{page.definition} A word that stands in the prompt of its own text does not count, on either side. {HUMAN_SIDE}",
+        preference=preference,
+        paper=f"{page.paper}; words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
+    )
+
+
 def known_and_fresh(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Writing, Writing]:
     """Human text that says what people say, and other human text that is held against it: the reference and the holdout, else halves of the reference."""
     human = sides["reference"]
@@ -46,14 +87,22 @@ def known_and_fresh(sides: Mapping[str, Writing], rng: np.random.Generator) -> t
 
 
 def inside_groups(
-    evidence: Evidence, most: int, measure: str, read: Callable[[str, Mapping[str, Writing]], Iterator[Reading]]
+    evidence: Evidence,
+    most: int,
+    measure: str,
+    read: Callable[[str, Mapping[str, Writing]], Iterator[Reading]],
+    *,
+    prompted: bool = False,
 ) -> Iterator[Reading]:
-    """What is read of the texts of each group, at most so many of a column; of what has too few texts, why nothing is read."""
+    """What is read of the texts of each group, `prompted` ones beside their prompts, at most so many of a column; of what has too few texts, why nothing is read."""
     for group_column, column in written_by(evidence):
         groups = largest(evidence, group_column)
         for value in groups[:most]:
             group = named((group_column,), (value,))
-            sides = {side: writings_inside(table, column, group_column, value) for side, table in evidence.sides().items()}
+            sides = {
+                side: writings_inside(table, column, group_column, value, prompted and _has_prompts(table))
+                for side, table in evidence.sides().items()
+            }
             if why := too_few(len(sides["synthetic"]), len(sides["reference"])):
                 yield unread(measure, why, column=column, group=group)
                 continue
@@ -80,4 +129,36 @@ def left_out(groups: Sequence[str], most: int) -> str:
     return f"the {len(groups) - most} smallest of {len(groups)} groups are not looked into" if len(groups) > most else ""
 
 
-__all__ = ["OfTexts", "inside_groups", "known_and_fresh", "left_out", "too_few", "written", "written_by"]
+def read_beyond_prompts(
+    evidence: Evidence,
+    pages: Sequence[str],
+    plain: Sequence[Reading],
+    read: Callable[[Evidence], Iterator[Reading]],
+) -> Iterator[Reading]:
+    """What is read without the words of the own prompt, under the names of `pages`; why nothing is, a reading a page and column.
+
+    Where every prompt is empty, nothing is left out: the readings are those that count every word, `plain`.
+    """
+    try:
+        prompted = beside_prompts(evidence)
+    except NotApplicable as why:
+        for column in evidence.reference.of_kind("text"):
+            yield from (unread(page, str(why), column=column) for page in pages)
+        return
+    if _is_unprompted(prompted.drawn):
+        for one in plain:
+            if (name := one.measure + BEYOND) in pages:
+                yield replace(one, measure=name, note="; ".join(filter(None, ("written after no prompt", one.note))))
+        return
+    for one in read(prompted):
+        yield replace(one, note="; ".join(filter(None, (one.note, f"beside {prompted.human_side}")))) if one.estimate else one
+
+
+def _is_unprompted(table: Table) -> bool:
+    return bool((table.records[PROMPT].fill_null("") == "").all())
+
+
+__all__ = [
+    "BEYOND", "OfTexts", "beside_prompts", "inside_groups", "known_and_fresh", "left_out", "read_beyond_prompts", "too_few", "without_prompt",
+    "written", "written_beside_prompts", "written_by",
+]  # fmt: skip

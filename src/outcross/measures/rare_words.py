@@ -11,9 +11,17 @@ import numpy as np
 from pydantic import Field
 
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.measures import Page, unread
+from outcross.measures import BEYOND, Evidence, Page, unread
 from outcross.measures.groups import INSIDE
-from outcross.measures.of_texts import OfTexts, inside_groups, known_and_fresh, written
+from outcross.measures.of_texts import (
+    OfTexts,
+    inside_groups,
+    known_and_fresh,
+    read_beyond_prompts,
+    without_prompt,
+    written,
+    written_beside_prompts,
+)
 from outcross.measures.writing import Writing, notes
 from outcross.recipe import recipe
 from outcross.statistics.kinds import fewer_kinds, held_in
@@ -35,6 +43,9 @@ class RareWords(OfTexts):
     sets that are compared labels alone are drawn: documents (records, where nothing says from which document they are) are dealt anew
     into two sets, which gives the null and the width of the interval. The rare words of a document come and go together (a name, a
     foreign phrase), which an interval over words would overlook. Inside a group the rare words are those of its own text.
+
+    A model that continues human text copies words of its own prompt. So the same is read without them: where a word stands in the prompt of
+    a text, it does not count in that text, on both sides. As many words were written on both sides, so that a model that only copies keeps nothing.
     """
 
     most: Annotated[int, Field(ge=0)] = INSIDE
@@ -46,24 +57,36 @@ class RareWords(OfTexts):
             "TA7", "rare words", "Of the words that occur 1, 2, 3–5 or 6–10 times in human text, the share that occurs at all in the synthetic text, over the share that occurs in as many words of other human text: of the holdout, "
             "or of half of the reference, whose other half then says which words are rare.",
             unit="ratio", healthy=1.0, collapsed="towards 0, the rarest words first",
-            margin=0.9, worse="smaller", role="tail", preference=1, paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., ICML 2024, arXiv 2402.07043",
+            margin=0.9, worse="smaller", role="tail", preference=2, paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., ICML 2024, arXiv 2402.07043",
         ),
     }  # fmt: skip
+    pages |= {"rare_words_beyond_prompt": without_prompt(pages["rare_words"], "TA8", preference=1)}
 
     def __call__(self, evidence, rng):
+        plain = list(self._survivals(evidence, "rare_words", rng))
+        yield from plain
+        beyond = "rare_words" + BEYOND
+        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        yield from read_beyond_prompts(evidence, [beyond], plain, lambda prompted: self._survivals(prompted, beyond, own))
+
+    def _survivals(self, evidence: Evidence, page: str, rng: np.random.Generator) -> Iterator[Reading]:
+        beside = page.endswith(BEYOND)
         for column in evidence.reference.of_kind("text"):
-            yield from _survivals(column, written(evidence, column), rng)
-        yield from inside_groups(evidence, self.most, "rare_words", lambda column, sides: _survivals(column, sides, rng))
+            sides = (written_beside_prompts if beside else written)(evidence, column)
+            yield from _survivals(page, column, sides, rng)
+        yield from inside_groups(
+            evidence, self.most, page, lambda column, sides: _survivals(page, column, sides, rng), prompted=beside
+        )
 
 
-def _survivals(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
+def _survivals(page: str, column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
     try:
         looked_up = _looked_up(sides, rng)
     except NotApplicable as why:
-        yield from (unread("rare_words", str(why), at=band, column=column) for band in BANDS)
+        yield from (unread(page, str(why), at=band, column=column) for band in BANDS)
         return
     for band in BANDS:
-        yield looked_up.reading(column, band, rng)
+        yield looked_up.reading(page, column, band, rng)
 
 
 def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> LookedUp:
@@ -73,7 +96,7 @@ def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> Looked
     if size == 0:
         raise NotApplicable("no words in the synthetic or the human text")
     both, documents, drawn = synthetic.beside(other, size, rng)
-    return LookedUp(joined(known.texts.words, both), len(known), documents, drawn, size, notes(synthetic, human))
+    return LookedUp(joined(known.whole.texts.words, both), len(known), documents, drawn, size, notes(synthetic, human))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +120,13 @@ class LookedUp:
         """Words of each document of the second and the third, (documents,)."""
         return np.bincount(self.documents, self.words.per_block[self.known :])
 
-    def reading(self, column: str, band: str, rng: np.random.Generator) -> Reading:
+    def reading(self, page: str, column: str, band: str, rng: np.random.Generator) -> Reading:
         try:
             estimate, null, missing = self._survival(band, rng)
         except NotApplicable as why:
-            return unread("rare_words", str(why), at=band, column=column)
+            return unread(page, str(why), at=band, column=column)
         note = "; ".join(filter(None, (missing, f"in {self.size:,} words", self.note)))
-        return Reading("rare_words", estimate, null, at=band, column=column, note=note)
+        return Reading(page, estimate, null, at=band, column=column, note=note)
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
         """The ratio, its null, and which words are missing, in words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ STATE = "state"
 """The column of the states that counts are of."""
 GROUP = "group"
 """The column of the group that wrote a block of text."""
+PROMPT = "_prompt"
+"""The column of the text that each text was written after; empty where there was none."""
 DOCUMENT = "_document"
 """The column that says which document a text is cut from; missing or -1: it is one by itself."""
 
@@ -42,6 +45,13 @@ def as_dealt_table(records: Any) -> Table:
     Only continuations of one prompt count as one document.
     """
     return _table(records, _with_prompts)
+
+
+def as_prompted_table(records: Any, prompts: Sequence[str]) -> Table:
+    """`as_dealt_table` with the prompt of each block of text, (n,)."""
+    import polars as pl
+
+    return _table(records, lambda blocks: _with_prompts(blocks).with_columns(pl.Series(PROMPT, list(prompts), dtype=pl.String)))
 
 
 def _table(records: Any, text_of: Any) -> Table:
@@ -109,4 +119,4 @@ def _of_blocks(frame: Any) -> tuple[Any, dict[str, Kind]]:
     return frame, {"text": "text", GROUP: "category"}
 
 
-__all__ = ["DOCUMENT", "GROUP", "STATE", "as_dealt_table", "as_table"]
+__all__ = ["DOCUMENT", "GROUP", "PROMPT", "STATE", "as_dealt_table", "as_prompted_table", "as_table"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,20 +9,25 @@ import numpy as np
 
 from outcross import estimate
 from outcross.data.records import Blocks
-from outcross.estimate import Estimate, NotApplicable, read_off
+from outcross.estimate import Estimate, NotApplicable, around, read_off
 from outcross.measures import Measure, Page
 from outcross.measures.held_out import nats
+from outcross.measures.of_prompts import compared
+from outcross.measures.of_texts import HUMAN_SIDE
 from outcross.recipe import recipe
 from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, prompts_of, ratio_of_sums, share, totals
 from outcross.text.lexicon import surviving
-from outcross.text.words import lowest, words
+from outcross.text.words import RunningWords, lowest, words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
     from sklearn.naive_bayes import MultinomialNB
 
 BUCKETS = 1 << 15
+HALVES = 0x0C
+"""The stream that halves clusters, the same at every generation."""
+WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 PRIOR = 300.0
 """How many character runs of the overall text each group is given beforehand."""
 
@@ -63,10 +69,26 @@ class TextGroups(Measure):
             unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
         ),
+        "group_survival_beyond_prompt": Page(
+            "TG5", "words of groups not in the prompt", f"The same, where a word that stands in the prompt of its own block does not count, on either side. {HUMAN_SIDE}",
+            unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
+            role="groups", paper="Shumailov et al., Nature 631:755 (2024); words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
+        ),
         "group_share": Page(
             "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, gives to the group of their prompt.",
             unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, in small groups first",
             role="groups", paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
+        ),
+        "group_loss_gap": Page(
+            "TG6", "gap between groups: loss", "By how many nats a token the held-out loss of the group that it rose most for has risen more, since generation 0, than that of the group that it rose least for. "
+            "One half of the held-out documents says which groups these are, the other half how far they are apart, and the other way round.",
+            unit="nats a token", healthy=0.0, collapsed="grows",
+            worse="larger", role="groups", preference=1, paper=WYLLIE,
+        ),
+        "group_share_gap": Page(
+            "TG7", "gap between groups: faithful text", "The share of drawn blocks that are faithful to the group of their prompt, in the group with the largest share less in the group with the smallest; which they are is said by one half of the prompts and read off the other, as for the loss.",
+            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="grows",
+            worse="larger", role="groups", paper=WYLLIE,
         ),
     }  # fmt: skip
 
@@ -118,6 +140,28 @@ class TextGroups(Measure):
                 **place,
             )
 
+        yield read_off("group_loss_gap", lambda: _loss_gap(evidence.model, evidence.first_model, grouped.own(evidence.reference)))
+        yield read_off(
+            "group_share_gap",
+            lambda: _share_gap(grouped, drawn(), "blocks"),
+            null=lambda: _share_gap(grouped, second(), "documents"),
+        )
+
+        @cache
+        def beyond():
+            both = compared(evidence)
+            own = grouped.prompted(both.drawn.blocks).saying(both.drawn.own)
+            return own, _as_many(own, grouped.own(both.human.blocks).saying(both.human.own), rng), both.how
+
+        for place, groups in [*places, *each]:
+            reading = read_off(
+                "group_survival_beyond_prompt",
+                lambda groups=groups: _survival(grouped, beyond()[0], groups),
+                null=lambda groups=groups: _survival(grouped, beyond()[1], groups),
+                **place,
+            )
+            yield replace(reading, note=f"beside {beyond()[2]}") if reading.null else reading
+
 
 @dataclass(frozen=True, eq=False)
 class BlocksWithGroups:
@@ -125,9 +169,20 @@ class BlocksWithGroups:
 
     blocks: Blocks
     groups: np.ndarray  # (n,)
+    own: RunningWords | None = None
+    """The words that count where not all of them do."""
+
+    @property
+    def words(self) -> RunningWords:
+        return words(self.blocks) if self.own is None else self.own
+
+    def saying(self, own: RunningWords) -> BlocksWithGroups:
+        """The same blocks, of which these words alone count."""
+        return replace(self, own=own)
 
     def take(self, rows: np.ndarray) -> BlocksWithGroups:
-        return BlocksWithGroups(self.blocks.take(rows), self.groups[rows])
+        """The blocks of these rows, which ascend."""
+        return BlocksWithGroups(self.blocks.take(rows), self.groups[rows], None if self.own is None else self.own.take(rows))
 
     def of(self, groups: np.ndarray, what: str) -> np.ndarray:
         """The rows of these groups; NotApplicable where there are none."""
@@ -196,16 +251,16 @@ def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
 def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     """Of the pairs (group, word) of the human text, for those of these groups that the text holds blocks of, the share that it holds."""
     groups = np.intersect1d(groups, text.groups)
-    human, told = words(grouped.human), words(text.blocks)
+    human, drawn = words(grouped.human), text.words
     number = {spelling: i for i, spelling in enumerate(human.spellings)}
-    same = np.array([number.get(spelling, -1) for spelling in told.spellings], dtype=int)[told.ids]
+    same = np.array([number.get(spelling, -1) for spelling in drawn.spellings], dtype=int)[drawn.ids]
     is_known = same >= 0
     owners = grouped.own(grouped.human).groups[human.blocks]
     here = np.isin(owners, groups)
     if not here.any():
         raise NotApplicable("no words of such a group to look for")
     pairs, place = np.unique(owners[here] * len(human.spellings) + human.ids[here], return_inverse=True)
-    said = text.groups[told.blocks[is_known]] * len(human.spellings) + same[is_known]
+    said = text.groups[drawn.blocks[is_known]] * len(human.spellings) + same[is_known]
     clusters = lowest(place, document_of(grouped.human)[human.blocks[here]], pairs.size)
     return surviving(np.isin(pairs, said), clusters, "documents")
 
@@ -226,6 +281,54 @@ def _faithful(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray, of: 
     every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
     clusters = np.unique(every[rows], return_inverse=True)[1]
     return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", of)
+
+
+def _loss_gap(model, first, held_out: BlocksWithGroups) -> Estimate:
+    rise = nats(model, held_out.blocks) - nats(first, held_out.blocks)
+    tokens = np.full(rise.size, float(held_out.blocks.tokens.shape[1]))
+    return gap(rise, tokens, document_of(held_out.blocks), held_out.groups, "documents")
+
+
+def _share_gap(grouped: Grouped, text: BlocksWithGroups, of: str) -> Estimate:
+    is_right = (_classified(grouped.human, text.blocks) == text.groups).astype(float)
+    clusters, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
+    return gap(is_right, np.ones(is_right.size), clusters, text.groups, of)
+
+
+def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, of: str) -> Estimate:
+    """Σ top / Σ bottom in the group where it is largest less in the group where it is smallest, from things in clusters.
+
+    The largest of many estimates is too large. So one half of the clusters says which two groups these are and the other half gives their
+    difference, and the other way round; the mean of both has no such error, and is 0 on average where all groups are alike. A group
+    is looked at if it has two clusters at least in each half. All four arrays are (n,); a group of -1 is none.
+    """
+    number = int(clusters.max(initial=-1)) + 1
+    is_first = (np.random.default_rng(HALVES).permutation(number) < number // 2)[clusters]
+    halves = [_ratios(top, bottom, clusters, groups, side, of) for side in (is_first, ~is_first)]
+    both = sorted(halves[0].keys() & halves[1].keys())
+    if len(both) < 2:
+        raise NotApplicable(f"{len(both)} groups have two {of} in either half, a gap needs two groups")
+    found = []
+    for chosen, read in (halves, halves[::-1]):
+        largest, smallest = (pick(both, key=lambda group: chosen[group].value) for pick in (max, min))
+        found += [
+            (read[largest].value - read[smallest].value, math.hypot(read[largest].standard_error, read[smallest].standard_error))
+        ]
+    value, error = sum(pair[0] for pair in found) / 2, math.hypot(*(pair[1] for pair in found)) / 2
+    return around(value, error, f"{of}, groups chosen on the other half", number)
+
+
+def _ratios(
+    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, side: np.ndarray, of: str
+) -> dict[int, Estimate]:
+    """Σ top / Σ bottom of each group that has two clusters on a side."""
+    told = {}
+    for group in np.unique(groups[side & (groups >= 0)]).tolist():
+        rows = np.flatnonzero(side & (groups == group))
+        own = np.unique(clusters[rows], return_inverse=True)[1]
+        if own.max() > 0:
+            told[group] = ratio_of_sums(totals(top[rows], own), totals(bottom[rows], own), of)
+    return told
 
 
 @remembered

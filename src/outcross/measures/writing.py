@@ -11,10 +11,10 @@ import numpy as np
 
 from outcross.data.tables import Table, mixed
 from outcross.measures.groups import is_group
-from outcross.measures.tabular import DOCUMENT
+from outcross.measures.tabular import DOCUMENT, PROMPT
 from outcross.runtime.remembered import remembered
 from outcross.text.lexicon import Sample
-from outcross.text.texts import Texts, texts
+from outcross.text.texts import PromptedTexts, Texts, texts
 from outcross.text.words import RunningWords, joined
 
 CHARACTERS = 20_000_000
@@ -49,8 +49,12 @@ class Writing:
 
     def take(self, at: np.ndarray) -> Writing:
         """The texts at these places, in that order."""
-        chosen = [self.texts[i] for i in at.tolist()]
-        return Writing(self.rows[at], Texts(chosen), _numbered(self.documents[at]), self.of, self.note)
+        return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.of, self.note)
+
+    @cached_property
+    def whole(self) -> Writing:
+        """The same texts, with the words that stand in their own prompts."""
+        return replace(self, texts=Texts(self.texts.strings)) if isinstance(self.texts, PromptedTexts) else self
 
     def at_most(self, characters: int, records: int) -> Writing:
         """The first texts that hold no more than so many characters together; at least one."""
@@ -95,30 +99,47 @@ def writings(table: Table) -> dict[str, Writing]:
     }
 
 
-def writings_inside(table: Table, column: str, group_column: str, group: str) -> Writing:
-    """The texts of a column of text that a group wrote."""
-    known, key = _inside(table), (column, group_column, group)
+@remembered
+def prompted_writings(table: Table) -> dict[str, Writing]:
+    """`writings` beside their prompts, of a table that has them."""
+    return {
+        column: _writing(table, column, table.name, np.ones(table.frame.height, bool), CHARACTERS, beside_prompts=True)
+        for column in table.of_kind("text")
+    }
+
+
+def writings_inside(table: Table, column: str, group_column: str, group: str, beside_prompts: bool = False) -> Writing:
+    """The texts of a column of text that a group wrote, beside their prompts where they are asked for."""
+    known, key = _inside(table), (column, group_column, group, beside_prompts)
     if key not in known:
         name = f"this group of {table.name}"
-        known[key] = _writing(table, column, name, is_group(table, group_column, group), CHARACTERS_INSIDE)
+        is_wanted = is_group(table, group_column, group)
+        known[key] = _writing(table, column, name, is_wanted, CHARACTERS_INSIDE, beside_prompts=beside_prompts)
     return known[key]
 
 
 @remembered
-def _inside(table: Table) -> dict[tuple[str, str, str], Writing]:
+def _inside(table: Table) -> dict[tuple[str, str, str, bool], Writing]:
     """What was read of the groups of a table, filled as they are asked for."""
     return {}
 
 
-def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int) -> Writing:
+def _writing(
+    table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int, *, beside_prompts: bool = False
+) -> Writing:
     """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order (`_scattered`)."""
     values = table.frame[column]
     rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
-    rows = rows[_scattered(values[rows].to_list(), _named_documents(table, rows))]
+    strings = values[rows].to_list()
+    if beside_prompts:  # equal texts after different prompts have an order of their own too
+        strings = [f"{text}\0{prompt}" for text, prompt in zip(strings, _prompts(table, rows), strict=True)]
+    rows = rows[_scattered(strings, _named_documents(table, rows))]
     lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
     fitting = int(np.searchsorted(np.cumsum(lengths), characters, side="right")) if rows.size else 0
     chosen = rows[: max(1, fitting)]
     read = texts(values[chosen].str.slice(0, LONGEST))
+    if beside_prompts:
+        read = PromptedTexts(read.strings, texts(_prompts(table, chosen)))
     remarks = []
     if chosen.size < rows.size:
         remarks.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
@@ -126,6 +147,11 @@ def _writing(table: Table, column: str, name: str, is_wanted: np.ndarray, charac
         remarks.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
     documents, of = _documents(table, chosen)
     return Writing(chosen, read, documents, of, "; ".join(remarks))
+
+
+def _prompts(table: Table, rows: np.ndarray) -> list[str]:
+    """The prompt of each row; none where it is missing."""
+    return table.records[PROMPT][rows].fill_null("").str.slice(0, LONGEST).to_list()
 
 
 def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -> np.ndarray:
@@ -185,4 +211,4 @@ def called(*sides: Writing) -> str:
     return "documents" if any(side.of == "documents" for side in sides) else "records"
 
 
-__all__: Sequence[str] = ["Writing", "called", "notes", "writings"]
+__all__: Sequence[str] = ["Writing", "called", "notes", "prompted_writings", "writings", "writings_inside"]

@@ -2,7 +2,7 @@
 
 A learner is a recipe (frozen values); `fit` returns a model, which is another type: `sample(draw, prompts, rng)` writes
 records (exactly from the law that `draw` names), `log_prob(records)` is their log-likelihood in nats, `save(folder)` and
-the learner's `load(folder)` keep it without pickle. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
+the learner's `load(folder)` keep it without pickle. A language model also has `next_log_prob(records)`. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
 records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start, `searches` whether it has beams. Vector models act on
 leading chain axes. The same stream gives the same bytes.
 """
@@ -26,6 +26,17 @@ class Model(Protocol):
     def sample(self, draw: Draw, prompts: Any, rng: np.random.Generator) -> Any: ...
     def log_prob(self, records: Any) -> np.ndarray: ...
     def save(self, folder: Path) -> None: ...
+
+
+class LanguageModel(Model, Protocol):
+    """A model of text, which says what may come next."""
+
+    def next_log_prob(self, records: Any) -> np.ndarray:
+        """Log-probability of each token to follow each block of text, in nats, (n, vocabulary): the law that `sample` draws from at temperature 1.
+
+        Minus infinity for a token that never comes. Who asks hands over as many blocks as the rows that it can hold.
+        """
+        ...
 
 
 class Learner:

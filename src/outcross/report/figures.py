@@ -9,7 +9,7 @@ from itertools import groupby
 from outcross.measures import standing_for
 from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
 from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
-from outcross.report.headline import rare_words_measure, words_of
+from outcross.report.headline import words_of
 from outcross.report.numerals import number
 from outcross.report.study import Page, ShownReading, Study
 
@@ -255,7 +255,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
 
 def place_words(one: Measured) -> str:
     """A place as people read it."""
-    return words_of(one.at) if one.measure in (rare_words_measure(), *standing_for("decoding")) else one.at
+    return words_of(one.at) if one.measure in (*standing_for("tail"), *standing_for("decoding")) else one.at
 
 
 def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:

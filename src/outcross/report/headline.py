@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from outcross.measures import leading, standing_for
+from outcross.measures import BEYOND, leading, standing_for
 from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
@@ -60,15 +60,22 @@ class Tail:
 
     band: str
     kept: float
+    measure: str = ""
 
     @property
     def is_lost(self) -> bool:
         return self.kept < LOST
 
+    @property
+    def aside(self) -> str:
+        """What does not count in it, as words in brackets."""
+        return " (words that stand in the own prompt left out on both sides)" if self.measure.endswith(BEYOND) else ""
 
-def rare_words_measure() -> str:
-    """The reading that stands for the tails of text. It is a function because it loads every measure, which only a page needs."""
-    return standing_for("tail")[0]
+
+def tail_measure(found: Sequence[Measured]) -> str:
+    """The reading that stands for the tails of text: the preferred one of those that there are."""
+    names, there = standing_for("tail"), {one.measure for one in found}
+    return next((name for name in names if name in there), names[0])
 
 
 def chief(found: Sequence[Measured]) -> Measured | None:
@@ -106,7 +113,7 @@ def change(curve: Curve) -> Change:
 
 def tail_band(found: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.at: one for one in found if one.measure == rare_words_measure()}
+    bands = {one.at: one for one in found if one.measure == tail_measure(found)}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 
@@ -168,14 +175,14 @@ def _warning(change: Change, tail: Tail) -> str:
     assert change.last_over_first is not None
     return (
         f"{change.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}), the tails say no: "
-        f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size."
+        f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size{tail.aside}."
     )
 
 
 def _tail(band: Measured, curve: Curve) -> Tail:
     value = curve.known[-1].value
     assert value is not None
-    return Tail(band.at, value)
+    return Tail(band.at, value, band.measure)
 
 
 def _badness(change: Change, page: Page) -> float:
@@ -208,7 +215,7 @@ def _others(changes: Sequence[Change], worst: Change, page: Page) -> str:
 def _kept(tail: Tail | None) -> str:
     if tail is None:
         return ""
-    return f" and kept {percent(tail.kept)} of the {words_of(tail.band)} that fresh human text of the same size holds"
+    return f" and kept {percent(tail.kept)} of the {words_of(tail.band)} that fresh human text of the same size holds{tail.aside}"
 
 
 def _times(change: Change, page: Page) -> str:

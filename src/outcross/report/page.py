@@ -23,9 +23,9 @@ from outcross.report.headline import (
     change,
     chiefs,
     extremes,
-    rare_words_measure,
     sentence,
     silence,
+    tail_measure,
     tails,
     warnings,
 )
@@ -114,9 +114,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
         mains=mains,
         grids=grids,
         arms=_arms(study, found, leads),
-        tail_figure=next((one for one in rest if one.measure == rare_words_measure()), None),
+        tail_figure=next((one for one in rest if one.measure == tail_measure(found)), None),
         decoding_figures=[one for one in rest if one.measure in standing_for("decoding")],
-        figures=[one for one in rest if one.measure not in (rare_words_measure(), *standing_for("decoding"))],
+        figures=[one for one in rest if one.measure not in (tail_measure(found), *standing_for("decoding"))],
         absent=_absent(study),
         writers=told,
         pictures=grids_of(study, allowance.pictures),
@@ -160,7 +160,7 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
     for one in found:
         if one not in leads:
             places.setdefault(one.measure, []).append(one)
-    preferred, rare_words = leading(), rare_words_measure()
+    preferred, rare_words = leading(), tail_measure(found)
 
     def place(measure: str) -> tuple[bool, int]:
         return measure != rare_words, preferred.index(measure) if measure in preferred else len(preferred)

@@ -11,6 +11,17 @@ from outcross.report.study import ShownAnswer, Study
 
 PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 DATED = ("early collapse", "late collapse")
+ORDER = "what moved first"
+SIGNALS = (
+    "rare things are lost", "less variety is written", "next-token distributions narrow", "groups drift apart", "the model fits human data worse", ORDER,
+)  # fmt: skip
+"""The signals of early and of late collapse, as a profile names them, and the order in which they moved."""
+MOVED = {
+    "yes": ("●", "moved"),
+    "no": ("○", "still"),
+    "cannot_tell": ("?", "cannot tell"),
+    "not_applicable": ("–", "not applicable"),
+}
 # A mark beside the word, so that the table reads in grey and for the colour-blind.
 WORDS = {"yes": ("●", "yes"), "no": ("○", "no"), "cannot_tell": ("?", "cannot tell"), "not_applicable": ("–", "not applicable")}
 
@@ -35,6 +46,10 @@ class ProfileTable:
     arms: tuple[str, ...]
     definitions: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
     dates: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
+    signals: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
+    """When each signal moved, those that no arm has left out."""
+    orders: tuple[tuple[str, tuple[str, ...]], ...]
+    """Of every arm, which signal moved first and how much later the others: a sentence a seed that says another."""
 
 
 def profile_of(study: Study) -> ProfileTable | None:
@@ -43,8 +58,19 @@ def profile_of(study: Study) -> ProfileTable | None:
         return None
     arms = tuple(arm for arm in study.arms if any(answer.arm == arm for answer in study.profile))
     rows = {definition: _row(study, definition, arms) for definition in dict.fromkeys(one.definition for one in study.profile)}
-    definitions = tuple((name, row) for name, row in rows.items() if name not in DATED)
-    return ProfileTable(arms, definitions, tuple((name, rows[name]) for name in DATED if name in rows))
+    definitions = tuple((name, row) for name, row in rows.items() if name not in (*DATED, *SIGNALS))
+    dates = tuple((name, rows[name]) for name in DATED if name in rows)
+    there = [name for name in SIGNALS if name != ORDER and name in rows and any(_is_read(cell) for cell in rows[name])]
+    orders = [
+        (arm, tuple(dict.fromkeys(one.note for one in study.profile if one.definition == ORDER and one.arm == arm))) for arm in arms
+    ]
+    return ProfileTable(
+        arms, definitions, dates, tuple((name, rows[name]) for name in there), tuple((arm, told) for arm, told in orders if told)
+    )
+
+
+def _is_read(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.kind != "not_applicable"
 
 
 def _row(study: Study, definition: str, arms: Sequence[str]) -> tuple[Verdict | None, ...]:
@@ -56,12 +82,17 @@ def _verdict(answers: Sequence[ShownAnswer]) -> Verdict:
     """Seeds that agree give one word; seeds that do not are counted."""
     counts = Counter(answer.answer for answer in answers)
     common = next(iter(counts)) if len(counts) == 1 else "cannot_tell"
-    mark, word = WORDS.get(common, ("·", common))
+    words = MOVED if answers[0].definition in SIGNALS else WORDS
+    mark, word = words.get(common, ("·", common))
     if len(counts) > 1:
-        word = ", ".join(f"{WORDS.get(answer, ('', answer))[1]} {count}" for answer, count in counts.items()) + " seeds"
+        word = ", ".join(f"{words.get(answer, ('', answer))[1]} {count}" for answer, count in counts.items()) + " seeds"
     elif len(answers) > 1:
         word = f"{word} ({len(answers)} seeds)"
-    details = tuple(dict.fromkeys(detail for answer in answers if (detail := _detail(answer))))
+    if answers[0].definition in SIGNALS:
+        whens = sorted({answer.when for answer in answers if answer.when is not None})
+        details = tuple(f"from generation {when} on" for when in whens)
+    else:
+        details = tuple(dict.fromkeys(detail for answer in answers if (detail := _detail(answer))))
     notes = tuple(dict.fromkeys(answer.note for answer in answers if answer.note))
     return Verdict(common, mark, word, details, notes)
 

@@ -44,6 +44,11 @@ class Sample:
         rows = rng.permutation(self.words.n)
         return self.take(rows[: np.abs(np.cumsum(self.words.per_block[rows]) - words).argmin() + 1])
 
+    @property
+    def own(self) -> Sample:
+        """The same texts without the words that stand in their own prompts."""
+        return Sample(self.words.own, self.clusters, self.of)
+
     def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
         runs = self.words.runs[n]

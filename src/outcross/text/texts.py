@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.text.words import RunningWords, count
+from outcross.text.words import RunningWords, beyond, count
 
 BATCH = 2**22
 """Characters looked at together: 16 MB of code points."""
@@ -37,6 +37,10 @@ class Texts(Sequence[str]):
 
     def __getitem__(self, at: Any) -> Any:
         return self.strings[at]
+
+    def take(self, at: Sequence[int]) -> Texts:
+        """The texts at these places, in that order."""
+        return Texts([self.strings[i] for i in at])
 
     @cached_property
     def characters(self) -> np.ndarray:
@@ -79,6 +83,20 @@ class Texts(Sequence[str]):
         batch = np.cumsum(self.characters) // BATCH
         bounds = np.flatnonzero(np.diff(batch, prepend=-1, append=-2)).tolist()
         return itertools.pairwise(bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class PromptedTexts(Texts):
+    """Texts beside the prompt of each, whose words are told from those of their own prompts (`words.beyond`)."""
+
+    prompts: Texts
+
+    @cached_property
+    def words(self) -> RunningWords:
+        return beyond(count(self.strings), self.prompts.words)
+
+    def take(self, at: Sequence[int]) -> PromptedTexts:
+        return PromptedTexts([self.strings[i] for i in at], self.prompts.take(at))
 
 
 def texts(given: Any) -> Texts:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 UNSPACED = "\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
+FROM_PROMPT = ""
+"""The spelling of a word that stands in the prompt of its own block (`beyond`)."""
+
 SELECTORS = r"\x{e0100}-\x{e01ef}"
 """Variation selectors, as in names in Japanese: they choose a shape of the same character, so that the word is the same."""
 
@@ -129,6 +132,14 @@ class RunningWords:
         known = set().union(*(other.distinct for other in others))
         return np.fromiter((spelling in known for spelling in self.spellings), bool, len(self.spellings))
 
+    @property
+    def own(self) -> RunningWords:
+        """The same blocks without the words that stand in their own prompts."""
+        if FROM_PROMPT not in self.spellings:
+            return self
+        here = self.ids != self.spellings.index(FROM_PROMPT)
+        return RunningWords(self.spellings, self.ids[here], self.blocks[here], self.n)
+
     def first_cluster(self, clusters: np.ndarray) -> np.ndarray:
         """The lowest cluster (a number for each block) that each spelling occurs in, (spellings,)."""
         return lowest(self.ids, clusters[self.blocks], len(self.spellings))
@@ -218,6 +229,23 @@ def joined(first: RunningWords, then: RunningWords) -> RunningWords:
     place = np.array([numbers.setdefault(spelling, len(numbers)) for spelling in then.spellings], dtype=np.int64)
     ids, blocks = np.concatenate((first.ids, place[then.ids])), np.concatenate((first.blocks, then.blocks + first.n))
     return RunningWords(tuple(numbers), ids, blocks, first.n + then.n)
+
+
+def beyond(written: RunningWords, prompts: RunningWords) -> RunningWords:
+    """The words of blocks, of which those that stand in the prompt of their own block have the spelling `FROM_PROMPT`.
+
+    So as many words stay as were written, and none of these is a word that people know. The prompt of block i is block i of `prompts`.
+
+    >>> found = beyond(count(["the old tower fell", "the tower"]), count(["The tower stood", ""]))
+    >>> [found.spellings[i] for i in found.ids], found.own.per_block.tolist()
+    (['', 'old', '', 'fell', 'the', 'tower'], [2, 2])
+    """
+    size = len(written.spellings)
+    number = {spelling: i for i, spelling in enumerate(written.spellings)}
+    same = np.array([number.get(spelling, -1) for spelling in prompts.spellings], dtype=np.int64)[prompts.ids]
+    there = same >= 0
+    stands = np.isin(written.blocks * (size + 1) + written.ids, prompts.blocks[there] * (size + 1) + same[there])
+    return RunningWords((*written.spellings, FROM_PROMPT), np.where(stands, size, written.ids), written.blocks, written.n)
 
 
 def inner(text: str) -> str:

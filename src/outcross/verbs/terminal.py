@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.collapse.definitions.signals import FIRST
 from outcross.collapse.slopes import Slope
 from outcross.escapes import shortened
 from outcross.experiment.settings import word
@@ -135,6 +136,20 @@ def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
         for one in found:
             if one.setting == setting:
                 yield from wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
+
+
+def order_lines(profile: Any, width: int) -> Iterator[str]:
+    """What moved first in every arm, and how many generations later the other signals of collapse; arms in which nothing moved say so too."""
+    rows = profile.filter(profile["definition"] == FIRST)
+    if not (rows["answer"] == "yes").any():
+        return
+    yield ""
+    yield from wrapped(
+        "what moved first (a signal has moved from the generation on from which it is surely worse than at generation 0 by more than a twentieth, to the end)",
+        width,
+    )
+    for arm, said in rows.select("arm", "note").iter_rows():
+        yield from wrapped(f"{arm}: {said}", width, indent=2)
 
 
 def _fit(one: Slope) -> str:

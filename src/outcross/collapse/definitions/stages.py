@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from outcross.collapse.course import Course, Readings
-from outcross.collapse.definitions import Answer, Thresholds, Verdict, answer, definition, since
+from outcross.collapse.definitions import DEFINITIONS, Answer, Thresholds, Verdict, answer, definition, since
 from outcross.collapse.definitions.risk import NATS, VARIANCES, Risk, risk_of
+from outcross.collapse.definitions.signals import Followed, moved, next_tokens_of
 from outcross.collapse.definitions.spread import spread_of
 from outcross.collapse.definitions.survival import tails_of
 from outcross.estimate import NotApplicable
 
-SIGNS = {"collapsing variance": lambda readings: spread_of(readings).course, "disappearance of real tail data": tails_of}
-"""What goes first, as courses, by the definition that says whether it goes."""
+SIGNS: Mapping[str, Callable[[Readings], Course]] = {
+    "collapsing variance": lambda readings: spread_of(readings).course,
+    "disappearance of real tail data": tails_of,
+    "narrowing of next-token distributions": next_tokens_of,
+}
+"""What goes first, as courses, by what says whether it goes: a definition, or for the next tokens the signal."""
 
 
 def early(readings: Readings, limits: Thresholds) -> Answer:
-    """Tails or spread go while the risk is nearly flat.
+    """Tails, spread or the spread of next-token distributions go while the risk is nearly flat.
 
     Only what its own definition answers "yes" counts, and only what has gone since generation 0: what the first fit or
     the decoding lost is no collapse over generations.
     """
     said = {name: verdict for name in SIGNS if (verdict := _verdict(name, readings, limits)) is not None}
     if not said:
-        raise NotApplicable("no reading of tails or spread")
+        raise NotApplicable("no reading of tails, spread or next tokens")
     going = {name: _since_start(SIGNS[name](readings)) for name, verdict in said.items() if verdict == "yes"}
     starts = {name: start for name, start in going.items() if start is not None}
     if not starts:
         if unsure := [name for name, verdict in said.items() if verdict == "cannot_tell"]:
             return answer("cannot_tell", None, None, f"Not sure whether these go: {', '.join(unsure)}.")
-        return answer("no", None, None, "Neither tails nor spread were seen to go after generation 0.")
+        return answer("no", None, None, "None of these were seen to go after generation 0: " + ", ".join(said) + ".")
     try:
         risk = risk_of(readings)
     except NotApplicable as reason:
@@ -40,7 +46,9 @@ def early(readings: Readings, limits: Thresholds) -> Answer:
 
 def _verdict(name: str, readings: Readings, limits: Thresholds) -> Verdict | None:
     try:
-        return definition(name)(readings, limits).answer
+        if name in DEFINITIONS:
+            return definition(name)(readings, limits).answer
+        return moved(Followed(name, SIGNS[name](readings)), limits).answer
     except NotApplicable:
         return None
 

@@ -61,7 +61,7 @@ def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
 def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
     """Rare human data disappear: the rare words of the human text are written less, the mean over frequency bands."""
     bands = _bands(readings)
-    kept = _mean(_tail(readings), bands)
+    kept = _mean(tail_of(readings), bands)
     first, parts = kept.parts()
     when = since([part.high < 1 for part in parts], first)
     is_kept = all(part.low > 1 - limits.margin for part in parts)
@@ -75,12 +75,12 @@ def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
 
 def tails_of(readings: Readings) -> Course:
     """The share of the tails kept, mean over frequency bands; NotApplicable without them."""
-    return _mean(_tail(readings), _bands(readings)).share
+    return _mean(tail_of(readings), _bands(readings)).share
 
 
 def _bands(readings: Readings) -> list[ShareKept]:
     """What is kept of every frequency band that can be compared."""
-    bands, reasons, tail = [], [], _tail(readings)
+    bands, reasons, tail = [], [], tail_of(readings)
     for band in readings.places(tail):
         try:
             bands.append(_kept(readings, tail, band, readings.course(tail, band)))
@@ -92,10 +92,11 @@ def _bands(readings: Readings) -> list[ShareKept]:
     return with_floor or bands
 
 
-def _tail(readings: Readings) -> str:
-    """The reading that stands for the tails: the preferred one of those that were read."""
+def tail_of(readings: Readings) -> str:
+    """The reading that stands for the tails: the preferred one of those that were read, and of which there is a number."""
     names = standing_for("tail")
-    return next((name for name in names if readings.places(name)), names[0])
+    read = [name for name in names if readings.places(name)]
+    return next((name for name in read if readings.has_number(name)), (read or names)[0])
 
 
 def _mean(tail: str, bands: list[ShareKept]) -> ShareKept:

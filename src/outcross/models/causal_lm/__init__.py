@@ -243,6 +243,12 @@ class CausalModel:
         nats = scoring.log_probs(self.network, records.tokens, start=self.start, precision=self.learner.precision)
         return nats.sum(axis=1) if self.start is not None else nats[:, 1:].mean(axis=1) * nats.shape[1]
 
+    def next_log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each token to follow each block, nats, (n, vocabulary)."""
+        from outcross.models.causal_lm import scoring
+
+        return scoring.next_log_probs(self.network, records.tokens, start=self.start, precision=self.learner.precision)
+
     def save(self, folder: Path) -> None:
         """A folder that transformers loads: config.json, model.safetensors, tokenizer.json; and model.json, which says how it was trained."""
         from outcross.models.causal_lm import weights

@@ -49,3 +49,18 @@ def _chosen(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     return torch.stack(
         [row.float().log_softmax(-1).gather(1, token[:, None])[:, 0] for row, token in zip(logits, tokens, strict=True)]
     )
+
+
+def next_log_probs(
+    network: PreTrainedModel, prefixes: NDArray[np.integer], *, start: int | None = None, precision: Precision = "fp32"
+) -> NDArray[np.float32]:
+    """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
+    sequences = openings(network, prefixes, start, None)
+    batch = max(1, _SCORES // (vocabulary_of(network) * 4))
+    scores: list[NDArray[np.float32]] = []
+    with torch.inference_mode(), precise(precision, network.device):
+        for first in range(0, len(sequences), batch):
+            few = sequences[first : first + batch].to(network.device)
+            logits = network(input_ids=few, use_cache=False, logits_to_keep=1).logits[:, -1]
+            scores.append(logits.float().log_softmax(-1).cpu().numpy())
+    return np.concatenate(scores)

@@ -94,6 +94,11 @@ class NgramModel:
         scored = [self._nats(records.tokens[first : first + many]) for first in range(0, len(records), many)]
         return np.concatenate(scored) if scored else np.empty(0)
 
+    def next_log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each token to follow each block, nats, (n, vocabulary); minus infinity for the start token."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.distribution(records.tokens))
+
     def distribution(self, contexts: np.ndarray) -> np.ndarray:
         """Probability of each next token after rows of tokens (n, any), which begin a record: (n, vocabulary); the start token's is 0."""
         return self.tree.distribution(self.tree.deepest(opened(contexts, self.tree.reach)))

@@ -171,6 +171,12 @@ class TextModel:
 
         return scoring.log_prob(self.network, records.tokens)
 
+    def next_log_prob(self, records: Blocks) -> np.ndarray:
+        """Log-probability of each token to follow each block, nats, (n, vocabulary); minus infinity for the start token."""
+        from outcross.models.transformer import scoring
+
+        return scoring.next_log_prob(self.network, records.tokens)
+
     def save(self, folder: Path) -> None:
         from outcross.models.transformer import network
 

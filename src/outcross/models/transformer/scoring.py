@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from outcross.models.transformer.network import Network, Precision, after_start, checked, precise
+from outcross.text.vocabulary import START
 
 _ROWS = 512  # logits at a time: what a CPU keeps in its cache
 
@@ -34,6 +35,21 @@ def log_prob(
         rows = slice(first, first + batch)
         scores[rows] = _token_log_prob(network, sequences[rows].to(network.device), block, precision)
     return scores if per_token else scores.sum(axis=1)
+
+
+@torch.no_grad()
+def next_log_prob(
+    network: Network, prefixes: NDArray[np.int32], *, precision: Precision = "fp32", batch: int = 32
+) -> NDArray[np.float32]:
+    """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
+    read = checked(prefixes, network.shape, "prefixes")
+    scores = np.empty((len(read), network.shape.vocabulary), dtype=np.float32)
+    for first in range(0, len(read), batch):
+        some = read[first : first + batch].to(network.device)
+        with precise(precision, network.device):
+            hidden = network(torch.cat((some.new_full((len(some), 1), START), some), dim=1))[:, -1]
+        scores[first : first + batch] = network.logits(hidden).log_softmax(-1).cpu().numpy()
+    return scores
 
 
 def _token_log_prob(network: Network, sequences: torch.Tensor, block: int, precision: Precision) -> NDArray[np.float64]:

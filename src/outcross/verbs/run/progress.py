@@ -16,8 +16,10 @@ from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import UnderWay
 
 HEADLINES = {
-    "perplexity": ("held_out_perplexity", ""), "words 1×": ("rare_words", "1 time"), "words 3–5×": ("rare_words", "3-5 times"),
-    "distinct-2": ("distinct_n", "2 words"), "known words": ("known_words", ""),
+    "perplexity": ("held_out_perplexity", ""),
+    "words 1×": ("rare_words_beyond_prompt", "1 time"), "words 3–5×": ("rare_words_beyond_prompt", "3-5 times"),
+    "copied": ("prompt_copying", ""), "distinct-2": ("distinct_n", "2 words"), "known words": ("known_words", ""),
+    "all words 1×": ("rare_words", "1 time"), "all words 3–5×": ("rare_words", "3-5 times"),
     "coefficients": ("coefficient_error", ""), "modes": ("modes", ""), "log-variance": ("log_variance", ""), "spread": ("spread_ratio", ""),
     "mean error": ("mean_error", ""), "W2²": ("w2", ""), "L2²": ("l2_squared", ""),
     "test error": ("test_error", ""), "states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""),

@@ -11,14 +11,14 @@ from outcross.experiment.settings import flat_settings
 from outcross.report.curves import measured
 from outcross.report.response import Response, responses
 from outcross.verbs.run.study import from_tables
-from outcross.verbs.terminal import at_the_end, response_lines, slope_lines, summary_lines, wrapped
+from outcross.verbs.terminal import at_the_end, order_lines, response_lines, slope_lines, summary_lines, wrapped
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
 
 
 def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str]:
-    """The response to what is swept, the last generation of every arm (of every seed on request), and the slopes that the arms give."""
+    """The response to what is swept, the last generation of every arm (of every seed on request), what moved first, and the slopes that the arms give."""
     yield from wrapped(run.unfinished, width)
     yield from note_lines(run, width)
     found = _responses(run)
@@ -31,6 +31,7 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
         yield from wrapped(
             "An arm of several seeds: their mean with Student's 95 % interval over the seeds; --seeds shows every seed.", width
         )
+    yield from order_lines(run.profile, width)
     yield from slope_lines(run.slopes, width)
 
 
@@ -41,10 +42,11 @@ def note_lines(run: Run, width: int) -> Iterator[str]:
 
 
 def end_lines(run: Run, width: int) -> Iterator[str]:
-    """What is said at the end of a run: the response to what is swept, and the slopes of the speed of collapse."""
+    """What is said at the end of a run: the response to what is swept, what moved first, and the slopes of the speed of collapse."""
     yield from response_lines(_responses(run), width)
     for said in run.of_networks:
         yield from wrapped(f"note: {said}", width)
+    yield from order_lines(run.profile, width)
     yield from slope_lines(chief(run.slopes), width)
 
 
