@@ -5,10 +5,13 @@ records (exactly from the law that `draw` names), `log_prob(records)` is their l
 the learner's `load(folder)` keep it without pickle. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
 records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start, `searches` whether it has beams. Vector models act on
 leading chain axes. The same stream gives the same bytes.
+
+`exports` names the targets of `outcross export` that its models can be written for. A learner that names `transformers` has `as_transformers`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -39,6 +42,7 @@ class Learner:
     trains: ClassVar[bool] = False
     searches: ClassVar[bool] = False
     """Whether its models write by beams and with a repetition penalty."""
+    exports: ClassVar[tuple[str, ...]] = ()
 
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
@@ -66,6 +70,10 @@ class Learner:
         raise NotImplementedError
 
     def load(self, folder: Path) -> Model:
+        raise NotImplementedError
+
+    def as_transformers(self, folder: Path) -> Mapping[str, bytes | Path]:
+        """The files of a folder that `transformers` loads, of a model that was saved in `folder`: by name what each holds, or a file to copy."""
         raise NotImplementedError
 
 

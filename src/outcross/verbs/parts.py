@@ -16,6 +16,7 @@ from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
+from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 FAMILIES: dict[str, Family] = {
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "measures": MEASURES,
     "attributes": ATTRIBUTES,
     "sources": SOURCES,
+    "targets": TARGETS,
 }
 
 

@@ -35,6 +35,7 @@ class Transformer(Learner):
     learns = ("text",)
     trains = True
     searches = True
+    exports = ("transformers",)
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
     width: Annotated[int, Field(ge=2, le=65536)] = 128
@@ -101,6 +102,14 @@ class Transformer(Learner):
 
         block = json.loads((folder / "block.json").read_text())
         return TextModel(network.load(folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
+
+    def as_transformers(self, folder):
+        _one_thread()
+        from outcross.models.transformer import gpt_neox, network
+        from outcross.text.vocabulary import Vocabulary
+
+        block = json.loads((folder / "block.json").read_text())
+        return gpt_neox.files(network.load(folder), Vocabulary.load(folder / "vocabulary.json"), block)
 
 
 @dataclass(frozen=True, eq=False)
