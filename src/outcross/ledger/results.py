@@ -165,7 +165,9 @@ def _not_of_a_ledger(place: Path) -> Iterator[str]:
         if path.is_symlink() or not (path.is_file() if is_ours else path.is_dir() and path.name in ("steps", WRITING)):
             yield f"{HIDDEN}/{path.name}"
     for path in sorted((place / "steps").glob("*")):
-        if path.is_symlink() or not re.fullmatch(r"[0-9a-f]{64}|\.locks|\.writing-[0-9a-f]{64}-[0-9]+", path.name):
+        if path.is_symlink() or not re.fullmatch(
+            r"[0-9a-f]{64}|\.locks|\.writing-[0-9a-f]{64}-[0-9]+|\.working-[0-9a-f]{64}", path.name
+        ):
             yield f"{HIDDEN}/steps/{path.name}"
 
 

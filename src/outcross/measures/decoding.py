@@ -80,6 +80,8 @@ def _first(drawn: Blocks, n: int) -> np.ndarray:
 
 
 def _fully(model, drawn: Blocks, human: Blocks, prefix: int, rng: np.random.Generator) -> Blocks:
+    if getattr(model, "is_remote", False):
+        raise NotApplicable("needs a second sample of the model, which is asked on its server for its records alone")
     prompts = drawn.column("_prompt")
     if (prompts < 0).any():
         raise NotApplicable("sampling the same prompts again needs draw.prompts: human")

@@ -43,6 +43,8 @@ class Learner:
     searches: ClassVar[bool] = False
     """Whether its models write by beams and with a repetition penalty."""
     exports: ClassVar[tuple[str, ...]] = ()
+    is_remote: ClassVar[bool] = False
+    """Whether its models write elsewhere: what they wrote must be kept, because it cannot be had again."""
 
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
@@ -55,6 +57,9 @@ class Learner:
     def schedule(self, training: Schedule) -> Schedule:
         """The full schedule, what was left out filled in; BadInput where it says what this learner would ignore. Called again it changes nothing."""
         return training
+
+    def check(self, draw: Draw) -> None:
+        """BadInput where its models cannot write as `draw` says."""
 
     def get_ready(self) -> None:
         """Import what fitting and sampling need, where that takes long: done while another process does a step."""
@@ -88,6 +93,7 @@ LEARNERS: Family = {
     "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
+    "server": "outcross.models.server:Server",
 }
 
 
