@@ -383,6 +383,13 @@ def test_the_key_reaches_the_server_and_no_file_and_no_message(server, asked, tm
     assert "TEACHER_KEY" in (tmp_path / "run" / "experiment.yaml").read_text()
 
 
+def test_a_word_in_place_of_a_key_is_no_secret(server, asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEACHER_KEY", "none")
+    server.text = lambda body: " none of them" * 9
+    outcross.run(asked({"api_key_env": "TEACHER_KEY"}, generations=1), out=tmp_path / "run").finish()
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer none"}
+
+
 def test_an_answer_that_repeats_the_key_is_not_kept(server, asked, tmp_path, monkeypatch):
     monkeypatch.setenv("TEACHER_KEY", SECRET)
     server.text = lambda body: f" the key is {SECRET}"

@@ -48,8 +48,12 @@ def _members(family: Family) -> list[dict[str, Any]]:
         ]
         readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
         takers = {"aspect": cls.aspect, "taken_by": askers(cls)} if family is MEASURES else {}
+        exports = {"exports": [*cls.exports]} if getattr(cls, "exports", ()) else {}
         told.append(
-            {"name": name, "what": first_line(cls), "papers": papers} | takers | ({"readings": readings} if readings else {})
+            {"name": name, "what": first_line(cls), "papers": papers}
+            | takers
+            | exports
+            | ({"readings": readings} if readings else {})
         )
     return told
 

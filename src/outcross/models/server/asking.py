@@ -33,6 +33,8 @@ MOST_BYTES = 4 << 20
 """Bytes of an answer, at most: 4 MiB."""
 LONGEST_WAIT = 300.0
 """Seconds before the next try, at most; a server that asks for more is asked again by the next run."""
+SHORTEST_SECRET = 12
+"""Characters of a key from which it is one; shorter ones (none, EMPTY) are words that local servers are given."""
 BUSY = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 """Answers after which a server is asked again."""
 
@@ -112,6 +114,8 @@ class ServerConnection(AbstractContextManager):
         self.named = named
         """The name of the model that every answer must bear."""
         self.key = key
+        self.secret = key if key is not None and len(key) >= SHORTEST_SECRET else None
+        """What no answer that is kept and no message may hold."""
         self.patience = patience
         self.stopping = threading.Event()
         """Set where no more is to be asked."""
@@ -192,8 +196,6 @@ class ServerConnection(AbstractContextManager):
             raise BadInput(
                 f"{self.url} answers with {self._shown(_text(content)) or 'nothing'!r}, which is no JSON object; is /v1 missing?"
             )
-        if self.key is not None and self.key.encode() in content:
-            raise BadInput(f"{self.url} repeats the key in its answer, which must not be kept; use a server that keeps secrets")
         if (model := told.get("model")) != self.named:
             says = f"as the model {self._shown(model)!r}" if isinstance(model, str) else "without the name of its model"
             raise BadInput(
@@ -209,7 +211,10 @@ class ServerConnection(AbstractContextManager):
         if not isinstance(text, str):
             raise BadInput(f"{self.url} answers without a text; write learner.endpoint: completions or chat, whichever it speaks")
         finish = choice.get("finish_reason")
-        return ServerAnswer(text.encode("utf-8", "replace").decode(), finish[:40] if isinstance(finish, str) else "")
+        finish = finish[:40] if isinstance(finish, str) else ""
+        if self.secret is not None and self.secret in f"{text} {finish}":
+            raise BadInput(f"{self.url} repeats the key in its answer, which must not be kept; use a server that keeps secrets")
+        return ServerAnswer(text.encode("utf-8", "replace").decode(), finish.encode("utf-8", "replace").decode())
 
     def _refusal(self, status: int, path: str, content: bytes, location: str) -> str:
         """What to say of an answer that is none."""
@@ -233,7 +238,7 @@ class ServerConnection(AbstractContextManager):
 
     def _shown(self, text: str) -> str:
         """Words from outside on one line, not too long, without the key."""
-        text = text if self.key is None else text.replace(self.key, "…")
+        text = text if self.secret is None else text.replace(self.secret, "…")
         return escaped(" ".join(text.split())[:200])
 
 
