@@ -230,6 +230,23 @@ def test_a_model_whose_files_were_changed_is_not_handed_out(run, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize("opening", ["nothing", "bos"])
+def test_a_model_of_transformers_is_handed_on_as_the_run_keeps_it(tmp_path, opening):
+    learner = {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary": 300, "opening": opening}
+    told = yaml.safe_load(write_tiny(tmp_path).read_text()) | {"learner": learner, "generations": 1, "metrics": ["decoding"]}
+    told["training"]["start"] = {"scratch": {}}
+    run = outcross.run(told, out=tmp_path / "run").finish()
+    export = outcross.export(run.folder, to="transformers", out=tmp_path / "model")
+    theirs, tokenizer = loaded(export.folder)
+    model = run.arms[0].experiment.learner.load(run.kept(run.ledger.generations["replace", 0, 0].steps["model"]))
+    read = opened(run.drawn("replace", 0, 0).tokens)
+    with torch.no_grad():
+        assert torch.equal(theirs(read).logits, model.network(read).logits)
+    (ours,) = model.vocabulary.encode(["the end"])
+    assert tokenizer("the end").input_ids == ([START] if opening == "bos" else []) + ours.tolist()
+    assert (theirs.generation_config.top_k, theirs.generation_config.do_sample) == (0, False)
+
+
 GAUSSIAN = {
     "name": "g", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 2,
     "metrics": ["fitted_law"],

@@ -16,12 +16,13 @@ from pydantic import AfterValidator, Field
 
 from outcross import runtime
 from outcross.data import Human
-from outcross.data.records import Blocks, blocks
+from outcross.data.records import Blocks
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable
 from outcross.files.journal import Journal
 from outcross.models import Learner
 from outcross.models.draw import Draw
+from outcross.models.writing import prompts_of, written
 from outcross.recipe import plain, recipe
 from outcross.text.documents import TokenBlocks
 
@@ -152,8 +153,7 @@ class ServerModel:
         """
         from outcross.models.server import asking
 
-        rows = None if prompts is None else np.arange(draw.records) % len(prompts)
-        read = None if prompts is None or rows is None else prompts.tokens[rows, : draw.prefix or None]
+        read = prompts_of(draw, prompts)
         opens = [""] * draw.records if read is None else [text.strip("\ufffd") for text in self.vocabulary.decode(read)]
         seeds = rng.integers(2**31 - MOST_ANSWERS, size=draw.records).tolist()
         key, patience = asking.key_of(self.learner.api_key_env), asking.Patience.of_environment()
@@ -185,7 +185,13 @@ class ServerModel:
             except (MachineGaveOut, BadInput) as error:
                 raise type(error)(f"{error}; {_kept(journal)}") from None
         tokens = np.stack([one.tokens[: self.block - draw.prefix] for one in answered])
-        return self._blocks(tokens, answered, read, rows, draw, prompts)
+        listed = tuple(
+            {"record": record, "place": place} | asdict(answer)
+            for record, one in enumerate(answered)
+            for place, answer in enumerate(one.answers)
+        )
+        made = written(tokens, read, draw, prompts, self.vocabulary)
+        return AnsweredBlocks(made.frame, listed, _summary(answered, self.block - draw.prefix))
 
     def _tokens(self, answers: Sequence[ServerAnswer]) -> np.ndarray:
         """What the answers for a record say together, in our tokens."""
@@ -224,29 +230,6 @@ class ServerModel:
         told = [{"role": "system", "content": learner.instruction}, {"role": "user", "content": opens}]
         messages = told if opens else [{"role": "user", "content": learner.instruction}]
         return "chat/completions", body | {"messages": messages}
-
-    def _blocks(
-        self,
-        tokens: np.ndarray,
-        answered: Sequence[Answered],
-        read: np.ndarray | None,
-        rows: np.ndarray | None,
-        draw: Draw,
-        prompts: Blocks | None,
-    ) -> AnsweredBlocks:
-        if read is not None and draw.prefix:
-            tokens = np.concatenate((read, tokens), axis=1)
-        columns = {}
-        if prompts is not None:
-            prompt = rows if draw.prompts == "human" else prompts.column("_prompt")[rows]
-            columns = {"prompt": prompt, "group": prompts.column("_group")[rows]}
-        made = blocks(tokens, self.vocabulary.decode(tokens), self.vocabulary.byte_lengths[tokens].sum(axis=1), **columns)
-        listed = tuple(
-            {"record": record, "place": place} | asdict(answer)
-            for record, one in enumerate(answered)
-            for place, answer in enumerate(one.answers)
-        )
-        return AnsweredBlocks(made.frame, listed, _summary(answered, self.block - draw.prefix))
 
     def log_prob(self, records: Blocks) -> NoReturn:
         """NotApplicable: a server does not say how probable it holds a text to be."""

@@ -104,7 +104,7 @@ class Transformer(Learner):
         return TextModel(network.load(folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
 
     def as_transformers(self, folder):
-        _one_thread()
+        one_thread()
         from outcross.models.transformer import gpt_neox, network
         from outcross.text.vocabulary import Vocabulary
 

@@ -13,13 +13,13 @@ biases of zero elsewhere. Three things are written differently there:
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from outcross.models import as_transformers
 from outcross.models.transformer.network import Network, Shape
 from outcross.text.vocabulary import START, START_TEXT, Vocabulary
 
@@ -35,31 +35,11 @@ def files(network: Network, vocabulary: Vocabulary, block: int) -> dict[str, byt
     length = 2 * block + 1
     return {
         "model.safetensors": save(weights(network), metadata={"format": "pt"}),
-        "generation_config.json": _json(GENERATION),
-        "tokenizer.json": _json(tokenizer(vocabulary)),
-        "tokenizer_config.json": _json(TOKENIZER | {"model_max_length": length}),
-        "config.json": _json(config(network.shape, length)),
+        "generation_config.json": as_transformers.generation({"bos": START}),
+        "tokenizer.json": as_transformers.opened(vocabulary.to_json(), START_TEXT, START),
+        "tokenizer_config.json": as_transformers.tokenizer({"bos": START_TEXT}, length),
+        "config.json": as_transformers.as_json(config(network.shape, length)),
     }
-
-
-GENERATION = {
-    "bos_token_id": START,
-    "do_sample": False,
-    "num_beams": 1,
-    "temperature": 1.0,
-    "top_k": 0,
-    "top_p": 1.0,
-    "repetition_penalty": 1.0,
-}
-"""How `generate` writes unless it is told otherwise: greedily, and with `do_sample` from the whole law. Left out, top_k would be 50."""
-TOKENIZER = {
-    "tokenizer_class": "PreTrainedTokenizerFast",
-    "bos_token": START_TEXT,
-    "add_prefix_space": False,
-    "clean_up_tokenization_spaces": False,
-    "split_special_tokens": True,
-}
-"""Text that spells the start token is ordinary text, as in ours."""
 
 
 def config(shape: Shape, length: int) -> dict[str, Any]:
@@ -128,21 +108,3 @@ def _head(embedding: Tensor, gain: Tensor) -> Tensor:
     rows -= rows.mean(dim=1, keepdim=True)
     rows[START] = NEVER / len(gain)
     return rows.float()
-
-
-def tokenizer(vocabulary: Vocabulary) -> dict[str, Any]:
-    """The vocabulary as a tokenizer.json that puts the start token before every text."""
-    start = {"id": START_TEXT, "ids": [START], "tokens": [START_TEXT]}
-    first = {"SpecialToken": {"id": START_TEXT, "type_id": 0}}
-    return json.loads(vocabulary.to_json()) | {
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [first, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": [first, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
-            "special_tokens": {START_TEXT: start},
-        }
-    }
-
-
-def _json(told: dict[str, Any]) -> bytes:
-    return (json.dumps(told, indent=2) + "\n").encode()
