@@ -34,7 +34,9 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
+    "Export": "verbs.export.result",
     "experiment": "experiment",
+    "export": "verbs.export.answer",
     "profile": "collapse.profile",
     "Run": "verbs.run.result",
     "open": "verbs.run.answer",
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
+    from outcross.verbs.export.answer import export
+    from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
     from outcross.verbs.report import report
     from outcross.verbs.run.answer import open, run
@@ -87,7 +91,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "export", "open", "parts", "profile", "report",
     "run", "show",
 ]  # fmt: skip

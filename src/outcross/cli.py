@@ -16,6 +16,7 @@ from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_mach
 from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.report import ReportQuestion
 from outcross.verbs.run.question import RunQuestion
@@ -86,6 +87,14 @@ def show(question: ShowQuestion, *, as_json: Json = False) -> None:
 
     result = shown(question)
     _print_json(result.plain()) if as_json else print_shown(result, question.seeds)
+
+
+@app.command(help=ExportQuestion.__doc__)
+def export(question: ExportQuestion, *, as_json: Json = False) -> None:
+    from outcross.verbs.export.answer import exported
+
+    result = exported(question)
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
 
 
 @app.command(name="list", help=ListQuestion.__doc__)

@@ -9,11 +9,14 @@ import sys
 import numpy as np
 import polars
 import pytest
+from conftest import write_tiny
 
 import outcross
 from outcross.cli import app, main
 from outcross.errors import BadInput
 from outcross.verbs.audit.question import SETTINGS, AuditQuestion
+from outcross.verbs.export.question import ExportQuestion
+from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
 from outcross.verbs.report import Report, ReportQuestion
 from outcross.verbs.run.question import RunQuestion
@@ -24,8 +27,11 @@ COMMANDS = {
     "audit": (AuditQuestion, outcross.audits),
     "report": (ReportQuestion, outcross.report),
     "show": (ShowQuestion, outcross.show),
+    "export": (ExportQuestion, outcross.export),
     "list": (ListQuestion, outcross.parts),
 }
+NEEDED = {"run": {"spec": "x"}, "show": {"what": "x"}, "export": {"run": "x", "to": "transformers", "out": "y"}}
+"""What a question cannot be asked without."""
 HOW_LOUD = {"quiet", "json"}
 """Options that say how loud a command is; they are no part of a question."""
 
@@ -84,10 +90,9 @@ def test_the_python_function_takes_the_names_of_the_command_line(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_question_is_frozen(command):
+    question = COMMANDS[command][0]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        question = COMMANDS[command][0]
-        field = fields(question)[0]
-        setattr(question(*(["x"] if command in ("run", "show") else [])), field, "y")
+        setattr(question(**NEEDED.get(command, {})), fields(question)[0], "y")
 
 
 def test_the_json_of_a_run_is_what_run_and_open_give(place, capsys):
@@ -129,6 +134,18 @@ def test_the_json_of_report_show_and_list_is_what_their_functions_give(place, ca
     _, out, _ = shown("list", "laws", "--json", capsys=capsys)
     listed = outcross.parts("laws")
     assert isinstance(listed, Parts) and json.loads(out) == plain(listed)
+
+
+def test_the_json_of_export_is_what_its_function_gives(tmp_path, capsys):
+    for package in ("torch", "transformers"):
+        pytest.importorskip(package)
+    outcross.run(write_tiny(tmp_path), {"generations": 1, "metrics": ["decoding"]}, out=tmp_path / "run").finish()
+    asked = tmp_path / "run", "--to", "transformers", "--out", tmp_path / "model"
+    code, out, _ = shown("export", *asked, "--json", capsys=capsys)
+    again = outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "model")
+    assert isinstance(again, Export) and code == 0 and json.loads(out) == plain(again)
+    code, out, _ = shown("export", *asked, capsys=capsys)
+    assert code == 0 and out == f"transformers: generation 0 of replace, seed 0, in {tmp_path / 'model'}\n"
 
 
 def test_a_run_finds_the_audits_that_are_stored_in_it_and_beside_it(place):

@@ -27,6 +27,7 @@ NEEDED = {
     "array": {"array": "points.npy"},
     "path": {"path": "text.txt"},
     "hub": {"hub": "someone/something"},
+    "server": {"url": "http://localhost:9/v1", "model": "someone"},
 }
 """What a member cannot be made without."""
 
@@ -222,7 +223,12 @@ def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the
     learns = member(LEARNERS, name, "learner").learns
     told = {"vectors": "categorical", "blobs": "categorical", "pairs": "categorical", "counts": "normal", "text": "normal"}
     source = read(SOURCES, told[learns[0]], "human")
-    experiment = {"name": "small", "human": plain(source) | {"rows": 12}, "learner": name, "generations": 1}
+    experiment = {
+        "name": "small",
+        "human": plain(source) | {"rows": 12},
+        "learner": {"kind": name} | NEEDED.get(name, {}),
+        "generations": 1,
+    }
     if "text" not in learns:
         experiment["draw"] = {"prompts": "none"}
     with pytest.raises(BadInput, match=r"choose another learner|does not read|learns"):

@@ -188,6 +188,11 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
+        self.learner.check(self.draw)
+        if self.learner.is_remote and self.store == "readings":
+            raise ValueError(
+                f"store readings keeps nothing of what {kind(self.learner)} writes, which cannot be had again; write store: all"
+            )
         if self.rows == "online" and not self.is_online and (self.training is None or not self.training.is_matched):
             raise ValueError(
                 "rows: online draws what the steps of training read, and there are none; write training.steps, or a number of rows"
@@ -224,7 +229,7 @@ class Experiment:
             object.__setattr__(self, "training", training)
         if self.training is not None and not self.learner.trains:
             raise ValueError(
-                f"training has no meaning for {kind(self.learner)}, which is fitted in closed form; "
+                f"training has no meaning for {kind(self.learner)}, which is not trained in steps; "
                 "add training=null to the command, or take training out of the experiment file"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,8 @@ from outcross.files.inputs import MEMORY, opened
 
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write text, bytes or a polars frame (as Parquet): a temporary file, fsync, rename. What a killed process began to write goes."""
+    """Write text, bytes, a polars frame (as Parquet) or what another file holds: a temporary file, fsync, rename. What a killed process began
+    to write goes."""
     temporary = _temporary(path)
     _clear(temporary)
     writing = temporary.with_name(f"{temporary.name}.{os.getpid()}")
@@ -21,6 +23,9 @@ def write_whole(path: Path, content: Any) -> None:
         with writing.open("wb") as file:
             if isinstance(content, str | bytes):
                 file.write(content.encode() if isinstance(content, str) else content)
+            elif isinstance(content, Path):
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file)
             else:
                 content.write_parquet(file)
             file.flush()

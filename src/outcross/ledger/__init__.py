@@ -240,6 +240,11 @@ class Ledger:
         shutil.rmtree(self.folder / "steps" / ".locks", ignore_errors=True)
         for left in (self.folder / "steps").glob(".writing-*"):
             shutil.rmtree(left, ignore_errors=True)
+        for left in (self.folder / "steps").glob(f"{WORKING}*"):
+            if (
+                left.name.removeprefix(WORKING) in self.entries
+            ):  # of a step that has ended, and was killed before it could remove it
+                shutil.rmtree(left, ignore_errors=True)
 
     def keep(self, keys: Iterable[str]) -> None:
         """Forget every step that these do not come from, and remove what it made. Only for who holds the folder."""
@@ -348,10 +353,13 @@ class Steps:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
+            working = runtime.working.set(self._working(key))
             try:
                 made = self._save(identity | {"key": key, "acts": verb.acts}, verb, do(), recipe, inputs)
+                self._end_working(key)
             finally:
                 runtime.telling.reset(telling)
+                runtime.working.reset(working)
         self._time(key, verb.name, time.perf_counter() - started)
         self.ledger.watch(step)
         return self._held((verb.name, part), key, lambda: made)
@@ -369,6 +377,14 @@ class Steps:
             return _read_back(place, entry.files, lambda: load(place))
 
         return Made(made.digest, made.size, read, made.key)
+
+    def _working(self, key: str) -> Path | None:
+        """The folder for what a step that is stopped must find again."""
+        return self.ledger.folder / "steps" / f"{WORKING}{key}" if self.store and self.ledger.folder is not None else None
+
+    def _end_working(self, key: str) -> None:
+        if (place := self._working(key)) is not None and place.exists():
+            shutil.rmtree(place, ignore_errors=True)
 
     def _held(self, name: tuple[str, str], key: str, made: Callable[[], Made[T]]) -> Made[T]:
         """The very object that an earlier arm had of this step, where arms share it."""
@@ -518,6 +534,8 @@ def _without_cut_off_line(file: BinaryIO) -> int:
     raise AssertionError("the beginning of a file is always reached")
 
 
+WORKING = ".working-"
+"""How the folder is called, with a step's key behind it, in which a step keeps what it must find again where it is stopped."""
 HIDDEN = ".outcross"
 """The folder in the folder of a result that holds the ledger of it."""
 CHUNK = 65_536

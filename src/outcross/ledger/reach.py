@@ -26,6 +26,9 @@ NOT_DECIDING = {
 LEFT_OUT = {
     "outcross.errors": "It words refusals and gives them their exit codes; a step that is refused leaves nothing behind.",
     "outcross.runtime": "It says where work is done and tells how far it is; where a step ran is no part of what it did.",
+    "outcross.models.as_transformers": "It writes a model that a step has made for other tools; no step reads what it writes.",
+    "outcross.models.server.asking": "It carries questions to a server and answers back; what was asked and answered is kept.",
+    "outcross.models.transformer.gpt_neox": "It writes a model that a step has made for other tools; no step reads what it writes.",
     "outcross.verbs.audit.page": "It draws what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.sentences": "It says what an audit found, from the checks that the step has stored.",
 }

@@ -74,7 +74,7 @@ def opened(out: Path, kind: str, inputs: Iterable[Path] = ()) -> Iterator[Ledger
 
 
 def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -> None:
-    """Write a result whole: its files (by their path in the folder: text, bytes or a polars frame) in place of a former result.
+    """Write a result whole: its files (by their path in the folder: text, bytes, a polars frame, or a file to copy) in place of a former result.
 
     Everything is written and synced in a hidden folder first. Then the former result is moved aside, the ledger lists the new one, and
     that is moved to its place, so that what is there is always of one result, and listed. An error puts the former result back.
@@ -83,8 +83,8 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
     """
     assert ledger.folder is not None and ledger.result is not None
     out, writing, former = ledger.folder.parent, ledger.folder / WRITING, ledger.result
-    files = {name: _bytes(content) for name, content in files.items()}
-    listed = [(name, hashlib.sha256(content).hexdigest()) for name, content in files.items()]
+    files = {name: content if isinstance(content, Path) else _bytes(content) for name, content in files.items()}
+    listed = [(name, _digest(content)) for name, content in files.items()]
     result = ResultEntry(kind=former.kind, steps=[*steps], files=listed)
     if result == former and all((out / name).is_file() and digest_file(out / name) == digest for name, digest in listed):
         ledger.keep(steps)
@@ -123,9 +123,13 @@ def _bytes(content: Any) -> bytes:
     return written.getvalue()
 
 
-def write_folder(out: Path, kind: str, files: Mapping[str, Any]) -> None:
+def _digest(content: bytes | Path) -> str:
+    return digest_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+
+
+def write_folder(out: Path, kind: str, files: Mapping[str, Any], inputs: Iterable[Path] = ()) -> None:
     """Write a result that no steps made, as `write`. Raises BadInput as `check_folder`."""
-    with opened(out, kind) as ledger:
+    with opened(out, kind, inputs) as ledger:
         write(ledger, files)
 
 
@@ -161,7 +165,9 @@ def _not_of_a_ledger(place: Path) -> Iterator[str]:
         if path.is_symlink() or not (path.is_file() if is_ours else path.is_dir() and path.name in ("steps", WRITING)):
             yield f"{HIDDEN}/{path.name}"
     for path in sorted((place / "steps").glob("*")):
-        if path.is_symlink() or not re.fullmatch(r"[0-9a-f]{64}|\.locks|\.writing-[0-9a-f]{64}-[0-9]+", path.name):
+        if path.is_symlink() or not re.fullmatch(
+            r"[0-9a-f]{64}|\.locks|\.writing-[0-9a-f]{64}-[0-9]+|\.working-[0-9a-f]{64}", path.name
+        ):
             yield f"{HIDDEN}/steps/{path.name}"
 
 

@@ -112,6 +112,8 @@ def _first(drawn: Blocks, n: int) -> np.ndarray:
 
 def _fully(evidence: Evidence, rows: np.ndarray, prefix: int, rng: np.random.Generator) -> Blocks:
     """What the model writes at temperature 1 after the prompts of these records."""
+    if getattr(evidence.model, "is_remote", False):
+        raise NotApplicable("needs a second sample of the model, which is asked on its server for its records alone")
     if evidence.has("prompts"):
         prompts = evidence.prompts.take(rows % len(evidence.prompts))
     else:

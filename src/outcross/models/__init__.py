@@ -5,10 +5,13 @@ records (exactly from the law that `draw` names), `log_prob(records)` is their l
 the learner's `load(folder)` keep it without pickle. A language model also has `next_log_prob(records)`. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
 records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start, `searches` whether it has beams. Vector models act on
 leading chain axes. The same stream gives the same bytes.
+
+`exports` names the targets of `outcross export` that its models can be written for. A learner that names `transformers` has `as_transformers`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -58,6 +61,9 @@ class Learner:
     (`rescored`)."""
     shard: int | None = None
     """Records that one step of a generation writes, where writing is slow; None for all. Models then take `first`, the number of the first one."""
+    exports: ClassVar[tuple[str, ...]] = ()
+    is_remote: ClassVar[bool] = False
+    """Whether its models write elsewhere: what they wrote must be kept, because it cannot be had again."""
 
     def form(self, block: int) -> Any:
         """How text must be cut for this learner (a recipe); None for learners of numbers."""
@@ -70,6 +76,9 @@ class Learner:
     def schedule(self, training: Schedule) -> Schedule:
         """The full schedule, what was left out filled in; BadInput where it says what this learner would ignore. Called again it changes nothing."""
         return training
+
+    def check(self, draw: Draw) -> None:
+        """BadInput where its models cannot write as `draw` says."""
 
     def get_ready(self) -> None:
         """Import what fitting and sampling need, where that takes long: done while another process does a step."""
@@ -87,6 +96,10 @@ class Learner:
     def load(self, folder: Path) -> Model:
         raise NotImplementedError
 
+    def as_transformers(self, folder: Path) -> Mapping[str, bytes | Path]:
+        """The files of a folder that `transformers` loads, of a model that was saved in `folder`: by name what each holds, or a file to copy."""
+        raise NotImplementedError
+
 
 LEARNERS: Family = {
     "gaussian": "outcross.models.gaussian:Gaussian",
@@ -100,6 +113,7 @@ LEARNERS: Family = {
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
     "vae": "outcross.models.vae:Vae",
+    "server": "outcross.models.server:Server",
 }
 
 

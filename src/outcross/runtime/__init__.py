@@ -26,6 +26,10 @@ Emit = Callable[[Any], None]
 telling: ContextVar[Callable[[float], None]] = ContextVar("telling", default=lambda share: None)
 """Who is told how far the step under way is, as a fraction in [0, 1]: `telling.get()(0.5)`."""
 
+working: ContextVar[Path | None] = ContextVar("working", default=None)
+"""A folder for what the step under way must neither lose nor do twice where it is stopped: it finds it there again. The step makes it when it
+needs it; once the step has ended it is removed. None where nothing is kept."""
+
 
 def device() -> str:
     """Where networks are trained and sampled: what --device said."""

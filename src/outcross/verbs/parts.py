@@ -16,6 +16,7 @@ from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
+from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 FAMILIES: dict[str, Family] = {
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "measures": MEASURES,
     "attributes": ATTRIBUTES,
     "sources": SOURCES,
+    "targets": TARGETS,
 }
 
 
@@ -46,8 +48,12 @@ def _members(family: Family) -> list[dict[str, Any]]:
         ]
         readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
         takers = {"aspect": cls.aspect, "taken_by": askers(cls)} if family is MEASURES else {}
+        exports = {"exports": [*cls.exports]} if getattr(cls, "exports", ()) else {}
         told.append(
-            {"name": name, "what": first_line(cls), "papers": papers} | takers | ({"readings": readings} if readings else {})
+            {"name": name, "what": first_line(cls), "papers": papers}
+            | takers
+            | exports
+            | ({"readings": readings} if readings else {})
         )
     return told
 

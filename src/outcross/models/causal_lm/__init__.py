@@ -47,6 +47,7 @@ class CausalLM(Learner):
     trains = True
     searches = True
     rescores = True
+    exports = ("transformers",)
 
     model: Annotated[str, Field(min_length=1)] = SMOLLM2
     """A hub id (with `@revision` where one is meant), a folder (config.json, safetensors, a tokenizer), a GGUF file, or `smollm2`: the file of
@@ -162,6 +163,26 @@ class CausalLM(Learner):
         vocabulary = ModelVocabulary.of(folder / "tokenizer.json", network.config)
         told = json.loads((folder / "model.json").read_text())
         return CausalModel(network.to(device()), vocabulary, told["block"], self, told["training"])
+
+    def as_transformers(self, folder):
+        from outcross.models import as_transformers
+        from outcross.models.causal_lm.vocabulary import ModelVocabulary
+
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        vocabulary = ModelVocabulary(text, config.get("bos_token_id"), config["vocab_size"])
+        ids = {name: config.get(f"{name}_token_id") for name in as_transformers.SPECIAL}
+        tokens = {name: token for name, number in ids.items() if (token := vocabulary.spelling(number)) is not None}
+        is_opened = self.opening == "bos" and "bos" in tokens
+        return {
+            "model.safetensors": folder / "model.safetensors",
+            "generation_config.json": as_transformers.generation(ids),
+            "tokenizer.json": as_transformers.opened(text, tokens["bos"], ids["bos"]) if is_opened else folder / "tokenizer.json",
+            "tokenizer_config.json": as_transformers.tokenizer(
+                tokens, config.get("max_position_embeddings") or config.get("n_positions")
+            ),
+            "config.json": folder / "config.json",
+        }
 
 
 @dataclass(frozen=True, eq=False)

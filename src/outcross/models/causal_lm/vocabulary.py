@@ -51,6 +51,10 @@ class ModelVocabulary:
         """The number of a token; None where there is none of this spelling."""
         return None if token is None else self._tokenizer.token_to_id(token)
 
+    def spelling(self, number: Any) -> str | None:
+        """The spelling of a token; None where the tokenizer has none of this number."""
+        return self._tokenizer.id_to_token(number) if isinstance(number, int) else None
+
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Tokens of each text, (tokens,) each."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

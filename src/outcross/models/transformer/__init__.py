@@ -36,6 +36,7 @@ class Transformer(Learner):
     trains = True
     searches = True
     rescores = True
+    exports = ("transformers",)
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
     width: Annotated[int, Field(ge=2, le=65536)] = 128
@@ -102,6 +103,14 @@ class Transformer(Learner):
 
         block = json.loads((folder / "block.json").read_text())
         return TextModel(network.load(folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
+
+    def as_transformers(self, folder):
+        one_thread()
+        from outcross.models.transformer import gpt_neox, network
+        from outcross.text.vocabulary import Vocabulary
+
+        block = json.loads((folder / "block.json").read_text())
+        return gpt_neox.files(network.load(folder), Vocabulary.load(folder / "vocabulary.json"), block)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.collapse.slopes import Slope
+from outcross.data import HUMAN_PARTS, Made, Training
 from outcross.data.records import Blocks, load_records
 from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
@@ -150,13 +151,30 @@ class Run:
 
     def drawn(self, arm: str, seed: int, generation: int) -> Any:
         """The records that the model of a generation wrote. BadInput where the run stored none."""
+        return load_records(self.kept(self._steps(arm, seed, generation)["drawn"]))
+
+    def training(self, arm: str, seed: int, generation: int) -> Training:
+        """What the model of a generation learned from: whose records, and which. They load when touched. BadInput where the run stored none."""
+        key = self._steps(arm, seed, generation)["training"]
+        return Training.load(self.kept(key), {made.digest: made for one in self.ledger.lineage(key) for made in self._made(one)})
+
+    def _made(self, step: Ancestor) -> Iterator[Made[Any]]:
+        """What training sets may refer to of what a step made: its records, or the parts of the human data."""
+        size = self.ledger.entries[step.key].size
+        if step.verb != "gather":
+            yield Made(step.output, size, lambda: load_records(self.kept(step.key)), step.key)
+            return
+        for name in HUMAN_PARTS:
+            yield Made(f"{step.output}/{name}", size, lambda name=name: load_records(self.kept(step.key) / name), step.key)
+
+    def kept(self, key: str) -> Path:
+        """The folder of what a step made; BadInput where it is not kept, or not as it was."""
         if self.folder is None:
             raise BadInput("a run in memory keeps no records; run it into a folder with out=, and with store: all")
-        key = self._steps(arm, seed, generation)["drawn"]
         entry = self.ledger.whole(key)
         if entry is None or not entry.files:
             raise BadInput(f"{self.folder} has lost step {key[:12]}; run the experiment again, finished steps are kept")
-        return load_records(self.folder / "steps" / key)
+        return self.folder / "steps" / key
 
     def texts(self, arm: str, seed: int, generation: int) -> tuple[str, ...]:
         """All that the model of a generation wrote, a text a record. BadInput where the run stored none, or its records are no texts."""

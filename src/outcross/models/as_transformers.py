@@ -1,0 +1,38 @@
+"""What the library `transformers` reads of a model beside its weights: how it writes, and its tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+SPECIAL = ("bos", "eos", "pad")
+
+
+def generation(ids: Mapping[str, Any]) -> bytes:
+    """generation_config.json: greedy, and with `do_sample` from the whole law. Left out, top_k would be 50. `ids` are the special tokens'."""
+    how = {"do_sample": False, "num_beams": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0}
+    return as_json({f"{name}_token_id": ids[name] for name in SPECIAL if ids.get(name) is not None} | how)
+
+
+def tokenizer(tokens: Mapping[str, str], length: int | None) -> bytes:
+    """tokenizer_config.json: text that spells a special token is ordinary text. `tokens` are the special ones, `length` the longest text."""
+    told: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False}
+    told |= {"clean_up_tokenization_spaces": False, "split_special_tokens": True}
+    told |= {f"{name}_token": token for name, token in tokens.items()}
+    return as_json(told if length is None else told | {"model_max_length": length})
+
+
+def opened(tokenizer_json: str, start: str, number: int) -> bytes:
+    """A tokenizer.json that puts the start token before every text."""
+    first = {"SpecialToken": {"id": start, "type_id": 0}}
+    one, other = ({"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB"))
+    processor = {
+        "type": "TemplateProcessing", "single": [first, one], "pair": [first, one, other],
+        "special_tokens": {start: {"id": start, "ids": [number], "tokens": [start]}},
+    }  # fmt: skip
+    return as_json(json.loads(tokenizer_json) | {"post_processor": processor})
+
+
+def as_json(told: Any) -> bytes:
+    return (json.dumps(told, indent=2) + "\n").encode()

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from outcross.errors import BadInput
+from outcross.models import LEARNERS
+from outcross.recipe import kind, member, recipe
+from outcross.targets import Target
+
+
+@recipe
+class Transformers(Target):
+    """The library `transformers`: weights as safetensors, a configuration, a tokenizer with the same ids, and a model card."""
+
+    def files(self, chosen):
+        learner = chosen.experiment.learner
+        if "transformers" not in learner.exports:
+            able = [name for name in LEARNERS if "transformers" in member(LEARNERS, name, "learner").exports]
+            raise BadInput(
+                f"{kind(learner)} makes no model that transformers can load; export a run whose learner is {' or '.join(able)}"
+            )
+        return {"README.md": chosen.card, **learner.as_transformers(chosen.folder)}

@@ -1,0 +1,1 @@
+"""Hand what a run made to other tools."""
