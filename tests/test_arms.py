@@ -28,7 +28,7 @@ def test_a_resolved_experiment_makes_the_same_arms(told):
     assert arms(parse(dump(resolved(made)), "resolved")) == made
 
 
-@pytest.mark.parametrize("name", [name for name in builtin() if name not in ("shakespeare", "wikitext", "languages")])
+@pytest.mark.parametrize("name", [name for name in builtin() if name not in ("shakespeare", "languages")])
 def test_a_built_in_experiment_makes_the_same_arms_once_resolved(name):
     made = arms(load(name))
     assert arms(parse(dump(resolved(made)), name)) == made

@@ -14,7 +14,6 @@ from outcross.recipe import flatten, kind
 NEEDS_TEXT = {
     "languages": ("human.path=sentences.parquet",),
     "shakespeare": ("human.path=a.txt",),
-    "wikitext": ("human.path=a.txt",),
 }
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 

@@ -83,7 +83,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         spent += plan.fresh_rows
         draw = replace(experiment.draw, records=experiment.records(g))
         drawn = _written(_generated(do, experiment.learner, draw, model, _prompts(draw, pool)), model, draw, g)
-        asked = Asked(draw=replace(experiment.draw, prefix=0, records=1), prompts=experiment.prompts)
+        asked = OwnPrompts(draw=replace(experiment.draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
         kept = drawn
         first = model if g == 0 else first
@@ -189,14 +189,14 @@ def _generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompt
     if draw.records <= shard:
         return do(generate, draw, *inputs)
     shards = [
-        Shard(draw=replace(draw, records=min(shard, draw.records - first)), first=first, total=draw.records)
+        RecordRange(draw=replace(draw, records=min(shard, draw.records - first)), first=first, total=draw.records)
         for first in range(0, draw.records, shard)
     ]
     return do(join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"from {one.first:08d}") for one in shards})
 
 
 @recipe
-class Shard:
+class RecordRange:
     """Some of the records of a generation, side by side."""
 
     draw: Annotated[Draw, exactly(Draw, "draw")]
@@ -212,14 +212,14 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, stored: Any = None, *
     """Let the model write. Refuses fewer records than were asked for, and a writer that is not the stored model."""
     return _held(
         model.sample(draw, None if prompts is None else prompts.records, rng),
-        Shard(draw=draw, first=0, total=draw.records),
+        RecordRange(draw=draw, first=0, total=draw.records),
         stored,
         prompts,
     )
 
 
 @verb(OF_RECORDS, 4, load=lambda folder, digest, shard, model, prompts, *stored: load_records(folder))
-def write(shard: Shard, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
+def write(shard: RecordRange, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
     """Let the model write some of the records of a generation, as `generate` does all."""
     records = model.sample(shard.draw, None if prompts is None else prompts.records, rng, first=shard.first)
     return _held(records, shard, stored, prompts)
@@ -234,7 +234,7 @@ def join(draw: Draw, shards: dict[str, Any], *, rng: np.random.Generator) -> Any
     return joined
 
 
-def _held(records: Any, shard: Shard, stored: Any, prompts: Pool | None) -> Any:
+def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -> Any:
     """The records, once what their writer said of them is held against the weights that the ledger keeps.
 
     Of a generation at least a thousand decoded tokens are read again, of a shard its share of them. MachineGaveOut where the writer was not the stored
@@ -254,7 +254,7 @@ def _held(records: Any, shard: Shard, stored: Any, prompts: Pool | None) -> Any:
 
 
 @recipe
-class Asked:
+class OwnPrompts:
     """What a model is asked to continue, for people to read."""
 
     draw: Annotated[Draw, exactly(Draw, "draw")]
@@ -263,7 +263,7 @@ class Asked:
 
 
 @verb(OF_RECORDS, 7, load=lambda folder, digest, asked, model, human: load_records(folder))
-def answer(asked: Asked, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
+def answer(asked: OwnPrompts, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """Let the model continue texts, each by one record; `_prompt` is the number of the text."""
     answers = []
     for number, text in enumerate(asked.prompts):

@@ -46,7 +46,7 @@ class Begin(Protocol):
     def __call__(self, records: int, opened: int, new_tokens: int, texts: int) -> Reader: ...
 
 
-class Written(NamedTuple):
+class WrittenTokens(NamedTuple):
     """What a network wrote, and how probable it held some of it to be."""
 
     tokens: NDArray[np.int32]  # (n, new_tokens)
@@ -56,7 +56,7 @@ class Written(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Law:
+class TokenLaw:
     """What is drawn from: `distribution` of `penalised` logits without the suppressed tokens."""
 
     temperature: float = 1.0
@@ -77,8 +77,8 @@ def rows_to_score(n: int, new_tokens: int) -> NDArray[np.int64]:
 
 
 def write(
-    begin: Begin, opened: Tensor, new_tokens: int, law: Law, *, rng: np.random.Generator, batch: int, device: torch.device
-) -> Written:
+    begin: Begin, opened: Tensor, new_tokens: int, law: TokenLaw, *, rng: np.random.Generator, batch: int, device: torch.device
+) -> WrittenTokens:
     """Go on after each row of what was opened, (n, opened), by `new_tokens` tokens that are drawn from the law; `batch` rows at a time.
 
     Random numbers are drawn for all rows before the first, so that `batch` changes none of them; temperature 0 draws none.
@@ -95,10 +95,12 @@ def write(
         reader, asked = begin(len(text), opened.shape[1], new_tokens, 1), torch.from_numpy(scored[here] - first).to(device)
         nats[here] = _write(reader, text, opened.shape[1], law, drawn, asked).cpu().numpy()
         tokens[rows] = text[:, opened.shape[1] :].int().cpu().numpy()
-    return Written(tokens, scored, nats)
+    return WrittenTokens(tokens, scored, nats)
 
 
-def search(begin: Begin, opened: Tensor, new_tokens: int, beams: int, law: Law, *, batch: int, device: torch.device) -> Written:
+def search(
+    begin: Begin, opened: Tensor, new_tokens: int, beams: int, law: TokenLaw, *, batch: int, device: torch.device
+) -> WrittenTokens:
     """Go on after each row of what was opened, (n, opened), by the likeliest `new_tokens` tokens that a search of this width finds.
 
     `batch` texts are held at a time, the beams of a record among them.
@@ -113,7 +115,7 @@ def search(begin: Begin, opened: Tensor, new_tokens: int, beams: int, law: Law, 
         best, raw = _search(begin(len(text), opened.shape[1], new_tokens, beams), text, opened.shape[1], beams, law)
         tokens[rows], nats[rows] = best[:, opened.shape[1] :].int().cpu().numpy(), raw.cpu().numpy()
     scored = rows_to_score(n, new_tokens)
-    return Written(tokens, scored, nats[scored])
+    return WrittenTokens(tokens, scored, nats[scored])
 
 
 def _room(opened: Tensor, new_tokens: int, device: torch.device) -> Tensor:
@@ -121,7 +123,7 @@ def _room(opened: Tensor, new_tokens: int, device: torch.device) -> Tensor:
     return F.pad(opened, (0, new_tokens)).to(device)
 
 
-def _write(reader: Reader, text: Tensor, opened: int, law: Law, uniforms: Tensor | None, scored: Tensor) -> Tensor:
+def _write(reader: Reader, text: Tensor, opened: int, law: TokenLaw, uniforms: Tensor | None, scored: Tensor) -> Tensor:
     """Fill text (n, opened + new) behind its first `opened` tokens; give the raw nats of what is new in the rows `scored`, (m, new).
 
     Uniforms are (new, n); without them each token is the likeliest.
@@ -146,7 +148,7 @@ def _write(reader: Reader, text: Tensor, opened: int, law: Law, uniforms: Tensor
     return nats
 
 
-def _search(reader: Reader, text: Tensor, opened: int, beams: int, law: Law) -> tuple[Tensor, Tensor]:
+def _search(reader: Reader, text: Tensor, opened: int, beams: int, law: TokenLaw) -> tuple[Tensor, Tensor]:
     """The text that a search of this width finds likeliest for each record of text (n, opened + new), and the raw nats of what is new, (n, new).
 
     Row i · beams + j of all that is held on the way is beam j of record i, the best first.

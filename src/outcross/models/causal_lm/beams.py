@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of
 from outcross.models.causal_lm.sampling import ends, openings, texts_at_a_time
-from outcross.models.decoding import Law, Written
+from outcross.models.decoding import TokenLaw, WrittenTokens
 from outcross.models.transformer.network import Precision
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write(
     suppressed: Sequence[int] | None = None,
     precision: Precision = "bf16",
     batch: int | None = None,
-) -> Written:
+) -> WrittenTokens:
     """Continue each row of `read` (n, prompt) by `new_tokens` tokens: the likeliest text that a beam search of width `beams` finds.
 
     As in transformers' `generate(num_beams=beams, do_sample=False, min_new_tokens=max_new_tokens)`: at every token the `beams` best texts of all that are one token longer
@@ -46,7 +46,7 @@ def write(
     `read`, `n`, `start` and `suppressed` are those of `sampling.write`. `batch` texts are held at a time, the beams of a record
     among them; it changes the speed, and by rounding which of two texts stays that are equal to about 1e-6 nats in fp32.
     """
-    law = Law(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
+    law = TokenLaw(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
     with torch.inference_mode():
         begin = reader_of(network, precision, draws=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of, vocabulary_of
-from outcross.models.decoding import Law, Written
+from outcross.models.decoding import TokenLaw, WrittenTokens
 from outcross.models.transformer.network import Precision
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def write(
     suppressed: Sequence[int] | None = None,
     precision: Precision = "bf16",
     batch: int | None = None,
-) -> Written:
+) -> WrittenTokens:
     """Continue each row of `read` (n, prompt) by `new_tokens` tokens, drawn from `decoding.distribution` of the penalised logits.
 
     Before each row stands `start`, where it is given; `read` None writes `n` texts after `start` alone. Every text has exactly
@@ -51,7 +51,7 @@ def write(
     number of rows, so that in fp32 log-probabilities differ by about 1e-6 and a token differs where a random number or two
     likeliest tokens are that close; in bf16 by about 1e-2.
     """
-    law = Law(temperature, top_k, top_p, repetition_penalty, ends(network) if suppressed is None else suppressed)
+    law = TokenLaw(temperature, top_k, top_p, repetition_penalty, ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
     with torch.inference_mode():
         begin = reader_of(network, precision, draws=True)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from outcross.models import decoding
-from outcross.models.decoding import Law, Written
+from outcross.models.decoding import TokenLaw, WrittenTokens
 from outcross.models.transformer.network import Network, NetworkReader, Precision, keep_freed_memory, precise
 from outcross.models.transformer.sampling import opened
 
@@ -31,7 +31,7 @@ def write(
     repetition_penalty: float = 1.0,
     precision: Precision = "bf16",
     batch: int = 256,
-) -> Written:
+) -> WrittenTokens:
     """Continue each prompt by `new_tokens` tokens, (n, new_tokens): the likeliest text that a beam search of width `beams` finds.
 
     At every token the `beams` best texts of all texts that are one token longer stay, by their summed log-probabilities; all texts are of
@@ -42,5 +42,5 @@ def write(
     read = opened(network, prompts, n)
     keep_freed_memory()
     with precise(precision, network.device):  # once, so that weights are turned to bf16 once
-        law = Law(repetition_penalty=repetition_penalty)
+        law = TokenLaw(repetition_penalty=repetition_penalty)
         return decoding.search(partial(NetworkReader, network), read, new_tokens, beams, law, batch=batch, device=network.device)

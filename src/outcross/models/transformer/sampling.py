@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from outcross.models import decoding
-from outcross.models.decoding import Law, Written
+from outcross.models.decoding import TokenLaw, WrittenTokens
 from outcross.models.transformer.network import Network, NetworkReader, Precision, checked, keep_freed_memory, precise
 from outcross.text.vocabulary import START
 
@@ -35,13 +35,13 @@ def write(
     repetition_penalty: float = 1.0,
     precision: Precision = "bf16",
     batch: int = 128,
-) -> Written:
+) -> WrittenTokens:
     """Continue each prompt by `new_tokens` tokens, (n, new_tokens), drawn from `decoding.distribution` of the penalised logits.
 
     Prompts are (n, prompt); None starts `n` records from nothing. Temperature 0 takes the likeliest token and draws
     nothing from `rng`. `batch` records are written at a time, which changes the speed, not what is written.
     """
-    law = Law(temperature, top_k, top_p, repetition_penalty)
+    law = TokenLaw(temperature, top_k, top_p, repetition_penalty)
     read = opened(network, prompts, n)
     keep_freed_memory()
     with precise(precision, network.device):  # once, so that weights are turned to bf16 once
