@@ -27,14 +27,14 @@ from outcross.models.causal_lm.scoring import log_probs  # noqa: E402
 from outcross.models.causal_lm.tuning import Full, Lora  # noqa: E402
 from outcross.models.causal_lm.vocabulary import ModelVocabulary  # noqa: E402
 from outcross.models.draw import Draw  # noqa: E402
-from outcross.models.schedule import AdamW, ConstantRate, CosineRate, LinearRate, Schedule  # noqa: E402
+from outcross.models.schedule import ConstantRate, CosineRate, LinearRate, Optimizer, Schedule  # noqa: E402
 from outcross.text.documents import TokenBlocks  # noqa: E402
 from outcross.text.gathering import Document  # noqa: E402
 from outcross.text.vocabulary import Vocabulary  # noqa: E402
 
 torch.set_num_threads(1)
 TEXT = "the cat sat on the mat, the dog sat on the log; naïve café: 你好 <|start|>\n"
-ADAMW = AdamW()
+PAPERS = Optimizer()
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def records(tokens, vocabulary):
 
 
 def schedule(**more):
-    told = {"steps": 4, "batch": 4, "learning_rate": 1e-2, "rate": ConstantRate(), "optimizer": ADAMW} | more
+    told = {"steps": 4, "batch": 4, "learning_rate": 1e-2, "rate": ConstantRate(), "optimizer": PAPERS} | more
     return Schedule(**told)
 
 
@@ -163,11 +163,11 @@ def test_greedy_writing_is_transformers_generate(vocabulary):
 
 def test_one_step_is_the_step_of_torchs_adamw_on_transformers_own_loss(vocabulary):
     model, tokens = tiny(vocabulary), tokens_of(vocabulary, n=4)
-    ours = fitted(model, tokens, schedule(steps=1, optimizer=AdamW(epsilon=1e-3))).network
+    ours = fitted(model, tokens, schedule(steps=1, optimizer=Optimizer(epsilon=1e-3))).network
     theirs = tiny(vocabulary).network.train()
     batch = torch.from_numpy(tokens).long()
     theirs(input_ids=batch, labels=batch).loss.backward()
-    torch.optim.AdamW(
+    torch.optim.Optimizer(
         theirs.parameters(), lr=1e-2, eps=1e-3
     ).step()  # a large epsilon: without it tiny gradients count by their sign
     pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
@@ -335,7 +335,7 @@ def test_the_schedule_of_an_experiment_says_everything(tmp_path):
     random = experiment(told(tmp_path)).training
     assert random.learning_rate == 1e-3 and random.rate == CosineRate(warmup=0.1) and random.optimizer is not None
     real = experiment(told(tmp_path, learner="causal_lm", training={"epochs": 5})).training
-    assert real.learning_rate == 2e-5 and real.rate == CosineRate(floor=1e-6, every="epoch") and real.optimizer == ADAMW
+    assert real.learning_rate == 2e-5 and real.rate == CosineRate(floor=1e-6, every="epoch") and real.optimizer == PAPERS
     assert real.steps_for(64, 64) == 10 and Schedule(tokens=4096, batch=4).steps_for(9, 64) == 16
 
 

@@ -141,7 +141,7 @@ RATES: Family = {"constant": ConstantRate, "linear": LinearRate, "cosine": Cosin
 
 
 @recipe
-class AdamW:
+class Optimizer:
     """AdamW (Loshchilov & Hutter, ICLR 2019); the defaults are torch's, which Shumailov et al. used."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -171,7 +171,7 @@ class Schedule:
     """Left out: the learner's own."""
     rate: Annotated[Rate | None, one_of(RATES, "rate", or_none=True)] = None
     """How the learning rate moves; left out: the learner's own."""
-    optimizer: Annotated[AdamW | None, exactly(AdamW, "optimizer", or_none=True)] = None
+    optimizer: Annotated[Optimizer | None, exactly(Optimizer, "optimizer", or_none=True)] = None
     """Left out: the learner's own."""
     loss_after: Annotated[int, Field(ge=0)] = 0
     """Tokens at the beginning of a record that carry no loss. 0: the whole record is learned; `draw.prefix`: the continuation alone."""

@@ -18,7 +18,7 @@ from outcross.models import Learner
 from outcross.models.accelerator import device, one_thread
 from outcross.models.causal_lm.forms import ModelBlocks
 from outcross.models.causal_lm.tuning import TUNINGS, Full, Lora, Tuning
-from outcross.models.schedule import AdamW, CosineRate, Pretrained, Schedule, Scratch
+from outcross.models.schedule import CosineRate, Optimizer, Pretrained, Schedule, Scratch
 from outcross.models.writing import prompts_of, rescored, written
 from outcross.recipe import filled, one_of, recipe
 from outcross.text.documents import TokenBlocks
@@ -103,7 +103,7 @@ class CausalLM(Learner):
                 start = filled(start, steps=1500, batch=16, learning_rate=1e-3)
             rate = CosineRate(warmup=0.1)
             return filled(
-                replace(training, start=start), learning_rate=1e-3, rate=rate, optimizer=AdamW(weight_decay=0.1, clip=1.0)
+                replace(training, start=start), learning_rate=1e-3, rate=rate, optimizer=Optimizer(weight_decay=0.1, clip=1.0)
             )
         if isinstance(start, Scratch):
             raise BadInput(
@@ -113,7 +113,7 @@ class CausalLM(Learner):
             raise BadInput(
                 f"training.start.pretrained.{start.given} has no meaning for weights that are pretrained; leave it out, or write learner.weights: random"
             )
-        return filled(training, learning_rate=2e-5, rate=CosineRate(floor=1e-6, every="epoch"), optimizer=AdamW())
+        return filled(training, learning_rate=2e-5, rate=CosineRate(floor=1e-6, every="epoch"), optimizer=Optimizer())
 
     def get_ready(self):
         one_thread()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
+import io
 import json
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +177,8 @@ def of_transformers(place: ModelFiles, read: Callable[[ModelFiles], T]) -> T:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        return read(place)
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):  # its bar for GGUF has no switch
+            return read(place)
     except (BadInput, MachineGaveOut, MemoryError):
         raise
     except Exception as error:  # whatever its many readers raise at a damaged or unknown file
