@@ -23,7 +23,7 @@ from figures import Figure, Side, answer, compare, here
 
 from outcross.models.causal_lm import beams, fitting, sampling, weights
 from outcross.models.causal_lm.tuning import Full
-from outcross.models.schedule import AdamW, ConstantRate, Schedule
+from outcross.models.schedule import ConstantRate, Optimizer, Schedule
 
 BLOCK, BATCH, RATE = 64, 16, 2e-5
 SMOLLM2, SMALL = "SmolLM2-135M", "3 layers of 128"
@@ -73,7 +73,7 @@ def our_search(name: str) -> None:
 
 
 def our_training(name: str) -> None:
-    schedule = Schedule(steps=STEPS[name], batch=BATCH, learning_rate=RATE, rate=ConstantRate(), optimizer=AdamW())
+    schedule = Schedule(steps=STEPS[name], batch=BATCH, learning_rate=RATE, rate=ConstantRate(), optimizer=Optimizer())
     fitting.fit(_network(name), _tokens(name), schedule, start=None, rng=np.random.default_rng(0), tuning=Full())
 
 

@@ -167,7 +167,7 @@ def test_one_step_is_the_step_of_torchs_adamw_on_transformers_own_loss(vocabular
     theirs = tiny(vocabulary).network.train()
     batch = torch.from_numpy(tokens).long()
     theirs(input_ids=batch, labels=batch).loss.backward()
-    torch.optim.Optimizer(
+    torch.optim.AdamW(
         theirs.parameters(), lr=1e-2, eps=1e-3
     ).step()  # a large epsilon: without it tiny gradients count by their sign
     pairs = zip(ours.parameters(), theirs.parameters(), strict=True)

@@ -177,7 +177,7 @@ def of_transformers(place: ModelFiles, read: Callable[[ModelFiles], T]) -> T:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):  # its bar for GGUF has no switch
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):  # bars, whoever calls
             return read(place)
     except (BadInput, MachineGaveOut, MemoryError):
         raise
