@@ -19,7 +19,7 @@ BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner":
 
 
 def shown(name, *settings):
-    return resolved(arms(load(name, ("arms=null", *NEEDS_TEXT.get(name, ()), *settings))))
+    return resolved(arms(load(name, ("arms=null", "sweep=null", *NEEDS_TEXT.get(name, ()), *settings))))
 
 
 def on_the_command_line(key, value):

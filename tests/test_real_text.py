@@ -73,9 +73,18 @@ def test_shakespeare_runs_on_a_text_given_by_path(tmp_path):
 
 @needs(ARTICLES)
 def test_nature_lm_from_scratch_keeps_a_tenth_of_the_human_blocks(tmp_path):
-    heading = "human.heading== [^=].* ="
-    base = "training.start.steps=20"
-    readings = run("nature-lm", ARTICLES, tmp_path / "run", "size=scratch", heading, "human.rows=50", "block=32", base)
+    settings = (
+        "size=scratch",
+        "human.heading== [^=].* =",
+        "human.rows=50",
+        "block=32",
+        "generations=2",
+        SMALL[0],
+        "training.start.steps=8",
+    )
+    ended = outcross("run", "nature-lm", f"human.path={ARTICLES}", *settings, "--out", tmp_path / "run", "--workers", 1, "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    readings = polars.read_parquet(tmp_path / "run" / "readings.parquet")
     assert_told(readings, "held_out_loss", arms=4)
     arm = next(
         one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if one.name == "tenth_kept"

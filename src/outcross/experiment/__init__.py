@@ -491,7 +491,9 @@ def _setting(word: str) -> tuple[str, Any]:
 
 def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:
     arms, sweep = told.get("arms"), told.get("sweep")
-    overruling = [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm] if isinstance(arms, list) else []
+    overruling = (
+        [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm if own != "name"] if isinstance(arms, list) else []
+    )
     overruling += [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
     if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in overruling):
         raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) to run one arm, or give your own arms")
