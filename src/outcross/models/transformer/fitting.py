@@ -27,7 +27,8 @@ from outcross.models.transformer.scoring import log_prob
 from outcross.text.vocabulary import START
 
 LOGITS_AT_A_TIME = 2**18
-"""Logits of a chunk of the loss, at most, so that a chunk of them stays in a CPU's cache."""
+"""Logits of a chunk of the loss, so that a chunk of them stays in a CPU's cache."""
+_ROWS_AT_LEAST = 128  # of a chunk: each adds to the gradient of the whole output layer
 _STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU
 
 
@@ -156,7 +157,7 @@ class CrossEntropy(torch.autograd.Function):
         inputs, outputs = hidden.to(dtype), embedding.to(dtype)
         inputs_gradient, outputs_gradient = torch.empty_like(hidden), torch.zeros_like(embedding)
         loss = hidden.new_zeros((), dtype=torch.float32)
-        rows = min(len(inputs), max(1, LOGITS_AT_A_TIME // len(embedding)))
+        rows = min(len(inputs), max(_ROWS_AT_LEAST, LOGITS_AT_A_TIME // len(embedding)))
         all_scores = inputs.new_empty(rows, len(embedding))  # written over by every chunk: fresh memory costs page faults
         all_logits = torch.empty_like(all_scores, dtype=torch.float32)
         all_probabilities = torch.empty_like(all_logits)
