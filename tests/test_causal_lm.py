@@ -254,6 +254,9 @@ def test_learning_rates_move_as_their_formulas_say():
         assert rates[2 * epoch] == rates[2 * epoch + 1] == pytest.approx(annealed.get_last_lr()[0], rel=1e-9)
         torchs.step()
         annealed.step()
+    # 120 records in batches of 16 for 5 epochs are 37.5 steps, taken as 38: the last step stands past the fifth epoch, which no sixth follows.
+    parts = [cosine.at(step, 38, 16 / 120, 2e-5) for step in range(38)]
+    assert parts[-1] == pytest.approx(rates[-1], rel=1e-9) and len(set(parts)) == 5
     assert [LinearRate(warmup=0.2).at(step, 10, 1, 1.0) for step in (0, 1, 2, 6)] == pytest.approx([0.5, 1, 1, 0.5])
     assert CosineRate(floor=0.5).at(5, 10, 1, 1.0) == pytest.approx(0.75)
     assert ConstantRate().at(9, 10, 1, 0.3) == 0.3

@@ -121,7 +121,8 @@ class CosineRate(Rate):
 
     def at(self, step, steps, epochs_a_step, peak):
         if self.every == "epoch":
-            done = math.floor(step * epochs_a_step + 1e-9) / max(1, math.ceil(steps * epochs_a_step - 1e-9))
+            epoch, last = (math.floor(one * epochs_a_step + 1e-9) for one in (step, steps - 1))
+            done = epoch / (last + 1)
         else:
             done = _done(step, steps, self.warmup)
         return (self.floor + (peak - self.floor) * 0.5 * (1 + math.cos(math.pi * done))) * _rise(step, steps, self.warmup)
