@@ -23,6 +23,7 @@ transformers = pytest.importorskip("transformers")
 
 from outcross.data.records import blocks  # noqa: E402
 from outcross.models.causal_lm import CausalLM, CausalModel, fitting, folders, losses, weights  # noqa: E402
+from outcross.models.causal_lm.sampling import ends  # noqa: E402
 from outcross.models.causal_lm.scoring import log_probs  # noqa: E402
 from outcross.models.causal_lm.tuning import Full, Lora  # noqa: E402
 from outcross.models.causal_lm.vocabulary import ModelVocabulary  # noqa: E402
@@ -215,6 +216,15 @@ def test_the_quick_loss_and_its_gradients_are_those_of_the_plain_loop(vocabulary
     errors = {name: ((one - exact).norm() / exact.norm()).item() for name, one in gradients.items()}
     assert errors["fp32", "quick"] < 1e-5
     assert errors["bf16", "quick"] < 1.5 * errors["bf16", "plain"]
+
+
+def test_attention_that_has_a_window_is_trained_with_it(vocabulary):
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2}
+    config = transformers.AutoConfig.for_model("mistral", vocab_size=vocabulary.size, sliding_window=3, **sizes)
+    network, tokens = weights.fresh(config, np.random.default_rng(0)), torch.from_numpy(tokens_of(vocabulary)).long()
+    plain = network(input_ids=tokens, labels=tokens).loss.item()
+    with losses.quick_attention(network):
+        assert losses.loss(network, tokens, torch.ones(len(tokens)), None).item() == pytest.approx(plain, abs=1e-5)
 
 
 def test_a_fit_leaves_its_start_as_it_was_and_the_same_stream_learns_the_same(vocabulary):
@@ -509,6 +519,43 @@ def test_a_pickle_is_refused_unread(folder, tmp_path):
     (place / "model.safetensors").rename(place / "pytorch_model.bin")
     with pytest.raises(BadInput, match=r"only pytorch_model.bin, a pickle"):
         begin(place, tmp_path)
+
+
+def test_an_adapter_beside_a_model_is_refused(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    (place / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "other"}))
+    with pytest.raises(BadInput, match=r"has an adapter beside it .* merge the adapter"):
+        begin(place, tmp_path)
+
+
+@pytest.mark.parametrize("changed", [{"vocab_size": 10**12}, {"vocab_size": "many"}, {"bos_token_id": [1]}])
+def test_a_configuration_with_impossible_numbers_is_refused(folder, tmp_path, changed):
+    place = spoilt(folder, tmp_path)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(BadInput, match=r"must be a whole number from 0 to 16,777,216"):
+        begin(place, tmp_path)
+
+
+@pytest.mark.parametrize(("number", "why"), [(4_000_000_000, "at most 16,777,215 can be"), (5000, "they are of two models")])
+def test_a_tokenizer_with_a_token_far_away_is_refused(folder, tmp_path, number, why):
+    place = spoilt(folder, tmp_path)
+    tokenizer = json.loads((place / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["far away"] = number
+    (place / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(BadInput, match=why):
+        begin(place, tmp_path)
+
+
+def test_what_ends_a_text_is_kept_with_the_weights(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    (place / "generation_config.json").write_text(json.dumps({"eos_token_id": [5, 7]}))
+    network = weights.pretrained(str(place))
+    weights.write(network, tmp_path, "fp32")
+    assert ends(network) == ends(weights.read(tmp_path)) == (5, 7)
+    (place / "generation_config.json").write_text(json.dumps({"eos_token_id": 10**6}))
+    with pytest.raises(BadInput, match="no token of its network"):
+        weights.pretrained(str(place))
 
 
 def test_code_in_a_folder_is_not_run(folder, tmp_path):

@@ -14,7 +14,7 @@ KINGMA = "Kingma and Welling, arXiv 1312.6114; in the loop: Shumailov et al., Na
 class HeldOutElbo(Measure):
     """How badly a variational autoencoder explains human pictures that no generation has seen: the negative evidence lower bound.
 
-    It bounds −ln p from above. Its two parts stand at places of their own. It sees late collapse: a model that writes grey pictures explains
+    Of pictures in black and white it bounds −ln p from above; of grey ones it is the published loss, and no bound. Its two parts stand at places of their own. It sees late collapse: a model that writes grey pictures explains
     no picture well. One latent a picture is drawn, the same for this generation's model as for generation 0's, so that the change is one of
     pairs. The interval is over pictures.
     """

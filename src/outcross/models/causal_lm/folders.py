@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 from outcross.errors import BadInput, MachineGaveOut, first_words, is_of_the_machine, missing_extra
 from outcross.files import inputs
 from outcross.files.names import kind_at
-from outcross.models.causal_lm.vocabulary import ModelVocabulary
+from outcross.models.causal_lm.vocabulary import MOST_TOKENS, ModelVocabulary
 
 T = TypeVar("T")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 """Files that are fetched from the hub: no pickles, no code."""
+BESIDE_GGUF = ("config.json", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+"""Files that transformers may read beside a GGUF file, where they lie in its folder."""
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 """Files, one of which a folder must have."""
 
@@ -41,7 +43,8 @@ class ModelFiles:
     def files(self) -> list[Path]:
         """What is read of it."""
         if self.gguf is not None:
-            return [self.folder / self.gguf]
+            beside = [file for name in BESIDE_GGUF if (file := self.folder / name).is_file()]
+            return [self.folder / self.gguf, *beside]
         return sorted({file for pattern in WANTED for file in self.folder.glob(pattern)})
 
     @functools.cached_property
@@ -66,6 +69,7 @@ def locate(model: str) -> ModelFiles:
             raise BadInput(
                 f"{model} is a file and not GGUF; give a .gguf file, or a folder with config.json, safetensors and a tokenizer"
             )
+        _refuse_adapter(model, path.parent)
         return ModelFiles(model, path.parent, path.name)
     if kind == "folder":
         return _in_folder(model, Path(model).expanduser())
@@ -85,6 +89,7 @@ def _packaged() -> ModelFiles:
 
 
 def _in_folder(model: str, folder: Path) -> ModelFiles:
+    _refuse_adapter(model, folder)
     if not (folder / "config.json").is_file():
         if len(ggufs := sorted(folder.glob("*.gguf"))) == 1:
             return ModelFiles(model, folder, ggufs[0].name)
@@ -93,6 +98,14 @@ def _in_folder(model: str, folder: Path) -> ModelFiles:
     place = ModelFiles(model, folder)
     _ = place.config
     return place
+
+
+def _refuse_adapter(model: str, folder: Path) -> None:
+    """transformers would load the adapter with the model, from a pickle too, and it would be no part of what the model's digest says."""
+    if (folder / "adapter_config.json").exists():
+        raise BadInput(
+            f"{model} has an adapter beside it (adapter_config.json in {folder}), which would be loaded with it; merge the adapter into the model, or move that file away"
+        )
 
 
 def _fetched(model: str) -> Path:
@@ -138,7 +151,7 @@ def vocabulary(model: str) -> ModelVocabulary:
         return ModelVocabulary(tokenizer.backend_tokenizer.to_str(), tokenizer.bos_token_id, len(tokenizer))
     if not any((place.folder / name).is_file() for name in TOKENIZERS):
         raise BadInput(f"{model} has no tokenizer ({', '.join(TOKENIZERS)}); save one there with tokenizer.save_pretrained(FOLDER)")
-    size = int(place.config.get("vocab_size", 0))
+    size = _number(place, "vocab_size") or 0
     if (file := place.folder / "tokenizer.json").is_file():
         text = inputs.read(file).decode("utf-8", "replace")
         read = ModelVocabulary(text, None, size)
@@ -152,9 +165,20 @@ def _start(place: ModelFiles, read: ModelVocabulary) -> int | None:
     settings = place.folder / "tokenizer_config.json"
     told = read_json(settings) if settings.is_file() else {}
     if "bos_token" not in told:
-        return place.config.get("bos_token_id")
+        return _number(place, "bos_token_id")
     name = told["bos_token"]
-    return read.number(name.get("content") if isinstance(name, dict) else name)
+    name = name.get("content") if isinstance(name, dict) else name
+    return read.number(name) if isinstance(name, str) else None
+
+
+def _number(place: ModelFiles, name: str) -> int | None:
+    """A number of tokens, or that of one, in config.json; None where there is none. BadInput where it is none that a vocabulary can have."""
+    number = place.config.get(name)
+    if number is not None and (not isinstance(number, int) or not 0 <= number <= MOST_TOKENS):
+        raise BadInput(
+            f"{name} in config.json of {place.name} must be a whole number from 0 to {MOST_TOKENS:,}, got {number!r:.80}; fetch the model again"
+        )
+    return number
 
 
 def _tokenizer(place: ModelFiles) -> Any:

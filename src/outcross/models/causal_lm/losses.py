@@ -17,6 +17,8 @@ from outcross.models.transformer.network import attend_causally
 _WITHOUT_PADDING = "outcross_without_padding"
 _PARTED = ("LlamaForCausalLM", "OPTForCausalLM", "GPT2LMHeadModel")
 """Networks whose scores are their output layer's of their last hidden state, and nothing else."""
+_PLAIN = ("llama", "opt", "gpt2")
+"""Families whose attention is causal and nothing else. Others have windows, caps of scores or sinks, and keep transformers' own."""
 
 
 def loss(network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_after: int = 0) -> Tensor:
@@ -42,7 +44,7 @@ def loss(network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_a
 def quick_attention(network: Any) -> Iterator[None]:
     """Attention whose way back is fast on a CPU in bf16, for as long as this lasts; for texts of one length, which need no padding."""
     before = network.config._attn_implementation
-    if before != "sdpa":
+    if before != "sdpa" or network.config.model_type not in _PLAIN:
         yield
         return
     AttentionInterface.register(_WITHOUT_PADDING, _attend)

@@ -17,6 +17,8 @@ from outcross.errors import BadInput
 from outcross.text.vocabulary import bytes_of
 
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+MOST_TOKENS = 2**24
+"""Tokens of a vocabulary, at most; the largest known have a million."""
 SPACE = "▁"
 """What SentencePiece writes for a space."""
 
@@ -39,13 +41,17 @@ class ModelVocabulary:
         self._tokenizer.no_truncation()
         self.start = start
         """The token that opens a line or a block; None where the model has none."""
-        self.size = max(size, self._tokenizer.get_vocab_size())
+        if self.written > MOST_TOKENS:
+            raise BadInput(
+                f"the tokenizer has a token of the number {self.written - 1:,}, at most {MOST_TOKENS - 1:,} can be; fetch it again"
+            )
+        self.size = max(size, self.written)
         """Number of tokens, special ones and those that the tokenizer does not have among them."""
 
     @property
     def written(self) -> int:
         """Tokens that the tokenizer has; the model must have them all."""
-        return max(self._tokenizer.get_vocab().values()) + 1
+        return max(self._tokenizer.get_vocab().values(), default=-1) + 1
 
     def number(self, token: str | None) -> int | None:
         """The number of a token; None where there is none of this spelling."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,11 @@ def _read(place: ModelFiles) -> PreTrainedModel:
     if lost := sorted(told["missing_keys"]) or sorted(map(str, told.get("mismatched_keys", ()))):
         raise BadInput(f"{place.name} lacks weights, {lost[0]} among {len(lost)}; fetch it again")
     network.config.name_or_path = ""
+    if network.generation_config is not None and (end := network.generation_config.eos_token_id) is not None:
+        tokens = end if isinstance(end, list) else [end]
+        if not all(isinstance(token, int) and 0 <= token < network.get_input_embeddings().weight.shape[0] for token in tokens):  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
+            raise BadInput(f"{place.name} ends its texts with {str(end)[:80]!r}, which is no token of its network; fetch it again")
+        network.config.eos_token_id = end  # generation_config.json is not kept, and what ends a text must stay known
     if hasattr(network.config, "quantization_config"):
         del network.config.quantization_config
     return network.eval()
@@ -96,8 +102,13 @@ def torchs_random(rng: np.random.Generator) -> Iterator[None]:
 
 
 def check(network: PreTrainedModel, vocabulary: ModelVocabulary | Any, block: int, model: str) -> None:
-    """Refuse a vocabulary that the network has no rows for, and blocks that its context does not hold."""
+    """Refuse a network that cannot be read on its way, a vocabulary that it has no rows for, and blocks that its context does not hold."""
     rows = network.get_input_embeddings().weight.shape[0]  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
+    ways = inspect.signature(network.forward).parameters
+    if network.get_output_embeddings() is None or "logits_to_keep" not in ways or not {"cache", "past_key_values"} & ways.keys():
+        raise BadInput(
+            f"{model} is a {type(network).__name__}, which transformers does not let write token by token with a cache; give a model of another architecture"
+        )
     written = getattr(vocabulary, "written", vocabulary.size)
     if written > rows:
         raise BadInput(

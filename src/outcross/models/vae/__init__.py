@@ -239,7 +239,11 @@ class VaeModel:
             yield torch.from_numpy(some.reshape(-1, shape.height, shape.width)).to(self.network.device)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """The ELBO of each picture in nats, (n,): a lower bound of its log-probability, by one latent from a stream that all models share."""
+        """The ELBO of each picture in nats, (n,), by one latent from a stream that all models share.
+
+        Of pictures whose pixels are black or white it is a lower bound of the log-probability, in expectation over the latent. Of grey ones it
+        is the loss that is published, with its sign turned, and no bound: a cross-entropy is no density of grey values.
+        """
         _check_range(records.array)
         noise = np.random.default_rng(SCORING_STREAM).standard_normal((len(records), self.network.shape.latents), dtype=np.float32)
         entropy, divergence = self.elbo_parts(records.array, noise)
