@@ -120,9 +120,16 @@ def test_a_start_token_opens_every_line_and_what_a_thousand_lines_leave_over_is_
     form = TokenBlocks(block=16, vocabulary=300, bos="line")
     human = form.cut(documents, 20, 0.1, np.random.default_rng(0))
     start, blocks_of = human.vocabulary.start, human.training.records
-    for text, tokens in zip(blocks_of.texts, blocks_of.tokens, strict=True):
-        assert (tokens == start).sum() - text.count("\n") in (-1, 0, 1), "a line break, then a start token"
-        assert all(tokens[i + 1] == start for i in range(15) if human.vocabulary.decode([[tokens[i]]])[0].endswith("\n"))
+    for tokens in blocks_of.tokens:
+        is_end = [human.vocabulary.decode([[token]])[0].endswith("\n") for token in tokens]
+        is_start = tokens == start
+        assert all(is_start[i + 1] for i in range(15) if is_end[i]), "after a line break comes a start token"
+        assert all(is_end[i - 1] or is_start[i - 1] for i in range(1, 16) if is_start[i]), (
+            "before one an end of a line, or a blank line"
+        )
+    assert any((tokens[1:] == start)[tokens[:-1] == start].any() for tokens in blocks_of.tokens), (
+        "a blank line is a start token alone"
+    )
     assert human.windows.shape[1] == 32 and (human.windows[:, 0] == start).any()
 
 

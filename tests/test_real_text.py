@@ -179,6 +179,17 @@ def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
     assert found == ["preface", " = A = \n one \n = = part = = \ntwo", " = B = \n three"]
 
 
+@pytest.mark.parametrize("heading", [None, TITLE])
+def test_where_every_line_has_a_start_token_no_line_is_dropped(tmp_path, heading):
+    lines = [" = A = ", " ", " one of two ", "", "", " two of two ", " ", " = B = ", "", f" {'long ' * 700}", "", " end"]
+    (tmp_path / "text.txt").write_text("\n".join(lines) + "\n")
+    kept = TextFile(path=str(tmp_path / "text.txt"), heading=heading).documents(blank_lines=True)
+    assert [line for document in kept for line in document.text.split("\n")] == lines
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": line and line + "\n"}) + "\n" for line in lines))
+    rows = TextFile(path=str(tmp_path / "rows.jsonl"), text_column="text", heading=heading).documents(blank_lines=True)
+    assert [line for document in rows for line in document.text.split("\n")] == lines
+
+
 HOSTILE = """
 from outcross.errors import BadInput
 from outcross.text.gathering import gather_documents

@@ -44,9 +44,10 @@ class Hub(Text):
         files = sorted(path for path in Path(self.hub).rglob("*") if path.is_file())
         return digest(files, below=Path(self.hub))
 
-    def documents(self):
+    def documents(self, blank_lines=False):
         source = read(_hub_table(self.hub, self.configuration, self.split))
-        return documents(replace(source, name=f"hub {self.hub}"), self.text_column, self.group_column, self.heading)
+        named = replace(source, name=f"hub {self.hub}")
+        return documents(named, self.text_column, self.group_column, self.heading, blank_lines)
 
 
 def _hub_table(hub: str, configuration: str | None, split: str) -> Any:

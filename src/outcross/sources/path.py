@@ -37,6 +37,6 @@ class Path(Text):
     def inputs(self):
         return named(self.path)
 
-    def documents(self):
+    def documents(self, blank_lines=False):
         source = replace(read(self.path, whole_texts=True), name=self.path)
-        return documents(source, self.text_column, self.group_column, self.heading)
+        return documents(source, self.text_column, self.group_column, self.heading, blank_lines)

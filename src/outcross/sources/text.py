@@ -23,11 +23,12 @@ class Text(Source):
     rows: int
     held_out: float
 
-    def documents(self) -> list[Document]:
+    def documents(self, blank_lines: bool = False) -> list[Document]:
+        """With `blank_lines` no line is dropped: a form with a start token a line has one for blank lines too."""
         raise NotImplementedError
 
     def open(self, form, chains, rng):
-        documents = [document for document in self.documents() if document.text.strip()]
+        documents = [document for document in self.documents(blank_lines=form.bos == "line") if document.text.strip()]
         if len(documents) < 2:
             raise BadInput(f"the human text holds {len(documents)} documents, splitting needs at least 2; give more text")
         return form.cut(documents, self.rows, self.held_out, rng)
@@ -68,7 +69,7 @@ class Stdlib(Text):
     def content(self):
         return platform.python_version()
 
-    def documents(self):
+    def documents(self, blank_lines=False):
         root = Path(sysconfig.get_paths()["stdlib"])
         files = sorted(path for path in root.rglob("*.py") if not LEFT_OUT & set(path.relative_to(root).parts[:-1]))
         texts = ["\n\n".join(_docstrings(path)) for path in files]

@@ -195,8 +195,8 @@ def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
 
 
 def _lines(documents: Sequence[Document]) -> tuple[list[str], np.ndarray]:
-    """The lines of documents, each with its line break, and the document of each, (lines,)."""
-    lines = [[line + "\n" for line in document.text.split("\n")] for document in documents]
+    """The lines of documents, each with its line break, and the document of each, (lines,). Blank ones are empty, as in the published code."""
+    lines = [[f"{line}\n" if line.strip() else "" for line in document.text.split("\n")] for document in documents]
     return [line for own in lines for line in own], np.repeat(np.arange(len(lines)), [len(own) for own in lines])
 
 

@@ -35,9 +35,12 @@ class Document:
     """A language, a speaker …; empty where there are none."""
 
 
-def documents(source: TableSource, text_column: str | None, group_column: str | None, heading: str | None = None) -> list[Document]:
+def documents(
+    source: TableSource, text_column: str | None, group_column: str | None, heading: str | None = None, blank_lines: bool = False
+) -> list[Document]:
     """The documents of a source that was read with `whole_texts`: of each text file by itself, or of a column of a table.
 
+    With `blank_lines` they hold every line of the source, blank ones too, and a row that ends with a line break is one line more, not two.
     BadInput where there is no such column, where it holds no text, where no line of a file is a heading, or where the text takes more
     memory than one input may.
     """
@@ -50,34 +53,51 @@ def documents(source: TableSource, text_column: str | None, group_column: str | 
         return [
             document
             for text, _ in _rows(source, column, None)
-            for document in gather_documents(re.split(r"\n[ \t]*\n", text), None, heading)
+            for document in gather_documents(_paragraphs(text, blank_lines), None, heading, blank_lines)
         ]
     column = _known(source, text_column, "text_column")
     group = None if group_column is None else _known(source, group_column, "group_column")
     rows = list(_rows(source, column, group))
-    return gather_documents([text for text, _ in rows], None if group is None else [name for _, name in rows], heading)
+    texts = [text.removesuffix("\n") if blank_lines else text for text, _ in rows]
+    return gather_documents(texts, None if group is None else [name for _, name in rows], heading, blank_lines)
 
 
-def gather_documents(texts: Sequence[str], groups: Sequence[str] | None, heading: str | None = None) -> list[Document]:
+def _paragraphs(text: str, blank_lines: bool) -> list[str]:
+    """The paragraphs of a text; with `blank_lines` each has those that follow it, and line breaks between the paragraphs make the text again.
+
+    >>> _paragraphs("One.\\n\\n\\nTwo.\\n", False), _paragraphs("One.\\n\\n\\nTwo.\\n", True)
+    (['One.', '\\nTwo.\\n'], ['One.\\n\\n', 'Two.'])
+    """
+    if not blank_lines:
+        return re.split(r"\n[ \t]*\n", text)
+    lines = text.removesuffix("\n").split("\n")
+    starts = [i for i in range(1, len(lines)) if lines[i].strip() and not lines[i - 1].strip()]
+    return ["\n".join(lines[first:end]) for first, end in itertools.pairwise([0, *starts, len(lines)])]
+
+
+def gather_documents(
+    texts: Sequence[str], groups: Sequence[str] | None, heading: str | None = None, blank_lines: bool = False
+) -> list[Document]:
     """Documents out of consecutive texts of one group: articles where a heading opens each, else texts put together till they are long.
 
     Put together they hold at least 2,000 characters; a longer text stays one, a very long one is cut. The texts of a small group (under
     40,000 characters) make shorter documents, a twentieth of it or 400 characters, so that it too has some on either side of the split.
+    With `blank_lines` no line of a text is dropped.
     """
     by_group: dict[str, list[str]] = {}
     for i, text in enumerate(texts):
         by_group.setdefault("" if groups is None else groups[i], []).append(text)
     if heading is not None:
-        cut = partial(_articles, heading=heading)
+        cut = partial(_articles, heading=heading, blank_lines=blank_lines)
     else:
-        cut = partial(_gathered, shortest=DOCUMENT if groups is None else SHORT_DOCUMENT)
+        cut = partial(_gathered, shortest=DOCUMENT if groups is None else SHORT_DOCUMENT, blank_lines=blank_lines)
     return [Document(text, group) for group, own in by_group.items() for text in cut(own)]
 
 
-def _gathered(texts: Sequence[str], shortest: int) -> Iterator[str]:
+def _gathered(texts: Sequence[str], shortest: int, blank_lines: bool) -> Iterator[str]:
     enough = min(DOCUMENT, max(shortest, sum(map(len, texts)) // DOCUMENTS))
     waiting: list[str] = []
-    for piece in itertools.chain.from_iterable(map(_pieces, texts)):
+    for piece in itertools.chain.from_iterable(_pieces(text) or [text] * blank_lines for text in texts):
         waiting.append(piece)
         if sum(map(len, waiting)) >= enough:
             yield "\n".join(waiting)
@@ -86,9 +106,9 @@ def _gathered(texts: Sequence[str], shortest: int) -> Iterator[str]:
         yield "\n".join(waiting)
 
 
-def _articles(texts: Sequence[str], heading: str) -> Iterator[str]:
-    """The lines from each heading to the next, and those before the first; blank lines are dropped."""
-    lines = [line for text in texts for line in text.split("\n") if line.strip()]
+def _articles(texts: Sequence[str], heading: str, blank_lines: bool) -> Iterator[str]:
+    """The lines from each heading to the next, and those before the first; blank ones are dropped unless they are wanted."""
+    lines = [line for text in texts for line in text.split("\n") if blank_lines or line.strip()]
     starts = headings(lines, heading)
     if not starts:
         raise BadInput(
