@@ -261,7 +261,15 @@ SPECS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 LEARNS = {"gaussian": "normal", "categorical": "categorical", "kde": "uniform", "gaussian_mixture": "blobs", "regression": "regression", "spike": "uniform", "hutter": "categorical", "ngram": "path", "transformer": "normal", "causal_lm": "normal", "vae": "categorical", "server": "normal"}  # fmt: skip
 """Which experiment tries a learner; networks are given numbers, which they refuse before they need torch or a model's files."""
-READS = {"vectors": "normal", "images": "normal", "counts": "categorical", "text": "path", "groups": "path", "blobs": "blobs", "pairs": "regression"}
+READS = {
+    "vectors": "normal",
+    "images": "normal",
+    "counts": "categorical",
+    "text": "path",
+    "groups": "path",
+    "blobs": "blobs",
+    "pairs": "regression",
+}
 TEXT = "\n\n".join(f"The {a} {b} of the {c} sleeps under a {b} tree, and paragraph {i} says so again and again." for i, (a, b, c) in enumerate(itertools.product(("old", "red", "wet", "shy", "raw"), ("fox", "oak", "sea", "elk"), ("hill", "town", "shore", "field"))))  # fmt: skip
 
 

@@ -114,15 +114,15 @@ def _order(dated: Sequence[Answer]) -> Answer:
         return Answer(FIRST, "cannot_tell", None, None, None, None, "No signal has surely moved.")
     start = min(when.values())
     return Answer(
-        FIRST, "yes", None, None, None, start, told(when, [one.definition for one in dated if one.answer == "cannot_tell"])
+        FIRST, "yes", None, None, None, start, in_words(when, [one.definition for one in dated if one.answer == "cannot_tell"])
     )
 
 
-def told(when: Mapping[str, int], unsure: Sequence[str] = ()) -> str:
+def in_words(when: Mapping[str, int], unsure: Sequence[str] = ()) -> str:
     """The order of signals in a sentence.
 
-    >>> told({"rare things are lost": 1, "less variety is written": 1, "the model fits human data worse": 3})
-    "First at generation 1: rare things are lost and less variety is written; 2 generations later: the model fits human data worse."
+    >>> in_words({"rare things are lost": 1, "less variety is written": 1, "the model fits human data worse": 3})
+    'First at generation 1: rare things are lost and less variety is written; 2 generations later: the model fits human data worse.'
     """
     start = min(when.values())
     parts = []
@@ -140,4 +140,4 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
-__all__ = ["FIRST", "LATE", "SIGNALS", "Followed", "moved", "next_tokens_of", "signals", "told"]
+__all__ = ["FIRST", "LATE", "SIGNALS", "Followed", "in_words", "moved", "next_tokens_of", "signals"]
