@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reading_frames import with_nulls
 
+import outcross
 from outcross.data import HUMAN, Human, Origin, Pool, Training, part_of
 from outcross.data.records import Vectors
 from outcross.estimate import NotApplicable
@@ -363,3 +364,12 @@ def test_points_that_are_no_numbers_are_refused_with_their_share():
 
 def test_ours_are_members():
     assert all(measure(kind(one())) is one for one in OURS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_true_covariance_that_is_singular_in_double_precision_has_no_log_variance():
+    human = {"distribution": "regression", "rows": 9, "dimensions": 2, "coefficient": 2**63}
+    told = {"name": "a", "human": human, "learner": "regression", "chains": 3, "generations": 1, "draw": {"prompts": "human"}}
+    (generation,) = outcross.run(told)
+    (reading,) = (one for one in generation.measured if one.measure == "log_variance")
+    assert reading.estimate is None and "singular in double precision" in reading.note

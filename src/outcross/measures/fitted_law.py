@@ -46,11 +46,9 @@ class FittedLaw(Measure):
     def __call__(self, evidence, rng):
         true_mean, true_covariance = _true_moments(evidence)
         mean, covariance = _moments(evidence)
-        with np.errstate(divide="ignore"):
-            log_variance = _log_determinant(covariance) - _log_determinant(true_covariance)
         trace, true_trace = np.trace(covariance, axis1=-2, axis2=-1), np.trace(true_covariance)
         error = np.square(mean - true_mean).sum(axis=-1)
-        yield read_off("log_variance", lambda: over_chains(_finite(log_variance)))
+        yield read_off("log_variance", lambda: over_chains(_log_variance(covariance, true_covariance)))
         yield read_off("spread_ratio", lambda: over_chains(trace / true_trace))
         yield read_off("mean_error", lambda: over_chains(error / (true_trace / len(true_mean))))
         yield read_off("w2", lambda: over_chains(error + _bures(covariance, true_covariance)))
@@ -78,12 +76,17 @@ def _log_determinant(covariance: np.ndarray) -> np.ndarray:
     return np.log(covariance[..., 0, 0]) if covariance.shape[-1] == 1 else np.linalg.slogdet(covariance)[1]
 
 
-def _finite(log_variance: np.ndarray) -> np.ndarray:
-    if not np.isfinite(log_variance).all():
+def _log_variance(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Ln det of the fitted covariance less that of the true one, (chains…); NotApplicable where one of them is singular."""
+    with np.errstate(divide="ignore"):
+        fitted, human = _log_determinant(covariance), _log_determinant(true)
+    if not np.isfinite(human):
+        raise NotApplicable("the true covariance is singular in double precision: it has no log-variance")
+    if not np.isfinite(fitted).all():
         raise NotApplicable(
-            f"the fitted covariance is singular in {np.mean(~np.isfinite(log_variance)):.1%} of the chains: its log-variance is minus infinity"
+            f"the fitted covariance is singular in {np.mean(~np.isfinite(fitted)):.1%} of the chains: its log-variance is minus infinity"
         )
-    return log_variance
+    return fitted - human
 
 
 def _bures(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
