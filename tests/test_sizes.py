@@ -47,6 +47,17 @@ def test_a_setting_of_the_command_line_wins_over_the_size_whatever_their_order(f
         assert arms(load(file, settings))[0].experiment.generations == 4
 
 
+def test_no_note_speaks_of_what_the_command_line_sets(file):
+    notes = arms(load(file, ["size=small", "generations=4", "arms=null"]))[0].experiment.notes
+    assert notes[1] == "Size small cuts human.rows: 20 (at full size 50)."
+
+
+def test_notes_of_a_size_stand_in_the_place_of_the_experiments(tmp_path):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(TOLD | {"sizes": {"small": {"generations": 3, "notes": ["It is small."]}}}))
+    notes = arms(load(str(tmp_path / "mine.yaml"), ["size=small"]))[0].experiment.notes
+    assert notes == ("It is small.", "Size small cuts generations: 3 (at full size 10).")
+
+
 def test_an_unknown_size_is_refused_with_the_nearest(file):
     with pytest.raises(BadInput, match="has no size 'smal'; did you mean 'small'"):
         load(file, ["size=smal"])

@@ -25,6 +25,7 @@ from outcross import loop  # noqa: E402
 from outcross.data import HUMAN, Human, Made, Origin, Part, Pool, Training, part_of  # noqa: E402
 from outcross.data.records import Vectors, load_records  # noqa: E402
 from outcross.errors import BadInput  # noqa: E402
+from outcross.ledger import Ledger  # noqa: E402
 from outcross.measures.latents import spread  # noqa: E402
 from outcross.models import Task  # noqa: E402
 from outcross.models.draw import Draw  # noqa: E402
@@ -179,7 +180,7 @@ def test_the_same_stream_gives_the_same_weights_and_pictures_and_a_folder_keeps_
     again = Vae().fit(digits, None, None, QUICK, np.random.default_rng(1))
     assert np.array_equal(weights_of(model), weights_of(again))
     model.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.json", "network.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "network.json", "network.safetensors"]
     kept = Vae().load(tmp_path)
     one, other = (each.sample(Draw(records=7), None, np.random.default_rng(5)).array for each in (model, kept))
     assert np.array_equal(one, other) and one.shape == (7, 64) and one.min() >= 0 and one.max() <= 1
@@ -254,6 +255,7 @@ def test_a_picture_need_not_be_square():
         ({"training": {"checkpoint": "best", "start": "scratch"}}, "write training.checkpoint: last"),
         ({"learner": {"kind": "vae", "writes": "ink"}}, "writes"),
         ({"metrics": ["support"]}, "the metric support reads counts"),
+        ({"draw": {"prompts": "none", "temperature": 0.5}}, "have no exact sampler for a vae"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_work_begins(changes, why):
@@ -343,6 +345,15 @@ def test_a_run_measures_every_generation_against_the_first():
         assert total == pytest.approx(entropy + divergence) and told["held_out_elbo", ""].n == 120
         assert told["latent_spread", ""].low < told["latent_spread", ""].value < told["latent_spread", ""].high
         assert (told["excess_elbo", ""].value == 0) == (one.g == 0)
+
+
+def test_equal_networks_that_write_otherwise_share_no_records_in_a_ledger(tmp_path):
+    ledger, drawn = Ledger(tmp_path / "run"), {}
+    for writes in ("mean", "pixels"):
+        told = SMALL | {"learner": {"kind": "vae", "writes": writes}, "rows": "constant", "generations": 1, "metrics": ["latents"]}
+        (generation,) = loop.run(package.experiment(told), ledger)
+        drawn[writes] = generation.drawn.records.array
+    assert set(np.unique(drawn["pixels"])) <= {0, 1} and len(np.unique(drawn["mean"])) > 2
 
 
 # Pictures of people

@@ -277,7 +277,11 @@ class CausalModel:
         stored = self.learner.stored if self.training is not None else "fp32"
         weights.write(self.network, folder, stored)
         (folder / "tokenizer.json").write_text(self.vocabulary.to_json(), encoding="utf-8")
-        told = {"block": self.block, "training": self.training}
+        acting = {
+            "opening": self.learner.opening,
+            "precision": self.learner.precision,
+        }  # equal weights that are read otherwise are another model
+        told = {"block": self.block, "training": self.training} | acting
         (folder / "model.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
     def _fits_context(self, tokens: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,10 @@ class Vae(Learner):
                 f"training.start {kind(training.start)} has no meaning for vae; write training.start: scratch (as published) or previous"
             )
         return filled(training, learning_rate=LEARNING_RATE)
+
+    def check(self, draw):
+        if draw.cuts or draw.temperature != 1:
+            raise BadInput("draw.temperature, top_k and top_p have no exact sampler for a vae; leave them out")
 
     def numbers(self, height: int, width: int) -> int:
         """Numbers that are learned of pictures of this size, weights and biases of all layers.
@@ -177,8 +182,6 @@ class VaeModel:
 
     def sample(self, draw, prompts, rng) -> Vectors:
         """Pictures as points (n, height × width), float32: each the decoded mean of a latent drawn from N(0, I), or pixels drawn with these chances."""
-        if draw.cuts or draw.temperature != 1:
-            raise BadInput("draw.temperature, top_k and top_p have no exact sampler for a vae; leave them out")
         shape = self.network.shape
         latents = rng.standard_normal((draw.records, shape.latents), dtype=np.float32)
         pictures = self.decode(latents, self.precision).reshape(len(latents), -1)
@@ -259,3 +262,5 @@ class VaeModel:
         from outcross.models.vae import network
 
         network.save(self.network, folder)
+        acting = {"precision": self.precision, "writes": self.writes}  # equal networks that write otherwise are other models
+        (folder / "model.json").write_text(json.dumps(acting, sort_keys=True) + "\n", encoding="utf-8")
