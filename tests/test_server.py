@@ -1,8 +1,10 @@
 """A model behind a server: real HTTP, with the faults of real servers."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -217,6 +219,30 @@ def test_an_answer_that_never_ends_is_given_up(server, asked, tmp_path, monkeypa
     server.fault = drips
     said = refused(asked(), tmp_path / "run", MachineGaveOut)
     assert "gave out after 1 tries (no whole answer within 0.2 seconds)" in said and "0 answers are kept" in said
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 102 Processing\r\n\r\n", b"a"])
+def test_a_server_that_never_ends_its_headers_is_left(asked, sent, monkeypatch):
+    monkeypatch.setenv("OUTCROSS_SERVER_SECONDS", "0.2")
+    monkeypatch.setenv("OUTCROSS_SERVER_TRIES", "1")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def send_for_ever():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=dribble, args=(connection,), daemon=True).start()
+
+    def dribble(connection):
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(b"" if sent.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                connection.sendall(sent)
+                time.sleep(0.05)
+
+    threading.Thread(target=send_for_ever, daemon=True).start()
+    with listening, pytest.raises(MachineGaveOut, match=r"gave out after 1 tries \(no whole answer within 0.2 seconds\)"):
+        list(outcross.run(outcross.experiment(asked(learner={"url": f"http://127.0.0.1:{listening.getsockname()[1]}/v1"}))))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ MOST_BYTES = 4 << 20
 """Bytes of an answer, at most: 4 MiB."""
 LONGEST_WAIT = 300.0
 """Seconds before the next try, at most; a server that asks for more is asked again by the next run."""
+GRACE = 1.0
+"""Seconds beyond those of a request, in which its own timeouts say what it waited for."""
 SHORTEST_SECRET = 12
 """Characters of a key from which it is one; shorter ones (none, EMPTY) are words that local servers are given."""
 BUSY = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -160,8 +162,7 @@ class ServerConnection(AbstractContextManager):
         if self.stopping.is_set():
             raise Stopped
         try:
-            with self.client.stream("POST", f"{self.url}/{path}", json=body) as response:
-                content = self._read(response)
+            response, content = self._in_time(lambda: self._exchange(path, body))
         except httpx.TimeoutException:
             raise Busy(f"no answer within {self.patience.seconds:g} seconds") from None
         except httpx.TransportError as error:
@@ -173,6 +174,33 @@ class ServerConnection(AbstractContextManager):
         if status != 200:
             raise BadInput(self._refusal(status, path, content, response.headers.get("location", "")))
         return self._answer(content)
+
+    def _exchange(self, path: str, body: dict[str, Any]) -> tuple[httpx.Response, bytes]:
+        with self.client.stream("POST", f"{self.url}/{path}", json=body) as response:
+            return response, self._read(response)
+
+    def _in_time(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which is done in a thread of its own; Busy where it takes longer than a request may.
+
+        The timeouts of a client are those of one read. A server that sends headers byte by byte, or interim answers without an end, would hold
+        it for ever. Such a thread ends when the connections are closed.
+        """
+        ended: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+        def go() -> None:
+            try:
+                ended.put((work(), None))
+            except BaseException as error:
+                ended.put((None, error))
+
+        threading.Thread(target=go, daemon=True).start()
+        try:
+            value, failure = ended.get(timeout=self.patience.seconds + GRACE)
+        except queue.Empty:
+            raise Busy(f"no whole answer within {self.patience.seconds:g} seconds") from None
+        if failure is not None:
+            raise failure
+        return value  # type: ignore[return-value]
 
     def _read(self, response: httpx.Response) -> bytes:
         """The content of an answer, within its bounds."""
