@@ -554,6 +554,20 @@ def test_a_tokenizer_with_a_token_far_away_is_refused(folder, tmp_path, number, 
         begin(place, tmp_path)
 
 
+def test_the_tokenizers_start_token_is_kept_and_without_one_no_block_is_opened(folder, tmp_path):
+    place = spoilt(folder, tmp_path)
+    learner = CausalLM(model=str(place), opening="bos")
+    documents, rng = [Document(TEXT * 9)] * 9, np.random.default_rng(0)
+    (place / "tokenizer_config.json").write_text(json.dumps({"bos_token": "a"}))
+    model = learner.begin(learner.form(12).cut(documents, 9, 0.1, rng), Schedule(), rng)
+    (tmp_path / "kept").mkdir()
+    model.save(tmp_path / "kept")
+    assert model.start == learner.load(tmp_path / "kept").start == model.vocabulary.number("a") != 0
+    (place / "tokenizer_config.json").write_text(json.dumps({"bos_token": None}))
+    with pytest.raises(BadInput, match=r"learner.opening bos .* has none; write opening: nothing"):
+        learner.begin(learner.form(12).cut(documents, 9, 0.1, rng), Schedule(), rng)
+
+
 def test_what_ends_a_text_is_kept_with_the_weights(folder, tmp_path):
     place = spoilt(folder, tmp_path)
     (place / "generation_config.json").write_text(json.dumps({"eos_token_id": [5, 7]}))

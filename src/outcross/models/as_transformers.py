@@ -34,5 +34,10 @@ def opened(tokenizer_json: str, start: str, number: int) -> bytes:
     return as_json(json.loads(tokenizer_json) | {"post_processor": processor})
 
 
+def unopened(tokenizer_json: str) -> bytes:
+    """A tokenizer.json that puts nothing before a text or behind it, as the tokenizers of many models do."""
+    return as_json(json.loads(tokenizer_json) | {"post_processor": None})
+
+
 def as_json(told: Any) -> bytes:
     return (json.dumps(told, indent=2) + "\n").encode()

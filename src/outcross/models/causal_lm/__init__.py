@@ -125,8 +125,15 @@ class CausalLM(Learner):
         from outcross.models.causal_lm import weights
 
         block = human.training.records.tokens.shape[1]
+        if self.opening == "bos" and human.vocabulary.start is None:
+            raise BadInput(
+                f"learner.opening bos puts a start token before every block, and {self.model} has none; write opening: nothing"
+            )
         if self.weights == "pretrained":
             network: Any = weights.pretrained(self.model)
+            network.config.bos_token_id = (
+                human.vocabulary.start
+            )  # what the tokenizer says, where the two differ: the one that is kept
         else:
             network = weights.random(self.model, human.vocabulary, rng)
         weights.check(network, human.vocabulary, block, self.model)
@@ -173,11 +180,14 @@ class CausalLM(Learner):
         vocabulary = ModelVocabulary(text, config.get("bos_token_id"), config["vocab_size"])
         ids = {name: config.get(f"{name}_token_id") for name in as_transformers.SPECIAL}
         tokens = {name: token for name, number in ids.items() if (token := vocabulary.spelling(number)) is not None}
-        is_opened = self.opening == "bos" and "bos" in tokens
+        if self.opening == "bos":
+            tokenizer = as_transformers.opened(text, tokens["bos"], ids["bos"])
+        else:
+            tokenizer = as_transformers.unopened(text)
         return {
             "model.safetensors": folder / "model.safetensors",
             "generation_config.json": as_transformers.generation(ids),
-            "tokenizer.json": as_transformers.opened(text, tokens["bos"], ids["bos"]) if is_opened else folder / "tokenizer.json",
+            "tokenizer.json": tokenizer,
             "tokenizer_config.json": as_transformers.tokenizer(
                 tokens, config.get("max_position_embeddings") or config.get("n_positions")
             ),
