@@ -587,6 +587,9 @@ def test_code_in_a_folder_is_not_run(folder, tmp_path):
     with pytest.raises(BadInput, match="nothing out of a model's folder is run"):
         begin(place, tmp_path)
     assert not (tmp_path / "ran").exists()
+    (place / "config.json").write_text(json.dumps(config | {"attn_implementation": "someone/kernel"}))
+    with pytest.raises(BadInput, match="wants kernels of the hub"):
+        begin(place, tmp_path)
 
 
 def test_a_hub_id_without_a_network_names_the_way_by_a_folder_and_the_extra(tmp_path, monkeypatch):

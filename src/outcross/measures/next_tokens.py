@@ -30,7 +30,7 @@ class NextTokens(Measure):
     anchor, and every interval is one over the documents of the anchors.
     """
 
-    anchors: Annotated[int, Field(ge=2)] = 256
+    anchors: Annotated[int, Field(ge=2, le=2048)] = 256
     """Human blocks that are read, at most."""
 
     aspect = "spread"

@@ -55,6 +55,11 @@ class ModelFiles:
             raise BadInput(
                 f"{self.name} wants code of its own to be run (auto_map in config.json); nothing out of a model's folder is run here"
             )
+        kernels = [told.get(name) for name in ("attn_implementation", "_attn_implementation", "experts_implementation")]
+        if any("/" in str(name) for name in kernels):
+            raise BadInput(
+                f"{self.name} wants kernels of the hub to be run (attn_implementation in config.json); take that line out"
+            )
         return told
 
 
@@ -108,8 +113,9 @@ def _refuse_adapter(model: str, folder: Path) -> None:
         )
 
 
+@functools.cache
 def _fetched(model: str) -> Path:
-    """The folder of a model of the hub, as it lies in the hub's cache once it is fetched."""
+    """The folder of a model of the hub, as it lies in the hub's cache once it is fetched; a branch is resolved to a commit once a process."""
     try:
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
