@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -415,7 +415,7 @@ def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
     settings = dict(overrides if isinstance(overrides, Mapping) else map(_setting, overrides))
-    told = of_size(told, settings.pop("size", told.get("size")), where, set(map(str, settings)))
+    told = of_size(told, settings.pop("size", told.get("size")), where, settings)
     told = override(_without_source(told, settings), settings)
     for key in settings:
         _check_not_overruled(told, str(key), where)
@@ -426,11 +426,11 @@ FULL = "full"
 """The size of an experiment as it is written; others stand under `sizes`."""
 
 
-def of_size(told: Mapping[str, Any], size: object, where: str, overruled: Set[str] = frozenset()) -> dict[str, Any]:
+def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
 
-    Notes of a size stand in the place of the experiment's. What is `overruled` is set elsewhere, and no note speaks of it. BadInput where there
-    is no such size.
+    Notes of a size stand in the place of the experiment's. What the settings `then` change once more is no cut of the size, and no note speaks
+    of it. BadInput where there is no such size.
 
     >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
     >>> of_size(told, "small", "mine.yaml")
@@ -448,10 +448,11 @@ def of_size(told: Mapping[str, Any], size: object, where: str, overruled: Set[st
         )
     settings = sizes[str(size)]
     flat, cut = flatten(full), {key: value for key, value in flatten(settings).items() if key not in ("name", "notes")}
+    changed_again = [str(key) for key, value in then.items() if key not in cut or cut[key] != value]
     cuts = [
         f"{key}: {words(value)} (at full size {words(flat.get(key))})"
         for key, value in cut.items()
-        if not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in overruled)
+        if not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in changed_again)
     ]
     notes = [*settings.get("notes", full.get("notes", ())), *([f"Size {size} cuts {'; '.join(cuts)}."] if cuts else [])]
     return override(full, settings) | {"notes": notes}
