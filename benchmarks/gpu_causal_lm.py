@@ -55,7 +55,7 @@ def main() -> None:
         "batch": asked.batch,
     }
     whole = np.concatenate((blocks[written.scored], written.tokens[written.scored]), axis=1)
-    plain = scoring.log_probs(network, whole, precision="fp32")[:, BLOCK:]
+    plain = scoring.log_probs(network, whole)[:, BLOCK:]
     told["mean difference of log-probabilities, nats"] = float(np.abs(plain - written.log_probs).mean())
     for what, (amount, work) in questions.items():
         if time.perf_counter() - started > TIME:

@@ -54,13 +54,13 @@ def shape(kind, vocabulary, **more):
     return transformers.AutoConfig.for_model(kind, vocab_size=vocabulary.size, **sizes[kind] | special | more)
 
 
-def tiny(vocabulary, kind="llama", seed=0, **more):
+def tiny(vocabulary, kind="llama", seed=0, precision="fp32", **more):
     """A small network whose next tokens are far from alike."""
     network = weights.fresh(shape(kind, vocabulary), np.random.default_rng(seed))
     with torch.no_grad():
         for one in network.parameters():
             one.mul_(8 if one.dim() > 1 else 1)
-    return CausalModel(network, vocabulary, 12, CausalLM(model="tiny", weights="random", precision="fp32", **more))
+    return CausalModel(network, vocabulary, 12, CausalLM(model="tiny", weights="random", precision=precision, **more))
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +136,10 @@ def test_a_start_token_opens_every_line_and_what_a_thousand_lines_leave_over_is_
 # Scoring, training, writing
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "opt"])
-def test_log_probabilities_are_those_of_transformers_own_loss(vocabulary, kind):
-    model, tokens = tiny(vocabulary, kind), tokens_of(vocabulary)
+def test_log_probabilities_are_those_of_transformers_own_loss_in_fp32(vocabulary, kind, precision):
+    model, tokens = tiny(vocabulary, kind, precision=precision), tokens_of(vocabulary)
     for row in torch.from_numpy(tokens).long():
         loss = model.network(input_ids=row[None], labels=row[None]).loss.item()
         nats = -model.log_prob(records(row.numpy()[None].astype(np.int32), vocabulary))[0]

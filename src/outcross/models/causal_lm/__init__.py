@@ -64,7 +64,7 @@ class CausalLM(Learner):
     """What stands before every block as it is learned, scored and written: nothing, as in Shumailov et al.'s code, or the start token. With
     nothing, a block's first token has no probability: it carries no loss, and counts as the mean of the block's others where blocks are scored."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of matrix products in training, sampling and scoring; weights are fp32 while they are trained."""
+    """Of matrix products in training and sampling; weights and scores are fp32 either way."""
     shard: Annotated[int, Field(ge=1)] = 128
     """Records that one step of a generation writes, each such step with random numbers of its own: a run that is killed goes on after the last
     step that ended. A GPU wants thousands."""
@@ -260,7 +260,7 @@ class CausalModel:
         assert decoded is not None
         new = records.tokens[decoded.rows][:, draw.prefix if read is not None else 0 :]
         whole = new if read is None else np.concatenate((read[decoded.rows], new), axis=1)
-        plain = scoring.log_probs(self.network, whole, start=self.start, precision="fp32")[:, -new.shape[1] :]
+        plain = scoring.log_probs(self.network, whole, start=self.start)[:, -new.shape[1] :]
         return rescored(decoded, plain, self.learner.precision)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
@@ -271,14 +271,14 @@ class CausalModel:
         """
         from outcross.models.causal_lm import scoring
 
-        nats = scoring.log_probs(self.network, records.tokens, start=self.start, precision=self.learner.precision)
+        nats = scoring.log_probs(self.network, records.tokens, start=self.start)
         return nats.sum(axis=1) if self.start is not None else nats[:, 1:].mean(axis=1) * nats.shape[1]
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each token to follow each block, nats, (n, vocabulary)."""
         from outcross.models.causal_lm import scoring
 
-        return scoring.next_log_probs(self.network, records.tokens, start=self.start, precision=self.learner.precision)
+        return scoring.next_log_probs(self.network, records.tokens, start=self.start)
 
     def save(self, folder: Path) -> None:
         """A folder that transformers loads: config.json, model.safetensors, tokenizer.json; and model.json, which says how it was trained."""

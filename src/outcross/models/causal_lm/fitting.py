@@ -68,7 +68,7 @@ def fit(
         moved = [one for one in tuned.parameters() if one.requires_grad]
         optimizer = WeightGroup(moved, how.weight_decay, how.betas, how.epsilon)
         batch = Batch(tuned, start, training.loss_after, precision, at_a_time)
-        best = Best(tuned, moved, validation, start, precision)
+        best = Best(tuned, moved, validation, start)
         losses: list[Tensor] = []
         checks = _checks(steps, steps * training.batch / len(tokens))
         with quick_attention(tuned):
@@ -157,11 +157,8 @@ class Batch:
 class Best:
     """The network after the last step, or as it was best at validation text."""
 
-    def __init__(
-        self, network: Any, moved: list[Tensor], validation: NDArray[np.int32] | None, start: int | None, precision: Precision
-    ):
+    def __init__(self, network: Any, moved: list[Tensor], validation: NDArray[np.int32] | None, start: int | None):
         self.tuned, self.moved, self.validation, self.start = network, moved, validation, start
-        self.precision: Precision = precision
         self.checks: list[tuple[int, float]] = []
         self.kept: list[Tensor] | None = None
 
@@ -170,7 +167,7 @@ class Best:
         if self.validation is None:
             return
         self.tuned.eval()
-        loss = -float(np.nanmean(log_probs(self.tuned, self.validation, start=self.start, precision=self.precision)))
+        loss = -float(np.nanmean(log_probs(self.tuned, self.validation, start=self.start)))
         self.tuned.train()
         if loss < min((loss for _, loss in self.checks), default=math.inf):
             self.kept = [weights.detach().clone() for weights in self.moved]

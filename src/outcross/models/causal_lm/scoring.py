@@ -1,4 +1,8 @@
-"""How probable a causal language model holds texts to be."""
+"""How probable a causal language model holds texts to be.
+
+Scores are fp32, whatever a model is trained and sampled in. bf16 rounds a fine-tuned weight by more than fine-tuning moved it: SmolLM2 after
+four steps at 2e-5 read 4.69 nats a token in bf16 and 4.63 in fp32, where its base read 4.86 in both.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from numpy.typing import NDArray
 
 from outcross.models.causal_lm.decoder import vocabulary_of
 from outcross.models.causal_lm.sampling import openings
-from outcross.models.transformer.network import Precision, precise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,12 +26,11 @@ def log_probs(
     tokens: NDArray[np.integer],
     *,
     start: int | None = None,
-    precision: Precision = "fp32",
 ) -> NDArray[np.float64]:
     """Nats of each token given those before it in its block, (n, block), by the network's own forward pass.
 
     Before each block of `tokens` (n, block) stands `start`; without it the first token of a block has nothing before it, and its nats
-    are NaN. Logits and softmax are fp32 in `precision` fp32; bf16 rounds logits, by about 1e-2 nats a token.
+    are NaN.
     """
     sequences = openings(network, tokens, start, None)
     vocabulary = vocabulary_of(network)
@@ -36,7 +38,7 @@ def log_probs(
     batch = max(1, _SCORES // (vocabulary * sequences.shape[1]))
     first_scored = 1 if start is None else 0
     device = network.device
-    with torch.inference_mode(), precise(precision, device):
+    with torch.inference_mode():
         for first in range(0, len(sequences), batch):
             few = sequences[first : first + batch].to(device)
             logits = network(input_ids=few[:, :-1], use_cache=False).logits
@@ -51,14 +53,12 @@ def _chosen(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     )
 
 
-def next_log_probs(
-    network: PreTrainedModel, prefixes: NDArray[np.integer], *, start: int | None = None, precision: Precision = "fp32"
-) -> NDArray[np.float32]:
+def next_log_probs(network: PreTrainedModel, prefixes: NDArray[np.integer], *, start: int | None = None) -> NDArray[np.float32]:
     """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
     sequences = openings(network, prefixes, start, None)
     batch = max(1, _SCORES // (vocabulary_of(network) * 4))
     scores: list[NDArray[np.float32]] = []
-    with torch.inference_mode(), precise(precision, network.device):
+    with torch.inference_mode():
         for first in range(0, len(sequences), batch):
             few = sequences[first : first + batch].to(network.device)
             logits = network(input_ids=few, use_cache=False, logits_to_keep=1).logits[:, -1]
