@@ -286,20 +286,10 @@ def _opt(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
         )
         for layer in model.layers
     )
-    return Decoder(
-        embedding=model.embed_tokens.weight,
+    return _of_learned_positions(
+        network, dtype, head, layers, embedding=model.embed_tokens.weight, norm=_layer_norm(model.final_layer_norm),
         positions=lambda places: F.embedding(places + places_of.offset, places_of.weight).float(),
-        turns=None,
-        layers=layers,
-        norm=_layer_norm(model.final_layer_norm),
-        head=_affine(head, network.lm_head),
-        heads=config.num_attention_heads,
-        key_heads=config.num_attention_heads,
-        head_width=config.hidden_size // config.num_attention_heads,
-        activation=_activation(config.activation_function),
-        is_gated=False,
-        dtype=dtype,
-    )
+    )  # fmt: skip
 
 
 def _gpt2(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
@@ -317,12 +307,24 @@ def _gpt2(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
         )
         for layer in model.h
     )
-    return Decoder(
-        embedding=model.wte.weight,
+    return _of_learned_positions(
+        network, dtype, head, layers, embedding=model.wte.weight, norm=_layer_norm(model.ln_f),
         positions=lambda places: F.embedding(places, model.wpe.weight).float(),
+    )  # fmt: skip
+
+
+def _of_learned_positions(
+    network: Any, dtype: torch.dtype, head: torch.dtype, layers: tuple[Layer, ...], *,
+    embedding: torch.Tensor, norm: Any, positions: Callable[[torch.Tensor], torch.Tensor],
+) -> Decoder:  # fmt: skip
+    """A decoder whose positions are learned vectors and whose feed-forward layers have no gate."""
+    config = network.config
+    return Decoder(
+        embedding=embedding,
+        positions=positions,
         turns=None,
         layers=layers,
-        norm=_layer_norm(model.ln_f),
+        norm=norm,
         head=_affine(head, network.lm_head),
         heads=config.num_attention_heads,
         key_heads=config.num_attention_heads,

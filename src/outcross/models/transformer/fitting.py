@@ -90,7 +90,7 @@ def fit(
             if progress is not None:
                 progress(done, losses[-1].item())
         if validation is not None and (done % math.ceil(steps / 10) == 0 or done == steps):
-            held_out.append((done, -log_prob(network, validation, precision=precision).mean() / validation.shape[1]))
+            held_out.append((done, -log_prob(network, validation).mean() / validation.shape[1]))
             if keep_best and held_out[-1][1] < min((loss for _, loss in held_out[:-1]), default=math.inf):
                 best = copy.deepcopy(network.state_dict())
     if best is not None:
