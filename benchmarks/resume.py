@@ -18,7 +18,7 @@ from figures import OUTCROSS, Figure, Side, answer, compare, here, process
 import outcross
 from outcross import loop
 from outcross.data import Made
-from outcross.experiment import load
+from outcross.experiment.file import load
 from outcross.ledger import Ledger, Steps, Verb, stream
 
 SMALL = (

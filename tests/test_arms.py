@@ -3,8 +3,8 @@
 import pytest
 
 from outcross.errors import BadInput
-from outcross.experiment import builtin, load, parse
 from outcross.experiment.arms import arms, resolved
+from outcross.experiment.file import builtin, load, parse
 from outcross.files.plain_yaml import dump
 
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}

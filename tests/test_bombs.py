@@ -18,7 +18,7 @@ from outcross import audit
 from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
-from outcross.experiment import load
+from outcross.experiment.file import load
 from outcross.files import arrays, inputs
 from outcross.files.numbers import points
 from outcross.files.reading import read

@@ -13,8 +13,8 @@ import outcross
 from outcross.cli import main
 from outcross.collapse.slopes import chief, slopes
 from outcross.data.records import Vectors
-from outcross.experiment import load, override
 from outcross.experiment.arms import arms
+from outcross.experiment.file import load, override
 from outcross.experiment.settings import flat_settings
 from outcross.loop import run
 from outcross.models.regression import Regression

@@ -7,8 +7,9 @@ import yaml
 
 from outcross.cli import main
 from outcross.errors import BadInput
-from outcross.experiment import builtin, experiment, load, override
+from outcross.experiment import experiment
 from outcross.experiment.arms import arms, described, resolved
+from outcross.experiment.file import builtin, load, override
 from outcross.recipe import flatten, kind
 
 NEEDS_TEXT = {

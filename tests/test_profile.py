@@ -15,8 +15,8 @@ from outcross.collapse.definitions.signals import FIRST, SIGNALS
 from outcross.collapse.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.experiment import load, override
 from outcross.experiment.arms import arms
+from outcross.experiment.file import load, override
 from outcross.experiment.settings import Family, families, flat_settings
 from outcross.laws import categorical, expected, gaussian
 from outcross.loop import run

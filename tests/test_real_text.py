@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import outcross as library
 from outcross import loop
 from outcross.errors import BadInput
-from outcross.experiment import parse
+from outcross.experiment.file import parse
 from outcross.ledger import Ledger
 from outcross.sources.hub import Hub
 from outcross.sources.path import Path as TextFile

@@ -5,8 +5,8 @@ import yaml
 
 from outcross.cli import main
 from outcross.errors import BadInput
-from outcross.experiment import load
 from outcross.experiment.arms import arms
+from outcross.experiment.file import load
 
 TOLD = {
     "name": "mine",

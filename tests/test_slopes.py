@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from outcross.cli import main
 from outcross.collapse.course import Interval
 from outcross.collapse.slopes import slopes
-from outcross.experiment import load, override
 from outcross.experiment.arms import arms
+from outcross.experiment.file import load, override
 from outcross.experiment.settings import flat_settings
 from outcross.loop import run
 from outcross.verbs.run.tables import tabulate

@@ -12,7 +12,7 @@ from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Plan, Poo
 from outcross.data.plans import lines
 from outcross.data.records import Vectors
 from outcross.errors import BadInput
-from outcross.experiment import parse
+from outcross.experiment.file import parse
 from outcross.policies import POLICIES
 from outcross.recipe import read
 

@@ -1,14 +1,10 @@
-"""Experiment: what to run, as a value and as a YAML file."""
+"""Experiment: what to run, as a value."""
 
 from __future__ import annotations
 
 import math
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,8 +12,6 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
-from outcross.files import plain_yaml
-from outcross.files.whole import read_text
 from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
@@ -25,7 +19,7 @@ from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
-from outcross.recipe import FROM_LIST, Nested, exactly, flatten, kind, member, nearest, one_of, plain, read, recipe, settings_of
+from outcross.recipe import FROM_LIST, Nested, exactly, kind, member, nearest, one_of, plain, read, recipe
 from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
 
 
@@ -373,166 +367,3 @@ def experiment(told: Mapping[str, Any]) -> Experiment:
                 f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
             )
     return Experiment(**told)
-
-
-def override(told: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
-    """Plain data of an experiment with dotted keys replaced: `{"policy.share": 0.2}`.
-
-    A key may lead through what is a plain word (`policy: replace`), is keyed by its kind (`start: {pretrained: {…}}`) or is left out, which
-    means its default. `owner` is the recipe that the keys belong to. Raises BadInput where a value on the way has no settings.
-    """
-    changed = dict(told)
-    for key, value in settings.items():
-        _check_key(str(key))
-        head, _, rest = str(key).partition(".")
-        if rest:
-            inner = settings_of(owner, head, changed.get(head))
-            if inner is None:
-                raise BadInput(f"{key}: {head} is {changed[head]!r:.80}, which has no {rest}; write {head}=value")
-            changed[head] = override(inner[0], {rest: value}, inner[1])
-        else:
-            changed[head] = value
-    return changed
-
-
-def _check_key(key: str) -> None:
-    """Refuse a key of which a part is empty, as in `generations.` or `a..b`."""
-    if not all(part.strip() for part in key.split(".")):
-        raise BadInput(
-            f"{key!r:.80} is no key of a setting, one of its parts is empty; write key=value or key.subkey=value, as in generations=10"
-        )
-
-
-def load(spec: str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> dict[str, Any]:
-    """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
-    told = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
-    return changed(told, overrides, spec)
-
-
-def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Plain data of an experiment with settings put in: dotted keys with their values, or words as in `generations=10`.
-
-    BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
-    """
-    settings = dict(overrides if isinstance(overrides, Mapping) else map(_setting, overrides))
-    told = of_size(told, settings.pop("size", told.get("size")), where, settings)
-    told = override(_without_source(told, settings), settings)
-    for key in settings:
-        _check_not_overruled(told, str(key), where)
-    return told
-
-
-FULL = "full"
-"""The size of an experiment as it is written; others stand under `sizes`."""
-
-
-def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
-
-    Notes of a size stand in the place of the experiment's. What the settings `then` change once more is no cut of the size, and no note speaks
-    of it. BadInput where there is no such size.
-
-    >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
-    >>> of_size(told, "small", "mine.yaml")
-    {'name': 'mine', 'generations': 5, 'notes': ['Size small cuts generations: 5 (at full size 10).']}
-    """
-    sizes = told.get("sizes") or {}
-    if not isinstance(sizes, Mapping) or not all(isinstance(settings, Mapping) for settings in sizes.values()):
-        raise BadInput(f"{where}: sizes must map names to settings; write sizes: {{small: {{human.rows: 100}}}}")
-    full = {key: value for key, value in told.items() if key not in ("size", "sizes")}
-    if size in (None, FULL):
-        return full
-    if str(size) not in sizes:
-        raise BadInput(
-            f"{where} has no size {size!r:.80}{nearest(str(size), [FULL, *sizes])}; it has {', '.join([FULL, *map(str, sizes)])}"
-        )
-    settings = sizes[str(size)]
-    flat, cut = flatten(full), {key: value for key, value in flatten(settings).items() if key not in ("name", "notes")}
-    changed_again = [str(key) for key, value in then.items() if key not in cut or cut[key] != value]
-    cuts = [
-        f"{key}: {words(value)} (at full size {words(flat.get(key))})"
-        for key, value in cut.items()
-        if not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in changed_again)
-    ]
-    notes = [*settings.get("notes", full.get("notes", ())), *([f"Size {size} cuts {'; '.join(cuts)}."] if cuts else [])]
-    return override(full, settings) | {"notes": notes}
-
-
-def words(value: object) -> str:
-    """A setting's value as a note says it; of a list of arms their names."""
-    if value is None:
-        return "none"
-    if isinstance(value, list):
-        return ", ".join(str(item.get("name", "an arm")) if isinstance(item, Mapping) else words(item) for item in value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _without_source(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other.
-
-    A source of a kind that has such a setting of its own keeps its kind, as `{kind: images, path: …}`.
-    """
-    human = told.get("human")
-    if not isinstance(human, Mapping):
-        return told
-    of_kind = str(human.get("kind"))
-    own = {field.name for field in fields(member(SOURCES, of_kind, "human"))} if of_kind in SOURCES else set()
-    if not any(settings.get(f"human.{word}") is not None for word in SOURCE_WORDS if word not in own):
-        return told
-    return {**told, "human": {key: value for key, value in human.items() if key not in ("kind", *SOURCE_WORDS)}}
-
-
-SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
-"""Settings of `human` of which one says where the data come from."""
-
-
-def _setting(word: str) -> tuple[str, Any]:
-    key, equals, value = word.partition("=")
-    if not equals or not key.strip():
-        raise BadInput(f"{word!r:.80} is no setting; write key=value, as in generations=10")
-    return key.strip(), _scalar(value, word)
-
-
-def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:
-    arms, sweep = told.get("arms"), told.get("sweep")
-    overruling = (
-        [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm if own != "name"] if isinstance(arms, list) else []
-    )
-    overruling += [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
-    if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in overruling):
-        raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) to run one arm, or give your own arms")
-
-
-def builtin() -> dict[str, Path]:
-    """The built-in experiments by name."""
-    return {
-        Path(str(one)).stem: Path(str(one))
-        for one in sorted(files("outcross.experiments").iterdir(), key=str)
-        if str(one).endswith(".yaml")
-    }
-
-
-def parse(text: str, where: str) -> dict[str, Any]:
-    """YAML, read safely, of plain values only; duplicate keys are refused."""
-    told = plain_yaml.read(text, where)
-    if not isinstance(told, dict):
-        raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
-    return told
-
-
-def _text(spec: str) -> str:
-    path = builtin().get(spec) or Path(spec)
-    if "\0" not in spec and not os.path.lexists(path):
-        raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file")
-    return read_text(path, "an experiment file is a page of YAML; give such a file", MOST_BYTES)
-
-
-MOST_BYTES = 1_000_000
-"""Bytes of an experiment file."""
-
-
-def _scalar(text: str, where: str) -> Any:
-    try:
-        return plain_yaml.read(text, f"{where[:80]!r}")
-    except BadInput as error:
-        raise BadInput(f"{error}; the value is not YAML that can be used, quote it") from None

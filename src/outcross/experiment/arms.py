@@ -11,7 +11,8 @@ from typing import Any
 
 from outcross.data.plans import lines
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, experiment, names_a_source, override
+from outcross.experiment import Experiment, experiment, names_a_source
+from outcross.experiment.file import override
 from outcross.recipe import flatten, kind, plain, unflatten
 
 MOST_ARMS = 10_000

@@ -9,7 +9,7 @@ from typing import Any
 from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
-from outcross.experiment import builtin
+from outcross.experiment.file import builtin
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.models import LEARNERS

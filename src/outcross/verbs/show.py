@@ -63,8 +63,8 @@ class Described:
 
 def shown(question: ShowQuestion) -> Run | Audits | Described:
     """The run or the audits that a folder holds, or what an experiment says. BadInput where it is none of them."""
-    from outcross.experiment import load
     from outcross.experiment.arms import described, planned
+    from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.result import stored
     from outcross.verbs.run.answer import open as open_run

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, changed, load
+from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms
+from outcross.experiment.file import changed, load
 from outcross.ledger import Ledger
 from outcross.recipe import plain
 from outcross.runtime import Where
