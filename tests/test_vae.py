@@ -235,6 +235,13 @@ def test_records_that_are_no_grey_pictures_are_refused_with_the_way_out(records,
         Vae().fit(Vectors(records), None, None, QUICK, np.random.default_rng(0))
 
 
+def test_colour_is_refused_even_where_its_numbers_would_make_a_square(tmp_path):
+    np.save(tmp_path / "colour.npy", np.zeros((30, 12, 4, 3), dtype=np.uint8))  # 144 numbers, as 12 by 12 grey pixels have
+    human = {"kind": "images", "path": str(tmp_path / "colour.npy"), "rows": 10}
+    with pytest.raises(BadInput, match=r"pictures of shape \(12, 4, 3\), .* make colour pictures grey"):
+        next(iter(package.run(SMALL | {"human": human})))
+
+
 def test_a_picture_need_not_be_square():
     fitted = Vae(height=4).fit(Vectors(np.zeros((9, 48))), None, None, QUICK, np.random.default_rng(0))
     assert fitted.pictures.shape == (10, 4, 12)

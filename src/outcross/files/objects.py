@@ -45,7 +45,7 @@ def from_array(array: np.ndarray | ArrayFile, name: str) -> TableSource:
             batch = frame(array[start : start + step])
             yield batch if wanted is None else batch.select(wanted)
 
-    return TableSource(name, tuple(columns), batches)
+    return TableSource(name, tuple(columns), batches, record=tuple(array.shape[1:]))
 
 
 def _vectors(array: np.ndarray) -> polars.Series:

@@ -27,6 +27,8 @@ class TableSource:
     notes: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     """Columns that are text by the format."""
+    record: tuple[int, ...] = ()
+    """Shape of a record where records are arrays; empty where they are rows of columns."""
 
 
 def held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> TableSource:
@@ -71,9 +73,9 @@ def joined(sources: Sequence[TableSource], name: str) -> TableSource:
             yield from source.batches(held or source.columns[:1])  # rows without any of them count too
 
     notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
-    return TableSource(
-        name, columns, batches, tuple(notes), tuple(dict.fromkeys(text for source in sources for text in source.texts))
-    )
+    texts = dict.fromkeys(text for source in sources for text in source.texts)
+    records = {source.record for source in sources}
+    return TableSource(name, columns, batches, tuple(notes), tuple(texts), records.pop() if len(records) == 1 else ())
 
 
 def guarded(make: Callable[[], TableSource], refusal: Callable[[BaseException], Exception]) -> TableSource:

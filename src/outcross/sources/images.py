@@ -82,7 +82,12 @@ class Images(Source):
 
     def _read(self, given: str) -> np.ndarray:
         """Pictures (n, pixels), float32 in [0, 1]."""
-        pictures = points(replace(read(given), name=given)).astype(np.float32)
+        source = read(given)
+        if sum(side > 1 for side in source.record) > 2:
+            raise BadInput(
+                f"{given} holds pictures of shape {source.record}, grey ones have height and width alone; make colour pictures grey"
+            )
+        pictures = points(replace(source, name=given)).astype(np.float32)
         white = self.white or (255.0 if pictures.max() > 1 else 1.0)
         if pictures.min() < 0 or pictures.max() > white:
             raise BadInput(
