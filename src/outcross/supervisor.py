@@ -59,7 +59,7 @@ def supervise(work: Callable[[], None]) -> NoReturn:
 
 
 def _end(code: int) -> NoReturn:
-    """End this process as Python does, but leave its memory to the system: to take every module and object down takes a fifth of a second."""
+    """End this process as Python does, but leave its memory to the system: destroying every module and object takes a fifth of a second."""
     import atexit
     import threading
 

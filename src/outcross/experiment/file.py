@@ -72,8 +72,8 @@ FULL = "full"
 def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
 
-    Notes of a size stand in the place of the experiment's. What the settings `then` change once more is no cut of the size, and no note speaks
-    of it. BadInput where there is no such size.
+    Notes of a size replace those of the experiment. A setting that `then` changes again is not a cut of the size, so no note mentions it.
+    BadInput where there is no such size.
 
     >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
     >>> of_size(told, "small", "mine.yaml")

@@ -52,14 +52,14 @@ class Scratch(Start):
 
 @recipe
 class Previous(Start):
-    """Every generation goes on from the one before (Gambetta et al., arXiv 2410.12341)."""
+    """Every generation continues from the one before (Gambetta et al., arXiv 2410.12341)."""
 
     follows = "previous"
 
 
 @recipe
 class PreviousBest(Start):
-    """Every generation goes on from that of all models before it which is best at human validation text.
+    """Every generation continues from the best of all earlier models, judged by human validation text.
 
     Shumailov et al. (Nature 2024) write that the model which does best on the original task is the base of the generations that follow.
     It leaks: people choose the model, though the policy gives it no human text.

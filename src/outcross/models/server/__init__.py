@@ -207,7 +207,7 @@ class ServerModel:
         return text
 
     def _goes_on(self, answer: ServerAnswer) -> bool:
-        """Whether the server is to go on from an answer: it was cut off by its length, and the endpoint continues texts."""
+        """Whether the server must continue an answer: the answer was cut off by its length, and the endpoint continues texts."""
         return answer.finish == "length" and self.learner.endpoint == "completions"
 
     def _question(self, draw: Draw, opens: str, answers: Sequence[ServerAnswer], seed: int) -> tuple[str, dict[str, Any]]:
