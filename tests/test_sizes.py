@@ -16,7 +16,8 @@ TOLD = {
     "chains": 5,
     "generations": 10,
     "draw": {"prompts": "none"},
-    "sizes": {"small": {"human.rows": 20, "generations": 3, "arms": [{"policy": "accumulate"}]}},
+    "sweep": {"seed": [0, 1]},
+    "sizes": {"small": {"human.rows": 20, "generations": 3, "sweep": None, "arms": [{"policy": "accumulate"}]}},
 }
 
 
@@ -28,9 +29,9 @@ def file(tmp_path):
 
 
 def test_an_experiment_is_of_full_size_where_no_size_is_named(file):
-    (arm,) = arms(load(file))
+    arm, other = arms(load(file))
     assert (arm.experiment.human.rows, arm.experiment.generations, arm.name) == (50, 10, "replace")
-    assert arms(load(file, ["size=full"])) == (arm,)
+    assert arms(load(file, ["size=full"])) == (arm, other)
     assert arm.experiment.notes == ("It is an example.",)
 
 
@@ -38,8 +39,10 @@ def test_a_size_puts_its_settings_in_and_says_what_they_cut(file):
     (arm,) = arms(load(file, ["size=small"]))
     assert (arm.experiment.human.rows, arm.experiment.generations, arm.name) == (20, 3, "accumulate")
     assert arm.experiment.notes[0] == "It is an example."
-    cuts = "Size small cuts human.rows: 20 (at full size 50); generations: 3 (at full size 10); arms: an arm (at full size none)."
-    assert arm.experiment.notes[1] == cuts
+    cuts = (
+        "Size small cuts human.rows: 20 (at full size 50); generations: 3 (at full size 10); sweep: none (at full size seed 0, 1); "
+    )
+    assert arm.experiment.notes[1] == cuts + "arms: an arm (at full size none)."
 
 
 def test_a_setting_of_the_command_line_wins_over_the_size_whatever_their_order(file):
@@ -48,8 +51,8 @@ def test_a_setting_of_the_command_line_wins_over_the_size_whatever_their_order(f
 
 
 def test_no_note_speaks_of_what_the_command_line_sets(file):
-    notes = arms(load(file, ["size=small", "generations=4", "arms=null"]))[0].experiment.notes
-    assert notes[1] == "Size small cuts human.rows: 20 (at full size 50)."
+    notes = arms(load(file, ["size=small", "generations=4", "arms=[{policy: replace}]", "sweep=null"]))[0].experiment.notes
+    assert notes[1] == "Size small cuts human.rows: 20 (at full size 50); sweep: none (at full size seed 0, 1)."
 
 
 def test_notes_of_a_size_stand_in_the_place_of_the_experiments(tmp_path):

@@ -93,7 +93,7 @@ def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str
     flat, cut = flatten(full), {key: value for key, value in flatten(settings).items() if key not in ("name", "notes")}
     changed_again = [str(key) for key, value in then.items() if key not in cut or cut[key] != value]
     cuts = [
-        f"{key}: {words(value)} (at full size {words(flat.get(key))})"
+        f"{key}: {words(value)} (at full size {words(_at(key, flat))})"
         for key, value in cut.items()
         if not any(f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.") for other in changed_again)
     ]
@@ -101,8 +101,16 @@ def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str
     return override(full, settings) | {"notes": notes}
 
 
+def _at(key: str, flat: Mapping[str, Any]) -> object:
+    """The value of a dotted key; of a key with settings of its own, as `sweep`, all of them by name."""
+    inner = {other.removeprefix(f"{key}."): value for other, value in flat.items() if other.startswith(f"{key}.")}
+    return inner or flat.get(key)
+
+
 def words(value: object) -> str:
     """A setting's value as a note says it; of a list of arms their names."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {words(inner)}" for name, inner in value.items())
     if value is None:
         return "none"
     if isinstance(value, list):

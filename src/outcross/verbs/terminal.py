@@ -190,7 +190,7 @@ def _told(one: Slope) -> str:
 def comment_lines(plans: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:
     """The plan of every arm as comments of YAML, by the names of the arms that share it."""
     for names, lines in plans.items():
-        for line in (f"What {names} learns from:", *lines):
+        for line in (f"What {names} {'learn' if ', ' in names else 'learns'} from:", *lines):
             yield from textwrap.wrap(visible(line), width, initial_indent="# ", subsequent_indent="#   ")
 
 
