@@ -109,6 +109,8 @@ class Reading:
     group: str = ""
     note: str = ""
     """Why there is no number; or what a reader should know of it, as the names of what is missing, or why it has no null."""
+    about: float = 1.0
+    """The share of human records that it is about, in [0, 1]: that of a category, of the tail beyond a quantile, of a group; 1 where it is about all."""
 
 
 def read_off(
