@@ -27,7 +27,7 @@ from outcross.experiment.file import parse
 from outcross.ledger import Ledger
 from outcross.sources.hub import Hub
 from outcross.sources.path import Path as TextFile
-from outcross.text.documents import deal, split
+from outcross.text.documents import TokenBlocks, deal, split
 from outcross.text.gathering import SHORT_DOCUMENT, Document, gather_documents, headings
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -198,6 +198,24 @@ try:
 except BadInput as error:
     print(error)
 """
+
+
+def test_held_out_rows_are_a_sample_over_all_held_out_documents_and_change_no_training_record(tmp_path):
+    for i in range(40):
+        (tmp_path / f"{i:02}.txt").write_text(" ".join(f"word{j * (i + 1) % 97}" for j in range(400)) + "\n")
+    form = TokenBlocks(block=16, vocabulary=300)
+
+    def gathered(held_out_rows):
+        source = TextFile(path=str(tmp_path / "*.txt"), rows=50, held_out=0.5, held_out_rows=held_out_rows)
+        return source.open(form, (), np.random.default_rng(0))
+
+    whole, sample = gathered(None), gathered(60)
+    assert (len(sample.reference), len(sample.validation)) == (60, 15)
+    assert sample.training.records.frame.equals(whole.training.records.frame)
+    documents = set(sample.reference.records.column("_document").tolist())
+    assert len(documents) > 0.8 * len(set(whole.reference.records.column("_document").tolist()))
+    assert set(sample.reference.records.texts) <= set(whole.reference.records.texts)
+    assert len(gathered(10**6).reference) == len(whole.reference)
 
 
 def test_a_heading_that_makes_others_backtrack_for_ever_is_answered():

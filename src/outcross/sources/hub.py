@@ -11,7 +11,7 @@ from outcross.files.inputs import digest
 from outcross.files.names import kind_at
 from outcross.files.reading import read
 from outcross.recipe import recipe
-from outcross.sources.text import Heading, HeldOut, Rows, Text
+from outcross.sources.text import Heading, HeldOut, HeldOutRows, Rows, Text
 from outcross.text.gathering import documents
 
 
@@ -33,6 +33,7 @@ class Hub(Text):
     """As for a file; the rows are lines, or texts of several."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
+    held_out_rows: HeldOutRows = None
 
     def inputs(self):
         return (Path(self.hub),)

@@ -6,7 +6,7 @@ from outcross.files.names import named
 from outcross.files.reading import content_digest, read
 from outcross.recipe import recipe
 from outcross.sources import Named
-from outcross.sources.text import Heading, HeldOut, Rows, Text
+from outcross.sources.text import Heading, HeldOut, HeldOutRows, Rows, Text
 from outcross.text.gathering import documents
 
 
@@ -30,6 +30,7 @@ class Path(Text):
     """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
+    held_out_rows: HeldOutRows = None
 
     def content(self):
         return content_digest(self.path)

@@ -22,6 +22,7 @@ class Text(Source):
     is_text = True
     rows: int
     held_out: float
+    held_out_rows: int | None
 
     def documents(self, blank_lines: bool = False) -> list[Document]:
         """With `blank_lines` no line is dropped: a form with a start token a line has one for blank lines too."""
@@ -31,11 +32,12 @@ class Text(Source):
         documents = [document for document in self.documents(blank_lines=form.bos == "line") if document.text.strip()]
         if len(documents) < 2:
             raise BadInput(f"the human text holds {len(documents)} documents, splitting needs at least 2; give more text")
-        return form.cut(documents, self.rows, self.held_out, rng)
+        return form.cut(documents, self.rows, self.held_out, rng, self.held_out_rows)
 
 
 Rows = Annotated[int, Field(ge=1, le=10_000_000)]
 HeldOut = Annotated[float, Field(gt=0, lt=1)]
+HeldOutRows = Annotated[int, Field(ge=4)] | None
 
 
 def _pattern(heading: str) -> str:
@@ -65,6 +67,9 @@ class Stdlib(Text):
     """Blocks of the original human training set."""
     held_out: HeldOut = 0.1
     """Fraction of the documents that no model sees."""
+    held_out_rows: HeldOutRows = None
+    """Held-out blocks that are read, a random sample of those of all held-out documents; all of them where it is null. Validation text has a
+    quarter as many."""
 
     def content(self):
         return platform.python_version()

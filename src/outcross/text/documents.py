@@ -44,12 +44,15 @@ class TextForm:
     def load_vocabulary(self, path: Path) -> Any:
         raise NotImplementedError
 
-    def cut(self, documents: Sequence[Document], rows: int, held_out: float, rng: np.random.Generator) -> Human:
+    def cut(
+        self, documents: Sequence[Document], rows: int, held_out: float, rng: np.random.Generator, held_out_rows: int | None = None
+    ) -> Human:
         """Split the documents, learn the vocabulary, and deal the training blocks out: original rows, holdout, reserve.
 
         Blocks are cut within documents and what is left of a document at its end is dropped. The original rows, the holdout (as many) and
         the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
-        Every group has its proportional share of the rows, and as many in the holdout.
+        Every group has its proportional share of the rows, and as many in the holdout. Of the held-out documents at most `held_out_rows` random
+        blocks are the reference, and a quarter as many the validation text; all blocks, where it is None.
         """
         sides = split(documents, held_out, rng)
         vocabulary = self.learn_vocabulary([document.text for document in sides.training])
@@ -59,12 +62,15 @@ class TextForm:
                 f"the training documents hold {len(every)} blocks of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
             )
         training, holdout, reserve = deal(every.column("_group"), rows, rng)
+        reference, validation = (self._blocks(side, vocabulary) for side in (sides.reference, sides.validation))
+        if held_out_rows is not None:
+            reference, validation = _at_most(held_out_rows, reference, rng), _at_most(held_out_rows // 4, validation, rng)
         return Human(
             training=part_of(HUMAN, every.take(training)),
-            reference=self._part(sides.reference, vocabulary),
-            validation=self._part(sides.validation, vocabulary),
-            holdout=_some(every, holdout),
-            reserve=_some(every, reserve),
+            reference=_part(reference),
+            validation=_part(validation),
+            holdout=_part(every.take(holdout)),
+            reserve=_part(every.take(reserve)),
             continuations=_continuations(every, training),
             windows=self._windows(sides.training, vocabulary),
             vocabulary=vocabulary,
@@ -111,10 +117,6 @@ class TextForm:
     def _whole(ids: np.ndarray, width: int) -> np.ndarray:
         """Tokens as rows of a width, the rest dropped."""
         return ids[: len(ids) // width * width].reshape(-1, width)
-
-    def _part(self, documents: Sequence[Document], vocabulary: Any) -> Part | None:
-        cut = self._blocks(documents, vocabulary)
-        return part_of(HUMAN, cut) if len(cut) else None
 
     def _windows(self, documents: Sequence[Document], vocabulary: Any) -> np.ndarray | None:
         """All training text, document after document, as windows of two blocks: (m, 2 block)."""
@@ -206,8 +208,13 @@ def _started(lines: Sequence[str], vocabulary: Any) -> list[np.ndarray]:
     return [np.concatenate((start, ids)) for ids in vocabulary.encode(lines)]
 
 
-def _some(every: Blocks, rows: np.ndarray) -> Part | None:
-    return part_of(HUMAN, every.take(rows)) if len(rows) else None
+def _at_most(rows: int, every: Blocks, rng: np.random.Generator) -> Blocks:
+    """So many random blocks, of every group its share, in their order; all, where there are no more."""
+    return every if len(every) <= rows else every.take(np.sort(deal(every.column("_group"), rows, rng)[0]))
+
+
+def _part(every: Blocks) -> Part | None:
+    return part_of(HUMAN, every) if len(every) else None
 
 
 def _continuations(every: Blocks, training: np.ndarray) -> Part | None:
