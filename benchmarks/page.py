@@ -41,7 +41,7 @@ def _section(told: dict[str, Any]) -> str:
     elif "sizes" in told:
         body = [_sizes(told)]
     else:
-        body = [*map(_panel, told["panels"])] if "panels" in told else [*_study(told["study"]), _work(told)]
+        body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
 
 
@@ -115,13 +115,21 @@ def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
         for what, which in (
             ("mean over seeds", "level"),
             ("less generation 0 of the arm", "over_first"),
-            ("less `human_only`", "over_control"),
+            (f"less `{own[0]['control']}`", "over_control"),
         ):
             if column == "null" and which != "level":
                 continue
             table = [[f"`{arm}`", *_cells(own, arm, which, generations)] for arm in dict.fromkeys(row["arm"] for row in own)]
             yield f"{name}, {what} [95 %], n = {max(row[which]['n'] for row in own)} seeds"
             yield _table(["arm", *(f"g{g}" for g in generations)], table)
+
+
+def _zero_shot(told: dict[str, Any]) -> Iterable[str]:
+    """What the base reads before it is fine-tuned, and how far generation 0 is from it."""
+    if (base := told.get("zero_shot")) is not None:
+        yield f"The base before any fine-tuning: perplexity {_cell(base['level'], '')}, n = {base['level']['n']} seeds."
+        for arm, difference in base["first_less_base"].items():
+            yield f"Generation 0 of `{arm}` less the base: {_cell(difference, '+')}."
 
 
 def _cells(rows: list[dict[str, Any]], arm: str, which: str, generations: list[int]) -> list[str]:
@@ -142,7 +150,7 @@ def _cell(told: dict[str, Any] | None, sign: str) -> str:
 def _work(told: dict[str, Any]) -> str:
     work = ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in told["work"].items())
     line = f"Work of all steps: {_time(sum(told['work'].values()))} ({work})."
-    if (alone := told["alone"]) is not None:
+    if (alone := told.get("alone")) is not None:
         line += (
             f" `{alone['command']}` by itself in a fresh folder: {_time(alone['seconds'])} (cpu {_time(alone['cpu'])}), {alone['memory']:,.0f} MB "
             f"in its largest process, {alone['together']:,.0f} MB in all of them together; {alone['date']}, load before {alone['load_before']}."

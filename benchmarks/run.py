@@ -26,8 +26,10 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "audit_scale": lambda: sys.executable,
     "vae": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
+    "nature_lm_scratch": lambda: sys.executable,
+    "nature_lm_small": lambda: sys.executable,
 }
-"""A script each, and the interpreter that it needs; the long study is last, and goes on where it was stopped."""
+"""A script each, and the interpreter that it needs; the long studies are last, and go on where they were stopped."""
 
 
 def main() -> None:
@@ -50,7 +52,12 @@ def _measured(question: str) -> bool:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"{', '.join(QUESTIONS)}; all if left out (an hour)")
+    parser.add_argument(
+        "questions",
+        nargs="*",
+        metavar="QUESTION",
+        help=f"{', '.join(QUESTIONS)}; all if left out (hours: the studies at the end are long)",
+    )
     parser.add_argument("--page", action="store_true", help="measure nothing, only rewrite the page")
     asked = parser.parse_args()
     if unknown := [one for one in asked.questions if one not in QUESTIONS]:

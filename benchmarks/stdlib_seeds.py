@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -19,16 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from figures import HERE, OUTCROSS, QUIET, RESULTS, process, today, write
+from figures import OUTCROSS, RESULTS, process, today, write
+from over_seeds import RUNS, readings_of, run, study, work
 
-import outcross
-from outcross.estimate import NotApplicable, mean
-
-RUNS = HERE.parent / "runs"
 SEEDS = "sweep.seed=[0,1,2]"
 READINGS = (("held_out_perplexity", "", "value"), ("rare_words", "3-5 times", "value"))
-"""Measure, place, and the column of readings.parquet: what the arm shows (value), or what real text of that size shows (null)."""
 CONTROL = "human_only"
 REHEARSAL = (
     "human.rows=100", "block=32", "generations=2", "learner.layers=1", "learner.width=32", "learner.heads=1", "learner.vocabulary=400",
@@ -43,58 +37,10 @@ def main() -> None:
     before = _before(results / "stdlib_seeds.json")
     load = os.getloadavg()
     alone = _one_seed_alone(settings) if asked.alone else before.get("alone")
-    _run(folder, settings)
-    write("stdlib_seeds", __doc__ or "", load, {"study": study(folder), "work": _work(folder), "alone": alone}, results)
+    run(folder, "stdlib", SEEDS, *settings)
+    rows = study(readings_of([folder]), READINGS, CONTROL)
+    write("stdlib_seeds", __doc__ or "", load, {"study": rows, "work": work([folder]), "alone": alone}, results)
     print(f"  {results / 'stdlib_seeds.json'}")
-
-
-def study(folder: Path) -> list[dict[str, Any]]:
-    """A row a reading, arm and generation: its level, and what it differs by from generation 0 and from the control."""
-    frame = outcross.open(folder).readings
-    rows = []
-    for measure, at, column in READINGS:
-        read = frame.filter(measure=measure, at=at).drop_nulls(column).select("arm", "generation", "seed", column).rows()
-        values = {(arm, generation, seed): value for arm, generation, seed, value in read}
-        for arm, generation in dict.fromkeys((arm, generation) for arm, generation, _ in values):
-            seeds = sorted(seed for name, g, seed in values if (name, g) == (arm, generation))
-            own = [values[arm, generation, seed] for seed in seeds]
-            first = [values.get((arm, 0, seed)) for seed in seeds]
-            control = [values.get((CONTROL, generation, seed)) for seed in seeds]
-            rows.append(
-                {"measure": measure, "at": at, "column": column, "arm": arm, "generation": generation, "level": _mean(own)}
-                | {"over_first": _difference(own, first), "over_control": _difference(own, control)}
-            )
-    return rows
-
-
-def _difference(own: list[float], other: list[float | None]) -> dict[str, Any]:
-    return _mean([a - b for a, b in zip(own, other, strict=True) if b is not None])
-
-
-def _mean(values: list[float]) -> dict[str, Any]:
-    """The mean with its t-interval over seeds; without one where there is a single seed, or nothing varies."""
-    try:
-        return asdict(mean(np.array(values), "seeds"))
-    except NotApplicable as why:
-        value = values[0] if values else None
-        return {"value": value, "low": None, "high": None, "method": str(why), "n": len(values)}
-
-
-def _run(folder: Path, settings: tuple[str, ...]) -> None:
-    """Run the study, or go on with it: finished steps are found."""
-    command = [*OUTCROSS, "run", "stdlib", SEEDS, *settings, "--out", str(folder)]
-    print(" ", " ".join(command[1:]), flush=True)
-    if subprocess.run(command, env=os.environ | QUIET, check=False).returncode:
-        raise SystemExit("the study did not end; run it again to go on")
-
-
-def _work(folder: Path) -> dict[str, float]:
-    """Seconds that the steps of every verb took, over all workers, by the run's own clock."""
-    seconds: dict[str, float] = {}
-    for line in (folder / "timing.jsonl").read_text(encoding="utf-8").splitlines():
-        told = json.loads(line)
-        seconds[told["verb"]] = seconds.get(told["verb"], 0.0) + told["seconds"]
-    return {verb: round(total, 1) for verb, total in seconds.items()}
 
 
 def _one_seed_alone(settings: tuple[str, ...]) -> dict[str, Any]:
