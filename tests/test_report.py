@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import polars
@@ -17,11 +18,13 @@ from outcross.errors import BadInput
 from outcross.experiment.arms import arms as arms_of
 from outcross.experiment.settings import flat_settings
 from outcross.measures import Page
+from outcross.measures.likelihood import BINS, named_bin
 from outcross.report import Law, Making, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study, join, write
 from outcross.report.charts import Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, CurvePoint, mean_over_seeds, measured
 from outcross.report.figures import Pen, page_of
 from outcross.report.headline import chief, sentence, warnings
+from outcross.report.histograms import histogram
 from outcross.report.multiples import multiples
 from outcross.report.numerals import estimated, number
 from outcross.verbs.run.page import study as study_of
@@ -461,6 +464,23 @@ def test_decoding_and_learning_stand_under_their_own_heading(tmp_path):
     )
     page = page_of_study(tiny(readings=(*tiny().readings, *readings)), tmp_path)
     assert "Decoding or learning?" in page.words and "0.3" in {cell.strip() for cell in page.cells}
+
+
+def test_shares_in_bins_are_a_histogram_an_arm_and_a_bin_without_a_value_draws_no_line(tmp_path):
+    bins = [named_bin(low, high) for low, high in pairwise((0.0, *map(float, BINS), math.inf))]
+
+    def lines_of(names):
+        rows = tuple(
+            ShownReading(arm, g, "perplexity_histogram", 1 / len(bins), 0.0, 0.5, "Wilson over blocks", 50, at=name, is_floor=is_floor)
+            for arm in ("replace", "accumulate") for g in range(5) for name in names for is_floor in (False, True)
+        )  # fmt: skip
+        study = tiny(arms=("replace", "accumulate"), readings=rows)
+        places, pen = measured(study), Pen(looks(study.arms), 100_000)
+        figure = histogram(study, "perplexity_histogram", places, page_of(study, "perplexity_histogram", places), pen, 1)
+        return [panel.svg.count('class="mark-line') for panel in figure.panels]
+
+    assert lines_of(bins) == [4, 4]  # human text, the first, the middle and the last generation
+    assert lines_of(bins[1:]) == [0, 0]
 
 
 def test_twelve_arms_have_twelve_looks(tmp_path):

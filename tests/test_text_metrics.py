@@ -361,6 +361,18 @@ def test_generated_perplexity_shows_both_ends():
     assert value(found, "beyond_human", "null above human 99.9 %") == 1 / 601
 
 
+def test_the_histogram_of_perplexities_shares_all_blocks_out():
+    # A token costs t / 10 nats and the normaliser: its perplexity is exp(t / 10 + 2.352).
+    drawn = text(*[""] * 8, tokens=[[0, 0]] * 3 + [[10, 10]] * 4 + [[60, 60]])
+    found = read(GeneratedPerplexity(), evidence(drawn, text("a"), text(*[""] * 40, tokens=[[5, 5]] * 40), model=Geometric(0.1)))
+    shares = {
+        at: reading.estimate.value for (name, at), reading in found.items() if name == "perplexity_histogram" and "null" not in at
+    }
+    assert {at: share for at, share in shares.items() if share} == {"8 to 16": 3 / 8, "16 to 32": 4 / 8, "512 and above": 1 / 8}
+    assert sum(shares.values()) == 1
+    assert value(found, "perplexity_histogram", "null 16 to 32") == 1
+
+
 def test_rare_quantiles_need_enough_human_blocks():
     found = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
     assert (

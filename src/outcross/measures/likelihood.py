@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from outcross.statistics.clusters import correlation_within, document_of, effect
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS: dict[str, tuple[float, End]] = {"below human 5 %": (0.05, "lower"), "above human 99.9 %": (0.001, "upper")}
 """How many human blocks lie out there, as a fraction, and at which end."""
+
+BINS = (4, 8, 16, 32, 64, 128, 256, 512)
+"""Edges of the histogram of perplexities, tokens: doubling, so that bins are equally wide on a logarithmic axis."""
 
 FIGURE = "Shumailov et al., Nature 631:755 (2024), Fig. 1"
 
@@ -44,6 +48,11 @@ class GeneratedPerplexity(Measure):
             unit="fraction", healthy="its floor", collapsed="1: below, where text repeats what is likely; above, where it is noise",
             role="invention", preference=1, paper=FIGURE,
         ),
+        "perplexity_histogram": Page(
+            "GP3", "histogram of perplexities", "Share of drawn blocks whose perplexity under the model of generation 0 lies in a bin; the bins double. Floors: the held-out human blocks.",
+            unit="fraction", healthy="its floor", collapsed="moves to low perplexity, with a tail that grows at the high end",
+            role="quality", paper=FIGURE,
+        ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
@@ -65,6 +74,31 @@ class GeneratedPerplexity(Measure):
             yield read_with_null(
                 "beyond_human", lambda depth=depth, end=end: beyond_human_quantile(drawn(), human(), depth, end), at=at
             )
+        for low, high in pairwise((0.0, *map(float, BINS), math.inf)):
+            yield read_off(
+                "perplexity_histogram",
+                lambda low=low, high=high: _share_between(drawn(), low, high),
+                null=lambda low=low, high=high: _share_between(human(), low, high),
+                at=named_bin(low, high),
+            )
+
+
+def named_bin(low: float, high: float) -> str:
+    """A bin of perplexities in words.
+
+    >>> named_bin(0.0, 4.0), named_bin(4.0, 8.0), named_bin(512.0, math.inf)
+    ('below 4', '4 to 8', '512 and above')
+    """
+    if low == 0:
+        return f"below {high:g}"
+    return f"{low:g} and above" if math.isinf(high) else f"{low:g} to {high:g}"
+
+
+def _share_between(text: Scored, low: float, high: float) -> Estimate:
+    """The share of blocks whose perplexity lies in [low, high)."""
+    perplexity = np.exp(text.nats)
+    is_between = (perplexity >= low) & (perplexity < high)
+    return share(totals(is_between.astype(float), text.clusters, text.units), text.sizes, "blocks", text.of)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from outcross.report.headline import (
     tails,
     warnings,
 )
+from outcross.report.histograms import HISTOGRAMS, histogram
 from outcross.report.multiples import multiples
 from outcross.report.pictures import grids as grids_of
 from outcross.report.profile import PAPER, profile_of
@@ -166,7 +167,12 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
         return measure != rare_words, preferred.index(measure) if measure in preferred else len(preferred)
 
     order = sorted(places, key=place)
-    return [figure(study, measure, places[measure], page_of(study, measure, found), pen, every) for measure in order]
+
+    def drawn(measure: str) -> Figure:
+        draw = histogram if measure in HISTOGRAMS else figure
+        return draw(study, measure, places[measure], page_of(study, measure, found), pen, every)
+
+    return [drawn(measure) for measure in order]
 
 
 def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[ArmPage]:

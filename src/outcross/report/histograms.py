@@ -1,0 +1,101 @@
+"""A measure that is read in bins, as a histogram an arm: what people wrote, and what some generations wrote."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from outcross.measures.likelihood import BINS, named_bin
+from outcross.report.charts import INK, Look, Size, Specification, axis, canvas, vertical
+from outcross.report.curves import Curve, Measured
+from outcross.report.figures import Figure, Panel, Pen, table_of
+from outcross.report.study import Page, Study
+
+HISTOGRAMS = ("perplexity_histogram",)
+"""Measures that are drawn so; each of their places is a bin, in order."""
+SIZE = Size(280, 170)
+WEIGHTS = {"first": 0.4, "middle": 0.7, "last": 1.0}
+"""How strongly the first, the middle and the last generation of an arm are drawn."""
+
+
+def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
+    """The chart of each arm, and every number in a table."""
+    panels = tuple(
+        Panel(arm, pen.draw_specification(_chart(arm, bins, pen.looks[arm]))) for arm in study.arms if _is_read(arm, bins)
+    )
+    remarks = (
+        "Dashed: human text that no model saw. The paler a line, the earlier its generation: the first, the middle and the last. "
+        "The table has the intervals.",
+    )
+    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks)
+
+
+def _is_read(arm: str, bins: Sequence[Measured]) -> bool:
+    return any(arm in one.curves for one in bins)
+
+
+def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
+    """Steps over the bins: one line of each generation that is drawn, and one of human text."""
+    lines = {
+        name: _steps({one.at: _value(one.curves.get(arm), generation) for one in bins})
+        for name, generation in _drawn(arm, bins).items()
+    }
+    human = _steps({one.at: _end(one.floors.get(arm)) for one in bins})
+    points = [point for one in bins for line in (one.curves.get(arm), one.floors.get(arm)) if line for point in line.known]
+    over = axis(points, is_fraction=True)
+    marks = [(human, INK, 1.0, [5, 4]), *((steps, look.colour, WEIGHTS[name], [1, 0]) for name, steps in lines.items())]
+    return {
+        **canvas(SIZE.width, SIZE.height, right=4),
+        "layer": [
+            {
+                "data": {"values": steps},
+                "mark": {
+                    "type": "line",
+                    "interpolate": "step-after",
+                    "color": colour,
+                    "opacity": opacity,
+                    "strokeDash": dash,
+                    "strokeWidth": 2,
+                },
+                "encoding": {"y": {"field": "share", **vertical(over)}},
+            }
+            for steps, colour, opacity, dash in marks
+            if steps
+        ],
+        "encoding": {
+            "x": {
+                "field": "edge",
+                "type": "quantitative",
+                "title": "perplexity under generation 0",
+                "scale": {"type": "log", "domain": [BINS[0] / 2, BINS[-1] * 2], "nice": False},
+                "axis": {"values": list(BINS), "tickCount": len(BINS), "format": "d", "grid": False, "labelOverlap": True},
+            }
+        },
+    }
+
+
+def _drawn(arm: str, bins: Sequence[Measured]) -> dict[str, int]:
+    """The generations that are drawn: the first, the middle and the last, each once."""
+    generations = sorted({point.generation for one in bins if arm in one.curves for point in one.curves[arm].known})
+    chosen = {"last": generations[-1], "first": generations[0], "middle": generations[(len(generations) - 1) // 2]}
+    by_generation = {generation: name for name, generation in reversed(chosen.items())}
+    return {name: generation for generation, name in sorted(by_generation.items())}
+
+
+def _steps(shares: dict[str, float | None]) -> list[Specification]:
+    """A row at the lower edge of each bin, and one at the end of the last; none where a bin has no value."""
+    values = [shares.get(named_bin(low, high)) for low, high in pairwise((0.0, *map(float, BINS), math.inf))]
+    if any(value is None or not math.isfinite(value) for value in values):
+        return []
+    edges = [BINS[0] / 2, *BINS, BINS[-1] * 2]
+    return [{"edge": edge, "share": value} for edge, value in zip(edges, [*values, values[-1]], strict=True)]
+
+
+def _value(line: Curve | None, generation: int) -> float | None:
+    point = None if line is None else line.at(generation)
+    return None if point is None else point.value
+
+
+def _end(line: Curve | None) -> float | None:
+    return line.known[-1].value if line is not None and line.known else None
