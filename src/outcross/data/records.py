@@ -381,7 +381,7 @@ class Blocks:
 
     @classmethod
     def pieced(cls, pieces: Sequence[Blocks]) -> Blocks:
-        """What one model wrote piece by piece, as it is when written at once."""
+        """The blocks that one model wrote in several pieces, equal to those that it writes in one."""
         rescored = [piece.rescored for piece in pieces if piece.rescored is not None]
         return replace(cls.concat(pieces), rescored=Rescored.of(rescored) if rescored else None)
 

@@ -365,7 +365,7 @@ class Steps:
         return self._held((verb.name, part), key, lambda: made)
 
     def afresh(self, made: Made[T], load: Callable[[Path], T]) -> Made[T]:
-        """What a step stored, read from its files once more, whatever became of it in memory; itself where the ledger stores nothing."""
+        """What a step stored, read again from its files, so that a change of the object in memory has no effect; itself where the ledger stores nothing."""
         entry = self.ledger.entries.get(made.key)
         if self.ledger.folder is None or entry is None or not entry.files:
             return made
