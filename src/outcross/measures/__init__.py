@@ -11,6 +11,7 @@ with a null wherever there is a number; evidence that does not suffice is `NotAp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -75,6 +76,8 @@ class Page:
     """The smallest loss worth naming: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
     None where a reading is not judged."""
     of: Literal["ratio", "difference"] = "ratio"
+    range: tuple[float, float] | None = None
+    """The least and the greatest value that it can take; None where its unit says so (`values`)."""
     is_invention: bool = False
     """Whether it finds what human data do not have, rather than what is lost."""
     log: bool = False
@@ -94,6 +97,21 @@ class Page:
     def healthy_words(self) -> str:
         """What is healthy, as people read it."""
         return self.healthy if isinstance(self.healthy, str) else f"{self.healthy:g}"
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The least and the greatest value that it can take: a ratio is 0 at least, a fraction lies in [0, 1], unless the page says otherwise."""
+        if self.range is not None:
+            return self.range
+        return {"ratio": (0.0, math.inf), "fraction": (0.0, 1.0)}.get(self.unit, (-math.inf, math.inf))
+
+    @property
+    def values_in_words(self) -> str:
+        """The range of its values, as people read it."""
+        least, most = self.values
+        if math.isinf(least) and math.isinf(most):
+            return "any number"
+        return f"{least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
 
     def limit(self, null: Null | None, margin: float) -> float | None:
         """The value at which a loss becomes worth naming; None where what is healthy is not known."""
@@ -314,13 +332,15 @@ def read_with_null(
     column: str = "",
     group: str = "",
     note: str = "",
+    about: float = 1.0,
+    range: tuple[float, float] | None = None,
 ) -> Reading:
     """The reading of a number and its null, or of the reason why they cannot be had."""
     try:
         estimate, null = number()
     except NotApplicable as why:
         return unread(measure, str(why), at=at, column=column, group=group)
-    return Reading(measure, estimate, null, at, column, group, note)
+    return Reading(measure, estimate, null, at, column, group, note, about, range)
 
 
 def unread(measure: str, why: str, *, at: str = "", column: str = "", group: str = "") -> Reading:

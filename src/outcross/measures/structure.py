@@ -54,17 +54,17 @@ class Structure(OfTables):
     pages = {
         "correlation": Page(
             "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
             "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
             "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the 12 commonest, the rest as one) less the human one: below 0 they say less of each other.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
@@ -74,17 +74,17 @@ class Structure(OfTables):
         ),
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
-            unit="fraction", healthy=0.0, collapsed="falls below what is healthy",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.02, worse="smaller", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
             "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
-            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.02, worse="larger", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
         ),
         "band": Page(
@@ -104,7 +104,7 @@ class Structure(OfTables):
         ),
         "entropy_rate": Page(
             "ST11", "entropy rate", "Mean entropy of the next fifth of a series' own values given the present one, over that of a fair die, less the human one: above 0 what comes next is less determined.",
-            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
         ),
         "transitions": Page(
@@ -230,8 +230,11 @@ def _missing(evidence: Evidence) -> Iterator[Reading]:
         if count + human == 0:
             continue
         some = True
-        yield read_with_null("missing", lambda count=count, human=human: _apart_in_share(count, n, human, m), column=column)
-        yield read_with_null("gone_missing", lambda count=count, human=human: _gone(count, n, human, m), column=column)
+        reach = (-human / m, 1 - human / m) if m else None
+        yield read_with_null(
+            "missing", lambda count=count, human=human: _apart_in_share(count, n, human, m), column=column, range=reach
+        )
+        yield read_with_null("gone_missing", lambda count=count, human=human: _gone(count, n, human, m), column=column, range=reach)
     if not some:
         yield unread("missing", "no value is missing on either side")
 

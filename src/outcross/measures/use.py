@@ -101,12 +101,12 @@ class Use(OfTables):
         ),
         "parity": Page(
             "US5", "demographic parity", "Demographic parity difference (largest less smallest share of a group that is predicted to be of the class) of a model trained on synthetic records, less that of one trained on human ones.",
-            unit="difference", healthy=0.0, collapsed="rises above what is healthy",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Agarwal et al., ICML 2018",
         ),
         "equalized_odds": Page(
             "US6", "equalized odds", "Equalized odds difference (the larger of the differences between groups of true and of false positive rates) of a model trained on synthetic records, less that of one trained on human ones.",
-            unit="difference", healthy=0.0, collapsed="rises above what is healthy",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Hardt, Price and Srebro, NeurIPS 2016",
         ),
         "added_loss": Page(

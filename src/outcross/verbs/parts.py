@@ -90,8 +90,8 @@ def checks_page() -> str:
             "",
             " ".join([ASPECTS[aspect], *map(first_line, measures)]),
             "",
-            "| code | check | definition | healthy | margin | worse | finds | paper |",
-            "|---|---|---|---|---|---|---|---|",
+            "| code | check | definition | values | healthy | margin | worse | finds | paper |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [_check_row(name, page) for one in measures for name, page in one.pages.items()] + [""]
     return "\n".join(lines)
@@ -99,7 +99,16 @@ def checks_page() -> str:
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
 factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
-the same size show. `outcross list measures` prints the same."""
+the same size show. `outcross list measures` prints the same.
+
+**Verdicts are equivalence tests.** A verdict compares the 95 % interval with the margin; a p-value never overrules it.
+
+| verdict | rule |
+|---|---|
+| kept | The whole interval lies within the margin, whatever p says. Where p is a discovery at the false-discovery rate, the check reads *differs detectably, by x*: the difference is real and too small to matter. |
+| lost (or invented) | The whole interval lies beyond the margin, and the p-value is a discovery among all checks. A small p alone is no loss. |
+| cannot tell | The interval holds the margin, or there is none. A large p alone is not kept. |
+| not applicable | The number cannot be had here, or its margin lies outside the values that it can have, so that no data could be found lost; the check says why. |"""
 
 
 def _check_row(name: str, page: Any) -> str:
@@ -108,6 +117,7 @@ def _check_row(name: str, page: Any) -> str:
         page.code,
         f"`{name}`: {page.title}",
         page.definition,
+        page.values_in_words,
         healthy,
         f"{page.margin:g} ({page.of})",
         page.worse,

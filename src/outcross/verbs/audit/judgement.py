@@ -30,6 +30,8 @@ class Judged:
     depth: float | None
     """How far the value is beyond what is healthy, in margins: 1 at the margin; below 0 on the healthy side."""
     why: str
+    differs: bool = False
+    """Whether it differs detectably from what is healthy, though it is kept: its p-value is a discovery and its interval lies within the tolerance."""
 
 
 def judge(
@@ -37,8 +39,11 @@ def judge(
 ) -> list[Judged]:
     """A verdict for every reading.
 
-    `lost`: the whole interval is beyond the margin, and real against real looks as bad too seldom to be chance. `kept`: the whole interval is
-    within the margin. `cannot_tell`: neither, and says what n would do, or there is no interval, and says why. `invented`: lost, for checks of what human data do not have.
+    A verdict is an equivalence test: it compares the interval with the tolerance (the margin), and no p-value overrules it. `kept`: the whole
+    interval is within the tolerance, whatever p says; where p is a discovery, the check says by how much it differs. `lost`: the whole interval is
+    beyond the tolerance, and real against real looks as bad too seldom to be chance among so many checks. `cannot_tell`: neither, and says what n would do,
+    or there is no interval, and says why. `invented`: lost, for checks of what human data do not have. So nothing is lost by a
+    small p alone, and nothing is kept because p is large (Wellek, Testing Statistical Hypotheses of Equivalence, 2010).
 
     What is too seldom is controlled over all checks: an aspect is looked into where Simes' p-value of its checks passes Benjamini and Hochberg's
     step among the aspects, its checks at the rate times the share of aspects that do (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected
@@ -94,6 +99,8 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
     limit = page.limit(null, margin)
     if limit is None:
         return Judged(aspect, reading, page, None, "not_applicable", None, reading.note or "nothing says what human data show")
+    if why := _unreachable(limit, page, reading):
+        return Judged(aspect, reading, page, limit, "not_applicable", None, "; ".join(filter(None, (why, reading.note))))
     healthy = page.healthy_value(null)
     assert healthy is not None
     depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
@@ -107,12 +114,38 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
     if is_beyond and (null is None or null.p is None or null.p <= level):
         return Judged(aspect, reading, page, limit, "invented" if page.is_invention else "lost", depth, reading.note)
     if is_within:
-        return Judged(aspect, reading, page, limit, "kept", depth, reading.note)
+        differs = null is not None and null.p is not None and 0 < null.p <= level
+        words = f"differs detectably, by {difference(estimate.value, healthy, page)}" if differs else ""
+        return Judged(aspect, reading, page, limit, "kept", depth, "; ".join(filter(None, (words, reading.note))), differs)
     if is_beyond and null is not None:
         why = _by_chance(null)
     else:
         why = _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
     return Judged(aspect, reading, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, reading.note))))
+
+
+def _unreachable(limit: float, page: Page, reading: Reading) -> str:
+    """Why no value could lie beyond the limit; nothing where one could. Such a check would be kept whatever the data are."""
+    least, most = reading.range or page.values
+    if (page.worse == "smaller" and limit > least) or (page.worse != "smaller" and limit < most):
+        return ""
+    end = least if page.worse == "smaller" else most
+    return f"no loss beyond the margin of {limit:.3g} can show: the value cannot be {'below' if page.worse == 'smaller' else 'above'} {end:.3g} here"
+
+
+def difference(value: float, healthy: float, page: Page) -> str:
+    """How far a value is from what is healthy, in words: in percent of it for a ratio, in percentage points for a share.
+
+    >>> from dataclasses import replace
+    >>> ratio = pages_of_aspect("spread")["variance"]
+    >>> difference(0.95, 1.0, ratio), difference(0.95, 0.96, replace(ratio, unit="fraction"))
+    ('-5 %', '-1 percentage points')
+    """
+    if page.unit == "ratio" and healthy > 0:
+        return f"{100 * (value / healthy - 1):+.2g} %"
+    if page.unit == "fraction":
+        return f"{100 * (value - healthy):+.2g} percentage points"
+    return f"{value - healthy:+.2g}"
 
 
 def _by_chance(null: Null) -> str:

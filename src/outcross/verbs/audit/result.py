@@ -56,6 +56,8 @@ class Check:
     """P(real against real is at least as bad), one-sided."""
     depth: float | None
     """How far beyond what is healthy, in margins: 1 at the margin, 0 or less where nothing is lost."""
+    differs: bool
+    """Whether a check that is kept differs detectably from what is healthy, inside the tolerance."""
     why: str
 
 
@@ -166,7 +168,7 @@ class Audit:
         return fragment(self)
 
 
-READERS: dict[str, Any] = {"float | None": float, "Count | None": int}
+READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
 _SCHEMA = {one.name: READERS.get(str(one.type), str) for one in fields(Check)}  # as polars reads Python's types
 
 

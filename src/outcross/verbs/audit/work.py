@@ -219,6 +219,7 @@ def _check(judged: Judged) -> Check:
         margin=rounded(judged.limit),
         p=rounded(null and null.p),
         depth=rounded(judged.depth),
+        differs=judged.differs,
         why=judged.why,
     )
 
