@@ -122,7 +122,7 @@ def test_doubling_the_records_never_turns_lost_into_kept_or_back():
 def test_the_json_is_as_designed(pair):
     human, synthetic = pair
     told = json.loads(json.dumps(outcross.audit(synthetic, reference=human, groups="group").plain(), allow_nan=False))
-    assert told["schema"] == 1 and told["n"] == {"synthetic": 2000, "reference": 2000}
+    assert told["schema"] == 2 and told["n"] == {"synthetic": 2000, "reference": 2000}
     wanted = {
         "code",
         "aspect",
@@ -265,7 +265,8 @@ def test_thresholds_come_from_a_file_and_flags_win(tmp_path, outcross_cli, pair)
     thresholds.write_text("margins: {tails: 0.0001}\nfail_on: [tails]\naspects: tails\n")
     asked = ["audit", str(tmp_path / "s.csv"), "--reference", str(tmp_path / "h.csv"), "--thresholds", str(thresholds), "--quiet"]
     assert outcross_cli(*asked)[0] == 1  # mass of 0 is beyond any margin
-    assert outcross_cli(*asked, "--fail-on", "groups")[0] == 0
+    code, _, err = outcross_cli(*asked, "--fail-on", "groups")
+    assert code == 1 and "no check could answer" in err  # a gate that nothing can answer is not green
 
 
 def test_what_a_filter_did_is_before_against_after(tmp_path, outcross_cli):

@@ -250,4 +250,5 @@ def test_of_thirty_thousand_columns_only_those_are_read_that_are_looked_at(tmp_p
     assert table(tmp_path / "t.csv", columns=["c29999"], most_columns=200).records.width == 400
     made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c29999")
     assert len(made.kinds) == 200 and "c29999" in made.kinds and "c0" in made.kinds
+    assert len(made.unseen.columns) == 29_800
     assert any("columns are not read" in note for note in made.notes)

@@ -298,7 +298,8 @@ class TestAlike:
         reference = table({"rank": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
         other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "more": ["b"] * 30})
         assert other.kinds["rank"] == "number"
-        (first, second), notes = alike([reference, other])
+        made = alike([reference, other])
+        (first, second), notes = made.tables, made.notes
         assert first.kinds == second.kinds == {"rank": "category", "age": "number"}
         assert first.frame.schema == second.frame.schema
         assert second.frame["age"].null_count() == 20
@@ -306,21 +307,23 @@ class TestAlike:
         assert any("'more'" in note for note in notes)
         assert any("20 values" in note for note in notes)
         assert reference.kinds["only"] == "category"
+        assert [(one.column, one.share) for one in made.absent] == [("only", 1.0)] and made.uncompared == {}
 
     def test_a_column_that_is_all_missing_in_another_table_stays(self):
-        (_, other), _ = alike([table({"x": [1.5, 2.5], "y": [0.5, 1.5]}), table({"x": [None, None], "y": [0.5, 1.5]})])
+        _, other = alike([table({"x": [1.5, 2.5], "y": [0.5, 1.5]}), table({"x": [None, None], "y": [0.5, 1.5]})]).tables
         assert other.kinds == {"x": "number", "y": "number"}
         assert other.frame["x"].null_count() == 2
 
     def test_a_column_of_which_no_value_can_be_of_the_kind_is_left_out(self):
-        _, notes = alike([table({"x": [1.5, 2.5], "y": [0.5, 1.5]}), table({"x": ["a", "b"], "y": [0.5, 1.5]})])
+        notes = alike([table({"x": [1.5, 2.5], "y": [0.5, 1.5]}), table({"x": ["a", "b"], "y": [0.5, 1.5]})]).notes
         assert len(notes) == 1
         assert "'x' is left out" in notes[0]
 
     def test_vectors_of_another_length_are_left_out(self):
         rng = np.random.default_rng(5)
         tables_ = [table({"v": rng.normal(size=(9, d)), "x": rng.normal(size=9)}) for d in (3, 4)]
-        (first, _), notes = alike(tables_)
+        made = alike(tables_)
+        (first, _), notes = made.tables, made.notes
         assert list(first.kinds) == ["x"]
         assert "3 numbers" in notes[0]
 
@@ -345,7 +348,7 @@ class TestSample:
         assert all(batch.schema == read.frame.schema for batch in batches)
         assert sorted(pl.concat(batches)["age"]) == sorted(people["age"].cast(float))
         assert any("100 of 300" in note for note in read.notes)
-        (first, second), _ = alike([read, table(people)])
+        first, second = alike([read, table(people)]).tables
         assert sum(batch.height for batch in second.batches(["age"])) == 300
         assert first.where(first.numbers("age") > 50).is_whole
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import hypergeom
 
 import outcross
-from outcross.data.tables import table
+from outcross.data.tables import Absent, table
 from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.measures import ASPECTS, MEASURES, Evidence, Pointed, Role, askers, leading, measure, pages_of_runs, standing_for
 from outcross.measures.use import Use
@@ -60,7 +60,10 @@ def tables():
     rng = np.random.default_rng(1)
     sides = {"drawn": people(rng, 240, 0.8), "reference": people(rng, 240, 1.0), "holdout": people(rng, 240, 1.0)}
     kinds = {"text": "text", "city": "category", "sex": "category"}
-    return Evidence(**{name: table(frame, name, kinds=kinds) for name, frame in sides.items()}, groups=("sex",), target="city")
+    given = {name: table(frame, name, kinds=kinds) for name, frame in sides.items()}
+    over_cap = Evidence(drawn=given["drawn"].select(["y", "sex"]), reference=given["reference"].select(["y", "sex"]))
+    absent = (Absent("age", "number", 230, 240, "drawn has it not"),)
+    return Evidence(**given, groups=("sex",), target="city", absent=absent, over_cap=over_cap)
 
 
 def of_run(more):

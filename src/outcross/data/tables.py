@@ -21,7 +21,7 @@ from outcross.recipe import nearest
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["KINDS", "SAMPLE", "Kind", "Table", "alike", "table", "table_of"]
+__all__ = ["KINDS", "SAMPLE", "Absent", "Alike", "Kind", "Table", "alike", "table", "table_of"]
 
 SAMPLE = 200_000
 """Rows that a table holds in memory, at most."""
@@ -53,6 +53,8 @@ class Table:
     places: np.ndarray = field(repr=False)
     """Where each row of `frame` stood among the rows read, from 0. (rows in frame,)"""
     _read: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]] = field(repr=False)
+    unread: tuple[str, ...] = ()
+    """Columns that were not read, as there are too many."""
 
     @property
     def is_whole(self) -> bool:
@@ -132,9 +134,12 @@ def table(
     {'age': 'number', 'sex': 'category'}
     """
     source = read(data)
+    there = source.columns
     if most_columns is not None:
         source = _narrowed(source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ())], most_columns)
-    return table_of(source, name or source.name or type(data).__name__, kinds, text_column)
+    read_columns = set(source.columns)
+    made = table_of(source, name or source.name or type(data).__name__, kinds, text_column)
+    return replace(made, unread=tuple(column for column in there if column not in read_columns))
 
 
 def table_of(source: TableSource, given: str, kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
@@ -159,47 +164,88 @@ def table_of(source: TableSource, given: str, kinds: Mapping[str, Kind] | None =
     return Table(given, rows, chosen, frame[order], notes, records[order], places[order], source.batches)
 
 
-def alike(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
+@dataclass(frozen=True)
+class Absent:
+    """A column of human data that another table has not, or of which none of its values can be made of the kind."""
+
+    column: str
+    kind: Kind
+    held: int
+    """Human records in memory that hold a value of it."""
+    rows: int
+    """Human records in memory."""
+    why: str
+
+    @property
+    def share(self) -> float:
+        """The share of human records that hold a value, in [0, 1]."""
+        return self.held / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Several tables with the same columns, each of the same kind in all, and what was left out."""
+
+    tables: list[Table]
+    notes: list[str]
+    absent: tuple[Absent, ...]
+    """Columns of the first table that the second has not."""
+    uncompared: Mapping[str, str]
+    """Columns that the first two have and a third has not, with the reason."""
+
+
+def alike(tables: Sequence[Table]) -> Alike:
     """The tables with the columns that they share, each of the kind that the first table gives it, and what was left out and why.
 
-    The first is the reference. A value of another table that cannot be made of its kind becomes missing, counted in the notes; a
-    column of which no value can is left out. BadInput where nothing is left.
+    The first is the reference, the second what is held against it. A value of another table that cannot be made of its kind becomes missing, counted in
+    the notes; a column of which no value can is left out. BadInput where nothing is left.
     """
-    first = tables[0]
+    first, others = tables[0], tables[1:]
     notes: list[str] = []
-    kept = dict(first.kinds)
     widths = _widths(first.frame)
-    for other in tables[1:]:
-        for column in list(kept):
-            if why := _unlike(other, column, kept[column], widths):
-                del kept[column]
-                notes.append(f"column {column!r} is left out: {why}")
+    typed = [_as_kinds(other, first.kinds, widths) for other in others]
+    lacking = [_lacking(other, frame, first.kinds, widths) for other, frame in zip(others, typed, strict=True)]
+    absent = tuple(_absent(first, column, why) for column, why in (lacking[0] if lacking else {}).items())
+    left_out: dict[str, str] = {}
+    for lacks in lacking:
+        left_out |= {column: why for column, why in lacks.items() if column not in left_out}
+    notes += [f"column {column!r} is left out: {why}" for column, why in left_out.items()]
+    kept: dict[str, Kind] = {column: kind for column, kind in first.kinds.items() if column not in left_out}
+    for other in others:
         if extra := [column for column in other.kinds if column not in first.kinds]:
             notes.append(f"{other.name} has columns that {first.name} has not: {', '.join(map(repr, extra))[:300]}")
     if not kept:
-        others = ", ".join(other.name for other in tables[1:])
-        raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {others[:120]}; check their names")
+        names = ", ".join(other.name for other in others)
+        raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {names[:120]}; check their names")
     tables_alike = [first.select(list(kept))]
-    for other in tables[1:]:
-        frame, lost = _typed(other.records, kept, widths)
-        notes += [f"{other.name}: {note}" for note in lost]
-        tables_alike.append(replace(other, kinds=kept, frame=frame))
-    return tables_alike, notes
+    for other, frame in zip(others, typed, strict=True):
+        notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept)]
+        tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept))))
+    known = {one.column for one in absent}
+    return Alike(tables_alike, notes, absent, {column: why for column, why in left_out.items() if column not in known})
 
 
-def _unlike(other: Table, column: str, kind: Kind, widths: Mapping[str, int]) -> str:
-    """Why a column of a table cannot be compared as this kind; nothing where it can."""
-    if column not in other.records.columns:
-        return f"{other.name} has it not{nearest(column, other.kinds)}"
-    raw = other.records.select(column)
-    if raw[column].drop_nulls().is_empty():
-        return ""
-    made = of_values.made(raw, {column: kind}, widths)[column]
-    if made.null_count() < len(made) or of_values.is_empty(raw[column]).all():
-        return ""
-    return f"none of its values in {other.name} ({raw[column].dtype}) can be a {kind}" + (
-        f" of {widths[column]} numbers" if kind == "vector" else ""
-    )
+def _as_kinds(other: Table, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> polars.DataFrame:
+    """The columns of a table that are among these kinds, made so."""
+    columns = set(other.records.columns)
+    return of_values.made(other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths)
+
+
+def _absent(first: Table, column: str, why: str) -> Absent:
+    return Absent(column, first.kinds[column], first.frame.height - first.frame[column].null_count(), first.frame.height, why)
+
+
+def _lacking(other: Table, frame: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> dict[str, str]:
+    """The columns that a table has not, or whose values it has none of that can be of the kind (as in `frame`), each with the reason."""
+    lacking: dict[str, str] = {}
+    of_frame = {series.name: series for series in frame}
+    for column, kind in kinds.items():
+        if column not in of_frame:
+            lacking[column] = f"{other.name} has it not{nearest(column, other.kinds)}"
+        elif of_frame[column].null_count() == frame.height and not of_values.is_empty(raw := other.records[column]).all():
+            of_numbers = f" of {widths[column]} numbers" if kind == "vector" else ""
+            lacking[column] = f"none of its values in {other.name} ({raw.dtype}) can be a {kind}{of_numbers}"
+    return lacking
 
 
 def _narrowed(source: TableSource, named: Collection[str], most: int) -> TableSource:
@@ -265,8 +311,13 @@ def _typed(records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping
     """The records made of these kinds, and how many values of each column could not be."""
     widths = {column: widths.get(column) or of_values.width(records[column]) for column, kind in kinds.items() if kind == "vector"}
     frame = of_values.made(records, kinds, widths)
+    return frame, _lost_values(records, frame, kinds)
+
+
+def _lost_values(records: polars.DataFrame, frame: polars.DataFrame, kinds: Mapping[str, Kind]) -> list[str]:
+    """How many values of each column could not be made of its kind."""
     counted = ((column, frame[column].is_null() & ~of_values.is_empty(records[column])) for column in kinds)
-    return frame, [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
+    return [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:

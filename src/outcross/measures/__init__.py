@@ -21,7 +21,7 @@ import numpy as np
 
 from outcross.data import Human, Part, Pool, Training
 from outcross.data.records import Blocks
-from outcross.data.tables import Table
+from outcross.data.tables import Absent, Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
@@ -216,6 +216,16 @@ class Evidence:
         return self._known("target")
 
     @property
+    def absent(self) -> tuple[Absent, ...]:
+        """Columns of the human data that the records have not; none where nobody compared their columns."""
+        return self._given.get("absent", ())
+
+    @property
+    def over_cap(self) -> Evidence:
+        """The tables with the columns that are too many to be looked at one by one."""
+        return self._known("over_cap")
+
+    @property
     def counted(self) -> Mapping[str, tuple[Any, Any]]:
         """What was counted over every row, (drawn, reference) by the name of the sketch (`Measure.sketches`)."""
         return _Counted(self._given.get("counted", {}))
@@ -236,7 +246,14 @@ class Evidence:
     def inside(self, group: Callable[[Table], np.ndarray]) -> Evidence:
         """The records of one group on every side; nothing is counted over them yet."""
         kept = {side: table.where(group(table)) for side, table in self.sides().items()}
-        return self.but(drawn=kept["synthetic"], reference=kept["reference"], holdout=kept.get("holdout"), counted=None)
+        return self.but(
+            drawn=kept["synthetic"],
+            reference=kept["reference"],
+            holdout=kept.get("holdout"),
+            counted=None,
+            absent=None,
+            over_cap=None,
+        )
 
     def _known(self, name: str) -> Any:
         if name not in self._given:
@@ -278,6 +295,8 @@ _WHAT = {
     "human_side": "what the human texts are",
     "groups": "columns that name groups",
     "target": "a column that people would predict",
+    "absent": "columns that the records have not",
+    "over_cap": "columns over the cap",
     "counted": "counts over every row",
 }
 
@@ -362,6 +381,7 @@ MEASURES: Family = {
     "repeated_texts": "outcross.measures.repeated_texts:RepeatedTexts",
     "lexical_diversity": "outcross.measures.lexical_diversity:LexicalDiversity",
     "structure": "outcross.measures.structure:Structure",
+    "columns": "outcross.measures.columns:Columns",
     "use": "outcross.measures.use:Use",
     "text_quality": "outcross.measures.text_quality:TextQuality",
     "fitted_law": "outcross.measures.fitted_law:FittedLaw",

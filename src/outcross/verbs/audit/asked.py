@@ -28,3 +28,5 @@ class Asked:
     most_columns: int
     most_seconds: float | None
     """None where there is no bound."""
+    allow_missing: tuple[str, ...]
+    """Columns that may be absent, or not looked at."""

@@ -54,6 +54,8 @@ class AuditQuestion:
     """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
     fail_on: Words = ""
     """Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all."""
+    allow_missing: Words = ""
+    """Columns that may be absent, or not looked at, without a gate failing, as in zip,notes; each by its name."""
     shares: str | None = None
     """For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25."""
     generations: bool = False
@@ -77,7 +79,7 @@ class AuditQuestion:
         """What a file of thresholds may say: that file, and over it what the question says itself. BadInput names the word that cannot be read."""
         told = {} if self.thresholds is None else _of_file(Path(self.thresholds))
         said = {name: getattr(self, name) for name in SETTINGS if not _is_left_out(getattr(self, name))}
-        said |= {name: words_of(said[name]) for name in ("groups", "aspects", "fail_on") if name in said}
+        said |= {name: words_of(said[name]) for name in LISTS if name in said}
         if "kinds" in said:
             said["kinds"] = _pairs(said["kinds"], "--kinds")
         if "margins" in said:
@@ -89,9 +91,11 @@ class AuditQuestion:
 
 
 SETTINGS = (
-    "groups", "target", "text_column", "kinds", "aspects", "margins", "fail_on", "shares", "rate", "seed", "most_columns", "most_seconds",
+    "groups", "target", "text_column", "kinds", "aspects", "margins", "fail_on", "allow_missing", "shares", "rate", "seed", "most_columns", "most_seconds",
 )  # fmt: skip
 """The fields of the question that a file of thresholds may say."""
+LISTS = ("groups", "aspects", "fail_on", "allow_missing")
+"""Settings that are several names."""
 MOST_BYTES = 1_000_000
 """Bytes of a file of thresholds."""
 
@@ -113,7 +117,7 @@ def _of_file(path: Path) -> dict[str, Any]:
             raise BadInput(f"{path}: {key!r} is not known{nearest(key, SETTINGS)}; known: {', '.join(SETTINGS)}")
         if key in ("kinds", "margins") and not isinstance(value, dict):
             raise BadInput(f"{path}: {key} must be a mapping, got {value!r:.80}")
-        if key in ("groups", "aspects", "fail_on"):
+        if key in LISTS:
             told[key] = words_of(value)
     return told
 

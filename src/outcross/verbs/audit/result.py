@@ -13,17 +13,20 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, Type
 
 from outcross.data.tables import Kind
 from outcross.errors import BadInput, GateFailed
+from outcross.escapes import shortened
 from outcross.files import names
 from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
-from outcross.measures import audit_aspects, pages_of_aspect
+from outcross.measures import audit_aspects, measure, pages_of_aspect
 from outcross.recipe import explain
-from outcross.verbs.audit.judgement import Verdict
+from outcross.verbs.audit.judgement import NOTE, Verdict
 from outcross.verbs.audit.rankings import onsets, ranking
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """JSON is read as it was written: no text for a number, no number that is not finite."""
+SCHEMA = 2
+"""Of audit.json. 2: `differs` and `not_looked_at` are there."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -61,6 +64,16 @@ class Check:
     why: str
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """What an audit did not look at. A gate fails on it."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns that were not looked at, or by a sketch alone, with the reason; but for those that `--allow-missing` names."""
+    measures: tuple[str, ...] = ()
+    """Measures for which no time was left."""
+
+
 @dataclass(frozen=True, eq=False)
 class Audit:
     """What one set of data has lost.
@@ -79,6 +92,8 @@ class Audit:
     notes: tuple[str, ...]
     rate: float
     """False-discovery rate."""
+    unseen: Unseen = field(default_factory=Unseen)
+    """What was not looked at."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time each aspect took; no promise covers it."""
     key: str = ""
@@ -136,7 +151,7 @@ class Audit:
     def plain(self) -> dict[str, Any]:
         """The audit as design.md's JSON."""
         return {
-            "schema": 1,
+            "schema": SCHEMA,
             "name": self.name,
             "n": dict(self.rows),
             "kinds": dict(self.kinds),
@@ -145,6 +160,7 @@ class Audit:
             "invented": self.invented,
             "summary": self.summary,
             "false_discovery_rate": self.rate,
+            "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
         }
 
@@ -181,6 +197,16 @@ def _of_a_page(check: Check) -> Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredUnseen:
+    """What an audit did not look at, as audit.json holds it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    columns: dict[str, str]
+    measures: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredAudit:
     """One audit as audit.json holds it. What is worked out from this (verdicts in words, rankings) is not read."""
 
@@ -191,6 +217,7 @@ class StoredAudit:
     kinds: dict[str, Kind]
     checks: list[Annotated[Check, AfterValidator(_of_a_page)]]
     notes: list[str]
+    not_looked_at: StoredUnseen
     false_discovery_rate: float
     pointed: list[str] = field(default_factory=list)
 
@@ -213,6 +240,7 @@ class StoredAudit:
             kinds=self.kinds,
             notes=tuple(self.notes),
             rate=self.false_discovery_rate,
+            unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
         )
 
     def __post_init__(self):
@@ -293,7 +321,7 @@ class Audits:
         """What was found as plain data; of a run, arm by arm."""
         if "" in self.by_arm:
             return _plain_of_several(self.by_arm[""], self.are_generations)
-        return {"schema": 1, "arms": [{"arm": arm, **_plain_of_several(found, True)} for arm, found in self.by_arm.items()]}
+        return {"schema": SCHEMA, "arms": [{"arm": arm, **_plain_of_several(found, True)} for arm, found in self.by_arm.items()]}
 
     def report(self, path: str | Path = "audit.html") -> Path:
         """Write the audits as one HTML file that opens offline. Those of a run stand side by side under the names of their arms."""
@@ -320,16 +348,51 @@ class Audits:
         return names.file_names(arm for arm in self.by_arm if arm)
 
     def check_gates(self, gates: Sequence[str]) -> None:
-        """GateFailed where something is lost, or invented, in an aspect that was named."""
-        every = [(" ".join(filter(None, (arm, audit.name))), audit) for arm, found in self.by_arm.items() for audit in found]
-        lost = [f"{name} {aspect}" for name, audit in every for aspect in audit.lost if aspect in gates or "any" in gates]
-        invented = [f"{name} {aspect}" for name, audit in every for aspect in audit.invented if aspect in gates or "any" in gates]
-        failed = [f"{what}: {', '.join(which)}" for what, which in (("lost", lost), ("invented", invented)) if which]
+        """GateFailed where something is lost, or invented, in an aspect that was named; where a column is absent or was not looked at; and where no check could answer."""
+        if not gates:
+            return
+        failed: dict[str, list[str]] = {}
+        for arm, found in self.by_arm.items():
+            for audit in found:
+                name = " ".join(filter(None, (arm, audit.name)))
+                for what, why in _failures(audit, gates):
+                    failed.setdefault(what, []).append(f"{name} {why}")
         if failed:
-            raise GateFailed(f"{'; '.join(failed)} (--fail-on {','.join(gates)})")
+            reasons = "; ".join(f"{what}: {', '.join(whys)}" for what, whys in failed.items())
+            raise GateFailed(f"{reasons} (--fail-on {','.join(gates)})")
 
     def _repr_html_(self) -> str:
         return "".join(audit._repr_html_() for audit in self)
+
+
+def _failures(audit: Audit, gates: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Why an audit fails its gates: what is wrong, and where."""
+
+    def is_asked(aspect: str) -> bool:
+        return aspect in gates or "any" in gates
+
+    yield from (("lost", aspect) for aspect in audit.lost if is_asked(aspect))
+    yield from (("invented", aspect) for aspect in audit.invented if is_asked(aspect))
+    absent = [check.column for check in audit.of("lost") if check.metric == "column"]
+    if absent:
+        yield "columns that are gone", _some(absent)
+    if audit.unseen.columns:
+        yield "not looked at in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
+    if measures := [name for name in audit.unseen.measures if is_asked(measure(name).aspect)]:
+        yield "left out, as time was over (raise --most-seconds)", _some(measures)
+    asked = [check for check in audit.every if is_asked(check.aspect)]
+    if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
+        untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
+        whys = [shortened(check.why, NOTE) for check in untold if check.why]
+        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'nothing was asked of these aspects'})"
+
+
+def _some(words: Sequence[str], most: int = 5) -> str:
+    """
+    >>> _some(["a", "b", "c"], 2)
+    'a b and 1 more'
+    """
+    return " ".join(map(shortened, words[:most])) + (f" and {len(words) - most:,} more" if len(words) > most else "")
 
 
 def stored(folder: Path) -> Audits | None:
@@ -355,7 +418,7 @@ def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[st
     if len(audits) == 1:
         return audits[0].plain()
     plain: dict[str, Any] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "audits": [audit.plain() for audit in audits],
         "ranking": [vars(place) for place in ranking(audits)],
     }

@@ -18,8 +18,16 @@ SHOWN = 20
 
 
 def summary(audit: Audit) -> str:
-    """What is lost first, and what could not be told."""
-    return " ".join(filter(None, (_losses(audit), _inventions(audit), _untold(audit))))
+    """What is lost first, what was not looked at, and what could not be told."""
+    return " ".join(filter(None, (_losses(audit).removesuffix(".") + _unseen(audit), _inventions(audit), _untold(audit))))
+
+
+def _unseen(audit: Audit) -> str:
+    """What was not looked at, which the first sentence ends in."""
+    columns, measures = audit.unseen.columns, audit.unseen.measures
+    what = [f"{_count(len(columns), 'column')}, {shortened(next(iter(columns)))} among them"] if columns else []
+    what += [f"{', '.join(measures)}, as time was over"] if measures else []
+    return f" (not looked at in full: {'; '.join(what)})." if what else "."
 
 
 def _losses(audit: Audit) -> str:

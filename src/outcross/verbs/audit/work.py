@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from outcross.data.tables import Kind, Table, alike, table
+from outcross.data.tables import Alike, Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading, rounded
@@ -18,10 +18,12 @@ from outcross.recipe import kind, nearest, read
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.question import AuditQuestion
-from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.result import Audit, Check, Unseen
 
 RATE = 0.05
 """False-discovery rate."""
+SKETCHED = 1_000
+"""Columns of which a sketch is made at least, twice as many at most: of a wider table the last columns are not read, and the audit says which."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class ResolvedQuestion:
     seed: int = 0
     most_columns: int = 200
     most_seconds: float = math.inf
+    allow_missing: tuple[str, ...] = ()
+    """Columns that may be absent, or not looked at."""
 
     def __post_init__(self):
         if not 0 < self.rate < 1:
@@ -64,10 +68,15 @@ def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[s
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     target = [] if asked.target is None else [asked.target]
-    human = table(reference, "reference", kinds=kinds, columns=target, most_columns=asked.most_columns)
+    most = max(asked.most_columns, SKETCHED)
+    human = table(reference, "reference", kinds=kinds, columns=target, most_columns=most)
+    known = [*human.kinds, *human.records.columns, *human.unread]
+    for column in asked.allow_missing:
+        if column not in known:
+            raise BadInput(f"--allow-missing {column!r} is no column of the reference{nearest(column, known)}")
 
     def beside_it(data: Any, name: str) -> Table:
-        return table(data, name, columns=human.kinds, most_columns=asked.most_columns)
+        return table(data, name, columns=human.kinds, most_columns=most)
 
     more = None if holdout is None else beside_it(holdout, "holdout")
     return lambda name, data: _audit(name, beside_it(data, name), human, more, asked)
@@ -81,6 +90,8 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
     shares = settings.pop("shares", None)
     if shares is not None:
         settings["aspects"] = _with_shares(settings, shares)
+    if "allow_missing" in settings:
+        settings["allow_missing"] = tuple(dict.fromkeys(settings["allow_missing"]))
     if "groups" in settings:
         settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
     if "aspects" in settings:
@@ -120,40 +131,84 @@ def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
 
 
 def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: ResolvedQuestion) -> Audit:
-    tables, notes = alike([one for one in (reference, synthetic, holdout) if one is not None])
-    tables, skipped = _capped(tables, asked)
+    asked = _without_absent(asked, reference, synthetic)
+    comparable = alike([one for one in (reference, synthetic, holdout) if one is not None])
+    tables, over_cap = _capped(comparable.tables, asked)
     _check_columns(asked, tables[0])
     reference, synthetic, *more = tables
     holdout = more[0] if more else None
-    evidence = Evidence(drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target)
+    evidence = Evidence(
+        drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target,
+        absent=tuple(one for one in comparable.absent if one.column not in asked.allow_missing),
+        over_cap=Evidence(drawn=over_cap[1], reference=over_cap[0]) if over_cap else None,
+    )  # fmt: skip
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
-    readings, pointed, seconds = _look(measures, evidence, asked)
-    judged = judge(readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    look = _look(measures, evidence, asked)
+    judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
+    notes = [*comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
         rows={side: one.rows for side, one in evidence.sides().items()},
         every=tuple(map(_check, judged)),
-        pointed=_frames(pointed, evidence),
+        pointed=_frames(look.pointed, evidence),
         kinds=dict(reference.kinds),
-        notes=tuple(
-            dict.fromkeys(shortened(note, NOTE) for note in [*notes, *skipped, *(note for one in tables for note in one.notes)])
-        ),
+        notes=tuple(dict.fromkeys(shortened(note, NOTE) for note in notes)),
         rate=asked.rate,
-        seconds=seconds,
+        unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
+        seconds=look.seconds,
     )
 
 
-def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], list[str]]:
-    """At most so many columns; those asked about by name are always among them."""
-    columns = list(tables[0].kinds)
-    if len(columns) <= asked.most_columns:
+def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:
+    """The question without the groups and the target that the synthetic data have not: a column that is lost is a loss, not a wrong question."""
+    lost = {column for column in reference.kinds if column not in synthetic.records.columns}
+    return replace(
+        asked,
+        groups=tuple(group for group in asked.groups if group not in lost),
+        target=None if asked.target in lost else asked.target,
+        text_column=None if asked.text_column in lost else asked.text_column,
+    )
+
+
+def _unseen_columns(comparable: Alike, over_cap: list[Table], tables: Sequence[Table], asked: ResolvedQuestion) -> dict[str, str]:
+    """The columns that were not looked at, or by a sketch alone, with the reason; but for those that may be so."""
+    unseen = dict.fromkeys(dict.fromkeys(column for one in tables[:2] for column in one.unread), "not read: too many columns")
+    unseen |= comparable.uncompared
+    if over_cap:
+        unseen |= dict.fromkeys(over_cap[0].kinds, f"looked at by a sketch alone: more than {asked.most_columns} columns")
+    return {column: why for column, why in unseen.items() if column not in asked.allow_missing}
+
+
+def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], list[Table]]:
+    """The tables with at most so many columns, and with the others; none where all are within the cap.
+
+    Those asked about by name are always among them; of the others as large a share of every kind, the first of each.
+    """
+    kinds = tables[0].kinds
+    if len(kinds) <= asked.most_columns:
         return tables, []
-    named = [column for column in (*asked.groups, asked.target, asked.text_column) if column in columns]
-    kept = list(dict.fromkeys([*named, *columns]))[: asked.most_columns]
-    kept = [column for column in columns if column in set(kept)]
-    return [one.select(kept) for one in tables], [
-        f"{len(columns) - len(kept)} of {len(columns)} columns are left out (at most {asked.most_columns})"
-    ]
+    named = [column for column in (*asked.groups, asked.target, asked.text_column) if column is not None and column in kinds]
+    kept = set(in_proportion(kinds, dict.fromkeys(named), asked.most_columns))
+    chosen, others = ([column for column in kinds if (column in kept) == is_kept] for is_kept in (True, False))
+    return [one.select(chosen) for one in tables], [one.select(others) for one in tables]
+
+
+def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], most: int) -> list[str]:
+    """So many columns, those named first, then the first ones of every kind, as many as its share of all.
+
+    >>> in_proportion({"a": "number", "b": "number", "c": "number", "d": "category"}, ["c"], 3)
+    ['c', 'd', 'a']
+    """
+    kept = list(named)[:most]
+    waiting = {
+        one: [column for column in kinds if kinds[column] == one and column not in kept] for one in dict.fromkeys(kinds.values())
+    }
+    sizes = {one: sum(of == one for of in kinds.values()) for one in waiting}
+    while len(kept) < most and any(waiting.values()):
+        # The kind that is farthest behind its share comes next (Webster's method, which has no bias towards large or small kinds).
+        behind = min((one for one in waiting if waiting[one]), key=lambda one: (sizes[one] - len(waiting[one]) + 0.5) / sizes[one])
+        kept.append(waiting[behind].pop(0))
+    return kept
 
 
 def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
@@ -164,25 +219,38 @@ def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
             )
 
 
-def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion):
-    """What the measures of every aspect find, {aspect: [Reading]}, what they point at, and how long each aspect took."""
+@dataclass(frozen=True)
+class Look:
+    """What the measures of every aspect find."""
+
+    readings: dict[str, list[Reading]]
+    pointed: list[Pointed]
+    seconds: dict[str, float]
+    """How long each aspect took."""
+    left_out: tuple[str, ...]
+    """Measures for which no time was left."""
+
+
+def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion) -> Look:
     wanted = {kind(one): one.sketches(evidence) for one in measures}
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
     seconds: dict[str, float] = {}
+    left_out: list[str] = []
     began = time.monotonic()
     for one in measures:
         name, aspect, start = kind(one), one.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
             answers: list[Any] = list(_left_out(one, asked.most_seconds))
+            left_out.append(name)
         else:
             answers = read_tables(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
-    return readings, pointed, seconds
+    return Look(readings, pointed, seconds, tuple(left_out))
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:

@@ -1,0 +1,215 @@
+"""Is every column there, and has any of many columns lost what a glance shows?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.data.tables import Absent, Table
+from outcross.estimate import Estimate, Null, Reading
+from outcross.measures import Evidence, Page, read_with_null, unread
+from outcross.measures.of_tables import OfTables
+from outcross.recipe import recipe
+from outcross.statistics.floors import SMALLEST, fewer
+from outcross.statistics.ratios import ratio_of_shares
+
+FEWEST = 20
+"""Values a side below which no sketch of a column is compared."""
+TOGETHER = 100
+"""Columns of numbers that are sorted at a time, which bounds the memory."""
+LEVEL = 0.05
+"""Adjusted p-value up to which a sketch is told of beside the worst one."""
+
+
+@recipe
+class Columns(OfTables):
+    """Columns that the synthetic data lack, and a sketch of every column that is too much to be looked at in full.
+
+    A sketch compares the share of records in a part of a column's values (below and above the human median, outside the human middle half, in the commonest
+    category and in all others, values at all) with the human share, by Fisher's exact test, which holds for every law and for thresholds that are human
+    order statistics. All sketches of all columns are one family: p-values are Holm's (Scand. J. Stat. 6:65, 1979), intervals Bonferroni's. The worst
+    sketch is told, and every other whose adjusted p is at most 5 %. Where every column is there and within the cap, there is nothing to tell.
+    """
+
+    most: Annotated[int, Field(ge=1)] = 200
+    """Sketches told of, those with the smallest p first."""
+
+    aspect = "structure"
+    by_default = False  # a run compares records of one make: no column can be absent or too many
+    pages = {
+        "column": Page(
+            "ST20", "column that is there", "Share of records that hold a value of a column, over the human share: 0 where the synthetic data have no such column, or no value of it that can be of its kind.",
+            unit="ratio", healthy=1.0, collapsed="0",
+            margin=0.5, worse="smaller", role="structure", paper="Breck et al., Data Validation for Machine Learning, SysML 2019 (a schema's features must be present)",
+        ),
+        "sketch": Page(
+            "ST21", "sketch of the columns over the cap", "Share of records in a part of a column's values (below or above the human median, outside the human middle half, the commonest category, all others, any value), over the human share; the worst of all columns over the cap.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="structure", paper="Holm, Scand. J. Stat. 6:65, 1979; Fisher's exact test",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        yield from _columns(evidence)
+        if evidence.has("over_cap"):
+            yield from self._sketches(evidence.over_cap)
+
+    def _sketches(self, over_cap: Evidence) -> Iterator[Reading]:
+        parts = sketched(over_cap.drawn, over_cap.reference)
+        columns = len(over_cap.reference.kinds)
+        if not parts.n.size:
+            yield unread("sketch", f"none of {columns:,} columns has {FEWEST} values on both sides")
+            return
+        p = parts.p
+        order = np.argsort(p, kind="stable")
+        adjusted = holm(p[order])
+        told = max(1, min(self.most, int(np.searchsorted(adjusted, LEVEL, side="right"))))
+        for place in range(told):
+            yield parts.reading(int(order[place]), float(adjusted[place]), columns)
+
+
+def _columns(evidence: Evidence) -> Iterator[Reading]:
+    """The columns that are absent, or whose values are all missing."""
+    for absent in evidence.absent:
+        yield Reading(
+            "column", *_gone(absent, evidence.drawn.frame.height), column=absent.column, note=absent.why, about=absent.share
+        )
+    sides = evidence.drawn, evidence.reference
+    for column in evidence.reference.kinds:
+        n, m = (side.frame.height for side in sides)
+        count, human = (side.frame.height - side.frame[column].null_count() for side in sides)
+        if count == 0 and n and human:
+            yield read_with_null(
+                "column",
+                lambda n=n, m=m, human=human: (_ratio(0, n, human, m), fewer(0, n, human, m)),
+                column=column, note="every value is missing", about=human / m,
+            )  # fmt: skip
+
+
+def _gone(absent: Absent, n: int) -> tuple[Estimate, Null]:
+    """A column that is not there is so for certain, however few the records: no chance is in it."""
+    return Estimate(0.0, 0.0, 0.0, "exact", max(1, n)), Null(typical=1.0, floor=1.0, p=SMALLEST, method="exact")
+
+
+def _ratio(count: int, n: int, human: int, m: int) -> Estimate:
+    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Parts of the values of many columns: how many records of how many lie in each. (parts,) each"""
+
+    columns: list[str]
+    names: list[str]
+    count: np.ndarray
+    n: np.ndarray
+    human: np.ndarray
+    m: np.ndarray
+
+    @property
+    def p(self) -> np.ndarray:
+        """P(as small a share among synthetic records | both counts together), Fisher's, (parts,)."""
+        from scipy.stats import hypergeom
+
+        p = hypergeom.cdf(self.count, self.n + self.m, self.count + self.human, self.n)
+        return np.clip(p, SMALLEST, 1.0)
+
+    def reading(self, i: int, p: float, columns: int) -> Reading:
+        """The reading of one part, its interval wide enough for all of them at once."""
+        count, n, human, m = (int(numbers[i]) for numbers in (self.count, self.n, self.human, self.m))
+        level = 0.05 / (2 * self.n.size)  # each of the two shares at half of Bonferroni's level
+        (low, high), (human_low, human_high) = exact_share(count, n, level), exact_share(human, m, level)
+        value = count / n * m / human
+        estimate = Estimate(value, low / human_high, high / max(human_low, 1e-12), "exact shares, Bonferroni", n)
+        null = Null(typical=1.0, floor=fewer(count, n, human, m).floor, p=p, method="Fisher's exact test, Holm")
+        note = f"the worst of {self.n.size:,} sketches of {columns:,} columns that are not looked at in full"
+        return Reading("sketch", estimate, null, self.names[i], self.columns[i], note=note, about=human / m)
+
+
+def exact_share(count: int, n: int, level: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval (Biometrika 26:404, 1934) of a share, which holds it with probability 1 - level at least.
+
+    >>> low, high = exact_share(0, 100, 0.05)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.0000 0.0362
+    """
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(count, n - count + 1, level / 2)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - level / 2)) if count < n else 1.0
+    return low, high
+
+
+def holm(ordered: np.ndarray) -> np.ndarray:
+    """Holm's adjusted p-values of rising p-values (tests,): what controls the chance of any false discovery.
+
+    >>> holm(np.array([0.01, 0.02, 0.5])).tolist()
+    [0.03, 0.04, 0.5]
+    """
+    return np.minimum(1.0, np.maximum.accumulate(ordered * np.arange(ordered.size, 0, -1)))
+
+
+def sketched(drawn: Table, reference: Table) -> Parts:
+    """What a sketch counts of every column, whatever its kind, on both sides."""
+    sides = drawn, reference
+    rows = [side.frame.height for side in sides]
+    there = [np.array([side.frame.height - side.frame[column].null_count() for column in reference.kinds]) for side in sides]
+    columns = list(reference.kinds)
+    held = np.flatnonzero((there[1] > 0) & (np.min(rows) >= FEWEST))
+    parts = [
+        (
+            [columns[i] for i in held],
+            "any value",
+            there[0][held],
+            np.full(held.size, rows[0]),
+            there[1][held],
+            np.full(held.size, rows[1]),
+        )
+    ]
+    numbers = reference.of_kind("number")
+    for some in (numbers[start : start + TOGETHER] for start in range(0, len(numbers), TOGETHER)):
+        parts += _of_numbers(some, *(side.frame.select(some).to_numpy() for side in sides))
+    parts += [part for column in reference.of_kind("category") for part in _of_categories(column, drawn, reference)]
+    names = [name for some, name, *_ in parts for _ in some]
+    counts = [np.concatenate([np.asarray(part[place], dtype=np.int64) for part in parts]) for place in (2, 3, 4, 5)]
+    return Parts([column for some, *_ in parts for column in some], names, *counts)
+
+
+def _of_numbers(columns: list[str], synthetic: np.ndarray, reference: np.ndarray):
+    """Records below and above the human median and outside the human middle half, of columns side by side (rows, columns)."""
+    n, m = (np.isfinite(values).sum(axis=0) for values in (synthetic, reference))
+    enough = np.flatnonzero(np.minimum(n, m) >= FEWEST)
+    if not enough.size:
+        return
+    columns, n, m = [columns[i] for i in enough], n[enough], m[enough]
+    synthetic, reference = synthetic[:, enough], reference[:, enough]
+    ordered = np.sort(reference, axis=0)  # missing values come last
+    low, middle, high = (ordered[((m - 1) * share).round().astype(int), np.arange(m.size)] for share in (0.25, 0.5, 0.75))
+    with np.errstate(invalid="ignore"):
+        for name, inside in (
+            ("below the human median", lambda values: values < middle),
+            ("above the human median", lambda values: values > middle),
+            ("outside the human middle half", lambda values: (values < low) | (values > high)),
+        ):
+            count, human = (inside(values).sum(axis=0) for values in (synthetic, reference))
+            some = np.flatnonzero(human)
+            yield [columns[i] for i in some], name, count[some], n[some], human[some], m[some]
+
+
+def _of_categories(column: str, drawn: Table, reference: Table):
+    """Records of the commonest human category of a column, and of all others."""
+    human = reference.frame[column].drop_nulls()
+    values = drawn.frame[column].drop_nulls()
+    if min(len(human), len(values)) < FEWEST:
+        return
+    commonest = human.value_counts().sort(["count", column], descending=[True, False])
+    category, of_human = commonest[column][0], int(commonest["count"][0])
+    count = int((values == category).sum())
+    yield [column], f"{category}", [count], [len(values)], [of_human], [len(human)]
+    if of_human < len(human):
+        others = len(values) - count, len(human) - of_human
+        yield [column], f"not {category}", [others[0]], [len(values)], [others[1]], [len(human)]
