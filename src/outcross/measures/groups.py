@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Annotated
 
@@ -66,12 +67,13 @@ class Groups(OfTables):
         ordered = sorted(reference, key=lambda group: (-reference[group], group))
         for group in ordered[: self.most]:
             count, human = synthetic.get(group, 0), reference[group]
-            yield read_with_null(
+            reading = read_with_null(
                 "share",
                 lambda count=count, human=human: _share(count, n, human, m),
                 column="+".join(columns),
                 group=named(columns, group),
             )
+            yield replace(reading, about=human / m)
         if len(ordered) > self.most:
             yield unread(
                 "share", f"the {len(ordered) - self.most} smallest of {len(ordered)} groups are left out", column="+".join(columns)
@@ -81,7 +83,9 @@ class Groups(OfTables):
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             if inside.drawn.rows and inside.reference.rows:
-                yield from variances(inside, rng, "spread_inside", named((column,), (value,)))
+                about = inside.reference.rows / evidence.reference.frame.height
+                for reading in variances(inside, rng, "spread_inside", named((column,), (value,))):
+                    yield replace(reading, about=about)
 
 
 def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -97,7 +97,7 @@ def checks_page() -> str:
     return "\n".join(lines)
 
 
-CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided. Its margin is the smallest loss worth naming: a
+CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a
 factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
 the same size show. `outcross list measures` prints the same."""
 
