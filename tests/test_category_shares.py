@@ -242,3 +242,31 @@ def test_a_reading_is_about_the_human_share_of_its_category():
     sketches = [gather(side, CategoryShares().sketches(evidence)) for side in sides]
     readings = read_tables(CategoryShares(), evidence.but(counted={"tally c": (sketches[0]["tally c"], sketches[1]["tally c"])}))
     assert {reading.group: reading.about for reading in readings} == {"c=a": 0.2, "c=b": 0.8}
+
+
+# Modes
+
+
+def blobs(rng, rows, modes):
+    """Points of separate normal modes on a grid, 20 of them or fewer."""
+    mode = rng.choice(modes, rows)
+    points = np.stack(np.divmod(mode, 5), axis=1) * 10.0 + rng.normal(size=(rows, 2))
+    return polars.DataFrame({"x": points[:, 0], "y": points[:, 1], "word": [f"w{i % 2}" for i in mode]})
+
+
+def test_a_lost_mode_of_twenty_is_lost_and_described():
+    """19 of 20 modes are covered, 95 %: a mean would lie within any tolerance."""
+    rng = np.random.default_rng(10)
+    audit = outcross.audit(blobs(rng, 4000, 19), reference=blobs(rng, 4000, 20), aspects="coverage")
+    (told,) = [check for check in audit.every if check.metric == "clusters"]
+    assert told.verdict == "lost" and told.value < 0.3 and told.p < 1e-6
+    assert told.why == "the worst of 20 clusters, 81 human records (x about 30, y about 40)"
+
+
+def test_no_mode_is_lost_where_none_is():
+    rng = np.random.default_rng(11)
+    verdicts = []
+    for _ in range(5):
+        audit = outcross.audit(blobs(rng, 1000, 20), reference=blobs(rng, 1000, 20), aspects="coverage")
+        verdicts += [check.verdict for check in audit.every if check.metric == "clusters"]
+    assert set(verdicts) <= {"kept", "cannot_tell"}
