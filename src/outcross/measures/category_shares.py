@@ -33,12 +33,12 @@ class CategoryShares(OfTables):
         "category_share": Page(
             "GR4", "share of a category", "Share of records of a category, over its human share: of the category of a column that has lost most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="groups", paper=PAPER,
+            margin=0.8, worse="smaller", records=(7_500, "one of ten equal categories"), role="groups", paper=PAPER,
         ),
         "category_growth": Page(
             "GR5", "growth of a category", "Share of records of a category, over its human share: of the category of a column that has grown most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
             unit="ratio", healthy=1.0, collapsed="rises above what is healthy, as others vanish",
-            margin=0.8, worse="larger", role="groups", paper=PAPER,
+            margin=0.8, worse="larger", records=(5_900, "one of ten equal categories"), role="groups", paper=PAPER,
         ),
     }  # fmt: skip
 
