@@ -8,7 +8,9 @@ from scipy.stats import binom, norm
 
 from outcross.data.tables import table
 from outcross.measures import Evidence, audit_aspects, pages_of_aspect
+from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread
+from outcross.measures.tails import Tails
 from outcross.statistics.beyond import farthest, fewer_beyond
 from outcross.statistics.categories import ComparedCounts, worst
 from outcross.statistics.floors import fewer
@@ -16,7 +18,15 @@ from outcross.statistics.location import superiority
 from outcross.statistics.sketches import gather
 
 PAGES = {name: page for aspect in audit_aspects() for name, page in pages_of_aspect(aspect).items() if page.records}
-SETS = {"variance": 60, "interquartile_range": 24, "direction": 24, "mass": 200}
+SETS = {
+    "variance": 60,
+    "interquartile_range": 24,
+    "direction": 24,
+    "mass": 200,
+    "spread_inside": 40,
+    "beyond_range": 150,
+    "unseen_categories": 150,
+}
 """Sets that are drawn of each check, where they are not 400."""
 ROUNDED = 0.01
 """What rounding the number of records to two digits may move of the power."""
@@ -59,6 +69,38 @@ def of_spread(check, columns, scale):
     return p
 
 
+def read(measure, reading, synthetic, human, **kinds):
+    """The p-value of a reading of two sets."""
+    sides = [table(columns, kinds=kinds) for columns in (synthetic, human)]
+    evidence = Evidence(drawn=sides[0], reference=sides[1], groups=("group",) if "group" in kinds else ())
+    counted = [gather(side, measure.sketches(evidence)) for side in sides]
+    told = measure(
+        evidence.but(counted={name: (counted[0][name], counted[1][name]) for name in counted[0]}), np.random.default_rng(2)
+    )
+    return next(one.null.p for one in told if one.measure == reading and one.null)
+
+
+def beyond_range(rng, rows):
+    human, synthetic = rng.normal(size=(2, rows))
+    return read(Tails(), "beyond_range", {"x": np.where(rng.random(rows) < 0.01, 99.0, synthetic)}, {"x": human}, x="number")
+
+
+def unseen(rng, rows):
+    human, synthetic = rng.choice(["a", "b"], (2, rows))
+    return read(
+        Tails(), "unseen_categories", {"c": np.where(rng.random(rows) < 0.01, "new", synthetic)}, {"c": human}, c="category"
+    )
+
+
+def inside(rng, rows):
+    human, synthetic = rng.normal(size=(2, rows))
+    group = ["of it"] * rows
+    narrowed = np.sqrt(0.9) * synthetic
+    return read(
+        Groups(), "spread_inside", {"x": narrowed, "group": group}, {"x": human, "group": group}, x="number", group="category"
+    )
+
+
 P = {
     "variance": of_spread("variance", 1, np.sqrt(0.9)),
     "interquartile_range": of_spread("interquartile_range", 1, 0.9),
@@ -66,6 +108,9 @@ P = {
     "location": of_location,
     "mass": of_tail,
     "share": of_group,
+    "spread_inside": inside,
+    "beyond_range": beyond_range,
+    "unseen_categories": unseen,
     "category_share": of_category(0.8, 10, "fewer"),
     "category_growth": of_category(1.25, 10, "more"),
     "clusters": of_category(0.8, 20, "fewer", human=0.5),

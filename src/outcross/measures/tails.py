@@ -67,12 +67,12 @@ class Tails(OfTables):
         "beyond_range": Page(
             "TA5", "beyond the human range", "Share of records below the least or above the greatest human value.",
             unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
+            margin=0.01, worse="larger", records=(1_000, "any numbers"), of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
         ),
         "unseen_categories": Page(
             "TA6", "unseen categories", "Share of records in categories that no human record has.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
+            margin=0.01, worse="larger", records=(930, "a column without rare categories"), of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
     }  # fmt: skip
 
