@@ -260,7 +260,7 @@ def test_a_lost_mode_of_twenty_is_lost_and_described():
     audit = outcross.audit(blobs(rng, 4000, 19), reference=blobs(rng, 4000, 20), aspects="coverage")
     (told,) = [check for check in audit.every if check.metric == "clusters"]
     assert told.verdict == "lost" and told.value < 0.3 and told.p < 1e-6
-    assert told.why == "the worst of 20 clusters, 100 human records (y about 40, x about 30)"
+    assert told.why == "the worst of 20 clusters, 125 human records (y about 40, x about 30)"
 
 
 def test_no_mode_is_lost_where_none_is():

@@ -113,7 +113,7 @@ P = {
     "unseen_categories": unseen,
     "category_share": of_category(0.8, 10, "fewer"),
     "category_growth": of_category(1.25, 10, "more"),
-    "clusters": of_category(0.8, 20, "fewer", human=0.5),
+    "clusters": of_category(0.8, 20, "fewer", human=2 / 3),
 }
 """The p-value of a set that has lost just the margin, by the check."""
 
