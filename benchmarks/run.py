@@ -22,6 +22,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "causal_lm": lambda: sys.executable,
     "audit": lambda: sys.executable,
     "audit_real": lambda: sys.executable,
+    "shares": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
     "vae": lambda: sys.executable,

@@ -159,6 +159,13 @@ def test_distinct_rows_above_the_cap_lie_within_four_standard_errors():
     assert beyond_four <= 1
 
 
+def test_tallies_of_the_same_columns_are_counted_once():
+    frame = table({"a": ["x", "y", "x"], "b": ["u", "u", "v"]}, kinds={"a": "category", "b": "category"})
+    results = gather(frame, {"one": Tally(["a"]), "two": Tally(["a"]), "other": Tally(["b"]), "capped": Tally(["a"], cap=1)})
+    assert results["one"] is results["two"] and results["one"].frame["count"].to_list() == [2, 1]
+    assert results["other"].frame.columns == ["b", "count"] and results["capped"].is_capped
+
+
 def test_gathered_in_one_pass_over_the_columns_that_are_needed():
     data = {"x": np.arange(1000.0) / 3, "c": ["a", "b"] * 500, "unused": ["z"] * 1000}
     found = gather(table(data), {"moments": MomentSketch(["x"]), "tally": Tally(["c"]), "distinct": Distinct(["x", "c"])})

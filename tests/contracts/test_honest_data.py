@@ -181,6 +181,8 @@ def learned(rng):
 NORMAL, BLOBS = drawn_from({"kind": "normal", "dimensions": 2}), drawn_from({"kind": "blobs"}, rows=100)
 CASES = [
     Tables("spread", 100, ("x", "y"), runs=60),
+    Tables("location", 100, ("x", "y"), runs=60),
+    Tables("category_shares", 200, ("sex", "city"), runs=60),
     Tables("tails", 1000, ("x", "city"), runs=40),
     Tables("rare_words", 150, ("text",), runs=40, has_holdout=True),
     Tables("groups", 200, ("x", "sex", "city"), runs=60, groups=("sex",)),

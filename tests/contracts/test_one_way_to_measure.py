@@ -24,7 +24,7 @@ TIGHT = 1e-9
 """Relative difference that is none: an audit tells its numbers to ten digits."""
 STATES = ["tails", {"kind": "coverage", "draws": 49}, "diversity"]
 TABLES = {
-    "numbers": {"variance", "interquartile_range", "mass", "beyond_range"},
+    "numbers": {"variance", "location", "interquartile_range", "mass", "beyond_range"},
     "points": {
         "variance", "interquartile_range", "direction", "mass", "beyond_range", "precision", "recall", "density", "coverage", "clusters",
         "pair_support", "correlation", "distinct_rows", "distinct_values", "copied_values", "vendi", "near_duplicates",
@@ -105,12 +105,12 @@ def looked_at(tmp_path_factory):
 
     @cache
     def numbers():
-        return drawn(1, ROWS, ["fitted_law", "spread", "tails", "tail_mass"], ("spread", "tails"))
+        return drawn(1, ROWS, ["fitted_law", "spread", "location", "tails", "tail_mass"], ("spread", "tails"))
 
     @cache
     def points():
         aspects = [{"kind": "coverage", "draws": 49}, "spread", "tails", "structure", "diversity"]
-        return drawn(4, ROWS // 2, aspects, aspects)
+        return drawn(4, ROWS // 2, [*aspects, "location"], aspects)
 
     @cache
     def copies():
@@ -161,7 +161,7 @@ def looked_at(tmp_path_factory):
             "learner": "regression",
             "draw": {"prompts": "human"},
             "generations": 1,
-            "metrics": ["spread", "tails", "structure"],
+            "metrics": ["spread", "location", "tails", "structure"],
         }
         return both(experiment, number_frame, ("spread", "tails", "structure"))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -40,9 +40,9 @@ separate things (groups, modes, states); support: what of the human data is stil
 invention: what no human data have; decoding: what the way of sampling loses."""
 
 ASPECTS: Mapping[str, str] = {
-    "spread": "Have the numbers drawn together?",
+    "spread": "Have the numbers moved or drawn together?",
     "tails": "Are rare things lost?",
-    "groups": "Are groups of people lost?",
+    "groups": "Are groups of records lost or thinned out?",
     "coverage": "Are parts of the human data no longer reached?",
     "copying": "Is it new, or has it been copied?",
     "diversity": "Are there fewer different things?",
@@ -70,8 +70,8 @@ class Page:
     """Where it goes as data collapse."""
     role: Role
     paper: str
-    worse: Worse | None = None
-    """Which way is worse; None where neither direction is worse by itself."""
+    worse: Worse | Literal["either"] | None = None
+    """Which way is worse: either, where there is a tolerance on both sides of what is healthy; None where neither direction is worse by itself."""
     margin: float | None = None
     """The smallest loss worth naming: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
     None where a reading is not judged."""
@@ -84,6 +84,9 @@ class Page:
     """Whether it is drawn on a logarithmic axis."""
     preference: int | None = None
     """Its place among the readings of its role where one is to stand for the role, 1 first; None where it never does."""
+    records: tuple[int, str] | None = None
+    """Records a side at which a loss of exactly the margin is told from none (two-sided at 5 %) in 90 % of sets, and of which law; None where nobody
+    has worked that out."""
     lead: int | None = None
     """Its place among the readings that a report may open with, 1 first; None where none does."""
 
@@ -112,6 +115,18 @@ class Page:
         if math.isinf(least) and math.isinf(most):
             return "any number"
         return f"{least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
+
+    def on_side_of(self, estimate: Estimate, null: Null | None) -> Page:
+        """The page by which an estimate is judged: where either way is worse, the way in which its interval reaches farther.
+
+        An interval within the tolerance of that side is within that of the other, too, and one that is wholly beyond a tolerance is so on that side.
+        """
+        healthy = self.healthy_value(null)
+        if self.worse != "either" or healthy is None:
+            return self
+        low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
+        reaches_up = high - healthy >= healthy - low if self.of == "difference" else high * low >= healthy**2
+        return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
         """The value at which a loss becomes worth naming; None where what is healthy is not known."""
@@ -369,9 +384,11 @@ def unread(measure: str, why: str, *, at: str = "", column: str = "", group: str
 
 MEASURES: Family = {
     "spread": "outcross.measures.spread:Spread",
+    "location": "outcross.measures.location:Location",
     "tails": "outcross.measures.tails:Tails",
     "rare_words": "outcross.measures.rare_words:RareWords",
     "groups": "outcross.measures.groups:Groups",
+    "category_shares": "outcross.measures.category_shares:CategoryShares",
     "coverage": "outcross.measures.coverage:Coverage",
     "copying": "outcross.measures.copying:Copying",
     "verbatim_copies": "outcross.measures.verbatim_copies:VerbatimCopies",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Annotated
 
@@ -39,12 +40,12 @@ class Groups(OfTables):
         "share": Page(
             "GR1", "share of a group", "Share of records of a group, over its human share.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="groups", paper=f"{WYLLIE}; four fifths: 29 CFR 1607.4 D",
+            margin=0.8, worse="smaller", records=(4_400, "a group of 10 %"), role="groups", paper=f"{WYLLIE}; four fifths: 29 CFR 1607.4 D",
         ),
         "spread_inside": Page(
             "GR2", "variance inside a group", "Variance of a column among the records of a group, over that of the same group in the reference.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.9, worse="smaller", role="groups", paper=WYLLIE,
+            margin=0.9, worse="smaller", records=(3_800, "normal numbers of the group"), role="groups", paper=WYLLIE,
         ),
     }  # fmt: skip
 
@@ -66,12 +67,13 @@ class Groups(OfTables):
         ordered = sorted(reference, key=lambda group: (-reference[group], group))
         for group in ordered[: self.most]:
             count, human = synthetic.get(group, 0), reference[group]
-            yield read_with_null(
+            reading = read_with_null(
                 "share",
                 lambda count=count, human=human: _share(count, n, human, m),
                 column="+".join(columns),
                 group=named(columns, group),
             )
+            yield replace(reading, about=human / m)
         if len(ordered) > self.most:
             yield unread(
                 "share", f"the {len(ordered) - self.most} smallest of {len(ordered)} groups are left out", column="+".join(columns)
@@ -81,7 +83,9 @@ class Groups(OfTables):
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             if inside.drawn.rows and inside.reference.rows:
-                yield from variances(inside, rng, "spread_inside", named((column,), (value,)))
+                about = inside.reference.rows / evidence.reference.frame.height
+                for reading in variances(inside, rng, "spread_inside", named((column,), (value,))):
+                    yield replace(reading, about=about)
 
 
 def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.beyond import End, Honest, fewer_beyond, limit
+from outcross.statistics.categories import require_categories
 from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, relabelled
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import Beyond, Tally
@@ -45,7 +47,7 @@ class Tails(OfTables):
         "mass": Page(
             "TA1", "mass beyond human quantiles", "Share of records as far out as the human record that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the share of fresh human records there, k / (m + 1) for the k-th farthest of m.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
+            margin=0.8, worse="smaller", records=(46_000, "the outer 1 %; 8,700 for 5 %"), role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
         ),
         "tail_index": Page(
             "TA2", "tail index", "Extreme-value index of the upper 5 % less that of the reference: below 0 the far tail is cut or lighter.",
@@ -65,12 +67,12 @@ class Tails(OfTables):
         "beyond_range": Page(
             "TA5", "beyond the human range", "Share of records below the least or above the greatest human value.",
             unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
+            margin=0.01, worse="larger", records=(1_000, "any numbers"), of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
         ),
         "unseen_categories": Page(
             "TA6", "unseen categories", "Share of records in categories that no human record has.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
+            margin=0.01, worse="larger", records=(930, "a column without rare categories"), of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
     }  # fmt: skip
 
@@ -105,12 +107,13 @@ class Tails(OfTables):
         ]
         for depth in self.depths:
             for end in ENDS:
-                yield read_with_null(
+                reading = read_with_null(
                     "mass",
                     lambda depth=depth, end=end: _mass(evidence, column, values, depth, end),
                     at=f"{end} {depth * 100:g} %",
                     column=column,
                 )
+                yield replace(reading, about=_share_beyond(evidence, column, values[1], depth, end))
         yield read_with_null("tail_index", lambda: _tail_index(*values), column=column)
         yield read_with_null("beyond_range", lambda: _beyond_range(evidence, column, values), column=column)
 
@@ -122,16 +125,17 @@ class Tails(OfTables):
             kept = sorted(names, key=lambda name: (-reference.get(name, 0) - synthetic.get(name, 0), name))[:MOST_CATEGORIES]
             names = sorted(kept)
         counts = np.array([[side.get(name, 0) for name in names] for side in (synthetic, reference)], dtype=np.int64)
-        if not counts.sum(axis=1).all():
-            why = f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
+        if why := _why_no_categories(counts):
             yield from (unread(check, why, column=column) for check in ("rare_categories", "rare_mass", "unseen_categories"))
             return
         draws = relabelled(counts, rng)
         rare = self._is_rare(counts[1])
         gone = [name for name, is_rare, count in zip(names, rare, counts[0], strict=True) if is_rare and not count]
         note = f"missing: {', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}" if gone else ""
-        yield read_with_null("rare_categories", lambda: self._survival(counts, draws), column=column, note=note)
-        yield read_with_null("rare_mass", lambda: self._rare_mass(counts, draws), column=column)
+        about = float(counts[1][rare].sum() / counts[1].sum())
+        survival = read_with_null("rare_categories", lambda: self._survival(counts, draws), column=column, note=note)
+        mass = read_with_null("rare_mass", lambda: self._rare_mass(counts, draws), column=column)
+        yield from (replace(reading, about=about) if rare.any() else reading for reading in (survival, mass))
         new = [name for name, (count, human) in zip(names, counts.T, strict=True) if count and not human]
         note = f"unseen: {', '.join(sorted(new, key=lambda name: -synthetic[name])[:NAMED])}" if new else ""
         yield read_with_null("unseen_categories", lambda: _unseen(counts, draws), column=column, note=note)
@@ -169,6 +173,17 @@ class Tails(OfTables):
         return estimate, from_draws(estimate.value, _known(ratios), "smaller", "permutation")
 
 
+def _why_no_categories(counts: np.ndarray) -> str:
+    """Why counts (2, categories) of synthetic and human records cannot be compared; nothing where they can."""
+    if not counts.sum(axis=1).all():
+        return f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
+    try:
+        require_categories(counts[1])
+    except NotApplicable as why:
+        return str(why)
+    return ""
+
+
 def _known(draws: np.ndarray) -> np.ndarray:
     """The draws in which some category is rare among those who are called human."""
     known = draws[np.isfinite(draws)]
@@ -199,6 +214,13 @@ def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: floa
     if n == 0:
         raise NotApplicable("no synthetic values")
     return fewer_beyond(count, n, human, m)
+
+
+def _share_beyond(evidence: Evidence, column: str, human: np.ndarray, depth: float, end: End) -> float:
+    """The share of human records beyond the limit; the depth asked for where there is no limit."""
+    at = _limit(human, depth, end)
+    count, rows = (0, 0) if at is None else _beyond(evidence, column, at, end)[1]
+    return count / rows if rows else depth
 
 
 def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:

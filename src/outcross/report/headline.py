@@ -188,7 +188,7 @@ def _tail(band: Measured, curve: Curve) -> Tail:
 def _badness(change: Change, page: Page) -> float:
     start, end = change.ends
     moved = math.log(change.last_over_first) if change.last_over_first and page.log else end - start
-    if page.worse is None:
+    if page.worse in (None, "either"):
         return abs(moved)
     return moved if page.worse == "larger" else -moved
 

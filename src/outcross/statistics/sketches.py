@@ -40,12 +40,21 @@ class Sketch(Protocol):
 
 
 def gather(table: Table, sketches: Mapping[str, Sketch]) -> dict[str, Any]:
-    """The result of each sketch over every row of a table, in one pass over the columns that they need."""
-    columns = list(dict.fromkeys(column for sketch in sketches.values() for column in sketch.columns))
+    """The result of each sketch over every row of a table, in one pass over the columns that they need. Tallies of the same columns count once."""
+    different: dict[Any, Sketch] = {}
+    for sketch in sketches.values():
+        different.setdefault(_counted_by(sketch), sketch)
+    columns = list(dict.fromkeys(column for sketch in different.values() for column in sketch.columns))
     for batch in table.batches(columns):
-        for sketch in sketches.values():
+        for sketch in different.values():
             sketch.update(batch)
-    return {name: sketch.result() for name, sketch in sketches.items()}
+    results = {what: sketch.result() for what, sketch in different.items()}
+    return {name: results[_counted_by(sketch)] for name, sketch in sketches.items()}
+
+
+def _counted_by(sketch: Sketch) -> Any:
+    """What two sketches that count the same have in common; tallies are wanted by several measures."""
+    return (Tally, sketch.columns, sketch.cap) if isinstance(sketch, Tally) else id(sketch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +210,7 @@ class Tally:
 
     def __init__(self, columns: Sequence[str], cap: int = CAP):
         self.columns = tuple(columns)
-        self._cap = cap
+        self.cap = cap
         self._counts: list[polars.DataFrame] = []
         self._waiting = 0
         self._rows = 0
@@ -232,7 +241,7 @@ class Tally:
     def _add(self, counts: polars.DataFrame) -> None:
         self._counts.append(counts)
         self._waiting += counts.height
-        if self._waiting > 2 * self._cap:
+        if self._waiting > 2 * self.cap:
             self._gather()
 
     def _gather(self) -> None:
@@ -242,12 +251,12 @@ class Tally:
         if not self._counts:
             return
         counts = pl.concat(self._counts).group_by(self.columns).agg(pl.col("count").sum())
-        if self._largest is not None or counts.height > self._cap:
+        if self._largest is not None or counts.height > self.cap:
             hashes = _hashes(counts, self.columns)
             if self._largest is not None:
                 counts, hashes = counts.filter(hashes <= self._largest), hashes[hashes <= self._largest]
-            if counts.height > self._cap:
-                self._largest = int(np.partition(hashes, self._cap - 1)[self._cap - 1])
+            if counts.height > self.cap:
+                self._largest = int(np.partition(hashes, self.cap - 1)[self.cap - 1])
                 counts = counts.filter(hashes <= self._largest)
         self._counts, self._waiting = [counts], counts.height
 

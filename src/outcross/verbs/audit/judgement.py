@@ -96,6 +96,7 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
     estimate, null = reading.estimate, reading.null
     if estimate is None:
         return Judged(aspect, reading, page, None, "not_applicable", None, reading.note)
+    page = page.on_side_of(estimate, null)
     limit = page.limit(null, margin)
     if limit is None:
         return Judged(aspect, reading, page, None, "not_applicable", None, reading.note or "nothing says what human data show")

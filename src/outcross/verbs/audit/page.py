@@ -258,6 +258,8 @@ def margin_of(page: Page) -> str:
     """The margin of a check in words."""
     assert page.margin is not None
     healthy = page.healthy if isinstance(page.healthy, str) else written(page.healthy)
+    if page.worse == "either":
+        return f"Healthy: {healthy}. Margin: {written(page.margin)} on either side of that."
     if page.of == "ratio":
         return f"Healthy: {healthy}. Margin: {'below' if page.worse == 'smaller' else 'above'} {written(page.margin if page.worse == 'smaller' else 1 / page.margin)} times that."
     return f"Healthy: {healthy}. Margin: {written(page.margin)} {'below' if page.worse == 'smaller' else 'above'} that."

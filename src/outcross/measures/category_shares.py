@@ -1,0 +1,102 @@
+"""Does every category of every column still have its share?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from outcross.estimate import NotApplicable, Reading
+from outcross.measures import Page, unread
+from outcross.measures.groups import named
+from outcross.measures.of_tables import OfTables
+from outcross.recipe import recipe
+from outcross.statistics.categories import COMMON, ComparedCounts, Way, Worst, lost_mass, require_categories, worst
+from outcross.statistics.sketches import CategoryCounts, Tally
+
+NAMED = 4
+"""Categories that a note names beside the worst."""
+PAPER = "Przyborowski and Wilenski, Biometrika 31:313, 1940 (the exact test of two counts); Tarone, Biometrics 46:515, 1990 (over discrete tests)"
+
+
+@recipe
+class CategoryShares(OfTables):
+    """The share of every category of every column, judged by the one that lost most and by the one that grew most.
+
+    Columns that name groups have a check for each group already; here they are looked at for what grew alone.
+    """
+
+    aspect = "groups"
+    # The worst category of one generation need not be that of the next, so that a run would get no curve of it.
+    by_default = False
+    pages = {
+        "category_share": Page(
+            "GR4", "share of a category", "Share of records of a category, over its human share: of the category of a column that has lost most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", records=(7_500, "one of ten equal categories"), role="groups", paper=PAPER,
+        ),
+        "category_growth": Page(
+            "GR5", "growth of a category", "Share of records of a category, over its human share: of the category of a column that has grown most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
+            unit="ratio", healthy=1.0, collapsed="rises above what is healthy, as others vanish",
+            margin=0.8, worse="larger", records=(5_900, "one of ten equal categories"), role="groups", paper=PAPER,
+        ),
+    }  # fmt: skip
+
+    def sketches(self, evidence):
+        return {f"tally {column}": Tally([column]) for column in evidence.reference.of_kind("category")}
+
+    def __call__(self, evidence, rng):
+        columns = evidence.reference.of_kind("category")
+        if not columns:
+            yield from (unread(check, "no column of categories") for check in self.pages)
+        for column in columns:
+            ways: Mapping[str, Way] = {"category_growth": "more"} if column in evidence.groups else WAYS
+            yield from _readings(column, evidence.counted[f"tally {column}"], ways)
+
+
+WAYS: Mapping[str, Way] = {"category_share": "fewer", "category_growth": "more"}
+
+
+def counted(tallies: tuple[CategoryCounts, CategoryCounts], column: str) -> tuple[list[str], ComparedCounts]:
+    """The categories of a column in alphabetical order and how many records of each set they have; a missing value is none.
+
+    NotApplicable where there are more categories than are counted.
+    """
+    if any(tally.is_capped for tally in tallies):
+        raise NotApplicable("more than a million different values are names, identifiers or texts, not categories")
+    sides = [
+        {str(name): int(count) for name, count in tally.frame.select(column, "count").iter_rows() if name is not None}
+        for tally in tallies
+    ]
+    names = sorted(sides[0] | sides[1])
+    return names, ComparedCounts(*(np.array([side.get(name, 0) for name in names], dtype=np.int64) for side in sides))
+
+
+def _readings(column: str, tallies: tuple[CategoryCounts, CategoryCounts], ways: Mapping[str, Way]) -> Iterator[Reading]:
+    for check, way in ways.items():
+        try:
+            names, counts = counted(tallies, column)
+            require_categories(counts.human)
+            found = worst(counts, way)
+        except NotApplicable as why:
+            yield unread(check, str(why), column=column)
+            continue
+        yield Reading(
+            check, found.estimate, found.null, column=column, group=named((column,), (names[found.place],)),
+            note=_note(names, counts, found, way), about=float(counts.human_shares[found.place]),
+        )  # fmt: skip
+
+
+def _note(names: list[str], counts: ComparedCounts, found: Worst, way: Way) -> str:
+    """How many categories there are, which others differ, which the interval is wide for, and how many records would have to change their category."""
+    common = int((counts.human_shares >= COMMON).sum())
+    rarer = int((counts.human > 0).sum()) - common
+    of = f"the worst of {common + rarer} categories" + (f", {rarer} of them rarer than {COMMON:.0%}" if rarer else "")
+    others = [names[place] for place in found.others]
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    also = f"{way} too: {', '.join(others[:NAMED])}{more}" if others else ""
+    least = found.least_known
+    least_known = f"least is known of {names[least]} ({counts.human[least]:,} human records)" if least != found.place else ""
+    lost, floor = lost_mass(counts)
+    moved = f"{lost:.1%} of records would have to change their category, of which chance explains {min(lost, floor):.1%}"
+    return "; ".join(filter(None, (of, also, least_known, moved)))

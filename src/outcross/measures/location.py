@@ -1,0 +1,50 @@
+"""Have the numbers of a column moved?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from outcross.estimate import NotApplicable
+from outcross.measures import Page, read_with_null, unread
+from outcross.measures.of_tables import OfTables
+from outcross.recipe import recipe
+from outcross.statistics.location import median_shift, superiority
+
+
+@recipe
+class Location(OfTables):
+    """Whether the numbers of a column lie higher or lower than those of the reference, whatever their scale."""
+
+    aspect = "spread"
+    pages = {
+        "location": Page(
+            "SP10", "location", "Share of pairs of a synthetic and a human record in which the synthetic number is the larger one, ties counted half. The tolerance is a tenth of a standard deviation of a normal column; the note has the shift of the median in the column's own unit.",
+            unit="fraction", healthy=0.5, collapsed="away from a half",
+            margin=0.028, worse="either", of="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
+        ),
+    }  # fmt: skip
+
+    def __call__(self, evidence, rng):
+        columns = evidence.reference.of_kind("number")
+        if not columns:
+            yield unread("location", "no column of numbers")
+        for column in columns:
+            synthetic, human = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            note = _shift(synthetic, human)
+            yield read_with_null("location", lambda one=synthetic, two=human: superiority(one, two), column=column, note=note)
+
+
+def _there(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:
+    """Both medians and how far they are apart, in words."""
+    if not min(synthetic.size, human.size):
+        return ""
+    try:
+        one, two, shift = median_shift(synthetic, human)
+        low, high = shift.interval
+    except NotApplicable:
+        return ""
+    return f"median {two:.4g} in the reference, {one:.4g} here: a shift of {shift.value:+.4g} [{low:+.4g}, {high:+.4g}]"
