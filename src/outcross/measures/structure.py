@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from outcross.statistics.associations import (
     correlation_ratio,
     cramer,
     crossed,
+    on_human_categories,
     rank_correlation,
     relabelled,
     standard_error,
@@ -63,7 +65,7 @@ class Structure(OfTables):
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
-            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the 12 commonest, the rest as one) less the human one: below 0 they say less of each other.",
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the human set's 12 commonest, the rest as one) less the human one, both on the human set's categories: below 0 they say less of each other.",
             unit="difference", healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
@@ -146,7 +148,11 @@ def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
 
 def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarray):
     """What is said of a pair, and how its number is made."""
-    counts = crossed(one, two)
+    counts, of_table, of_tables = crossed(one, two), measure, measure
+    if measure is cramer:
+        counts, categories = on_human_categories(counts)
+        tables, of_draws = on_human_categories(tables)
+        of_table, of_tables = partial(cramer, categories=categories), partial(cramer, categories=of_draws)
     n, m = map(int, counts.sum(axis=(1, 2)))
 
     def number() -> tuple[Estimate, Null]:
@@ -156,9 +162,9 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
             classes.column for classes, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
         ]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
-        value = float(_weakened(*measure(counts)))
-        draws = _weakened(*measure(tables))
-        error = math.hypot(*(standard_error(measure, table) for table in counts))
+        value = float(_weakened(*of_table(counts)))
+        draws = _weakened(*of_tables(tables))
+        error = math.hypot(*(standard_error(of_table, table) for table in counts))
         # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
         by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
         reach = max(NORMAL_QUANTILE * error, by_chance)
@@ -166,8 +172,8 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
 
     if min(n, m) == 0:
         return "", number
-    ours, human = (float(strength) for strength in measure(counts))
-    return f"{ours:.2f}, {human:.2f} in the reference", number
+    ours, human = (float(strength) for strength in of_table(counts))
+    return f"{ours:.3f}, {human:.3f} in the reference", number
 
 
 def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
