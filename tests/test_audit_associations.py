@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from outcross.data.tables import alike, table
 from outcross.estimate import Reading
 from outcross.measures import Evidence
 from outcross.measures.structure import Structure
-from outcross.statistics.associations import cramer, on_human_categories
+from outcross.statistics.associations import cramer, on_human_categories, outermost
 
 
 def readings(synthetic: dict, reference: dict, kind: str) -> dict[tuple[str, str], Reading]:
@@ -56,3 +57,31 @@ def test_random_labels_are_read_on_the_categories_of_those_that_are_called_human
     assert r.tolist() == [1, 2] and c.tolist() == [2, 1]
     assert kept[0].tolist() == [[[0, 0], [4, 3]], [[5, 0], [4, 0]]]
     assert (kept[1] == counts[1]).all()
+
+
+def test_tied_values_lie_in_a_tail_as_often_as_all_deals_of_ties_put_them_there():
+    """Every order of the ties of five records, by hand: which two are outermost, and how many records are in a corner of both columns."""
+    one, two = np.array([1.0, 1.0, 1.0, 2.0, 3.0]), np.array([5.0, 4.0, 4.0, 4.0, 7.0])
+
+    def lowest(values: np.ndarray) -> list[np.ndarray]:
+        deals = [sorted(range(5), key=lambda i: (values[i], order[i])) for order in permutations(range(5))]
+        return [np.isin(np.arange(5), deal[:2]) for deal in deals]
+
+    dealt = np.mean([[(a & b).sum() for b in lowest(two)] for a in lowest(one)])
+    shared = outermost(one, 0.4), outermost(two, 0.4)
+    assert shared[0][:, 0] == pytest.approx(np.mean(lowest(one), axis=0), abs=1e-12)
+    assert float(shared[0][:, 0] @ shared[1][:, 0]) == pytest.approx(float(dealt), abs=1e-12)
+
+
+def test_tails_of_counts_are_compared_without_a_deal():
+    """Most values are tied at nought, so that the corner of zeros holds what chance brings; the upper one holds whole records. No stream changes a bit."""
+    rng = np.random.default_rng(1)
+    shared = rng.poisson(0.4, (2, 4000))
+    sets = [{"x": shared[i] + rng.poisson(0.1, 4000), "y": shared[i] + rng.poisson(0.1, 4000)} for i in (0, 1)]
+    found = readings(sets[0], sets[1], "number")
+    corners = [at for name, at in found if name == "tail_dependence"]
+    assert corners == ["upper 5 % with upper 5 % of y"]
+    reading = found["tail_dependence", corners[0]]
+    assert reading.estimate.low < 1 < reading.estimate.high
+    ends = [[outermost(one[column].astype(float), 0.05)[:, 1] for column in "xy"] for one in sets]
+    assert reading.estimate.value == pytest.approx(float(ends[0][0] @ ends[0][1]) / float(ends[1][0] @ ends[1][1]), abs=1e-12)

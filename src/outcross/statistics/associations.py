@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from outcross.data.tables import Table
+from outcross.statistics.beyond import farthest
 from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS
 
 TENTHS = 10
@@ -160,6 +161,31 @@ def on_human_categories(counts: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarra
     human = counts[1]
     is_human = (human.sum(axis=-1) > 0)[..., :, None] & (human.sum(axis=-2) > 0)[..., None, :]
     return np.where(is_human, counts, 0), _categories(human)
+
+
+def outermost(values: np.ndarray, share: float) -> np.ndarray:
+    """How surely each value lies among the lowest and among the highest `share` of its set where ties are dealt at random, (rows, 2) in [0, 1].
+
+    A value beyond the tied ones at the border is 1, one of these the same part of what is left. The product of two columns' numbers, summed
+    over records, is the mean over all deals of the records in a corner of both, which is the checkerboard copula there (Genest, Nešlehová and Rémillard, J. Multivariate Anal. 159:82, 2017).
+    A missing value lies nowhere.
+
+    >>> outermost(np.array([1.0, 2.0, 2.0, 3.0]), 0.4).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.5, 0.5], [0.0, 1.0]]
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    far = farthest(share, ordered.size)
+    if far == 0:
+        return np.zeros((values.size, 2))
+    return np.stack(
+        [_among_lowest(side, border, far) for side, border in ((values, ordered[far - 1]), (-values, -ordered[-far]))], axis=1
+    )
+
+
+def _among_lowest(values: np.ndarray, border: float, far: int) -> np.ndarray:
+    tied = values == border
+    beyond = values < border
+    return beyond + tied * (far - int(beyond.sum())) / int(tied.sum())
 
 
 def _scores(counts: np.ndarray) -> np.ndarray:
