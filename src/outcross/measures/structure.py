@@ -117,6 +117,11 @@ class Structure(OfTables):
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
         ),
+        "lasting": Page(
+            "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human one, in the human one's direction, at the lag from 3 to a third of their length at which most is lost: what shuffled stretches lose while each value still goes with the next.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
+        ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
