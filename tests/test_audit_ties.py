@@ -8,7 +8,7 @@ import pytest
 
 import outcross
 from outcross.estimate import NotApplicable
-from outcross.measures.tails import extreme_value_index
+from outcross.statistics.tail_index import index_difference
 
 
 def test_quartiles_that_fall_among_ties_raise_no_alarm():
@@ -30,11 +30,14 @@ def test_a_middle_half_that_became_one_value_is_lost():
     assert any(check.metric == "interquartile_range" for check in audit.of("lost"))
 
 
-def test_a_tail_that_begins_among_ties_has_no_index():
+def test_a_tail_of_a_few_tied_values_has_no_index():
     rng = np.random.default_rng([20_26, 43])
-    days = np.where(rng.random(4000) < 0.95, rng.choice([-1.0, 0.0, 1.0], 4000), np.round(np.exp(rng.normal(4, 1.5, 4000))))
+    days, other = (
+        np.where(rng.random(4000) < 0.93, rng.choice([-1.0, 0.0, 1.0], 4000), rng.choice([30.0, 60.0, 90.0], 4000))
+        for _ in range(2)
+    )
     with pytest.raises(NotApplicable, match="tied"):
-        extreme_value_index(np.sort(days))
+        index_difference(other, days, rng)
 
 
 def test_a_category_that_is_rare_in_the_reference_alone_has_not_been_lost():

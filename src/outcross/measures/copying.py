@@ -4,46 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.data.tables import Table
+from outcross.estimate import Estimate, NotApplicable, Null, share_within, student_quantile, without_interval
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
-from outcross.measures.coverage import some
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.beyond import farthest, limit, more_beyond
 from outcross.statistics.embedding import embedding
-from outcross.statistics.floors import larger_share
+from outcross.statistics.floors import PERMUTATIONS, from_draws, larger_share
 from outcross.statistics.neighbours import nearest
 from outcross.statistics.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
 from outcross.statistics.sketches import gather
 
-CLOSER = (0.01, 0.05)
+CLOSEST = 0.05
+"""The share of synthetic records, those closest to human ones, among which near copies are counted."""
+FALSE = 0.05
+"""The share of the records pointed at as near copies that are none, at most, by what the holdout shows."""
 FEWEST = 100
-"""Human records that are held against the reference, below which no quantile of 1 % can be had."""
+"""Records a side, below which no share of nearer ones is read."""
 POINTED = 200
 """Records that are pointed at, at most."""
+NO_HOLDOUT = (
+    "no holdout: records drawn where people crowd, as at a low temperature, lie as near to human records as copies do;"
+    " --holdout with human records that the generator did not see would tell"
+)
 
 
 @recipe
 class Copying(OfTables):
     """Exact and near copies of reference records among synthetic ones, beyond what fresh human records show.
 
-    What fresh human records show comes from the holdout: how many of them stand in the reference too, and how close they come. Without a holdout each reference record is held against
+    What fresh human records show comes from the holdout. How many of them stand in the reference too is what exact copies are held against; without a holdout each reference record is held against
     all others, which is what a fresh one would find. Synthetic records are never pooled with human ones. Exact copies are counted over all rows and
     all columns (texts and series too); near copies on a random choice of records.
 
-    A distance to the closest record is small where human records crowd, too: records that a model drew at a low temperature, all of them typical, look like copies by
-    it (54 % of those at temperature 0.1 of Adult, where 1 % of human ones do; 12 % by the distance used here). So it is divided by the distance from that closest record to its own nearest human neighbour.
+    A distance to the closest record is small where human records crowd, too: records that a model drew at a low temperature, all of them typical, look like copies by it. But a record that was not
+    copied is as likely to lie nearer to one of the holdout as to one of as many that were learned from, at any temperature: which of both an equal human record belongs to is chance. So near copies are what lies
+    nearer to the records learned from. Many synthetic records may have one human record as their neighbour, so that a human record, with all that lie nearest to it, is what is independent. Without a holdout there is no telling.
     """
 
     points: Annotated[int, Field(ge=FEWEST, le=25_000)] = 2_500
-    """Records a side whose nearest reference record is looked for, at most."""
+    """Synthetic records whose nearest human record is looked for, at most."""
     reference: Annotated[int, Field(ge=FEWEST)] = 25_000
-    """Reference records among which it is looked for, at most."""
+    """Records of the reference and of the holdout among which it is looked for, at most; as many of either."""
 
     aspect = "copying"
     compares_with = "training"
@@ -55,9 +63,14 @@ class Copying(OfTables):
             margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
         ),
         "near": Page(
-            "CP2", "near copies", "Share of synthetic records as close to their nearest reference record as the closest 1 % (or 5 %) of fresh human records are, distances in units of that record's own to its nearest human neighbour. No loss, as for exact copies.",
-            unit="fraction", healthy="what real data of this size show", collapsed="grows",
-            margin=0.5, worse="larger", is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout); Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
+            "CP2", "near copies", "Share of synthetic records that lie nearer to a reference record than to any of as many holdout records; one half where nothing is copied, whatever the temperature. A tenth of near copies makes it .55. No loss, as for exact copies.",
+            unit="fraction", healthy=0.5, collapsed="rises towards 1",
+            margin=0.05, worse="larger", of="difference", is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
+        ),
+        "closest": Page(
+            "CP7", "near copies among the closest records", "Among the 5 % of synthetic records that lie closest to human ones, in units of that record's own distance to its nearest human neighbour: how many more lie nearer to a reference than to a holdout record, as a share of all synthetic records. No loss, as for exact copies.",
+            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip
 
@@ -76,93 +89,139 @@ class Copying(OfTables):
         hashes = hashes_of(evidence.drawn.frame, list(evidence.reference.kinds))
         is_copy = np.isin(hashes, reference.hashes)
         yield from _pointed(np.flatnonzero(is_copy), np.ones(is_copy.size), "a copy of a human record")
-        try:
-            closeness = self._closeness(evidence, rng)
-        except NotApplicable as why:
-            yield from (unread("near", str(why), at=f"{closer:.0%}") for closer in CLOSER)
+        if not evidence.has("holdout"):
+            yield read_with_null("near", lambda: self._nearer_than_people(evidence, rng))
+            yield unread("closest", NO_HOLDOUT)
             return
-        for closer in CLOSER:
-            yield read_with_null("near", lambda closer=closer: closeness.share(closer), at=f"{closer:.0%}", note=closeness.note)
-        rows, nearness = closeness.near(CLOSER[0])
+        try:
+            sides = self._sides(evidence, evidence.holdout, rng)
+        except NotApplicable as why:
+            yield from (unread(check, str(why)) for check in ("near", "closest"))
+            return
+        yield read_with_null("near", lambda: sides.nearer(rng), note=sides.note)
+        yield read_with_null("closest", lambda: sides.among_closest(rng), note=sides.note)
+        rows, nearness = sides.copies()
         kept = ~is_copy[rows]
         yield from _pointed(
-            rows[kept], nearness[kept], "as near to a human record as 1 in 100 human ones: 1 is a copy, 0 just as near"
+            rows[kept],
+            nearness[kept],
+            "nearer to a reference record than to any of the holdout, as at most 1 in 20 are by chance: 1 is a copy",
         )
 
-    def _closeness(self, evidence: Evidence, rng: np.random.Generator) -> Closeness:
-        reference, synthetic, holdout = evidence.reference, evidence.drawn, evidence.sides().get("holdout")
-        rows = rng.permutation(synthetic.frame.height)[: self.points]
-        if min(reference.frame.height, rows.size) < FEWEST:
-            raise NotApplicable(f"{rows.size} synthetic and {reference.frame.height} human records, a closest 1 % needs {FEWEST}")
-        others = () if holdout is None else (some(holdout, self.points, rng),)
-        drawn, humans = synthetic.take(rows), reference.take(rng.permutation(reference.frame.height)[: self.reference])
-        embed = embedding(humans, beside=(drawn, *others))
-        among = embed(humans)
-        distance = _relative(embed(drawn), among)
-        if others:
-            human, size = _relative(embed(others[0]), among), others[0].frame.height
-        else:
-            human = _relative(among[: self.points], among, are_of_them=True)
-            # The reference is held against itself, so that its own share moves with it. The mass of what was seen once has, by Robbins' (1968) argument, variance
-            # (4 f₂ + 6 f₃)/N² where independent records would give 2 f₂/N²: four times as much with f₃ = 2/3 f₂, less where few of the reference are asked.
-            size = int(human.size / (1 + 3 * human.size / len(among)))
-        if human.size < FEWEST:
-            raise NotApplicable(f"{human.size} human records are held against the reference, a closest 1 % needs {FEWEST}")
-        note = f"{distance.size:,} synthetic and {human.size:,} human records against {len(among):,} of the reference"
-        return Closeness(rows, distance, np.sort(human), size, note)
+    def _chosen(self, side: Table, most: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(side.frame.height)[:most]
+
+    def _sides(self, evidence: Evidence, holdout: Table, rng: np.random.Generator) -> Sides:
+        """Which side the nearest human record of each synthetic one is of."""
+        size = min(evidence.reference.frame.height, holdout.frame.height, self.reference)
+        rows = self._chosen(evidence.drawn, self.points, rng)
+        if min(size, rows.size) < FEWEST:
+            raise NotApplicable(
+                f"{rows.size} synthetic records and {size} of the reference and of the holdout, {FEWEST} of each are needed"
+            )
+        drawn = evidence.drawn.take(rows)
+        learned, fresh = (side.take(self._chosen(side, size, rng)) for side in (evidence.reference, holdout))
+        embed = embedding(learned, fresh, beside=(drawn,))
+        among = np.concatenate([embed(learned), embed(fresh)])
+        places, place = _places(among)
+        if len(places) < 2:
+            raise NotApplicable("all human records are at one place")
+        counts = np.stack([np.bincount(place[:size], minlength=len(places)), np.bincount(place[size:], minlength=len(places))])
+        distance, near = (found[:, 0] for found in nearest(embed(drawn), places, 1))
+        touched, cluster = np.unique(near, return_inverse=True)
+        spacing = nearest(places[touched], places, 2)[0][cluster, 1]
+        note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different ones of {size:,} of the reference and {size:,} of the holdout"
+        return Sides(rows, cluster, distance / spacing, counts[:, touched], note)
+
+    def _nearer_than_people(self, evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, None]:
+        """The chance that a synthetic record lies nearer to the reference than a record of the reference to the others; what that means cannot be told."""
+        reference = evidence.reference.take(self._chosen(evidence.reference, self.reference, rng))
+        drawn = evidence.drawn.take(self._chosen(evidence.drawn, self.points, rng))
+        if min(reference.frame.height, drawn.frame.height) < FEWEST:
+            raise NotApplicable(
+                f"{drawn.frame.height} synthetic and {reference.frame.height} human records, {FEWEST} of each are needed"
+            )
+        embed = embedding(reference, beside=(drawn,))
+        among = embed(reference)
+        ours, people = nearest(embed(drawn), among, 1)[0][:, 0], np.sort(nearest(among[: self.points], among, 2)[0][:, 1])
+        farther = people.size - (np.searchsorted(people, ours, "left") + np.searchsorted(people, ours, "right")) / 2
+        return without_interval(float(farther.mean() / people.size), NO_HOLDOUT, ours.size), None
 
 
-@dataclass(frozen=True)
-class Closeness:
-    """How far records are from the nearest reference record, in units of that one's distance to its nearest human neighbour."""
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Which human record lies nearest to each synthetic one, and whether it is of the reference or of the holdout."""
 
     rows: np.ndarray
     """Which synthetic records, (synthetic,)."""
-    distance: np.ndarray
-    """Of each, (synthetic,)."""
-    human: np.ndarray
-    """Of fresh human records, ascending."""
-    size: int
-    """How many independent human records these are worth."""
+    cluster: np.ndarray
+    """The place of the nearest human record of each, (synthetic,)."""
+    closeness: np.ndarray
+    """Distance to that place, in units of its own distance to the next one, (synthetic,)."""
+    counts: np.ndarray
+    """Records of the reference and of the holdout at each place, (2, places)."""
     note: str
 
-    def share(self, closer: float) -> tuple[Estimate, Null]:
-        """The share of synthetic records that are as close as a share `closer` of human ones, and the null of a larger share.
+    @cached_property
+    def leans(self) -> np.ndarray:
+        """1 where records of the reference alone are at a place, 0 where those of the holdout alone are, ½ where both are, (places,)."""
+        return _leans(*self.counts)
 
-        Human records that are held against their own set count as the `size` independent ones that tell as much. None of those sets the
-        limit, so the null is that of a fixed limit, as it is among ties.
+    @cached_property
+    def closest(self) -> np.ndarray:
+        """Which synthetic records are closest to human ones, closest first."""
+        return np.argsort(self.closeness, kind="stable")[: max(1, round(CLOSEST * self.rows.size))]
+
+    def nearer(self, rng: np.random.Generator, some: np.ndarray | slice = slice(None)) -> tuple[Estimate, Null]:
+        """The share of some synthetic records that lie nearer to the reference, and the null in which chance says which of both a human record is of."""
+        weights = np.bincount(self.cluster[some], minlength=self.leans.size)
+        touched = np.flatnonzero(weights)
+        weights, leans = weights[touched] / weights.sum(), self.leans[touched]
+        value = float(weights @ leans)
+        independent = 1 / float(np.square(weights).sum())
+        if independent < 2:
+            raise NotApplicable(f"the synthetic records are nearest to {touched.size} human ones, which is no sample")
+        error = np.sqrt(np.square(weights * (leans - value)).sum() * touched.size / (touched.size - 1))
+        whole = self.counts[:, touched].sum(axis=0)
+        of_reference = rng.binomial(whole, 0.5, size=(PERMUTATIONS, touched.size))
+        draws = _leans(of_reference, whole - of_reference) @ weights
+        half = max(student_quantile(independent - 1) * float(error), float(np.quantile(np.abs(draws - 0.5), 0.95)))
+        null = from_draws(value, draws, "larger", "exchangeable human records")
+        return share_within(value, half, round(independent), "clusters of one nearest human record"), replace(null, typical=0.5)
+
+    def among_closest(self, rng: np.random.Generator) -> tuple[Estimate, Null]:
+        """How many more of the closest synthetic records lie nearer to the reference, as a share of all."""
+        if self.closest.size < 20:
+            raise NotApplicable(
+                f"{self.closest.size} records are the closest {CLOSEST:.0%}, 20 are needed: {round(20 / CLOSEST)} records"
+            )
+        estimate, null = self.nearer(rng, self.closest)
+        share = self.closest.size / self.rows.size
+        return estimate.on_scale(lambda nearer: share * (2 * nearer - 1)), null.on_scale(lambda nearer: share * (2 * nearer - 1))
+
+    def copies(self) -> tuple[np.ndarray, np.ndarray]:
+        """The synthetic records nearer to the reference that lie so close that at most a twentieth of such are there by chance, and how close: 1 is a copy.
+
+        As in knockoffs (Barber and Candès, Ann. Stat. 43:2055, 2015), those that lie as close and nearer to the holdout count what chance brings.
         """
-        at = limit(self.human, closer, "lower")
-        count, human = int((self.distance <= at).sum()), int(np.searchsorted(self.human, at, side="right"))
-        independent = min(self.size, max(1, round(human * self.size / self.human.size)))
-        is_tied = human > farthest(closer, self.human.size) or self.size < self.human.size
-        estimate, null = more_beyond(count, self.distance.size, independent, self.size, is_tied=is_tied)
-        return estimate, replace(null, typical=human / (self.human.size + 1))
-
-    def near(self, closer: float) -> tuple[np.ndarray, np.ndarray]:
-        """The synthetic records that are as close as a share `closer` of human ones, and how close: 1 is a copy, 0 is at the limit."""
-        at = limit(self.human, closer, "lower")
-        chosen = np.flatnonzero(self.distance <= at) if at > 0 else np.zeros(0, dtype=np.int64)
-        return self.rows[chosen], 1 - self.distance[chosen] / at
+        order = np.argsort(self.closeness, kind="stable")
+        leans = self.leans[self.cluster[order]]
+        is_few = 1 + np.cumsum(leans < 0.5) <= FALSE * np.cumsum(leans > 0.5)
+        last = int(np.flatnonzero(is_few)[-1]) + 1 if is_few.any() else 0
+        chosen = order[:last][leans[:last] > 0.5]
+        farthest = self.closeness[chosen].max(initial=0.0)
+        return self.rows[chosen], 1 - self.closeness[chosen] / farthest if farthest > 0 else np.ones(chosen.size)
 
 
-def _relative(points: np.ndarray, among: np.ndarray, are_of_them: bool = False) -> np.ndarray:
-    """The distance of each point to the nearest of `among`, over the distance of that neighbour to its own nearest one, (n,).
-
-    A copy of what human data repeat anyway is at 1. Where the points are the first of `among` (`are_of_them`), a point is never its own neighbour.
-    """
-    own = np.arange(len(points)) if are_of_them else np.full(len(points), -1)
-    distance, place = _first(*nearest(points, among, 2), own)
-    spacing, _ = _first(*nearest(among[place], among, 3), place, own)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(spacing > 0, distance / spacing, np.where(distance > 0, np.inf, 1.0))
+def _leans(reference: np.ndarray, holdout: np.ndarray) -> np.ndarray:
+    return np.where(holdout == 0, 1.0, np.where(reference == 0, 0.0, 0.5))
 
 
-def _first(distances: np.ndarray, places: np.ndarray, *excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distance of each row's nearest neighbour that is not excluded, and its place."""
-    chosen = np.all([places != place[:, None] for place in excluded], axis=0).argmax(axis=1)
-    row = np.arange(len(places))
-    return distances[row, chosen], places[row, chosen]
+def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones of points (n, d), and which of them each is."""
+    whole = np.ascontiguousarray(points + 0.0)  # -0 and 0 are one number, and would be different bytes
+    _, first, place = np.unique(whole.view(np.dtype((np.void, whole.strides[0]))).ravel(), return_index=True, return_inverse=True)
+    return points[first], place
 
 
 def _exact(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:

@@ -43,6 +43,7 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
             column=column,
             note=note,
         )
+    yield _lasting(both, n, column, note, rng)
     for (name, _, _), values in zip(dynamics.BANDS, dynamics.bands(both).T, strict=True):
         yield read_with_null("band", lambda values=values: mean_ratio(values, n, rng), at=name, column=column, note=note)
     yield read_with_null("spectral_entropy", lambda: mean_ratio(dynamics.spectral_entropy(both), n, rng), column=column, note=note)
@@ -79,9 +80,8 @@ def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
 
 def _mean(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(mean, variance of the mean) from (…, count and sums of powers 1 and 2)."""
-    n = np.maximum(sums[..., 0], 2.0)
-    mean = sums[..., 1] / n
-    return mean, np.maximum(sums[..., 2] / n - mean**2, 1e-18) / (n - 1)
+    mean, variance = _means(sums, 1)
+    return mean[..., 0], variance[..., 0]
 
 
 def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -111,6 +111,46 @@ def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Es
         return np.log(first[0] / second[0]) / error, error
 
     return from_logarithms(*_studentised(quotient(one, two), quotient(*drawn)[0], "smaller", count))
+
+
+def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.Generator) -> Reading:
+    """The autocorrelation of the first n series less that of the rest at the longer lag at which most of it is lost.
+
+    It is the smallest of several differences. Its interval reaches from the smallest lower to the smallest upper end of simultaneous intervals
+    of them all, whose common width in standard errors, as the null, is that of the largest of all quotients under permuted labels of the series.
+    """
+    lags = dynamics.longer_lags(series.shape[1])
+    if not lags:
+        return unread("lasting", f"series of {series.shape[1]} values have no longer lags", column=column)
+    values = np.stack([dynamics.autocorrelation(series, lag) for lag in lags], axis=1)  # (series, lags)
+    features = np.concatenate([np.ones((len(values), 1)), values, values**2], axis=1)
+    drawn, whole, as_is = permuted_sums(features, n, rng), features.sum(axis=0), features[:n].sum(axis=0)
+
+    def quotients(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        (mean, variance), (human, human_variance) = (_means(sums, len(lags)) for sums in (first, second))
+        error = np.sqrt(variance + human_variance)
+        return np.where(human < 0, -1.0, 1.0) * (mean - human) / error, error
+
+    (quotient, error), (draws, _) = quotients(as_is, whole - as_is), quotients(drawn, whole - drawn)
+    reach = error * max(NORMAL_QUANTILE, float(np.quantile(np.abs(draws).max(axis=1), 0.95)))
+    differences = quotient * error
+    worst = int(np.argmin(differences))
+    value = float(differences[worst])
+    estimate = Estimate(
+        value, float((differences - reach).min()), float((differences + reach).min()), "simultaneous studentised permutation", n
+    )
+    null = from_draws(float(quotient[worst]), draws.min(axis=1), "smaller", "simultaneous studentised permutation")
+    ours, human = values[:n, worst].mean(), values[n:, worst].mean()
+    levels = f"{ours:.3f}, {human:.3f} in the reference; the worst of {len(lags)} lags from {lags[0]} to {lags[-1]}"
+    scale = float(error[worst])
+    return Reading("lasting", estimate, null.on_scale(lambda q: q * scale), f"lag {lags[worst]}", column, note=f"{levels}; {note}")
+
+
+def _means(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """(means, variances of the means), (…, columns) each, from the count and the sums of powers 1 and 2 of columns (…, 1 + 2 columns)."""
+    n, one, two = np.maximum(sums[..., :1], 2.0), sums[..., 1 : 1 + columns], sums[..., 1 + columns :]
+    mean = one / n
+    return mean, np.maximum(two / n - mean**2, 1e-18) / (n - 1)
 
 
 def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

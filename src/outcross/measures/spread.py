@@ -16,7 +16,17 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.floors import LEVEL, fewer, from_draws, percentile_interval, permuted_ranks, permuted_sums
+from outcross.statistics.floors import (
+    LEVEL,
+    STRETCHES,
+    fewer,
+    from_draws,
+    percentile_interval,
+    permuted_ranks,
+    permuted_sums,
+    relabelled,
+)
+from outcross.statistics.grouped import Cells, cells_of
 from outcross.statistics.ratios import from_logarithms
 from outcross.statistics.sketches import MomentSketch
 
@@ -25,6 +35,9 @@ MOST_PERMUTED = 25_000
 """Rows a side from which labels are permuted; more say no more about the shape of a null."""
 FEWEST = 20
 """Values a side below which no variance is compared."""
+QUARTILES = (0.25, 0.75)
+RANGES_PERMUTED = 499
+"""Permutations of labels over which interquartile ranges are looked at."""
 
 
 Places = Callable[[int, int], np.ndarray]
@@ -52,7 +65,7 @@ class Spread(OfTables):
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper=SHUMAILOV,
         ),
         "interquartile_range": Page(
-            "SP2", "interquartile range", "Third less first quartile of a column, over that of the reference: what the middle half spans, whatever the tails do.",
+            "SP2", "interquartile range", "Third less first quartile of a column, over that of the reference: what the middle half spans, whatever the tails do. Tied values fill the cell that reaches half-way to their neighbours (quartiles of grouped data).",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(2_600, "normal numbers"), role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
         ),
@@ -69,10 +82,10 @@ class Spread(OfTables):
 
     def __call__(self, evidence, rng):
         yield from variances(evidence, rng)
-        places = functools.cache(lambda n, m: permuted_ranks((0.25, 0.75), n, m, rng))
+        places = functools.cache(lambda n, m: permuted_ranks(QUARTILES, n, m, rng, RANGES_PERMUTED))
         for column in evidence.reference.of_kind("number"):
             one, two = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
-            yield read_with_null("interquartile_range", lambda one=one, two=two: _range_ratio(one, two, places), column=column)
+            yield read_with_null("interquartile_range", lambda one=one, two=two: _range_ratio(one, two, places, rng), column=column)
         yield from self._along_directions(evidence, rng)
 
     def _along_directions(self, evidence: Evidence, rng: np.random.Generator):
@@ -202,40 +215,33 @@ def _there(values: np.ndarray) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places) -> tuple[Estimate, Null]:
+def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places, rng: np.random.Generator) -> tuple[Estimate, Null]:
     n = synthetic.size
     if min(n, reference.size) < FEWEST:
         raise NotApplicable(f"{min(n, reference.size)} values, quartiles need at least {FEWEST}")
-    ratio, human = _range(np.sort(synthetic)), _range(np.sort(reference))
-    if human <= 0:
+    if np.ptp(np.quantile(reference, QUARTILES)) <= 0:
         raise NotApplicable("the middle half of the reference is one value")
-    draws = _permuted_ranges(synthetic, reference, places(n, reference.size))
-    if ratio <= 0:
-        # Where quartiles fall among ties, fresh human values can have a middle half of one value too.
-        p = (1 + int((~(draws > -math.inf)).sum())) / (1 + draws.size)
-        return Estimate(0.0, 0.0, 0.0, "one value", n), Null(
-            typical=1.0, floor=1.0 if p <= LEVEL else 0.0, p=p, method="permutation"
-        )
-    draws = draws[np.isfinite(draws)]
-    if draws.size < 100:
-        raise NotApplicable("too few values are distinct")
-    difference = math.log(ratio / human)
+    cells = cells_of(np.concatenate([synthetic, reference]))
+    counts = np.stack([cells.counts(side) for side in (synthetic, reference)])
+    difference = float(_log_ratio_of_ranges(cells.quantiles(counts, QUARTILES)))
+    draws = _permuted_ranges(cells, counts, places, rng)
     low, high = percentile_interval(draws)
     logarithm = Estimate(difference, difference - max(0.0, high), difference - min(0.0, low), "permutation", n)
     return from_logarithms(logarithm, from_draws(difference, draws, "smaller", "permutation"))
 
 
-def _range(ordered: np.ndarray) -> float:
-    low, high = np.quantile(ordered, [0.25, 0.75], method="linear")
-    return float(high - low)
+def _log_ratio_of_ranges(quartiles: np.ndarray) -> np.ndarray:
+    """Of the quartiles of the synthetic and the human set, (2, …, quartiles)."""
+    ranges = quartiles[..., 1] - quartiles[..., 0]
+    return np.log(ranges[0] / ranges[1])
 
 
-def _permuted_ranges(synthetic: np.ndarray, reference: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.random.Generator) -> np.ndarray:
     """log ratio of interquartile ranges under random labels, (permutations,)."""
-    pooled = np.sort(np.concatenate([synthetic, reference]))
-    low, high = pooled[places[..., 0]], pooled[places[..., 1]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log((high[0] - low[0]) / (high[1] - low[1]))
+    if cells.values.size <= STRETCHES:
+        return _log_ratio_of_ranges(cells.quantiles(relabelled(counts, rng, RANGES_PERMUTED), QUARTILES))
+    n, m = map(int, counts.sum(axis=1))
+    return _log_ratio_of_ranges(cells.filled(counts.sum(axis=0))[places(n, m)])
 
 
 def principal(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
+from outcross.data.tables import Table
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
@@ -22,12 +24,13 @@ from outcross.statistics.associations import (
     correlation_ratio,
     cramer,
     crossed,
+    on_human_categories,
+    outermost,
     rank_correlation,
     relabelled,
     standard_error,
     strongest,
 )
-from outcross.statistics.beyond import farthest
 from outcross.statistics.floors import fewer, from_draws
 from outcross.statistics.ratios import ratio_of_shares
 
@@ -35,6 +38,8 @@ FEWEST = 50
 """Whole rows a side below which no pair of columns is compared."""
 CORNER = 0.05
 """Share of records at each end of a column that its tail dependence is about."""
+ENDS = ("lower", "upper")
+ROWS_AT_ONCE = 16_384
 FEWEST_IN_CORNER = 20
 """Records of both sets together in a corner, below which it is not compared."""
 
@@ -63,14 +68,14 @@ class Structure(OfTables):
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
-            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the 12 commonest, the rest as one) less the human one: below 0 they say less of each other.",
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the human set's 12 commonest, the rest as one) less the human one, both on the human set's categories: below 0 they say less of each other.",
             unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
-            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, over the human share: what a copula without tail dependence loses while every column keeps its values.",
+            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, ties shared out evenly (checkerboard copula), over the human share: what a copula without tail dependence loses while every column keeps its values.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="structure", paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002",
+            margin=0.8, worse="smaller", role="structure", paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002; Genest, Nešlehová and Rémillard, J. Multivariate Anal. 159:82, 2017",
         ),
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
@@ -112,11 +117,16 @@ class Structure(OfTables):
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
         ),
+        "lasting": Page(
+            "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human one, in the human one's direction, at the lag from 3 to a third of their length at which most is lost: what shuffled stretches lose while each value still goes with the next.",
+            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
+        ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
         yield from self._pairs(evidence, rng)
-        yield from _corners(evidence, rng)
+        yield from _corners(evidence)
         yield from _missing(evidence)
         for column in evidence.reference.of_kind("series"):
             yield from series(evidence, column, rng)
@@ -146,7 +156,11 @@ def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
 
 def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarray):
     """What is said of a pair, and how its number is made."""
-    counts = crossed(one, two)
+    counts, of_table, of_tables = crossed(one, two), measure, measure
+    if measure is cramer:
+        counts, categories = on_human_categories(counts)
+        tables, of_draws = on_human_categories(tables)
+        of_table, of_tables = partial(cramer, categories=categories), partial(cramer, categories=of_draws)
     n, m = map(int, counts.sum(axis=(1, 2)))
 
     def number() -> tuple[Estimate, Null]:
@@ -156,9 +170,9 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
             classes.column for classes, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
         ]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
-        value = float(_weakened(*measure(counts)))
-        draws = _weakened(*measure(tables))
-        error = math.hypot(*(standard_error(measure, table) for table in counts))
+        value = float(_weakened(*of_table(counts)))
+        draws = _weakened(*of_tables(tables))
+        error = math.hypot(*(standard_error(of_table, table) for table in counts))
         # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
         by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
         reach = max(NORMAL_QUANTILE * error, by_chance)
@@ -166,8 +180,8 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
 
     if min(n, m) == 0:
         return "", number
-    ours, human = (float(strength) for strength in measure(counts))
-    return f"{ours:.2f}, {human:.2f} in the reference", number
+    ours, human = (float(strength) for strength in of_table(counts))
+    return f"{ours:.3f}, {human:.3f} in the reference", number
 
 
 def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -175,22 +189,25 @@ def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.where(reference < 0, -1.0, 1.0) * (synthetic - reference)
 
 
-def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+def _corners(evidence: Evidence) -> Iterator[Reading]:
     columns = evidence.reference.of_kind("number")
     if len(columns) < 2:
         return
-    ends = {column: [_outermost(side.numbers(column), rng) for side in (evidence.drawn, evidence.reference)] for column in columns}
+    (inside, rows), (human, human_rows) = (_in_corners(side, columns) for side in (evidence.drawn, evidence.reference))
     compared_any = False
-    for one, two in combinations(columns, 2):
-        for first, second in (("upper", "upper"), ("lower", "lower"), ("upper", "lower"), ("lower", "upper")):
-            counts = [_in_corner(ends[one][side], ends[two][side], first, second) for side in (0, 1)]
-            (count, n), (human, m) = counts
+    for one, two in combinations(range(len(columns)), 2):
+        n, m = int(rows[one, two]), int(human_rows[one, two])
+        for first, second in ((1, 1), (0, 0), (1, 0), (0, 1)):
+            count, of_human = float(inside[one, first, two, second]), float(human[one, first, two, second])
             # Both sets together say which corners depend, so that the choice favours neither.
-            if count + human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
+            if count + of_human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
             yield read_with_null(
-                "tail_dependence", lambda counts=counts: _corner(*counts), at=f"{first} 5 % with {second} 5 % of {two}", column=one
+                "tail_dependence",
+                lambda counts=(count, n, of_human, m): _corner(*counts),
+                at=f"{ENDS[first]} 5 % with {ENDS[second]} 5 % of {columns[two]}",
+                column=columns[one],
             )
     if not compared_any:
         yield unread(
@@ -199,27 +216,26 @@ def _corners(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         )
 
 
-def _outermost(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Which values lie among the lowest and the highest 5 % of their own set, ties dealt at random; and which there are. (rows,) each"""
-    there = np.isfinite(values)
-    n = int(there.sum())
-    order = np.lexsort((rng.random(values.size), np.where(there, values, np.inf)))
-    sides = {"there": there, "lower": np.zeros(values.size, bool), "upper": np.zeros(values.size, bool)}
-    far = farthest(CORNER, n)
-    sides["lower"][order[:far]] = True
-    sides["upper"][order[n - far : n]] = True
-    return sides
+def _in_corners(side: Table, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Records in each corner of two columns, (columns, 2 ends, columns, 2 ends), and with both values, (columns, columns)."""
+    values = [side.numbers(column) for column in columns]
+    ends = [outermost(numbers, CORNER) for numbers in values]
+    inside, rows = np.zeros((2 * len(columns), 2 * len(columns))), np.zeros((len(columns), len(columns)))
+    for start in range(0, side.frame.height, ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        far = np.concatenate([end[some] for end in ends], axis=1)
+        there = np.stack([np.isfinite(numbers[some]) for numbers in values], axis=1).astype(float)
+        inside += far.T @ far
+        rows += there.T @ there
+    return inside.reshape(len(columns), 2, len(columns), 2), rows
 
 
-def _in_corner(one: dict[str, np.ndarray], two: dict[str, np.ndarray], first: str, second: str) -> tuple[int, int]:
-    """(records in the corner, records with both values)"""
-    return int((one[first] & two[second]).sum()), int((one["there"] & two["there"]).sum())
-
-
-def _corner(synthetic: tuple[int, int], reference: tuple[int, int]) -> tuple[Estimate, Null]:
-    if reference[0] == 0:
+def _corner(count: float, n: int, human: float, m: int) -> tuple[Estimate, Null]:
+    if human < 1:
         raise NotApplicable("no human record is in this corner")
-    return Estimate(*ratio_of_shares(*synthetic, *reference), "Wilson of both shares", synthetic[1]), fewer(*synthetic, *reference)
+    # Shared-out ties make parts of records: Fisher's test takes the whole numbers around them that are least surprising.
+    null = fewer(math.ceil(count - 1e-9), n, math.floor(human + 1e-9), m)
+    return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), null
 
 
 def _missing(evidence: Evidence) -> Iterator[Reading]:

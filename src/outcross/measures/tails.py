@@ -16,17 +16,16 @@ from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.beyond import End, Honest, fewer_beyond, limit
 from outcross.statistics.categories import require_categories
-from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, normal, relabelled
+from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, relabelled
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import Beyond, Tally
+from outcross.statistics.tail_index import DEPTH, index_difference
 
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
 """Human values beyond a quantile, below which its mass is not compared."""
 FEWEST_DRAWS = 100
 """Permutations in which a category is rare, below which they are no null."""
-LEAP = 3.0
-"""Standard errors between the tail indices of two thresholds as likely, above which there is no index (1 % of uniform sets of 1,100, less of others)."""
 ENDS: tuple[End, ...] = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
@@ -50,9 +49,9 @@ class Tails(OfTables):
             margin=0.8, worse="smaller", records=(46_000, "the outer 1 %; 8,700 for 5 %"), role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
         ),
         "tail_index": Page(
-            "TA2", "tail index", "Extreme-value index of the upper 5 % less that of the reference: below 0 the far tail is cut or lighter.",
+            "TA2", "tail index", "Tail index beyond the human 95 % quantile (that of the likeliest generalised Pareto law, at least -½) less that of the reference beyond the same point: below 0 the far tail is cut or lighter.",
             unit="difference", healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.25, worse="smaller", of="difference", role="tail", paper="Dekkers, Einmahl and de Haan, Ann. Stat. 17:1833, 1989",
+            margin=0.25, worse="smaller", of="difference", role="tail", paper="Davison and Smith, J. R. Stat. Soc. B 52:393, 1990; Janssen, Stat. Probab. Lett. 36:9, 1997 (studentised permutation)",
         ),
         "rare_categories": Page(
             "TA3", "rare categories", "Share of the rare human categories (each below 1 % of human records) that occur at all.",
@@ -95,12 +94,12 @@ class Tails(OfTables):
 
     def __call__(self, evidence, rng):
         for column in evidence.reference.of_kind("number"):
-            yield from self._numbers(evidence, column)
+            yield from self._numbers(evidence, column, rng)
         for column in evidence.reference.of_kind("category"):
             synthetic, reference = (_shares(tally, column) for tally in evidence.counted[f"tally {column}"])
             yield from self._categories(column, synthetic, reference, rng)
 
-    def _numbers(self, evidence: Evidence, column: str) -> Iterator[Reading]:
+    def _numbers(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         values = [
             np.sort(numbers[np.isfinite(numbers)])
             for numbers in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
@@ -114,7 +113,7 @@ class Tails(OfTables):
                     column=column,
                 )
                 yield replace(reading, about=_share_beyond(evidence, column, values[1], depth, end))
-        yield read_with_null("tail_index", lambda: _tail_index(*values), column=column)
+        yield _tail_index(column, values[0], values[1], rng)
         yield read_with_null("beyond_range", lambda: _beyond_range(evidence, column, values), column=column)
 
     def _categories(
@@ -223,6 +222,15 @@ def _share_beyond(evidence: Evidence, column: str, human: np.ndarray, depth: flo
     return count / rows if rows else depth
 
 
+def _tail_index(column: str, synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> Reading:
+    try:
+        estimate, null, (ours, human) = index_difference(synthetic, reference, rng)
+    except NotApplicable as why:
+        return unread("tail_index", str(why), column=column)
+    note = f"{ours:.2f}, {human:.2f} in the reference, beyond the human 95 % quantile"
+    return Reading("tail_index", estimate, null, column=column, note=note, about=DEPTH)
+
+
 def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
     """What lies outside the range of m human values has the mass of what lies beyond their second farthest at one end (ties make it less)."""
     human = values[1]
@@ -236,53 +244,6 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
         floor=law.quantile(1 - LEVEL) / n,
         p=max(SMALLEST, law.at_least(count)),
         method="exact law of the human range",
-    )
-
-
-def _tail_index(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
-    one, two = extreme_value_index(synthetic), extreme_value_index(reference)
-    value, error = one[0] - two[0], math.hypot(one[1], two[1])
-    return around(value, error, "asymptotic", synthetic.size), normal(value, error, "smaller", "asymptotic")
-
-
-def extreme_value_index(ordered: np.ndarray, share: float = 0.05) -> tuple[float, float]:
-    """The moment estimator of the extreme-value index from the upper share of ascending values, and its standard error (Dekkers et al. 1989).
-
-    0 for a normal tail, 1/α for a power law of exponent α, below 0 for a tail that ends. Shifted so that the threshold of the body is 1: the
-    estimator wants positive values. NotApplicable where chance decides it: the threshold lies among ties, or beside a gap.
-    """
-    k = int(share * ordered.size)
-    if k < 50:
-        raise NotApplicable(f"{k} values in the upper {share:.0%}, a tail index needs 50: {math.ceil(50 / share)} records")
-    shifted = ordered - np.median(ordered)
-    # By chance √k values more or fewer lie beyond the same point.
-    reach = math.isqrt(k)
-    tied = int((shifted == shifted[-k - 1]).sum())
-    if shifted[-k - reach - 1] <= 0 or np.unique(shifted[-k:]).size < 0.5 * k or tied > reach:
-        raise NotApplicable("the upper values are tied; a tail index is of continuous numbers")
-    index, fewer, further = (_index_above(shifted, count) for count in (k, k - reach, k + reach))
-    error = math.sqrt(_index_variance(index) / k)
-    if abs(fewer - further) > LEAP * error:
-        raise NotApplicable(f"the tail index leaps where the upper {share:.0%} begin, as values that leave a gap make it")
-    return index, error
-
-
-def _index_above(shifted: np.ndarray, k: int) -> float:
-    """The moment estimator from the k largest of ascending values."""
-    logs = np.log(shifted[-k:] / shifted[-k - 1])
-    first, second = float(np.mean(logs)), float(np.mean(logs**2))
-    if second <= 0:
-        raise NotApplicable("the upper values are all the same")
-    return first + 1 - 0.5 / max(1e-12, 1 - first**2 / second)
-
-
-def _index_variance(index: float) -> float:
-    """Of the moment estimator, times the number of values."""
-    if index >= 0:
-        return 1 + index**2
-    g = index
-    return (
-        (1 - g) ** 2 * (1 - 2 * g) * (4 - 8 * (1 - 2 * g) / (1 - 3 * g) + (5 - 11 * g) * (1 - 2 * g) / ((1 - 3 * g) * (1 - 4 * g)))
     )
 
 

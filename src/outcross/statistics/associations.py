@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from outcross.data.tables import Table
+from outcross.statistics.beyond import farthest
 from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS
 
 TENTHS = 10
@@ -64,7 +65,9 @@ def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
 
     values = polars.concat([synthetic.frame[column], reference.frame[column]])
     counted = values.drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
-    number = {name: i for i, name in enumerate(counted[column].head(COMMONEST).to_list())}
+    # A category that no human record has is no category of its own: it stands among the rest.
+    human = counted.filter(counted[column].is_in(reference.frame[column].drop_nulls().unique().implode()))
+    number = {name: i for i, name in enumerate(human[column].head(COMMONEST).to_list())}
     codes = (
         values.replace_strict(number, default=COMMONEST, return_dtype=polars.Int64)
         if number
@@ -124,20 +127,65 @@ def correlation_ratio(counts: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, np.sqrt(np.maximum(0.0, 1 - within * (n - 1) / np.maximum(1, n - k))), 0.0)
 
 
-def cramer(counts: np.ndarray) -> np.ndarray:
-    """Cramér's V freed of what chance adds, in [0, 1] (Bergsma, J. Korean Stat. Soc. 42:323, 2013); 0 where one column is constant.
+def cramer(counts: np.ndarray, categories: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Cramér's V freed of what chance adds, Ṽ of Bergsma (J. Korean Stat. Soc. 42:323, 2013), in [0, 1]; 0 where one column is constant.
 
-    The largest value that V can take is that of the table's own shape, with classes that one set lacks: a set that lost
-    categories does not become more associated by that.
+    `categories` are the numbers of categories of the first and of the second column, (…) each; those that the table itself holds where they
+    are not given. Two sets are compared on the categories of one of them (`on_human_categories`), or a category that vanished changes the scale.
+
+    >>> print(f"{float(cramer(np.array([[30, 10], [10, 30]]))):.6f}")
+    0.490290
     """
     counts = counts.astype(float)
     rows, columns = counts.sum(axis=-1), counts.sum(axis=-2)
     n = rows.sum(axis=-1)
     expected = rows[..., :, None] * columns[..., None, :]
     square = (counts**2 / np.where(expected > 0, expected, 1.0)).sum(axis=(-2, -1)) - 1
-    chance = np.maximum(0, (rows > 0).sum(axis=-1) - 1) * np.maximum(0, (columns > 0).sum(axis=-1) - 1) / (n - 1)
-    shape = np.minimum(*(size - 1 - (size - 1) ** 2 / (n - 1) for size in counts.shape[-2:]))
+    r, c = _categories(counts) if categories is None else categories
+    fewer = np.maximum(1.0, n - 1)
+    chance = (r - 1) * (c - 1) / fewer
+    shape = np.minimum(*(size - 1 - (size - 1) ** 2 / fewer for size in (r, c)))
     return np.sqrt(np.maximum(0.0, square - chance) / np.where(shape > 0, shape, np.inf))
+
+
+def _categories(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many categories of the first and of the second column a table (…, categories, categories) holds, (…) each."""
+    return (counts.sum(axis=-1) > 0).sum(axis=-1), (counts.sum(axis=-2) > 0).sum(axis=-1)
+
+
+def on_human_categories(counts: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The counts of both sets without the categories that the human one lacks, and how many of either column are left.
+
+    counts: (synthetic and human, …, categories, categories). The numbers of categories are (…) each, the human set's for both.
+    """
+    human = counts[1]
+    is_human = (human.sum(axis=-1) > 0)[..., :, None] & (human.sum(axis=-2) > 0)[..., None, :]
+    return np.where(is_human, counts, 0), _categories(human)
+
+
+def outermost(values: np.ndarray, share: float) -> np.ndarray:
+    """How surely each value lies among the lowest and among the highest `share` of its set where ties are dealt at random, (rows, 2) in [0, 1].
+
+    A value beyond the tied ones at the border is 1, one of these the same part of what is left. The product of two columns' numbers, summed
+    over records, is the mean over all deals of the records in a corner of both, which is the checkerboard copula there (Genest, Nešlehová and Rémillard, J. Multivariate Anal. 159:82, 2017).
+    A missing value lies nowhere.
+
+    >>> outermost(np.array([1.0, 2.0, 2.0, 3.0]), 0.4).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.5, 0.5], [0.0, 1.0]]
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    far = farthest(share, ordered.size)
+    if far == 0:
+        return np.zeros((values.size, 2))
+    return np.stack(
+        [_among_lowest(side, border, far) for side, border in ((values, ordered[far - 1]), (-values, -ordered[-far]))], axis=1
+    )
+
+
+def _among_lowest(values: np.ndarray, border: float, far: int) -> np.ndarray:
+    tied = values == border
+    beyond = values < border
+    return beyond + tied * (far - int(beyond.sum())) / int(tied.sum())
 
 
 def _scores(counts: np.ndarray) -> np.ndarray:

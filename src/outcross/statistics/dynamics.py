@@ -12,7 +12,7 @@ STATES = 5
 """States of a series: fifths of its own values."""
 BANDS = (("slow", 0.0, 1 / 20), ("middle", 1 / 20, 1 / 4), ("fast", 1 / 4, 0.51))
 """Cycles a step: slower than 20 steps a cycle, 4 to 20, faster than 4."""
-SHORTEST = 32
+SHORTEST = 16
 """Values below which a series says nothing of its own course."""
 LONGEST = 1_024
 """Values of a series looked at, its first."""
@@ -53,6 +53,16 @@ def autocorrelation(series: np.ndarray, lag: int) -> np.ndarray:
     centred = series - series.mean(axis=1, keepdims=True)
     power = (centred**2).sum(axis=1)
     return (centred[:, lag:] * centred[:, : series.shape[1] - lag]).sum(axis=1) / np.where(is_constant(series), np.inf, power)
+
+
+def longer_lags(length: int) -> tuple[int, ...]:
+    """Lags from 3 to a third of the length of series, each a third or a half more than the one before.
+
+    >>> longer_lags(64)
+    (3, 4, 6, 8, 12, 16)
+    """
+    powers = [first << i for i in range(length.bit_length()) for first in (3, 4)]
+    return tuple(lag for lag in powers if lag <= length // 3)
 
 
 def is_constant(series: np.ndarray) -> np.ndarray:

@@ -130,10 +130,10 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
     return np.concatenate(sums)
 
 
-def relabelled(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:
     """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
     pooled = counts.sum(axis=0)
-    permutations = int(min(PERMUTATIONS, max(199, 20_000_000 // pooled.size)))
+    permutations = int(min(permutations, max(199, 20_000_000 // pooled.size)))
     first = rng.multivariate_hypergeometric(pooled, int(counts[0].sum()), size=permutations, method="marginals")
     return np.stack([first, pooled - first])
 

@@ -44,7 +44,7 @@ def _exponential(logarithm: float) -> float:
     return math.exp(min(LARGEST, logarithm))
 
 
-def ratio_of_shares(count: int, rows: int, reference_count: int, reference_rows: int) -> tuple[float, float, float]:
+def ratio_of_shares(count: float, rows: int, reference_count: float, reference_rows: int) -> tuple[float, float, float]:
     """(count / rows) / (reference_count / reference_rows) with its 95 % interval from Wilson's for each share (MOVER-R; Donner and Zou,
     Stat. Methods Med. Res. 21:347, 2012), good for small counts and at 0. The upper end is infinite where the reference's share may be 0.
 

@@ -1,0 +1,58 @@
+"""Quantiles of values that are tied: each value stands for the cell that reaches half-way to its neighbours.
+
+Counts and rounded values are known to a cell, and a quantile lies inside one, as in the textbooks' quartiles of grouped data. So the
+quantile of counts moves with their shares instead of jumping from one value to the next, and what chance does to it has a width. Where all values differ the
+cells are as narrow as the gaps between them, and the quantile is the usual one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The distinct values of two sets together, and where the cell of each begins and ends."""
+
+    values: np.ndarray
+    """Ascending. (values,)"""
+    edges: np.ndarray
+    """(values + 1,)"""
+
+    def counts(self, numbers: np.ndarray) -> np.ndarray:
+        """How many of the numbers, each of which is one of the values, have each value, (values,)."""
+        return np.bincount(np.searchsorted(self.values, numbers), minlength=self.values.size)
+
+    def quantiles(self, counts: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
+        """The quantiles of sets with these counts (…, values), each cell filled evenly; (…, shares).
+
+        >>> cells_of(np.array([0.0, 1.0, 2.0])).quantiles(np.array([2, 4, 2]), (0.25, 0.5, 0.75))
+        array([0.5, 1. , 1.5])
+        """
+        running = np.cumsum(counts, axis=-1)
+        found = []
+        for share in shares:
+            wanted = share * running[..., -1:]
+            # Rounding must not put what a cell fills exactly into the next one.
+            cell = np.minimum((running < wanted - 1e-9).sum(axis=-1, keepdims=True), self.values.size - 1)
+            inside = np.take_along_axis(counts, cell, axis=-1)
+            before = np.take_along_axis(running, cell, axis=-1) - inside
+            part = (wanted - before) / np.maximum(inside, 1)
+            found.append((self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell]))[..., 0])
+        return np.stack(found, axis=-1)
+
+    def filled(self, counts: np.ndarray) -> np.ndarray:
+        """So many numbers of each value, spread evenly over its cell, ascending; (numbers,)."""
+        first = np.cumsum(counts) - counts
+        cell = np.repeat(np.arange(self.values.size), counts)
+        part = (np.arange(cell.size) - first[cell] + 0.5) / counts[cell]
+        return self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell])
+
+
+def cells_of(numbers: np.ndarray) -> Cells:
+    """The cells of numbers, at least two of which differ."""
+    values = np.unique(numbers)
+    middles = (values[1:] + values[:-1]) / 2
+    return Cells(values, np.concatenate([[2 * values[0] - middles[0]], middles, [2 * values[-1] - middles[-1]]]))

@@ -1,0 +1,182 @@
+"""The tail index of two sets beyond a threshold of one of them, by the likelihood of a generalised Pareto law.
+
+What is estimated is the index at the human 95 % quantile: that of the generalised Pareto law that is nearest, in likelihood, to what lies beyond it.
+It is 0 for an exponential tail, 1/α for a power law of exponent α, and below 0 for a tail that ends; one below -½ is read as -½, because the likelihood
+has no regular maximum there (Smith, Biometrika 72:67, 1985). For most laws this is not the index at infinity: a normal law has 0 there, and -.11 here. Both sets are read beyond
+one point, the human one's, so that the index of a law against itself differs by 0 whatever the law. Given the threshold, what lies beyond it are
+independent draws of either set's law, and where nothing is lost their labels are exchangeable.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.statistics.beyond import farthest
+from outcross.statistics.floors import from_draws
+
+DEPTH = 0.05
+"""Human mass beyond the threshold."""
+FEWEST = 50
+"""Human values beyond the threshold, at least."""
+FEWEST_SYNTHETIC = 20
+FEWEST_DISTINCT = 10
+"""Different values beyond the threshold, at least: of fewer no tail is seen."""
+MOST = 5_000
+"""Values of a set beyond the threshold that are looked at, at random."""
+PERMUTATIONS = 499
+LIGHTEST, HEAVIEST = -0.5, 4.0
+STEP = 0.01
+INDICES = np.arange(LIGHTEST, HEAVIEST + STEP / 2, STEP) + 1e-6  # so that none is 0, where the formula is a limit
+CHI_SQUARE = 3.841458820694124
+"""The 95 % quantile with one degree of freedom."""
+NONE = -1e300
+"""The logarithm of a likelihood of 0, or nearly."""
+
+
+def index_difference(
+    synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator
+) -> tuple[Estimate, Null, tuple[float, float]]:
+    """The tail index of the first set less that of the second, beyond the second's 95 % quantile; its null; and both indices.
+
+    The interval is that of the profile likelihood, and no shorter than what permuted labels show; the null permutes labels of values beyond the threshold and is studentised.
+    NotApplicable where too few values, or too few different ones, lie there.
+    """
+    ours, human = (_some(values, rng) for values in beyond_threshold(synthetic, reference))
+    scale = float(np.concatenate([ours, human]).mean())
+    profiles = [profile(values / scale) for values in (ours, human)]
+    indices = [float(INDICES[np.argmax(one)]) for one in profiles]
+    if max(indices) >= HEAVIEST - STEP:
+        raise NotApplicable(f"a tail index above {HEAVIEST:g}, which no mean or median of the tail describes")
+    value, (low, high) = indices[0] - indices[1], _interval(*profiles)
+    quotient, draws, error = _studentised(ours / scale, human / scale, rng)
+    # Below 0 of few values the likelihood is too sure; what labels show is not.
+    reach = error * float(np.quantile(np.abs(draws), 0.95))
+    estimate = Estimate(value, min(low, value - reach), max(high, value + reach), "profile likelihood", ours.size)
+    return (
+        estimate,
+        from_draws(quotient, draws, "smaller", "studentised permutation").on_scale(lambda q: q * error),
+        (indices[0], indices[1]),
+    )
+
+
+def beyond_threshold(synthetic: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the values of both sets lie beyond the human 95 % quantile, those that do.
+
+    The threshold lies half-way between that quantile and the next value of either set, so that rounded values stand for the middle of what was rounded to them.
+    """
+    ordered = np.sort(reference)
+    k = farthest(DEPTH, ordered.size)
+    if k < FEWEST:
+        raise NotApplicable(
+            f"{k} human values in the upper {DEPTH:.0%}, a tail index needs {FEWEST}: {math.ceil(FEWEST / DEPTH)} records"
+        )
+    quantile = ordered[-k - 1]
+    ours, human = synthetic[synthetic > quantile], reference[reference > quantile]
+    if human.size < FEWEST:
+        raise NotApplicable(
+            f"the upper values are tied: {human.size} human ones lie beyond {quantile:g}, a tail index needs {FEWEST}"
+        )
+    if np.unique(human).size < FEWEST_DISTINCT:
+        raise NotApplicable(
+            f"the upper values are tied: {np.unique(human).size} different ones lie beyond {quantile:g}; a tail index is of continuous numbers"
+        )
+    if ours.size < FEWEST_SYNTHETIC:
+        raise NotApplicable(f"{ours.size} synthetic values lie beyond the human 95 % quantile, an index needs {FEWEST_SYNTHETIC}")
+    threshold = (quantile + min(ours.min(), human.min())) / 2
+    return ours - threshold, human - threshold
+
+
+def _some(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return values if values.size <= MOST else rng.choice(values, MOST, replace=False)
+
+
+def profile(excesses: np.ndarray) -> np.ndarray:
+    """The logarithm of the likelihood of each of `INDICES`, at the best scale for it, of excesses (n,) of about unit size; (indices,).
+
+    With θ = ξ/σ it is n (log(θ/ξ) - (1 + 1/ξ) M(θ)), M the mean of log(1 + θ x), which is had for all ξ from one row of M.
+    """
+    found = np.full(INDICES.size, NONE)
+    mean, largest = float(excesses.mean()), float(excesses.max())
+    for sign in (1.0, -1.0):
+        of_sign = np.flatnonzero(np.sign(INDICES) == sign)
+        # Points crowd at 0, where ξ does, and where 1 + θ x is 0 for the largest.
+        steps = np.geomspace(1e-6, 1e3 if sign > 0 else 1e5, 400)
+        theta = steps / mean if sign > 0 else -steps / (1 + steps) / largest
+        logs = np.log1p(np.multiply.outer(theta, excesses)).mean(axis=1)
+        xi = INDICES[of_sign][:, None]
+        heights = np.log(theta / xi) - (1 + 1 / xi) * logs
+        found[of_sign] = excesses.size * _peak(heights)
+    return found
+
+
+def _peak(heights: np.ndarray) -> np.ndarray:
+    """The maximum of each row (rows, points), between its points by a parabola."""
+    best = np.clip(heights.argmax(axis=1), 1, heights.shape[1] - 2)
+    row = np.arange(len(heights))
+    left, middle, right = (heights[row, best + i] for i in (-1, 0, 1))
+    bend = 2 * middle - left - right
+    gain = np.where(bend > 0, (right - left) ** 2 / (8 * np.where(bend > 0, bend, 1.0)), 0.0)
+    return np.maximum(heights.max(axis=1), middle + np.minimum(gain, np.abs(bend)))
+
+
+def _interval(ours: np.ndarray, human: np.ndarray) -> tuple[float, float]:
+    """The differences of indices that the likelihood of both sets does not reject at 5 %."""
+    size = INDICES.size
+    least = ours.max() + human.max() - CHI_SQUARE / 2
+    differences = np.arange(-size + 1, size)
+    best = np.array([(ours[max(0, d) : size + min(0, d)] + human[max(0, -d) : size - max(0, d)]).max() for d in differences])
+    inside = np.flatnonzero(best >= least)
+    low, high = int(inside[0]), int(inside[-1])
+    return _crossing(best, low, -1, least) - (size - 1) * STEP, _crossing(best, high, 1, least) - (size - 1) * STEP
+
+
+def _crossing(best: np.ndarray, last: int, step: int, least: float) -> float:
+    """Where the likelihood falls below what is kept, in indices, between the last point inside and the next one."""
+    next_one = last + step
+    if not 0 <= next_one < best.size or best[next_one] <= NONE / 2:
+        return last * STEP
+    return (last + step * (best[last] - least) / max(1e-12, best[last] - best[next_one])) * STEP
+
+
+def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray, float]:
+    """The difference over its standard error, as it is and under random labels, and that error.
+
+    For each θ of a grid M(θ) of a set is a mean of the same numbers, so that a product of matrices gives it for all labels. There ξ = M(θ)
+    is the best index, and the likelihood -n (log(ξ/θ) + ξ + 1) says which θ is (Grimshaw, Technometrics 35:185, 1993).
+    """
+    both = np.concatenate([ours, human])
+    # The grid depends on both sets together, so that no label changes it.
+    theta = np.concatenate([-np.geomspace(20.0, 1e-3, 72), np.geomspace(1e-3, 200.0, 56)]) / float(both.mean())
+    inside = 1 + np.multiply.outer(both, theta)
+    is_out = (inside <= 0).astype(float)
+    logs = np.log(np.where(inside > 0, inside, 1.0))
+    is_first = np.zeros((PERMUTATIONS + 1, both.size))
+    is_first[:, : ours.size] = 1.0
+    is_first[1:] = rng.permuted(is_first[1:], axis=1)
+    sums, out = is_first @ logs, is_first @ is_out
+    first = _best(sums / ours.size, out, theta)
+    second = _best((logs.sum(axis=0) - sums) / human.size, is_out.sum(axis=0) - out, theta)
+    error = np.sqrt((1 + first) ** 2 / ours.size + (1 + second) ** 2 / human.size)
+    quotients = (first - second) / error
+    return float(quotients[0]), quotients[1:], float(error[0])
+
+
+def _best(means: np.ndarray, out: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The likeliest index of each row of M(θ) (rows, θ), between the points of the grid by a parabola; at least `LIGHTEST`."""
+    is_known = (out < 0.5) & (means > -1)  # below -1 the likelihood has no bound
+    ratio = np.where(is_known, means / theta, 1.0)
+    heights = np.where(is_known, -(np.log(ratio) + means), -np.inf)
+    row, best = np.arange(len(means)), heights.argmax(axis=1)
+    inner = np.clip(best, 1, theta.size - 2)
+    left, middle, right = (heights[row, inner + i] for i in (-1, 0, 1))
+    bend = 2 * middle - left - right
+    with np.errstate(invalid="ignore"):
+        shift = np.where(np.isfinite(bend) & (bend > 0), (right - left) / (2 * np.where(bend > 0, bend, 1.0)), 0.0)
+    shift = np.clip(np.nan_to_num(shift), -1.0, 1.0)
+    toward = np.clip(inner + np.where(shift >= 0, 1, -1), 0, theta.size - 1)
+    value, beside = means[row, inner], means[row, toward]
+    between = value + np.abs(shift) * np.where(is_known[row, toward], beside - value, 0.0)
+    return np.maximum(LIGHTEST, np.where(best == inner, between, means[row, best]))

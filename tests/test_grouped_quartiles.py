@@ -1,0 +1,52 @@
+"""Interquartile ranges of counts: they move with the shares of values, and chance moves them by a width."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from outcross.data.tables import alike, table
+from outcross.estimate import Reading
+from outcross.measures import Evidence
+from outcross.measures.spread import Spread
+from outcross.statistics.grouped import cells_of
+
+
+def ranges(synthetic: np.ndarray, reference: np.ndarray, seed: int) -> Reading:
+    sides = [
+        table({"x": values}, name, kinds={"x": "number"}) for values, name in ((reference, "reference"), (synthetic, "synthetic"))
+    ]
+    human, drawn = alike(sides)[0]
+    found = Spread(directions=0)(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed))
+    return next(reading for reading in found if reading.measure == "interquartile_range")
+
+
+def test_quartiles_are_those_of_grouped_data():
+    """Yule's textbook form: the lower border of the cell, and the part of it that is left to the quartile."""
+    numbers = np.repeat([1.0, 2.0, 3.0, 4.0], [3, 5, 8, 4])
+    cells = cells_of(numbers)
+    found = cells.quantiles(cells.counts(numbers), (0.25, 0.5, 0.75))
+    assert found == pytest.approx([1.5 + 2 / 5, 2.5 + 2 / 8, 2.5 + 7 / 8], abs=1e-12)
+    assert np.quantile(cells.filled(cells.counts(numbers)), 0.5) == pytest.approx(found[1], abs=0.05)
+
+
+def test_where_all_values_differ_they_are_the_usual_ones():
+    values = np.random.default_rng(1).normal(size=4001)
+    cells = cells_of(values)
+    assert cells.quantiles(cells.counts(values), (0.25, 0.75)) == pytest.approx(np.quantile(values, [0.25, 0.75]), abs=2e-3)
+
+
+def test_interquartile_ranges_of_counts_have_a_width_and_hold_what_is_true():
+    """Two Poisson laws, whose quartiles nearly always fall on the same two numbers; 95 % intervals, by an exact binomial test at one in a thousand."""
+    rng = np.random.default_rng(2)
+    counts = np.arange(40.0)
+    cells = cells_of(counts)
+    whole = {mean: rng.poisson(mean, 2_000_000) for mean in (4, 2.5)}
+    quartiles = {mean: cells.quantiles(cells.counts(np.minimum(drawn, 39)), (0.25, 0.75)) for mean, drawn in whole.items()}
+    truth = float(np.ptp(quartiles[2.5]) / np.ptp(quartiles[4]))
+    for mean, healthy in ((4, 1.0), (2.5, truth)):
+        found = [ranges(rng.poisson(mean, 300), rng.poisson(4, 300), seed).estimate for seed in range(60)]
+        assert min(estimate.high - estimate.low for estimate in found) > 0.05
+        holds = sum(estimate.low <= healthy <= estimate.high for estimate in found)
+        assert holds >= binom.ppf(0.001, 60, 0.95), (mean, holds)
