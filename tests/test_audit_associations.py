@@ -17,7 +17,7 @@ from outcross.statistics.associations import cramer, on_human_categories, outerm
 
 def readings(synthetic: dict, reference: dict, kind: str) -> dict[tuple[str, str], Reading]:
     kinds = dict.fromkeys(reference, kind)
-    human, drawn = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)])[0]
+    human, drawn = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)]).tables
     found = Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(0))
     return {(reading.measure, reading.at): reading for reading in found}
 

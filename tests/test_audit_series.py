@@ -31,7 +31,7 @@ def looked_at(synthetic: np.ndarray, reference: np.ndarray, seed: int = 0) -> di
         table({"load": polars.Series(list(side))}, name, kinds=kinds)
         for side, name in ((reference, "reference"), (synthetic, "synthetic"))
     ]
-    human, drawn = alike(sides)[0]
+    human, drawn = alike(sides).tables
     found = list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
     judged = judge({"structure": found}, {}, 0.05, len(synthetic), len(reference))
     return {(one.reading.measure, one.reading.at): (one.verdict, one.reading) for one in judged}

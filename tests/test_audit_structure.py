@@ -20,7 +20,7 @@ LEVELS = (0.01, 0.05, 0.1)
 
 
 def looked_at(synthetic, reference, seed: int = 0, **kinds) -> list[Reading]:
-    (human, drawn), _ = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)])
+    human, drawn = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)]).tables
     return list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
 
 

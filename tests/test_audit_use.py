@@ -33,12 +33,12 @@ def compared(synthetic, reference, holdout=None, target: str | None = "income", 
         for one in (reference, synthetic, holdout)
         if one is not None
     ]
-    tables, _ = alike(
+    tables = alike(
         [
             table(one, name, kinds={k: v for k, v in kinds.items() if k in one})
             for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)
         ]
-    )
+    ).tables
     return Evidence(
         drawn=tables[1], reference=tables[0], holdout=tables[2] if holdout is not None else None, groups=groups, target=target
     )

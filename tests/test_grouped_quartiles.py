@@ -17,7 +17,7 @@ def ranges(synthetic: np.ndarray, reference: np.ndarray, seed: int) -> Reading:
     sides = [
         table({"x": values}, name, kinds={"x": "number"}) for values, name in ((reference, "reference"), (synthetic, "synthetic"))
     ]
-    human, drawn = alike(sides)[0]
+    human, drawn = alike(sides).tables
     found = Spread(directions=0)(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed))
     return next(reading for reading in found if reading.measure == "interquartile_range")
 
