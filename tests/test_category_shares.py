@@ -148,6 +148,15 @@ def test_a_column_of_names_is_no_category():
     require_categories(np.array([5]))  # a constant is a category
 
 
+def test_one_rare_category_that_vanished_is_lost_and_its_survival_is_no_share():
+    human, synthetic = ["a"] * 12_000 + ["b"] * 7_850 + ["rare"] * 150, ["a"] * 12_100 + ["b"] * 7_900
+    audit = shares_audit({"c": synthetic}, {"c": human}, kinds={"c": "category"}, aspects=("category_shares", "tails"))
+    told = {check.metric: check for check in audit.every}
+    assert {check.metric for check in audit.of("lost")} == {"category_share", "rare_mass"}
+    assert told["category_share"].group == "c=rare" and told["category_share"].high < 0.05
+    assert told["rare_categories"].verdict == "not_applicable" and "one category" in told["rare_categories"].why
+
+
 def test_a_column_of_groups_is_not_counted_twice():
     rng = np.random.default_rng(6)
     human, other = ({"sex": rng.choice(["f", "m"], 500), "city": rng.choice(["a", "b"], 500)} for _ in range(2))

@@ -147,6 +147,11 @@ class Tails(OfTables):
         rare = self._is_rare(counts[1])
         if not rare.any():
             raise NotApplicable(f"no category is below {self.rare:.0%} of human records")
+        if rare.sum() == 1:
+            # Whether one thing occurs cannot be told from chance, however rarely it should be missing.
+            raise NotApplicable(
+                f"one category is below {self.rare:.0%} of human records; the mass of rare categories says what is left of it"
+            )
         survived = counts[0][rare] > 0
         # A category with so many records is there again in another set of this size with probability 1 - exp(-count); half a record stands for none.
         chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
