@@ -73,10 +73,14 @@ def counted(tallies: tuple[CategoryCounts, CategoryCounts], column: str) -> tupl
 
 
 def _readings(column: str, tallies: tuple[CategoryCounts, CategoryCounts], ways: Mapping[str, Way]) -> Iterator[Reading]:
+    try:
+        names, counts = counted(tallies, column)
+        require_categories(counts.human)
+    except NotApplicable as why:
+        yield from (unread(check, str(why), column=column) for check in ways)
+        return
     for check, way in ways.items():
         try:
-            names, counts = counted(tallies, column)
-            require_categories(counts.human)
             found = worst(counts, way)
         except NotApplicable as why:
             yield unread(check, str(why), column=column)
