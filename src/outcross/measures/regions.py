@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
 from outcross.statistics.facets import Condition, Facet, of_categories, of_numbers
 from outcross.statistics.floors import LEVEL
-from outcross.statistics.likeness import kernels, outlined
-from outcross.statistics.regions import LEAST, LEAST_SHARE, PARTS, Proposal, Region, apart, boxes, dealt, tested
+from outcross.statistics.likeness import Points, smoothed
+from outcross.statistics.regions import LEAST_SHARE, Region, looked_at
 from outcross.text.texts import Texts
 from outcross.text.topics import topics
 
@@ -111,24 +111,18 @@ def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator
 
 def tested_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
     """The regions that were looked at, each once, the surest to be thinned out first; NotApplicable where none could be."""
-    least = min(reference.frame.height, synthetic.frame.height)
+    humans = reference.frame.height
+    least = min(humans, synthetic.frame.height)
     if least < FEWEST:
         raise NotApplicable(f"{least} records of a side, regions are looked for from {FEWEST}")
-    facets = list(facets_of(reference, synthetic))
-    is_human = np.arange(reference.frame.height + synthetic.frame.height) < reference.frame.height
-    part = dealt(is_human, rng)
-    alike = _alike(reference, synthetic, rng)
-    if not facets and alike is None:
+    facets, points = list(facets_of(reference, synthetic)), points_of(reference, synthetic, rng)
+    if not facets and points is None:
         raise NotApplicable("no column of numbers, categories, vectors or text that varies")
-    regions = []
-    for one in range(PARTS):
-        proposals = list(boxes(facets, is_human, np.flatnonzero(part != one), rng))
-        if alike is not None:
-            proposals += alike.proposed(is_human, part != one)
-        regions += tested(proposals, is_human, part == one)
+    is_human = np.arange(humans + synthetic.frame.height) < humans
+    regions = looked_at(facets, points, is_human, rng)
     if not regions:
-        raise NotApplicable(f"no region of {LEAST_SHARE:.0%} of the human records could be looked at")
-    return apart(regions, is_human)
+        raise NotApplicable(f"no region that holds {LEAST_SHARE:.0%} of the human records could be looked at")
+    return [region if region.conditions else replace(region, conditions=(_like(region, reference),)) for region in regions]
 
 
 def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
@@ -197,35 +191,12 @@ def _of_word(column: str, places: np.ndarray, word: str) -> Facet | None:
     return Facet(column, (places + 1).astype(np.int16), 3, is_ordered=False, names=(word,), of="word")
 
 
-@dataclass(frozen=True, eq=False)
-class _Alike:
-    """Records of both sides as features in which regions of like records are smooth."""
-
-    rows: np.ndarray
-    """Which of all records these are, human ones first, (records,)."""
-    features: np.ndarray
-    """(records, features)"""
-    columns: str
-    names: Callable[[np.ndarray, np.ndarray], tuple[str, ...]]
-    """What names a region, by which of these records are human ones inside, and how like it each is."""
-
-    def proposed(self, is_human: np.ndarray, proposes: np.ndarray) -> list[Proposal]:
-        own, rows = is_human[self.rows], np.flatnonzero(proposes[self.rows])
-        fewest = max(LEAST, LEAST_SHARE * int(own[rows].sum()))
-        found = outlined(self.features, own, rows, fewest)
-        within = np.zeros(is_human.size, dtype=bool)
-        within[self.rows] = found.inside
-        values = self.names(found.inside & own, found.score)
-        words = f"{self.columns} like {', '.join(values)}"
-        return [Proposal((Condition(self.columns, "like", values=values, words=words),), within)]
-
-
-def _alike(reference: Table, synthetic: Table, rng: np.random.Generator) -> _Alike | None:
-    """Pictures, vectors and texts of both sides, with the numbers and categories beside them, as features; None where there are none."""
+def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> Points | None:
+    """Pictures, vectors and texts of both sides, with the numbers and categories beside them, as points; None where there are none. Human records come first."""
     import polars as pl
 
-    vectors, written = reference.of_kind("vector"), reference.of_kind("text")
-    if not vectors and not written:
+    written = reference.of_kind("text")
+    if not written and not reference.of_kind("vector"):
         return None
     seed = int(rng.integers(1 << 32))
     rows = [np.sort(np.random.default_rng(seed).permutation(side.frame.height)[:MOST_ALIKE]) for side in (reference, synthetic)]
@@ -235,37 +206,44 @@ def _alike(reference: Table, synthetic: Table, rng: np.random.Generator) -> _Ali
         # Fitted on both sides, so that neither is nearer to what it is fitted on.
         embed = embedding(human, drawn)
         points.append(np.concatenate([embed(side) for side in (human, drawn)]))
-    texts = {column: _texts(pl.concat([human.frame[column], drawn.frame[column]])) for column in written}
-    points += [topics(text.words, TOPICS, seed) for text in texts.values()]
-    features = kernels(np.concatenate(points, axis=1), rng)
-    every = np.concatenate([rows[0], reference.frame.height + rows[1]])
+    points += [topics(_texts(pl.concat([human.frame[column], drawn.frame[column]])).words, TOPICS, seed) for column in written]
+    return smoothed(np.concatenate([rows[0], reference.frame.height + rows[1]]), np.concatenate(points, axis=1), rng)
+
+
+def _like(region: Region, reference: Table) -> Condition:
+    """What names a region of like records: the words that mark its texts, or else some of its human records, by their rows as they were read."""
+    inside = np.flatnonzero(region.inside[: reference.frame.height])
+    vectors, written = reference.of_kind("vector"), reference.of_kind("text")
     if written and not vectors:
-        return _Alike(every, features, written[0], lambda inside, score: _telling(texts[written[0]], inside, human.frame.height))
-    return _Alike(every, features, vectors[0], lambda inside, score: _exemplary(human.places, inside, score))
+        column = written[0]
+        values = _telling(_texts(reference.frame[column]), inside)
+    else:
+        column = vectors[0]
+        values = tuple(f"row {place}" for place in reference.places[_evenly(inside, NAMED)])
+    return Condition(column, "like", values=values, words=f"{column} like {', '.join(values)}")
 
 
-def _exemplary(places: np.ndarray, inside: np.ndarray, score: np.ndarray) -> tuple[str, ...]:
-    """The human records that are most like a region, and half and a quarter so far up: by their rows as they were read."""
-    ranked = np.flatnonzero(inside)[np.argsort(-score[inside], kind="stable")]
-    chosen = ranked[[0, ranked.size // 4, ranked.size // 2]] if ranked.size else ranked
-    return tuple(f"row {places[row]}" for row in dict.fromkeys(chosen.tolist()))
-
-
-def _telling(texts: Texts, inside: np.ndarray, humans: int) -> tuple[str, ...]:
-    """The words that the largest share of human texts in a region say, over the share of the others."""
+def _telling(texts: Texts, inside: np.ndarray) -> tuple[str, ...]:
+    """The words that tell human texts of a region from the others, by the square roots of the shares of texts that say them."""
     kinds = texts.words.kinds_inside
+    is_in = np.zeros(len(texts), dtype=bool)
+    is_in[inside] = True
     shares = []
-    for among in (inside, ~inside & (np.arange(inside.size) < humans)):
+    for among in (is_in, ~is_in):
         said = np.bincount(kinds.ids[among[kinds.blocks]], minlength=len(texts.words.spellings))
         shares.append(said / max(1, int(among.sum())))
-    ranked = np.argsort(-(np.sqrt(shares[0]) - np.sqrt(shares[1])), kind="stable")
+    ranked = np.argsort(np.sqrt(shares[1]) - np.sqrt(shares[0]), kind="stable")
     return tuple(texts.words.spellings[word] for word in ranked[:NAMED])
 
 
 def _exemplars(region: Region, humans: int) -> np.ndarray:
     """Human records of a region, evenly from all of them, (records,)."""
-    rows = np.flatnonzero(region.inside[:humans])
-    return rows[:: max(1, -(-rows.size // EXEMPLARS))]
+    return _evenly(np.flatnonzero(region.inside[:humans]), EXEMPLARS)
+
+
+def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, evenly from all of them."""
+    return rows[:: max(1, -(-rows.size // most))]
 
 
 def _missing(region: Region, synthetic_rows: int) -> MissingRegion:

@@ -7,10 +7,12 @@ threshold are the first outline. The second outline learns that one: records ins
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from outcross.statistics.neighbours import nearest
 from outcross.statistics.scan import worth
 
 KERNELS = 400
@@ -20,23 +22,26 @@ FOLDS = 5
 LEFT = 0.25
 """What is left of a region that is outlined, over what should be."""
 BATCH = 8_192
+NEAR = 10
+"""Neighbours of a record that are in its region."""
+JOINED = 20_000
+"""Records of a region of which it is asked whether it is several, at most."""
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
-    """How like the records of a region each record is."""
+class Points:
+    """Records of both sides as points, and what smooth functions of them are linear in."""
 
-    score: np.ndarray
-    """(records,), the larger the more like."""
-    threshold: float
+    rows: np.ndarray
+    """Which of all records these are, (points,)."""
+    points: np.ndarray
+    """(points, d)"""
+    features: np.ndarray
+    """(points, kernels + 1)"""
 
-    @property
-    def inside(self) -> np.ndarray:
-        return self.score >= self.threshold
 
-
-def kernels(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a smooth function of points is linear in, (records, kernels + 1), for points (records, d).
+def smoothed(rows: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> Points:
+    """Points with the values of kernels there.
 
     The width of a kernel is the median distance between two points. Which points the kernels stand at is drawn without regard to sides.
     """
@@ -49,11 +54,39 @@ def kernels(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for start in range(0, len(points), BATCH):
         some = points[start : start + BATCH]
         features[start : start + BATCH, :-1] = np.exp(-_squares(some, centres) / usual) @ whitened
-    return features
+    return Points(rows, points, features)
 
 
-def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewest: float) -> Likeness:
-    """Where the second side is missing, as some of the records tell it: at least so many human ones of them lie inside. features: as `kernels` makes them, of all records."""
+def alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: float) -> Iterator[np.ndarray]:
+    """Regions of like records where the second side is missing, as those that propose tell it: which of the points lie inside, (points,).
+
+    What is outlined may be several regions: those that no chain of near neighbours joins. Each holds at least so many human records that propose. is_human, proposes: (points,).
+    """
+    within = outlined(points.features, is_human, np.flatnonzero(proposes), fewest)
+    inside = np.flatnonzero(within)
+    for own in _joined(points.points[inside]):
+        region = np.zeros(within.size, dtype=bool)
+        region[inside[own]] = True
+        if (region & is_human & proposes).sum() >= fewest:
+            yield region
+
+
+def _joined(points: np.ndarray) -> list[np.ndarray]:
+    """The points that chains of near neighbours join, the largest set first; all of them where they are too many to look."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not NEAR < len(points) <= JOINED:
+        return [np.arange(len(points))]
+    near = nearest(points, points, NEAR + 1)[1]
+    graph = csr_array((np.ones(near.size), near.reshape(-1), np.arange(0, near.size + 1, NEAR + 1)), shape=(len(points),) * 2)
+    count, which = connected_components(graph, directed=False)
+    sizes = np.bincount(which, minlength=count)
+    return [np.flatnonzero(which == one) for one in np.argsort(-sizes, kind="stable")]
+
+
+def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewest: float) -> np.ndarray:
+    """Where the second side is missing, as some of the records tell it, (records,): at least so many human ones of them lie inside. rows: those that propose."""
     says = worth(is_human[rows], LEFT)
     sides = np.where(is_human[rows], 1.0, -1.0)
     score = np.empty(len(features))
@@ -72,7 +105,7 @@ def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewes
     is_in[rows[~is_human[rows]]] = False
     whole = features.T.astype(np.float64) @ features
     second = features @ _ridge(whole, features.T.astype(float) @ is_in)
-    return Likeness(second, _threshold(second[rows], says, is_human[rows], fewest))
+    return second >= _threshold(second[rows], says, is_human[rows], fewest)
 
 
 def _ridge(product: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -93,4 +126,4 @@ def _squares(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.maximum(0.0, np.square(points).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * points @ others.T)
 
 
-__all__ = ["Likeness", "kernels", "outlined"]
+__all__ = ["Points", "alike", "smoothed"]

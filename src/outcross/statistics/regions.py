@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null
 from outcross.statistics.facets import Condition, Facet, condition
 from outcross.statistics.floors import LEVEL, SMALLEST
+from outcross.statistics.likeness import Points, alike
 from outcross.statistics.scan import Scan, worth
 
 PARTS = 3
@@ -25,7 +27,9 @@ PARTS = 3
 LEFT = (0.25, 0.6)
 """What is left of a region, over what should be, in the two searches: of regions that are lost, then of those that are thinned out."""
 MOST = 8
-"""Regions that two parts propose, at most."""
+"""Boxes that two parts propose, at most."""
+MOST_ALIKE = 4
+"""Regions of like records that two parts propose, at most."""
 LEAST_SHARE = 0.01
 """Share of human records that a region holds, at least."""
 LEAST = 10
@@ -63,6 +67,30 @@ class Region:
         return " and ".join(condition.words for condition in self.conditions)
 
 
+def looked_at(facets: Sequence[Facet], points: Points | None, is_human: np.ndarray, rng: np.random.Generator) -> list[Region]:
+    """The regions that were looked at, each once, the surest to be thinned out first; those of like records (`points`) have no conditions.
+
+    facets and is_human: of all records; nothing in facets and points may depend on the sides.
+    """
+    part = dealt(is_human, rng)
+    regions: list[Region] = []
+    for one in range(PARTS):
+        proposes = part != one
+        fewest = max(LEAST, LEAST_SHARE * int((is_human & proposes).sum()))
+        proposals = list(boxes(facets, is_human, np.flatnonzero(proposes), fewest, rng))
+        if points is not None:
+            proposals += _alike(points, is_human, proposes, fewest)
+        regions += tested(proposals, is_human, part == one)
+    return apart(regions, is_human)
+
+
+def _alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: float) -> Iterator[Proposal]:
+    for within in islice(alike(points, is_human[points.rows], proposes[points.rows], fewest), MOST_ALIKE):
+        inside = np.zeros(is_human.size, dtype=bool)
+        inside[points.rows] = within
+        yield Proposal((), inside)
+
+
 def dealt(is_human: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The part of each record, (records,), as many of each side in each as can be; sides of one size are dealt alike, so that equal sets stay equal."""
     part = np.empty(is_human.size, dtype=np.int8)
@@ -73,17 +101,18 @@ def dealt(is_human: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return part
 
 
-def boxes(facets: Sequence[Facet], is_human: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Iterator[Proposal]:
+def boxes(
+    facets: Sequence[Facet], is_human: np.ndarray, rows: np.ndarray, fewest: float, rng: np.random.Generator
+) -> Iterator[Proposal]:
     """Boxes in which the second of the sides is missing among some of the records, the one that is worth most first; at least one where any is large enough.
 
-    facets: of all records; is_human: of all records; rows: those that propose.
+    facets, is_human: of all records; rows: those that propose; fewest: how many human ones of them lie in a box, at least.
     """
     if not facets:
         return
     every = np.stack([facet.codes for facet in facets])
     scan = Scan(facets, every[:, rows])
     human = is_human[rows]
-    fewest = max(LEAST, LEAST_SHARE * int(human.sum()))
     is_left = np.ones(rows.size, dtype=bool)
     proposed = 0
     for share_left in LEFT:
@@ -206,4 +235,4 @@ def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
     return few * n / ((x + y - few) * m) if few < x + y else 1.0
 
 
-__all__ = ["Proposal", "Region", "apart", "boxes", "dealt", "exact_ratio", "fewer_than_should_be", "holm", "tested"]
+__all__ = ["LEAST_SHARE", "Region", "exact_ratio", "fewer_than_should_be", "holm", "looked_at"]
