@@ -29,17 +29,15 @@ from planted import is_near, planted
 from scipy.stats import beta
 
 from outcross.data.tables import table
-from outcross.measures.regions import facets_of, points_of, tested_regions
+from outcross.measures.regions import facets_of, points_of, regions_of
 from outcross.statistics.regions import looked_at
 
 RESULT = RESULTS / "regions.json"
 ROWS = 5_000
-REPEATS = 40
+REPEATS = 30
 """Sets with a region planted, a row; half as many of texts."""
 THINNED = "half of the records gone, "
 """What the name of a region opens with that is thinned out and not lost."""
-POOLS, DEALS = 20, 20
-"""Sets of records, and splits of each, where nothing is planted."""
 MARGIN = 0.8
 JACCARD = 0.5
 COLUMNS = {
@@ -59,18 +57,21 @@ class Data:
     kinds: Mapping[str, Any]
     regions: Mapping[str, Callable[[np.random.Generator], np.ndarray]]
     """Which records lie in a region that is drawn, by name."""
-    pools: int = POOLS
+    pools: int
+    """Sets of records where nothing is planted."""
+    splits: int
+    """Splits of each of them."""
 
 
 def adult() -> Data:
     frame = pl.concat([pl.read_parquet(DATA / f"tabular_synthetic/adult/real_{half}.parquet") for half in ("train", "holdout")])
     rules = _rules(frame, "adult")
-    return Data(frame, table(frame).kinds, rules | {THINNED + name: rules[name] for name in list(rules)[:1]})
+    return Data(frame, table(frame).kinds, rules | {THINNED + name: rules[name] for name in list(rules)[:1]}, pools=20, splits=20)
 
 
 def compas() -> Data:
     frame = pl.read_parquet(DATA / "tabular/compas_two_years_deidentified.parquet")
-    return Data(frame, table(frame).kinds, _rules(frame, "compas"), pools=1)
+    return Data(frame, table(frame).kinds, _rules(frame, "compas"), pools=1, splits=400)
 
 
 def mnist() -> Data:
@@ -88,7 +89,7 @@ def mnist() -> Data:
     frame = pl.DataFrame({"image": pl.Series(pictures, dtype=pl.Array(pl.Float32, pictures.shape[1]))})
     names = ", ".join(map(str, digits))
     regions = {f"10 %: a digit of {names}": lambda rng: labels == rng.choice(digits), f"5 %: half of a digit of {names}": half}
-    return Data(frame, {"image": "vector"}, regions)
+    return Data(frame, {"image": "vector"}, regions, pools=5, splits=20)
 
 
 def alpaca() -> Data:
@@ -100,7 +101,7 @@ def alpaca() -> Data:
         lines=pl.col("output").str.count_matches("\n").cast(pl.Float64),
     )
     kinds = {"source": "category", "model": "category", "output": "text"}
-    return Data(frame.select(*kinds), kinds, _rules(measured, "alpaca"), pools=1)
+    return Data(frame.select(*kinds), kinds, _rules(measured, "alpaca"), pools=1, splits=100)
 
 
 def answers() -> Data:
@@ -109,7 +110,7 @@ def answers() -> Data:
     topics = {"recipes": "recipe|cook|ingredient", "code": "code|python|program|function|sql|regex"}
     inside = {name: asked.str.contains(words).to_numpy() for name, words in topics.items()}
     regions = {f"{mask.mean():.0%}: prompts about {name}": lambda rng, mask=mask: mask for name, mask in inside.items()}
-    return Data(frame.select("output"), {"output": "text"}, regions, pools=1)
+    return Data(frame.select("output"), {"output": "text"}, regions, pools=1, splits=100)
 
 
 def _answers() -> pl.DataFrame:
@@ -154,7 +155,7 @@ def _found(data: Data, region: str) -> Iterator[dict[str, Any]]:
             table(data.frame[rows], name, kinds=data.kinds) for rows, name in ((human, "human"), (kept, "other"))
         )
         began = time.process_time()
-        regions = tested_regions(synthetic, reference, rng)
+        regions = regions_of(synthetic, reference, rng)
         seconds = time.process_time() - began
         there = inside[human][reference.places]
         overlaps = []
@@ -177,7 +178,7 @@ def honest(data: Data, name: str) -> dict[str, Any]:
             for rows in rng.permutation(data.frame.height)[: 2 * size].reshape(2, -1)
         ]
         facets, points = list(facets_of(*both)), points_of(*both, rng)
-        for _ in range(POOLS * DEALS // data.pools):
+        for _ in range(data.splits):
             is_human = rng.permutation(2 * size) < size
             regions = looked_at(facets, points, is_human, rng)
             sure = [region for region in regions if (region.null.p or 1) <= 0.05]

@@ -87,7 +87,7 @@ class Regions(OfTables):
 
     def __call__(self, evidence, rng):
         try:
-            every = tested_regions(evidence.drawn, evidence.reference, rng)
+            every = regions_of(evidence.drawn, evidence.reference, rng)
         except NotApplicable as why:
             yield unread("region", str(why))
             return
@@ -104,12 +104,10 @@ class Regions(OfTables):
 
 def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[MissingRegion]:
     """The regions of the reference that are surely thinned out, as data, the surest first; what a generator would have to fill."""
-    return [
-        _missing(region, synthetic.rows) for region in tested_regions(synthetic, reference, rng) if (region.null.p or 1.0) <= LEVEL
-    ]
+    return [_missing(region, synthetic.rows) for region in regions_of(synthetic, reference, rng) if (region.null.p or 1.0) <= LEVEL]
 
 
-def tested_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
+def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
     """The regions that were looked at, each once, the surest to be thinned out first; NotApplicable where none could be."""
     humans = reference.frame.height
     least = min(humans, synthetic.frame.height)
