@@ -102,14 +102,16 @@ class Scan:
     def _coarse_pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         """The pairs of columns whose coarse cells are worth most, one column cut into few codes."""
         n, records = self.codes.shape
-        rows = rng.permutation(records)[:SCREENED] if records > SCREENED else slice(None)
+        rows = rng.permutation(records)[:SCREENED] if records > SCREENED else np.arange(records)
         coarse = np.stack([coarser(facet)[codes[rows]] for facet, codes in zip(self.facets, self.codes, strict=True)])
-        indicators = (coarse[:, :, None] == np.arange(COARSE)).transpose(0, 2, 1).reshape(n * COARSE, -1).astype(np.float32)
-        cells = (indicators * worths[rows].astype(np.float32)) @ indicators.T
-        cells = cells.reshape(n, COARSE, n, COARSE).transpose(0, 2, 1, 3)
+        some = worths[rows]
         first, second = np.triu_indices(n, 1)
+        cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
+        # Records are worth two numbers, one a side, and nothing where a box is taken out.
+        for number in np.unique(some[some != 0]):
+            cells += np.float32(number) * _together(coarse[:, some == number])[first, second]
         # Three neighbouring codes by three hold most of a box, whatever its conditions are.
-        value = np.maximum(0, _squares(cells[first, second])).max(axis=1)
+        value = np.maximum(0, _squares(cells)).max(axis=1)
         chosen = np.argsort(-value, kind="stable")[:PAIRS]
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
 
@@ -251,6 +253,17 @@ def coarser(facet: Facet) -> np.ndarray:
     if not facet.is_ordered:
         return np.minimum(codes, COARSE - 1)
     return np.where(codes == 0, 0, 1 + (np.maximum(codes, 1) - 1) * (COARSE - 1) // max(1, facet.levels - 1))
+
+
+def _together(coarse: np.ndarray) -> np.ndarray:
+    """How many records have each two codes of each two facets, the first facet before the second, (facets, facets, COARSE, COARSE), for codes (facets, records)."""
+    from scipy.linalg.blas import ssyrk
+
+    n = len(coarse)
+    indicators = np.empty((n, COARSE, coarse.shape[1]), dtype=np.float32)
+    np.equal(coarse[:, None, :], np.arange(COARSE)[:, None], out=indicators)
+    counts = ssyrk(1.0, indicators.reshape(n * COARSE, -1).T, trans=1)
+    return counts.reshape(n, COARSE, n, COARSE).transpose(0, 2, 1, 3)
 
 
 def _squares(cells: np.ndarray) -> np.ndarray:
