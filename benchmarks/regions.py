@@ -34,7 +34,7 @@ from outcross.statistics.regions import looked_at
 
 RESULT = RESULTS / "regions.json"
 ROWS = 5_000
-REPEATS = 30
+REPEATS = 20
 """Sets with a region planted, a row; half as many of texts."""
 THINNED = "half of the records gone, "
 """What the name of a region opens with that is thinned out and not lost."""
