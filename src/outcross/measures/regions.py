@@ -93,7 +93,7 @@ class Regions(OfTables):
             return
         surely = [region for region in every if (region.null.p or 1.0) <= LEVEL]
         note = f"{len(every)} region{'s' * (len(every) != 1)} looked at, each in a third of the records that did not propose it"
-        for region in surely[: self.most] or every[:1]:
+        for region in surely[: self.most] or [_worst(every)]:
             yield Reading("region", region.ratio, region.null, at=region.rule, note=note, about=region.human_share)
         for region in surely[: self.most]:
             rows = _exemplars(region, evidence.reference.frame.height)
@@ -242,6 +242,12 @@ def _exemplars(region: Region, humans: int) -> np.ndarray:
 def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many rows, evenly from all of them."""
     return rows[:: max(1, -(-rows.size // most))]
+
+
+def _worst(regions: list[Region]) -> Region:
+    """The region that is surest to be thinned out, where none surely is: its interval reaches down as far as that of any, so that it is kept only where every region is."""
+    least = min(region.ratio.interval[0] for region in regions)
+    return replace(regions[0], ratio=replace(regions[0].ratio, low=least))
 
 
 def _missing(region: Region, synthetic_rows: int) -> MissingRegion:

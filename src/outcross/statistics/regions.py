@@ -16,7 +16,8 @@ from itertools import islice
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable, Null
+from outcross.estimate import Estimate, Null
+from outcross.statistics.categories import ComparedCounts, chance_of_fewer, ratios
 from outcross.statistics.facets import Condition, Facet, condition
 from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.likeness import Points, alike
@@ -158,13 +159,14 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
     n, m = int((is_human & among).sum()), int((~is_human & among).sum())
     level = LEVEL / (PARTS * max(1, len(proposals)))
     counts = [(int((one.inside & is_human & among).sum()), int((one.inside & ~is_human & among).sum())) for one in proposals]
-    raw = np.array([fewer_than_should_be(y, m, x, n) for x, y in counts])
-    adjusted = holm(raw) * PARTS
+    compared = [ComparedCounts(synthetic=np.array([y, m - y]), human=np.array([x, n - x])) for x, y in counts]
+    adjusted = holm(np.array([chance_of_fewer(one)[0] for one in compared])) * PARTS
     regions = []
-    for one, (x, y), p in zip(proposals, counts, adjusted, strict=True):
+    for one, (x, y), inside, p in zip(proposals, counts, compared, adjusted, strict=True):
         if x == 0:
             continue
-        ratio = Estimate(*exact_ratio(y, m, x, n, level), "exact binomial of both counts, simultaneous", x + y)
+        low, high = (float(ends[0]) for ends in ratios(inside, level / 2, level / 2))
+        ratio = Estimate(y * n / (x * m), low, high, "exact binomial of both counts, over all regions", x + y)
         null = Null(
             typical=1.0, floor=_floor(x, y, n, m, level), p=float(min(1.0, max(SMALLEST, p))), method="exact binomial, Holm"
         )
@@ -181,37 +183,6 @@ def apart(regions: Sequence[Region], is_human: np.ndarray) -> list[Region]:
         if all((own & other.inside).sum() < ALIKE * min(own.sum(), (other.inside & is_human).sum()) for other in kept):
             kept.append(region)
     return kept
-
-
-def fewer_than_should_be(y: int, m: int, x: int, n: int, ratio: float = 1.0) -> float:
-    """P(as few as y of m records, where x of n are human and the true ratio of shares is `ratio`), given x + y.
-
-    Exact for Poisson counts, and at most too large for binomial ones.
-
-    >>> fewer_than_should_be(0, 1000, 10, 1000) == 2**-10
-    True
-    """
-    from scipy.stats import binom
-
-    return float(binom.cdf(y, x + y, ratio * m / (n + ratio * m)))
-
-
-def exact_ratio(y: int, m: int, x: int, n: int, level: float = LEVEL) -> tuple[float, float, float]:
-    """(y / m) / (x / n) with its interval of confidence 1 − level, which inverts the exact test given x + y (Clopper and Pearson, Biometrika 26:404, 1934).
-
-    NotApplicable where x is 0: the ratio has no upper end.
-
-    >>> value, low, high = exact_ratio(0, 1000, 10, 1000)
-    >>> print(f"{value} [{low}, {high:.3f}]")
-    0.0 [0.0, 0.446]
-    """
-    from scipy.special import betaincinv
-
-    if x == 0:
-        raise NotApplicable("no human record is there, a ratio needs some")
-    low = float(betaincinv(y, x + 1, level / 2)) if y else 0.0
-    high = float(betaincinv(y + 1, x, 1 - level / 2))
-    return y * n / (x * m), low / (1 - low) * n / m, high / (1 - high) * n / m
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -235,4 +206,4 @@ def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
     return few * n / ((x + y - few) * m) if few < x + y else 1.0
 
 
-__all__ = ["LEAST_SHARE", "Region", "exact_ratio", "fewer_than_should_be", "holm", "looked_at"]
+__all__ = ["LEAST_SHARE", "Region", "holm", "looked_at"]
