@@ -38,11 +38,24 @@ def _section(told: dict[str, Any]) -> str:
         ]
     elif "rates" in told:
         body = [_rates(told["rates"])]
+    elif "regions" in told:
+        body = [_regions(told["regions"])]
     elif "sizes" in told:
         body = [_sizes(told)]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _regions(rows: list[dict[str, Any]]) -> str:
+    """A row a planted region, and the honest splits of each table."""
+    told = [
+        [one["table"], f"{one['rows']:,} / {one['left']:,}", one["planted"], f"**{one['found']} of {one['sets']}** [{one['low']:.2f}, {one['high']:.2f}]", f"{one['jaccard']:.2f}", one["rule"]]
+        if "found" in one
+        else [one["table"], f"{one['rows']:,} / {one['left']:,}", "nothing", f"**{one['reported']} of {one['splits']}** reported, at most {one['upper']:.3f}", "", ""]
+        for one in rows
+    ]  # fmt: skip
+    return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], told)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:

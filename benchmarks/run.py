@@ -23,6 +23,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "audit": lambda: sys.executable,
     "audit_real": lambda: sys.executable,
     "shares": lambda: sys.executable,
+    "regions": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
     "vae": lambda: sys.executable,

@@ -390,6 +390,7 @@ MEASURES: Family = {
     "groups": "outcross.measures.groups:Groups",
     "category_shares": "outcross.measures.category_shares:CategoryShares",
     "coverage": "outcross.measures.coverage:Coverage",
+    "regions": "outcross.measures.regions:Regions",
     "copying": "outcross.measures.copying:Copying",
     "verbatim_copies": "outcross.measures.verbatim_copies:VerbatimCopies",
     "prompt_copying": "outcross.measures.prompt_copying:PromptCopying",

@@ -1,0 +1,291 @@
+"""Boxes of records in which one of two sets is missing: intervals and sets of codes of at most three columns (`facets`).
+
+A record of the first set is worth log(P(it | thinned) / P(it | not)), one of the second likewise, so that a box is worth the log-likelihood ratio that the
+second set is thinned in it to a given share of what it should be. That sum is additive over records, so that the best interval or set of one column, given the
+other conditions, is found exactly in one pass (Neill, JRSS-B 74:337, 2012); all pairs of columns are looked at together, because a box of two columns may leave no
+trace in either alone, and the best boxes are then improved, column by column, and given a third condition where that pays. Each condition must earn what it takes to
+name it among all others (Rissanen, Automatica 14:465, 1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from outcross.statistics.facets import Facet
+
+Box = Mapping[int, np.ndarray]
+"""Which codes of a facet a record must have, (codes,), by the facet's number."""
+DEPTH = 3
+"""Conditions of a box, at most."""
+BEGINNINGS = 16
+"""Boxes of two columns that are improved."""
+ROUNDS = 8
+"""Times that a box is improved, at most."""
+WORTH = 1.0
+"""What a code must be worth to be in a set, in nats: otherwise each category of one record would be."""
+MISSING_WORTH = 2.0
+"""What missing values must be worth to be in an interval, in nats: "or missing" is another condition."""
+ALL_PAIRS = 60
+"""Facets of which all pairs are looked at in full; where there are more, coarse pairs are looked at first."""
+COARSE = 5
+"""Codes of a facet in coarse pairs, that of a missing value included."""
+PAIRS = 400
+"""Pairs that are looked at in full where there are many."""
+SCREENED = 20_000
+"""Records in which coarse pairs are looked at, at most."""
+
+
+def worth(is_first: np.ndarray, share_left: float) -> np.ndarray:
+    """What each record says for a second set that is thinned to `share_left` of what it should be, in nats. (records,)"""
+    first = int(is_first.sum())
+    second = is_first.size - first
+    honest, thinned = second / (first + second), share_left * second / (first + share_left * second)
+    return np.where(is_first, math.log((1 - thinned) / (1 - honest)), math.log(thinned / honest))
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """The search for boxes among some records."""
+
+    facets: Sequence[Facet]
+    codes: np.ndarray
+    """(facets, records)"""
+
+    def best(self, worths: np.ndarray, rng: np.random.Generator) -> tuple[float, Box]:
+        """The box that is worth most, less what it takes to name it, for the worth of each record in nats, (records,)."""
+        best, box = -math.inf, {}
+        for beginning in self._beginnings(worths, rng):
+            value, improved = self._improved(beginning, worths)
+            if value > best:
+                best, box = value, improved
+        return best, self._plainer(box, worths) if box else box
+
+    def inside(self, box: Box, but: int | None = None) -> np.ndarray:
+        """Which records lie in a box, one of its conditions left out where that is said. (records,)"""
+        return inside(self.codes, box, but)
+
+    def _beginnings(self, worths: np.ndarray, rng: np.random.Generator) -> list[Box]:
+        """The best boxes of one column and of two columns."""
+        boxes: list[tuple[float, Box]] = []
+        for i, facet in enumerate(self.facets):
+            codes, value = best_codes(self._worth_of_codes(i, worths), facet.is_ordered)
+            boxes.append((float(value) - self._cost(i, codes), {i: codes}))
+        boxes += [box for i, j in self._pairs(worths, rng) for box in self._best_of_pair(i, j, worths)]
+        boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
+        return [box for _, box in sorted(boxes, key=lambda one: -one[0])[:BEGINNINGS]]
+
+    def _best_of_pair(self, i: int, j: int, worths: np.ndarray) -> Iterator[tuple[float, Box]]:
+        """The best box of two columns that is reached from intervals and codes of the first, each set best given the other."""
+        of_i, of_j = self.facets[i], self.facets[j]
+        cells = np.bincount(self._rows[i] * of_j.levels + self.codes[j], weights=worths, minlength=of_i.levels * of_j.levels)
+        cells = cells.reshape(of_i.levels, of_j.levels)
+        first = self._starts[i]
+        for _ in range(3):
+            second, _value = best_codes(first @ cells, of_j.is_ordered)
+            first, value = best_codes(second @ cells.T, of_i.is_ordered)
+        at = int(value.argmax())
+        box = {i: first[at], j: second[at]}
+        yield float(value[at]) - sum(self._cost(k, codes) for k, codes in box.items()), box
+
+    def _pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        n = len(self.facets)
+        if n <= ALL_PAIRS:
+            return combinations(range(n), 2)
+        return self._coarse_pairs(worths, rng)
+
+    def _coarse_pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+        """The pairs of columns whose coarse cells are worth most, one column cut into few codes."""
+        n, records = self.codes.shape
+        rows = rng.permutation(records)[:SCREENED] if records > SCREENED else np.arange(records)
+        coarse = np.stack([coarser(facet)[codes[rows]] for facet, codes in zip(self.facets, self.codes, strict=True)])
+        some = worths[rows]
+        first, second = np.triu_indices(n, 1)
+        cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
+        # Records are worth two numbers, one a side, and nothing where a box is taken out.
+        for number in np.unique(some[some != 0]):
+            cells += np.float32(number) * _together(coarse[:, some == number])[first, second]
+        # Three neighbouring codes by three hold most of a box, whatever its conditions are.
+        value = np.maximum(0, _squares(cells)).max(axis=1)
+        chosen = np.argsort(-value, kind="stable")[:PAIRS]
+        return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
+
+    def _improved(self, box: Box, worths: np.ndarray) -> tuple[float, Box]:
+        """The box with each condition the best one given the others, one more where that pays, and none that does not."""
+        box, value = dict(box), self._value(box, worths)
+        for _ in range(ROUNDS):
+            before = value
+            for change in (self._moved, self._longer, self._shorter):
+                for candidate in change(box, worths):
+                    candidate_value = self._value(candidate, worths)
+                    if candidate_value > value + 1e-9:
+                        box, value = candidate, candidate_value
+            if value <= before + 1e-9:
+                break
+        return value, box
+
+    def _moved(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+        """The box with one condition the best one given the others; each starts from the last, so that two do not undo each other."""
+        current, value = dict(box), self._value(box, worths)
+        for i in box:
+            codes, _ = best_codes(self._worth_of_codes(i, worths, self.inside(current, but=i)), self.facets[i].is_ordered)
+            candidate = {**current, i: codes}
+            candidate_value = self._value(candidate, worths)
+            if codes.any() and candidate_value > value:
+                current, value = candidate, candidate_value
+        yield current
+
+    def _longer(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+        if len(box) >= DEPTH:
+            return
+        rows = np.flatnonzero(self.inside(box))
+        some = worths[rows]
+        gains: list[tuple[float, int, np.ndarray]] = []
+        for i in set(range(len(self.facets))) - set(box):
+            facet = self.facets[i]
+            of_codes = np.bincount(self.codes[i][rows], weights=some, minlength=facet.levels)
+            codes, value = best_codes(of_codes, facet.is_ordered)
+            if codes.any():
+                gains.append((float(value) - self._cost(i, codes), i, codes))
+        if gains:
+            _, i, codes = max(gains, key=lambda one: one[0])
+            yield {**box, i: codes}
+
+    def _shorter(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+        if len(box) > 1:
+            yield from ({k: codes for k, codes in box.items() if k != i} for i in box)
+
+    def _plainer(self, box: Box, worths: np.ndarray) -> Box:
+        """The box with sets of categories that take fewer words: a category that says little is named where that saves a name."""
+        plain = dict(box)
+        for i, codes in box.items():
+            if not self.facets[i].is_ordered:
+                of_codes = self._worth_of_codes(i, worths, self.inside(plain, but=i))
+                plain[i] = plainer(self.facets[i], codes, of_codes)
+        return plain
+
+    def _worth_of_codes(self, i: int, worths: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+        codes, some = (self.codes[i], worths) if among is None else (self.codes[i][among], worths[among])
+        return np.bincount(codes, weights=some, minlength=self.facets[i].levels)
+
+    def _value(self, box: Box, worths: np.ndarray) -> float:
+        return float(worths[self.inside(box)].sum()) - sum(self._cost(i, codes) for i, codes in box.items())
+
+    def _cost(self, i: int, codes: np.ndarray) -> float:
+        """What it takes to name a condition among all that could be named, in nats."""
+        facet = self.facets[i]
+        which = math.log(len(self.facets))
+        if facet.is_ordered:
+            there = np.flatnonzero(codes[1:])
+            ends = 2 if there.size == 0 else int(there[0] > 0) + int(there[-1] < facet.levels - 2)
+            return which + ends * math.log(facet.levels)
+        named = min(int(codes.sum()), facet.levels - int(codes.sum()))
+        return which + math.lgamma(facet.levels + 1) - math.lgamma(named + 1) - math.lgamma(facet.levels - named + 1)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return self.codes.astype(np.int64)
+
+    @cached_property
+    def _starts(self) -> list[np.ndarray]:
+        """Of each facet: its whole range, and every code or every interval of 1, 2, 4, … codes, (starts, codes)."""
+        return [_starts_of(facet) for facet in self.facets]
+
+
+def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
+    """Which records lie in a box, (records,), for codes (facets, records)."""
+    within = np.ones(codes.shape[1], dtype=bool)
+    for i, chosen in box.items():
+        if i != but:
+            within &= chosen[codes[i]]
+    return within
+
+
+def best_codes(worths: np.ndarray, is_ordered: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The codes that are worth most together, an interval where they are ordered, and what they are worth. worths: (…, codes)
+
+    >>> codes, value = best_codes(np.array([0.0, -1.0, 3.0, -1.0, 2.0, -4.0]), is_ordered=True)
+    >>> codes.astype(int).tolist(), float(value)
+    ([0, 0, 1, 1, 1, 0], 4.0)
+    """
+    if not is_ordered:
+        codes = worths > WORTH
+        return codes, np.where(codes, worths, 0.0).sum(axis=-1)
+    # The largest sum of a stretch ends where the running sum has risen most above its least value so far.
+    sums = np.cumsum(worths[..., 1:], axis=-1)
+    before = sums - worths[..., 1:]
+    least = np.minimum.accumulate(before, axis=-1)
+    places = np.arange(sums.shape[-1])
+    start = np.maximum.accumulate(np.where(before <= least, places, 0), axis=-1)
+    end = (sums - least).argmax(axis=-1)[..., None]
+    value = np.take_along_axis(sums - least, end, axis=-1)
+    has_missing = worths[..., :1] > MISSING_WORTH
+    is_in = (places >= np.take_along_axis(start, end, axis=-1)) & (places <= end) & ((value > 0) | ~has_missing)
+    value = np.where(has_missing, worths[..., :1] + np.maximum(0.0, value), value)
+    return np.concatenate([has_missing, is_in], axis=-1), value[..., 0]
+
+
+def plainer(facet: Facet, codes: np.ndarray, worths: np.ndarray) -> np.ndarray:
+    """The set of categories with the fewest names that is worth nearly as much, the names being those inside or those outside.
+
+    Codes 1, 2, … have names; 0 is a missing value and the last code all other categories, which only a rule of what is outside can hold.
+    """
+    is_named = (np.arange(facet.levels) >= 1) & (np.arange(facet.levels) <= len(facet.names))
+    says_little = np.abs(worths) < MISSING_WORTH
+    by_names = np.where(says_little & ~(codes & is_named), False, codes)
+    by_names = np.where(says_little & is_named, False, by_names)
+    by_others = codes | says_little
+    if not (by_names & is_named).any():
+        return by_others
+    if by_names[-1] and not is_named[-1]:
+        return by_others
+    return by_names if (by_names & is_named).sum() <= (~by_others & is_named).sum() else by_others
+
+
+def coarser(facet: Facet) -> np.ndarray:
+    """For each code of a facet, one of `COARSE` codes: neighbouring intervals together, the commonest categories by themselves."""
+    codes = np.arange(facet.levels)
+    if not facet.is_ordered:
+        return np.minimum(codes, COARSE - 1)
+    return np.where(codes == 0, 0, 1 + (np.maximum(codes, 1) - 1) * (COARSE - 1) // max(1, facet.levels - 1))
+
+
+def _together(coarse: np.ndarray) -> np.ndarray:
+    """How many records have each two codes of each two facets, the first facet before the second, (facets, facets, COARSE, COARSE), for codes (facets, records)."""
+    from scipy.linalg.blas import ssyrk
+
+    n = len(coarse)
+    indicators = np.empty((n, COARSE, coarse.shape[1]), dtype=np.float32)
+    np.equal(coarse[:, None, :], np.arange(COARSE)[:, None], out=indicators)
+    counts = ssyrk(1.0, indicators.reshape(n * COARSE, -1).T, trans=1)
+    return counts.reshape(n, COARSE, n, COARSE).transpose(0, 2, 1, 3)
+
+
+def _squares(cells: np.ndarray) -> np.ndarray:
+    """Sums of every cell, and of every two by two and three by three neighbours, (tables, sums), for cells (tables, codes, codes)."""
+    tables = len(cells)
+    sums = np.zeros((tables, COARSE + 1, COARSE + 1), dtype=cells.dtype)
+    sums[:, 1:, 1:] = cells.cumsum(axis=1).cumsum(axis=2)
+    return np.concatenate(
+        [
+            (sums[:, a:, b:] - sums[:, :-a, b:] - sums[:, a:, :-b] + sums[:, :-a, :-b]).reshape(tables, -1)
+            for a in (1, 2, 3)
+            for b in (1, 2, 3)
+        ],
+        axis=1,
+    )
+
+
+def _starts_of(facet: Facet) -> np.ndarray:
+    whole = np.ones((1, facet.levels))
+    if not facet.is_ordered:
+        return np.concatenate([whole, np.eye(facet.levels)])
+    sizes = 2 ** np.arange(max(1, int(math.log2(max(2, facet.levels - 1)))))
+    places = np.arange(facet.levels)
+    intervals = [(places >= start) & (places < start + size) for size in sizes for start in range(1, facet.levels, size)]
+    return np.concatenate([whole, np.array(intervals, dtype=float)])
