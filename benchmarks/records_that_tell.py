@@ -56,7 +56,8 @@ def ratio_of_shares(p: float, ratio: float) -> Callable[[np.random.Generator, np
         high_top, high_bottom = top[2] * (2 * top[0] - top[2]), bottom[1] * (2 * bottom[0] - bottom[1])
         low = low_top / np.maximum(product + np.sqrt(np.maximum(0, product**2 - low_top * low_bottom)), 1e-12)
         high = (product + np.sqrt(np.maximum(0, product**2 - high_top * high_bottom))) / np.maximum(high_bottom, 1e-12)
-        return tuple(np.log(np.maximum(values, 1e-6)) for values in (top[0] / bottom[0], low, high))
+        value, low, high = (np.log(np.maximum(values, 1e-6)) for values in (top[0] / bottom[0], low, high))
+        return value, low, high
 
     return sample
 

@@ -14,7 +14,7 @@ from outcross.measures import Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
 from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
-from outcross.verbs.audit.sentences import clause, percent, phrase, title, where, written
+from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, where, written
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
@@ -143,15 +143,11 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
             return f"Nothing is lost in {len(audits)} generations."
         earliest = [one for one in first if one.generation == first[0].generation]
         assert first[0].check is not None
-        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {_capital(clause(first[0].check))}."
+        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
     audits = [audit for audit in audits if not audit.is_human]
     clean = [audit.name for audit in audits if not audit.lost]
     whole = f"; nothing is lost in {', '.join(clean[:5])}" if clean else ""
     return f"{len(audits) - len(clean)} of {len(audits)} sets have lost something{whole}."
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, list[Any]]]:

@@ -31,7 +31,7 @@ def _losses(audit: Audit) -> str:
             return "No check could be made; each says why"
         return f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show: {_count(kept, 'check')} within their margins"
     clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
-    return clauses[:1].upper() + clauses[1:]
+    return capitalised(clauses)
 
 
 def greatest(audit: Audit) -> list[Check]:
@@ -111,7 +111,7 @@ def clause(check: Check) -> str:
     moved = "fell" if value < (real or 0.0) else "rose"
     if page.unit == "ratio" and page.change == "mass" and (check.about < 1 or page.role in ("groups", "tail")):
         if value == 0:
-            return f"{what} never {'occur' if check.group else 'occurs'}"
+            return f"{what} never {'occur' if check.group or check.metric == 'rare_mass' else 'occurs'}"
         return (
             f"{what} {moved} from {percent(check.about)} to {percent(check.about * value)} of records"
             if check.about < 1
@@ -147,7 +147,8 @@ def _subject(check: Check) -> str:
     for end, words in (("upper ", "in the top "), ("lower ", "in the bottom ")):
         at = f"{words}{at.removeprefix(end)}" if at.startswith(end) and " with " not in at else at
     is_named_by_group = group and (check.metric in ("share", "category_share", "category_growth") or not check.column)
-    column = "" if is_named_by_group else " ".join(filter(None, (shortened(check.column), shortened(at))))
+    of = "rare categories of" if check.metric == "rare_mass" else ""
+    column = "" if is_named_by_group else " ".join(filter(None, (of, shortened(check.column), shortened(at))))
     return f"{column} among {group}" if column and group else column or group
 
 
@@ -159,6 +160,15 @@ def percent(share: float) -> str:
     """
     value = 100 * share
     return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def capitalised(sentence: str) -> str:
+    """A sentence whose first word is a word begins with a capital; a name such as x901 stays as it is.
+
+    >>> capitalised("recall fell"), capitalised("x901 in the top 1 % never occurs")
+    ('Recall fell', 'x901 in the top 1 % never occurs')
+    """
+    return sentence[:1].upper() + sentence[1:] if sentence.partition(" ")[0].isalpha() else sentence
 
 
 def _page(check: Check) -> Page:
