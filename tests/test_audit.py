@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import damage
 import numpy as np
@@ -44,7 +45,7 @@ def test_all_damage_at_once_is_found_in_every_aspect(six):
 
 
 def test_a_halved_minority_is_said_first_where_it_is_the_only_loss(six):
-    assert six["groups"].summary.startswith("Lost: groups (share of a group, group, group=minority: 0.")
+    assert re.match(r"Minority \(group\) fell from [\d.]+ % to [\d.]+ % of records", six["groups"].summary), six["groups"].summary
 
 
 @pytest.fixture
@@ -141,15 +142,13 @@ def test_the_json_is_as_designed(pair):
     }
     assert all(wanted <= set(check) for check in told["checks"])
     assert {check["verdict"] for check in told["checks"]} <= {"lost", "invented", "kept", "cannot_tell", "not_applicable"}
-    assert told["summary"].startswith("Lost: ")
+    assert "Lost: " in told["summary"]
 
 
 def test_a_check_that_cannot_tell_says_what_would(pair):
     human, synthetic = pair
     untold = outcross.audit(synthetic[:200], reference=human[:200]).of("cannot_tell")
-    assert untold and all(
-        "would tell" in check.why or "real against real" in check.why or "at the margin" in check.why for check in untold
-    )
+    assert untold and all("would tell" in check.why or "real against real" in check.why for check in untold)
 
 
 def test_a_check_that_does_not_apply_says_why(pair):
@@ -241,7 +240,7 @@ def test_an_audit_is_shown_and_reported_again(tmp_path, outcross_cli, pair):
         assert outcross_cli("audit", str(tmp_path / f"{name}.csv"), *asked, "--out", str(tmp_path / f"audit-{name}"))[0] == 0
     before = (tmp_path / "audit-g1" / "report.html").read_bytes()
     code, out, _ = outcross_cli("show", str(tmp_path / "audit-g1"))
-    assert code == 0 and out.startswith("Lost: tails")
+    assert code == 0 and "(tails)." in out
     assert outcross_cli("report", str(tmp_path / "audit-g1"))[0] == 0
     assert (tmp_path / "audit-g1" / "report.html").read_bytes() == before
     code, out, _ = outcross_cli("report", str(tmp_path / "audit-g0"), str(tmp_path / "audit-g1"))

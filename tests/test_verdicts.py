@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars
 import pytest
+from scipy.stats import binom
 
 import outcross
-from outcross.estimate import Estimate, Null, Reading
+from outcross.estimate import NORMAL_QUANTILE, Estimate, Null, Reading
 from outcross.measures import audit_aspects, pages_of_aspect
+from outcross.statistics.ratios import ratio_of_shares
+from outcross.verbs.audit.enough import records_that_tell, times_the_records
 from outcross.verbs.audit.judgement import judge
+from outcross.verbs.audit.sentences import is_of_few_records
 
 
 def verdict(low, high, p, measure="variance", aspect="spread", typical=1.0, **about):
@@ -65,3 +69,44 @@ def test_categories_of_which_every_one_is_unseen_are_not_kept():
     kinds = {"c": "category", "x": "number"}
     audit = outcross.audit(one, reference=other, kinds=kinds, aspects="tails")
     assert {check.verdict for check in audit.every if check.metric == "unseen_categories"} == {"not_applicable"}
+
+
+def test_as_many_records_as_are_named_tell_in_four_of_five_fresh_samples_and_are_no_more_than_three_times_too_many():
+    """Effects d standard errors from the margin, evenly between -2.5 and 2.5; benchmarks/records_that_tell.py has checks, laws and losses."""
+    rng = np.random.default_rng([20_26, 68])
+    d = rng.uniform(-2.5, 2.5, 200_000)
+    z = d + rng.normal(size=d.size)
+    names_a_number = (np.abs(z) > 1) & (np.abs(z) < NORMAL_QUANTILE)
+    d, k = d[names_a_number], times_the_records(np.abs(z[names_a_number]))
+    told = np.abs(d * np.sqrt(k) + rng.normal(size=d.size)) > NORMAL_QUANTILE
+    true = ((NORMAL_QUANTILE + 0.8416) / d) ** 2
+    assert told.mean() >= 0.8 and np.median(k / true) <= 3
+
+
+def test_records_named_for_a_share_tell_in_four_of_five_fresh_samples():
+    rng = np.random.default_rng([20_26, 69])
+    told = []
+    for ratio in (0.5, 0.6, 0.7, 0.9, 1.0):  # a group of 20 % of human records, 600 records a side
+        for _ in range(120):
+            value, low, high = ratio_of_shares(rng.binomial(600, 0.2 * ratio), 600, rng.binomial(600, 0.2), 600)
+            if not low <= 0.8 <= high:
+                continue
+            records = records_that_tell(value, high if value < 0.8 else low, 0.8, 600, True)
+            if records is not None:
+                n = int(records)
+                _, low, high = ratio_of_shares(rng.binomial(n, 0.2 * ratio), n, rng.binomial(n, 0.2), n)
+                told.append(not low <= 0.8 <= high)
+    assert len(told) > 100 and sum(told) >= binom.isf(1 - 1e-4, len(told), 0.8)
+
+
+def test_an_effect_within_a_standard_error_of_the_margin_names_no_number():
+    judged = verdict(0.75, 1.0, 0.5)  # .875, where the margin is .9
+    assert judged.verdict == "cannot_tell" and "too near" in judged.why and "about" not in judged.why
+    assert "about 11,000 records a side" in verdict(0.88, 1.12, 0.5).why
+
+
+def test_too_few_records_is_said_only_where_records_are_the_reason():
+    rng = np.random.default_rng([20_26, 59])
+    few = outcross.audit(rng.normal(size=(200, 2)), reference=rng.normal(size=(200, 2)), aspects="spread")
+    assert "for too few records" in few.summary
+    assert all("would tell" in check.why for check in few.of("cannot_tell") if is_of_few_records(check))

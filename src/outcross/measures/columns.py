@@ -163,7 +163,7 @@ def sketched(drawn: Table, reference: Table) -> Parts:
     parts = [
         (
             [columns[i] for i in held],
-            "any value",
+            "with a value",
             there[0][held],
             np.full(held.size, rows[0]),
             there[1][held],
@@ -209,7 +209,7 @@ def _of_categories(column: str, drawn: Table, reference: Table):
     commonest = human.value_counts().sort(["count", column], descending=[True, False])
     category, of_human = commonest[column][0], int(commonest["count"][0])
     count = int((values == category).sum())
-    yield [column], f"{category}", [count], [len(values)], [of_human], [len(human)]
+    yield [column], f"in {category}", [count], [len(values)], [of_human], [len(human)]
     if of_human < len(human):
         others = len(values) - count, len(human) - of_human
-        yield [column], f"not {category}", [others[0]], [len(values)], [others[1]], [len(human)]
+        yield [column], f"not in {category}", [others[0]], [len(values)], [others[1]], [len(human)]

@@ -44,7 +44,7 @@ class Groups(OfTables):
         ),
         "spread_inside": Page(
             "GR2", "variance inside a group", "Variance of a column among the records of a group, over that of the same group in the reference.",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers of the group"), role="groups", paper=WYLLIE,
         ),
     }  # fmt: skip

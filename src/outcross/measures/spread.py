@@ -61,17 +61,17 @@ class Spread(OfTables):
     pages = {
         "variance": Page(
             "SP1", "variance", "Variance of a column over that of the reference.",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper=SHUMAILOV,
         ),
         "interquartile_range": Page(
             "SP2", "interquartile range", "Third less first quartile of a column, over that of the reference: what the middle half spans, whatever the tails do. Tied values fill the cell that reaches half-way to their neighbours (quartiles of grouped data).",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="scale", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(2_600, "normal numbers"), role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
         ),
         "direction": Page(
             "SP3", "variance along a principal direction", "Variance along a principal direction of the standardised numbers of both sets, over that of the reference; the direction is named by the columns that load on it most.",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper="Alemohammad et al., Self-Consuming Generative Models Go MAD, ICLR 2024, arXiv 2307.01850",
         ),
     }  # fmt: skip

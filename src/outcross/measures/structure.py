@@ -59,17 +59,17 @@ class Structure(OfTables):
     pages = {
         "correlation": Page(
             "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
-            unit="difference", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
             "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
-            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
             "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the human set's 12 commonest, the rest as one) less the human one, both on the human set's categories: below 0 they say less of each other.",
-            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
@@ -89,7 +89,7 @@ class Structure(OfTables):
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
-            unit="difference", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
         ),
         "band": Page(
@@ -104,7 +104,7 @@ class Structure(OfTables):
         ),
         "series_variance": Page(
             "ST10", "variance along a series", "Geometric mean of the variance within a series over the human one, of its values and of its steps.",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="structure", paper="Shumailov et al., Nature 631:755, 2024",
         ),
         "entropy_rate": Page(
@@ -119,7 +119,7 @@ class Structure(OfTables):
         ),
         "lasting": Page(
             "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human one, in the human one's direction, at the lag from 3 to a third of their length at which most is lost: what shuffled stretches lose while each value still goes with the next.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
         ),
     }  # fmt: skip

@@ -61,7 +61,7 @@ class TextQuality(OfTables):
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
-            unit="ratio", healthy=1.0, collapsed="towards 0",
+            unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
         ),
         "ends": Page(

@@ -17,6 +17,7 @@ from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 from outcross.targets import TARGETS
+from outcross.verbs.audit.severity import WORKED
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 FAMILIES: dict[str, Family] = {
@@ -94,7 +95,7 @@ def checks_page() -> str:
             "|---|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [_check_row(name, page) for one in measures for name, page in one.pages.items()] + [""]
-    return "\n".join(lines)
+    return "\n".join([*lines, SEVERITY, *_severities(), ""])
 
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a
@@ -110,6 +111,22 @@ large needs about a quarter of them. `outcross list measures` prints the same.
 | lost (or invented) | The whole interval lies beyond the margin, and the p-value is a discovery among all checks. A small p alone is no loss. |
 | cannot tell | The interval holds the margin, or there is none. A large p alone is not kept. |
 | not applicable | The number cannot be had here, or its margin lies outside the values that it can have, so that no data could be found lost; the check says why. |"""
+
+
+SEVERITY = """## How severe a loss is
+
+What is lost is ordered by one unit: the share of records that would have to change to bring the check inside its margin, by the end of its interval that
+is nearest to the margin (so that chance makes nothing severe). r is the value, ρ the margin, p the share of human records that the check is about. A share moves by
+p (ρ − r); what is gone altogether counts all that it held; a spread by the total variation distance of two normal laws of these variances; an association by half of
+its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin.
+
+| check | what was seen | sum | severity |
+|---|---|---|---|"""
+
+
+def _severities() -> list[str]:
+    """The worked examples of severity."""
+    return [f"| `{name}` | {seen} | {sum_} | {severe:g} |" for name, seen, *_, sum_, severe in WORKED]
 
 
 def _check_row(name: str, page: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +10,8 @@ import numpy as np
 
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
+from outcross.verbs.audit.enough import MOST, records_that_tell
+from outcross.verbs.audit.severity import Direction, severity
 
 NOTE = 500
 """Characters of a note, at most."""
@@ -27,8 +28,8 @@ class Judged:
     limit: float | None
     """The value at which a loss becomes worth naming."""
     verdict: Verdict
-    depth: float | None
-    """How far the value is beyond what is healthy, in margins: 1 at the margin; below 0 on the healthy side."""
+    severity: float | None
+    """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; None where it has no interval."""
     why: str
     differs: bool = False
     """Whether it differs detectably from what is healthy, though it is kept: its p-value is a discovery and its interval lies within the tolerance."""
@@ -104,25 +105,26 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
         return Judged(aspect, reading, page, limit, "not_applicable", None, "; ".join(filter(None, (why, reading.note))))
     healthy = page.healthy_value(null)
     assert healthy is not None
-    depth = (healthy - estimate.value) / (healthy - limit) if healthy != limit else None
-    sign = 1.0 if page.worse == "smaller" else -1.0
+    worse: Direction = "smaller" if page.worse == "smaller" else "larger"
+    sign = 1.0 if worse == "smaller" else -1.0
     try:
         low, high = estimate.interval
     except NotApplicable as reason:
-        return Judged(aspect, reading, page, limit, "cannot_tell", depth, "; ".join(filter(None, (str(reason), reading.note))))
+        return Judged(aspect, reading, page, limit, "cannot_tell", None, "; ".join(filter(None, (str(reason), reading.note))))
     best, worst = (high, low) if page.worse == "smaller" else (low, high)
+    severe = severity(estimate.value, best, limit, page, reading.about, worse)
     is_beyond, is_within = sign * (limit - best) > 0, sign * (worst - limit) >= 0
     if is_beyond and (null is None or null.p is None or null.p <= level):
-        return Judged(aspect, reading, page, limit, "invented" if page.is_invention else "lost", depth, reading.note)
+        return Judged(aspect, reading, page, limit, "invented" if page.is_invention else "lost", severe, reading.note)
     if is_within:
         differs = null is not None and null.p is not None and 0 < null.p <= level
         words = f"differs detectably, by {difference(estimate.value, healthy, page)}" if differs else ""
-        return Judged(aspect, reading, page, limit, "kept", depth, "; ".join(filter(None, (words, reading.note))), differs)
+        return Judged(aspect, reading, page, limit, "kept", severe, "; ".join(filter(None, (words, reading.note))), differs)
     if is_beyond and null is not None:
         why = _by_chance(null)
     else:
         why = _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
-    return Judged(aspect, reading, page, limit, "cannot_tell", depth, "; ".join(filter(None, (why, reading.note))))
+    return Judged(aspect, reading, page, limit, "cannot_tell", severe, "; ".join(filter(None, (why, reading.note))))
 
 
 def _unreachable(limit: float, page: Page, reading: Reading) -> str:
@@ -154,17 +156,12 @@ def _by_chance(null: Null) -> str:
 
 
 def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
-    """How many records would bring the end of the interval to the margin."""
-    if page.of == "ratio" and min(value, end, limit) > 0:
-        value, end, limit = math.log(value), math.log(end), math.log(limit)
-    if value == limit:
-        return "the value is at the margin; no n tells"
-    needed = rows * ((end - value) / (limit - value)) ** 2
-    return f"the interval crosses the margin; about {_rounded(needed)} records a side would tell"
+    """How many records would give a verdict, where that can be said."""
+    needed = records_that_tell(value, end, limit, rows, page.of == "ratio")
+    if needed is None:
+        return "the interval crosses the margin, and the value is within a standard error of it: too near to say how many records would tell"
+    return f"the interval crosses the margin; about {_written(needed)} records a side would tell"
 
 
-def _rounded(number: float) -> str:
-    if number > 1e12:
-        return "more than 10¹²"
-    step = 10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1)
-    return f"{math.ceil(number / step) * step:,}"
+def _written(number: float) -> str:
+    return "more than 10¹²" if number >= MOST else f"{number:,.0f}"

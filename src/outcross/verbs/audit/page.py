@@ -13,8 +13,8 @@ from outcross.files.outputs import write_page
 from outcross.measures import Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.templates import environment, resource
-from outcross.verbs.audit.rankings import DEEPEST, aspects_of, onsets, ranking
-from outcross.verbs.audit.sentences import phrase, title, where, written
+from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
+from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, where, written
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
@@ -113,7 +113,7 @@ def fragment(audit: Audit) -> str:
 @cache
 def _template(name: str) -> Any:
     templates = environment(LONGEST)
-    templates.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of}
+    templates.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of, "percent": percent}
     return templates.from_string(resource(name))
 
 
@@ -143,7 +143,8 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
             return f"Nothing is lost in {len(audits)} generations."
         earliest = [one for one in first if one.generation == first[0].generation]
         assert first[0].check is not None
-        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {phrase(first[0].check).capitalize()}."
+        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
+    audits = [audit for audit in audits if not audit.is_human]
     clean = [audit.name for audit in audits if not audit.lost]
     whole = f"; nothing is lost in {', '.join(clean[:5])}" if clean else ""
     return f"{len(audits) - len(clean)} of {len(audits)} sets have lost something{whole}."
@@ -155,15 +156,15 @@ def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, 
 
 
 def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
-    """Mean depth of each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
+    """The mean share of records that would have to change in each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
     from outcross.report.charts import STYLE, draw
 
-    depths = {(place.aspect, place.name): place.loss for place in ranking(audits)}
+    losses = {(place.aspect, place.name): place.loss for place in ranking(audits)}
     rows = [
-        {"generation": g, "aspect": aspect.replace("_", " "), "depth": depths[aspect, audit.name]}
+        {"generation": g, "aspect": aspect.replace("_", " "), "loss": losses[aspect, audit.name]}
         for g, audit in enumerate(audits)
         for aspect in aspects
-        if (aspect, audit.name) in depths
+        if (aspect, audit.name) in losses
     ]
     specification = {
         "width": 620,
@@ -177,7 +178,12 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
                 "type": "quantitative",
                 "axis": {"values": list(range(len(audits))), "format": "d", "grid": False},
             },
-            "y": {"field": "depth", "type": "quantitative", "title": "mean depth in margins (1: worth naming)"},
+            "y": {
+                "field": "loss",
+                "type": "quantitative",
+                "axis": {"format": "%"},
+                "title": "records that would have to change, mean over checks",
+            },
             "color": {"field": "aspect", "type": "nominal", "title": None},
             "strokeDash": {"field": "aspect", "type": "nominal", "title": None},
         },
@@ -271,6 +277,10 @@ def _short(value: float | None) -> str:
     return f"{value:.1e}" if 0 < abs(value) < 1e-4 else written(value)
 
 
+DARKEST = 0.2
+"""Mean share of records that would have to change from which a cell is as dark as it gets."""
+
+
 def _shade(loss: float) -> str:
-    share = min(1.0, loss / (DEEPEST / 2))
+    share = min(1.0, loss / DARKEST)
     return f"rgb({255 - round(4 * share)},{255 - round(60 * share)},{255 - round(110 * share)})"

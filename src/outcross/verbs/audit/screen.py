@@ -9,7 +9,7 @@ from typing import Any
 from outcross.escapes import escaped, shortened
 from outcross.verbs.audit.rankings import Onset, onsets, ranking
 from outcross.verbs.audit.result import Audit, Audits
-from outcross.verbs.audit.sentences import SHOWN, phrase_of, value_of, written
+from outcross.verbs.audit.sentences import SHOWN, percent, phrase_of, value_of, written
 from outcross.verbs.terminal import width
 
 LONGEST = 2000
@@ -100,11 +100,13 @@ def print_ranking(audits: Sequence[Audit]) -> None:
     aspects = list(dict.fromkeys(aspect for aspect, _ in places))
     cells = ((audit.name, *(_place(places.get((aspect, audit.name))) for aspect in aspects)) for audit in audits)
     _table(out, ("set", *aspects), cells)
-    out.print("rank in the aspect (checks lost or invented; mean depth in margins: 0 nothing lost, 1 at the margin)")
+    out.print(
+        "rank in the aspect (checks lost or invented; records that would have to change, mean over checks); sets that cannot be told apart share a rank"
+    )
 
 
 def _place(place: Any) -> str:
-    return "" if place is None else f"{place.rank} ({place.lost}; {written(place.loss)})"
+    return "" if place is None else f"{place.rank} ({place.lost}; {percent(place.loss)})"
 
 
 def print_onsets(onsets: Sequence[Onset], generations: int) -> None:

@@ -9,48 +9,172 @@ from outcross.escapes import shortened
 from outcross.verbs.audit.judgement import NOTE
 
 if TYPE_CHECKING:
+    from outcross.measures import Page
     from outcross.verbs.audit.result import Audit, Check
 
 NAMED = 3
-"""Losses that the sentence names."""
+"""Losses that the first sentence names."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 
 
 def summary(audit: Audit) -> str:
     """What is lost first, what was not looked at, and what could not be told."""
-    return " ".join(filter(None, (_losses(audit).removesuffix(".") + _unseen(audit), _inventions(audit), _untold(audit))))
+    return " ".join(filter(None, (_losses(audit) + _unseen(audit), _counts(audit), _inventions(audit), _untold(audit))))
+
+
+def _losses(audit: Audit) -> str:
+    """The greatest losses, at most three, without the full stop."""
+    if not audit.of("lost"):
+        kept = len(audit.of("kept"))
+        if not kept and not audit.of("cannot_tell", "invented"):
+            return "No check could be made; each says why"
+        return f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show: {_count(kept, 'check')} within their margins"
+    clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
+    return capitalised(clauses)
+
+
+def greatest(audit: Audit) -> list[Check]:
+    """The losses that the sentence names, each about something else, the most severe first; a group of which nobody is left is always among them."""
+    lost = [check for check in audit.of("lost") if check.metric != "column"]
+    named: list[Check] = []
+    covered: set[str] = set()
+    for check in lost:
+        if not _subjects(check) <= covered:
+            named.append(check)
+            covered |= _subjects(check)
+    room = NAMED - len(_gone_columns(audit))
+    named, others = named[:room], named[room:]
+    vanished = [check for check in [*named, *others] if check.value == 0 and check.aspect == "groups" and check.group]
+    if named and vanished and not any(check in vanished for check in named):
+        named[-1] = vanished[0]
+    return named
+
+
+def _subjects(check: Check) -> set[str]:
+    """What a check is about: its columns, a pair of them as such, or all of its aspect."""
+    if check.at.startswith("with "):
+        return {f"{check.column} {check.at}"}
+    columns = {part.partition("=")[0] for part in check.group.split(", ") if "=" in part}
+    return columns | ({*check.column.split("+")} if check.column else set()) or {check.aspect}
+
+
+def _gone_columns(audit: Audit) -> list[str]:
+    gone = [shortened(check.column) for check in audit.of("lost") if check.metric == "column"]
+    if not gone:
+        return []
+    more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
+    return [
+        f"{'column' if len(gone) == 1 else f'{len(gone)} columns'} {', '.join(gone[:5])}{more} {'is' if len(gone) == 1 else 'are'} gone"
+    ]
 
 
 def _unseen(audit: Audit) -> str:
-    """What was not looked at, which the first sentence ends in."""
+    """What was not looked at, in which the first sentence ends."""
     columns, measures = audit.unseen.columns, audit.unseen.measures
     what = [f"{_count(len(columns), 'column')}, {shortened(next(iter(columns)))} among them"] if columns else []
     what += [f"{', '.join(measures)}, as time was over"] if measures else []
     return f" (not looked at in full: {'; '.join(what)})." if what else "."
 
 
-def _losses(audit: Audit) -> str:
+def _counts(audit: Audit) -> str:
     lost = audit.of("lost")
-    if not lost:
-        kept = len(audit.of("kept"))
-        if not kept and not audit.of("cannot_tell", "invented"):
-            return "No check could be made; each says why."
-        return f"Nothing is lost that {audit.rows['synthetic']:,} records can show: {kept} checks within their margins."
-    first = [next(check for check in lost if check.aspect == aspect) for aspect in audit.lost]
-    named = "; ".join(f"{check.aspect} ({phrase(check)})" for check in first[:NAMED])
-    more = f"; {', '.join(audit.lost[NAMED:])}" if len(audit.lost) > NAMED else ""
-    return f"Lost: {named}{more}. {_count(len(lost), 'check')} in {_count(len(audit.lost), 'aspect')}."
+    aspects = ", ".join(aspect.replace("_", " ") for aspect in audit.lost)
+    return f"Lost: {_count(len(lost), 'check')} in {_count(len(audit.lost), 'aspect')} ({aspects})." if lost else ""
 
 
 def _inventions(audit: Audit) -> str:
     invented = audit.of("invented")
-    return f"Invented: {phrase(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
+    return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 
 def _untold(audit: Audit) -> str:
-    untold = len(audit.of("cannot_tell"))
-    return f"{_count(untold, 'check')} cannot tell: too few records." if untold else ""
+    """How many checks cannot tell, and of how many records are the reason."""
+    untold = audit.of("cannot_tell")
+    few = sum(is_of_few_records(check) for check in untold)
+    if not untold:
+        return ""
+    other = f"; {len(untold) - few} say another reason" if few < len(untold) else ""
+    return f"{_count(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
+
+
+def is_of_few_records(check: Check) -> bool:
+    """Whether a check cannot tell as there are too few records: its interval holds the margin."""
+    return None not in (check.low, check.high, check.margin) and check.low <= check.margin <= check.high  # type: ignore[operator]
+
+
+def clause(check: Check) -> str:
+    """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
+    page = _page(check)
+    value, real = check.value or 0.0, check.real_vs_real
+    what, name = _subject(check), page.title
+    moved = "fell" if value < (real or 0.0) else "rose"
+    if page.unit == "ratio" and page.change == "mass" and (check.about < 1 or page.role in ("groups", "tail")):
+        if value == 0:
+            return f"{what} never {'occur' if check.group or check.metric == 'rare_mass' else 'occurs'}"
+        return (
+            f"{what} {moved} from {percent(check.about)} to {percent(check.about * value)} of records"
+            if check.about < 1
+            else _factor(what, name, moved, value)
+        )
+    if page.change in ("variance", "scale"):
+        of_human = value**0.5 if page.change == "variance" else value
+        return f"the spread of {what or name} {moved} to {percent(of_human)} of the human one"
+    if page.unit == "ratio":
+        return _factor(what, name, moved, value)
+    of = f" of {what}" if what else ""
+    if page.unit == "fraction" and page.values == (0.0, 1.0):
+        return f"{name}{of} {moved} from {percent(real or 0.0)} to {percent(value)}"
+    if page.unit == "fraction":
+        return f"{name}{of} {moved} by {abs(100 * (value - (real or 0.0))):.2g} percentage points"
+    return f"{name}{of} {moved} by {abs(value - (real or 0.0)):.2g}"
+
+
+def _factor(what: str, name: str, moved: str, value: float) -> str:
+    subject = f"{name} of {what}" if what else name
+    return (
+        f"{subject} {moved} to {percent(value)} of the human one"
+        if value < 2
+        else f"{subject} {moved} to {value:.2g} times the human one"
+    )
+
+
+def _subject(check: Check) -> str:
+    """What a check is about, in words: `Male (sex)`, `income in the top 1 %`, `age with hours among Male (sex)`."""
+    parts = [part.partition("=") for part in check.group.split(", ")] if "=" in check.group else []
+    group = " and ".join(f"{shortened(value)} ({shortened(column)})" for column, _, value in parts) or shortened(check.group)
+    at = check.at
+    for end, words in (("upper ", "in the top "), ("lower ", "in the bottom ")):
+        at = f"{words}{at.removeprefix(end)}" if at.startswith(end) and " with " not in at else at
+    is_named_by_group = group and (check.metric in ("share", "category_share", "category_growth") or not check.column)
+    of = "rare categories of" if check.metric == "rare_mass" else ""
+    column = "" if is_named_by_group else " ".join(filter(None, (of, shortened(check.column), shortened(at))))
+    return f"{column} among {group}" if column and group else column or group
+
+
+def percent(share: float) -> str:
+    """A share in percent, to two digits.
+
+    >>> percent(0.4), percent(0.0512), percent(0.126), percent(0.00012), percent(1.0)
+    ('40 %', '5.1 %', '13 %', '0.012 %', '100 %')
+    """
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def capitalised(sentence: str) -> str:
+    """A sentence whose first word is a word begins with a capital; a name such as x901 stays as it is.
+
+    >>> capitalised("recall fell"), capitalised("x901 in the top 1 % never occurs")
+    ('Recall fell', 'x901 in the top 1 % never occurs')
+    """
+    return sentence[:1].upper() + sentence[1:] if sentence.partition(" ")[0].isalpha() else sentence
+
+
+def _page(check: Check) -> Page:
+    from outcross.measures import pages_of_aspect
+
+    return pages_of_aspect(check.aspect)[check.metric]
 
 
 def phrase(check: Check) -> str:
@@ -77,9 +201,7 @@ def value_of(check: Check) -> str:
 
 
 def title(check: Check) -> str:
-    from outcross.measures import pages_of_aspect
-
-    return pages_of_aspect(check.aspect)[check.metric].title
+    return _page(check).title
 
 
 def written(value: float | None) -> str:
@@ -147,4 +269,4 @@ def _cell(text: str) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -13,6 +13,9 @@ from outcross.ledger.entries import StepEntry
 from outcross.verbs.audit.generations import Line, is_run, lines
 from outcross.verbs.audit.question import AuditQuestion
 
+HOLDOUT = "human holdout"
+"""The name of the holdout among several sets."""
+
 
 @dataclass(frozen=True)
 class Sets:
@@ -78,7 +81,12 @@ def _of_files(question: AuditQuestion) -> Sets:
         raise BadInput("audit needs data; write outcross audit SYNTHETIC --reference HUMAN")
     if question.reference is None:
         raise BadInput("audit needs human data to compare with; pass --reference HUMAN")
-    return Sets(dict(data) if isinstance(data, Mapping) else _named(data), question.reference, question.holdout)
+    named = dict(data) if isinstance(data, Mapping) else _named(data)
+    if len(named) > 1 and question.holdout is not None and not question.generations:
+        if HOLDOUT in named:
+            raise BadInput(f"a set cannot be called {HOLDOUT!r}, as the holdout is shown by that name; give it another")
+        named[HOLDOUT] = question.holdout
+    return Sets(named, question.reference, question.holdout)
 
 
 def _named(data: Sequence[Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from outcross.ledger import Ledger
 from outcross.runtime import Emit, Where
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
-from outcross.verbs.audit.sets import Sets, sets_of_arm
+from outcross.verbs.audit.sets import HOLDOUT, Sets, sets_of_arm
 from outcross.verbs.audit.steps import Auditing
 from outcross.verbs.audit.work import ResolvedQuestion
 
@@ -61,6 +61,10 @@ class Auditor:
             asked = replace(self.resolved, text_column=self.resolved.text_column or data.text_column)
             self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
+        if turn.name == HOLDOUT and data.synthetic[turn.name] is data.holdout:
+            # Real data beside the sets: with itself as the holdout, every record of it would be a copy.
+            alone = Auditing(data.reference, None, audit_of.question, data.note, self.ledger)
+            return replace(alone(turn.name, data.holdout), is_human=True)
         return audit_of(turn.name, data.synthetic[turn.name])
 
 

@@ -197,7 +197,7 @@ def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], most: int) ->
     """So many columns, those named first, then the first ones of every kind, as many as its share of all.
 
     >>> in_proportion({"a": "number", "b": "number", "c": "number", "d": "category"}, ["c"], 3)
-    ['c', 'd', 'a']
+    ['c', 'a', 'd']
     """
     kept = list(named)[:most]
     waiting = {
@@ -286,7 +286,8 @@ def _check(judged: Judged) -> Check:
         real_vs_real=rounded(null and null.typical),
         margin=rounded(judged.limit),
         p=rounded(null and null.p),
-        depth=rounded(judged.depth),
+        about=reading.about,
+        severity=rounded(judged.severity),
         differs=judged.differs,
         why=judged.why,
     )

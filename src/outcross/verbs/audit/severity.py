@@ -1,0 +1,91 @@
+"""How much is lost, in one unit for every check: the share of records that would have to change."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from outcross.measures import Page
+
+Direction = Literal["smaller", "larger"]
+
+
+def records_to_change(value: Any, limit: float, page: Page, about: float, worse: Direction) -> Any:
+    """The share of synthetic records that would have to change to bring a value to the limit, in [0, 1]; 0 where it is within. value: a number or an array
+
+    `about` is the share of human records that the check is about; `page.change` names the rule.
+
+    - `mass`, of a ratio of shares: a category that people have in a share p of records has r p here, and ρ p would do. A record that changes
+      its category moves the share by one record: p (ρ − r), and p (r − ρ) where it has grown.
+    - `mass`, of a fraction: each record counts for one, so |value − limit|, times p where only such records count. The same bounds a mean of pairs
+      (location, area under a curve): a record is in one pair of every row and moves the mean by at most its own share.
+    - `mass`, of another ratio that is larger where it is worse (losses, likeness): 1 / limit − 1 / value, the part of what is human that is missing.
+    - `variance`, `scale`: the total variation distance of two normal laws whose variances have the ratio k = value / limit (its square for a scale):
+      2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k), the mass that must move from one to the other. A column that is constant: 1.
+    - `association`: half of the difference. In a 2 × 2 table with even margins a share w of records that moves to the diagonal raises φ by 2 w.
+
+    >>> from outcross.measures import pages_of_aspect
+    >>> share, variance = pages_of_aspect("groups")["share"], pages_of_aspect("spread")["variance"]
+    >>> print(f"{records_to_change(0.125, 0.8, share, 0.4, 'smaller'):.3f} {records_to_change(0.5, 0.9, variance, 1.0, 'smaller'):.3f}")
+    0.270 0.141
+    """
+    value = np.asarray(value, dtype=float)
+    beyond = limit - value if worse == "smaller" else value - limit
+    if page.change in ("variance", "scale"):
+        share = _between_normals(value / limit if page.change == "variance" else (value / limit) ** 2)
+    elif page.change == "association":
+        share = beyond / 2
+    elif page.unit == "ratio" and worse == "larger" and about == 1:
+        with np.errstate(divide="ignore"):
+            share = 1 / limit - 1 / np.maximum(value, 1e-12)
+    else:
+        share = beyond
+    share = np.where(beyond > 0, np.clip(about * share, 0.0, about), 0.0)
+    return float(share) if share.ndim == 0 else share
+
+
+def severity(value: float, end: float, limit: float, page: Page, about: float, worse: Direction) -> float:
+    """The lower confidence bound of the share of records that would have to change: by the end of the interval that is nearest to the limit.
+
+    What is gone altogether (a group, a column, a tail with none left) counts all the records that it held, p (1 − r) at that end.
+
+    >>> from outcross.measures import pages_of_aspect
+    >>> share = pages_of_aspect("groups")["share"]
+    >>> severity(0.0, 0.0, 0.8, share, 0.015, "smaller"), severity(0.7, 0.85, 0.8, share, 0.4, "smaller")
+    (0.015, 0.0)
+    """
+    if page.unit == "ratio" and page.change == "mass" and worse == "smaller" and value == 0 and end < limit:
+        return about * (1 - end)
+    return records_to_change(end, limit, page, about, worse)
+
+
+def _between_normals(k: Any) -> Any:
+    """The total variation distance of N(0, k) and N(0, 1), k above 0 or an array.
+
+    >>> print(f"{_between_normals(0.25):.4f} {_between_normals(4.0):.4f} {_between_normals(1.0):.4f} {_between_normals(0.0):.4f}")
+    0.3227 0.3227 0.0000 1.0000
+    """
+    from scipy.special import ndtr
+
+    k = np.asarray(k, dtype=float)
+    k = np.clip(np.minimum(k, 1 / np.maximum(k, 1e-300)), 1e-300, 1 - 1e-9)
+    x = np.sqrt(k * np.log(1 / k) / (1 - k))
+    return 2 * (ndtr(x / np.sqrt(k)) - ndtr(x))
+
+
+WORKED = (
+    ("groups.share", "Men fell from 40 % to 5 % of records: r = .125 [.11, .14].", 0.4, 0.125, 0.14, 1.0, "smaller", "0.4 × (0.8 − 0.14)", 0.264),
+    ("groups.share", "A category of 1.5 % is gone: r = 0 [0, .1].", 0.015, 0.0, 0.1, 1.0, "smaller", "0.015 × (1 − 0.1): all that it held", 0.0135),
+    ("structure.column", "A column is gone that people filled in 90 % of records.", 0.9, 0.0, 0.0, 1.0, "smaller", "0.9: all that it held", 0.9),
+    ("tails.mass", "The upper 1 % of incomes fell to 0.3 %: r = .3 [.2, .45].", 0.01, 0.3, 0.45, 1.0, "smaller", "0.01 × (0.8 − 0.45)", 0.0035),
+    ("spread.variance", "A variance halved: .5 [.45, .55].", 1.0, 0.5, 0.55, 1.0, "smaller", "normal laws of variances 0.55 and 0.9", 0.1186),
+    ("spread.interquartile_range", "A middle half is half as wide: .5 [.46, .54].", 1.0, 0.5, 0.54, 1.0, "smaller", "normal laws of variances 0.54² and 0.9²", 0.242),
+    ("structure.correlation", "A correlation fell by .5 [−.54, −.46].", 1.0, -0.5, -0.46, 0.0, "smaller", "(0.46 − 0.05) / 2", 0.205),
+    ("structure.gone_missing", "Missing values rose by 12 points [.10, .14].", 1.0, 0.12, 0.1, 0.0, "larger", "0.10 − 0.02", 0.08),
+    ("tails.unseen_categories", "10 % [8 %, 12 %] of records are in categories that nobody has; people's own samples show 1 %.", 1.0, 0.1, 0.08, 0.01, "larger", "0.08 − (0.01 + 0.01)", 0.06),
+    ("coverage.recall", "Recall .5 [.46, .54] where people show .95.", 1.0, 0.5, 0.54, 0.95, "smaller", "0.9 × 0.95 − 0.54", 0.315),
+    ("use.loss", "The loss of a model is 1.5 [1.4, 1.6] times as large.", 1.0, 1.5, 1.4, 1.0, "larger", "0.9 − 1 / 1.4", 0.1857),
+)  # fmt: skip
+"""Worked examples: check, what was seen, the share of human records that it is about, value, the end of the interval nearest to the limit,
+what is healthy, which way is worse, the sum, severity."""

@@ -1,0 +1,139 @@
+"""Losses are ordered by the share of records that would have to change, said in plain words, and ranked only as far as they can be told apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars
+import pytest
+from scipy.stats import binom, norm
+
+import outcross
+from outcross import audits
+from outcross.estimate import Estimate, Null, Reading
+from outcross.measures import pages_of_aspect
+from outcross.verbs.audit.judgement import judge
+from outcross.verbs.audit.rankings import ranking, surely_less
+from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.severity import WORKED, records_to_change, severity
+
+
+@pytest.mark.parametrize(
+    ("name", "about", "value", "end", "typical", "worse", "severe"),
+    [(name, *numbers, severe) for name, _, *numbers, _, severe in WORKED],
+)
+def test_every_worked_example_is_as_the_page_of_checks_says(name, about, value, end, typical, worse, severe):
+    aspect, _, metric = name.partition(".")
+    page = pages_of_aspect(aspect)[metric]
+    limit = page.limit(Null(typical), page.margin)
+    assert severity(value, end, limit, page, about, worse) == pytest.approx(severe, abs=6e-5)
+
+
+def test_the_variance_of_a_normal_law_needs_the_records_that_a_simulation_counts():
+    """The distance of N(0, k) and N(0, 1) is the share of grid mass that differs."""
+    grid = np.linspace(-12, 12, 200_001)
+    page = pages_of_aspect("spread")["variance"]
+    for value in (0.1, 0.3, 0.6, 0.8):
+        one, two = norm.pdf(grid, scale=np.sqrt(value)), norm.pdf(grid, scale=np.sqrt(0.9))
+        distance = np.abs(one - two).sum() / 2 * (grid[1] - grid[0])
+        assert records_to_change(value, 0.9, page, 1.0, "smaller") == pytest.approx(distance, abs=1e-4)
+
+
+def test_a_share_is_inside_its_tolerance_once_so_many_records_have_changed():
+    """By counting: of 1,000 records 50 are men where 400 would be human; 270 that change their sex bring 320, four fifths of 400."""
+    page = pages_of_aspect("groups")["share"]
+    share = records_to_change(0.125, 0.8, page, 0.4, "smaller")
+    assert (50 + 1000 * share) / 400 == pytest.approx(0.8)
+
+
+def test_nothing_within_the_tolerance_is_severe_and_severity_grows_as_the_value_falls():
+    for aspect, metric in (("groups", "share"), ("spread", "variance"), ("structure", "correlation"), ("coverage", "recall")):
+        page = pages_of_aspect(aspect)[metric]
+        limit = page.limit(Null(0.95), page.margin)
+        values = np.linspace(limit + 0.05, max(page.values[0], limit - 0.6), 30)
+        found = records_to_change(values, limit, page, 1.0, "smaller")
+        assert found[0] == 0 and (np.diff(found) >= -1e-12).all() and (found <= 1).all()
+
+
+def check(value, half, aspect="groups", metric="share", p=1e-9, column="sex", group="sex=Male", about=0.4, typical=1.0, at=""):
+    """A judged check of an interval."""
+    reading = Reading(
+        metric, Estimate(value, max(0.0, value - half), value + half, "told", 1000), Null(typical, floor=typical, p=p),
+        at, column, group, about=about,
+    )  # fmt: skip
+    (judged,) = judge({aspect: [reading]}, {}, 0.05, 1000, 1000)
+    return Check(
+        judged.page.code, aspect, metric, column, group, at, judged.verdict, value, max(0.0, value - half), value + half, 1000, "told",
+        typical, typical, judged.limit, p, about, judged.severity, judged.differs, judged.why,
+    )  # fmt: skip
+
+
+def audit_of(*checks, name="s", **more):
+    return Audit(name, {"synthetic": 1000, "reference": 1000}, tuple(checks), {}, {"sex": "category"}, (), 0.05, **more)
+
+
+def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_half_percent_that_is_gone():
+    told = audit_of(
+        check(0.0, 0.05, "tails", "rare_mass", column="job", group="", about=0.015),
+        check(0.125, 0.02),
+        check(0.59, 0.05, column="default", group="default=yes", about=0.22),
+        check(0.0, 0.1, "tails", "mass", column="income", group="", about=0.01, at="upper 1 %"),
+        check(0.75, 0.02, column="age", group="age=old", about=0.1),
+    )
+    assert told.summary.split(". ")[0] == (
+        "Male (sex) fell from 40 % to 5 % of records; yes (default) fell from 22 % to 13 % of records; rare categories of job never occur"
+    )
+    assert told.of("lost")[0].group == "sex=Male" and told.worst(2)["group"].to_list() == ["sex=Male", "default=yes"]
+
+
+def test_a_group_of_which_nobody_is_left_is_named_however_small_it_is():
+    checks = [check(0.3, 0.02, column=name, group=f"{name}=x", about=0.4) for name in "abcd"]
+    first = audit_of(*checks, check(0.0, 0.1, column="race", group="race=small", about=0.02)).summary.split(". ")[0]
+    assert "small (race) never occur" in first and first.count(";") == 2
+
+
+def test_men_lead_in_an_audit_of_records():
+    rng = np.random.default_rng([20_26, 70])
+
+    def people(n, men, rare):
+        job = rng.choice(["a", "b", "rare"], n, p=[0.5, 0.5 - rare, rare] if rare else [0.5, 0.5, 0.0])
+        return polars.DataFrame({"sex": np.where(rng.random(n) < men, "Male", "Female"), "job": job, "x": rng.normal(size=n)})
+
+    found = outcross.audit(people(4000, 0.05, 0.0), reference=people(4000, 0.4, 0.015), groups="sex", aspects=("groups", "tails"))
+    assert found.summary.startswith("Male (sex) fell") and found.of("lost")[0].group == "sex=Male"
+
+
+def test_sets_that_cannot_be_told_apart_share_a_rank():
+    def of(name, *values):
+        return audit_of(*(check(v, 0.05, column=f"c{i}", group="", about=0.4) for i, v in enumerate(values)), name=name)
+
+    places = {place.name: place for place in ranking([of("a", 0.5, 0.5), of("b", 0.52, 0.49), of("c", 0.1, 0.1)])}
+    assert (places["a"].rank, places["b"].rank, places["c"].rank) == (1, 1, 3)
+    assert (places["a"].last, places["b"].last, places["c"].last) == (2, 2, 3)
+
+
+def test_sets_of_one_loss_are_told_apart_in_one_of_twenty_rankings_at_most():
+    """Six sets, whose eight checks all truly have one value, as each reads it with a normal error of its own: any pair told apart is false."""
+    rng = np.random.default_rng([20_26, 71])
+    page = pages_of_aspect("groups")["share"]
+    false = 0
+    repeats = 150
+    for _ in range(repeats):
+        value = 0.6 + 0.05 * rng.normal(size=(6, 8, 1))
+        drawn = value + 0.05 * rng.normal(size=(6, 8, 600))
+        false += surely_less(records_to_change(drawn, 0.8, page, 0.4, "smaller").mean(axis=1)).any()
+    assert false <= binom.isf(1e-4, repeats, 0.05)
+
+
+def test_the_human_holdout_is_shown_among_several_sets_and_fails_no_gate():
+    rng = np.random.default_rng([20_26, 72])
+    human, holdout = (rng.normal(size=(1500, 2)) for _ in range(2))
+    sets = {"narrow": 0.6 * rng.normal(size=(1500, 2)), "wide": 0.8 * rng.normal(size=(1500, 2))}
+    found = audits(sets, reference=human, holdout=holdout, aspects="spread")
+    assert [(audit.name, audit.is_human) for audit in found] == [("narrow", False), ("wide", False), ("human holdout", True)]
+    places = {place.name: place.rank for place in ranking(found.every) if place.aspect == "spread"}
+    assert places["human holdout"] == 1 and places["narrow"] == 3
+    assert [one["is_human"] for one in json.loads(json.dumps(found.plain()))["audits"]] == [False, False, True]
+    replace(found, by_arm={"": found.every[2:]}).check_gates(["any"])
