@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ def check(value, half, aspect="groups", metric="share", p=1e-9, column="sex", gr
     (judged,) = judge({aspect: [reading]}, {}, 0.05, 1000, 1000)
     return Check(
         judged.page.code, aspect, metric, column, group, at, judged.verdict, value, max(0.0, value - half), value + half, 1000, "told",
-        typical, typical, judged.limit, p, about, judged.severity, judged.differs, judged.why,
+        typical, typical, judged.limit, p, about, judged.severity, None, None, judged.differs, judged.why,
     )  # fmt: skip
 
 
@@ -86,6 +87,13 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
         "Male (sex) fell from 40 % to 5 % of records; yes (default) fell from 22 % to 13 % of records; rare categories of job never occur"
     )
     assert told.of("lost")[0].group == "sex=Male" and told.worst(2)["group"].to_list() == ["sex=Male", "default=yes"]
+
+
+def test_a_number_that_moved_is_said_in_its_own_unit():
+    rng = np.random.default_rng([20_26, 73])
+    human, older = (polars.DataFrame({"age": rng.normal(mean, 8, 3000).round(1)}) for mean in (38, 46))
+    first = outcross.audit(older, reference=human, aspects="location").summary
+    assert re.match(r"The median of age rose from 3[78](\.\d)? to 4[56](\.\d)?\.", first), first
 
 
 def test_a_group_of_which_nobody_is_left_is_named_however_small_it_is():

@@ -114,6 +114,10 @@ class Reading:
     range: tuple[float, float] | None = None
     """The least and the greatest value that it can take here, where that is less than its page says: a share of missing values that people leave in 1 % of
     records can fall by .01 at most."""
+    before: float | None = None
+    """What human data show in the column's own unit, as a median, where that says more than the estimate; None where it does not."""
+    after: float | None = None
+    """What these data show of it."""
 
 
 def read_off(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from outcross.estimate import NotApplicable
@@ -31,7 +33,9 @@ class Location(OfTables):
         for column in columns:
             synthetic, human = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
             note = _shift(synthetic, human)
-            yield read_with_null("location", lambda one=synthetic, two=human: superiority(one, two), column=column, note=note)
+            reading = read_with_null("location", lambda one=synthetic, two=human: superiority(one, two), column=column, note=note)
+            medians = [float(np.median(values)) if values.size else None for values in (human, synthetic)]
+            yield replace(reading, before=medians[0], after=medians[1])
 
 
 def _there(values: np.ndarray) -> np.ndarray:

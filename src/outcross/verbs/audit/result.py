@@ -26,7 +26,7 @@ from outcross.verbs.audit.rankings import onsets, ranking
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """JSON is read as it was written: no text for a number, no number that is not finite."""
 SCHEMA = 2
-"""Of audit.json. 2: checks have `about`, `differs`, and `severity` in place of `depth`; `not_looked_at` and `is_human` are there."""
+"""Of audit.json. 2: checks have `about`, `before`, `after`, `differs`, and `severity` in place of `depth`; `not_looked_at` and `is_human` are there."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -61,6 +61,10 @@ class Check:
     """The share of human records that it is about, in [0, 1]."""
     severity: float | None
     """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; 0 where that may be none."""
+    before: float | None
+    """What human data show in the column's own unit, as a median; None where the value says it."""
+    after: float | None
+    """What these data show of it."""
     differs: bool
     """Whether a check that is kept differs detectably from what is healthy, inside the tolerance."""
     why: str

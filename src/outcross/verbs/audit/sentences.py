@@ -109,6 +109,9 @@ def clause(check: Check) -> str:
     value, real = check.value or 0.0, check.real_vs_real
     what, name = _subject(check), page.title
     moved = "fell" if value < (real or 0.0) else "rose"
+    if check.before is not None and check.after is not None and check.before != check.after:
+        moved = "fell" if check.after < check.before else "rose"
+        return f"the median of {what} {moved} from {written(check.before)} to {written(check.after)}"
     if page.unit == "ratio" and page.change == "mass" and (check.about < 1 or page.role in ("groups", "tail")):
         if value == 0:
             return f"{what} never {'occur' if check.group or check.metric == 'rare_mass' else 'occurs'}"

@@ -288,6 +288,8 @@ def _check(judged: Judged) -> Check:
         p=rounded(null and null.p),
         about=reading.about,
         severity=rounded(judged.severity),
+        before=rounded(reading.before),
+        after=rounded(reading.after),
         differs=judged.differs,
         why=judged.why,
     )
