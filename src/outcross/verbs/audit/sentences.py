@@ -37,12 +37,15 @@ def _losses(audit: Audit) -> str:
 def greatest(audit: Audit) -> list[Check]:
     """The losses that the sentence names, each about something else, the most severe first; a group of which nobody is left is always among them."""
     lost = [check for check in audit.of("lost") if check.metric != "column"]
+    of_groups = {frozenset(_subjects(check, audit)) for check in lost if _is_share(check) and not check.at}
     named: list[Check] = []
     covered: set[str] = set()
     for check in lost:
-        if not _subjects(check) <= covered:
+        subjects = _subjects(check, audit)
+        # A region of one column is what the share of a group says of all records.
+        if not subjects <= covered and not (check.metric == "region" and frozenset(subjects) in of_groups):
             named.append(check)
-            covered |= _subjects(check)
+            covered |= subjects
     room = NAMED - len(_gone_columns(audit))
     named, others = named[:room], named[room:]
     vanished = [check for check in [*named, *others] if check.value == 0 and check.aspect == "groups" and check.group]
@@ -51,12 +54,20 @@ def greatest(audit: Audit) -> list[Check]:
     return named
 
 
-def _subjects(check: Check) -> set[str]:
-    """What a check is about: its columns, a pair of them as such, or all of its aspect."""
+def _is_share(check: Check) -> bool:
+    """Whether a check is about how many records a group or a category has."""
+    return check.metric in ("share", "category_share", "category_growth")
+
+
+def _subjects(check: Check, audit: Audit) -> set[str]:
+    """What a check is about: its columns, a pair of them as such, those of a region's rule, or all of its aspect."""
     if check.at.startswith("with "):
         return {f"{check.column} {check.at}"}
-    columns = {part.partition("=")[0] for part in check.group.split(", ") if "=" in part}
-    return columns | ({*check.column.split("+")} if check.column else set()) or {check.aspect}
+    if _is_share(check):
+        return {part.partition("=")[0] for part in check.group.split(", ")}
+    if check.metric == "region":
+        return {column for column in audit.kinds if column in check.at} or {check.at}
+    return {check.column} if check.column else {check.aspect}
 
 
 def _gone_columns(audit: Audit) -> list[str]:
@@ -134,12 +145,8 @@ def clause(check: Check) -> str:
 
 
 def _factor(what: str, name: str, moved: str, value: float) -> str:
-    subject = f"{name} of {what}" if what else name
-    return (
-        f"{subject} {moved} to {percent(value)} of the human one"
-        if value < 2
-        else f"{subject} {moved} to {value:.2g} times the human one"
-    )
+    times = f"{percent(value)} of" if value < 2 else f"{value:.2g} times"
+    return f"{f'{name} of {what}' if what else name} {moved} to {times} the human value"
 
 
 def _subject(check: Check) -> str:
@@ -149,7 +156,7 @@ def _subject(check: Check) -> str:
     at = check.at
     for end, words in (("upper ", "in the top "), ("lower ", "in the bottom ")):
         at = f"{words}{at.removeprefix(end)}" if at.startswith(end) and " with " not in at else at
-    is_named_by_group = group and (check.metric in ("share", "category_share", "category_growth") or not check.column)
+    is_named_by_group = group and (_is_share(check) or not check.column)
     of = "rare categories of" if check.metric == "rare_mass" else ""
     column = "" if is_named_by_group else " ".join(filter(None, (of, shortened(check.column), shortened(at))))
     return f"{column} among {group}" if column and group else column or group
