@@ -1,0 +1,44 @@
+"""What got worse since a former audit: a gate that lets known losses pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from outcross.errors import BadInput
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Check
+
+FAILED = ("lost", "invented")
+
+
+def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Check]]:
+    """The losses and inventions of each set that are worse than in a former audit, by the set's name.
+
+    A set is held against the former set of its name, or, where both audits are of one set, against that. Worse is what was not lost then, and what
+    was lost but has an interval now that lies wholly beyond the one of then. BadInput where a set has no former one.
+    """
+    named = {audit.name: audit for audit in before}
+    if len(audits) == len(before) == 1:
+        named = {audits[0].name: before[0]}
+    if missing := [audit.name for audit in audits if audit.name not in named]:
+        raise BadInput(f"the baseline has no audit of {missing[0]!r}; it has {', '.join(named)[:200]}")
+    return {audit.name: [check for check in audit.of(*FAILED) if _is_worse(check, named[audit.name])] for audit in audits}
+
+
+def _is_worse(check: Check, before: Audit) -> bool:
+    then = next((one for one in before.every if _place(one) == _place(check)), None)
+    if then is None or then.verdict not in FAILED:
+        return True
+    if None in (check.low, check.high, then.low, then.high, check.real_vs_real):
+        return False
+    is_smaller = check.value < check.real_vs_real  # type: ignore[operator]
+    return check.high < then.low if is_smaller else check.low > then.high  # type: ignore[operator]
+
+
+def _place(check: Check) -> tuple[str, ...]:
+    return (check.aspect, check.metric, check.column, check.group, check.at)
+
+
+__all__ = ["since"]
