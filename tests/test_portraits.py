@@ -14,7 +14,7 @@ from outcross.statistics.portraits import BARS, BINS, OTHERS, portraits
 
 
 def of(drawn: dict, human: dict, **kinds):
-    sides, _ = alike([table(polars.DataFrame(human), "human", kinds), table(polars.DataFrame(drawn), "drawn", kinds)])
+    sides = alike([table(polars.DataFrame(human), "human", kinds), table(polars.DataFrame(drawn), "drawn", kinds)]).tables
     return portraits(sides[1], sides[0])
 
 

@@ -24,7 +24,7 @@ def people(n: int, rng: np.random.Generator) -> polars.DataFrame:
 
 def found(drawn: polars.DataFrame, human: polars.DataFrame, holdout: polars.DataFrame | None = None):
     """The scores and reasons in the order of the rows given."""
-    sides, _ = alike([table(human, "human"), table(drawn, "drawn"), *([] if holdout is None else [table(holdout, "holdout")])])
+    sides = alike([table(human, "human"), table(drawn, "drawn"), *([] if holdout is None else [table(holdout, "holdout")])]).tables
     result = suspects(sides[1], sides[0], sides[2] if holdout is not None else None, np.random.default_rng(1))
     order = np.argsort(sides[1].places)
     return result.scores[order], [result.reasons[row] for row in order], result

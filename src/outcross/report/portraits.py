@@ -16,6 +16,8 @@ LINE = 18
 """Pixels of one bar of a category."""
 NAMES = 110
 """Pixels of the names of categories."""
+DWARFS = 5
+"""A bin so many times as high as the highest of all others is cut off, so that these can be seen."""
 LABEL = 18
 """Characters of a category's name in a picture."""
 
@@ -28,9 +30,14 @@ def portrait(column: str, one: Portrait) -> str:
 def _histogram(column: str, one: Portrait) -> str:
     """Human values as an outline, synthetic ones as filled bars, and between them in another colour what is lost."""
     human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
-    most = max(*human, *synthetic, 1e-9)
+    most = _scale([*human, *synthetic])
     width = WIDTH / len(human)
-    bars = []
+    bars = [
+        _label((i + 0.5) * width, 9, f"{100 * share:.0f} %", "start")
+        for i, share in enumerate(human)
+        if share > most  # it goes on above the picture
+    ]
+    human, synthetic = ([min(share, most) for share in shares] for shares in (human, synthetic))
     for i, (ours, theirs) in enumerate(zip(synthetic, human, strict=True)):
         x, top, outline = i * width, HEIGHT * (1 - ours / most), HEIGHT * (1 - theirs / most)
         if theirs > ours:
@@ -109,6 +116,15 @@ def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str
                 f'fill-opacity="{abs(change) / most:.2f}"><title>{escape(shortened(one))} with {escape(shortened(two))}: {change:+.2f}</title></rect>'
             )
     return _svg(size, size, "change of the association of each pair of columns", parts)
+
+
+def _scale(shares: Sequence[float]) -> float:
+    """The share at the top of a histogram: the largest, unless one bin dwarfs all others, which is then cut off."""
+    ordered = sorted(shares, reverse=True)
+    rest = [share for share in ordered if share < ordered[0] / DWARFS]
+    if rest and rest[0] > 0 and len(ordered) - len(rest) <= 2:
+        return 2 * rest[0]
+    return max(ordered[0], 1e-9)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

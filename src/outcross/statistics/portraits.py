@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -39,6 +40,18 @@ class Portrait:
     depths: tuple[float, ...] = ()
     human_quantiles: tuple[float, ...] = ()
     synthetic_quantiles: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        """ValueError where the numbers do not fit together: they may have been read from a file."""
+        bars = len(self.places) + 1 if self.kind == "number" else len(self.names)
+        if not len(self.human) == len(self.synthetic) == bars > 0:
+            raise ValueError(f"{bars} bins or bars have {len(self.human)} human and {len(self.synthetic)} synthetic counts")
+        if not len(self.depths) == len(self.human_quantiles) == len(self.synthetic_quantiles):
+            raise ValueError("there must be as many quantiles on both sides as depths")
+        if not all(map(math.isfinite, (*self.places, *self.depths, *self.human_quantiles, *self.synthetic_quantiles))):
+            raise ValueError("every edge and every quantile must be a finite number")
+        if min(*self.human, *self.synthetic, *self.missing) < 0:
+            raise ValueError("no count can be below 0")
 
 
 OTHERS = "all others"

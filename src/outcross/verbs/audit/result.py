@@ -20,6 +20,7 @@ from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
 from outcross.recipe import explain
+from outcross.statistics.portraits import Portrait
 from outcross.verbs.audit.judgement import NOTE, Verdict
 from outcross.verbs.audit.rankings import onsets, ranking
 
@@ -102,6 +103,8 @@ class Audit:
     """Time each aspect took; no promise covers it."""
     key: str = ""
     """The step that made it; empty where no ledger keeps it."""
+    portraits: Mapping[str, Portrait] = field(default_factory=dict)
+    """The shape of each column of numbers or categories on both sides, by the column's name."""
 
     @cached_property
     def checks(self):
@@ -169,6 +172,7 @@ class Audit:
             "false_discovery_rate": self.rate,
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
+            "portraits": {column: vars(one) for column, one in self.portraits.items()},
         }
 
     def save(self, folder: Path) -> None:
@@ -227,6 +231,7 @@ class StoredAudit:
     notes: list[str]
     not_looked_at: StoredUnseen
     false_discovery_rate: float
+    portraits: dict[str, Portrait] = field(default_factory=dict)
     pointed: list[str] = field(default_factory=list)
 
     @property
@@ -250,6 +255,7 @@ class StoredAudit:
             notes=tuple(self.notes),
             rate=self.false_discovery_rate,
             unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
+            portraits=self.portraits,
         )
 
     def __post_init__(self):

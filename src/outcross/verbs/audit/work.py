@@ -15,6 +15,7 @@ from outcross.estimate import Reading, rounded
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.recipe import kind, nearest, read
+from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.question import AuditQuestion
@@ -156,6 +157,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         rate=asked.rate,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
         seconds=look.seconds,
+        portraits=portraits(synthetic, reference),
     )
 
 
