@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcross.errors import BadInput
+from outcross.verbs.audit.result import read_audits
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.question import AuditQuestion
+    from outcross.verbs.audit.result import Audit, Audits, Check
 
 FAILED = ("lost", "invented")
+
+
+def gated(audits: Audits, question: AuditQuestion) -> Audits:
+    """What a gate looks at: all that was found, or with a baseline what got worse since, the rest called kept.
+
+    BadInput where a baseline is given without a gate, or is not a whole audit.json.
+    """
+    if question.baseline is None:
+        return audits
+    if "fail_on" not in question.settings():
+        raise BadInput("--baseline says what a gate lets pass; name the gate too, as in --fail-on any")
+    before = read_audits(Path(question.baseline))
+    return replace(audits, by_arm={arm: tuple(_only_worse(own, before)) for arm, own in audits.by_arm.items()})
+
+
+def _only_worse(audits: Sequence[Audit], before: Sequence[Audit]) -> list[Audit]:
+    worse = since(audits, before)
+    return [
+        replace(
+            audit,
+            every=tuple(
+                replace(check, verdict="kept") if check.verdict in FAILED and check not in worse[audit.name] else check
+                for check in audit.every
+            ),
+        )
+        for audit in audits
+    ]
 
 
 def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Check]]:
@@ -41,4 +72,4 @@ def _place(check: Check) -> tuple[str, ...]:
     return (check.aspect, check.metric, check.column, check.group, check.at)
 
 
-__all__ = ["since"]
+__all__ = ["gated", "since"]

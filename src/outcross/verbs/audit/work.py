@@ -20,6 +20,7 @@ from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
+from outcross.verbs.audit.scored import scored_records
 
 RATE = 0.05
 """False-discovery rate."""
@@ -43,6 +44,8 @@ class ResolvedQuestion:
     seed: int = 0
     most_columns: int = 200
     most_seconds: float = math.inf
+    records: bool = False
+    """Whether every record is scored."""
     allow_missing: tuple[str, ...] = ()
     """Columns that may be absent, or not looked at."""
 
@@ -97,7 +100,7 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
         settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
     if "aspects" in settings:
         settings["aspects"] = measures_of(settings["aspects"])
-    return ResolvedQuestion(**settings)
+    return ResolvedQuestion(**settings, records=question.out is not None or question.write_clean is not None)
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
@@ -146,7 +149,8 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
-    notes = [*comparable.notes, *(note for one in tables for note in one.notes)]
+    scored, unscored = scored_records(evidence, asked.seed) if asked.records else (None, [])
+    notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
         rows={side: one.rows for side, one in evidence.sides().items()},
@@ -157,6 +161,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         rate=asked.rate,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
         seconds=look.seconds,
+        scored=scored,
         portraits=portraits(synthetic, reference),
     )
 
