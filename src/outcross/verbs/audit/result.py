@@ -107,6 +107,8 @@ class Audit:
     scored: Any = None
     """Every record of both sides as it was read (polars): `_side`, `_row`, of synthetic ones `_score` and `_reason` (`statistics.suspects`), of human ones
     `_region` and `_weight` where a region is lost; None where nobody asked for them."""
+    needs: str = ""
+    """What a generator would have to add, as YAML (`verbs.audit.needs`); empty where nobody asked for it."""
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
     """The shape of each column of numbers or categories on both sides, by the column's name."""
 
@@ -187,6 +189,8 @@ class Audit:
             frame.write_parquet(literal(folder / f"{side}-records.parquet"))
         if self.scored is not None:
             self.scored.write_parquet(literal(folder / "records.parquet"))
+        if self.needs:
+            (folder / "needs.yaml").write_text(self.needs, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Audit:
@@ -194,7 +198,8 @@ class Audit:
         (stored_audit,) = _read(folder / "audit.json").audits
         pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in stored_audit.pointed}
         scored = read_parquet(folder / "records.parquet") if names.kind_at(folder / "records.parquet") == "file" else None
-        return replace(stored_audit.audit, pointed=pointed, scored=scored)
+        needs = read_text(folder / "needs.yaml") if names.kind_at(folder / "needs.yaml") == "file" else ""
+        return replace(stored_audit.audit, pointed=pointed, scored=scored, needs=needs)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment
@@ -483,6 +488,7 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
         opening = f"{openings[audit.name]}-" if len(audits) > 1 else ""
         files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
         files |= {} if audit.scored is None else {f"{opening}records.parquet": audit.scored}
+        files |= {f"{opening}needs.yaml": audit.needs} if audit.needs else {}
     files["audit.md"] = "\n".join(map(markdown, audits))
     files["junit.xml"] = junit(audits)
     files["report.html"] = page(audits, are_generations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from outcross.files.names import kind_at
 from outcross.files.outputs import check_name
 from outcross.files.whole import write_whole
 from outcross.measures import Evidence
+from outcross.statistics.regions import Region
 from outcross.statistics.suspects import suspects
 
 if TYPE_CHECKING:
@@ -24,39 +26,60 @@ if TYPE_CHECKING:
 
 SUSPECT = 2.0
 """The score from which a record is dropped: fewer than one in a hundred fresh human records look like it."""
-OWN = ("_side", "_row", "_score", "_reason")
+OWN = ("_side", "_row", "_score", "_reason", "_region", "_missing")
 STREAM = 0x5C0
 """The random stream of the scores."""
 
 
-def scored_records(evidence: Evidence, seed: int) -> tuple[Any, list[str]]:
-    """Every record of both sides as it was read, synthetic ones with a score and a reason; and what could not be scored, and why.
+def scored_records(evidence: Evidence, regions: Sequence[Region], seed: int) -> tuple[Any, list[str]]:
+    """Every record of both sides as it was read, and what could not be scored, and why.
 
-    The records are those in memory: of a larger set a uniform sample.
+    A synthetic record has a score and a reason, a human one the rule of the emptiest region that it lies in and the share of the records that are missing
+    there, 0 in none. The records are those in memory: of a larger set a uniform sample.
     """
     drawn, human = evidence.drawn, evidence.reference
     try:
         found = suspects(drawn, human, evidence.sides().get("holdout"), np.random.default_rng([STREAM, seed]))
     except NotApplicable as why:
-        scored, notes = _with(drawn, "synthetic", None, None), [f"no record is scored: {why}"]
+        scored, notes = _with(drawn, "synthetic"), [f"no record is scored: {why}"]
     else:
         reasons = [reason or None for reason in found.reasons]
-        scored, notes = (
-            _with(drawn, "synthetic", found.scores, reasons),
-            [f"records are not scored by one rule, {note}" for note in found.notes],
-        )
-    return _together([scored, _with(human, "reference", None, None)]), notes
+        scored = _with(drawn, "synthetic", scores=found.scores, reasons=reasons)
+        notes = [f"records are not scored by one rule, {note}" for note in found.notes]
+    rules, missing = _emptiest(regions, human.frame.height)
+    return _together([scored, _with(human, "reference", rules=rules, missing=missing)]), notes
 
 
-def _with(side: Table, name: str, scores: np.ndarray | None, reasons: list[str | None] | None) -> Any:
+def _emptiest(regions: Sequence[Region], humans: int) -> tuple[list[str | None], np.ndarray]:
+    """For each human record the rule of the emptiest region that it lies in, and the share of records that are missing there."""
+    rules: list[str | None] = [None] * humans
+    missing = np.zeros(humans)
+    for region in regions:
+        gap = max(0.0, 1 - region.ratio.value)
+        for row in np.flatnonzero(region.inside[:humans] & (missing < gap)).tolist():
+            rules[row], missing[row] = region.rule, gap
+    return rules, missing
+
+
+def _with(
+    side: Table,
+    name: str,
+    scores: np.ndarray | None = None,
+    reasons: list[str | None] | None = None,
+    rules: list[str | None] | None = None,
+    missing: np.ndarray | None = None,
+) -> Any:
     """The records of a side in the order in which they were read, with the columns that say what was found of each."""
     import polars as pl
 
+    nothing = [None] * len(side.places)
     own = [
         pl.lit(name).alias("_side"),
         pl.Series("_row", side.places),
-        pl.Series("_score", [None] * len(side.places) if scores is None else scores, dtype=pl.Float64),
-        pl.Series("_reason", reasons or [None] * len(side.places), dtype=pl.String),
+        pl.Series("_score", nothing if scores is None else scores, dtype=pl.Float64),
+        pl.Series("_reason", reasons or nothing, dtype=pl.String),
+        pl.Series("_region", rules or nothing, dtype=pl.String),
+        pl.Series("_missing", nothing if missing is None else missing, dtype=pl.Float64),
     ]
     return side.records.with_columns(own).sort("_row")
 

@@ -18,6 +18,7 @@ from outcross.recipe import kind, nearest, read
 from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
+from outcross.verbs.audit.needs import needs_file, needs_of, thinned
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
 from outcross.verbs.audit.scored import scored_records
@@ -149,12 +150,15 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
-    scored, unscored = scored_records(evidence, asked.seed) if asked.records else (None, [])
+    checks = tuple(map(_check, judged))
+    regions = thinned(synthetic, reference, asked.seed) if asked.records else []
+    scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
+    rows = {side: one.rows for side, one in evidence.sides().items()}
     notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
-        rows={side: one.rows for side, one in evidence.sides().items()},
-        every=tuple(map(_check, judged)),
+        rows=rows,
+        every=checks,
         pointed=_frames(look.pointed, evidence),
         kinds=dict(reference.kinds),
         notes=tuple(dict.fromkeys(shortened(note, NOTE) for note in notes)),
@@ -162,6 +166,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
         seconds=look.seconds,
         scored=scored,
+        needs=needs_file(name, rows, needs_of(regions, checks, synthetic.rows)) if asked.records else "",
         portraits=portraits(synthetic, reference),
     )
 
