@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits, Check
 
 FAILED = ("lost", "invented")
+OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
+"""Checks that name the worst of many members, which may be another one in another set."""
 
 
 def gated(audits: Audits, question: AuditQuestion) -> Audits:
@@ -59,17 +61,22 @@ def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Ch
 
 
 def _is_worse(check: Check, before: Audit) -> bool:
-    then = next((one for one in before.every if _place(one) == _place(check)), None)
-    if then is None or then.verdict not in FAILED:
-        return True
-    if None in (check.low, check.high, then.low, then.high, check.real_vs_real):
+    then = [one for one in before.every if one.verdict in FAILED and _place(one) == _place(check)]
+    return all(_is_beyond(check, one) for one in then)
+
+
+def _is_beyond(check: Check, then: Check) -> bool:
+    """Whether the interval of a loss lies wholly beyond the one of then."""
+    if None in (check.value, check.low, check.high, then.low, then.high, check.real_vs_real):
         return False
     is_smaller = check.value < check.real_vs_real  # type: ignore[operator]
     return check.high < then.low if is_smaller else check.low > then.high  # type: ignore[operator]
 
 
 def _place(check: Check) -> tuple[str, ...]:
-    return (check.aspect, check.metric, check.column, check.group, check.at)
+    """What a check is about, whichever member it names as the worst."""
+    where = (check.group, check.at) if check.metric not in OF_THE_WORST else ()
+    return (check.aspect, check.metric, check.column, *where)
 
 
 __all__ = ["gated", "since"]
