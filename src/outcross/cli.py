@@ -61,6 +61,8 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 @app.command(help=AuditQuestion.__doc__)
 def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.audit.answer import answered
+    from outcross.verbs.audit.baseline import gated
+    from outcross.verbs.audit.notices import github
     from outcross.verbs.audit.screen import print_audits
     from outcross.verbs.audit.work import gates_of
 
@@ -70,7 +72,9 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
         _print_json(result.plain())
     elif not quiet:
         print_audits(result, None if question.out is None else Path(question.out))
-    result.check_gates(gates_of(question))
+    if question.github and not as_json:
+        print(*github(result), sep="\n")
+    gated(result, question).check_gates(gates_of(question))
 
 
 @app.command(help=ReportQuestion.__doc__)

@@ -79,7 +79,7 @@ class Page:
     range: tuple[float, float] | None = None
     """The least and the greatest value that it can take; None where its unit says so (`values`)."""
     change: Literal["mass", "variance", "scale", "association"] = "mass"
-    """How a value beyond the tolerance becomes a share of records that would have to change (`verbs.audit.severity`)."""
+    """How a value beyond the tolerance becomes a share of records that would have to change (`measures.severity`)."""
     is_invention: bool = False
     """Whether it finds what human data do not have, rather than what is lost."""
     log: bool = False

@@ -104,7 +104,7 @@ class Regions(OfTables):
 
 def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[MissingRegion]:
     """The regions of the reference that are surely thinned out, as data, the surest first; what a generator would have to fill."""
-    return [_missing(region, synthetic.rows) for region in regions_of(synthetic, reference, rng) if (region.null.p or 1.0) <= LEVEL]
+    return [as_data(region, synthetic.rows) for region in regions_of(synthetic, reference, rng) if (region.null.p or 1.0) <= LEVEL]
 
 
 def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
@@ -250,7 +250,8 @@ def _worst(regions: list[Region]) -> Region:
     return replace(regions[0], ratio=replace(regions[0].ratio, low=least))
 
 
-def _missing(region: Region, synthetic_rows: int) -> MissingRegion:
+def as_data(region: Region, synthetic_rows: int) -> MissingRegion:
+    """A region with what is missing of it among so many synthetic records."""
     share, ratio = region.human_share, region.ratio.value
     left = ratio * share
     return MissingRegion(

@@ -257,7 +257,7 @@ def coarser(facet: Facet) -> np.ndarray:
 
 def _together(coarse: np.ndarray) -> np.ndarray:
     """How many records have each two codes of each two facets, the first facet before the second, (facets, facets, COARSE, COARSE), for codes (facets, records)."""
-    from scipy.linalg.blas import ssyrk
+    from scipy.linalg.blas import ssyrk  # pyright: ignore[reportAttributeAccessIssue]
 
     n = len(coarse)
     indicators = np.empty((n, COARSE, coarse.shape[1]), dtype=np.float32)

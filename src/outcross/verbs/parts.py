@@ -12,12 +12,12 @@ from outcross.errors import BadInput
 from outcross.experiment.file import builtin
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
+from outcross.measures.severity import WORKED
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
 from outcross.sources import SOURCES
 from outcross.targets import TARGETS
-from outcross.verbs.audit.severity import WORKED
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 FAMILIES: dict[str, Family] = {

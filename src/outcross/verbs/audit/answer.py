@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput
 from outcross.ledger import results
 from outcross.verbs.asking import asks, check_workers
+from outcross.verbs.audit.baseline import since
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Audits, Check
+from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
+from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
 from outcross.verbs.audit.work import resolve
@@ -44,12 +48,29 @@ def answered(question: AuditQuestion) -> Audits:
     and what that folder holds of them is loaded. Raises BadInput as `audit` does.
     """
     check_workers(question.workers)
+    check_clean(question)
     sets, resolved = sets_of(question), resolve(question)
     with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
         found = Audits(audited(question, sets, resolved, question.workers or 1, ledger), question.generations)
         if ledger is not None:
             found.write(ledger)
-    return found
+    return found if question.write_clean is None else replace(found, cleaned=_cleaned(found, question))
+
+
+def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
+    """Write the set without its suspect records, and audit what is left against the same human data."""
+    if len(found) != 1:
+        raise BadInput(f"--write-clean is of one set, these are {len(found)}; audit one of them")
+    (before,) = found
+    frame, reasons = clean_frame(before)
+    if not frame.height:
+        raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")
+    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None)
+    sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
+    (after,) = audited(again, sets, resolve(again))[""]
+    write_clean(Path(question.write_clean), frame)  # type: ignore[arg-type]
+    lost = [phrase(check) for check in since([after], [before])[after.name]]
+    return Cleaned(Path(question.write_clean), before.rows["synthetic"], sum(reasons.values()), reasons, lost)  # type: ignore[arg-type]
 
 
 audits = asks(AuditQuestion, answered)

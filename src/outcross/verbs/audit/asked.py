@@ -28,5 +28,7 @@ class Asked:
     most_columns: int
     most_seconds: float | None
     """None where there is no bound."""
+    records: bool
+    """Whether every record is scored."""
     allow_missing: tuple[str, ...]
     """Columns that may be absent, or not looked at."""

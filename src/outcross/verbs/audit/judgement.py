@@ -10,8 +10,8 @@ import numpy as np
 
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
+from outcross.measures.severity import Direction, severity
 from outcross.verbs.audit.enough import MOST, records_that_tell
-from outcross.verbs.audit.severity import Direction, severity
 
 NOTE = 500
 """Characters of a note, at most."""

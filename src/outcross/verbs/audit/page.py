@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import shortened
 from outcross.files.outputs import write_page
-from outcross.measures import Page, pages_of_aspect
+from outcross.measures import ASPECTS, Page, pages_of_aspect
 from outcross.report.characters import cut
+from outcross.report.portraits import heat_map, portrait, quantiles
 from outcross.report.templates import environment, resource
 from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
-from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, where, written
+from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, value_of, where, written
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
@@ -25,6 +26,16 @@ COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "
 MOST = {"lost": 60, "invented": 60, "cannot_tell": 60, "kept": 60, "not_applicable": 40}
 LONGEST = 2000
 """Characters of one piece of text on the page: a sentence, a note."""
+WORST = 10
+"""Losses and inventions that a notebook shows."""
+CARDS = 3
+"""Losses and inventions of an aspect that have a card; the others are in its table."""
+ASSOCIATIONS = ("correlation", "correlation_ratio", "cramer")
+"""Checks of pairs of columns that share a heat map."""
+INSIDE = ("spread_inside",)
+"""Checks of a column among the records of a group."""
+MAPPED = 12
+"""Columns of a heat map, at most."""
 POINTED = 12
 """Records shown of each side."""
 HEALTHY, MARGIN = 60.0, 100.0
@@ -56,6 +67,18 @@ class CheckRow:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A loss or an invention that is shown as a card: a picture, a sentence, a number line."""
+
+    row: CheckRow
+    said: str
+    """What was found, before and after."""
+    page: Page
+    pictures: list[str]
+    """SVG: the column on both sides, and the quantiles of numbers where a tail is lost."""
+
+
+@dataclass(frozen=True)
 class Group:
     """The checks of an aspect that have one verdict."""
 
@@ -63,7 +86,6 @@ class Group:
     rows: list[CheckRow]
     left: int
     """Checks that are not shown."""
-    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -71,8 +93,17 @@ class AspectPage:
     """One aspect of one audit."""
 
     name: str
-    counts: dict[str, int]
+    question: str
+    verdict: str
+    said: str
+    """Its worst finding in words, or how many checks say what."""
+    findings: list[Finding]
+    more: int
+    """Losses and inventions without a card."""
+    heat_map: str
+    """Of the associations that have changed; empty where there are too few."""
     groups: list[Group]
+    checks: int
 
 
 @dataclass(frozen=True)
@@ -105,15 +136,19 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 
 
 def fragment(audit: Audit) -> str:
-    """The sentence and what is lost, for a notebook."""
-    rows = [_row(check) for check in audit.of("lost", "invented")[:20]]
-    return _template("fragment.html").render(audit=audit, rows=rows)
+    """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
+    worst = _of_several_columns(audit.of("lost", "invented"))[:WORST]
+    aspects = [_aspect(audit, name, 1.0, False) for name in dict.fromkeys(check.aspect for check in audit.every)]
+    findings = [_finding(audit, check) for check in worst]
+    return _template("fragment.html").render(audit=audit, aspects=aspects, findings=findings, marks=MARKS, colours=COLOURS)
 
 
 @cache
 def _template(name: str) -> Any:
     templates = environment(LONGEST)
-    templates.filters |= {"short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of, "percent": percent}
+    templates.filters |= {
+        "short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of, "value_of": value_of, "percent": percent
+    }  # fmt: skip
     return templates.from_string(resource(name))
 
 
@@ -209,16 +244,76 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
 
 
 def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage:
-    groups = []
-    counts = {}
-    for verdict in MARKS:
-        every = [check for check in audit.of(verdict) if check.aspect == name]  # type: ignore[arg-type]
-        shown = max(1, round(MOST[verdict] * share))
-        counts[verdict] = len(every)
-        if every:
-            is_open = is_alone and verdict in ("lost", "invented")
-            groups.append(Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown), is_open))
-    return AspectPage(name, counts, groups)
+    own = {verdict: [check for check in audit.of(verdict) if check.aspect == name] for verdict in MARKS}  # type: ignore[arg-type]
+    groups = [
+        Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown))
+        for verdict, every in own.items()
+        if every and (shown := max(1, round(MOST[verdict] * share)))
+    ]
+    worst = [*own["lost"], *own["invented"]]
+    cards = _of_several_columns(worst)[: CARDS if is_alone else 0]
+    return AspectPage(
+        name=name,
+        question=ASPECTS[name],
+        verdict=_verdict_of(own),
+        said=_said(own),
+        findings=[_finding(audit, check) for check in cards],
+        more=len(worst) - len(cards),
+        heat_map=_heat_map(worst) if is_alone else "",
+        groups=groups,
+        checks=sum(map(len, own.values())),
+    )
+
+
+def _of_several_columns(worst: Sequence[Check]) -> list[Check]:
+    """The first check of each column, then the others: cards of one column say little more than the first."""
+    first = {check.column or f"\0{i}": check for i, check in reversed(list(enumerate(worst)))}
+    return sorted(worst, key=lambda check: first.get(check.column, check) is not check)
+
+
+def _verdict_of(own: Mapping[str, Sequence[Check]]) -> str:
+    """How an aspect stands: its worst verdict, where few checks that cannot tell do not outweigh those that are kept."""
+    for verdict in ("lost", "invented"):
+        if own[verdict]:
+            return verdict
+    if not own["kept"] and not own["cannot_tell"]:
+        return "not_applicable"
+    return "kept" if len(own["kept"]) >= len(own["cannot_tell"]) else "cannot_tell"
+
+
+def _said(own: Mapping[str, Sequence[Check]]) -> str:
+    if worst := [*own["lost"], *own["invented"]]:
+        more = f"; {len(worst) - 1} more" if len(worst) > 1 else ""
+        return f"{capitalised(clause(worst[0]))}{more}"
+    if not own["kept"] and not own["cannot_tell"]:
+        return next((check.why for check in own["not_applicable"] if check.why), "nothing to look at")
+    untold = f", {len(own['cannot_tell'])} cannot tell" if own["cannot_tell"] else ""
+    return f"{len(own['kept'])} of {len(own['kept']) + len(own['cannot_tell'])} checks kept{untold}"
+
+
+def _finding(audit: Audit, check: Check) -> Finding:
+    return Finding(_row(check), capitalised(clause(check)), _check_page(check), _pictures(audit, check))
+
+
+def _pictures(audit: Audit, check: Check) -> list[str]:
+    """The column of a check on both sides; none where the check looks into a group, which the picture of the whole does not show."""
+    one = audit.portraits.get(check.column)
+    if one is None or (check.group and check.metric in INSIDE):
+        return []
+    whole = portrait(check.column, one)
+    return [whole, quantiles(check.column, one)] if one.kind == "number" and check.aspect == "tails" else [whole]
+
+
+def _heat_map(worst: Sequence[Check]) -> str:
+    """The pairs of columns whose association has changed most, where there are at least three."""
+    changes = {
+        (check.column, check.at.removeprefix("with ")): check.value
+        for check in worst
+        if check.metric in ASSOCIATIONS and check.at.startswith("with ") and check.value is not None
+    }
+    if len(changes) < 3:
+        return ""
+    return heat_map(list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED], changes)
 
 
 def _row(check: Check) -> CheckRow:

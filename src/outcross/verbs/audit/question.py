@@ -56,6 +56,12 @@ class AuditQuestion:
     """Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all."""
     allow_missing: Words = ""
     """Columns that may be absent, or not looked at, without a gate failing, as in zip,notes; each by its name."""
+    baseline: File | None = None
+    """A former audit.json: with --fail-on only what got worse since makes the exit code 1."""
+    github: bool = False
+    """Print what is lost as annotations of GitHub Actions."""
+    write_clean: File | None = None
+    """A .parquet or .csv file for the set without the records that fewer than one in a hundred fresh human records look like; says what that costs."""
     shares: str | None = None
     """For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25."""
     generations: bool = False
@@ -71,7 +77,7 @@ class AuditQuestion:
     most_seconds: float | None = None
     """Seconds after which no further aspect is begun; all if left out."""
     out: File | None = None
-    """A folder for audit.json, report.html, audit.md and the records pointed at."""
+    """A folder for audit.json, report.html, audit.md, junit.xml and the records that are pointed at and scored."""
     workers: int | None = None
     """Sets audited at a time, one thread each; as many as there are cores if left out (in Python: 1). Each reads the human data for itself: memory is that of one audit times as many."""
 

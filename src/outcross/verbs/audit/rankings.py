@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.estimate import NORMAL_QUANTILE
 from outcross.measures import pages_of_aspect
-from outcross.verbs.audit.severity import Direction, records_to_change
+from outcross.measures.severity import Direction, records_to_change
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check

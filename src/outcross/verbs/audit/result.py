@@ -20,8 +20,10 @@ from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
 from outcross.recipe import explain
+from outcross.statistics.portraits import Portrait
 from outcross.verbs.audit.judgement import NOTE, Verdict
 from outcross.verbs.audit.rankings import onsets, ranking
+from outcross.verbs.audit.scored import Cleaned
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """JSON is read as it was written: no text for a number, no number that is not finite."""
@@ -106,6 +108,13 @@ class Audit:
     """Time each aspect took; no promise covers it."""
     key: str = ""
     """The step that made it; empty where no ledger keeps it."""
+    scored: Any = None
+    """Every record of both sides as it was read (polars): `_side`, `_row`, of synthetic ones `_score` and `_reason` (`statistics.suspects`), of human ones
+    `_region` and `_weight` where a region is lost; None where nobody asked for them."""
+    needs: str = ""
+    """What a generator would have to add, as YAML (`verbs.audit.needs`); empty where nobody asked for it."""
+    portraits: Mapping[str, Portrait] = field(default_factory=dict)
+    """The shape of each column of numbers or categories on both sides, by the column's name."""
 
     @cached_property
     def checks(self):
@@ -173,6 +182,7 @@ class Audit:
             "false_discovery_rate": self.rate,
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
+            "portraits": {column: vars(one) for column, one in self.portraits.items()},
         }
 
     def save(self, folder: Path) -> None:
@@ -181,13 +191,19 @@ class Audit:
         (folder / "audit.json").write_text(json.dumps(stored_audit | {"pointed": [*self.pointed]}, allow_nan=False))
         for side, frame in self.pointed.items():
             frame.write_parquet(literal(folder / f"{side}-records.parquet"))
+        if self.scored is not None:
+            self.scored.write_parquet(literal(folder / "records.parquet"))
+        if self.needs:
+            (folder / "needs.yaml").write_text(self.needs, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Audit:
         """The audit that was saved in a folder."""
         (stored_audit,) = _read(folder / "audit.json").audits
         pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in stored_audit.pointed}
-        return replace(stored_audit.audit, pointed=pointed)
+        scored = read_parquet(folder / "records.parquet") if names.kind_at(folder / "records.parquet") == "file" else None
+        needs = read_text(folder / "needs.yaml") if names.kind_at(folder / "needs.yaml") == "file" else ""
+        return replace(stored_audit.audit, pointed=pointed, scored=scored, needs=needs)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import fragment
@@ -231,6 +247,7 @@ class StoredAudit:
     notes: list[str]
     not_looked_at: StoredUnseen
     false_discovery_rate: float
+    portraits: dict[str, Portrait] = field(default_factory=dict)
     pointed: list[str] = field(default_factory=list)
 
     @property
@@ -254,6 +271,7 @@ class StoredAudit:
             notes=tuple(self.notes),
             rate=self.false_discovery_rate,
             unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
+            portraits=self.portraits,
         )
 
     def __post_init__(self):
@@ -301,6 +319,8 @@ class Audits:
     """The audits of every arm of a run, by its name; under the empty name those of sets that are no run's."""
     are_generations: bool = False
     """Whether the sets are generations in order, so that each aspect has one in which it was first lost."""
+    cleaned: Cleaned | None = None
+    """The set without its suspect records, where one was asked for."""
 
     @cached_property
     def every(self) -> tuple[Audit, ...]:
@@ -333,7 +353,8 @@ class Audits:
     def plain(self) -> dict[str, Any]:
         """What was found as plain data; of a run, arm by arm."""
         if "" in self.by_arm:
-            return _plain_of_several(self.by_arm[""], self.are_generations)
+            plain = _plain_of_several(self.by_arm[""], self.are_generations)
+            return plain if self.cleaned is None else plain | {"cleaned": self.cleaned.plain()}
         return {"schema": SCHEMA, "arms": [{"arm": arm, **_plain_of_several(found, True)} for arm, found in self.by_arm.items()]}
 
     def report(self, path: str | Path = "audit.html") -> Path:
@@ -416,7 +437,16 @@ def stored(folder: Path) -> Audits | None:
     if names.kind_at(path) != "file":
         return None
     read = _read(path)
-    return Audits({"": tuple(stored_audit.audit for stored_audit in read.audits)}, read.are_generations)
+    return Audits({"": tuple(_audits_of(read))}, read.are_generations)
+
+
+def read_audits(path: Path) -> list[Audit]:
+    """The audits that an audit.json holds. BadInput where it is not whole."""
+    return _audits_of(_read(path))
+
+
+def _audits_of(read: Stored) -> list[Audit]:
+    return [stored_audit.audit for stored_audit in read.audits]
 
 
 def joined(found: Mapping[Path, Audits]) -> Audits:
@@ -452,6 +482,7 @@ def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[st
 
 def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     """The records pointed at, audit.md, report.html, and last audit.json, by which an audit is known."""
+    from outcross.verbs.audit.notices import junit
     from outcross.verbs.audit.page import page
     from outcross.verbs.audit.sentences import markdown
 
@@ -460,7 +491,10 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     for audit in audits:
         opening = f"{openings[audit.name]}-" if len(audits) > 1 else ""
         files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
+        files |= {} if audit.scored is None else {f"{opening}records.parquet": audit.scored}
+        files |= {f"{opening}needs.yaml": audit.needs} if audit.needs else {}
     files["audit.md"] = "\n".join(map(markdown, audits))
+    files["junit.xml"] = junit(audits)
     files["report.html"] = page(audits, are_generations)
     plain = _plain_of_several(audits, are_generations)
     files["audit.json"] = json.dumps(plain, allow_nan=False, ensure_ascii=False, indent=1) + "\n"

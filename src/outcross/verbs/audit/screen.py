@@ -64,6 +64,8 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
             print_ranking(found)
             if audits.are_of_generations(arm):
                 print_onsets(onsets(found), len(found))
+        for line in audits.cleaned.lines() if audits.cleaned else ():
+            _print_line(line)
         if out is not None:
             _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
 

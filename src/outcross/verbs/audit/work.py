@@ -15,10 +15,13 @@ from outcross.estimate import Reading, rounded
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.recipe import kind, nearest, read
+from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
+from outcross.verbs.audit.needs import needs_file, needs_of, thinned
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
+from outcross.verbs.audit.scored import scored_records
 
 RATE = 0.05
 """False-discovery rate."""
@@ -42,6 +45,8 @@ class ResolvedQuestion:
     seed: int = 0
     most_columns: int = 200
     most_seconds: float = math.inf
+    records: bool = False
+    """Whether every record is scored."""
     allow_missing: tuple[str, ...] = ()
     """Columns that may be absent, or not looked at."""
 
@@ -96,7 +101,7 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
         settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
     if "aspects" in settings:
         settings["aspects"] = measures_of(settings["aspects"])
-    return ResolvedQuestion(**settings)
+    return ResolvedQuestion(**settings, records=question.out is not None or question.write_clean is not None)
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
@@ -145,17 +150,24 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
-    notes = [*comparable.notes, *(note for one in tables for note in one.notes)]
+    checks = tuple(map(_check, judged))
+    regions = thinned(synthetic, reference, asked.seed) if asked.records else []
+    scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
+    rows = {side: one.rows for side, one in evidence.sides().items()}
+    notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
-        rows={side: one.rows for side, one in evidence.sides().items()},
-        every=tuple(map(_check, judged)),
+        rows=rows,
+        every=checks,
         pointed=_frames(look.pointed, evidence),
         kinds=dict(reference.kinds),
         notes=tuple(dict.fromkeys(shortened(note, NOTE) for note in notes)),
         rate=asked.rate,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
         seconds=look.seconds,
+        scored=scored,
+        needs=needs_file(name, rows, needs_of(regions, checks, synthetic.rows)) if asked.records else "",
+        portraits=portraits(synthetic, reference),
     )
 
 

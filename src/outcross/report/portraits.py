@@ -1,0 +1,150 @@
+"""Columns of two sets as pictures: human against synthetic, the lost part shaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from outcross.escapes import shortened
+from outcross.report.numerals import number
+from outcross.statistics.portraits import Portrait
+
+WIDTH, HEIGHT, FOOT = 300, 110, 16
+"""Pixels of a picture, and of the line of labels under it."""
+LINE = 18
+"""Pixels of one bar of a category."""
+NAMES = 110
+"""Pixels of the names of categories."""
+DWARFS = 5
+"""A bin so many times as high as the highest of all others is cut off, so that these can be seen."""
+LABEL = 18
+"""Characters of a category's name in a picture."""
+
+
+def portrait(column: str, one: Portrait) -> str:
+    """The picture of a column: a histogram of numbers, or bars of categories."""
+    return _histogram(column, one) if one.kind == "number" else _bars(column, one)
+
+
+def _histogram(column: str, one: Portrait) -> str:
+    """Human values as an outline, synthetic ones as filled bars, and between them in another colour what is lost."""
+    human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
+    most = _scale([*human, *synthetic])
+    width = WIDTH / len(human)
+    bars = [
+        _label((i + 0.5) * width, 9, f"{100 * share:.0f} %", "start")
+        for i, share in enumerate(human)
+        if share > most  # it goes on above the picture
+    ]
+    human, synthetic = ([min(share, most) for share in shares] for shares in (human, synthetic))
+    for i, (ours, theirs) in enumerate(zip(synthetic, human, strict=True)):
+        x, top, outline = i * width, HEIGHT * (1 - ours / most), HEIGHT * (1 - theirs / most)
+        if theirs > ours:
+            bars.append(_rectangle("gap", x, outline, width, top - outline))
+        if ours > 0:
+            bars.append(_rectangle("own", x + 0.5, top, width - 1, HEIGHT - top))
+    points = " ".join(
+        f"{x:.1f},{HEIGHT * (1 - share / most):.1f}" for i, share in enumerate(human) for x in (i * width, (i + 1) * width)
+    )
+    ends = (number(one.places[0]), number(one.places[-1])) if one.places else ("", "")
+    labels = _label(width, HEIGHT + 12, f"≤ {ends[0]}", "start") + _label(WIDTH - width, HEIGHT + 12, f"{ends[1]} ≤", "end")
+    spoken = (
+        f"{column}: histogram of {sum(one.synthetic):,} synthetic values, filled, and of {sum(one.human):,} human ones, outlined"
+    )
+    return _svg(WIDTH, HEIGHT + FOOT, spoken, [*bars, f'<polyline class="human" points="{points}"/>', labels])
+
+
+def _bars(column: str, one: Portrait) -> str:
+    """A line a category: the synthetic share as a bar, the human share as a mark, and what is lost between them."""
+    human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
+    most, room = max(*human, *synthetic, 1e-9), WIDTH - NAMES
+    parts = []
+    for i, (name, theirs, ours) in enumerate(zip(one.names, human, synthetic, strict=True)):
+        y, own, mark = i * LINE, room * ours / most, room * theirs / most
+        parts.append(_label(NAMES - 6, y + 12, shortened(name, LABEL), "end"))
+        if theirs > ours:
+            parts.append(_rectangle("gap", NAMES + own, y + 3, mark - own, LINE - 6))
+        parts.append(_rectangle("own", NAMES, y + 3, own, LINE - 6))
+        parts.append(f'<line class="human" x1="{NAMES + mark:.1f}" x2="{NAMES + mark:.1f}" y1="{y + 1}" y2="{y + LINE - 1}"/>')
+    spoken = f"{column}: share of each category among {sum(one.synthetic):,} synthetic records, filled, and {sum(one.human):,} human ones, marked"
+    return _svg(WIDTH, LINE * len(one.names), spoken, parts)
+
+
+def quantiles(column: str, one: Portrait) -> str:
+    """Quantiles of the synthetic values against the human ones of the same depth: on the line where nothing is lost."""
+    if len(one.depths) < 3:
+        return ""
+    size = HEIGHT + 30
+    values = [*one.human_quantiles, *one.synthetic_quantiles]
+    is_log = min(values) > 0 and max(values) / min(values) > 100
+    low, high = (math.log(end) if is_log else end for end in (min(values), max(values)))
+    if high <= low:
+        return ""
+
+    def place(value: float) -> float:
+        return 6 + (size - 12) * ((math.log(value) if is_log else value) - low) / (high - low)
+
+    dots = [
+        f'<circle class="{"own" if 0.05 <= depth <= 0.95 else "far"}" cx="{place(human):.1f}" cy="{size - place(ours):.1f}" r="3">'
+        f"<title>{depth:g} quantile: human {number(human)}, synthetic {number(ours)}</title></circle>"
+        for depth, human, ours in zip(one.depths, one.human_quantiles, one.synthetic_quantiles, strict=True)
+    ]
+    line = f'<line class="human" x1="6" x2="{size - 6}" y1="{size - 6}" y2="6"/>'
+    spoken = f"{column}: quantiles of synthetic values against human ones{', both logarithmic' if is_log else ''}; on the line nothing is lost"
+    return _svg(size, size, spoken, [line, *dots])
+
+
+def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str:
+    """The change of each pair's association: the darker, the more is lost."""
+    cell, margin = 22, 96
+    size = margin + cell * len(names)
+    most = max((abs(change) for change in changes.values()), default=0.0) or 1.0
+    parts = [_label(margin - 6, margin + i * cell + 15, shortened(name, 14), "end") for i, name in enumerate(names)]
+    parts += [
+        f'<text class="label" text-anchor="start" transform="translate({margin + i * cell + 14} {margin - 6}) rotate(-60)">{escape(shortened(name, 14))}</text>'
+        for i, name in enumerate(names)
+    ]
+    for i, one in enumerate(names):
+        for j, two in enumerate(names):
+            change = changes.get((one, two), changes.get((two, one)))
+            if i == j or change is None:
+                continue
+            side = "gap" if change < 0 else "own"
+            parts.append(
+                f'<rect class="{side}" x="{margin + j * cell + 1}" y="{margin + i * cell + 1}" width="{cell - 2}" height="{cell - 2}" '
+                f'fill-opacity="{abs(change) / most:.2f}"><title>{escape(shortened(one))} with {escape(shortened(two))}: {change:+.2f}</title></rect>'
+            )
+    return _svg(size, size, "change of the association of each pair of columns", parts)
+
+
+def _scale(shares: Sequence[float]) -> float:
+    """The share at the top of a histogram: the largest, unless one bin dwarfs all others, which is then cut off."""
+    ordered = sorted(shares, reverse=True)
+    rest = [share for share in ordered if share < ordered[0] / DWARFS]
+    if rest and rest[0] > 0 and len(ordered) - len(rest) <= 2:
+        return 2 * rest[0]
+    return max(ordered[0], 1e-9)
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = sum(counts) or 1
+    return [count / total for count in counts]
+
+
+def _rectangle(kind: str, x: float, y: float, width: float, height: float) -> str:
+    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(0.0, width):.1f}" height="{max(0.0, height):.1f}"/>'
+
+
+def _label(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(width: float, height: float, spoken: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg class="portrait" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'aria-label="{escape(shortened(spoken, 200), quote=True)}">{"".join(parts)}</svg>'
+    )
+
+
+__all__ = ["heat_map", "portrait", "quantiles"]

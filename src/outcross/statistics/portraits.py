@@ -1,0 +1,117 @@
+"""What a column looks like on both sides, in a few numbers: what a page draws beside the checks of that column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from outcross.data.tables import Table
+
+BINS = 24
+"""Bins of a histogram, at most."""
+CENTRE = (0.005, 0.995)
+"""Quantiles of the human values between which the bins lie; what is beyond falls into an open bin at either end."""
+BARS = 12
+"""Categories with a bar of their own, the commonest of both sides; the rest share one."""
+DEPTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Depths of the quantiles that are held against each other; those with fewer than one human value beyond are left out."""
+COLUMNS = 200
+"""Columns that are drawn, at most."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """The shape of a column on both sides."""
+
+    kind: Literal["number", "category"]
+    places: tuple[float, ...]
+    """Of a number the edges between the bins: k edges make k + 1 bins, of which the first and the last are open. Empty for categories."""
+    names: tuple[str, ...]
+    """Of categories the name of each bar, the last one for all others where there are more; empty for numbers."""
+    human: tuple[int, ...]
+    """Human records in each bin or bar."""
+    synthetic: tuple[int, ...]
+    missing: tuple[int, int]
+    """Missing values, human and synthetic."""
+    depths: tuple[float, ...] = ()
+    human_quantiles: tuple[float, ...] = ()
+    synthetic_quantiles: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        """ValueError where the numbers do not fit together: they may have been read from a file."""
+        bars = len(self.places) + 1 if self.kind == "number" else len(self.names)
+        if not len(self.human) == len(self.synthetic) == bars > 0:
+            raise ValueError(f"{bars} bins or bars have {len(self.human)} human and {len(self.synthetic)} synthetic counts")
+        if not len(self.depths) == len(self.human_quantiles) == len(self.synthetic_quantiles):
+            raise ValueError("there must be as many quantiles on both sides as depths")
+        if not all(map(math.isfinite, (*self.places, *self.depths, *self.human_quantiles, *self.synthetic_quantiles))):
+            raise ValueError("every edge and every quantile must be a finite number")
+        if min(*self.human, *self.synthetic, *self.missing) < 0:
+            raise ValueError("no count can be below 0")
+
+
+OTHERS = "all others"
+
+
+def portraits(drawn: Table, human: Table) -> Mapping[str, Portrait]:
+    """The portrait of every column of numbers or categories, by its name, of the records in memory."""
+    columns = human.of_kind("number", "category")[:COLUMNS]
+    paint = {"number": _number, "category": _category}
+    return {column: paint[human.kinds[column]](drawn, human, column) for column in columns}
+
+
+def _number(drawn: Table, human: Table, column: str) -> Portrait:
+    sides = [side.numbers(column) for side in (human, drawn)]
+    known = [values[np.isfinite(values)] for values in sides]
+    edges = _edges(known[0]) if known[0].size else np.zeros(1)
+    counts = [np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1) for values in known]
+    depths = [depth for depth in DEPTHS if min(depth, 1 - depth) * min(one.size for one in known) >= 1]
+    quantiles = [tuple(map(float, np.quantile(values, depths))) if depths else () for values in known]
+    missing = (int(sides[0].size - known[0].size), int(sides[1].size - known[1].size))
+    return Portrait(
+        "number",
+        tuple(map(float, edges)),
+        (),
+        _plain(counts[0]),
+        _plain(counts[1]),
+        missing,
+        tuple(depths),
+        quantiles[0],
+        quantiles[1],
+    )
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Edges between the bins: half-way between values where these are few, else evenly over the centre of the human values."""
+    distinct = np.unique(values)
+    if distinct.size <= BINS:
+        return (distinct[1:] + distinct[:-1]) / 2 if distinct.size > 1 else distinct.astype(float)
+    low, high = np.quantile(values, CENTRE)
+    if low == high:
+        low, high = float(distinct[0]), float(distinct[-1])
+    return np.linspace(low, high, BINS - 1)
+
+
+def _category(drawn: Table, human: Table, column: str) -> Portrait:
+    counts = [_counted(side, column) for side in (human, drawn)]
+    totals = {name: counts[0].get(name, 0) + counts[1].get(name, 0) for name in counts[0] | counts[1]}
+    ordered = sorted(totals, key=lambda name: (-totals[name], name))
+    shown = ordered[:BARS] if len(ordered) > BARS + 1 else ordered
+    rest = ordered[len(shown) :]
+    names = (*shown, *([OTHERS] if rest else []))
+    bars = [(*(own.get(name, 0) for name in shown), *([sum(own.get(name, 0) for name in rest)] if rest else [])) for own in counts]
+    missing = (human.frame[column].null_count(), drawn.frame[column].null_count())
+    return Portrait("category", (), names, bars[0], bars[1], missing)
+
+
+def _counted(side: Table, column: str) -> dict[str, int]:
+    counts = side.frame[column].drop_nulls().value_counts()
+    return dict(zip(map(str, counts[column].to_list()), counts["count"].to_list(), strict=True))
+
+
+def _plain(counts: np.ndarray) -> tuple[int, ...]:
+    return tuple(map(int, counts))

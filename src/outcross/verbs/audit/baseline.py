@@ -1,0 +1,82 @@
+"""What got worse since a former audit: a gate that lets known losses pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outcross.errors import BadInput
+from outcross.verbs.audit.result import read_audits
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.question import AuditQuestion
+    from outcross.verbs.audit.result import Audit, Audits, Check
+
+FAILED = ("lost", "invented")
+OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
+"""Checks that name the worst of many members, which may be another one in another set."""
+
+
+def gated(audits: Audits, question: AuditQuestion) -> Audits:
+    """What a gate looks at: all that was found, or with a baseline what got worse since, the rest called kept.
+
+    BadInput where a baseline is given without a gate, or is not a whole audit.json.
+    """
+    if question.baseline is None:
+        return audits
+    if "fail_on" not in question.settings():
+        raise BadInput("--baseline says what a gate lets pass; name the gate too, as in --fail-on any")
+    before = read_audits(Path(question.baseline))
+    return replace(audits, by_arm={arm: tuple(_only_worse(own, before)) for arm, own in audits.by_arm.items()})
+
+
+def _only_worse(audits: Sequence[Audit], before: Sequence[Audit]) -> list[Audit]:
+    worse = since(audits, before)
+    return [
+        replace(
+            audit,
+            every=tuple(
+                replace(check, verdict="kept") if check.verdict in FAILED and check not in worse[audit.name] else check
+                for check in audit.every
+            ),
+        )
+        for audit in audits
+    ]
+
+
+def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Check]]:
+    """The losses and inventions of each set that are worse than in a former audit, by the set's name.
+
+    A set is held against the former set of its name, or, where both audits are of one set, against that. Worse is what was not lost then, and what
+    was lost but has an interval now that lies wholly beyond the one of then. BadInput where a set has no former one.
+    """
+    named = {audit.name: audit for audit in before}
+    if len(audits) == len(before) == 1:
+        named = {audits[0].name: before[0]}
+    if missing := [audit.name for audit in audits if audit.name not in named]:
+        raise BadInput(f"the baseline has no audit of {missing[0]!r}; it has {', '.join(named)[:200]}")
+    return {audit.name: [check for check in audit.of(*FAILED) if _is_worse(check, named[audit.name])] for audit in audits}
+
+
+def _is_worse(check: Check, before: Audit) -> bool:
+    then = [one for one in before.every if one.verdict in FAILED and _place(one) == _place(check)]
+    return all(_is_beyond(check, one) for one in then)
+
+
+def _is_beyond(check: Check, then: Check) -> bool:
+    """Whether the interval of a loss lies wholly beyond the one of then."""
+    if None in (check.value, check.low, check.high, then.low, then.high, check.real_vs_real):
+        return False
+    is_smaller = check.value < check.real_vs_real  # type: ignore[operator]
+    return check.high < then.low if is_smaller else check.low > then.high  # type: ignore[operator]
+
+
+def _place(check: Check) -> tuple[str, ...]:
+    """What a check is about, whichever member it names as the worst."""
+    where = (check.group, check.at) if check.metric not in OF_THE_WORST else ()
+    return (check.aspect, check.metric, check.column, *where)
+
+
+__all__ = ["gated", "since"]

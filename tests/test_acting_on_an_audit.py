@@ -1,0 +1,83 @@
+"""What people do with an audit: gate a change, look at records, drop some."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars
+import pytest
+from conftest import outcross
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Human records, and synthetic ones of which 60 are copies and 40 are older than anybody."""
+    folder, rng = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
+
+    def records(n):
+        age = rng.normal(45, 12, n)
+        return polars.DataFrame({"age": age, "hours": age / 2 + rng.normal(0, 5, n), "sex": rng.choice(["man", "woman"], n)})
+
+    human, honest = records(1000), records(700)
+    human.write_parquet(folder / "human.parquet")
+    old = records(40).with_columns(age=polars.lit(150.0))
+    polars.concat([honest, human[:60], old]).write_csv(folder / "synthetic.csv")
+    return folder
+
+
+ASPECTS = ("--aspects", "copying,spread")
+
+
+def audit(people, *words, code=0):
+    ended = outcross("audit", people / "synthetic.csv", "--reference", people / "human.parquet", *ASPECTS, *words)
+    assert ended.returncode == code, ended.stderr
+    return ended
+
+
+def test_every_record_is_in_the_folder_with_its_score(people, tmp_path):
+    audit(people, "--out", tmp_path / "out", "--quiet")
+    records = polars.read_parquet(tmp_path / "out" / "records.parquet")
+    synthetic = records.filter(_side="synthetic")
+    assert (synthetic.height, records.filter(_side="reference").height) == (800, 1000)
+    assert synthetic["_row"].to_list() == list(range(800))
+    assert (synthetic[700:]["_score"] >= 2).all() and (synthetic[:700]["_score"] >= 2).mean() < 0.02
+    assert synthetic[700:760]["_reason"].str.contains("copy").all() and synthetic[760:]["_reason"].str.contains("age = 150").all()
+    assert "<testsuites" in (tmp_path / "out" / "junit.xml").read_text()
+
+
+def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_path):
+    clean = tmp_path / "clean.csv"
+    said = audit(people, "--write-clean", clean).stdout
+    kept = polars.read_csv(clean)
+    assert kept.columns == ["age", "hours", "sex"] and 680 < kept.height <= 700
+    assert f"holds {kept.height} of 800 records" in " ".join(said.split())
+    told = json.loads(audit(people, "--write-clean", tmp_path / "more.parquet", "--json").stdout)
+    assert told["cleaned"]["dropped"] == 800 - kept.height and sum(told["cleaned"]["reasons"].values()) == 800 - kept.height
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--write-clean", "clean.txt"), "must end with .parquet or .csv"),
+        (("--write-clean", "{there}"), "exists; name a new file"),
+        (("--baseline", "{there}"), "name the gate too, as in --fail-on any"),
+        (("--baseline", "{there}", "--fail-on", "any"), "is not a whole audit.json"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):
+    there = tmp_path / "there.csv"
+    there.write_text("a\n1\n")
+    said = audit(people, *(word.format(there=there) for word in words), code=2)
+    assert why in said.stderr and len(said.stderr.splitlines()) == 1
+    assert there.read_text() == "a\n1\n" and not (tmp_path / "clean.txt").exists()
+
+
+def test_a_known_loss_passes_a_gate_with_a_baseline(people, tmp_path):
+    audit(people, "--out", tmp_path / "out", "--quiet", "--fail-on", "any", code=1)
+    audit(people, "--quiet", "--fail-on", "any", "--baseline", tmp_path / "out" / "audit.json")
+
+
+def test_annotations_stand_after_the_screen(people):
+    lines = audit(people, "--github", "--fail-on", "any", code=1).stdout.splitlines()
+    assert [line for line in lines if line.startswith("::error title=invented in copying::")]
