@@ -19,7 +19,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable, Reading
 from outcross.ledger.digests import canonical, digest_of
 
-FORMAT = 3
+FORMAT = 4
 """Of a run folder and of its ledger. It is raised when a verb's own meaning or the shape of a line changes, so that nothing older is
 taken for new: a folder of another format is refused."""
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source", "libraries")
@@ -49,7 +49,7 @@ class StepEntry:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    format: Literal[3]
+    format: Literal[4]
     verb: str
     recipe: Any
     inputs: list[Any]
@@ -110,7 +110,7 @@ class RunEntry:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Literal["run"] = "run"
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     experiment: dict[str, Any]
     """With every default written out."""
     human: dict[str, str]
@@ -135,7 +135,7 @@ class GenerationEntry:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Literal["generation"] = "generation"
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     arm: str
     seed: int
     generation: Annotated[int, Field(ge=0)]
@@ -167,7 +167,7 @@ class ResultEntry:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Literal["result"] = "result"
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     kind: str
     """The command."""
     steps: list[str]
