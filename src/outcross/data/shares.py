@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -59,9 +60,7 @@ def largest_remainder(weights: Sequence[Fraction | int], totals: Sequence[int] |
     return (counts + (place < rest[:, None])).astype(np.int64)
 
 
-def smallest_total(
-    quotas: Callable[[np.ndarray], np.ndarray], fits: Callable[[np.ndarray], np.ndarray], low: int, high: int
-) -> int | None:
+def smallest_total(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any], low: int, high: int) -> int | None:
     """The smallest total from `low` to `high` whose quotas fit; None where there is none among the first five million.
 
     `quotas` gives (m, weights) for (m,) totals, `fits` says for each row whether it will do.
@@ -69,16 +68,12 @@ def smallest_total(
     return _first(quotas, fits, range(low, min(high, low + TRIED) + 1))
 
 
-def largest_total(
-    quotas: Callable[[np.ndarray], np.ndarray], fits: Callable[[np.ndarray], np.ndarray], low: int, high: int
-) -> int | None:
+def largest_total(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any], low: int, high: int) -> int | None:
     """The largest total from `high` down to `low` whose quotas fit; None where there is none among the first five million."""
     return _first(quotas, fits, range(high, max(low, high - TRIED) - 1, -1))
 
 
-def _first(
-    quotas: Callable[[np.ndarray], np.ndarray], fits: Callable[[np.ndarray], np.ndarray], totals: range
-) -> int | None:
+def _first(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any], totals: range) -> int | None:
     for chunk in _chunks(totals):
         good = np.flatnonzero(fits(quotas(chunk)))
         if good.size:
