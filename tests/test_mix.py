@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars
@@ -439,6 +442,20 @@ def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
         mix(pools=pools, out=tmp_path / "mix")
     again = mix(two(30, 70), out=tmp_path / "mix")
     assert again.manifest == made.manifest and show(tmp_path / "mix").frame().equals(made.frame())
+
+
+def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no_row(tmp_path):
+    """20 moments over all changes of the file system; the second time it is killed at half that many of its own."""
+    script = Path(__file__).with_name("killed_mixes.py")
+    told = json.loads(subprocess.run([sys.executable, script, tmp_path, "20"], capture_output=True, text=True, check=True).stdout)
+    whole = told["whole"]
+    assert "manifest.json" in whole and len(told["killed"]) == 20
+    for stopped, stopped_again, ended in told["killed"]:
+        for was_built, _, files in (stopped, stopped_again, ended):
+            assert files.items() <= whole.items() and ("manifest.json" not in files or files == whole)
+            assert was_built <= (files == whole)
+        assert not stopped[0] and ended[0] and ended[2] == whole
+    assert any(ended[1] < told["changes"] // 2 for *_, ended in told["killed"])  # what was done is not done again
 
 
 def test_a_damaged_shard_or_manifest_is_refused(tmp_path):

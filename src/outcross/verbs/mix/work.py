@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,9 +143,13 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     assert folder is not None
     sets = mixing.sets  # what cannot be drawn is told before anything is written
     summary = {}
-    for name, rows in sets.items():
-        content = write_shards(rows, folder / name / DATA)
-        summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
+    try:
+        for name, rows in sets.items():
+            content = write_shards(rows, folder / name / DATA)
+            summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
+    except BadInput:  # what is there cannot become this mix
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     write_whole(folder / DRAWS, draws_frame(sets[""]))
     return Mixed(folder, summary)
 
