@@ -14,8 +14,14 @@ import signal
 import sys
 from pathlib import Path
 
+import polars  # noqa: F401  (so that no child has to import it)
+
+from outcross.ledger import root_of, work
+from outcross.ledger.reach import source_digest
 from outcross.verbs.mix import rows
 from outcross.verbs.mix.answer import mix
+from outcross.verbs.mix.asked import read_asked
+from outcross.verbs.mix.work import mix as step
 
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 rows.MEMORY = 20_000  # so that rows wait in files, too
@@ -71,6 +77,7 @@ def main() -> None:
     folder, moments = Path(sys.argv[1]), int(sys.argv[2])
     for name, count in (("human", 200), ("gpt", 900)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": f"{name} {i}"}) + "\n" for i in range(count)))
+    source_digest((root_of(step.do), root_of(work)), read_asked(asked(folder))[0].identity)  # once, and not in every child
     _, count = build(folder, folder / "whole", 0)
     told = {"changes": count, "whole": left(folder / "whole"), "killed": []}
     out = folder / "out"
