@@ -458,6 +458,26 @@ def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no
     assert any(ended[1] < told["changes"] // 2 for *_, ended in told["killed"])  # what was done is not done again
 
 
+FULL = """
+import resource, signal, sys
+from outcross.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+main(sys.argv[2:])
+"""
+
+
+def test_a_full_disk_is_one_line_and_the_next_try_goes_on(tmp_path):
+    asked = {"pools": write_pools(tmp_path / "pools", 1), "rows": 900, "human_share": 0.3, "shards": 3}
+    (tmp_path / "mix.yaml").write_text(json.dumps(asked))
+    words = [sys.executable, "-c", FULL, "6000", "mix", tmp_path / "mix.yaml", "--out", tmp_path / "mix"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3 and ended.stderr.count("\n") == 1 and "could not be written" in ended.stderr, ended.stderr
+    assert [path.name for path in (tmp_path / "mix").iterdir()] == [".outcross"]
+    made = mix(asked, out=tmp_path / "mix")
+    assert made.frame().equals(mix(asked).frame())
+
+
 def test_a_damaged_shard_or_manifest_is_refused(tmp_path):
     made = mix(two(30, 70), out=tmp_path / "mix")
     shard = tmp_path / "mix" / made.manifest["shards"][0]["file"]

@@ -212,7 +212,8 @@ class MixRecipe:
     @property
     def unit(self) -> Unit:
         """What the budget and the shares are counted in."""
-        return next((unit for unit in UNITS if getattr(self, unit) is not None), "rows")
+        asked: list[Unit] = [unit for unit in UNITS if getattr(self, unit) is not None]
+        return asked[0] if asked else "rows"
 
     @property
     def budget(self) -> int | None:

@@ -299,7 +299,11 @@ def _options(
     fewer = _largest(split, caps, total)
     if fewer is not None:
         yield f"{asked.unit}: {fewer}"
-    yield f"max_repeats: {max(math.ceil(Fraction(int(targets[pool]), supplies[pool].available)) for pool in short)}"
+    needed = {pool: math.ceil(Fraction(int(targets[pool]), supplies[pool].available)) for pool in short}
+    if any(asked.pools[pool].max_repeats is not None for pool in short):
+        yield "max_repeats by pool: " + ", ".join(f"{asked.pools[pool].name} {times}" for pool, times in needed.items())
+    else:
+        yield f"max_repeats: {max(needed.values())}"
     if isinstance(asked.human_share, float) and (share := _nearest_share(asked, split, caps, total)) is not None:
         yield f"human_share: {share}"
     filled = _filled(split, caps, total)

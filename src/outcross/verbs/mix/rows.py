@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -125,7 +126,9 @@ class _Waiting:
             for shard, frames in self.held.items():
                 files = self.files.setdefault(shard, [])
                 path = folder / f"{shard:05}-{len(files):05}.arrow"
-                pl.concat(frames).write_ipc(path, compression="lz4")
+                packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
+                pl.concat(frames).write_ipc(packed, compression="lz4")
+                path.write_bytes(packed.getbuffer())
                 files.append(path)
         except OSError as error:
             raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
