@@ -426,6 +426,10 @@ def test_what_cannot_be_is_refused_in_one_line(asked, said):
 def test_columns_that_one_pool_lacks_are_null_where_that_is_asked():
     pools = [pool("a", 3), {"name": "b", "data": {"text": ["x"], "more": [1]}}]
     frame = mix(pools=pools, columns="union").frame()
+    made = mix(
+        pools=[*pools, {"name": "c", "data": {"text": [None]}}], columns="union", groups=["more"], text_column="text", characters=9
+    )
+    assert made.manifest["groups"]["more"]["missing"]["rows"] == 3 and made.frame().height == 4
     assert frame["more"].null_count() == 3 and mix(pools=pools, columns=["text"]).frame().columns == ["text", *PROVENANCE]
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 """The polars type of each column."""
+LABEL = ("_origin", "_model", "_generation")
+"""Columns that say who wrote a row."""
 MOST_LABELS = 100_000
 """Different combinations of origin, model, generation and groups in a pool."""
 
@@ -143,8 +145,8 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
     return schema
 
 
-def text_column(asked: MixRecipe, schema: Schema) -> str:
-    """The column that characters and tokens are counted in. BadInput where it is not clear."""
+def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
+    """The column that characters and tokens are counted in, with its type. BadInput where it is not clear."""
     import polars as pl
 
     texts = [name for name, dtype in schema.items() if dtype == pl.String]
@@ -155,11 +157,14 @@ def text_column(asked: MixRecipe, schema: Schema) -> str:
         raise BadInput(f"characters and tokens are of one column; name it as text_column, of {', '.join(schema)[:200]}")
     if schema[found] != pl.String and not _is_chat(schema[found]):
         raise BadInput(f"text_column {found!r} is {schema[found]}; it must be text, or messages: a list of {{role, content}}")
-    return found
+    return found, schema[found]
 
 
-def scanned(pool: OpenPool, asked: MixRecipe, text: str | None, tokenizer: Any) -> Scan:
-    """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool."""
+def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, tokenizer: Any) -> Scan:
+    """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool.
+
+    `text` is the column that amounts are counted in, with its type.
+    """
     of_rows, strata, codes = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int32)], {}
     amounts: dict[Unit, list[np.ndarray]] = {unit: [np.zeros(0, np.int64)] for unit in asked.counted}
     for batch in pool.batches():
@@ -168,7 +173,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, text: str | None, tokenizer: Any) 
         strata.append(_coded(batch, pool.recipe, asked.groups, codes))
         for unit, found in amounts.items():
             assert text is not None
-            found.append(_counted(batch[text], unit, tokenizer))
+            found.append(_counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
     digest, label = np.concatenate(of_rows), np.concatenate(strata)
     names = sorted(codes)
     order = np.empty(len(names), dtype=np.int32)
@@ -306,8 +311,14 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], code
     """The number of each row's label; new labels are numbered as they come."""
     import polars as pl
 
+    varies = bool(groups) or any(name in batch.columns for name in (recipe.model_column, recipe.generation_column, *LABEL))
+    if not varies and batch.height > 1:
+        return np.repeat(_coded(batch.head(1), recipe, groups, codes), batch.height)
     said = authors(batch, recipe)
-    parts = [*said, *(pl.col(group).cast(pl.String) for group in groups)]
+    parts = [
+        *said,
+        *((pl.col(name) if name in batch.columns else pl.lit(None)).cast(pl.String).alias(name) for name in groups),
+    ]
     try:
         label = batch.with_columns(**said).select(pl.struct(parts).struct.json_encode().alias("label")).to_series()
     except pl.exceptions.PolarsError as error:

@@ -82,6 +82,11 @@ class Mixing:
     @cached_property
     def sets(self) -> dict[str, RowSet]:
         """The mix, and its twin where one is asked for, by the folder that each is written to."""
+        for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
+            if self.asked.unit == "rows" and scan.rows != target.available:
+                raise BadInput(
+                    f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
+                )
         mix_draws = drawn(self.asked, self.plan, self.scans)
         human = twin(self.asked, self.plan, self.scans, mix_draws)
         return {"": self._set(mix_draws)} | ({} if human is None else {TWIN: self._set(human)})
