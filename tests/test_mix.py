@@ -263,7 +263,7 @@ def test_every_row_says_where_it_comes_from():
     frame = mix(pools=[{"name": "p", "data": data, **columns}]).frame().sort("text")
     assert frame.columns[-10:] == list(PROVENANCE)
     assert frame.select(PROVENANCE[1:-2]).rows() == [
-        ("model", "p", "m1", 2, ["x"], "p", '{"t":{"temperature":0.7}}', ),
+        ("model", "p", "m1", 2, ["x"], "p", '{"temperature":0.7}', ),
         ("unknown", "p", None, 3, [], "q", None),
     ]  # fmt: skip
     model = {"model": "gpt-x", "revision": "abc", "generation": 1}

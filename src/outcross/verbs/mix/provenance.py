@@ -107,7 +107,8 @@ def _as_text(column: str, dtype: polars.DataType) -> polars.Expr:
     import polars as pl
 
     if dtype.is_nested():
-        return pl.when(pl.col(column).is_not_null()).then(pl.struct(column).struct.json_encode())
+        written = pl.struct(pl.col(column).alias("a")).struct.json_encode()  # {"a":…}
+        return pl.when(pl.col(column).is_not_null()).then(written.str.slice(len('{"a":')).str.head(-1))
     return pl.col(column).cast(pl.String)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.errors import MachineGaveOut
-from outcross.files.names import literal, read_parquet
+from outcross.files.names import read_parquet
 from outcross.files.whole import write_whole
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import ids, update
@@ -142,7 +142,7 @@ class _Waiting:
                 yield None
                 continue
             files = self.files.pop(shard, [])
-            frames = [pl.read_ipc(literal(path)) for path in files] + self.held.pop(shard, [])
+            frames = [pl.read_ipc(io.BytesIO(path.read_bytes())) for path in files] + self.held.pop(shard, [])
             for path in files:
                 path.unlink()
             yield pl.concat(frames).sort(PLACE).drop(PLACE).rechunk()
