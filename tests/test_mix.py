@@ -59,6 +59,16 @@ def test_thirty_percent_is_thirty_percent_in_the_whole_in_every_beginning_and_in
     assert frame.height == 6660 and frame["_id"].is_unique().all()
 
 
+def test_the_human_share_of_two_human_and_three_other_pools_is_within_two_rows_in_every_beginning():
+    pools = [pool("a", 900), pool("b", 300)] + [pool(name, 2000, {"model": name}) for name in "xyz"]
+    made = mix(pools=pools, human_share=0.3, rows=2010)
+    frame = made.frame()
+    ahead = np.cumsum((frame["_origin"] == "human").to_numpy()) - 0.3 * np.arange(1, 2011)
+    assert (frame["_origin"] == "human").sum() == 603 and np.abs(ahead).max() < 2
+    assert made.manifest["order"]["largest_of_the_human_share_in_a_beginning"] == pytest.approx(np.abs(ahead).max())
+    assert made.manifest["order"]["largest_in_a_beginning"] <= float(bound(5))
+
+
 def test_a_share_that_there_are_too_few_rows_for_is_refused_with_the_nearest_that_can_be():
     with pytest.raises(BadInput) as refused:
         mix(two(human_share=0.3, rows=10_000))

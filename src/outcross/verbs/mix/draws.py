@@ -96,34 +96,32 @@ def _human_targets(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, total: i
 
 
 def _up_to(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
-    """Of each pool as many rows as make its target, to the nearest record; what one pool has too much the next has less."""
-    found, error = [], 0
-    for place, (scan, target) in enumerate(zip(scans, targets, strict=True)):
-        pool = asked.pools[place]
+    """Of each pool as many rows as make its target, to the nearest record; what one pool gives too much the next gives less."""
+    found, surplus = [], 0
+    for recipe, scan, target in zip(asked.pools, scans, targets, strict=True):
         if unit == "rows" or target == 0:
-            found.append(sequence(scan, target, asked.seed, pool.name))
+            found.append(sequence(scan, target, asked.seed, recipe.name))
             continue
-        amounts = scan.amounts[unit]
-        total = int(amounts.sum())
-        most = asked.repeats_of(pool)
-        passes = min(most, (target + max(error, 0)) // max(total, 1) + 1)
-        draws = sequence(scan, scan.rows * passes, asked.seed, pool.name)
-        reached = np.cumsum(amounts[draws.rows])
-        wanted = target - error
-        count = int(np.searchsorted(reached, wanted))
-        if count == len(reached) or (count and wanted - reached[count - 1] <= reached[count] - wanted):
-            before = int(reached[count - 1]) if count else 0
-        else:
-            count, before = count + 1, int(reached[count])
+        amounts, wanted = scan.amounts[unit], target - surplus
+        passes = min(asked.repeats_of(recipe), wanted // max(int(amounts.sum()), 1) + 1)
+        draws = sequence(scan, scan.rows * passes, asked.seed, recipe.name)
+        reached = np.concatenate([[0], np.cumsum(amounts[draws.rows])])
+        count = _nearest(reached, wanted)
         if count == 0:
-            least = math.ceil(int(amounts[draws.rows[0]]) / Fraction(target, sum(targets)))
+            least = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
             raise BadInput(
-                f"pool {pool.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(amounts[draws.rows[0]]):,}; "
+                f"pool {recipe.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(reached[1]):,}; "
                 f"the smallest that serves it is {unit}: {least}, or write weight: 0 for it"
             )
-        error += before - target
+        surplus += int(reached[count]) - target
         found.append(draws.first(count))
     return found
+
+
+def _nearest(reached: np.ndarray, wanted: int) -> int:
+    """How many records come nearest to an amount. reached: the amount of the first 0, 1, 2, … records."""
+    above = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
+    return above - 1 if above and wanted - reached[above - 1] < reached[above] - wanted else above
 
 
 def _amount(scan: Scan, unit: Unit, draws: PoolDraws) -> int:

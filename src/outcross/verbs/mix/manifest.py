@@ -90,8 +90,16 @@ def _order(asked: MixRecipe, draws: Draws, ends: Sequence[int]) -> dict[str, Any
         "kind": asked.order,
         "bound": float(bound(present)) if asked.order == "even" else None,
         "largest_in_a_beginning": float(deviation(draws.order, counts)),
+        "largest_of_the_human_share_in_a_beginning": _human_deviation(asked, draws),
         "largest_in_a_shard": in_shards,
     }
+
+
+def _human_deviation(asked: MixRecipe, draws: Draws) -> float:
+    """How far the human pools together are from their share of the rows, in rows, at most in any beginning."""
+    is_human = np.array([pool.is_human for pool in asked.pools])
+    order = (~is_human[draws.order]).astype(np.int32)
+    return float(deviation(order, np.bincount(order, minlength=2).tolist()))
 
 
 def _amounts_of(rows: RowSet, unit: Unit) -> list[int]:
