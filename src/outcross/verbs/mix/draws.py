@@ -103,11 +103,11 @@ def _up_to(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, targets: Sequenc
             found.append(sequence(scan, target, asked.seed, recipe.name))
             continue
         amounts, wanted = scan.amounts[unit], target - surplus
-        passes = min(asked.repeats_of(recipe), wanted // max(int(amounts.sum()), 1) + 1)
+        passes = min(asked.repeats_of(recipe), max(wanted, target) // max(int(amounts.sum()), 1) + 1)
         draws = sequence(scan, scan.rows * passes, asked.seed, recipe.name)
         reached = np.concatenate([[0], np.cumsum(amounts[draws.rows])])
-        count = _nearest(reached, wanted)
-        if count == 0:
+        count = max(1, _nearest(reached, wanted))
+        if _nearest(reached, target) == 0:
             least = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
             raise BadInput(
                 f"pool {recipe.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(reached[1]):,}; "
