@@ -1,6 +1,6 @@
 """How long a mix takes, and how much memory: short rows of three pools, 30 % human, in an even and in a shuffled order.
 
-    python benchmarks/mix.py 1000000 FOLDER
+python benchmarks/mix.py 1000000 FOLDER
 """
 
 import json
@@ -24,7 +24,9 @@ def write_pools(folder: Path, rows: int) -> list[dict]:
         count = int(rows * share)
         if not path.exists():
             numbers = np.random.default_rng(0).integers(0, 10**9, count).astype(str)
-            polars.DataFrame({"text": np.char.add(f"a short record of {name} ", numbers), "row": np.arange(count)}).write_parquet(path)
+            polars.DataFrame({"text": np.char.add(f"a short record of {name} ", numbers), "row": np.arange(count)}).write_parquet(
+                path
+            )
         pools.append({"name": name, "path": str(path), "origin": "human" if name == "human" else {"model": name}})
     return pools
 
@@ -35,7 +37,11 @@ def timed(*words: object) -> dict:
     process = subprocess.Popen([sys.executable, "-m", "outcross", *map(str, words)], env={**os.environ, "OUTCROSS_DEBUG": "1"})
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0, status
-    return {"seconds": round(time.perf_counter() - started, 2), "processor seconds": round(used.ru_utime + used.ru_stime, 2), "MB": used.ru_maxrss // 1024}
+    return {
+        "seconds": round(time.perf_counter() - started, 2),
+        "processor seconds": round(used.ru_utime + used.ru_stime, 2),
+        "MB": used.ru_maxrss // 1024,
+    }
 
 
 def main() -> None:
