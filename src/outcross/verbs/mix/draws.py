@@ -15,7 +15,7 @@ from outcross.errors import BadInput
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe, Unit
 from outcross.verbs.mix.plan import MixPlan
-from outcross.verbs.mix.pools import Scan
+from outcross.verbs.mix.pools import ScannedPool
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,14 @@ class Draws:
         return np.flatnonzero(self.order == pool)
 
 
-def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[Scan]) -> Draws:
+def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool]) -> Draws:
     """The rows of a mix. BadInput where a positive share of characters or tokens would receive no record."""
     targets = [pool.target for pool in plan.pools]
     sequences = _up_to(asked, scans, asked.unit, targets)
     return _ordered(asked, sequences, "order")
 
 
-def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[Scan], mix: Draws) -> Draws | None:
+def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Draws) -> Draws | None:
     """A set of human rows alone of the size of the mix, which begins each pool as the mix does. BadInput where people wrote too little."""
     if asked.match is None:
         return None
@@ -72,7 +72,7 @@ def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[Scan], mix: Draws) -> 
     return _ordered(asked, _up_to(asked, scans, unit, targets), "human-only")
 
 
-def _human_targets(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, total: int) -> list[int]:
+def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, total: int) -> list[int]:
     """How much of each human pool makes the total. BadInput where that is more than there is."""
     people = [place for place, pool in enumerate(asked.pools) if pool.is_human]
     available = [scan.rows if unit == "rows" else int(scan.amounts[unit].sum()) for scan in scans]
@@ -95,7 +95,7 @@ def _human_targets(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, total: i
     return targets
 
 
-def _up_to(asked: MixRecipe, scans: Sequence[Scan], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
+def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
     """Of each pool as many rows as make its target, to the nearest record; what one pool gives too much the next gives less."""
     found, surplus = [], 0
     for recipe, scan, target in zip(asked.pools, scans, targets, strict=True):
@@ -124,7 +124,7 @@ def _nearest(reached: np.ndarray, wanted: int) -> int:
     return above - 1 if above and wanted - reached[above - 1] < reached[above] - wanted else above
 
 
-def _amount(scan: Scan, unit: Unit, draws: PoolDraws) -> int:
+def _amount(scan: ScannedPool, unit: Unit, draws: PoolDraws) -> int:
     return int(scan.amounts[unit][draws.rows].sum())
 
 
@@ -137,7 +137,7 @@ def _ordered(asked: MixRecipe, sequences: Sequence[PoolDraws], name: str) -> Dra
     return Draws(tuple(sequences), stream(asked.seed, "mix", name).permutation(order))
 
 
-def sequence(scan: Scan, count: int, seed: int, pool: str) -> PoolDraws:
+def sequence(scan: ScannedPool, count: int, seed: int, pool: str) -> PoolDraws:
     """The first so many rows of a pool's endless sequence: pass after pass over all its rows, each in a random order of its own.
 
     A row's place follows from its digest and the seed, never from where it was read. In each pass the strata are merged
@@ -157,7 +157,7 @@ def _passes(count: int, rows: int) -> Iterator[int]:
         count -= rows
 
 
-def _pass(scan: Scan, salt: int) -> np.ndarray:
+def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     """A random order of all rows of a pool. (rows,)"""
     keys = _mixed(scan.of_rows[:, 0] ^ np.uint64(salt))
     again = np.flatnonzero(scan.occurrences)

@@ -65,7 +65,7 @@ class OpenPool:
 
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class ScannedPool:
     """Every row of a pool, in the order in which it was read, by what decides whether and where it is drawn."""
 
     of_rows: np.ndarray
@@ -160,7 +160,7 @@ def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
     return found, schema[found]
 
 
-def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, tokenizer: Any) -> Scan:
+def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, tokenizer: Any) -> ScannedPool:
     """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool.
 
     `text` is the column that amounts are counted in, with its type.
@@ -179,7 +179,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, toke
     order = np.empty(len(names), dtype=np.int32)
     order[[codes[name] for name in names]] = np.arange(len(names))
     occurrences, alike = _occurrences(digest)
-    return Scan(
+    return ScannedPool(
         of_rows=digest,
         occurrences=occurrences,
         alike=alike,

@@ -18,7 +18,7 @@ from outcross.files.whole import write_whole
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import ids, update
 from outcross.verbs.mix.draws import Draws
-from outcross.verbs.mix.pools import OpenPool, Scan, Schema, fitted
+from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RowSet:
 
     asked: MixRecipe
     pools: tuple[OpenPool, ...]
-    scans: tuple[Scan, ...]
+    scans: tuple[ScannedPool, ...]
     draws: Draws
     schema: Schema
     """Of the mix, without the columns of provenance."""

@@ -26,7 +26,7 @@ from outcross.verbs.mix.manifest import realised, requested
 from outcross.verbs.mix.plan import MixPlan, Supply, planned
 from outcross.verbs.mix.pools import (
     OpenPool,
-    Scan,
+    ScannedPool,
     Schema,
     opened,
     scanned,
@@ -74,7 +74,7 @@ class Mixing:
         return planned(self.asked, [Supply(scan.rows, int(scan.amounts[unit].sum())) for scan in self.scans])
 
     @cached_property
-    def scans(self) -> tuple[Scan, ...]:
+    def scans(self) -> tuple[ScannedPool, ...]:
         text = text_column(self.asked, self.schema) if self.asked.counted else None
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
         return tuple(scanned(pool, self.asked, text, tokenizer) for pool in self.pools)
