@@ -9,6 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
+CHUNK = 500_000
+"""Records that are taken from arrays to lists at a time."""
+
 
 def even_order(counts: Sequence[int]) -> np.ndarray:
     """Which of several pools stands at each place, where pool i has `counts[i]` places: (sum of counts,).
@@ -39,7 +42,7 @@ def _period(counts: Sequence[int]) -> np.ndarray:
     lasts = np.concatenate([last for _, last in windows])
     pool = np.repeat(np.arange(pools), counts)
     order = np.argsort(firsts, kind="stable")
-    return _earliest_end_first(firsts[order].tolist(), (lasts[order] * pools + pool[order]).tolist(), pools)
+    return _earliest_end_first(firsts[order], lasts[order] * pools + pool[order], pools)
 
 
 def _windows(count: int, total: int, pools: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,16 +54,20 @@ def _windows(count: int, total: int, pools: int) -> tuple[np.ndarray, np.ndarray
     return firsts.astype(np.int64), np.minimum(lasts, total).astype(np.int64)
 
 
-def _earliest_end_first(firsts: list[int], ends: list[int], pools: int) -> np.ndarray:
-    """At each place the waiting record whose window ends first; `ends` are coded as last place × pools + pool."""
+def _earliest_end_first(firsts: np.ndarray, ends: np.ndarray, pools: int) -> np.ndarray:
+    """At each place the waiting record whose window ends first; records come by their first place, `ends` are last place × pools + pool."""
     waiting: list[int] = []
-    order, arrived, total = [0] * len(firsts), 0, len(firsts)
-    for place in range(total):
-        while arrived < total and firsts[arrived] <= place + 1:
-            heapq.heappush(waiting, ends[arrived])
-            arrived += 1
-        order[place] = heapq.heappop(waiting) % pools
-    return np.asarray(order, dtype=np.int64)
+    parts: list[np.ndarray] = []
+    place = 0
+    for start in range(0, len(firsts), CHUNK):
+        served: list[int] = []
+        for first, end in zip(firsts[start : start + CHUNK].tolist(), ends[start : start + CHUNK].tolist(), strict=True):
+            while place + 1 < first:
+                served.append(heapq.heappop(waiting) % pools)
+                place += 1
+            heapq.heappush(waiting, end)
+        parts.append(np.array(served, dtype=np.int64))
+    return np.concatenate([*parts, np.array([heapq.heappop(waiting) % pools for _ in range(len(waiting))], dtype=np.int64)])
 
 
 def bound(pools: int) -> Fraction:
