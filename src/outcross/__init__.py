@@ -27,6 +27,7 @@ _WHERE = {
     "Generation": "loop",
     "Human": "data",
     "Ledger": "ledger",
+    "Mix": "verbs.mix.result",
     "NotApplicable": "estimate",
     "Origin": "data",
     "Part": "data",
@@ -37,6 +38,7 @@ _WHERE = {
     "Export": "verbs.export.result",
     "experiment": "experiment",
     "export": "verbs.export.answer",
+    "mix": "verbs.mix.answer",
     "profile": "collapse.profile",
     "Run": "verbs.run.result",
     "open": "verbs.run.answer",
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
+    from outcross.verbs.mix.answer import mix
+    from outcross.verbs.mix.result import Mix
     from outcross.verbs.report import report
     from outcross.verbs.run.answer import open, run
     from outcross.verbs.run.result import Run
@@ -91,7 +95,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "export", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "show",
 ]  # fmt: skip

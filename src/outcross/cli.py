@@ -18,6 +18,7 @@ from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
+from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.report import ReportQuestion
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import ShowQuestion
@@ -75,6 +76,19 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
     if question.github and not as_json:
         print(*github(result), sep="\n")
     gated(result, question).check_gates(gates_of(question))
+
+
+@app.command(help=MixQuestion.__doc__)
+def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
+    from outcross.verbs.mix.answer import for_command
+    from outcross.verbs.mix.screen import mix_lines
+    from outcross.verbs.terminal import width
+
+    result = for_command(question)
+    if as_json:
+        _print_json(result.plain())
+    elif not quiet:
+        print("\n".join(mix_lines(result, width())))
 
 
 @app.command(help=ReportQuestion.__doc__)

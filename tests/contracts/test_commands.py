@@ -18,6 +18,8 @@ from outcross.verbs.audit.question import SETTINGS, AuditQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
+from outcross.verbs.mix.question import MixQuestion
+from outcross.verbs.mix.result import Mix
 from outcross.verbs.report import Report, ReportQuestion
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import Described, ShowQuestion
@@ -25,12 +27,18 @@ from outcross.verbs.show import Described, ShowQuestion
 COMMANDS = {
     "run": (RunQuestion, outcross.run),
     "audit": (AuditQuestion, outcross.audits),
+    "mix": (MixQuestion, outcross.mix),
     "report": (ReportQuestion, outcross.report),
     "show": (ShowQuestion, outcross.show),
     "export": (ExportQuestion, outcross.export),
     "list": (ListQuestion, outcross.parts),
 }
-NEEDED = {"run": {"spec": "x"}, "show": {"what": "x"}, "export": {"run": "x", "to": "transformers", "out": "y"}}
+NEEDED = {
+    "run": {"spec": "x"},
+    "mix": {"spec": "x"},
+    "show": {"what": "x"},
+    "export": {"run": "x", "to": "transformers", "out": "y"},
+}
 """What a question cannot be asked without."""
 HOW_LOUD = {"quiet", "json"}
 """Options that say how loud a command is; they are no part of a question."""
@@ -121,6 +129,27 @@ def test_several_sets_are_one_result_with_their_ranking(place, capsys):
     found = outcross.audits({"narrow": str(sets[0]), "human": str(sets[1])}, reference=place / "human.csv", aspects="spread")
     assert code == 0 and json.loads(out) == plain(found) and found.frame()["set"].unique().sort().to_list() == ["human", "narrow"]
     assert found.report(place / "both.html").is_file()
+
+
+def test_the_json_of_a_mix_and_of_its_plan_is_what_mix_and_show_give(place, capsys):
+    spec = {
+        "pools": [
+            {"name": "human", "path": str(place / "human.csv"), "origin": "human"},
+            {"name": "narrow", "path": str(place / "narrow.csv"), "origin": {"model": "gpt-x"}},
+        ],
+        "rows": 100,
+        "human_share": 0.3,
+    }
+    (place / "mix.yaml").write_text(json.dumps(spec))
+    code, out, _ = shown("mix", place / "mix.yaml", "--plan", "--json", capsys=capsys)
+    assert code == 0 and json.loads(out) == plain(outcross.mix(place / "mix.yaml", plan=True)) == plain(
+        outcross.mix(spec, plan=True)
+    )
+    code, out, _ = shown("mix", place / "mix.yaml", "--out", place / "mix", "--json", capsys=capsys)
+    again = outcross.mix(**spec, out=place / "mix")
+    assert isinstance(again, Mix) and code == 0 and json.loads(out) == plain(again)
+    _, out, _ = shown("show", place / "mix", "--json", capsys=capsys)
+    assert json.loads(out) == plain(outcross.show(place / "mix")) == plain(again)
 
 
 def test_the_json_of_report_show_and_list_is_what_their_functions_give(place, capsys):

@@ -108,10 +108,15 @@ def files_of(given: str) -> list[Path]:
 
 
 def _saved(folder: Path) -> list[Path]:
-    """The data files of a folder that a Hugging Face Dataset was saved to, in their order; none where it is another folder."""
-    try:
-        state = json.loads(inputs.read(folder / "state.json"))
-        names = [str(file["filename"]) for file in state["_data_files"]]
-    except (BadInput, ValueError, RecursionError, KeyError, TypeError):
-        return []
-    return [folder / name for name in names if Path(name).name == name]
+    """The data files of a folder that says which they are, in their order: that a Hugging Face Dataset was saved to, or a mix was written to.
+
+    None where it is another folder.
+    """
+    for listing, key, name in (("state.json", "_data_files", "filename"), ("manifest.json", "shards", "file")):
+        try:
+            names = [Path(str(file[name])) for file in json.loads(inputs.read(folder / listing))[key]]
+        except (BadInput, ValueError, RecursionError, KeyError, TypeError):
+            continue
+        if found := [folder / name for name in names if not name.is_absolute() and ".." not in name.parts]:
+            return found
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from glob import escape
@@ -27,7 +28,9 @@ def write_whole(path: Path, content: Any) -> None:
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, file)
             else:
-                content.write_parquet(file)
+                packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
+                content.write_parquet(packed)
+                file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(writing, path)

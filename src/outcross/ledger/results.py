@@ -22,7 +22,7 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.names import kind_at
 from outcross.files.outputs import PAGES, check_apart, check_name, is_page
 from outcross.files.whole import write_whole, written_from
-from outcross.ledger import HIDDEN, Ledger
+from outcross.ledger import HIDDEN, WORKING, Ledger
 from outcross.ledger.digests import digest_file
 from outcross.ledger.entries import ResultEntry
 from outcross.ledger.locks import alone
@@ -95,7 +95,8 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
     try:
         for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(new / name, content)
+            if not (isinstance(content, Path) and ledger.folder in content.parents and _linked(content, new / name)):
+                write_whole(new / name, content)
         there = [name for name, _ in reversed(former.files) if (out / name).is_file()]
         _move(((out / name, old / name) for name in there), out, moved)
         ledger.record(result)
@@ -112,6 +113,15 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
     finally:
         shutil.rmtree(writing, ignore_errors=True)
     ledger.keep(steps)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Whether a file that a step of this ledger made could be linked to its place, which takes no room and no time."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
 
 
 def _bytes(content: Any) -> bytes:
@@ -183,7 +193,8 @@ def _leave(ledger: Ledger, before: set[str]) -> None:
     if not place.is_dir():
         return
     ledger.refresh()
-    if not any((place / "steps" / key).is_dir() for key in ledger.entries.keys() - before):
+    is_stopped = any((place / "steps").glob(f"{WORKING}*"))  # a step that was stopped finds there what it has done
+    if not is_stopped and not any((place / "steps" / key).is_dir() for key in ledger.entries.keys() - before):
         if ledger.result is None or not (ledger.result.files or before):
             shutil.rmtree(place, ignore_errors=True)
             return

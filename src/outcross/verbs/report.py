@@ -46,6 +46,7 @@ def reported(question: ReportQuestion) -> Report:
     """Write the page of one result, or of several of one kind. BadInput where a folder holds none, or where the page may not be written."""
     from outcross.files import outputs
     from outcross.verbs.audit.result import joined, stored
+    from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import write_runs
 
@@ -57,6 +58,8 @@ def reported(question: ReportQuestion) -> Report:
     page = in_place if question.out is None else Path(question.out)
     outputs.check_page(page)
     audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
+    if mixed := next((folder for folder in folders if stored_mix(folder) is not None), None):
+        raise BadInput(f"{mixed} holds a mix, which has no page; outcross show {mixed} prints what is in it")
     if not audits:
         return Report(write_runs([open_run(folder) for folder in folders], page))
     if other := next((folder for folder in folders if folder not in audits), None):

@@ -1,4 +1,4 @@
-"""The verb `show`: what a run or an audit found, or what an experiment says."""
+"""The verb `show`: what a run or an audit found, what is in a mix, or what an experiment says."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from outcross.verbs.asking import asks
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.mix.result import Mix
     from outcross.verbs.run.result import Run
 
     What = str | Path
@@ -25,10 +26,10 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix, or what an experiment says, every key resolved, with what each generation learns from."""
 
     what: What
-    """A folder of a run or an audit, an experiment file, or the name of a built-in experiment."""
+    """A folder of a run, an audit or a mix, an experiment file, or the name of a built-in experiment."""
     settings: Settings = ()
     """Changes to an experiment, as `run` takes them."""
     _: KW_ONLY
@@ -61,12 +62,13 @@ class Described:
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Described:
-    """The run or the audits that a folder holds, or what an experiment says. BadInput where it is none of them."""
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Described:
+    """The run, the audits or the mix that a folder holds, or what an experiment says. BadInput where it is none of them."""
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.result import stored
+    from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
 
     what, settings = question.what, question.settings
@@ -76,22 +78,28 @@ def shown(question: ShowQuestion) -> Run | Audits | Described:
         return Described(experiment, planned(loaded), missing)
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    audits = stored(Path(what))
-    return open_run(what) if audits is None else audits
+    for result in (stored(Path(what)), stored_mix(Path(what))):
+        if result is not None:
+            return result
+    return open_run(what)
 
 
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Described, every_seed: bool = False) -> None:
+def print_shown(result: Run | Audits | Mix | Described, every_seed: bool = False) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.mix.result import Mix
+    from outcross.verbs.mix.screen import mix_lines
     from outcross.verbs.run.screen import run_lines
     from outcross.verbs.terminal import width
 
     if isinstance(result, Audits):
         print_audits(result)
+    elif isinstance(result, Mix):
+        print("\n".join(mix_lines(result, width())))
     elif isinstance(result, Described):
         print("\n".join(result.lines(width())))
     else:

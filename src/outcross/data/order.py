@@ -1,0 +1,84 @@
+"""Orders in which every beginning holds each share: the chairman assignment (Tijdeman, The chairman assignment problem, Discrete Mathematics 1980)."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+CHUNK = 500_000
+"""Records that are taken from arrays to lists at a time."""
+
+
+def even_order(counts: Sequence[int]) -> np.ndarray:
+    """Which of several pools stands at each place, where pool i has `counts[i]` places: (sum of counts,).
+
+    For P pools every beginning holds of each pool as many places as its share says, to within 1 − 1/(2P − 2) (half a place for two
+    pools, .833 for four). So every stretch does to within twice that. The k-th place of a pool then has an earliest and a latest number.
+    Tijdeman's theorem says that all of these windows can be kept, and serving the earliest end first keeps them.
+
+    >>> even_order([3, 7]).tolist()
+    [1, 0, 1, 1, 0, 1, 1, 1, 0, 1]
+    """
+    present = [pool for pool, count in enumerate(counts) if count]
+    common = math.gcd(*(counts[pool] for pool in present)) if present else 1
+    pattern = _period([counts[pool] // common for pool in present])
+    return np.tile(np.asarray(present, dtype=np.int32)[pattern], common)
+
+
+def _period(counts: Sequence[int]) -> np.ndarray:
+    """One period of the order, of counts without a common factor, all of them above 0."""
+    pools, total = len(counts), sum(counts)
+    if pools < 2:
+        return np.zeros(total, dtype=np.int64)
+    if pools == 2:  # the number of the first pool's places is its exact share, rounded
+        served = (2 * counts[0] * np.arange(total + 1) + total) // (2 * total)
+        return 1 - np.diff(served)
+    windows = [_windows(count, total, pools) for count in counts]
+    firsts = np.concatenate([first for first, _ in windows])
+    lasts = np.concatenate([last for _, last in windows])
+    pool = np.repeat(np.arange(pools), counts)
+    order = np.argsort(firsts, kind="stable")
+    return _earliest_end_first(firsts[order], lasts[order] * pools + pool[order], pools)
+
+
+def _windows(count: int, total: int, pools: int) -> tuple[np.ndarray, np.ndarray]:
+    """The earliest and the latest place, from 1, of each of a pool's records: beyond them some beginning deviates by more than the bound."""
+    step = 2 * pools - 2
+    k = np.arange(count, dtype=np.int64 if total * count * step < 2**62 else object)
+    firsts = -((-total * (step * k + 1)) // (step * count))
+    lasts = total * (step * k + step - 1) // (step * count) + 1
+    return firsts.astype(np.int64), np.minimum(lasts, total).astype(np.int64)
+
+
+def _earliest_end_first(firsts: np.ndarray, ends: np.ndarray, pools: int) -> np.ndarray:
+    """At each place the waiting record whose window ends first; records come by their first place, `ends` are last place × pools + pool."""
+    waiting: list[int] = []
+    parts: list[np.ndarray] = []
+    place = 0
+    for start in range(0, len(firsts), CHUNK):
+        served: list[int] = []
+        for first, end in zip(firsts[start : start + CHUNK].tolist(), ends[start : start + CHUNK].tolist(), strict=True):
+            while place + 1 < first:
+                served.append(heapq.heappop(waiting) % pools)
+                place += 1
+            heapq.heappush(waiting, end)
+        parts.append(np.array(served, dtype=np.int64))
+    return np.concatenate([*parts, np.array([heapq.heappop(waiting) % pools for _ in range(len(waiting))], dtype=np.int64)])
+
+
+def bound(pools: int) -> Fraction:
+    """The largest deviation of a beginning from a share, in places: 1 − 1/(2P − 2); 0 for a single pool."""
+    return Fraction(0) if pools < 2 else 1 - Fraction(1, 2 * pools - 2)
+
+
+def deviation(order: np.ndarray, counts: Sequence[int]) -> Fraction:
+    """The largest deviation of any beginning of an order from any pool's share, in places, exactly."""
+    total, places, worst = len(order), np.arange(1, len(order) + 1, dtype=np.int64), 0
+    for pool, count in enumerate(counts):
+        served = np.cumsum(order == pool, dtype=np.int64)
+        worst = max(worst, int(np.abs(served * total - places * count).max(initial=0)))
+    return Fraction(worst, total) if total else Fraction(0)

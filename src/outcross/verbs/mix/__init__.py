@@ -1,0 +1,1 @@
+"""Build a training set out of human and synthetic pools."""

@@ -1,0 +1,73 @@
+"""The function `mix`: from a question to a training set."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.recipe import nearest
+from outcross.verbs.mix.asked import MixRecipe, read_asked
+from outcross.verbs.mix.question import MixQuestion
+from outcross.verbs.mix.result import Mix
+from outcross.verbs.mix.work import Mixing
+
+
+def mixed(question: MixQuestion) -> Mix:
+    """The mix that a question asks for: written where it names a folder, else drawn when its rows are asked for.
+
+    Raises BadInput, before anything is written, where the request cannot be had; it says which are the nearest that can.
+    """
+    if question.plan and question.out is not None:
+        raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
+    asked, data = read_asked(question.spec)
+    mix = Mix(Mixing(asked, data), is_plan=question.plan)
+    if question.out is not None:
+        return mix.write(question.out)
+    _ = mix.plan
+    return mix
+
+
+SETTINGS = tuple(field.name for field in fields(MixRecipe))
+"""What a mix file says; in Python each may be given by name."""
+
+
+def mix(spec: Any = None, **told: Any) -> Mix:
+    """A training set out of human and synthetic pools, with the origin of every row.
+
+    `spec` is a mix file or a mapping of what one says; or what it says is given by name: `pools=`, `rows=`, `human_share=`, `max_repeats=`,
+    `order=`, `seed=` … A pool's `data` may be a frame, a Hugging Face dataset or a list of records in the place of its `path`. With `out` the mix
+    is written into that folder. Raises BadInput where it cannot be had, with the nearest requests that can.
+
+    >>> human, model = {"text": ["a", "b", "c"]}, {"text": ["d", "e", "f", "g", "h", "i", "j"]}
+    >>> pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "gpt", "data": model, "origin": {"model": "gpt-x"}}]
+    >>> made = mix(pools=pools, rows=10, human_share=0.3)
+    >>> made.manifest["realised"]["human_share"], made.frame()["_source"].head(4).to_list()
+    (0.3, ['gpt', 'human', 'gpt', 'gpt'])
+    """
+    settings = {name: value for name, value in told.items() if name in SETTINGS}
+    asked = {name: value for name, value in told.items() if name not in SETTINGS}
+    known = [*inspect.signature(MixQuestion).parameters, *SETTINGS]
+    for word in asked:
+        if word not in known:
+            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    if settings and spec is not None and not isinstance(spec, Mapping):
+        raise BadInput(f"{spec} says what is to be mixed, and so does {next(iter(settings))}=; give one of them")
+    if spec is None and not settings:
+        raise BadInput("mix needs pools; write mix(pools=[…], rows=…), or name a mix file")
+    return mixed(MixQuestion(settings if spec is None else {**spec, **settings} if settings else spec, **asked))
+
+
+mix.__signature__ = inspect.signature(MixQuestion)  # type: ignore[attr-defined]
+
+
+def for_command(question: MixQuestion) -> Mix:
+    """The mix of a command, which needs a folder, or writes nothing. BadInput where it has neither."""
+    if question.out is None and not question.plan:
+        raise BadInput("mix needs a folder to write; pass --out DIR, or --plan to write nothing")
+    if question.out is not None and Path(question.out).resolve() == Path(str(question.spec)).resolve():
+        raise BadInput(f"--out {question.out} is the mix file; name a folder")
+    return mixed(question)

@@ -1,0 +1,90 @@
+"""Rows as text, one way only: what digests are of, whatever file or shard a row came from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput, first_words
+
+if TYPE_CHECKING:
+    import polars
+
+WIDTH = 16
+"""Bytes of a digest: the first half of a SHA-256."""
+
+
+def canonical(frame: polars.DataFrame) -> polars.Series:
+    """Each row as JSON: its columns in the order of their names, numbers as polars writes them, missing values as null.
+
+    NaN and infinity are words, dates and decimals text, bytes hexadecimal. Inside lists and structs NaN and infinity are null.
+    BadInput where a column holds what has no text: bytes inside lists, objects.
+    """
+    import polars as pl
+    from polars.exceptions import PanicException
+
+    if not frame.width:
+        return pl.Series(["{}"] * frame.height, dtype=pl.String)
+    for name, dtype in frame.schema.items():
+        if _holds(dtype, (pl.Object,)) or (dtype.is_nested() and _holds(dtype, (pl.Binary,))):
+            raise BadInput(
+                f"column {name!r} holds {dtype}, which has no canonical text; leave it out (columns: […]), or write it as text"
+            )
+    cells = [_cell(name, frame.schema[name]) for name in sorted(frame.columns)]
+    try:
+        return frame.select(pl.struct(cells).struct.json_encode().alias("row")).to_series()
+    except (pl.exceptions.PolarsError, PanicException) as error:  # a panic of polars is no Exception
+        raise BadInput(
+            f"rows with the columns {', '.join(frame.columns)[:200]} cannot be written as text: {first_words(error)}; leave the odd one out (columns: […])"
+        ) from None
+
+
+def _cell(name: str, dtype: polars.DataType) -> polars.Expr:
+    import polars as pl
+
+    cell = pl.col(name)
+    if dtype.is_float() or dtype.is_temporal() or dtype.is_decimal() or dtype in (pl.Categorical, pl.Enum):
+        return cell.cast(pl.String)
+    return cell.bin.encode("hex") if dtype == pl.Binary else cell
+
+
+def _holds(dtype: polars.DataType, kinds: tuple) -> bool:
+    """Whether a type is one of these, or holds one inside."""
+    import polars as pl
+
+    if isinstance(dtype, pl.List | pl.Array):
+        return _holds(dtype.inner, kinds)  # pyright: ignore[reportArgumentType]
+    if isinstance(dtype, pl.Struct):
+        return any(_holds(field.dtype, kinds) for field in dtype.fields)  # pyright: ignore[reportArgumentType]
+    return dtype in kinds
+
+
+def digests(frame: polars.DataFrame, pool: str) -> np.ndarray:
+    """The digest of each row of a pool, as two whole numbers: (n, 2). It is of the content and the pool's name alone."""
+    opening = hashlib.sha256(f"outcross row\0{pool}\0".encode())
+    found = bytearray()
+    for row in canonical(frame).to_list():
+        digest = opening.copy()
+        digest.update(row.encode())
+        found += digest.digest()[:WIDTH]
+    return np.frombuffer(bytes(found), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def ids(of_rows: np.ndarray, occurrences: np.ndarray) -> list[str]:
+    """The `_id` of records: the digest of the row for its first occurrence, of that and the number of the occurrence for a later one.
+
+    of_rows: (n, 2) digests; occurrences: (n,) from 0.
+    """
+    written = of_rows.astype(">u8").tobytes().hex()
+    found = [written[start : start + 2 * WIDTH] for start in range(0, len(written), 2 * WIDTH)]
+    for place in np.flatnonzero(occurrences).tolist():
+        found[place] = hashlib.sha256(f"{found[place]}\0{occurrences[place]}".encode()).hexdigest()[: 2 * WIDTH]
+    return found
+
+
+def update(content: Any, frame: polars.DataFrame) -> None:
+    """Add rows, in their order, to the SHA-256 of a whole set: a line of canonical text each."""
+    for part in frame.iter_slices(50_000):
+        content.update("".join(f"{row}\n" for row in canonical(part).to_list()).encode())

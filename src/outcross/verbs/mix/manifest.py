@@ -1,0 +1,140 @@
+"""What is in a mix: counted from the rows that were drawn, by pool, origin, model, generation and group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from outcross.data.order import bound, deviation
+from outcross.recipe import plain
+from outcross.verbs.mix.asked import MixRecipe, Unit
+from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.plan import origin_word
+from outcross.verbs.mix.rows import RowSet
+
+
+def realised(rows: RowSet) -> dict[str, Any]:
+    """What a set holds, as plain data of the manifest (design.md), without its files and their digests."""
+    asked, draws, scans = rows.asked, rows.draws, rows.scans
+    total = len(draws)
+    weight = _amounts_of(rows, asked.unit)
+    whole = sum(map(float, weight))
+    human = _share(rows, lambda label: label["_origin"] == "human", weight)
+    unknown = _share(rows, lambda label: label["_origin"] == "unknown", weight)
+    said = {"rows": total} | {
+        unit: int(sum(scan.amounts[unit][own.rows].sum() for scan, own in zip(scans, draws.pools, strict=True)))
+        for unit in asked.counted
+    }
+    return {
+        "rows": total,
+        "seed": asked.seed,
+        "realised": said
+        | {
+            "unit": asked.unit,
+            "human_share": human,
+            "unknown_share": unknown,
+            "shares": {pool.name: float(part) / whole if whole else 0.0 for pool, part in zip(asked.pools, weight, strict=True)},
+            "repeated_rows": total - sum(_unique(own.rows) for own in draws.pools),
+        },
+        "order": _order(asked, draws, rows.ends),
+        "pools": [_pool(rows, place) for place in range(len(scans))],
+        "origins": _by(rows, "_origin"),
+        "teachers": _by(rows, "_model"),
+        "generations": _by(rows, "_generation"),
+        "groups": {group: _by(rows, group) for group in asked.groups},
+        "funnel": [
+            {"step": "available", "rows": sum(scan.rows for scan in scans), "pools": {pool.name: scan.rows for pool, scan in zip(asked.pools, scans, strict=True)}},
+            {"step": "drawn at least once", "rows": sum(_unique(own.rows) for own in draws.pools), "pools": {pool.name: _unique(own.rows) for pool, own in zip(asked.pools, draws.pools, strict=True)}},
+            {"step": "written", "rows": total, "pools": {pool.name: len(own) for pool, own in zip(asked.pools, draws.pools, strict=True)}},
+        ],
+        "targets": [],
+    }  # fmt: skip
+
+
+def _pool(rows: RowSet, place: int) -> dict[str, Any]:
+    recipe, scan, own = rows.asked.pools[place], rows.scans[place], rows.draws.pools[place]
+    places, unique = rows.draws.places(place), _unique(own.rows)
+    return {
+        "name": recipe.name,
+        "origin": origin_word(recipe),
+        "author": recipe.origin.author if recipe.origin else "unknown",
+        "available": scan.rows,
+        "used": len(own),
+        "unique": unique,
+        "max_repeats": int(own.passes.max(initial=-1)) + 1,
+        "max_repeats_allowed": rows.asked.repeats_of(recipe),
+        "unused": scan.rows - unique,
+        "starts": int(places[0]) + 1 if places.size else None,
+        "ends": int(places[-1]) + 1 if places.size else None,
+    } | {unit: {"available": int(amounts.sum()), "used": int(amounts[own.rows].sum())} for unit, amounts in scan.amounts.items()}
+
+
+def _unique(drawn: np.ndarray) -> int:
+    """How many different rows are drawn."""
+    return int(np.count_nonzero(np.bincount(drawn)))
+
+
+def _order(asked: MixRecipe, draws: Draws, ends: Sequence[int]) -> dict[str, Any]:
+    """How far the share of any pool is from that of the whole, in rows: at most in a beginning, and in a shard."""
+    counts = [len(own) for own in draws.pools]
+    present = sum(count > 0 for count in counts)
+    bounds = [0, *ends]
+    in_shards = 0.0
+    for pool, count in enumerate(counts):
+        served = np.concatenate([[0], np.cumsum(draws.order == pool)])[bounds]
+        expected = np.array(bounds) * (count / max(len(draws), 1))
+        in_shards = max(in_shards, float(np.abs(np.diff(served) - np.diff(expected)).max(initial=0.0)))
+    return {
+        "kind": asked.order,
+        "bound": float(bound(present)) if asked.order == "even" else None,
+        "largest_in_a_beginning": float(deviation(draws.order, counts)),
+        "largest_of_the_human_share_in_a_beginning": _human_deviation(asked, draws),
+        "largest_in_a_shard": in_shards,
+    }
+
+
+def _human_deviation(asked: MixRecipe, draws: Draws) -> float:
+    """How far the human pools together are from their share of the rows, in rows, at most in any beginning."""
+    is_human = np.array([pool.is_human for pool in asked.pools])
+    order = (~is_human[draws.order]).astype(np.int32)
+    return float(deviation(order, np.bincount(order, minlength=2).tolist()))
+
+
+def _amounts_of(rows: RowSet, unit: Unit) -> list[int]:
+    """How much of the unit each pool gives."""
+    return [
+        len(own) if unit == "rows" else int(scan.amounts[unit][own.rows].sum())
+        for scan, own in zip(rows.scans, rows.draws.pools, strict=True)
+    ]
+
+
+def _share(rows: RowSet, of: Callable[[dict[str, Any]], bool], weight: Sequence[int]) -> float:
+    """The fraction of the set, in the budget's unit, whose label is so."""
+    unit, found = rows.asked.unit, 0
+    for scan, own in zip(rows.scans, rows.draws.pools, strict=True):
+        chosen = np.array([of(label) for label in scan.labels], dtype=bool)
+        if own.rows.size:
+            is_so = chosen[scan.strata[own.rows]]
+            found += int(is_so.sum()) if unit == "rows" else int(scan.amounts[unit][own.rows][is_so].sum())
+    return found / sum(weight) if sum(weight) else 0.0
+
+
+def _by(rows: RowSet, name: str) -> dict[str, Any]:
+    """Rows and their share by a part of the label; what is not known under the word unknown."""
+    counts: dict[str, int] = {}
+    for scan, own in zip(rows.scans, rows.draws.pools, strict=True):
+        for label, count in zip(scan.labels, np.bincount(scan.strata[own.rows], minlength=len(scan.labels)).tolist(), strict=True):
+            value = label[name]
+            if count and not (value is None and name in ("_model", "_generation")):
+                key = "missing" if value is None else str(value)
+                counts[key] = counts.get(key, 0) + count
+    total = len(rows.draws)
+    return {value: {"rows": count, "share": count / total} for value, count in sorted(counts.items())}
+
+
+def requested(asked: MixRecipe) -> dict[str, Any]:
+    """What is asked, as plain data, without where the data lie."""
+    pools = [{key: value for key, value in plain(pool).items() if value not in (None, [], {})} for pool in asked.identity.pools]
+    return {name: value for name, value in plain(asked.identity).items() if name != "pools"} | {"pools": pools}

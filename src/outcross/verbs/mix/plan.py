@@ -1,0 +1,410 @@
+"""The plan of a mix: what was asked against what there is, before a row is drawn; what cannot be is refused with what can."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from outcross.data.order import even_order
+from outcross.data.shares import exact, largest_remainder, largest_total, smallest_total
+from outcross.errors import BadInput
+from outcross.verbs.mix.asked import AtLeast, MixRecipe, Unit
+
+HUMAN_ALONE, MIXTURE = 4, 15
+"""Repeats above which a warning is given: of human rows in a set of human rows alone, and in a mixture."""
+GUIDE = "a guide from the pre-training of language models, no law"
+ORDERED = 2_000_000
+"""Rows up to which the plan works out where each pool ends; of more it gives the place before which it cannot."""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What a pool has: its rows, and how many of the budget's unit they hold."""
+
+    rows: int
+    available: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """Pools that share a part of the mix: people, or all others; all pools where no human share is asked."""
+
+    share: Fraction
+    pools: tuple[int, ...]
+    weights: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who gets how much of a mix of any size."""
+
+    sides: tuple[Side, ...]
+    count: int
+    """Pools in all."""
+
+    @property
+    def shares(self) -> tuple[Fraction, ...]:
+        """The share of each pool, in [0, 1]."""
+        found = [Fraction(0)] * self.count
+        for side in self.sides:
+            for pool, weight in zip(side.pools, side.weights, strict=True):
+                found[pool] = side.share * weight / (sum(side.weights) or 1)
+        return tuple(found)
+
+    def quotas(self, totals: np.ndarray) -> np.ndarray:
+        """How much of each total every pool gets, by largest remainders, first between the sides and then within each. (m, pools)"""
+        found = np.zeros((len(totals), self.count), dtype=np.int64)
+        of_sides = largest_remainder([side.share for side in self.sides], totals)
+        for place, side in enumerate(self.sides):
+            if any(side.weights):
+                found[:, list(side.pools)] = largest_remainder(side.weights, of_sides[:, place])
+        return found
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """What a mix takes of one pool, in the budget's unit."""
+
+    name: str
+    origin: str
+    share: Fraction
+    """Of the mix, as asked, in [0, 1]."""
+    target: int
+    available: int
+    repeats: int
+    """How often one row is drawn, at most."""
+    ends: tuple[int, int] | None
+    """The rows of the mix, from 1, between which the last row of the pool stands; None where it is not known before rows are drawn."""
+
+    @property
+    def unique(self) -> int:
+        return min(self.target, self.available)
+
+    @property
+    def unused(self) -> int:
+        return self.available - self.unique
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "origin": self.origin,
+            "requested_share": float(self.share),
+            "available": self.available,
+            "used": self.target,
+            "unique": self.unique,
+            "repeated": self.target - self.unique,
+            "max_repeats": self.repeats,
+            "unused": self.unused,
+            "ends": None if self.ends is None else list(self.ends),
+        }
+
+
+@dataclass(frozen=True)
+class MixPlan:
+    """What a mix will be, in the budget's unit."""
+
+    unit: Unit
+    total: int
+    order: str
+    human_share: float | None
+    """As asked; None where nothing was."""
+    human: Fraction
+    """The share of pools that people wrote, in [0, 1]."""
+    unknown: Fraction
+    """The share of pools of which nothing is said."""
+    pools: tuple[PoolPlan, ...]
+    max_repeats: int
+    twin: tuple[int, ...] | None
+    """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
+    warnings: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "schema": 1,
+            "plan": True,
+            "unit": self.unit,
+            self.unit: self.total,
+            "order": self.order,
+            "requested": {"human_share": self.human_share, "max_repeats": self.max_repeats},
+            "feasible": {"human_share": float(self.human), "unknown_share": float(self.unknown)},
+            "pools": [pool.plain() for pool in self.pools],
+            "teachers": self.teachers,
+            "match": None if self.twin is None else {"rows": sum(self.twin)},
+            "warnings": list(self.warnings),
+        }
+
+    @property
+    def teachers(self) -> dict[str, dict[str, float]]:
+        """How much of the mix each origin has: its amount and its share, by the origin's name."""
+        amounts: dict[str, int] = {}
+        for pool in self.pools:
+            amounts[pool.origin] = amounts.get(pool.origin, 0) + pool.target
+        return {name: {self.unit: amount, "share": amount / self.total} for name, amount in amounts.items()}
+
+
+def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
+    """The plan of a mix over pools of these supplies. BadInput where it cannot be had, with the nearest that can, spelled out."""
+    split, human_share = split_of(asked, supplies)
+    caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
+    total = asked.budget or _as_many_as_there_are(asked, split, supplies)
+    targets = split.quotas(np.array([total]))[0]
+    _check_served(asked, split, supplies, targets, total)
+    if (targets > caps).any():
+        raise BadInput(_infeasible(asked, split, supplies, caps, total))
+    pools = tuple(
+        PoolPlan(
+            name=pool.name,
+            origin=origin_word(pool),
+            share=share,
+            target=int(target),
+            available=supply.available,
+            repeats=math.ceil(Fraction(int(target), supply.available)) if supply.available else 0,
+            ends=ends,
+        )
+        for pool, share, target, supply, ends in zip(
+            asked.pools, split.shares, targets, supplies, _ends(asked, targets.tolist()), strict=True
+        )
+    )
+    written = sum(plan.target for plan, pool in zip(pools, asked.pools, strict=True) if pool.is_human)
+    unsaid = sum(plan.target for plan, pool in zip(pools, asked.pools, strict=True) if plan.origin == "unknown")
+    return MixPlan(
+        unit=asked.unit,
+        total=total,
+        order=asked.order,
+        human_share=human_share,
+        human=Fraction(written, total),
+        unknown=Fraction(unsaid, total),
+        pools=pools,
+        max_repeats=asked.max_repeats,
+        twin=_twin(asked, supplies, total) if asked.match == "rows" and asked.unit == "rows" else None,
+        warnings=tuple(_warnings(asked, pools)),
+    )
+
+
+def origin_word(pool: Any) -> str:
+    """The origin of a pool in a word: the model's name, or who wrote it."""
+    if pool.origin is None:
+        return "unknown"
+    return pool.origin.name or pool.origin.author
+
+
+def split_of(asked: MixRecipe, supplies: Sequence[Supply]) -> tuple[Split, float | None]:
+    """The shares that are asked for, and the human share among them. BadInput where they contradict each other."""
+    every = tuple(range(len(supplies)))
+    people = tuple(pool for pool in every if asked.pools[pool].is_human)
+    others = tuple(pool for pool in every if pool not in people)
+    floor = asked.human_share.at_least if isinstance(asked.human_share, AtLeast) else None
+    wanted = floor if isinstance(asked.human_share, AtLeast) else asked.human_share
+    if wanted is None:
+        return Split((_side(asked, supplies, Fraction(1), every),), len(every)), None
+    share = exact(wanted)
+    if share and not people:
+        raise BadInput(f"human_share is {wanted:g}, and no pool has origin: human; name one, or leave human_share out")
+    if floor is not None:
+        natural = Split((_side(asked, supplies, Fraction(1), every),), len(every))
+        if sum(natural.shares[pool] for pool in people) >= share:
+            return natural, wanted
+    if share < 1 and not others:
+        raise BadInput(f"human_share is {wanted:g}, and every pool has origin: human; add another pool, or write human_share: 1")
+    sides = [(share, people), (1 - share, others)]
+    return Split(tuple(_side(asked, supplies, part, pools) for part, pools in sides if part), len(every)), wanted
+
+
+def _side(asked: MixRecipe, supplies: Sequence[Supply], share: Fraction, pools: tuple[int, ...]) -> Side:
+    """Pools with their weights; where none has one, what each has of the budget's unit is its weight."""
+    given = [asked.pools[pool].weight for pool in pools]
+    lacking = [asked.pools[pool].name for pool, weight in zip(pools, given, strict=True) if weight is None]
+    if 0 < len(lacking) < len(pools):
+        raise BadInput(f"pool {lacking[0]!r} has no weight, others beside it have; give each a weight, or none")
+    weights = [
+        Fraction(supplies[pool].available) if weight is None else exact(weight) for pool, weight in zip(pools, given, strict=True)
+    ]
+    if not any(weights):
+        names = ", ".join(repr(asked.pools[pool].name) for pool in pools)[:200]
+        raise BadInput(
+            f"nothing can be drawn of {names}: {'every weight is 0' if not lacking else 'there are no records'}; give records or a weight"
+        )
+    return Side(share, pools, tuple(weights))
+
+
+def _as_many_as_there_are(asked: MixRecipe, split: Split, supplies: Sequence[Supply]) -> int:
+    """The largest total for which no row repeats; BadInput where that is none."""
+    caps = np.array([supply.available for supply in supplies])
+    total = _largest(split, caps)
+    if total is None:
+        total = 1  # whatever cannot be had of one row is said by the checks that follow
+    return total
+
+
+def _largest(split: Split, caps: np.ndarray, most: int | None = None) -> int | None:
+    """The largest total, up to `most`, that serves every positive share and takes no more than the caps; None where there is none."""
+    positive = [(pool, share) for pool, share in enumerate(split.shares) if share]
+    high = min(math.floor((int(caps[pool]) + 2) / share) for pool, share in positive)
+    high = high if most is None else min(high, most)
+    wanted = [pool for pool, _ in positive]
+    return largest_total(split.quotas, lambda found: ((found <= caps) & _served(found, wanted)).all(axis=1), 1, high)
+
+
+def _served(found: np.ndarray, wanted: list[int]) -> np.ndarray:
+    """For each quota whether its pool gets something, where it should. (m, pools)"""
+    served = np.ones(found.shape, dtype=bool)
+    served[:, wanted] = found[:, wanted] > 0
+    return served
+
+
+def _check_served(asked: MixRecipe, split: Split, supplies: Sequence[Supply], targets: np.ndarray, total: int) -> None:
+    """Refuse a positive share that would receive nothing, with the smallest total that serves it."""
+    positive = [pool for pool, share in enumerate(split.shares) if share]
+    for pool in positive:
+        if supplies[pool].available == 0:
+            raise BadInput(
+                f"pool {asked.pools[pool].name!r} has no records, and a share of {float(split.shares[pool]):.3g} is asked of it; give it records, or weight: 0"
+            )
+    lacking = [pool for pool in positive if targets[pool] == 0]
+    if not lacking:
+        return
+    smallest = min(split.shares[pool] for pool in positive)
+    low, high = math.ceil(1 / (len(positive) * smallest)), math.ceil(2 / smallest)
+    enough = smallest_total(split.quotas, lambda found: _served(found, positive).all(axis=1), max(1, low), high) or high
+    name, share = asked.pools[lacking[0]].name, split.shares[lacking[0]]
+    raise BadInput(
+        f"pool {name!r} would receive nothing: its share of {total:,} {asked.unit} is {float(share * total):.3g}; the smallest that serves every "
+        f"pool is {asked.unit}: {enough}, or write weight: 0 for it"
+    )
+
+
+def _infeasible(asked: MixRecipe, split: Split, supplies: Sequence[Supply], caps: np.ndarray, total: int) -> str:
+    """What is lacking, that the bound on repeats wins over the shares, and the nearest requests that can be had."""
+    targets = split.quotas(np.array([total]))[0]
+    short = [pool for pool in range(len(caps)) if targets[pool] > caps[pool]]
+    said = []
+    for pool in short[:3]:
+        recipe, supply = asked.pools[pool], supplies[pool]
+        said.append(
+            f"pool {recipe.name!r} would give {targets[pool]:,} {asked.unit}, it has {supply.available:,} and max_repeats is {asked.repeats_of(recipe)}"
+        )
+    options = "; or ".join(_options(asked, split, supplies, caps, total, targets, short))
+    return f"{'; '.join(said)}. max_repeats wins over shares, so this cannot be had. Nearest: {options}"
+
+
+def _options(
+    asked: MixRecipe, split: Split, supplies: Sequence[Supply], caps: np.ndarray, total: int, targets: np.ndarray, short: list[int]
+) -> Iterator[str]:
+    fewer = _largest(split, caps, total)
+    if fewer is not None:
+        yield f"{asked.unit}: {fewer}"
+    needed = {pool: math.ceil(Fraction(int(targets[pool]), supplies[pool].available)) for pool in short}
+    if any(asked.pools[pool].max_repeats is not None for pool in short):
+        yield "max_repeats by pool: " + ", ".join(f"{asked.pools[pool].name} {times}" for pool, times in needed.items())
+    else:
+        yield f"max_repeats: {max(needed.values())}"
+    if isinstance(asked.human_share, float) and (share := _nearest_share(asked, split, caps, total)) is not None:
+        yield f"human_share: {share}"
+    filled = _filled(split, caps, total)
+    if filled is not None:
+        weights = ", ".join(f"{pool.name} {weight}" for pool, weight in zip(asked.pools, filled, strict=True))
+        yield f"weight by pool, with the same total{' and human_share' if len(split.sides) > 1 else ''}: {weights}"
+    yield "add " + " and ".join(
+        f"{math.ceil(Fraction(int(targets[pool]), asked.repeats_of(asked.pools[pool]))) - supplies[pool].available:,} {asked.unit} to {asked.pools[pool].name!r}"
+        for pool in short[:3]
+    )
+
+
+def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int) -> str | None:
+    """The human share nearest to the one asked for that pools of these weights can give, in decimals; None where there is none."""
+    people = [pool for pool in range(split.count) if asked.pools[pool].is_human]
+    both = split.sides
+    if len(both) < 2:
+        return None
+    wanted = both[0].share
+    most = [
+        min(
+            Fraction(int(caps[pool])) * sum(side.weights) / weight
+            for pool, weight in zip(side.pools, side.weights, strict=True)
+            if weight
+        )
+        for side in both
+    ]
+    low, high = max(Fraction(0), 1 - most[1] / total), min(Fraction(1), most[0] / total)
+    if low > high or not people:
+        return None
+    for decimals in range(2, 13):
+        scale = 10**decimals
+        near = Fraction(math.floor(high * scale) if wanted > high else math.ceil(low * scale), scale)
+        if not (low <= near <= high) or near in (0, 1):
+            continue
+        other = Split((Side(near, both[0].pools, both[0].weights), Side(1 - near, both[1].pools, both[1].weights)), split.count)
+        if (other.quotas(np.array([total]))[0] <= caps).all():
+            return f"{float(near):.12g}"
+    return None
+
+
+def _filled(split: Split, caps: np.ndarray, total: int) -> list[int] | None:
+    """Amounts near the asked ones within the caps: what a pool lacks the others of its side give. None where a side has too little."""
+    found = [0] * split.count
+    of_sides = largest_remainder([side.share for side in split.sides], [total])[0]
+    for side, wanted in zip(split.sides, of_sides.tolist(), strict=True):
+        open_pools = {pool: weight for pool, weight in zip(side.pools, side.weights, strict=True) if weight}
+        if sum(int(caps[pool]) for pool in open_pools) < wanted:
+            return None
+        left = wanted
+        while open_pools:
+            parts = largest_remainder(list(open_pools.values()), [left])[0].tolist()
+            full = [pool for pool, part in zip(open_pools, parts, strict=True) if part > caps[pool]]
+            for pool, part in zip(list(open_pools), parts, strict=True):
+                if pool in full or not full:
+                    found[pool] = int(min(part, caps[pool]))
+                    left -= found[pool]
+                    del open_pools[pool]
+    return found
+
+
+def _ends(asked: MixRecipe, targets: list[int]) -> list[tuple[int, int] | None]:
+    """Between which rows of the mix each pool ends."""
+    if asked.unit != "rows":
+        return [None] * len(targets)
+    total = sum(targets)
+    if asked.order == "shuffled":
+        return [(target, total) if target else None for target in targets]
+    if total <= ORDERED:
+        order = even_order(targets)
+        places = [int(np.flatnonzero(order == pool).max(initial=-1)) + 1 for pool in range(len(targets))]
+        return [(place, place) if place else None for place in places]
+    step = max(2, 2 * sum(target > 0 for target in targets) - 2)
+    return [(-(-total * (step * (target - 1) + 1) // (step * target)), total) if target else None for target in targets]
+
+
+def _twin(asked: MixRecipe, supplies: Sequence[Supply], total: int) -> tuple[int, ...]:
+    """How many rows a set of human rows alone takes of each pool. BadInput where people wrote too few."""
+    people = tuple(pool for pool in range(len(supplies)) if asked.pools[pool].is_human)
+    split = Split((_side(asked, supplies, Fraction(1), people),), len(supplies))
+    caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
+    targets = split.quotas(np.array([total]))[0]
+    if (targets > caps).any():
+        needed = max(math.ceil(Fraction(int(targets[pool]), supplies[pool].available)) for pool in people if targets[pool])
+        fewer = _largest(split, caps)
+        raise BadInput(
+            f"match: rows needs {total:,} human rows, {sum(supplies[pool].rows for pool in people):,} there are and max_repeats is {asked.max_repeats}. "
+            f"Nearest: {f'rows: {fewer}; or ' if fewer else ''}max_repeats: {needed}; or leave match out"
+        )
+    return tuple(targets.tolist())
+
+
+def _warnings(asked: MixRecipe, pools: Sequence[PoolPlan]) -> Iterator[str]:
+    is_human_alone = all(asked.pools[place].is_human for place, plan in enumerate(pools) if plan.target)
+    most = HUMAN_ALONE if is_human_alone else MIXTURE
+    for plan in pools:
+        if plan.repeats > most:
+            kind = "a set of human rows alone" if is_human_alone else "a mixture"
+            yield f"rows of {plan.name} are drawn up to {plan.repeats:,} times; in {kind} repeating more than {most} times adds little ({GUIDE})"
+    for plan in pools:
+        if plan.target == 0 and plan.available:
+            yield f"no row of {plan.name} is used (its share is 0)"
+    if asked.human_share is not None and (unsaid := [plan.name for plan in pools if plan.origin == "unknown" and plan.target]):
+        yield f"nobody knows who wrote {', '.join(unsaid)[:200]}; the human share counts only what is known to be human"

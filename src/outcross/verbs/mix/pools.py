@@ -1,0 +1,378 @@
+"""The pools of a mix, opened: their columns made alike, their rows counted, and each row known by its digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput, first_words
+from outcross.files.formats import from_file
+from outcross.files.names import literal
+from outcross.files.reading import files_of, read
+from outcross.files.refusals import suffix
+from outcross.files.source import TableSource
+from outcross.recipe import nearest
+from outcross.verbs.mix.asked import MixPool, MixRecipe, Unit
+from outcross.verbs.mix.canonical import digests
+from outcross.verbs.mix.provenance import PROVENANCE, authors, check_rows
+
+if TYPE_CHECKING:
+    import polars
+
+Schema = dict[str, Any]
+"""The polars type of each column."""
+LABEL = ("_origin", "_model", "_generation")
+"""Columns that say who wrote a row."""
+MOST_LABELS = 100_000
+"""Different combinations of origin, model, generation and groups in a pool."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPool:
+    """A pool whose files are known, and what their columns are."""
+
+    recipe: MixPool
+    sources: tuple[TableSource, ...]
+    schema: Schema
+    """Of its own columns, under their new names; empty where it has no rows."""
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[polars.DataFrame]:
+        """Its rows, as they are read, all of the same columns and types."""
+        former = {new: old for old, new in self.recipe.rename.items()}
+        schema = self.schema if columns is None else {name: self.schema[name] for name in columns}
+        for source in self.sources:
+            wanted = [former.get(name, name) for name in schema]
+            there = None if columns is None else [name for name in wanted if name in source.columns] or list(source.columns[:1])
+            for batch in source.batches(there):
+                if batch.height:
+                    yield _alike(_renamed(batch, self.recipe), schema, f"pool {self.recipe.name!r}")
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows it has, counted from the metadata of its files where they have any."""
+        return sum(_rows(source) for source in self.sources) if self.schema else 0
+
+    @property
+    def columns(self) -> list[str]:
+        """Its columns, without those of provenance."""
+        return [name for name in self.schema if name not in PROVENANCE]
+
+
+@dataclass(frozen=True, eq=False)
+class ScannedPool:
+    """Every row of a pool, in the order in which it was read, by what decides whether and where it is drawn."""
+
+    of_rows: np.ndarray
+    """(n, 2) digests of content and pool."""
+    occurrences: np.ndarray
+    """How many rows of the same content came before: (n,)."""
+    alike: np.ndarray | None
+    """How many rows have the content of each, itself among them: (n,); None where no two are alike."""
+    strata: np.ndarray
+    """The number of each row's label: (n,)."""
+    labels: tuple[dict[str, Any], ...]
+    """Origin, model, generation and groups, in an order that the reading does not change."""
+    amounts: Mapping[Unit, np.ndarray] = field(default_factory=dict)
+    """Characters or tokens of each row: (n,)."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.strata)
+
+
+def opened(recipe: MixPool, data: Any) -> OpenPool:
+    """A pool whose first rows are read, to know its columns. BadInput where it cannot be read, or lacks a column that it names."""
+    sources = _sources(data)
+    schema: Schema = {}
+    for source in sources:
+        own = _renamed(_first(source), recipe).schema
+        for name, dtype in own.items():
+            shared = common(schema[name], dtype) if name in schema else dtype
+            if shared is None:
+                raise BadInput(
+                    f"pool {recipe.name!r}: column {name!r} is {schema[name]} in one file and {dtype} in {source.name}; write it alike"
+                )
+            schema[name] = shared
+    for old in recipe.rename:
+        if sources and not any(old in source.columns for source in sources):
+            raise _no_column(recipe, old, [name for source in sources for name in source.columns], "rename")
+    for setting in ("model_column", "generation_column", "decoding_column", "prompt_column", "parents_column"):
+        column = getattr(recipe, setting)
+        if column is not None and schema and column not in schema:
+            raise _no_column(recipe, column, list(schema), setting)
+    return OpenPool(recipe, tuple(sources), schema)
+
+
+def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
+    """The columns of the mix, without those of provenance. BadInput where pools have other columns or types, unless told."""
+    held = [pool for pool in pools if pool.schema]
+    if not held:
+        return {}
+    names = list(dict.fromkeys(name for pool in held for name in pool.columns))
+    if isinstance(asked.columns, tuple):
+        for name in asked.columns:
+            if name not in names:
+                raise BadInput(f"no pool has a column {name!r}{nearest(name, names)} (columns); they have {', '.join(names)[:200]}")
+        names = [name for name in asked.columns if name not in PROVENANCE]
+    schema: Schema = {}
+    for name in names:
+        for pool in held:
+            if name not in pool.schema:
+                if asked.columns != "union":
+                    other = next(other for other in held if name in other.schema)
+                    raise BadInput(
+                        f"pool {pool.recipe.name!r} has no column {name!r}, which {other.recipe.name!r} has; write columns: union for nulls there, "
+                        "columns: […] to keep some, or rename: {old: new} in a pool"
+                    )
+                continue
+            shared = common(schema[name], pool.schema[name]) if name in schema else pool.schema[name]
+            if shared is None:
+                other = next(other for other in held if name in other.schema)
+                raise BadInput(
+                    f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {pool.schema[name]} in {pool.recipe.name!r}; write it alike in both "
+                    "(fields of a .csv are text), or leave it out with columns: […]"
+                )
+            schema[name] = shared
+    for name in (*asked.groups, *([asked.text_column] if asked.text_column else [])):
+        if name not in schema:
+            raise BadInput(f"the mix has no column {name!r}{nearest(name, schema)}; it has {', '.join(schema)[:200]}")
+    return schema
+
+
+def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
+    """The column that characters and tokens are counted in, with its type. BadInput where it is not clear."""
+    import polars as pl
+
+    texts = [name for name, dtype in schema.items() if dtype == pl.String]
+    found = asked.text_column or next(
+        (name for name in ("text", "messages") if name in schema), texts[0] if len(texts) == 1 else None
+    )
+    if found is None:
+        raise BadInput(f"characters and tokens are of one column; name it as text_column, of {', '.join(schema)[:200]}")
+    if schema[found] != pl.String and not _is_chat(schema[found]):
+        raise BadInput(f"text_column {found!r} is {schema[found]}; it must be text, or messages: a list of {{role, content}}")
+    return found, schema[found]
+
+
+def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, tokenizer: Any) -> ScannedPool:
+    """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool.
+
+    `text` is the column that amounts are counted in, with its type.
+    """
+    of_rows, strata, codes = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int32)], {}
+    amounts: dict[Unit, list[np.ndarray]] = {unit: [np.zeros(0, np.int64)] for unit in asked.counted}
+    for batch in pool.batches():
+        check_rows(batch, pool.recipe)
+        of_rows.append(digests(batch, pool.recipe.name))
+        strata.append(_coded(batch, pool.recipe, asked.groups, codes))
+        for unit, found in amounts.items():
+            assert text is not None
+            found.append(_counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
+    digest, label = np.concatenate(of_rows), np.concatenate(strata)
+    names = sorted(codes)
+    order = np.empty(len(names), dtype=np.int32)
+    order[[codes[name] for name in names]] = np.arange(len(names))
+    occurrences, alike = _occurrences(digest)
+    return ScannedPool(
+        of_rows=digest,
+        occurrences=occurrences,
+        alike=alike,
+        strata=order[label] if names else label,
+        labels=tuple(map(json.loads, names)),
+        amounts={unit: np.concatenate(found) for unit, found in amounts.items()},
+    )
+
+
+def tokenizer_of(path: str | None) -> Any:
+    """The tokenizer of a file, or of the folder that holds it. BadInput where there is none."""
+    if path is None:
+        return None
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        from outcross.errors import missing_extra
+
+        raise missing_extra("tokenizers", "torch") from None
+    from outcross.files import inputs
+
+    content = inputs.read(tokenizer_file(path))
+    try:
+        tokenizer = Tokenizer.from_str(content.decode())
+    except Exception as error:  # tokenizers raises plain Exception
+        raise BadInput(f"tokenizer {path} cannot be read ({first_words(error)}); give its tokenizer.json whole") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def tokenizer_file(path: str) -> Path:
+    """The file of a tokenizer: the path itself, or tokenizer.json in it."""
+    place = Path(path)
+    return place / "tokenizer.json" if place.is_dir() else place
+
+
+def common(one: polars.DataType, other: polars.DataType) -> polars.DataType | None:
+    """The type that holds every value of two types as it is, whole numbers as numbers; None where there is none, as of text and numbers."""
+    import polars as pl
+
+    if one == other or other == pl.Null:
+        return one
+    if one == pl.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        return pl.concat([pl.DataFrame(schema={"a": one}), pl.DataFrame(schema={"a": other})], how="vertical_relaxed").schema["a"]
+    words = (pl.String, pl.Categorical, pl.Enum)
+    if one in words and other in words:
+        return pl.String()
+    if isinstance(one, pl.List | pl.Array) and isinstance(other, pl.List | pl.Array):
+        inner = common(one.inner, other.inner)  # pyright: ignore[reportArgumentType]
+        return None if inner is None else pl.List(inner)
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {part.name: part.dtype for part in one.fields}
+        for part in other.fields:
+            shared = common(fields[part.name], part.dtype) if part.name in fields else part.dtype  # pyright: ignore[reportArgumentType]
+            if shared is None:
+                return None
+            fields[part.name] = shared
+        return pl.Struct(fields)
+    return None
+
+
+def fitted(frame: polars.DataFrame, schema: Schema) -> polars.DataFrame:
+    """Rows with the columns of the mix; what they have not is null."""
+    return _alike(frame, schema, "the mix")
+
+
+def _sources(data: Any) -> list[TableSource]:
+    if isinstance(data, str | Path):
+        data = [data]
+    if isinstance(data, list | tuple) and data and all(isinstance(item, str | Path) for item in data):
+        return [from_file(file) for item in data for file in files_of(str(item))]
+    return [read(data)]
+
+
+def _first(source: TableSource) -> polars.DataFrame:
+    """The first rows of a source; without any, a frame without columns."""
+    import polars as pl
+
+    return next((batch for batch in source.batches(None) if batch.height), pl.DataFrame())
+
+
+def _rows(source: TableSource) -> int:
+    import polars as pl
+
+    path = Path(source.name)
+    if suffix(path) == (".parquet", "") and path.is_file():
+        return pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select(pl.len()).collect().item()
+    return sum(batch.height for batch in source.batches(source.columns[:1]))
+
+
+def _renamed(batch: polars.DataFrame, recipe: MixPool) -> polars.DataFrame:
+    rename = {old: new for old, new in recipe.rename.items() if old in batch.columns}
+    if clash := [new for new in rename.values() if new in batch.columns and new not in rename]:
+        raise BadInput(f"pool {recipe.name!r}: rename makes two columns of the name {clash[0]!r}; choose another")
+    return batch.rename(rename) if rename else batch
+
+
+def _alike(batch: polars.DataFrame, schema: Schema, where: str) -> polars.DataFrame:
+    import polars as pl
+
+    if batch.schema == schema:
+        return batch
+    cells = [
+        pl.lit(None, dtype=dtype).alias(name)
+        if name not in batch.columns
+        else pl.col(name).cast(dtype)
+        if batch.schema[name] != dtype
+        else pl.col(name)
+        for name, dtype in schema.items()
+    ]
+    try:
+        return batch.select(cells) if cells else batch.select([])
+    except pl.exceptions.PolarsError as error:
+        raise BadInput(
+            f"{where}: rows differ from those before them in the type of a column: {first_words(error)}; write it alike in all files"
+        ) from None
+
+
+def _no_column(recipe: MixPool, column: str, there: list[str], setting: str) -> BadInput:
+    return BadInput(
+        f"pool {recipe.name!r} has no column {column!r}{nearest(column, there)} ({setting}); it has {', '.join(dict.fromkeys(there))[:200]}"
+    )
+
+
+def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], codes: dict[str, int]) -> np.ndarray:
+    """The number of each row's label; new labels are numbered as they come."""
+    import polars as pl
+
+    varies = bool(groups) or any(name in batch.columns for name in (recipe.model_column, recipe.generation_column, *LABEL))
+    if not varies and batch.height > 1:
+        return np.repeat(_coded(batch.head(1), recipe, groups, codes), batch.height)
+    said = authors(batch, recipe)
+    parts = [
+        *said,
+        *((pl.col(name) if name in batch.columns else pl.lit(None)).cast(pl.String).alias(name) for name in groups),
+    ]
+    try:
+        label = batch.with_columns(**said).select(pl.struct(parts).struct.json_encode().alias("label")).to_series()
+    except pl.exceptions.PolarsError as error:
+        raise BadInput(f"pool {recipe.name!r}: groups must be columns of plain values: {first_words(error)}") from None
+    for name in label.unique(maintain_order=True).to_list():
+        codes.setdefault(name, len(codes))
+    if len(codes) > MOST_LABELS:
+        raise BadInput(
+            f"pool {recipe.name!r} has more than {MOST_LABELS:,} combinations of model, generation and groups; name columns of fewer values"
+        )
+    return label.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Int32).to_numpy()
+
+
+def _counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
+    """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
+    import polars as pl
+
+    if texts.dtype != pl.String:
+        frame = texts.alias("m").to_frame()
+        texts = frame.select(
+            pl.col("m").list.eval(pl.element().struct.field("content").cast(pl.String)).list.join("\n", ignore_nulls=True)
+        ).to_series()
+    texts = texts.fill_null("")
+    if unit == "characters":
+        return texts.str.len_chars().to_numpy().astype(np.int64)
+    words = texts.to_list()
+    encoded = (
+        tokenizer.encode_batch_fast(words[start : start + 1000], add_special_tokens=False) for start in range(0, len(words), 1000)
+    )
+    return np.array([len(one.ids) for some in encoded for one in some], dtype=np.int64)
+
+
+def _is_chat(dtype: Any) -> bool:
+    import polars as pl
+
+    return (
+        isinstance(dtype, pl.List)
+        and isinstance(dtype.inner, pl.Struct)
+        and "content" in {part.name for part in dtype.inner.fields}
+    )
+
+
+def _occurrences(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """How many rows of the same digest came before each, (n,), and how many there are in all; None where no two are alike."""
+    found = np.zeros(len(digest), dtype=np.uint32)
+    first = np.sort(digest[:, 0])
+    if not (first[1:] == first[:-1]).any():
+        return found, None
+    order = np.lexsort((digest[:, 1], digest[:, 0]))
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = (digest[order][1:] != digest[order][:-1]).any(axis=1)
+    starts = np.flatnonzero(is_new)
+    sizes = np.diff(starts, append=len(order))
+    found[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    alike = np.empty(len(order), dtype=np.uint32)
+    alike[order] = np.repeat(sizes, sizes)
+    return found, alike

@@ -1,0 +1,30 @@
+"""What is to be mixed, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    Spec = str | Path | Mapping[str, Any]
+    Folder = str | Path
+else:  # what the command line gives
+    Spec, Folder = Path, Path
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class MixQuestion:
+    """Build a training set out of human and synthetic pools: the shares you asked for, exactly, with the origin of every row; or a refusal that says what is possible."""
+
+    spec: Spec
+    """A mix file (YAML): pools with their origins, rows (or characters, or tokens of a tokenizer), human_share, max_repeats, order, seed."""
+    _: KW_ONLY
+    out: Folder | None = None
+    """The folder to write; it must be new, empty, or hold this very mix. Needed unless --plan is given."""
+    plan: bool = False
+    """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused."""

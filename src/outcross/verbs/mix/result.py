@@ -1,0 +1,155 @@
+"""Mix: a training set that was built out of pools, or its plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.errors import BadInput, missing_extra
+from outcross.files import names
+from outcross.files.inputs import digest
+from outcross.files.names import read_parquet
+from outcross.files.whole import read_text
+from outcross.verbs.mix import work
+from outcross.verbs.mix.canonical import update
+from outcross.verbs.mix.manifest import realised
+from outcross.verbs.mix.plan import MixPlan
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """A training set with the origin of every row.
+
+    `frame()` gives its rows in their order, `to_hf()` a Hugging Face dataset, `manifest` what was asked and what is in it, `write(folder)`
+    puts it on the disk. Rows are drawn when they are first asked for; `plan` says before that what will be drawn.
+    """
+
+    mixing: work.Mixing | None
+    """What is asked, over open pools; None for a mix that was found in a folder."""
+    folder: Path | None = None
+    """Where it is written; None where it is not."""
+    is_plan: bool = False
+    """Whether the plan alone was asked for."""
+
+    @property
+    def plan(self) -> MixPlan:
+        """What is drawn of each pool. BadInput for a mix that was found in a folder, whose manifest says it."""
+        if self.mixing is None:
+            raise BadInput(f"{self.folder} is written; its manifest says what was drawn")
+        return self.mixing.plan
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What is in it, as design.md's JSON."""
+        if self.folder is not None:
+            return read_manifest(self.folder)
+        assert self.mixing is not None
+        content = hashlib.sha256()
+        update(content, self.frame())
+        return work.manifest(realised(self.mixing.sets[""]) | {"sha256": content.hexdigest()}, [], self.mixing)
+
+    def frame(self) -> polars.DataFrame:
+        """Its rows in their order, with the columns of provenance (polars). BadInput where a shard is not what the manifest says."""
+        return self._frame
+
+    @cached_property
+    def _frame(self) -> polars.DataFrame:
+        import polars as pl
+
+        if self.folder is None:
+            assert self.mixing is not None
+            return pl.concat([rows for rows in self.mixing.sets[""].frames() if rows is not None])
+        return pl.concat([read_parquet(path) for path in shards(self.folder, self.manifest)])
+
+    def twin(self) -> polars.DataFrame:
+        """The human rows alone of equal size, where `match` asked for them (polars)."""
+        import polars as pl
+
+        if self.folder is not None:
+            place = self.folder / work.TWIN
+            return pl.concat([read_parquet(path) for path in shards(place, read_manifest(place))])
+        assert self.mixing is not None
+        if work.TWIN not in self.mixing.sets:
+            raise BadInput("no set of human rows alone was asked for; write match: rows, or match: tokens")
+        return pl.concat([rows for rows in self.mixing.sets[work.TWIN].frames() if rows is not None])
+
+    def to_hf(self) -> Any:
+        """Its rows as a Hugging Face dataset. BadInput where `datasets` is not installed."""
+        try:
+            from datasets import Dataset  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise missing_extra("datasets", "hf") from None
+        return Dataset.from_polars(self.frame())
+
+    def write(self, out: str | Path) -> Mix:
+        """Write it into a folder, which must be new, empty, or hold this very mix. Returns the mix that lies there."""
+        if self.mixing is None:
+            raise BadInput(f"{self.folder} is written already; copy the folder")
+        work.write(self.mixing, Path(out))
+        return Mix(self.mixing, Path(out))
+
+    def plain(self) -> dict[str, Any]:
+        """Its manifest, or its plan where that alone was asked for, as plain data."""
+        return self.plan.plain() if self.is_plan else self.manifest
+
+
+KEYS = {
+    "schema": int,
+    "rows": int,
+    "sha256": str,
+    "pools": list,
+    "realised": dict,
+    "requested": dict,
+    "order": dict,
+    "shards": list,
+    "warnings": list,
+}
+"""What a manifest of ours says, and of what type."""
+
+
+def stored_mix(folder: Path) -> Mix | None:
+    """The mix that a folder holds; None where it holds none."""
+    path = folder / work.MANIFEST
+    if names.kind_at(path) != "file":
+        return None
+    try:
+        told = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        return None
+    return Mix(None, folder) if isinstance(told, dict) and "pools" in told and "sha256" in told else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a mix. BadInput where it is none."""
+    path = folder / work.MANIFEST
+    try:
+        told = json.loads(read_text(path))
+        is_one = isinstance(told, dict) and all(type(told.get(key)) is kind for key, kind in KEYS.items())
+        is_one = is_one and all(isinstance(pool, dict) and isinstance(pool.get("name"), str) for pool in told["pools"])
+    except (ValueError, RecursionError):
+        is_one, told = False, {}
+    if not is_one:
+        raise BadInput(f"{path} is no manifest of a mix; build the mix again")
+    return told
+
+
+def shards(folder: Path, told: dict[str, Any]) -> list[Path]:
+    """The files of a mix. BadInput where one is missing, or does not have the digest that the manifest gives."""
+    found = []
+    for shard in told["shards"]:
+        name = shard.get("file") if isinstance(shard, dict) else None
+        if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BadInput(f"{folder / work.MANIFEST} names a shard {name!r:.80} outside its folder; build the mix again")
+        if digest([folder / name]) != shard.get("sha256"):
+            raise BadInput(
+                f"{folder / name} is missing or damaged: it has not the digest that {work.MANIFEST} gives; build the mix again"
+            )
+        found.append(folder / name)
+    return found
