@@ -99,7 +99,7 @@ def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.r
 
 def _share(count: int, n: int) -> list[float]:
     estimate = share(count, n)
-    return [round(number, 4) for number in (estimate.value, *estimate.interval)]
+    return [round(float(number), 4) for number in (estimate.value, *estimate.interval)]
 
 
 def main(repeats: int) -> None:
@@ -116,4 +116,4 @@ def main(repeats: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
