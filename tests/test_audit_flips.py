@@ -23,7 +23,7 @@ KL = 0.9 * math.log(0.9 / 0.82) + 0.1 * math.log(0.1 / 0.18)
 
 
 def readings(synthetic: pl.DataFrame, reference: pl.DataFrame, target: str, seed: int = 0, learners=LINEAR) -> dict:
-    human, drawn = alike([table(reference, "reference"), table(synthetic, "synthetic")])[0]
+    human, drawn = alike([table(reference, "reference"), table(synthetic, "synthetic")]).tables
     found = list(Use(learners=learners)(Evidence(drawn=drawn, reference=human, target=target), np.random.default_rng(seed)))
     judged = judge({"use": found}, {}, 0.05, synthetic.height, reference.height)
     return {(one.reading.measure, one.reading.at): (one.verdict, one.reading.estimate) for one in judged}
@@ -121,7 +121,7 @@ def test_honest_splits_raise_no_alarm(people):
     rng, some = np.random.default_rng(5), people.select("age", "education-num", "marital-status", "hours-per-week", "income")
     for seed in range(repeats):
         order = rng.permutation(some.height)
-        human, drawn = alike([table(some[order[:500]], "reference"), table(some[order[500:1000]], "synthetic")])[0]
+        human, drawn = alike([table(some[order[:500]], "reference"), table(some[order[500:1000]], "synthetic")]).tables
         found = list(Use(learners=LINEAR)(Evidence(drawn=drawn, reference=human, target="income"), np.random.default_rng(seed)))
         alarms += any(one.verdict == "lost" for one in judge({"use": found}, {}, 0.05, 500, 500))
         for one in found:
