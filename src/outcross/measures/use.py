@@ -161,10 +161,19 @@ class Use(OfTables):
         if self.shares:
             yield from self._curve(evidence, trial, rng)
 
-    def _read(self, check: str, number: Callable[[], tuple[Estimate, Null | None]], trial: Trial, **where: str) -> Reading:
+    def _read(
+        self,
+        check: str,
+        number: Callable[[], tuple[Estimate, Null | None]],
+        trial: Trial,
+        *,
+        at: str,
+        group: str = "",
+        note: str = "",
+    ) -> Reading:
         """A reading whose note says which loss would be found."""
-        note = where.pop("note", trial.note)
-        reading = read_with_null(check, number, column=trial.task.target, note=note, **where)
+        note = note or trial.note
+        reading = read_with_null(check, number, at=at, column=trial.task.target, group=group, note=note)
         if reading.estimate is None or reading.null is None:
             return reading
         return replace(reading, note=f"{_detectable(reading.estimate, self.pages[check])}; {note}")
