@@ -69,7 +69,7 @@ class Copying(OfTables):
         ),
         "closest": Page(
             "CP7", "near copies among the closest records", "Among the 5 % of synthetic records that lie closest to human ones, in units of that record's own distance to its nearest human neighbour: how many more lie nearer to a reference than to a holdout record, as a share of all synthetic records. No loss, as for exact copies.",
-            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            unit="fraction", range=(-CLOSEST, CLOSEST), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip

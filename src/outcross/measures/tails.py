@@ -19,7 +19,7 @@ from outcross.statistics.categories import require_categories
 from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, relabelled
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import Beyond, Tally
-from outcross.statistics.tail_index import DEPTH, index_difference
+from outcross.statistics.tail_index import DEPTH, HEAVIEST, LIGHTEST, index_difference
 
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
@@ -50,7 +50,7 @@ class Tails(OfTables):
         ),
         "tail_index": Page(
             "TA2", "tail index", "Tail index beyond the human 95 % quantile (that of the likeliest generalised Pareto law, at least -½) less that of the reference beyond the same point: below 0 the far tail is cut or lighter.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            unit="difference", range=(LIGHTEST - HEAVIEST, HEAVIEST - LIGHTEST), healthy=0.0, collapsed="falls below what is healthy",
             margin=0.25, worse="smaller", of="difference", role="tail", paper="Davison and Smith, J. R. Stat. Soc. B 52:393, 1990; Janssen, Stat. Probab. Lett. 36:9, 1997 (studentised permutation)",
         ),
         "rare_categories": Page(

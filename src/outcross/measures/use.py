@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,25 +12,29 @@ from pydantic import Field, PlainValidator
 
 from outcross.data.tables import Table
 from outcross.errors import BadInput
-from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
-from outcross.statistics.prediction import EncodedRecords, task
-from outcross.statistics.trials import Predictions, Trial, apart, gap, ratio_of_losses, with_t
+from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
+from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
 FEWEST_IN_GROUP = 100
 """Test records of a group, at least."""
 MOST_TESTED = 10_000
+"""Records that models are tested on, at most."""
+FOUR_IN_FIVE = 0.8416212335729143
+"""The 80 % quantile of the normal law."""
 BOOTSTRAPS = 199
 MOST_SHARES = 100
 HELD_OUT = 0.2
-"""Share of the reference that is kept for the test where there is no holdout."""
+"""Share of the reference that is kept for the test of the curve where there is no holdout."""
 ESG = "Esteban, Hyland and Rätsch, arXiv 1706.02633 (train on synthetic, test on real)"
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
+COX = "Cox, Biometrika 45:562, 1958"
 GERSTGRASSER = "Gerstgrasser et al., Is Model Collapse Inevitable?, COLM 2024, arXiv 2404.01413"
 
 
@@ -58,19 +63,19 @@ def grid(value: Any) -> tuple[float, ...]:
 class Use(OfTables):
     """Models trained on synthetic, on human and on mixed records, of equal number, tested on the same human records.
 
-    The test records are the holdout, or a fifth of the reference; at most 10,000. Each kind of model is fitted on three disjoint parts of
-    each side: what differs between fits on human parts is what real data show against real data. Standard errors
-    add the variance of refits to the paired variance over test records, with Welch and Satterthwaite's degrees of freedom. Learners:
+    Judged by the log loss and the Brier score (for a number by the squared error) and by Cox's calibration slope; a symmetric flip of labels maps the chance η to f + (1 - 2f) η, which
+    leaves the order of predictions as it is, so that the area under the ROC curve hardly sees it at any n. Each fit leaves out one of a few parts of its records. The test records are the holdout, at most 10,000 of it; without one
+    they are all of the reference, each tested by the fits that it was left out of. Standard errors add the jackknife over left-out parts to the paired variance over test records, with Welch's and Satterthwaite's degrees of freedom. Learners:
     60 gradient-boosted trees of 15 leaves, and a linear model; fairness and groups by the first. One thousandth of every
-    predicted probability is spread evenly over the classes.
+    predicted probability is spread evenly over the classes. Every note says which loss would be found in four of five such audits.
     """
 
     learners: Annotated[tuple[Literal["boosted trees", "linear model"], ...], FROM_LIST] = ("boosted trees", "linear model")
     """The first is the one whose fairness, loss by group and curve are looked at."""
-    rows: Annotated[int, Field(ge=FEWEST)] = 10_000
+    rows: Annotated[int, Field(ge=FEWEST)] = 8_000
     """Records that a model is trained on, at most."""
-    fits: Annotated[int, Field(ge=2, le=20)] = 3
-    """Disjoint parts of each side, a model each."""
+    fits: Annotated[int, Field(ge=2, le=20)] = 4
+    """Fits a side, each without one of as many parts of the records."""
     shares: Annotated[tuple[float, ...], PlainValidator(grid)] = ()
     """Synthetic records a human one, as a list or "0:2:0.25": the curve of the loss over the share of synthetic data added, where asked for."""
     groups: Annotated[int, Field(ge=0)] = 30
@@ -114,6 +119,21 @@ class Use(OfTables):
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.95, worse="larger", role="use", paper=f"{GERSTGRASSER}; Kazdan et al., arXiv 2410.16713",
         ),
+        "brier": Page(
+            "US8", "Brier score", "Mean squared distance of predicted chances from what came true, on human test records, of a model trained on synthetic records, over that of one trained on as many human ones.",
+            unit="ratio", healthy=1.0, collapsed="grows",
+            margin=0.9, worse="larger", role="use", paper=f"{ESG}; Brier, Mon. Weather Rev. 78:1, 1950",
+        ),
+        "timid": Page(
+            "US9", "calibration slope, too timid", "Cox's calibration slope on human test records (of a number, the slope of its values on its predictions) of a model trained on synthetic records, over that of one trained on as many human ones: above 1 its predictions are too timid, as where labels are noisy.",
+            unit="ratio", healthy=1.0, collapsed="grows",
+            margin=0.8, worse="larger", role="use", paper=f"{ESG}; {COX}",
+        ),
+        "overconfident": Page(
+            "US10", "calibration slope, too sure", "The same ratio of calibration slopes: below 1 the predictions of a model trained on synthetic records are too sure, as where all of them are typical.",
+            unit="ratio", healthy=1.0, collapsed="towards 0",
+            margin=0.8, worse="smaller", role="use", paper=f"{ESG}; {COX}",
+        ),
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
@@ -123,42 +143,40 @@ class Use(OfTables):
         except NotApplicable as why:
             yield unread("loss", str(why), column=target)
             return
-        human, synthetic = trial.parts
+        human, synthetic = (trial.without_each(side) for side in (0, 1))
         mixed = [
             one.take(half) + two.take(half)
             for one, two in zip(human, synthetic, strict=True)
             for half in [np.arange(len(one) // 2)]
         ]
         for name in self.learners:
-            tested = {
-                side: trial.tested(name, parts) for side, parts in (("human", human), ("synthetic", synthetic), ("mixed", mixed))
-            }
-            yield read_with_null(
-                "loss",
-                lambda t=tested: ratio_of_losses(t["synthetic"].log_loss(), t["human"].log_loss()),
-                at=name,
-                column=target,
-                note=trial.note,
-            )
-            yield read_with_null(
-                "discrimination",
-                lambda t=tested: gap(t["synthetic"].discrimination(), t["human"].discrimination(), "smaller"),
-                at=name,
-                column=target,
-                note=trial.note,
-            )
-            yield read_with_null(
-                "mixed_loss",
-                lambda t=tested: ratio_of_losses(t["mixed"].log_loss(), t["human"].log_loss()),
-                at=name,
-                column=target,
-                note=trial.note,
-            )
+            ours, theirs = trial.tested(name, synthetic, by_each=True), trial.tested(name, human, by_each=trial.is_apart)
+            half = trial.tested(name, mixed, by_each=False)
+            tested = {"synthetic": ours, "human": theirs}
+            for check, number in _compared(ours, theirs, half):
+                yield self._read(check, number, trial, at=name)
             if name == self.learners[0]:
                 yield from self._inside(evidence, trial, tested)
-                yield from _fairness(evidence, trial, tested, name, rng)
+                yield from self._fairness(evidence, trial, tested, name, rng)
         if self.shares:
-            yield from self._curve(evidence, trial)
+            yield from self._curve(evidence, trial, rng)
+
+    def _read(
+        self,
+        check: str,
+        number: Callable[[], tuple[Estimate, Null | None]],
+        trial: Trial,
+        *,
+        at: str,
+        group: str = "",
+        note: str = "",
+    ) -> Reading:
+        """A reading whose note says which loss would be found."""
+        note = note or trial.note
+        reading = read_with_null(check, number, at=at, column=trial.task.target, group=group, note=note)
+        if reading.estimate is None or reading.null is None:
+            return reading
+        return replace(reading, note=f"{_detectable(reading.estimate, self.pages[check])}; {note}")
 
     def _inside(self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions]) -> Iterator[Reading]:
         groups = [
@@ -169,14 +187,14 @@ class Use(OfTables):
         groups.sort(key=lambda group: -group[2].sum())
         kept = [group for group in groups if group[2].sum() >= FEWEST_IN_GROUP][: self.groups]
         for columns, group, mask in kept:
-            yield read_with_null(
+            reading = self._read(
                 "loss_inside",
-                lambda mask=mask: ratio_of_losses(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
+                lambda mask=mask: ratio(tested["synthetic"].log_loss(mask), tested["human"].log_loss(mask)),
+                trial,
                 at=self.learners[0],
-                column=trial.task.target,
                 group=named(columns, group),
-                note=trial.note,
             )
+            yield replace(reading, about=float(mask.mean()))
         if len(kept) < len(groups):
             yield unread(
                 "loss_inside",
@@ -184,9 +202,17 @@ class Use(OfTables):
                 column=trial.task.target,
             )
 
-    def _curve(self, evidence: Evidence, trial: Trial) -> Iterator[Reading]:
-        """The loss over the share of synthetic data added; both baselines are human records alone, as many as the fixed number."""
-        human, synthetic = trial.parts
+    def _curve(self, evidence: Evidence, tested: Trial, rng: np.random.Generator) -> Iterator[Reading]:
+        """The loss over the share of synthetic data added; both baselines are human records alone, as many as the fixed number.
+
+        All fits are tested on the same records, which none of them learned from.
+        """
+        try:
+            trial = tested if tested.is_apart else _trial(_with_a_fifth_held_out(evidence, rng), self.rows, self.fits, rng)
+        except NotApplicable as why:
+            yield unread("added_loss", str(why), column=tested.task.target)
+            return
+        human, synthetic = (trial.without_each(side) for side in (0, 1))
         most = max(self.shares)
         fixed = int(min(len(human[0]), self.rows / (1 + most), len(synthetic[0]) / most if most else math.inf))
         if fixed < FEWEST:
@@ -196,18 +222,63 @@ class Use(OfTables):
                 column=trial.task.target,
             )
             return
-        alone = trial.tested(self.learners[0], [one.take(np.arange(fixed)) for one in human])
+        first = self.learners[0]
+        alone = trial.tested(first, [one.take(np.arange(fixed)) for one in human], by_each=True)
         note = f"{fixed:,} records fixed; {trial.note}"
         for share in self.shares:
             for what, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
-                at = f"fixed {what}, share {share:g}"
-                yield read_with_null(
-                    "added_loss",
-                    lambda sizes=sizes: _added(trial, self.learners[0], sizes, alone),
-                    at=at,
-                    column=trial.task.target,
-                    note=note,
-                )
+                parts = [
+                    one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(human, synthetic, strict=True)
+                ]
+                yield self._read(
+                    "added_loss", lambda parts=parts, sizes=sizes: _added(trial, first, parts, sizes, alone), trial,
+                    at=f"fixed {what}, share {share:g}", note=note,
+                )  # fmt: skip
+
+    def _fairness(
+        self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
+    ) -> Iterator[Reading]:
+        for column in evidence.groups:
+            if column == trial.task.target:
+                continue
+            at = f"{learner}, by {column}"
+            try:
+                groups, note = _of_groups(trial, column)
+            except NotApplicable as why:
+                yield from (unread(check, str(why), at=at, column=trial.task.target) for check in ("parity", "equalized_odds"))
+                continue
+            n = int((groups >= 0).sum())
+            weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
+            for check, is_odds in (("parity", False), ("equalized_odds", True)):
+                yield self._read(
+                    check, lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o), trial, at=at, note=note
+                )  # fmt: skip
+
+
+def _compared(
+    ours: Predictions, theirs: Predictions, mixed: Predictions
+) -> Iterator[tuple[str, Callable[[], tuple[Estimate, Null]]]]:
+    """What is read of models that learned from synthetic, from human and from mixed records."""
+    yield "loss", lambda: ratio(ours.log_loss(), theirs.log_loss())
+    yield "brier", lambda: ratio(ours.log_brier(), theirs.log_brier())
+    yield "timid", lambda: ratio(ours.log_slope, theirs.log_slope)
+    yield "overconfident", lambda: ratio(ours.log_slope, theirs.log_slope, "smaller")
+    yield "discrimination", lambda: gap(ours.discrimination(), theirs.discrimination(), "smaller")
+    yield "mixed_loss", lambda: ratio(mixed.log_loss(), theirs.log_loss(), like=ours.log_loss())
+
+
+def _detectable(estimate: Estimate, page: Page) -> str:
+    """The loss of which four of five audits with such an interval would say that it is one: a loss beyond the tolerance by the interval and .84 standard errors."""
+    limit = page.limit(None, page.margin or 0.0)
+    assert limit is not None
+    low, high = estimate.interval
+    sign = 1.0 if page.worse == "larger" else -1.0
+    far = 1 + FOUR_IN_FIVE / NORMAL_QUANTILE
+    if page.of == "ratio":
+        found = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
+    else:
+        found = limit + sign * far * (high - low) / 2
+    return f"{found:.3g} would be found"
 
 
 def _parted(total: int, share: float) -> tuple[int, int]:
@@ -216,45 +287,51 @@ def _parted(total: int, share: float) -> tuple[int, int]:
 
 
 def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -> Trial:
-    training, test, said = _split(evidence, rng)
-    prediction = task(training, evidence.target if evidence.has("target") else None)
-    tests, kept = prediction.records(test)
-    human, synthetic = (prediction.records(side)[0] for side in (training, evidence.drawn))
-    size = min(rows, len(human) // fits, len(synthetic) // fits)
-    if size < FEWEST or len(tests) < FEWEST:
-        raise NotApplicable(
-            f"{size} records to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
-        )
-    parts = _parts(human, fits, size, rng), _parts(synthetic, fits, size, rng)
-    note = f"{fits} fits a side of {size:,} records each, tested on {len(tests):,} of {said}"
-    return Trial(prediction, test.take(kept), tests, parts, note)
-
-
-def _parts(side: EncodedRecords, fits: int, size: int, rng: np.random.Generator) -> list[EncodedRecords]:
-    """Disjoint sets of records, drawn at random."""
-    order = rng.permutation(len(side))
-    return [side.take(order[i * size : (i + 1) * size]) for i in range(fits)]
-
-
-def _split(evidence: Evidence, rng: np.random.Generator) -> tuple[Table, Table, str]:
-    """Human records to train on, to test on, and what the latter are."""
     reference = evidence.reference
-    if evidence.has("holdout"):
-        n = evidence.holdout.frame.height
-        return reference, evidence.holdout.take(np.sort(rng.choice(n, min(n, MOST_TESTED), replace=False))), "the holdout"
-    order, far = rng.permutation(reference.frame.height), int(min(MOST_TESTED, HELD_OUT * reference.frame.height))
-    return (
-        reference.take(np.sort(order[far:])),
-        reference.take(np.sort(order[:far])),
-        "a held-out fifth of the reference, which the generator may have seen",
+    prediction = task(reference, evidence.target if evidence.has("target") else None)
+    (human, _), (synthetic, _) = prediction.records(reference), prediction.records(evidence.drawn)
+    size = min(rows // (fits - 1), len(human) // fits, len(synthetic) // fits)
+    has_holdout = evidence.has("holdout")
+    order = rng.permutation(len(human))
+    part = np.full(len(human), -1)
+    part[order[: fits * size]] = np.arange(fits * size) // max(1, size)
+    tests, test, own = _tests(evidence.holdout if has_holdout else reference, prediction, None if has_holdout else part, rng)
+    if size * (fits - 1) < FEWEST or len(tests) < FEWEST:
+        raise NotApplicable(
+            f"{size * (fits - 1)} records to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+        )
+    drawn = rng.permutation(len(synthetic))
+    parts = (
+        [human.take(np.flatnonzero(part == k)) for k in range(fits)],
+        [synthetic.take(drawn[k * size : (k + 1) * size]) for k in range(fits)],
     )
+    said = "the holdout" if has_holdout else "the reference by fits that they were left out of; the generator may have seen them"
+    note = f"{fits} fits a side of {size * (fits - 1):,} records each, tested on {len(tests):,} of {said}"
+    return Trial(prediction, test, tests, own, parts, note)
 
 
-def _added(trial: Trial, learner: str, sizes: tuple[int, int], alone: Predictions) -> tuple[Estimate, Null | None]:
+def _tests(
+    table: Table, prediction: PredictionTask, part: np.ndarray | None, rng: np.random.Generator
+) -> tuple[EncodedRecords, Table, np.ndarray]:
+    """The records that models are tested on, as a learner sees them and as a table, and the part of the training records that each is in."""
+    records, rows = prediction.records(table)
+    chosen = np.sort(rng.choice(len(records), min(len(records), MOST_TESTED), replace=False))
+    return records.take(chosen), table.take(rows[chosen]), np.full(chosen.size, -1) if part is None else part[chosen]
+
+
+def _with_a_fifth_held_out(evidence: Evidence, rng: np.random.Generator) -> Evidence:
+    n = evidence.reference.frame.height
+    order, far = rng.permutation(n), int(min(MOST_TESTED, HELD_OUT * n))
+    held_out, training = (evidence.reference.take(np.sort(rows)) for rows in (order[:far], order[far:]))
+    return evidence.but(reference=training, holdout=held_out)
+
+
+def _added(
+    trial: Trial, learner: str, parts: list[EncodedRecords], sizes: tuple[int, int], alone: Predictions
+) -> tuple[Estimate, Null | None]:
     if sizes[1] == 0:
         return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
-    parts = [one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(*trial.parts, strict=True)]
-    return ratio_of_losses(trial.tested(learner, parts).log_loss(), alone.log_loss())
+    return ratio(trial.tested(learner, parts, by_each=True).log_loss(), alone.log_loss())
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
@@ -263,32 +340,6 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
     for group in met.iter_rows():
         names = tuple(map(str, group))
         yield names, np.logical_and.reduce([is_group(test, column, name) for column, name in zip(columns, names, strict=True)])
-
-
-def _fairness(
-    evidence: Evidence, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
-) -> Iterator[Reading]:
-    for column in evidence.groups:
-        if column == trial.task.target:
-            continue
-        try:
-            groups, note = _of_groups(trial, column)
-        except NotApplicable as why:
-            yield from (
-                unread(check, str(why), at=f"{learner}, by {column}", column=trial.task.target)
-                for check in ("parity", "equalized_odds")
-            )
-            continue
-        n = int((groups >= 0).sum())
-        weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
-        for check, is_odds in (("parity", False), ("equalized_odds", True)):
-            yield read_with_null(
-                check,
-                lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o),
-                at=f"{learner}, by {column}",
-                column=trial.task.target,
-                note=note,
-            )
 
 
 def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
@@ -319,11 +370,15 @@ def _unfair(
     there = groups >= 0
     measure = equalized_odds_difference if is_odds else demographic_parity_difference
     target, groups = trial.tests.target[there].astype(int), groups[there]
-    sides = [tested[side].chosen[:, there] for side in ("synthetic", "human")]
-    values = [np.array([measure(target, one.astype(int), sensitive_features=groups) for one in side]) for side in sides]
-    resampled = [np.mean([_differences(one, target, groups, weights, is_odds) for one in side], axis=0) for side in sides]
-    variance = float((resampled[0] - resampled[1]).var(ddof=1))
-    return with_t(*apart(values[0], values[1], variance, target.size), "larger", target.size)
+    sides = []
+    for side in ("synthetic", "human"):
+        by_fits = tested[side].chosen[:, there]
+        values = np.array([measure(target, one.astype(int), sensitive_features=groups) for one in by_fits])
+        resampled = np.mean([_differences(one, target, groups, weights, is_odds) for one in by_fits], axis=0)
+        sides.append((Scores(float(values.mean()), np.zeros(0), values if values.size > 1 else None), resampled))
+    (first, one), (second, two) = sides
+    of_tests = float((one - two).var(ddof=1))
+    return with_t(first.value - second.value, (of_tests, target.size), variance_of_fits(first, second), "larger")
 
 
 def _differences(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:

@@ -191,6 +191,70 @@ def losses(predicted: np.ndarray, records: EncodedRecords) -> np.ndarray:
     return (predicted - records.target) ** 2
 
 
+def squared_errors(predicted: np.ndarray, records: EncodedRecords) -> np.ndarray:
+    """Squared distance of the chances of all classes from what came true, of each record, in [0, 2] (records,): the Brier score is its mean (Brier, Mon. Weather Rev. 78:1, 1950)."""
+    if predicted.ndim == 1:
+        raise NotApplicable("the target is a number, and its loss is the squared error already")
+    came_true = np.zeros_like(predicted)
+    came_true[np.arange(len(records)), records.target.astype(int)] = 1.0
+    return np.square(predicted - came_true).sum(axis=1)
+
+
+def calibration_slope(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
+    """Cox's calibration slope, and what each record contributes to its error, of mean 0, (records,).
+
+    The slope b of the logistic regression of the target on the logarithms of the predicted chances, with an intercept a class (Cox, Biometrika 45:562, 1958), and of the straight
+    line of a number on its predictions. 1 where predictions are as sure as they may be, above 1 where they are too timid, as after a symmetric flip of labels, and below 1 where they are too sure.
+
+    >>> chances = np.repeat([[0.8, 0.2], [0.2, 0.8]], 50, axis=0)
+    >>> records = EncodedRecords(np.empty((100, 0)), np.empty((100, 0), int), np.repeat([0, 1, 1, 0], [40, 10, 40, 10]))
+    >>> print(f"{calibration_slope(chances, records)[0]:.3f}")
+    1.000
+    """
+    if predicted.ndim == 1:
+        apart = predicted - predicted.mean()
+        if float(apart @ apart) <= 1e-12 * len(records):
+            raise NotApplicable("all predictions are the same")
+        slope = float(apart @ records.target / (apart @ apart))
+        left = records.target - records.target.mean() - slope * apart
+        return slope, apart * left * len(records) / float(apart @ apart)
+    return _logistic_slope(np.log(predicted), records.target.astype(int))
+
+
+def _logistic_slope(logs: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """By Newton's method; logs: of the chances of classes, (records, classes)."""
+    n = len(logs)
+    came_true = np.zeros_like(logs)
+    came_true[np.arange(n), target] = 1.0
+    met = np.flatnonzero(came_true.any(axis=0))
+    if met.size < 2:
+        raise NotApplicable("the test records are of one class")
+    logs, came_true = logs[:, met], came_true[:, met]
+    # The effect of each parameter on the logits of all classes: an intercept for each class but the first, and the slope.
+    effects = np.zeros((n, met.size, met.size))
+    effects[:, np.arange(1, met.size), np.arange(met.size - 1)] = 1.0
+    effects[:, :, -1] = logs
+    parameters = np.zeros(met.size)
+    parameters[-1] = 1.0
+    for _ in range(50):
+        logits = effects @ parameters
+        logits -= logits.max(axis=1, keepdims=True)
+        chances = np.exp(logits)
+        chances /= chances.sum(axis=1, keepdims=True)
+        scores = np.einsum("nc,ncp->np", came_true - chances, effects)
+        centred = effects - np.einsum("nc,ncp->np", chances, effects)[:, None, :]
+        information = np.einsum("nc,ncp,ncq->pq", chances, centred, centred, optimize=True)
+        try:
+            inverse = np.linalg.inv(information)
+        except np.linalg.LinAlgError:
+            raise NotApplicable("the predictions do not vary enough for a calibration slope") from None
+        step = inverse @ scores.sum(axis=0)
+        parameters = parameters + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            return float(parameters[-1]), n * scores @ inverse[-1]
+    raise NotApplicable("the classes are told apart without an error, so that no calibration slope is the best")
+
+
 def discrimination(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
     """The area under the ROC curve (of each class against the rest, averaged) or R², and what each record contributes to its error, (records,).
 
