@@ -100,7 +100,7 @@ def _ratio(count: int, n: int, human: int, m: int) -> Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class PartCounts:
     """Parts of the values of many columns: how many records of how many lie in each. (parts,) each"""
 
     columns: list[str]
@@ -153,7 +153,7 @@ def holm(ordered: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, np.maximum.accumulate(ordered * np.arange(ordered.size, 0, -1)))
 
 
-def sketched(drawn: Table, reference: Table) -> Parts:
+def sketched(drawn: Table, reference: Table) -> PartCounts:
     """What a sketch counts of every column, whatever its kind, on both sides."""
     sides = drawn, reference
     rows = [side.frame.height for side in sides]
@@ -176,7 +176,7 @@ def sketched(drawn: Table, reference: Table) -> Parts:
     parts += [part for column in reference.of_kind("category") for part in _of_categories(column, drawn, reference)]
     names = [name for some, name, *_ in parts for _ in some]
     counts = [np.concatenate([np.asarray(part[place], dtype=np.int64) for part in parts]) for place in (2, 3, 4, 5)]
-    return Parts([column for some, *_ in parts for column in some], names, *counts)
+    return PartCounts([column for some, *_ in parts for column in some], names, *counts)
 
 
 def _of_numbers(columns: list[str], synthetic: np.ndarray, reference: np.ndarray):
