@@ -294,13 +294,13 @@ def test_inputs_are_never_changed(people):
 
 
 class TestAlike:
-    def test_the_reference_says_the_kinds(self):
-        reference = table({"rank": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
-        other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "more": ["b"] * 30})
+    def test_all_sides_say_the_kinds(self):
+        reference = table({"rank": [1, 2, 3] * 10, "grade": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
+        other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "grade": [1.0, 3.0] * 15, "more": ["b"] * 30})
         assert other.kinds["rank"] == "number"
         made = alike([reference, other])
         (first, second), notes = made.tables, made.notes
-        assert first.kinds == second.kinds == {"rank": "category", "age": "number"}
+        assert first.kinds == second.kinds == {"rank": "number", "grade": "category", "age": "number"}
         assert first.frame.schema == second.frame.schema
         assert second.frame["age"].null_count() == 20
         assert any("'only'" in note and "left out" in note for note in notes)
