@@ -76,6 +76,10 @@ class Given:
     ignored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     """Columns that are asked about by name, so that they are never taken for keys."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a column is what `kinds` says, where somebody else than the user said it."""
+    others: tuple[Column, ...] = ()
+    """Columns of the file of which these were made."""
 
     def kind(self, column: str) -> str | None:
         return self.kinds.get(column, "text" if column in self.texts else None)
@@ -127,9 +131,10 @@ class Side:
 def check_given(given: Given, columns: Iterable[str], name: str) -> None:
     """BadInput where the user names a column that is not there, or a kind that there is not."""
     columns = list(columns)
-    for column, kind in given.kinds.items():
+    for column in (*given.kinds, *given.texts, *given.keys, *given.ignored):
         if column not in columns:
             raise BadInput(f"{name} has no column {column!r}{nearest(column, columns)}; it has {', '.join(columns)[:200]}")
+    for column, kind in given.kinds.items():
         if kind not in SAYABLE:
             raise BadInput(f"kind of {column!r} must be one of {', '.join(SAYABLE)}, got {kind!r}")
 
@@ -217,9 +222,10 @@ def _understood(values: _Values, given: Given) -> Column:
     if not values.there:
         if told is None:
             return Column(name, None, "empty", "it holds no value")
-        return Column(name, _kind_of(told), told, "--kinds says so", forms=plain)
+        return Column(name, _kind_of(told), told, given.reasons.get(name, "--kinds says so"), forms=plain)
     if told is not None:
-        return _as_told(values, told, "--kinds says so" if name in given.kinds else "the file holds text")
+        why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file holds text")
+        return _as_told(values, told, why)
     column = _inferred(values)
     if column.kind is not None and name not in given.kept and (why := _key(values, column)):
         kind = "number" if column.kind == "number" else "category"

@@ -148,7 +148,9 @@ def table(
     source = read(data)
     there = source.columns
     if most_columns is not None:
-        source = _narrowed(source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ())], most_columns)
+        source = _narrowed(
+            source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ()), *keys, *ignored], most_columns
+        )
     read_columns = set(source.columns)
     texts = source.texts if text_column is None else (*source.texts, text_column)
     given = Given(dict(kinds or {}), tuple(texts), tuple(keys), tuple(ignored), tuple(kept))
@@ -163,7 +165,7 @@ def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:
     records, places, rows = _sample(source)
     if rows == 0:
         raise BadInput(f"{called} holds no rows; give a table with records")
-    check_given(replace(given, kinds={**dict.fromkeys(given.texts, "text"), **given.kinds}), records.columns, called)
+    check_given(given, records.columns, called)
     columns = understood([Side(records, places)], given)
     chosen, forms, notes = _chosen(columns, records.columns)
     if not chosen:
