@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.data.columns import Column, Given, Side, check_given, understood
+from outcross.data.columns import Column, Given, check_given, understood
 from outcross.data.tables import Table, table_of
+from outcross.data.values import Side
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
+from outcross.files.chats import unfolded
 from outcross.files.inputs import check_memory
 from outcross.files.reading import read
 from outcross.files.source import held
@@ -36,7 +38,7 @@ class Entities:
         """All rows of a long table: a sample of rows would tear series apart. BadInput where they are too many to hold, or a column is missing."""
         from pathlib import Path
 
-        source, batches, size = read(data), [], 0
+        source, batches, size = unfolded(read(data)), [], 0
         for batch in source.batches(None):
             batches.append(batch)
             size += int(batch.estimated_size())
@@ -63,15 +65,16 @@ class Entities:
         )
         check_given(given, sides[0][1].columns, sides[0][0])
         columns = understood([Side(rows, np.arange(rows.height)) for _, rows in sides], given)
-        folds = _Folding(self, columns, sides[0][1])
+        folds = _Folding(self, columns, sides)
         return [folds.table(name, rows, i) for i, (name, rows) in enumerate(sides)]
 
 
 class _Folding:
     """How each column of long tables becomes one of entities."""
 
-    def __init__(self, of: Entities, columns: dict[str, Column], first: polars.DataFrame):
+    def __init__(self, of: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
         self.of, self.columns = of, columns
+        first = sides[0][1]
         self.kinds = {
             name: column.kind for name, column in columns.items() if column.kind in ("number", "category") and name in first.columns
         }
@@ -85,6 +88,8 @@ class _Folding:
         own = [name for name in self.kinds if name not in (of.entity, of.time)]
         changes = typed.group_by(of.entity).agg(pl.col(own).drop_nulls().n_unique() <= 1) if own else None
         self.steady = {name for name in own if changes is not None and float(changes[name].mean() or 0) >= STEADY}  # type: ignore[arg-type]
+        lengths = {length for _, rows in sides for length in rows[of.entity].value_counts()["count"].unique()}
+        self.are_of_one_length = len(lengths) == 1
         if typed.height == typed[of.entity].n_unique():
             raise BadInput(f"no value of {of.entity!r} has two rows, so there is no series; leave out --entity")
 
@@ -97,16 +102,14 @@ class _Folding:
 
     def table(self, name: str, rows: polars.DataFrame, side: int) -> Table:
         """The entities of a side."""
-        import polars as pl
 
         entity, time = self.of.entity, self.of.time
         typed = self._typed(rows, side)
         if time is not None:
             typed = typed.sort(time, maintain_order=True, nulls_last=True)
         folds, given = self._folds()
-        folded = typed.group_by(entity, maintain_order=True).agg(*folds, pl.len().cast(pl.Float64).alias(f"rows of {entity}"))
-        folded = folded.drop(entity)
-        return table_of(held(folded), name, given)
+        folded = typed.group_by(entity, maintain_order=True).agg(*folds)
+        return table_of(held(folded.drop(entity)), name, given)
 
     def _folds(self) -> tuple[list[polars.Expr], Given]:
         """What to make of each column, and what to say of it."""
@@ -143,4 +146,9 @@ class _Folding:
                 common = f"{name} (commonest)"
                 folds.append(pl.col(name).drop_nulls().mode().sort().first().alias(common))
                 kinds[common], reasons[common] = "category", f"the commonest of each {entity}"
+        if not self.are_of_one_length:
+            rows = f"rows of {entity}"
+            folds.append(pl.len().cast(pl.Float64).alias(rows))
+            reasons[rows] = f"how many rows each {entity} has"
+            kinds[rows] = "number"
         return folds, Given(kinds, reasons=reasons, others=tuple(others))

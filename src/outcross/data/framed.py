@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from outcross.data.columns import Given, Side, understood
+from outcross.data.columns import Given, understood
 from outcross.data.records import Reference, digest_of_frame, row_numbers
+from outcross.data.values import Side
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
 from outcross.files.kinds import KINDS, Kind

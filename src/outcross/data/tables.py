@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.data.columns import Column, Given, Side, check_given, understood
+from outcross.data.columns import Column, Given, check_given, understood
+from outcross.data.values import Side
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
+from outcross.files.chats import unfolded
 from outcross.files.forms import Form
 from outcross.files.kinds import KINDS, Kind
 from outcross.files.reading import read
@@ -145,7 +147,7 @@ def table(
     >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
     {'age': 'number', 'sex': 'category'}
     """
-    source = read(data)
+    source = unfolded(read(data))
     there = source.columns
     if most_columns is not None:
         source = _narrowed(

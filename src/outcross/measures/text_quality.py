@@ -59,6 +59,7 @@ class TextQuality(OfTables):
     """Groups of a column that are looked into, those with most human records first."""
 
     aspect = "text_quality"
+    reads_words = True
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",

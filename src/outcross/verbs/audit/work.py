@@ -10,13 +10,14 @@ from typing import Any
 
 from outcross.data.columns import Given
 from outcross.data.entities import Entities
-from outcross.data.tables import Alike, Table, alike, table
+from outcross.data.tables import Alike, Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading, rounded
 from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
+from outcross.measures.of_texts import uncut
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
@@ -331,11 +332,26 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
             answers: list[Any] = list(_left_out(one, asked.most_seconds))
             left_out.append(name)
         else:
-            answers = read_tables(one, own, asked.seed)
+            answers = _answers(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
     return Look(readings, pointed, seconds, tuple(left_out))
+
+
+def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
+    """What a measure reads; of texts that cannot be cut into words, why it does not."""
+    columns = uncut(evidence) if one.reads_words else {}
+    if not columns:
+        return read_tables(one, evidence, seed)
+    unread_ = [unread(check, why, column=column) for column, why in columns.items() for check in one.pages]
+    sides = {
+        side: table.select([column for column in table.kinds if column not in columns]) for side, table in evidence.sides().items()
+    }
+    if not any(table.of_kind("text") for table in sides.values()):
+        return unread_
+    others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
+    return [*unread_, *read_tables(one, others, seed)]
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
