@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcross.data.keys import key
 from outcross.data.values import Side, Values, is_text
-from outcross.data.written import Family, family_of
+from outcross.data.written import WrittenNumbers, family_of
 from outcross.errors import BadInput
 from outcross.files import forms as of_forms
 from outcross.files import kinds as of_values
@@ -261,11 +261,11 @@ def _with_comma(values: Values, column: Column, given: Given) -> Column:
     forms = tuple(Form(is_decorated=True, decimal=",") for _ in values.sides)
     why = "read with a comma before the decimals, as other columns are written"
     return replace(
-        _of_numbers(values, Family(forms, "number", why, True)), change=_kinds(values.name, "number:point"), is_said=True
+        _of_numbers(values, WrittenNumbers(forms, "number", why, True)), change=_kinds(values.name, "number:point"), is_said=True
     )
 
 
-def _of_numbers(values: Values, family: Family) -> Column:
+def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
     """Numbers, or a category where they are whole and few on all sides together."""
     import polars as pl
 

@@ -26,7 +26,7 @@ MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "n
 
 
 @dataclass(frozen=True)
-class Family:
+class WrittenNumbers:
     """How the numbers or times of a column are written on each side."""
 
     forms: tuple[Form, ...]
@@ -36,7 +36,7 @@ class Family:
     change: str = ""
 
 
-def family_of(values: Values) -> Family | None:
+def family_of(values: Values) -> WrittenNumbers | None:
     """Numbers or times, and how each side writes them; None where the first side holds neither."""
     import polars as pl
 
@@ -44,7 +44,7 @@ def family_of(values: Values) -> Family | None:
     if is_text(values.lead):
         return _family_of_texts(values)
     if dtype == pl.Boolean:
-        return Family((PLAIN,) * len(values.sides), "number", "truth as 1 and 0")
+        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "truth as 1 and 0")
     if not (dtype.is_numeric() or dtype.is_temporal()):
         return None
     if dtype.is_numeric() and all(
@@ -53,14 +53,14 @@ def family_of(values: Values) -> Family | None:
         form = Form(layouts=("ymd8",))
         texts = [PLAIN if text is None else (_form_of(text) or _Found(form)).form for text in values.texts]
         forms = [form if text is None else texts[i] for i, text in enumerate(values.texts)]
-        return Family(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+        return WrittenNumbers(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
     if not any(len(of_values.as_number(held).drop_nulls()) for held in values.there[:1]):
         return None
     shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
     strings = [text for text in values.texts if text is not None and len(text)]
     found = _form_of(pl.concat([text.alias("") for text in strings])) if strings else None
     form = PLAIN if found is None else found.form
-    return Family(tuple(PLAIN if text is None else form for text in values.texts), shown, why)
+    return WrittenNumbers(tuple(PLAIN if text is None else form for text in values.texts), shown, why)
 
 
 def _are_dates(numbers: polars.Series) -> bool:
@@ -83,7 +83,7 @@ class _Found:
     change: str = ""
 
 
-def _family_of_texts(values: Values) -> Family | None:
+def _family_of_texts(values: Values) -> WrittenNumbers | None:
     pooled = _form_of(values.pooled)
     own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
     if own is None:
@@ -92,7 +92,7 @@ def _family_of_texts(values: Values) -> Family | None:
         lead = of_values.as_number(values.lead, pooled.form)
         if lead.null_count() == len(lead):
             return None
-        return Family(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
+        return WrittenNumbers(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
     # Each side is written in its own way: the first says what they are, another how it writes that.
     forms = []
     for text in values.texts:
@@ -100,7 +100,7 @@ def _family_of_texts(values: Values) -> Family | None:
         forms.append(found.form if found is not None and bool(found.form.layouts) == bool(own.form.layouts) else own.form)
     differ = len({form for form, text in zip(forms, values.texts, strict=True) if text is not None}) > 1
     why = f"{own.why}; the sides write it in different ways" if differ else own.why
-    return Family(tuple(forms), own.shown, why, own.is_said or differ, own.change)
+    return WrittenNumbers(tuple(forms), own.shown, why, own.is_said or differ, own.change)
 
 
 def _form_of(text: polars.Series) -> _Found | None:

@@ -17,7 +17,7 @@ from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write
 from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
-from outcross.verbs.audit.work import planned, resolve
+from outcross.verbs.audit.work import resolve
 
 
 def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
@@ -50,9 +50,7 @@ def answered(question: AuditQuestion) -> Audits:
     check_workers(question.workers)
     check_clean(question)
     if question.plan:
-        raise BadInput(
-            "plan shows how columns are read, and audits nothing; in Python call outcross.plan, or read the columns of an audit"
-        )
+        raise BadInput("plan shows how columns are read, and audits nothing; in Python read the columns of an audit")
     sets, resolved = sets_of(question), resolve(question)
     with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
         found = Audits(audited(question, sets, resolved, question.workers or 1, ledger), question.generations)
@@ -78,6 +76,5 @@ def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
 
 
 audits = asks(AuditQuestion, answered)
-plan = asks(AuditQuestion, planned)
 
-__all__ = ["Audit", "AuditQuestion", "Audits", "Check", "answered", "audit", "audits", "plan", "planned"]
+__all__ = ["Audit", "AuditQuestion", "Audits", "Check", "answered", "audit", "audits"]

@@ -28,7 +28,7 @@ class ReadColumn:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnPlan:
     """How the columns of each set are read beside the human data."""
 
     rows: Mapping[str, Mapping[str, int]]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.escapes import escaped, shortened
-from outcross.verbs.audit.plan import Plan, ReadColumn
+from outcross.verbs.audit.plan import ColumnPlan, ReadColumn
 from outcross.verbs.audit.rankings import Onset, onsets, ranking
 from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.sentences import SHOWN, percent, phrase_of, value_of, written
@@ -72,7 +72,7 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
             _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: ColumnPlan) -> None:
     """How every column of every set is read, set by set; sets that are read alike are one table."""
     out = console()
     alike: dict[tuple[ReadColumn, ...], list[str]] = {}
@@ -87,7 +87,7 @@ def print_plan(plan: Plan) -> None:
         _table(out, ("", "column", "read as", "why", "example", "to change"), cells)
         for note in dict.fromkeys(note for name in names_ for note in plan.notes[name] if not note.startswith("column ")):
             out.print(_plain(f"note: {note}"))
-    out.print("✓ compared, ? compared by a guess, · left out; nothing was audited yet, leave out --plan")
+    out.print("✓ compared, ? compared and worth a look, · left out; nothing was audited yet: leave out --plan")
 
 
 def _mark(column: ReadColumn) -> str:

@@ -23,7 +23,7 @@ from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
-from outcross.verbs.audit.plan import Plan, ReadColumn, read_columns
+from outcross.verbs.audit.plan import ColumnPlan, ReadColumn, read_columns
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
 from outcross.verbs.audit.scored import scored_records
@@ -121,7 +121,7 @@ def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[
     return lambda name, data: [human, beside_it(data, name), *more]
 
 
-def planned(question: AuditQuestion) -> Plan:
+def planned(question: AuditQuestion) -> ColumnPlan:
     """How the columns of every set are read, and nothing else; BadInput as an audit raises."""
     resolved = resolve(question)
     rows: dict[str, dict[str, int]] = {}
@@ -137,7 +137,7 @@ def planned(question: AuditQuestion) -> Plan:
             rows[called] = {table.name: table.rows for table in tables}
             columns[called] = read_columns(tables)
             notes[called] = tuple(dict.fromkeys([*comparable.notes, *(note for table in tables for note in table.notes)]))
-    return Plan(rows, columns, notes)
+    return ColumnPlan(rows, columns, notes)
 
 
 def value_of(data: Any) -> Any:
