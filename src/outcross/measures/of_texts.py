@@ -31,7 +31,6 @@ class OfTexts(OfTables):
     needs = ("table", "text")
     compares_with = "training"
     reads_words = True
-    libraries = (*OfTables.libraries, "icu4py")
 
     def of_run(self, evidence, rng):
         if not as_tables(evidence, self.compares_with).reference.of_kind("text"):

@@ -60,7 +60,6 @@ class TextQuality(OfTables):
 
     aspect = "text_quality"
     reads_words = True
-    libraries = (*OfTables.libraries, "icu4py")
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
