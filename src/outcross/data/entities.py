@@ -78,11 +78,9 @@ class _Folding:
         self.kinds = {
             name: column.kind for name, column in columns.items() if column.kind in ("number", "category") and name in first.columns
         }
-        if of.time is not None and self.kinds.get(of.time) != "number":
-            raise BadInput(
-                f"--time {of.time!r} holds a {columns[of.time].shown}, not times or numbers; name the column that orders the rows"
-            )
         typed = self._typed(first, 0)
+        if of.time is not None and (self.kinds.get(of.time) != "number" or typed[of.time].null_count() == typed.height):
+            raise BadInput(f"--time {of.time!r} holds no times or numbers; name the column that orders the rows of {of.entity!r}")
         import polars as pl
 
         own = [name for name in self.kinds if name not in (of.entity, of.time)]
