@@ -105,12 +105,12 @@ class _Folding:
         typed = self._typed(rows, side)
         if time is not None:
             typed = typed.sort(time, maintain_order=True, nulls_last=True)
-        folds, given = self._folds()
+        folds, given = self._folds(rows.columns)
         folded = typed.group_by(entity, maintain_order=True).agg(*folds)
         return table_of(held(folded.drop(entity)), name, given)
 
-    def _folds(self) -> tuple[list[polars.Expr], Given]:
-        """What to make of each column, and what to say of it."""
+    def _folds(self, there: Sequence[str]) -> tuple[list[polars.Expr], Given]:
+        """What to make of each column that is there, and what to say of it."""
         import polars as pl
 
         entity, time = self.of.entity, self.of.time
@@ -128,7 +128,7 @@ class _Folding:
                 )
             )
         for name, column in self.columns.items():
-            if name in (entity, time):
+            if name in (entity, time) or name not in there:
                 continue
             if name not in self.kinds:
                 why = column.why if column.kind is None else f"a {column.kind} that may change in time is not looked at"

@@ -25,6 +25,10 @@ MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "n
 """Strings that stand for a missing value among numbers, in any share and any case."""
 
 
+BEGINS = r"^[^\p{L}0-9]*(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|[A-Za-z]{3,9}\.?,?)?[\s\x{a0}]*[+\-−–]?[0-9.,]"
+"""How a number or a time may begin: what begins otherwise is a word, and need not be looked at further."""
+
+
 @dataclass(frozen=True)
 class WrittenNumbers:
     """How the numbers or times of a column are written on each side."""
@@ -84,6 +88,8 @@ class _Found:
 
 
 def _family_of_texts(values: Values) -> WrittenNumbers | None:
+    if not values.pooled.unique().str.contains(BEGINS).any():
+        return None
     pooled = _form_of(values.pooled)
     own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
     if own is None:
@@ -166,9 +172,9 @@ def _times(text: polars.Series) -> _Found | None:
 
 
 def _may_be(text: polars.Series, layout: str) -> bool:
-    return bool(
-        of_forms.days_of(text.head(200), layout).is_not_null().any() or of_forms.days_of(text.tail(200), layout).is_not_null().any()
-    )
+    """Whether one of the first or the last hundred strings is in a layout."""
+    pattern = of_forms.LAYOUTS[layout]
+    return bool(text.head(100).str.contains(pattern).any() or text.tail(100).str.contains(pattern).any())
 
 
 def _decorated(text: polars.Series) -> _Found | None:
