@@ -23,7 +23,7 @@ def day(*parts: int) -> float:
 
 def shown(*sides: list) -> list[str]:
     """What a column is called that holds these values on each side, beside a column of numbers."""
-    tables, _ = alike([table({"x": values, "beside": np.linspace(0, 1, len(values))}) for values in sides])
+    tables = alike([table({"x": values, "beside": np.linspace(0, 1, len(values))}) for values in sides]).tables
     return [tables[0].columns["x"].shown, tables[0].columns["x"].why]
 
 
@@ -109,7 +109,7 @@ class TestBothSides:
     def test_sides_may_write_the_same_days_in_their_own_ways(self):
         when = [datetime(2022, 1 + i % 12, 1 + i % 28) for i in range(60)]
         sides = [[f"{one:%d/%m/%Y}" for one in when], [f"{one:%m/%d/%Y}" for one in when]]
-        tables, _ = alike([table({"x": side, "beside": range(60)}) for side in sides])
+        tables = alike([table({"x": side, "beside": range(60)}) for side in sides]).tables
         assert "different ways" in tables[0].columns["x"].why
         assert values(tables)[0] == values(tables)[1]
 
@@ -118,7 +118,7 @@ class TestBothSides:
             [f"{amount:,.2f}" for amount in AMOUNTS],
             [f"{amount:_.2f}".replace(".", ",").replace("_", ".") for amount in AMOUNTS],
         ]
-        tables, _ = alike([table({"x": side, "beside": range(60)}) for side in sides])
+        tables = alike([table({"x": side, "beside": range(60)}) for side in sides]).tables
         assert values(tables)[0] == values(tables)[1] == pytest.approx(sorted(AMOUNTS))
 
     def test_a_table_with_decimal_commas_has_them_in_every_column(self):
@@ -134,9 +134,9 @@ class TestBothSides:
         assert shown([1, 0] * 20, [1, 0] * 20)[0] == "category"
 
     def test_words_for_missing_are_missing_where_the_sides_differ(self):
-        tables, _ = alike([table({"x": ["a", None, "b"] * 20}), table({"x": ["a", "None", "b"] * 20})])
+        tables = alike([table({"x": ["a", None, "b"] * 20}), table({"x": ["a", "None", "b"] * 20})]).tables
         assert [one.frame["x"].null_count() for one in tables] == [20, 20]
-        tables, _ = alike([table({"x": ["a", "none", "b"] * 20}), table({"x": ["a", "none", "b"] * 20})])
+        tables = alike([table({"x": ["a", "none", "b"] * 20}), table({"x": ["a", "none", "b"] * 20})]).tables
         assert [one.frame["x"].null_count() for one in tables] == [0, 0]
 
     @pytest.mark.parametrize(

@@ -183,7 +183,18 @@ def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:
         facts = (*facts, f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
     notes = (*facts, *notes, *lost)
     return Table(
-        called, rows, chosen, frame[order], notes, records[order], places[order], source.batches, forms, columns, given, facts
+        called,
+        rows,
+        chosen,
+        frame[order],
+        notes,
+        records[order],
+        places[order],
+        source.batches,
+        forms=forms,
+        columns=columns,
+        given=given,
+        facts=facts,
     )
 
 
