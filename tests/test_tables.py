@@ -294,13 +294,13 @@ def test_inputs_are_never_changed(people):
 
 
 class TestAlike:
-    def test_the_reference_says_the_kinds(self):
-        reference = table({"rank": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
-        other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "more": ["b"] * 30})
+    def test_all_sides_say_the_kinds(self):
+        reference = table({"rank": [1, 2, 3] * 10, "grade": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
+        other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "grade": [1.0, 3.0] * 15, "more": ["b"] * 30})
         assert other.kinds["rank"] == "number"
         made = alike([reference, other])
         (first, second), notes = made.tables, made.notes
-        assert first.kinds == second.kinds == {"rank": "category", "age": "number"}
+        assert first.kinds == second.kinds == {"rank": "number", "grade": "category", "age": "number"}
         assert first.frame.schema == second.frame.schema
         assert second.frame["age"].null_count() == 20
         assert any("'only'" in note and "left out" in note for note in notes)
@@ -375,7 +375,8 @@ HOSTILE = {
     "latin.csv": ("a,b\né,2\n".encode("latin-1"), "byte 4, line 2"),
     "latin-header.csv": ("é,b\n1,2\n".encode("latin-1"), "byte 0, line 1"),
     "latin.csv.gz": (gzip.compress("a,b\nx,1\né,2\n".encode("latin-1")), "byte 8, line 3"),
-    "wide.csv": ("a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
+    "wide.csv": ("a,b\n1,2\n".encode("utf-16") + b"1", "not whole UTF-16"),
+    "wide.txt": ("one\ntwo\n".encode("utf-16"), "iconv -f UTF-16"),
     "zero.csv": (b"a,b\nx\0y,2\n", "zero byte"),
     "empty.csv": (b"", "is empty"),
     "blank.csv": (b"\n\n\n", "is empty"),

@@ -64,9 +64,13 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
     from outcross.verbs.audit.answer import answered
     from outcross.verbs.audit.baseline import gated
     from outcross.verbs.audit.notices import github
-    from outcross.verbs.audit.screen import print_audits
-    from outcross.verbs.audit.work import gates_of
+    from outcross.verbs.audit.screen import print_audits, print_plan
+    from outcross.verbs.audit.work import gates_of, planned
 
+    if question.plan:
+        plan = planned(question)
+        _print_json(plan.plain()) if as_json else print_plan(plan)
+        return
     workers = as_many_as_cores() if question.workers is None else question.workers
     result = answered(replace(question, workers=workers))
     if as_json:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from outcross.data.columns import Given, understood
 from outcross.data.records import Reference, digest_of_frame, row_numbers
+from outcross.data.values import Side
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
 from outcross.files.kinds import KINDS, Kind
@@ -171,17 +173,15 @@ def table_rows(data: polars.DataFrame, kinds: Mapping[str, Kind] | None = None, 
             )
         if kind not in KINDS:
             raise BadInput(f"kind of {column!r} must be one of {', '.join(KINDS)}, got {kind!r}")
-    chosen: dict[str, Kind] = {}
-    for column in _own(data):
-        kind = kinds[column] if column in kinds else of_values.infer(data[column])[0]
-        if kind is not None:
-            chosen[column] = kind
+    columns = understood([Side(data.select(_own(data)), np.arange(data.height))], Given(dict(kinds), kept=tuple(data.columns)))
+    chosen: dict[str, Kind] = {name: column.kind for name, column in columns.items() if column.kind is not None}
+    forms = {name: columns[name].forms[0] for name in chosen if columns[name].forms}
     if not chosen:
         raise BadInput("no column holds a value; give a table with records")
     if target is not None and target not in chosen:
         raise BadInput(f"the target {target!r} is no column{nearest(target, chosen)}; there are {', '.join(chosen)[:200]}")
     widths = {column: of_values.width(data[column]) for column, kind in chosen.items() if kind == "vector"}
-    return TableRows(with_provenance(of_values.made(data, chosen, widths), data), chosen, target)
+    return TableRows(with_provenance(of_values.made(data, chosen, widths, forms), data), chosen, target)
 
 
 def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) -> EntitySeries:

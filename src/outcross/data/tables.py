@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.columns import Column, Given, check_given, understood
+from outcross.data.values import Side
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
+from outcross.files.chats import unfolded
+from outcross.files.forms import Form
 from outcross.files.kinds import KINDS, Kind
 from outcross.files.reading import read
 from outcross.files.source import BATCH, TableSource
@@ -27,8 +31,6 @@ SAMPLE = 200_000
 """Rows that a table holds in memory, at most."""
 BYTES = 1 << 30
 """Bytes that they take as read, about: rows of long texts or large vectors are fewer."""
-INDEX = ("", "index", "id", "unnamed: 0")
-"""Names (in any case) under which whole numbers, each once, are the number of a row and nothing to compare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,14 @@ class Table:
     _read: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]] = field(repr=False)
     unread: tuple[str, ...] = ()
     """Columns that were not read, as there are too many."""
+    forms: Mapping[str, Form] = field(default_factory=dict, repr=False)
+    """How the columns that are compared are written in `records`."""
+    columns: Mapping[str, Column] = field(default_factory=dict, repr=False)
+    """What was understood of every column, those that are left out too."""
+    given: Given = field(default_factory=Given, repr=False)
+    """What the user said of columns."""
+    facts: tuple[str, ...] = ()
+    """Notes on the file itself."""
 
     @property
     def is_whole(self) -> bool:
@@ -68,7 +78,7 @@ class Table:
             return self.frame.select(wanted).iter_slices(BATCH)
         kinds: dict[str, Kind] = {column: self.kinds[column] for column in wanted}
         widths = _widths(self.frame)
-        return (of_values.made(batch, kinds, widths) for batch in self._read(wanted))
+        return (of_values.made(batch, kinds, widths, self.forms) for batch in self._read(wanted))
 
     def numbers(self, column: str) -> np.ndarray:
         """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
@@ -112,15 +122,19 @@ class Table:
 def table(
     data: Any,
     name: str = "",
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     text_column: str | None = None,
     columns: Collection[str] | None = None,
     most_columns: int | None = None,
+    keys: Collection[str] = (),
+    ignored: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> Table:
     """The records of `data` as a table: files, globs, lists of them, frames, arrays, dicts of columns; what a column holds is inferred.
 
-    `kinds` overrides (column → "number", "category", "text", "vector", "series"), `text_column` names a column of text.
-    Columns whose names start with `_` are provenance and not compared. BadInput where there is no record, or no column to compare.
+    `kinds` overrides (column → "number", "category", "text", "vector", "series", or how a number or a time is written: "time", "time:dmy",
+    "time:mdy", "number:comma", "number:point"), `text_column` names a column of text. `keys` and `ignored` name columns that are left out,
+    `kept` columns that are never taken for keys. Columns whose names start with `_` are provenance and not compared. BadInput where there is no record, or no column to compare.
 
     Where the caller looks at `most_columns` at most, a table of more than twice as many is not read whole: only the columns that `kinds`
     and `columns` name, and as many of the first as make twice `most_columns`.
@@ -133,35 +147,55 @@ def table(
     >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
     {'age': 'number', 'sex': 'category'}
     """
-    source = read(data)
+    source = unfolded(read(data))
     there = source.columns
     if most_columns is not None:
-        source = _narrowed(source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ())], most_columns)
+        source = _narrowed(
+            source, [*(kinds or {}), *([text_column] if text_column else []), *(columns or ()), *keys, *ignored], most_columns
+        )
     read_columns = set(source.columns)
-    made = table_of(source, name or source.name or type(data).__name__, kinds, text_column)
+    texts = source.texts if text_column is None else (*source.texts, text_column)
+    given = Given(dict(kinds or {}), tuple(texts), tuple(keys), tuple(ignored), tuple(kept))
+    made = table_of(source, name or source.name or type(data).__name__, given)
     return replace(made, unread=tuple(column for column in there if column not in read_columns))
 
 
-def table_of(source: TableSource, given: str, kinds: Mapping[str, Kind] | None = None, text_column: str | None = None) -> Table:
+def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:  # noqa: B008
     """The records of a source as a table that is called so (see `table`)."""
     import polars
 
     records, places, rows = _sample(source)
     if rows == 0:
-        raise BadInput(f"{given} holds no rows; give a table with records")
-    chosen, notes = _kinds(records, _overridden(kinds, text_column, source.texts), given)
+        raise BadInput(f"{called} holds no rows; give a table with records")
+    check_given(given, records.columns, called)
+    columns = understood([Side(records, places)], given)
+    chosen, forms, notes = _chosen(columns, records.columns)
     if not chosen:
-        raise BadInput(f"{given} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
-    frame, lost = _typed(records, chosen, {})
-    for column in (column for column, kind in (kinds or {}).items() if kind == "number"):
+        raise BadInput(f"{called} has no column to compare: {'; '.join(notes)[:300] or 'it has no columns'}")
+    frame, lost = _typed(records, chosen, {}, forms)
+    for column in (column for column in given.kinds if chosen.get(column) == "number"):
         words = records[column]
         if words.dtype == polars.String and frame[column].null_count() == frame.height > words.null_count():
-            raise BadInput(f"{given}: no value of {column!r} can be a number; leave its kind out, or name another")
+            raise BadInput(f"{called}: no value of {column!r} can be a {given.kinds[column]}; leave its kind out, or name another")
     order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
+    facts = source.notes
     if frame.height < rows:
-        notes.append(f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
-    notes = (*source.notes, *notes, *lost)
-    return Table(given, rows, chosen, frame[order], notes, records[order], places[order], source.batches)
+        facts = (*facts, f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
+    notes = (*facts, *notes, *lost)
+    return Table(
+        called,
+        rows,
+        chosen,
+        frame[order],
+        notes,
+        records[order],
+        places[order],
+        source.batches,
+        forms=forms,
+        columns=columns,
+        given=given,
+        facts=facts,
+    )
 
 
 @dataclass(frozen=True)
@@ -197,9 +231,11 @@ class Alike:
 def alike(tables: Sequence[Table]) -> Alike:
     """The tables with the columns that they share, each of the kind that the first table gives it, and what was left out and why.
 
-    The first is the reference, the second what is held against it. A value of another table that cannot be made of its kind becomes missing, counted in
-    the notes; a column of which no value can is left out. BadInput where nothing is left.
+    The first is the reference, the second what is held against it. What a column holds, and how each table writes it, is inferred from all
+    tables at once. A value of another table that cannot be made of its kind becomes missing, counted in the notes; a column of which no value
+    can is left out. BadInput where nothing is left.
     """
+    tables = _jointly(tables)
     first, others = tables[0], tables[1:]
     notes: list[str] = []
     widths = _widths(first.frame)
@@ -219,7 +255,7 @@ def alike(tables: Sequence[Table]) -> Alike:
         raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {names[:120]}; check their names")
     tables_alike = [first.select(list(kept))]
     for other, frame in zip(others, typed, strict=True):
-        notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept)]
+        notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept, other.forms)]
         tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept))))
     known = {one.column for one in absent}
     return Alike(tables_alike, notes, absent, {column: why for column, why in left_out.items() if column not in known})
@@ -228,7 +264,7 @@ def alike(tables: Sequence[Table]) -> Alike:
 def _as_kinds(other: Table, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> polars.DataFrame:
     """The columns of a table that are among these kinds, made so."""
     columns = set(other.records.columns)
-    return of_values.made(other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths)
+    return of_values.made(other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths, other.forms)
 
 
 def _absent(first: Table, column: str, why: str) -> Absent:
@@ -242,7 +278,10 @@ def _lacking(other: Table, frame: polars.DataFrame, kinds: Mapping[str, Kind], w
     for column, kind in kinds.items():
         if column not in of_frame:
             lacking[column] = f"{other.name} has it not{nearest(column, other.kinds)}"
-        elif of_frame[column].null_count() == frame.height and not of_values.is_empty(raw := other.records[column]).all():
+        elif (
+            of_frame[column].null_count() == frame.height
+            and not _is_missing(raw := other.records[column], other.forms.get(column)).all()
+        ):
             of_numbers = f" of {widths[column]} numbers" if kind == "vector" else ""
             lacking[column] = f"none of its values in {other.name} ({raw.dtype}) can be a {kind}{of_numbers}"
     return lacking
@@ -267,57 +306,59 @@ def _narrowed(source: TableSource, named: Collection[str], most: int) -> TableSo
     )
 
 
-def _overridden(kinds: Mapping[str, Kind] | None, text_column: str | None, texts: Sequence[str]) -> dict[str, Kind]:
-    texts = texts if text_column is None else [*texts, text_column]
-    return {**dict.fromkeys(texts, "text"), **(kinds or {})}
+def _jointly(tables: Sequence[Table]) -> list[Table]:
+    """The tables, each column read as the values of all of them say."""
+    columns = understood([Side(table.records, table.places) for table in tables], tables[0].given)
+    read = []
+    for i, table in enumerate(tables):
+        own = {name: column for name, column in columns.items() if name in table.records.columns}
+        chosen, forms, notes = _chosen(own, table.records.columns, i)
+        if not chosen:
+            raise BadInput(f"{table.name} has no column to compare: {'; '.join(notes)[:300]}")
+        widths = {column: width for column, width in _widths(tables[0].frame).items() if chosen.get(column) == "vector"}
+        frame, lost = (
+            (table.frame, []) if (chosen, forms) == (table.kinds, table.forms) else _typed(table.records, chosen, widths, forms)
+        )
+        said = (*table.facts, *notes, *(table.notes[len(table.facts) + len(notes) :] if frame is table.frame else lost))
+        read.append(replace(table, kinds=chosen, forms=forms, frame=frame, columns=columns, notes=said))
+    return read
 
 
-def _kinds(records: polars.DataFrame, given: Mapping[str, Kind], name: str) -> tuple[dict[str, Kind], list[str]]:
-    """The kind of each column that is compared, and what to say of the others."""
-    for column, kind in given.items():
-        if column not in records.columns:
-            raise BadInput(
-                f"{name} has no column {column!r}{nearest(column, records.columns)}; it has {', '.join(records.columns)[:200]}"
-            )
-        if kind not in KINDS:
-            raise BadInput(f"kind of {column!r} must be one of {', '.join(KINDS)}, got {kind!r}")
-    chosen: dict[str, Kind] = {}
-    notes: list[str] = []
-    provenance = [column for column in records.columns if column.startswith("_") and column not in given]
-    if provenance:
-        notes.append(f"not compared, as their names start with _: {', '.join(provenance)[:200]}")
-    for column in records.columns:
-        if column in provenance:
-            continue
-        kind, note = (given[column], "") if column in given else of_values.infer(records[column])
-        if kind is not None and column not in given and _is_index(records[column]):
-            kind, note = None, "numbers the rows"
-        if kind is not None:
-            chosen[column] = kind
-        if note:
-            notes.append(f"column {column!r}: {note}" if kind else f"column {column!r} is left out: it {note}")
-    return chosen, notes
+def _chosen(
+    columns: Mapping[str, Column], names: Sequence[str], side: int = 0
+) -> tuple[dict[str, Kind], dict[str, Form], list[str]]:
+    """The kind of each column that is compared and how this side writes it, and what to say of columns."""
+    provenance = [name for name in names if columns[name].shown == "provenance"]
+    notes = [f"not compared, as their names start with _: {', '.join(provenance)[:200]}"] if provenance else []
+    notes += [note for name in names if name not in provenance and (note := columns[name].note)]
+    chosen: dict[str, Kind] = {name: kind for name in names if (kind := columns[name].kind) is not None}
+    return chosen, {name: columns[name].forms[side] for name in chosen if columns[name].forms}, notes
 
 
-def _is_index(values: polars.Series) -> bool:
-    """Whether a column of such a name holds whole numbers, each once."""
-    if values.name.strip().lower() not in INDEX:
-        return False
-    numbers = of_values.as_number(values)
-    return numbers.null_count() == 0 and numbers.n_unique() == len(numbers) and bool((numbers.floor() == numbers).all())
-
-
-def _typed(records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> tuple[polars.DataFrame, list[str]]:
+def _typed(
+    records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int], forms: Mapping[str, Form]
+) -> tuple[polars.DataFrame, list[str]]:
     """The records made of these kinds, and how many values of each column could not be."""
     widths = {column: widths.get(column) or of_values.width(records[column]) for column, kind in kinds.items() if kind == "vector"}
-    frame = of_values.made(records, kinds, widths)
-    return frame, _lost_values(records, frame, kinds)
+    frame = of_values.made(records, kinds, widths, forms)
+    return frame, _lost_values(records, frame, kinds, forms)
 
 
-def _lost_values(records: polars.DataFrame, frame: polars.DataFrame, kinds: Mapping[str, Kind]) -> list[str]:
+def _lost_values(
+    records: polars.DataFrame, frame: polars.DataFrame, kinds: Mapping[str, Kind], forms: Mapping[str, Form]
+) -> list[str]:
     """How many values of each column could not be made of its kind."""
-    counted = ((column, frame[column].is_null() & ~of_values.is_empty(records[column])) for column in kinds)
+    counted = ((column, frame[column].is_null() & ~_is_missing(records[column], forms.get(column))) for column in kinds)
     return [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
+
+
+def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
+    """Where a column as read holds nothing, or a word that its form takes for a missing value."""
+    is_empty = of_values.is_empty(values)
+    if form is None or not form.missing or values.dtype.is_nested():
+        return is_empty
+    words = of_values.as_category(values).str.to_lowercase()
+    return is_empty | words.is_in(list(form.missing)).fill_null(False)
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
 import math
@@ -45,7 +46,7 @@ def from_file(path: Path, whole_texts: bool = False) -> TableSource:
         return guarded(lambda: _whole(path), partial(refusal, path))
     if form not in _READERS:
         raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
-    if packed and (form in (".arrow", ".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
+    if packed and (form in (".arrow", ".feather", ".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
         raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     if packed:
         inputs.unpacked_size(path)  # polars unpacks without counting
@@ -92,8 +93,10 @@ def _arrow(path: Path) -> TableSource:
     import polars as pl
 
     with inputs.opened(path) as file:
-        is_file = file.read(6) == b"ARROW1"
-    if is_file:
+        magic = file.read(6)
+    if magic[:4] == b"FEA1":
+        raise BadInput(f"{path} is Feather of version 1, which is no longer written; write it again as Feather 2, Arrow or Parquet")
+    if magic == b"ARROW1":
         pattern = literal_pattern(path)
         return lazy(pl.scan_ipc(pattern), str(path))
 
@@ -110,19 +113,68 @@ def _delimited(path: Path, separator: str) -> TableSource:
     """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
     import polars as pl
 
-    scan = partial(pl.scan_csv, literal(path), infer_schema=False, glob=False)
-    source = lazy(scan(separator=separator), str(path))
-    if len(source.columns) == 1 and (found := next((sign for sign in ",;\t|" if sign in source.columns[0]), "")):
-        return lazy(scan(separator=found), str(path), [f"fields are separated by {found!r}"])
+    sixteen = inputs.utf16(path)
+    opening = sixteen[:OPENING].decode(errors="ignore") if sixteen else _opening(path)
+    said = ["it is UTF-16 text, read as such"] if sixteen else []
+    if (sign := _separator(opening, separator)) != separator:
+        said.append(f"fields are separated by {sign!r}")
+    data = io.BytesIO(sixteen) if sixteen else literal(path)
+    source = lazy(pl.scan_csv(data, separator=sign, infer_schema=False, glob=False), str(path), said)
     twice = [
         column for column in source.columns if "_duplicated_" in column and column.rpartition("_duplicated_")[0] in source.columns
     ]
-    return replace(source, notes=tuple(f"a column name occurs twice: the second is {name!r}" for name in twice))
+    return replace(source, notes=(*said, *(f"a column name occurs twice: the second is {name!r}" for name in twice)))
+
+
+SIGNS = ",;\t|"
+"""What separates fields."""
+OPENING = 1 << 16
+"""Bytes of a file by which its separator is known."""
+
+
+def _opening(path: Path) -> str:
+    """The first lines of a file of text; empty where only polars can unpack it."""
+    return "" if suffix(path)[1] == ".zst" else inputs.opening(path, OPENING).decode(errors="ignore")
+
+
+def _separator(opening: str, usual: str) -> str:
+    """The sign by which every line has as many fields as the header: the usual one where several do or none does.
+
+    A header may hold a comma (`income, EUR`), and so may the numbers under it. Where semicolons and commas both fit, semicolons separate: a
+    name holds a comma more often than a semicolon.
+    """
+    lines = opening.splitlines()
+    if len(opening) >= OPENING // 4:  # the last line may be cut
+        lines = lines[:-1]
+    if not lines:
+        return usual
+    fields = {sign: _fields(lines, sign) for sign in SIGNS}
+    fitting = [sign for sign, counts in fields.items() if counts[0] > 1 and len(set(counts)) == 1]
+    if usual in fitting and not (usual == "," and ";" in fitting):
+        return usual
+    if fitting:
+        return ";" if ";" in fitting else fitting[0]
+    return usual if fields[usual][0] > 1 else next((sign for sign in SIGNS if fields[sign][0] > 1), usual)
+
+
+def _fields(lines: Sequence[str], sign: str) -> list[int]:
+    """Fields of each record of these lines, blank lines left out; a field of more characters than the csv module takes ends the count."""
+    counts: list[int] = []
+    try:
+        for record in csv.reader(lines, delimiter=sign):
+            if record:
+                counts.append(len(record))
+    except csv.Error:
+        pass
+    # A quoted line break may stand where the text was cut off: what it opens is not whole.
+    return counts[:-1] if len(counts) > 2 else counts or [0]
 
 
 def _lines(path: Path) -> TableSource:
     import polars as pl
 
+    if sixteen := inputs.utf16(path):
+        return held(pl.read_ndjson(io.BytesIO(sixteen), infer_schema_length=None), str(path), ["it is UTF-16 text, read as such"])
     pattern = literal_pattern(path)
     schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
     return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
@@ -132,7 +184,7 @@ def _json(path: Path) -> TableSource:
     """A list of records, or one record a line."""
     import polars as pl
 
-    content = _content(path)
+    content = inputs.utf16(path) or _content(path)
     try:
         return held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
     except (Exception, pl.exceptions.PanicException) as error:  # a panic of polars is no Exception
@@ -277,6 +329,7 @@ _READERS: Mapping[str, Callable[[Path], TableSource]] = {
     ".tsv": partial(_delimited, separator="\t"),
     ".parquet": _parquet,
     ".arrow": _arrow,
+    ".feather": _arrow,
     ".jsonl": _lines,
     ".ndjson": _lines,
     ".json": _json,

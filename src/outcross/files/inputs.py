@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import os
@@ -79,6 +80,30 @@ def read(path: Path, most: int = MEMORY) -> bytes:
     if len(content) > most:
         raise _too_large(path, "holds", most)
     return content
+
+
+def opening(path: Path, size: int) -> bytes:
+    """The first bytes of what a file holds, unpacked where its name ends in .gz, so many at most."""
+    pieces: list[bytes] = []
+    with opened(path) as file:
+        for piece in _unpacked(file, path, MEMORY) if path.suffix.lower() == ".gz" else iter(lambda: file.read(size), b""):
+            pieces.append(piece)
+            if sum(map(len, pieces)) >= size:
+                break
+    return b"".join(pieces)[:size]
+
+
+def utf16(path: Path) -> bytes:
+    """The text of a file that opens with the byte order mark of UTF-16, as UTF-8; empty where it opens otherwise.
+
+    BadInput where it is not whole UTF-16, or unfolds to more than is taken into memory.
+    """
+    if path.suffix.lower() == ".zst" or opening(path, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return b""
+    try:
+        return read(path).decode("utf-16").encode()
+    except UnicodeError as error:
+        raise BadInput(f"{path} opens as UTF-16 and is not whole UTF-16 text ({error}); write it again as UTF-8") from None
 
 
 def digest(files: Sequence[Path], below: Path | None = None) -> str:

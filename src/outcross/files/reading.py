@@ -95,6 +95,8 @@ def files_of(given: str) -> list[Path]:
         return fitting(given) if is_pattern(given) else [path]
     if saved := _saved(path):
         return saved
+    if splits := sorted(split.parent.name for split in path.glob("*/state.json") if (path / "dataset_dict.json").is_file()):
+        raise BadInput(f"{given} holds several tables ({', '.join(splits)[:200]}); give one of them: {path / splits[0]}")
     files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
     tables = [file for file in files if suffix(file)[0] not in TEXTS]
     plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)

@@ -38,8 +38,9 @@ def refusal(path: Path, error: BaseException) -> Exception:
         return BadInput(f"{path} is not a whole {packed} file ({said[:80]}); fetch it again")
     if isinstance(error, OSError):
         return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
-    if form not in (".parquet", ".arrow") and (found := undecodable(path)):
-        return BadInput(f"{path} is not UTF-8 text ({found}); convert it, as with iconv -f LATIN1 -t UTF-8")
+    if form not in (".parquet", ".arrow", ".feather") and (found := undecodable(path)):
+        coding = "UTF-16" if _opens_as_utf16(path, packed) else "LATIN1"
+        return BadInput(f"{path} is not UTF-8 text ({found}); convert it, as with iconv -f {coding} -t UTF-8")
     if "empty" in said.lower():
         return BadInput(f"{path} is empty; give a file with records")
     if "more fields than defined" in said:
@@ -85,6 +86,11 @@ def _broken_line(path: Path, packed: str) -> str:
             except (ValueError, RecursionError) as error:
                 return f"line {number}: {first_line(error)}"
     return ""
+
+
+def _opens_as_utf16(path: Path, packed: str) -> bool:
+    """Whether a file opens with the byte order mark of UTF-16."""
+    return packed != ".zst" and inputs.opening(path, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def undecodable(path: Path) -> str:

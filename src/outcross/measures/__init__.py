@@ -344,6 +344,8 @@ class Measure:
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
     """Packages of others, as the package index names them, whose versions decide its readings; intervals stand on SciPy."""
+    reads_words: ClassVar[bool] = False
+    """Whether it reads columns of text by their words, which texts without spaces show only to a library."""
     stream: ClassVar[str] = ""
     """The name of its random stream in a run, the measure's own where this is empty. A stream's name is for ever, as a page's code is:
     with another one every random number of the measure would change."""

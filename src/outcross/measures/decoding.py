@@ -34,6 +34,7 @@ class Decoding(Measure):
     The same is read where a word that stands in the prompt of a block does not count in that block, on all three sides.
     """
 
+    libraries = (*Measure.libraries, "icu4py")
     aspect = "tails"
     needs = ("text",)
     pages = {

@@ -24,6 +24,7 @@ class OfTables(Measure):
     """
 
     needs = ("table",)
+    libraries = (*Measure.libraries, "icu4py")  # which cuts the texts of a run
     compares_with: ClassVar[Literal["reference", "training"]] = "reference"
     """Which human records of a run the drawn ones are held against: the held-out ones, or those that generation 0 learned from."""
 

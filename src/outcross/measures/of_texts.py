@@ -14,6 +14,7 @@ from outcross.measures.groups import largest, named
 from outcross.measures.of_tables import OfTables, as_tables
 from outcross.measures.tabular import PROMPT
 from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
+from outcross.text.words import are_spaceless, can_cut
 
 HUMAN_SIDE = "In a run the human texts are what people wrote after the same blocks, or where fewer than a tenth of these have a fresh continuation, human text beside prompts of other documents."
 FEWEST_TEXTS = 30
@@ -29,12 +30,31 @@ class OfTexts(OfTables):
 
     needs = ("table", "text")
     compares_with = "training"
+    reads_words = True
 
     def of_run(self, evidence, rng):
         if not as_tables(evidence, self.compares_with).reference.of_kind("text"):
             raise NotApplicable("the records of this run are no text")
         for record in super().of_run(evidence, rng):
             yield replace(record, column="") if isinstance(record, Reading) else record
+
+
+def uncut(evidence: Evidence) -> dict[str, str]:
+    """The columns of text that are written without spaces and cannot be cut into words here, and why."""
+    if can_cut():
+        return {}
+    why = (
+        "Chinese, Japanese, Thai and other texts without spaces are cut into words by icu4py, which is not installed; "
+        "pip install 'outcross[words]'"
+    )
+    sides = (evidence.reference, evidence.drawn)
+    return {column: why for column in sides[0].of_kind("text") if any(_is_spaceless(side, column) for side in sides)}
+
+
+def _is_spaceless(table: Table, column: str) -> bool:
+    """Whether one text in twenty of a column is written without spaces."""
+    share = are_spaceless(table.frame[column].drop_nulls().str.slice(0, 2_000)).mean()
+    return share is not None and float(share) >= 0.05  # type: ignore[arg-type]
 
 
 def written(evidence: Evidence, column: str) -> Mapping[str, Writing]:
@@ -159,6 +179,6 @@ def _is_unprompted(table: Table) -> bool:
 
 
 __all__ = [
-    "BEYOND", "OfTexts", "beside_prompts", "inside_groups", "known_and_fresh", "left_out", "read_beyond_prompts", "too_few", "without_prompt",
+    "BEYOND", "OfTexts", "beside_prompts", "inside_groups", "known_and_fresh", "left_out", "read_beyond_prompts", "too_few", "uncut", "without_prompt",
     "written", "written_beside_prompts", "written_by",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ class Regions(OfTables):
 
     aspect = "coverage"
     by_default = False
-    libraries = ("numpy", "scipy", "scikit-learn", "polars")
+    libraries = ("numpy", "scipy", "scikit-learn", "polars", "icu4py")
     pages = {
         "region": Page(
             "CO10", "share of a region", "Share of records of a region, over its human share; regions are found in two thirds of the records and tested in the others, intervals and p hold for all regions tested.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross.data.columns import Given
 from outcross.data.framed import EntitySeries, TableRows
 from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.tables import Kind, Table, table_of
@@ -60,7 +61,7 @@ def _table(records: Any, text_of: Any) -> Table:
     frame, kinds = _of_blocks(text_of(records)) if isinstance(records, Blocks) else _frame(records)
     if not frame.height:
         raise NotApplicable("a table needs records, there are none")
-    return table_of(held(frame), records.kind, kinds)
+    return table_of(held(frame), records.kind, Given(dict(kinds)))
 
 
 def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:

@@ -50,7 +50,7 @@ class TextGroups(Measure):
     """Also every group by itself: hundreds of groups make long tables."""
 
     aspect = "groups"
-    libraries = ("numpy", "scipy", "scikit-learn")
+    libraries = ("numpy", "scipy", "scikit-learn", "icu4py")
     stream = "groups"
     needs = ("groups",)
     pages = {

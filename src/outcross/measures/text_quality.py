@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Reader
+from outcross.data.columns import Given
 from outcross.data.tables import Table, table_of
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.files.source import held
@@ -58,6 +59,7 @@ class TextQuality(OfTables):
     """Groups of a column that are looked into, those with most human records first."""
 
     aspect = "text_quality"
+    reads_words = True
     pages = {
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
@@ -184,7 +186,7 @@ def _table(readings: Readings, side: int, name: str) -> Table:
     import polars
 
     columns = polars.DataFrame({attribute: of_sides[side] for attribute, of_sides in readings.items()})
-    return table_of(held(columns), name, dict.fromkeys(columns.columns, "number"))
+    return table_of(held(columns), name, Given(dict.fromkeys(columns.columns, "number")))
 
 
 def _there(values: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ class Use(OfTables):
     """Groups and intersections looked at, those with most test records first."""
 
     aspect = "use"
-    libraries = ("numpy", "scipy", "scikit-learn", "fairlearn")
+    libraries = ("numpy", "scipy", "scikit-learn", "fairlearn", "icu4py")
     pages = {
         "loss": Page(
             "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, over that of one trained on as many human ones.",

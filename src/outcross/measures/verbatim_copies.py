@@ -74,6 +74,7 @@ class VerbatimCopies(OfTexts):
 class TrainingCopies(Measure):
     """Texts of which much stands word for word in what the model of this generation learned from, as `VerbatimCopies` looks them up in human text."""
 
+    libraries = (*Measure.libraries, "icu4py")
     aspect = "copying"
     needs = ("text",)
     pages = {

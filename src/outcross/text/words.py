@@ -1,8 +1,9 @@
 """The words of blocks of text, counted the same way for human and model text.
 
 A word is a maximal run of letters, combining marks and digits of any script, with apostrophes inside (don't, l’eau), in
-lower case; it holds at least one letter, so bare numbers are no words. Han and kana are written without spaces: each
-character is a word. (Thai, Lao, Khmer and Burmese cannot be cut without a dictionary; what stands between spaces counts.)
+lower case; it holds at least one letter, so bare numbers are no words. Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without
+spaces: a text that is written so is cut into words by ICU's dictionaries (the extra `words`). Without that library each Han or kana character
+is a word, and of the other scripts what stands between spaces; audits then do not read the words of such texts.
 
 A block is cut at a token, so its first and its last piece may be a cut word: both are dropped ("block ends dropped"). A
 piece is what stands between white space, or one Han or kana character.
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     import polars
 
 UNSPACED = "\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+
+SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""Letters of the scripts that are written without spaces."""
+SPACELESS_SHARE = 20
+"""One letter in so many of those scripts, and a text is one that is written without spaces."""
 
 FROM_PROMPT = ""
 """The spelling of a word that stands in the prompt of its own block (`beyond`)."""
@@ -269,7 +275,43 @@ def spoken(texts: Iterable[str]) -> polars.Series:
     """
     import polars as pl
 
-    return pl.Series("text", list(texts), dtype=pl.String).str.to_lowercase().str.extract_all(_run())
+    lower = pl.Series("text", list(texts), dtype=pl.String).str.to_lowercase()
+    runs = lower.str.extract_all(_run())
+    without = are_spaceless(lower)
+    if not without.any() or not can_cut():
+        return runs
+    is_cut = without.fill_null(False)
+    cut = [" ".join(_cut(text)) if is_ else None for text, is_ in zip(lower.to_list(), is_cut.to_list(), strict=True)]
+    words_ = pl.Series("text", cut, dtype=pl.String).str.extract_all(_run(by_character=False))
+    return pl.select(pl.when(is_cut).then(words_).otherwise(runs)).to_series().alias("text")
+
+
+def are_spaceless(texts: polars.Series) -> polars.Series:
+    """Whether each text is written in a script without spaces: one in twenty of its letters is of such a script.
+
+    >>> import polars
+    >>> are_spaceless(polars.Series(["犬が走る", "a dog (犬) runs through the streets of the town", None])).to_list()
+    [True, False, None]
+    """
+    letters = texts.str.count_matches(SPACELESS)
+    return (letters > 0) & (letters * SPACELESS_SHARE >= texts.str.count_matches(r"\p{L}"))
+
+
+@functools.cache
+def can_cut() -> bool:
+    """Whether the library is installed that cuts texts without spaces into words."""
+    try:
+        import icu4py.breakers  # type: ignore[import-not-found]  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _cut(text: str) -> Iterable[str]:
+    """A text in words and what stands between them, by ICU's dictionaries (Unicode Standard Annex 29)."""
+    from icu4py.breakers import WordBreaker  # type: ignore[import-not-found]
+
+    return WordBreaker(text, "")
 
 
 def _worded(words: RunningWords) -> RunningWords:
@@ -282,8 +324,11 @@ def _worded(words: RunningWords) -> RunningWords:
 
 
 @functools.cache
-def _run() -> str:
-    """The pattern of a run, as Rust's regex crate reads it."""
+def _run(by_character: bool = True) -> str:
+    """The pattern of a run, as Rust's regex crate reads it; each Han or kana character is a run of its own, unless words were cut."""
+    if not by_character:
+        letters = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{SELECTORS}]]+"
+        return rf"{letters}(?:['’]{letters})*"
     unspaced = "".join(sign if sign == "-" else rf"\x{{{ord(sign):x}}}" for sign in UNSPACED)
     letters = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{unspaced}{SELECTORS}]]+"
     return rf"{letters}(?:['’]{letters})*|[{unspaced}][\p{{M}}--[{SELECTORS}]]*"

@@ -49,6 +49,8 @@ def answered(question: AuditQuestion) -> Audits:
     """
     check_workers(question.workers)
     check_clean(question)
+    if question.plan:
+        raise BadInput("plan shows how columns are read, and audits nothing; in Python read the columns of an audit")
     sets, resolved = sets_of(question), resolve(question)
     with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
         found = Audits(audited(question, sets, resolved, question.workers or 1, ledger), question.generations)

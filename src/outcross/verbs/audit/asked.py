@@ -19,6 +19,10 @@ class Asked:
     target: str | None
     text_column: str | None
     kinds: Mapping[str, str]
+    key: tuple[str, ...]
+    ignore: tuple[str, ...]
+    entity: str | None
+    time: str | None
     aspects: tuple[Any, ...]
     attributes: tuple[Any, ...]
     """What aspects read by name, here as parts, so that the step covers their source."""

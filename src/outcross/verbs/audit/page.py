@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
 from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, value_of, where, written
 
 if TYPE_CHECKING:
+    from outcross.verbs.audit.plan import ReadColumn
     from outcross.verbs.audit.result import Audit, Check
 
 LIMIT = 1_000_000  # bytes
@@ -36,6 +38,8 @@ INSIDE = ("spread_inside",)
 """Checks of a column among the records of a group."""
 MAPPED = 12
 """Columns of a heat map, at most."""
+COLUMNS = 400
+"""Columns of which the page says how they were read, at most."""
 POINTED = 12
 """Records shown of each side."""
 HEALTHY, MARGIN = 60.0, 100.0
@@ -67,7 +71,7 @@ class CheckRow:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FindingCard:
     """A loss or an invention that is shown as a card: a picture, a sentence, a number line."""
 
     row: CheckRow
@@ -97,7 +101,7 @@ class AspectPage:
     verdict: str
     said: str
     """Its worst finding in words, or how many checks say what."""
-    findings: list[Finding]
+    findings: list[FindingCard]
     more: int
     """Losses and inventions without a card."""
     heat_map: str
@@ -117,7 +121,12 @@ class AuditPage:
     aspects: list[AspectPage]
     pointed: list[tuple[str, list[str], list[list[str]], int]]
     notes: list[str]
-    kinds: list[tuple[str, str]]
+    columns: list[ReadColumn]
+    """How columns were read; guesses and what is left out come first."""
+    left_columns: int
+    """Columns that are not shown."""
+    read_as: dict[str, int]
+    """How many columns were read as what."""
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
@@ -230,6 +239,8 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
 
 
 def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
+    columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
+    most = max(8, int(COLUMNS * share))
     order = list(dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)]))
     return AuditPage(
         name=audit.name,
@@ -239,7 +250,9 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         aspects=[_aspect(audit, name, share, is_alone) for name in order],
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
-        kinds=[(shortened(column), kind) for column, kind in audit.kinds.items()],
+        columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
+        left_columns=max(0, len(columns) - most),
+        read_as=dict(Counter(column.kind for column in columns)),
     )
 
 
@@ -291,8 +304,8 @@ def _said(own: Mapping[str, Sequence[Check]]) -> str:
     return f"{len(own['kept'])} of {len(own['kept']) + len(own['cannot_tell'])} checks kept{untold}"
 
 
-def _finding(audit: Audit, check: Check) -> Finding:
-    return Finding(_row(check), capitalised(clause(check)), _check_page(check), _pictures(audit, check))
+def _finding(audit: Audit, check: Check) -> FindingCard:
+    return FindingCard(_row(check), capitalised(clause(check)), _check_page(check), _pictures(audit, check))
 
 
 def _pictures(audit: Audit, check: Check) -> list[str]:

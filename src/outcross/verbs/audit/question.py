@@ -45,7 +45,17 @@ class AuditQuestion:
     text_column: str | None = None
     """The column that holds text."""
     kinds: Pairs = ()
-    """What a column is, as column=number, category or text; may be given several times."""
+    """What a column is, as column=number, category, text, vector, series, time, time:dmy, time:mdy, number:comma or number:point; may be given several times."""
+    key: Words = ""
+    """Columns that name records (ids, e-mail addresses), as in customer_id,email: they are not compared."""
+    ignore: Words = ""
+    """Columns that are left out, as in notes,source."""
+    entity: str | None = None
+    """Of a long table, the column that names what a series is of, as in patient_id: each entity is then one record."""
+    time: str | None = None
+    """With --entity: the column by which the rows of an entity are ordered."""
+    plan: bool = False
+    """Show how every column is read, and stop."""
     aspects: Words = ""
     """Only these, as in tails,groups; all if left out."""
     margins: Pairs = ()
@@ -97,10 +107,10 @@ class AuditQuestion:
 
 
 SETTINGS = (
-    "groups", "target", "text_column", "kinds", "aspects", "margins", "fail_on", "allow_missing", "shares", "rate", "seed", "most_columns", "most_seconds",
+    "groups", "target", "text_column", "kinds", "key", "ignore", "entity", "time", "aspects", "margins", "fail_on", "allow_missing", "shares", "rate", "seed", "most_columns", "most_seconds",
 )  # fmt: skip
 """The fields of the question that a file of thresholds may say."""
-LISTS = ("groups", "aspects", "fail_on", "allow_missing")
+LISTS = ("groups", "key", "ignore", "aspects", "fail_on", "allow_missing")
 """Settings that are several names."""
 MOST_BYTES = 1_000_000
 """Bytes of a file of thresholds."""

@@ -22,6 +22,7 @@ from outcross.measures import audit_aspects, measure, pages_of_aspect
 from outcross.recipe import explain
 from outcross.statistics.portraits import Portrait
 from outcross.verbs.audit.judgement import NOTE, Verdict
+from outcross.verbs.audit.plan import ReadColumn
 from outcross.verbs.audit.rankings import onsets, ranking
 from outcross.verbs.audit.scored import Cleaned
 
@@ -104,6 +105,8 @@ class Audit:
     """What was not looked at."""
     is_human: bool = False
     """Whether the set is the human holdout, which is shown beside others as what no loss looks like; no gate looks at it."""
+    columns: tuple[ReadColumn, ...] = ()
+    """How every column was read, those that are left out too."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time each aspect took; no promise covers it."""
     key: str = ""
@@ -175,6 +178,7 @@ class Audit:
             "is_human": self.is_human,
             "n": dict(self.rows),
             "kinds": dict(self.kinds),
+            "columns": [vars(column) for column in self.columns],
             "checks": [vars(check) for check in self.every],
             "lost": self.lost,
             "invented": self.invented,
@@ -249,6 +253,7 @@ class StoredAudit:
     false_discovery_rate: float
     portraits: dict[str, Portrait] = field(default_factory=dict)
     pointed: list[str] = field(default_factory=list)
+    columns: list[ReadColumn] = field(default_factory=list)
 
     @property
     def audits(self) -> list[StoredAudit]:
@@ -272,6 +277,7 @@ class StoredAudit:
             rate=self.false_discovery_rate,
             unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
             portraits=self.portraits,
+            columns=tuple(self.columns),
         )
 
     def __post_init__(self):

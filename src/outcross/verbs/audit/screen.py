@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.escapes import escaped, shortened
+from outcross.verbs.audit.plan import ColumnPlan, ReadColumn
 from outcross.verbs.audit.rankings import Onset, onsets, ranking
 from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.sentences import SHOWN, percent, phrase_of, value_of, written
@@ -26,6 +27,7 @@ def console() -> Any:
 def print_audit(audit: Audit) -> None:
     """The sentence, what is lost, and how each aspect stands."""
     out = console()
+    _print_read(out, audit.columns)
     out.print(_plain(audit.summary))
     worst = audit.of("lost", "invented")
     if worst:
@@ -68,6 +70,53 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
             _print_line(line)
         if out is not None:
             _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
+
+
+def print_plan(plan: ColumnPlan) -> None:
+    """How every column of every set is read, set by set; sets that are read alike are one table."""
+    out = console()
+    alike: dict[tuple[ReadColumn, ...], list[str]] = {}
+    for name, columns in plan.columns.items():
+        alike.setdefault(tuple(columns), []).append(name)
+    for columns, names_ in alike.items():
+        sides = ", ".join(f"{rows:,} {side}" for side, rows in plan.rows[names_[0]].items())
+        out.print(_plain(f"{', '.join(names_)}: {sides} records"))
+        cells = (
+            (_mark(column), column.column, column.kind, column.why, column.example, column.change or "–") for column in columns
+        )
+        _table(out, ("", "column", "read as", "why", "example", "to change"), cells)
+        for note in dict.fromkeys(note for name in names_ for note in plan.notes[name] if not note.startswith("column ")):
+            out.print(_plain(f"note: {note}"))
+    out.print("✓ compared, ? compared and worth a look, · left out; nothing was audited yet: leave out --plan")
+
+
+def _mark(column: ReadColumn) -> str:
+    return "·" if not column.is_compared else "?" if column.is_guess else "✓"
+
+
+READ_AS = 8
+"""Rows of the table that says how columns were read, at most, above an audit."""
+
+
+def _print_read(out: Any, columns: Sequence[ReadColumn]) -> None:
+    """How columns were read, those together that were read alike; what is a guess or left out comes first."""
+    rows: dict[tuple[str, str], list[ReadColumn]] = {}
+    for column in sorted(columns, key=lambda column: not column.is_guess):
+        why = column.why if column.is_guess or not column.is_compared else ""
+        rows.setdefault((column.kind, why), []).append(column)
+    if not rows:
+        return
+    cells = []
+    for (kind, why), alike in list(rows.items())[:READ_AS]:
+        columns_ = ", ".join(shortened(column.column, 30) for column in alike[:6]) + (
+            f" and {len(alike) - 6} more" if len(alike) > 6 else ""
+        )
+        change = alike[0].change if len(alike) == 1 and (alike[0].is_guess or not alike[0].is_compared) else ""
+        cells.append((columns_, kind, why, change))
+    _table(out, ("columns", "read as", "why", "to change"), cells)
+    if len(rows) > READ_AS:
+        out.print(f"… and {len(rows) - READ_AS} more rows; --plan shows every column.")
+    out.print()
 
 
 def _print_line(text: str) -> None:

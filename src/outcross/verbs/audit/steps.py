@@ -19,9 +19,9 @@ from outcross.measures import audit_aspects
 from outcross.recipe import member
 from outcross.verbs.audit.asked import Asked
 from outcross.verbs.audit.result import Audit
-from outcross.verbs.audit.work import ResolvedQuestion, beside, measures_of
+from outcross.verbs.audit.work import ResolvedQuestion, beside, measures_of, value_of
 
-LIBRARIES = ("fairlearn", "numpy", "pillow", "polars", "scikit-learn", "scipy")
+LIBRARIES = ("fairlearn", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy")
 """Packages whose versions decide the numbers of an audit."""
 
 
@@ -50,14 +50,14 @@ class Auditing:
     def __init__(self, reference: Any, holdout: Any, question: ResolvedQuestion, note: str = "", folder: Path | None = None):
         self.question, self.note = question, note
         self.ledger = None if folder is None else Ledger(folder)
-        self._human = HumanSide(_value(reference), _value(holdout), question) if folder is None else None
+        self._human = HumanSide(value_of(reference), value_of(holdout), question) if folder is None else None
         self._sides = reference, holdout
 
     def __call__(self, name: str, data: Any) -> Audit:
         asked = asked_of(self.question, name, self.note)
         if self.ledger is None:
             assert self._human is not None
-            return audit.do(asked, _value(data), self._human, rng=np.random.default_rng(asked.seed))
+            return audit.do(asked, value_of(data), self._human, rng=np.random.default_rng(asked.seed))
         human = self.human  # what cannot be read of the human data is told before what cannot be read of a set
         made = self.ledger.steps(asked.seed)(audit, asked, external(data), human)
         return replace(made.value, key=made.key)
@@ -69,7 +69,7 @@ class Auditing:
         sides = [side for side in (reference, holdout) if side is not None]
         return External(
             digest_of([side.digest for side in sides]),
-            lambda: HumanSide(_value(reference), _value(holdout), self.question),
+            lambda: HumanSide(value_of(reference), value_of(holdout), self.question),
             [digest for side in sides for digest in side.reads],
             {name: digest for side in sides for name, digest in side.names.items()},
         )
@@ -85,8 +85,3 @@ def asked_of(question: ResolvedQuestion, name: str, note: str) -> Asked:
         "most_seconds": question.most_seconds if math.isfinite(question.most_seconds) else None,
     }
     return Asked(name=name, note=note, **told)
-
-
-def _value(data: Any) -> Any:
-    """Data of a run are read from its steps when they are asked for."""
-    return data.value if isinstance(data, External) else data

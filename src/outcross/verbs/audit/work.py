@@ -8,20 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from outcross.data.columns import Given
+from outcross.data.entities import Entities
 from outcross.data.tables import Alike, Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
 from outcross.estimate import Reading, rounded
+from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
+from outcross.measures.of_texts import uncut
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
+from outcross.verbs.audit.plan import ColumnPlan, ReadColumn, read_columns
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
 from outcross.verbs.audit.scored import scored_records
+from outcross.verbs.audit.sets import sets_of
 
 RATE = 0.05
 """False-discovery rate."""
@@ -36,7 +42,13 @@ class ResolvedQuestion:
     groups: tuple[str, ...] = ()
     target: str | None = None
     text_column: str | None = None
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    """Columns that name records."""
+    ignore: tuple[str, ...] = ()
+    entity: str | None = None
+    """The column that names what a series is of, where the tables are long."""
+    time: str | None = None
     aspects: tuple[Measure, ...] | None = None
     """What to measure; all that an audit can take, if None."""
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -67,24 +79,86 @@ class ResolvedQuestion:
 
 def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], Audit]:
     """What audits a set, by its name and its data, against human data; those are read once, here."""
-    kinds: dict[str, Kind] = dict(asked.kinds)
+    read = sides_of(reference, holdout, asked)
+
+    def audit(name: str, data: Any) -> Audit:
+        human, synthetic, *more = read(name, data)
+        return _audit(name, synthetic, human, more[0] if more else None, asked)
+
+    return audit
+
+
+def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], list[Table]]:
+    """What reads a set, by its name and its data, beside the human data, which are read once, here: reference, set, and holdout if there is one."""
+    kinds: dict[str, str] = dict(asked.kinds)
     for group in asked.groups:
         kinds.setdefault(group, "category")
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     target = [] if asked.target is None else [asked.target]
     most = max(asked.most_columns, SKETCHED)
-    human = table(reference, "reference", kinds=kinds, columns=target, most_columns=most)
-    known = [*human.kinds, *human.records.columns, *human.unread]
-    for column in asked.allow_missing:
-        if column not in known:
-            raise BadInput(f"--allow-missing {column!r} is no column of the reference{nearest(column, known)}")
+    _check_sides(asked)
+    if asked.entity is not None:
+        entities = Entities(asked.entity, asked.time, Given(kinds, (), asked.key, asked.ignore, tuple(target)))
+        long = [
+            (name, entities.long(data, name)) for name, data in (("reference", reference), ("holdout", holdout)) if data is not None
+        ]
+
+        _check_allowed(asked, long[0][1].columns)
+
+        def folded(name: str, data: Any) -> list[Table]:
+            return entities.tables([long[0], (name, entities.long(data, name)), *long[1:]])
+
+        return folded
+    named = {"kinds": kinds, "keys": asked.key, "ignored": asked.ignore, "kept": target}
+    human = table(reference, "reference", columns=target, most_columns=most, **named)
+    _check_allowed(asked, [*human.kinds, *human.records.columns, *human.unread])
 
     def beside_it(data: Any, name: str) -> Table:
         return table(data, name, columns=human.kinds, most_columns=most)
 
-    more = None if holdout is None else beside_it(holdout, "holdout")
-    return lambda name, data: _audit(name, beside_it(data, name), human, more, asked)
+    more = [] if holdout is None else [beside_it(holdout, "holdout")]
+    return lambda name, data: [human, beside_it(data, name), *more]
+
+
+def planned(question: AuditQuestion) -> ColumnPlan:
+    """How the columns of every set are read, and nothing else; BadInput as an audit raises."""
+    resolved = resolve(question)
+    rows: dict[str, dict[str, int]] = {}
+    columns: dict[str, tuple[ReadColumn, ...]] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    for sets in sets_of(question):
+        asked = replace(resolved, text_column=resolved.text_column or sets.text_column)
+        read = sides_of(value_of(sets.reference), value_of(sets.holdout), asked)
+        for name, data in sets.synthetic.items():
+            comparable = alike(read(name, value_of(data)))
+            tables = comparable.tables
+            called = f"{sets.arm} {name}" if sets.arm else name
+            rows[called] = {table.name: table.rows for table in tables}
+            columns[called] = read_columns(tables)
+            notes[called] = tuple(dict.fromkeys([*comparable.notes, *(note for table in tables for note in table.notes)]))
+    return ColumnPlan(rows, columns, notes)
+
+
+def value_of(data: Any) -> Any:
+    """Data of a run are read from its steps when they are asked for."""
+    return data.value if isinstance(data, External) else data
+
+
+def _check_allowed(asked: ResolvedQuestion, known: Sequence[str]) -> None:
+    for column in asked.allow_missing:
+        if column not in known:
+            raise BadInput(f"--allow-missing {column!r} is no column of the reference{nearest(column, known)}")
+
+
+def _check_sides(asked: ResolvedQuestion) -> None:
+    """BadInput where a column is asked about in two ways that cannot both be."""
+    left_out = [*asked.key, *asked.ignore]
+    asked_about = [*asked.groups, asked.target, asked.text_column, asked.entity, asked.time]
+    if clash := [column for column in asked_about if column is not None and column in left_out]:
+        raise BadInput(f"column {clash[0]!r} is both asked about and left out; take it out of --key or --ignore")
+    if asked.time is not None and asked.entity is None:
+        raise BadInput(f"--time {asked.time} orders the rows of an entity; name its column too, as in --entity patient_id")
 
 
 def resolve(question: AuditQuestion) -> ResolvedQuestion:
@@ -95,10 +169,9 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
     shares = settings.pop("shares", None)
     if shares is not None:
         settings["aspects"] = _with_shares(settings, shares)
-    if "allow_missing" in settings:
-        settings["allow_missing"] = tuple(dict.fromkeys(settings["allow_missing"]))
-    if "groups" in settings:
-        settings["groups"] = tuple(dict.fromkeys(settings["groups"]))
+    for name in ("groups", "key", "ignore", "allow_missing"):
+        if name in settings:
+            settings[name] = tuple(dict.fromkeys(settings[name]))
     if "aspects" in settings:
         settings["aspects"] = measures_of(settings["aspects"])
     return ResolvedQuestion(**settings, records=question.out is not None or question.write_clean is not None)
@@ -161,6 +234,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         every=checks,
         pointed=_frames(look.pointed, evidence),
         kinds=dict(reference.kinds),
+        columns=read_columns(tables),
         notes=tuple(dict.fromkeys(shortened(note, NOTE) for note in notes)),
         rate=asked.rate,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
@@ -232,7 +306,7 @@ def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
 
 
 @dataclass(frozen=True)
-class Look:
+class MeasuredAspects:
     """What the measures of every aspect find."""
 
     readings: dict[str, list[Reading]]
@@ -243,7 +317,7 @@ class Look:
     """Measures for which no time was left."""
 
 
-def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion) -> Look:
+def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion) -> MeasuredAspects:
     wanted = {kind(one): one.sketches(evidence) for one in measures}
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
@@ -258,11 +332,26 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
             answers: list[Any] = list(_left_out(one, asked.most_seconds))
             left_out.append(name)
         else:
-            answers = read_tables(one, own, asked.seed)
+            answers = _answers(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
-    return Look(readings, pointed, seconds, tuple(left_out))
+    return MeasuredAspects(readings, pointed, seconds, tuple(left_out))
+
+
+def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
+    """What a measure reads; of texts that cannot be cut into words, why it does not."""
+    columns = uncut(evidence) if one.reads_words else {}
+    if not columns:
+        return read_tables(one, evidence, seed)
+    unread_ = [unread(check, why, column=column) for column, why in columns.items() for check in one.pages]
+    sides = {
+        side: table.select([column for column in table.kinds if column not in columns]) for side, table in evidence.sides().items()
+    }
+    if not any(table.of_kind("text") for table in sides.values()):
+        return unread_
+    others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
+    return [*unread_, *read_tables(one, others, seed)]
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:

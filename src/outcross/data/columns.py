@@ -1,0 +1,417 @@
+"""What a column holds and how it is written, inferred from its values on all sides at once; each guess is said with its reason.
+
+A guess from one side alone goes wrong where the other is written otherwise: whole numbers in one and 3.02 in the other, True against 1, a date
+of which the other side shows that the day comes first, keys that no two sides share.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from outcross.data.keys import key
+from outcross.data.values import Side, Values, is_text
+from outcross.data.written import WrittenNumbers, family_of
+from outcross.errors import BadInput
+from outcross.files import forms as of_forms
+from outcross.files import kinds as of_values
+from outcross.files.forms import PLAIN, Form
+from outcross.files.kinds import KINDS, TRUTHS, Kind
+from outcross.recipe import nearest
+
+if TYPE_CHECKING:
+    import polars
+
+SAYABLE = (*KINDS, "time", "time:dmy", "time:mdy", "number:comma", "number:point")
+"""What a user may say that a column is; a time is a number, counted in days."""
+FEW = 20
+"""Distinct whole numbers up to which a column of them is a category."""
+REPEATS = 5
+"""Times that each of them occurs on average, at least: fewer, and the column is too short to tell."""
+WORDS = 5
+"""Words a value, on average, from which strings are text."""
+NO_CATEGORY = frozenset(["nan", "none", "null", "na", "n/a", "<na>", "nat", "nil", "#n/a"])
+"""Strings, in small letters, that stand for a missing category where the sides write missing values in different ways."""
+MANY = 100_000
+"""Distinct categories from which a column's notes say how many there are."""
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""Letters of scripts that are written without spaces; two of them are about a word."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user says of columns, which goes before all that is inferred."""
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Column → one of `SAYABLE`."""
+    texts: tuple[str, ...] = ()
+    """Columns that are text by the format of the file."""
+    keys: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Columns that are asked about by name, so that they are never taken for keys."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a column is what `kinds` says, where somebody else than the user said it."""
+    others: tuple[Column, ...] = ()
+    """Columns of the file of which these were made."""
+
+    def kind(self, column: str) -> str | None:
+        return self.kinds.get(column, "text" if column in self.texts else None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was understood of a column."""
+
+    name: str
+    kind: Kind | None
+    """None where it is left out."""
+    shown: str
+    """What people call it: number, time, category, truth, text, key …"""
+    why: str
+    example: str = ""
+    """A value as it stands, and as it is read."""
+    change: str = ""
+    """The option that would make something else of it."""
+    is_said: bool = False
+    """Whether the notes say it: a guess that may be wrong."""
+    forms: tuple[Form, ...] = ()
+    """How each side writes it."""
+
+    @property
+    def note(self) -> str:
+        """What the notes say of it; nothing where it is plain."""
+        if self.kind is None:
+            return f"column {self.name!r} is left out: {self.why}"
+        return f"column {self.name!r}: {self.shown}, {self.why}" if self.is_said else ""
+
+    def plain(self) -> dict[str, str]:
+        """As JSON."""
+        return {"column": self.name, "kind": self.shown, "why": self.why, "example": self.example, "change": self.change}
+
+
+def check_given(given: Given, columns: Iterable[str], name: str) -> None:
+    """BadInput where the user names a column that is not there, or a kind that there is not."""
+    columns = list(columns)
+    for column in (*given.kinds, *given.texts, *given.keys, *given.ignored):
+        if column not in columns:
+            raise BadInput(f"{name} has no column {column!r}{nearest(column, columns)}; it has {', '.join(columns)[:200]}")
+    for column, kind in given.kinds.items():
+        if kind not in SAYABLE:
+            raise BadInput(f"kind of {column!r} must be one of {', '.join(SAYABLE)}, got {kind!r}")
+
+
+def understood(sides: Sequence[Side], given: Given) -> dict[str, Column]:
+    """What the columns of the first side hold (of the others too, where they have them); the first is the reference."""
+    names = dict.fromkeys(name for side in sides for name in side.records.columns)
+    columns = {name: _understood(Values(name, sides), given) for name in names}
+    if _prefer_comma(columns):
+        columns = {name: _with_comma(Values(name, sides), column, given) for name, column in columns.items()}
+    if all(column.kind is None for column in columns.values()):
+        # A table of keys alone: what was taken for a key by its values is all that there is to compare.
+        unkeyed = replace(given, kept=tuple(names))
+        columns = {
+            name: _understood(Values(name, sides), unkeyed) if column.shown == "key" else column for name, column in columns.items()
+        }
+    return columns
+
+
+def _understood(values: Values, given: Given) -> Column:
+    name = values.name
+    plain = (PLAIN,) * len(values.sides)
+    told = given.kind(name)
+    if name in given.ignored:
+        return Column(name, None, "ignored", "--ignore names it", _example(values), "leave it out of --ignore")
+    if name in given.keys:
+        return Column(name, None, "key", "--key names it", _example(values), "leave it out of --key")
+    if name.startswith("_") and told is None:
+        return Column(name, None, "provenance", "its name starts with _", _example(values), "rename it")
+    if not values.there:
+        if told is None:
+            return Column(name, None, "empty", "it holds no value")
+        return Column(name, _kind_of(told), told, given.reasons.get(name, "--kinds says so"), forms=plain)
+    if told is not None:
+        why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file holds text")
+        change = "" if name in given.reasons else f"leave {name} out of --kinds"
+        return replace(_as_told(values, told, why), change=change)
+    column = _inferred(values)
+    may_be_key = column.shown in ("number", "category") and name not in given.kept
+    if may_be_key and (why := key(values, column.forms, column.kind == "number")):
+        kind = "number" if column.kind == "number" else "category"
+        return Column(name, None, "key", why, column.example, _kinds(name, f"{kind}"))
+    return column
+
+
+def _kinds(name: str, kind: str) -> str:
+    """The option that makes this kind of a column, as a shell takes it."""
+    return f"--kinds {shlex.quote(f'{name}={kind}')}"
+
+
+def _kind_of(told: str) -> Kind:
+    word = told.partition(":")[0]
+    return "number" if word == "time" else word  # type: ignore[return-value]
+
+
+def _as_told(values: Values, told: str, why: str) -> Column:
+    kind = _kind_of(told)
+    forms: Sequence[Form] = (PLAIN,) * len(values.sides)
+    if kind == "number":
+        forms = _forms_as_told(values, told)
+    elif kind == "category" and (truths := _truths(values))[1]:
+        forms = truths[0]
+    elif kind == "category":
+        forms, writings = _forms_of_categories(values)
+        if writings:
+            return Column(
+                values.name,
+                kind,
+                told,
+                f"{why}; {_missing_as(writings)}",
+                _example(values, kind, forms),
+                "",
+                True,
+                tuple(forms),
+            )
+    return Column(values.name, kind, told, why, _example(values, kind, forms), forms=tuple(forms))
+
+
+def _forms_as_told(values: Values, told: str) -> list[Form]:
+    word, _, detail = told.partition(":")
+    if word == "number" and detail:
+        form = Form(is_decorated=True, decimal="," if detail == "comma" else ".")
+        return [PLAIN if text is None else form for text in values.texts]
+    if word == "time" and detail:
+        layouts = ("ymd", "ymd8", detail, "day month year", "month day year")
+        return [PLAIN if text is None else Form(layouts=layouts) for text in values.texts]
+    family = family_of(values)
+    if family is not None:
+        return list(family.forms)
+    if word == "time":
+        return [Form(layouts=("ymd8",)) if text is None else Form(layouts=("ymd", "ymd8", "clock")) for text in values.texts]
+    return [PLAIN] * len(values.sides)
+
+
+def _inferred(values: Values) -> Column:
+    """What a column holds that nobody has said anything about."""
+    import polars as pl
+
+    dtype, name = values.lead.dtype, values.name
+    plain = (PLAIN,) * len(values.sides)
+    if dtype.is_nested() and of_values.inner_type(dtype) is not None:
+        return _lists(values)
+    if dtype.is_nested() or not (dtype == pl.Boolean or dtype.is_temporal() or dtype.is_numeric() or is_text(values.lead)):
+        return Column(name, None, "nested", f"it holds {dtype}, which is neither a value nor a list of numbers")
+    forms, is_mixed = _truths(values)
+    if is_mixed:
+        why = "the sides write true and false in different ways"
+        return Column(
+            name, "category", "truth", why, _example(values, "category", forms), _kinds(name, "number"), True, tuple(forms)
+        )
+    if dtype == pl.Boolean:
+        return Column(name, "category", "truth", "true and false", _example(values, "category", plain), "", forms=plain)
+    family = family_of(values)
+    if family is not None:
+        return _of_numbers(values, family)
+    if is_text(values.lead):
+        return _of_words(values)
+    if dtype.is_numeric():
+        return Column(name, None, "empty", "it holds no finite number")
+    return Column(name, None, "empty", "it holds no value")
+
+
+def _lists(values: Values) -> Column:
+    lengths = [of_values.flat_lists(held).list.len() for held in values.there if of_values.inner_type(held.dtype) is not None]
+    dtype, name, plain = values.lead.dtype, values.name, (PLAIN,) * len(values.sides)
+    if max(int(side.max()) for side in lengths) == 0:  # type: ignore[arg-type]
+        return Column(name, None, "empty", "it holds empty lists")
+    if lengths[0].min() == lengths[0].max():
+        return Column(name, "vector", "vector", f"lists of {lengths[0].max()} numbers", change=_kinds(name, "series"), forms=plain)
+    if dtype.inner.is_nested():  # type: ignore[attr-defined]
+        return Column(name, None, "nested", "it holds lists of lists of several lengths")
+    return Column(name, "series", "series", "lists of numbers of several lengths", forms=plain)
+
+
+def _prefer_comma(columns: Mapping[str, Column]) -> bool:
+    """Whether a column of the table shows that it has a comma before the decimals."""
+    return any(form.decimal == "," for column in columns.values() for form in column.forms)
+
+
+def _with_comma(values: Values, column: Column, given: Given) -> Column:
+    """The same column in a table that has a comma before the decimals: 1.234 is then a thousand and more."""
+    has_texts = any(text is not None for text in values.texts)
+    if (
+        column.kind != "number"
+        or values.name in given.kinds
+        or not has_texts
+        or any(form.layouts or form.decimal == "," for form in column.forms)
+    ):
+        return column
+    text = values.pooled
+    body = of_forms.parts_of_numbers(text)["body"]
+    is_grouped = text.str.contains(r"[.,]")
+    if (
+        not is_grouped.any()
+        or not of_forms.fits(body, ",").fill_null(False).all()
+        or text.filter(~is_grouped).str.contains("[0-9]{4}").any()
+    ):
+        return column
+    forms = tuple(Form(is_decorated=True, decimal=",") for _ in values.sides)
+    why = "read with a comma before the decimals, as other columns are written"
+    return replace(
+        _of_numbers(values, WrittenNumbers(forms, "number", why, True)), change=_kinds(values.name, "number:point"), is_said=True
+    )
+
+
+def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
+    """Numbers, or a category where they are whole and few on all sides together."""
+    import polars as pl
+
+    name = values.name
+    read = values.numbers(family.forms)
+    pooled = pl.concat([side.alias("") for side in read])
+    example = _example(values, "number", family.forms)
+    change = _kinds(name, f"{family.change or 'category'}")
+    if family.shown == "time":
+        return Column(name, "number", "time", family.why, example, change, True, family.forms)
+    is_few, is_lead_few = _are_few(pooled, sum(map(len, values.there))), _are_few(read[0], len(values.lead))
+    if is_few:
+        why = f"{pooled.n_unique()} distinct whole numbers that repeat"
+        is_plain = all(form == PLAIN for form in family.forms)
+        forms = family.forms if is_plain else (PLAIN,) * len(values.sides)
+        return Column(name, "category", "category", why, _example(values, "category", forms), _kinds(name, "number"), False, forms)
+    if is_lead_few and len(read) > 1:
+        why = "few whole numbers in the first set, and others or fractions in another"
+        return Column(name, "number", "number", why, example, change, True, family.forms)
+    return Column(name, "number", family.shown, family.why, example, change, family.is_said, family.forms)
+
+
+def _are_few(finite: polars.Series, held: int) -> bool:
+    """Whether numbers are whole, and few beside the values held."""
+    if finite.is_empty() or not (finite.floor() == finite).all():
+        return False
+    distinct = finite.n_unique()
+    return distinct <= FEW and held >= REPEATS * distinct
+
+
+# Words
+
+
+def _of_words(values: Values) -> Column:
+    name, plain = values.name, (PLAIN,) * len(values.sides)
+    texts = [text for text in values.texts if text is not None and len(text)]
+    if not texts:
+        return Column(name, None, "empty", "it holds no value")
+    if any(map(_are_text, texts)):
+        return Column(
+            name,
+            "text",
+            "text",
+            "five words and more a value, most of them different",
+            _example(values),
+            _kinds(name, "category"),
+            forms=plain,
+        )
+    forms, writings = _forms_of_categories(values)
+    distinct = texts[0].n_unique()
+    why = f"{distinct:,} categories"
+    if writings:
+        why += f"; {_missing_as(writings)}"
+    change = _kinds(name, "text")
+    return Column(
+        name,
+        "category",
+        "category",
+        why,
+        _example(values, "category", forms),
+        change,
+        bool(writings) or distinct > MANY,
+        tuple(forms),
+    )
+
+
+def _are_text(text: polars.Series) -> bool:
+    """Whether strings have five words on average, and most are distinct. Two letters of a script without spaces are about a word."""
+    words = text.str.count_matches(r"\S+") + text.str.count_matches(UNSPACED) / 2
+    return float(words.mean()) >= WORDS and 2 * text.n_unique() >= len(text)  # type: ignore[arg-type]
+
+
+def _truths(values: Values) -> tuple[list[Form], bool]:
+    """The forms of truth values where the sides write them in different ways, and whether they do."""
+    forms = [PLAIN] * len(values.sides)
+    if len(values.there) < 2 or any(held.dtype.is_nested() for held in values.there):
+        return forms, False
+    written: list[set[str]] = []
+    for held in values.there:
+        some = held.unique()
+        if len(some) > 6:
+            return forms, False
+        words = {word.lower() for word in of_values.as_category(some).drop_nulls().to_list()} - NO_CATEGORY
+        if len(words) > 2 or not words <= TRUTHS.keys():
+            return forms, False
+        written.append(words)
+    if len(set.union(*written)) <= 2:
+        return forms, False
+    return [Form(is_truth=True, missing=tuple(sorted(NO_CATEGORY)))] * len(values.sides), True
+
+
+def _missing_as(writings: Sequence[str]) -> str:
+    return f"a missing value is written {' or '.join(writings)}"
+
+
+def _forms_of_categories(values: Values) -> tuple[list[Form], list[str]]:
+    """Which words stand for a missing category, and how missing values are written; none where the sides write them alike."""
+    plain = [PLAIN] * len(values.sides)
+    writings: list[set[str]] = []
+    for raw, text in zip(values.raw, values.texts, strict=True):
+        if raw is None:
+            continue
+        distinct = set() if text is None else {word for word in text.unique().to_list() if word.lower() in NO_CATEGORY}
+        is_empty = bool(of_values.is_empty(raw).any())
+        writings.append(distinct | ({""} if is_empty else set()))
+    if len(writings) < 2 or not any(words - {""} for words in writings):
+        return plain, []
+    first = writings[0]
+    if all(not other or not first or not (other - first) for other in writings[1:]):
+        return plain, []
+    words = set.union(*writings)
+    form = Form(missing=tuple(sorted({word.lower() for word in words if word})))
+    return [form] * len(values.sides), [repr(word) if word else "as nothing" for word in sorted(words)]
+
+
+# Examples
+
+
+def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = ()) -> str:
+    """A value as it stands, and as it is read where that differs."""
+    if not values.there:
+        return ""
+    first = values.lead.head(1)
+    written = str(first.to_list()[0])
+    if kind not in ("number", "category"):
+        return _short(written)
+    side = values.first
+    makers: Mapping[str, Callable[[Any, Form], Any]] = {"number": of_values.as_number, "category": of_values.as_category}
+    (read,) = makers[kind](first, forms[side]).to_list()
+    if read is None:
+        return f"{_short(written)} (missing)"
+    said = _moment(read, forms[side]) if kind == "number" and (forms[side].layouts or first.dtype.is_temporal()) else read
+    said = f"{said:.10g}" if isinstance(said, float) else str(said)
+    return _short(written) if written in (said, f"{said}.0") else f"{_short(written)} → {_short(said)}"
+
+
+def _moment(days: float, form: Form) -> str:
+    """A number of days since 1970 as a date and time."""
+    from datetime import UTC, datetime, timedelta
+
+    if form.layouts == ("clock",) or not math.isfinite(days) or abs(days) > 700_000:
+        return f"{days:.6g} of a day"
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=round(days * 86_400) / 86_400)
+    return f"{moment:%Y-%m-%d}" if days == math.floor(days) else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 32 else f"{text[:31]}…"

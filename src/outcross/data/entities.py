@@ -1,0 +1,152 @@
+"""Long tables, with a row a value in time, as one record an entity: what stays is a value, what changes is a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.data.columns import Column, Given, check_given, understood
+from outcross.data.tables import Table, table_of
+from outcross.data.values import Side
+from outcross.errors import BadInput
+from outcross.files import kinds as of_values
+from outcross.files.chats import unfolded
+from outcross.files.inputs import check_memory
+from outcross.files.reading import read
+from outcross.files.source import held
+from outcross.recipe import nearest
+
+if TYPE_CHECKING:
+    import polars
+
+STEADY = 0.99
+"""Share of the entities of the first set in which a column has one value, from which it is a value of the entity and no series."""
+
+
+@dataclass(frozen=True)
+class Entities:
+    """How long tables are read: which column names the entity, and which orders its rows."""
+
+    entity: str
+    time: str | None
+    given: Given
+
+    def long(self, data: Any, name: str) -> polars.DataFrame:
+        """All rows of a long table: a sample of rows would tear series apart. BadInput where they are too many to hold, or a column is missing."""
+        from pathlib import Path
+
+        source, batches, size = unfolded(read(data)), [], 0
+        for batch in source.batches(None):
+            batches.append(batch)
+            size += int(batch.estimated_size())
+            check_memory(Path(name), size, "holds series, which are read whole, of")
+        rows = of_values.stacked(batches) if batches else None
+        if rows is None or not rows.height:
+            raise BadInput(f"{name} holds no rows; give a table with records")
+        for option, column in (("--entity", self.entity), ("--time", self.time)):
+            if column is not None and column not in rows.columns:
+                raise BadInput(
+                    f"{name} has no column {column!r} ({option}){nearest(column, rows.columns)}; it has {', '.join(rows.columns)[:200]}"
+                )
+        return rows
+
+    def tables(self, sides: Sequence[tuple[str, polars.DataFrame]]) -> list[Table]:
+        """A table a side with a record an entity; what columns hold is inferred from all sides at once.
+
+        A number that changes in time is a series and its mean over the rows; a category that changes is the commonest of the entity. The number of rows of an
+        entity is a column where it differs.
+        """
+        kinds = {self.entity: "category", **({} if self.time is None else {self.time: "number"})}
+        given = replace(
+            self.given, kinds={**kinds, **self.given.kinds}, kept=tuple({name for _, rows in sides for name in rows.columns})
+        )
+        check_given(given, sides[0][1].columns, sides[0][0])
+        columns = understood([Side(rows, np.arange(rows.height)) for _, rows in sides], given)
+        folds = _Folding(self, columns, sides)
+        return [folds.table(name, rows, i) for i, (name, rows) in enumerate(sides)]
+
+
+class _Folding:
+    """How each column of long tables becomes one of entities."""
+
+    def __init__(self, of: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
+        self.of, self.columns = of, columns
+        first = sides[0][1]
+        self.kinds = {
+            name: column.kind for name, column in columns.items() if column.kind in ("number", "category") and name in first.columns
+        }
+        typed = self._typed(first, 0)
+        if of.time is not None and (self.kinds.get(of.time) != "number" or typed[of.time].null_count() == typed.height):
+            raise BadInput(f"--time {of.time!r} holds no times or numbers; name the column that orders the rows of {of.entity!r}")
+        import polars as pl
+
+        own = [name for name in self.kinds if name not in (of.entity, of.time)]
+        changes = typed.group_by(of.entity).agg(pl.col(own).drop_nulls().n_unique() <= 1) if own else None
+        self.steady = {name for name in own if changes is not None and float(changes[name].mean() or 0) >= STEADY}  # type: ignore[arg-type]
+        lengths = {length for _, rows in sides for length in rows[of.entity].value_counts()["count"].unique()}
+        self.are_of_one_length = len(lengths) == 1
+        if typed.height == typed[of.entity].n_unique():
+            raise BadInput(f"no value of {of.entity!r} has two rows, so there is no series; leave out --entity")
+
+    def _typed(self, rows: polars.DataFrame, side: int) -> polars.DataFrame:
+        forms = {name: self.columns[name].forms[side] for name in self.kinds if self.columns[name].forms}
+        typed = of_values.made(rows, self.kinds, {}, forms)  # type: ignore[arg-type]
+        if missing := typed[self.of.entity].null_count():
+            raise BadInput(f"{missing:,} rows name no entity in {self.of.entity!r}; leave them out")
+        return typed
+
+    def table(self, name: str, rows: polars.DataFrame, side: int) -> Table:
+        """The entities of a side."""
+
+        entity, time = self.of.entity, self.of.time
+        typed = self._typed(rows, side)
+        if time is not None:
+            typed = typed.sort(time, maintain_order=True, nulls_last=True)
+        folds, given = self._folds(rows.columns)
+        folded = typed.group_by(entity, maintain_order=True).agg(*folds)
+        return table_of(held(folded.drop(entity)), name, given)
+
+    def _folds(self, there: Sequence[str]) -> tuple[list[polars.Expr], Given]:
+        """What to make of each column that is there, and what to say of it."""
+        import polars as pl
+
+        entity, time = self.of.entity, self.of.time
+        order = "" if time is None else f" in the order of {time}"
+        folds: list[pl.Expr] = []
+        kinds: dict[str, str] = {}
+        reasons: dict[str, str] = {}
+        others = [
+            replace(self.columns[entity], kind=None, shown="entity", why="names what a record is of", change="leave out --entity")
+        ]
+        if time is not None:
+            others.append(
+                replace(
+                    self.columns[time], kind=None, shown="time", why=f"orders the rows of each {entity}", change="leave out --time"
+                )
+            )
+        for name, column in self.columns.items():
+            if name in (entity, time) or name not in there:
+                continue
+            if name not in self.kinds:
+                why = column.why if column.kind is None else f"a {column.kind} that may change in time is not looked at"
+                others.append(replace(column, kind=None, why=why))
+            elif name in self.steady:
+                folds.append(pl.col(name).drop_nulls().first())
+                kinds[name], reasons[name] = self.kinds[name], f"one value for each {entity}"  # type: ignore[assignment]
+            elif self.kinds[name] == "number":
+                folds += [pl.col(name), pl.col(name).mean().alias(f"{name} (mean)")]
+                kinds |= {name: "series", f"{name} (mean)": "number"}
+                reasons |= {name: f"changes within {entity}{order}", f"{name} (mean)": f"mean over the rows of each {entity}"}
+            else:
+                common = f"{name} (commonest)"
+                folds.append(pl.col(name).drop_nulls().mode().sort().first().alias(common))
+                kinds[common], reasons[common] = "category", f"the commonest of each {entity}"
+        if not self.are_of_one_length:
+            rows = f"rows of {entity}"
+            folds.append(pl.len().cast(pl.Float64).alias(rows))
+            reasons[rows] = f"how many rows each {entity} has"
+            kinds[rows] = "number"
+        return folds, Given(kinds, reasons=reasons, others=tuple(others))

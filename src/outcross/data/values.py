@@ -1,0 +1,86 @@
+"""The values of one column on every side that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outcross.files import kinds as of_values
+from outcross.files.forms import Form
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The records of one side as they were read, and where each stood in its file."""
+
+    records: polars.DataFrame
+    places: np.ndarray
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        return np.argsort(self.places, kind="stable")
+
+
+class Values:
+    """The values of a column on every side that has it."""
+
+    def __init__(self, name: str, sides: Sequence[Side]):
+        self.name = name
+        self.sides = sides
+        self.raw = [side.records[name] if name in side.records.columns else None for side in sides]
+        self.held = [None if raw is None else raw.drop_nulls() for raw in self.raw]
+        self.there = [held for held in self.held if held is not None and len(held)]
+
+    @property
+    def lead(self) -> polars.Series:
+        """Of the first side that holds any."""
+        return self.there[0]
+
+    @property
+    def first(self) -> int:
+        """Which side that is."""
+        return next(i for i, held in enumerate(self.held) if held is not None and len(held))
+
+    @cached_property
+    def texts(self) -> list[polars.Series | None]:
+        """The strings of each side, without spaces around and without empty ones; None for a side whose values are no strings."""
+        return [None if held is None or not is_text(held) else stripped(held) for held in self.held]
+
+    @cached_property
+    def pooled(self) -> polars.Series:
+        """The strings of all sides."""
+        import polars as pl
+
+        return pl.concat([text.alias("") for text in self.texts if text is not None])
+
+    def in_order(self, side: int) -> polars.Series:
+        """The values of a side in the order of its file."""
+        raw = self.raw[side]
+        assert raw is not None
+        return raw[self.sides[side].order]
+
+    def numbers(self, forms: Sequence[Form]) -> list[polars.Series]:
+        """The numbers that each side holds."""
+        pairs = zip(self.held, forms, strict=True)
+        return [of_values.as_number(held, form).drop_nulls() for held, form in pairs if held is not None and len(held)]
+
+
+def is_text(values: polars.Series) -> bool:
+    """Whether values are strings."""
+    import polars as pl
+
+    return values.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def stripped(values: polars.Series) -> polars.Series:
+    import polars as pl
+
+    text = values.cast(pl.String).str.strip_chars()
+    return text.filter(text != "")

@@ -1,0 +1,222 @@
+"""How the numbers and the times of a column are written: inferred from all sides together, and side by side where those differ."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from outcross.data.values import Values, is_text
+from outcross.files import forms as of_forms
+from outcross.files import kinds as of_values
+from outcross.files.forms import PLAIN, Form
+
+if TYPE_CHECKING:
+    import polars
+
+NEARLY_ALL = 0.95
+"""Share of strings that are numbers (or times) from which the others are codes for a missing value."""
+CODES = 3
+"""Distinct codes for a missing value, at most, among strings that are nearly all numbers."""
+LED_BY_ZERO = 0.01
+"""Share of strings that a needless zero leads ("01301") from which they are codes, not numbers."""
+MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "none", "null", "missing", "unknown", "inf", "-inf"])
+"""Strings that stand for a missing value among numbers, in any share and any case."""
+
+
+BEGINS = r"^[^\p{L}0-9]*(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|[A-Za-z]{3,9}\.?,?)?[\s\x{a0}]*[+\-−–]?[0-9.,]"
+"""How a number or a time may begin: what begins otherwise is a word, and need not be looked at further."""
+
+
+@dataclass(frozen=True)
+class WrittenNumbers:
+    """How the numbers or times of a column are written on each side."""
+
+    forms: tuple[Form, ...]
+    shown: str
+    why: str
+    is_said: bool = False
+    change: str = ""
+
+
+def family_of(values: Values) -> WrittenNumbers | None:
+    """Numbers or times, and how each side writes them; None where the first side holds neither."""
+    import polars as pl
+
+    dtype = values.lead.dtype
+    if is_text(values.lead):
+        return _family_of_texts(values)
+    if dtype == pl.Boolean:
+        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "truth as 1 and 0")
+    if not (dtype.is_numeric() or dtype.is_temporal()):
+        return None
+    if dtype.is_numeric() and all(
+        _are_dates(held) if held.dtype.is_numeric() else is_text(held) or held.dtype.is_temporal() for held in values.there
+    ):
+        form = Form(layouts=("ymd8",))
+        texts = [PLAIN if text is None else (_form_of(text) or _Found(form)).form for text in values.texts]
+        forms = [form if text is None else texts[i] for i, text in enumerate(values.texts)]
+        return WrittenNumbers(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+    if not any(len(of_values.as_number(held).drop_nulls()) for held in values.there[:1]):
+        return None
+    shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
+    strings = [text for text in values.texts if text is not None and len(text)]
+    found = _form_of(pl.concat([text.alias("") for text in strings])) if strings else None
+    form = PLAIN if found is None else found.form
+    return WrittenNumbers(tuple(PLAIN if text is None else form for text in values.texts), shown, why)
+
+
+def _are_dates(numbers: polars.Series) -> bool:
+    """Whether all whole numbers of eight digits are days of 1900 to 2100."""
+    import polars as pl
+
+    finite = of_values.as_number(numbers).drop_nulls()
+    if finite.is_empty() or float(finite.min()) < 19_000_101 or float(finite.max()) > 21_001_231:  # type: ignore[arg-type]
+        return False
+    days = of_forms.days_of(of_values.whole_as_text(finite.unique()).cast(pl.String), "ymd8")
+    return days.null_count() == 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    form: Form
+    shown: str = "number"
+    why: str = ""
+    is_said: bool = False
+    change: str = ""
+
+
+def _family_of_texts(values: Values) -> WrittenNumbers | None:
+    if not values.pooled.unique().str.contains(BEGINS).any():
+        return None
+    pooled = _form_of(values.pooled)
+    own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
+    if own is None:
+        return None
+    if pooled is not None:
+        lead = of_values.as_number(values.lead, pooled.form)
+        if lead.null_count() == len(lead):
+            return None
+        return WrittenNumbers(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
+    # Each side is written in its own way: the first says what they are, another how it writes that.
+    forms = []
+    for text in values.texts:
+        found = None if text is None or text.is_empty() else _form_of(text)
+        forms.append(found.form if found is not None and bool(found.form.layouts) == bool(own.form.layouts) else own.form)
+    differ = len({form for form, text in zip(forms, values.texts, strict=True) if text is not None}) > 1
+    why = f"{own.why}; the sides write it in different ways" if differ else own.why
+    return WrittenNumbers(tuple(forms), own.shown, why, own.is_said or differ, own.change)
+
+
+def _form_of(text: polars.Series) -> _Found | None:
+    """How strings are written that are all numbers or all times, but for codes for a missing value; None where they are not."""
+    if text.is_empty() or text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
+        return None
+    numbers = of_values.parsed_number(text)
+    if _is_read(text, numbers):
+        compact = text.filter(numbers.is_not_null())
+        if compact.str.contains(r"^(?:19|20)[0-9]{6}(?:[0-9]{4}(?:[0-9]{2})?)?$").all() and _is_read(
+            text, of_forms.days_of(text, "ymd8")
+        ):
+            return _Found(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+        return _Found(PLAIN, "number", "numbers")
+    distinct = text.unique(maintain_order=True)
+    if not _may_be_written(distinct):
+        return None
+    return _times(text) or _decorated(text)
+
+
+def _is_read(text: polars.Series, parsed: polars.Series) -> bool:
+    """Whether all but codes for a missing value could be read."""
+    missing = parsed.is_null()
+    if missing.all():
+        return False
+    return not missing.any() or _are_codes(text.filter(missing), len(text))
+
+
+def _are_codes(others: polars.Series, among: int) -> bool:
+    distinct = others.unique()
+    if distinct.str.to_lowercase().is_in(list(MISSING)).all():
+        return True
+    return len(distinct) <= CODES and len(others) <= (1 - NEARLY_ALL) * among
+
+
+def _may_be_written(distinct: polars.Series) -> bool:
+    """Whether the first thousand distinct strings look like numbers or times: most hold a digit and are short."""
+    some = distinct.head(1_000)
+    is_short = (some.str.len_chars() <= of_forms.LONGEST) & some.str.contains("[0-9]")
+    return float(is_short.mean()) >= 0.5  # type: ignore[arg-type]
+
+
+def _times(text: polars.Series) -> _Found | None:
+    days = {layout: of_forms.days_of(text, layout) for layout in of_forms.LAYOUTS if _may_be(text, layout)}
+    read = {layout: int(values.is_not_null().sum()) for layout, values in days.items()}
+    named = [layout for layout in days if layout not in ("dmy", "mdy", "clock") and read[layout]]
+    day_first, month_first = read.get("dmy", 0), read.get("mdy", 0)
+    why, change, slashed = "dates and times, as days since 1970", "category", []
+    if day_first or month_first:
+        is_american = bool(text.head(1_000).str.contains(r"(?i)[0-9]\s*[ap]\.?m").any())
+        slashed = ["mdy" if month_first > day_first or (month_first == day_first and is_american) else "dmy"]
+        if day_first == month_first:
+            other, change = ("dmy", "time:dmy") if slashed == ["mdy"] else ("mdy", "time:mdy")
+            why = f"no day is above 12; taken as {of_forms.SAID[slashed[0]]}, it could be {of_forms.SAID[other]}"
+        else:
+            why = f"{of_forms.SAID[slashed[0]]}, as days above 12 show; as days since 1970"
+    for layouts in (tuple(named + slashed), ("clock",) if read.get("clock") else ()):
+        if layouts and _is_read(text, of_forms.days(text, layouts)):
+            if layouts == ("clock",):
+                return _Found(Form(layouts=layouts), "time", "times of day, as a part of the day", True, change)
+            return _Found(Form(layouts=layouts), "time", why, True, change)
+    return None
+
+
+def _may_be(text: polars.Series, layout: str) -> bool:
+    """Whether one of the first or the last hundred strings is in a layout."""
+    pattern = of_forms.LAYOUTS[layout]
+    return bool(text.head(100).str.contains(pattern).any() or text.tail(100).str.contains(pattern).any())
+
+
+def _decorated(text: polars.Series) -> _Found | None:
+    """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
+    import polars as pl
+
+    parts = of_forms.parts_of_numbers(text)
+    body = parts["body"]
+    if body.null_count() == len(body):
+        return None
+    point, comma = (of_forms.fits(body, decimal).fill_null(False) for decimal in ".,")
+    is_comma = comma.sum() > point.sum()
+    read = comma if is_comma else point
+    held = parts.filter(read)
+    if held.is_empty() or not (len(read) == read.sum() or _are_codes(text.filter(~read), len(text))):
+        return None
+    grouped = held["body"].str.contains(r"[ ']")
+    if grouped.any() and bool((held["body"].filter(grouped).str.contains(r"^[0-9]{3}[ '][0-9]{3}(?:[ '][0-9]{3})*$")).all()):
+        return None  # 555 123 456 is rather the number of a telephone
+    units, currencies = (sorted({unit for unit in held[name].unique() if unit}) for name in ("unit", "before"))
+    money = currencies + [unit for unit in units if re.fullmatch(r"[A-Z]{3}", unit) or _is_sign_of_money(unit)]
+    plain_units = [unit for unit in units if unit not in money]
+    multiples = bool(plain_units) and set(plain_units) <= of_forms.MULTIPLES.keys() and (len(plain_units) > 1 or bool(money))
+    if len(set(money)) > 1 or (len(plain_units) > 1 and not multiples):
+        return None
+    form = Form(is_decorated=True, decimal="," if is_comma else ".", are_multiples=multiples)
+    why = [f"written with {' and '.join(map(repr, [*dict.fromkeys(money), *plain_units]))}"] if money or plain_units else []
+    if is_comma:
+        why.append("a comma before the decimals")
+    if held["body"].str.contains(r"[ ']|,[0-9]{3}[.,]|\.[0-9]{3}[.,]").any() or (
+        not is_comma and held["body"].str.contains(",").any()
+    ):
+        why.append("thousands in groups")
+    if plain_units == ["%"]:
+        bare = held.filter(held["unit"] == "")["body"].str.replace(",", ".").cast(pl.Float64, strict=False)
+        if len(bare) and bool((bare <= 1).all()):
+            form = replace(form, percent=0.01)
+            why.append("12 % is read as 0.12, as others are written as shares")
+        else:
+            why.append("read in percent")
+    return _Found(form, "number", "; ".join(why) or "numbers", True, f"number:{'point' if is_comma else 'comma'}")
+
+
+def _is_sign_of_money(unit: str) -> bool:
+    return all(unicodedata.category(letter) == "Sc" for letter in unit)

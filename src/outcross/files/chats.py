@@ -1,0 +1,68 @@
+"""Chats as texts by role: a column of lists of messages becomes a column a role, of what that role said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from outcross.files.source import TableSource
+
+if TYPE_CHECKING:
+    import polars
+
+WHO = ("role", "from")
+"""Fields that say who wrote a message."""
+WHAT = ("content", "value", "text")
+"""Fields that hold what it says."""
+
+
+def unfolded(source: TableSource) -> TableSource:
+    """The source with its chats by role: `messages` becomes `messages: user` and `messages: assistant`. Other columns stay."""
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        if wanted is None:
+            yield from map(by_role, source.batches(None))
+            return
+        known = set(source.columns)
+        raw = dict.fromkeys(name if name in known else name.rpartition(": ")[0] for name in wanted)
+        for batch in source.batches([name for name in raw if name in known]):
+            frame = by_role(batch)
+            yield frame.select(name for name in wanted if name in frame.columns)
+
+    return replace(source, batches=batches)
+
+
+def by_role(frame: polars.DataFrame) -> polars.DataFrame:
+    """A frame whose chats stand by role; the messages of a role are joined by line breaks, and missing where it says nothing."""
+    import polars as pl
+
+    columns: list[polars.Series] = []
+    for column in frame.get_columns():
+        fields = _fields(column.dtype)
+        columns += [column] if fields is None else _roles(column, *fields)
+    return pl.DataFrame(columns)
+
+
+def _fields(dtype: polars.DataType) -> tuple[str, str] | None:
+    """The fields of a message that say who wrote it, and what; None where a column holds no chats."""
+    import polars as pl
+
+    if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
+        return None
+    fields = {field.name: field.dtype for field in dtype.inner.fields}
+    who, what = (next((name for name in names if fields.get(name) == pl.String), None) for names in (WHO, WHAT))
+    return None if who is None or what is None else (who, what)
+
+
+def _roles(chats: polars.Series, who: str, what: str) -> list[polars.Series]:
+    import polars as pl
+
+    messages = chats.explode().drop_nulls()
+    roles = messages.struct.field(who).drop_nulls().unique().sort().to_list()
+
+    def said(role: str) -> polars.Series:
+        texts = chats.list.eval(pl.element().struct.field(what).filter(pl.element().struct.field(who) == role))
+        return texts.list.join("\n", ignore_nulls=True).set(texts.list.len().fill_null(0) == 0, None).alias(f"{chats.name}: {role}")
+
+    return [said(role) for role in roles] or [pl.Series(chats.name, [None] * len(chats), dtype=pl.String)]
