@@ -31,7 +31,7 @@ class Supply:
 
 
 @dataclass(frozen=True)
-class Side:
+class OriginSide:
     """Pools that share a part of the mix: people, or all others; all pools where no human share is asked."""
 
     share: Fraction
@@ -43,7 +43,7 @@ class Side:
 class Split:
     """Who gets how much of a mix of any size."""
 
-    sides: tuple[Side, ...]
+    sides: tuple[OriginSide, ...]
     count: int
     """Pools in all."""
 
@@ -216,7 +216,7 @@ def split_of(asked: MixRecipe, supplies: Sequence[Supply]) -> tuple[Split, float
     return Split(tuple(_side(asked, supplies, part, pools) for part, pools in sides if part), len(every)), wanted
 
 
-def _side(asked: MixRecipe, supplies: Sequence[Supply], share: Fraction, pools: tuple[int, ...]) -> Side:
+def _side(asked: MixRecipe, supplies: Sequence[Supply], share: Fraction, pools: tuple[int, ...]) -> OriginSide:
     """Pools with their weights; where none has one, what each has of the budget's unit is its weight."""
     given = [asked.pools[pool].weight for pool in pools]
     lacking = [asked.pools[pool].name for pool, weight in zip(pools, given, strict=True) if weight is None]
@@ -230,7 +230,7 @@ def _side(asked: MixRecipe, supplies: Sequence[Supply], share: Fraction, pools: 
         raise BadInput(
             f"nothing can be drawn of {names}: {'every weight is 0' if not lacking else 'there are no records'}; give records or a weight"
         )
-    return Side(share, pools, tuple(weights))
+    return OriginSide(share, pools, tuple(weights))
 
 
 def _as_many_as_there_are(asked: MixRecipe, split: Split, supplies: Sequence[Supply]) -> int:
@@ -339,7 +339,9 @@ def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int)
         near = Fraction(math.floor(high * scale) if wanted > high else math.ceil(low * scale), scale)
         if not (low <= near <= high) or near in (0, 1):
             continue
-        other = Split((Side(near, both[0].pools, both[0].weights), Side(1 - near, both[1].pools, both[1].weights)), split.count)
+        other = Split(
+            (OriginSide(near, both[0].pools, both[0].weights), OriginSide(1 - near, both[1].pools, both[1].weights)), split.count
+        )
         if (other.quotas(np.array([total]))[0] <= caps).all():
             return f"{float(near):.12g}"
     return None
