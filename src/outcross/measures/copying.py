@@ -111,7 +111,7 @@ class Copying(OfTables):
     def _chosen(self, side: Table, most: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(side.frame.height)[:most]
 
-    def _sides(self, evidence: Evidence, holdout: Table, rng: np.random.Generator) -> NearCopySides:
+    def _sides(self, evidence: Evidence, holdout: Table, rng: np.random.Generator) -> NearestHumans:
         """Which side the nearest human record of each synthetic one is of."""
         size = min(evidence.reference.frame.height, holdout.frame.height, self.reference)
         rows = self._chosen(evidence.drawn, self.points, rng)
@@ -131,7 +131,7 @@ class Copying(OfTables):
         touched, cluster = np.unique(near, return_inverse=True)
         spacing = nearest(places[touched], places, 2)[0][cluster, 1]
         note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different ones of {size:,} of the reference and {size:,} of the holdout"
-        return NearCopySides(rows, cluster, distance / spacing, counts[:, touched], note)
+        return NearestHumans(rows, cluster, distance / spacing, counts[:, touched], note)
 
     def _nearer_than_people(self, evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, None]:
         """The chance that a synthetic record lies nearer to the reference than a record of the reference to the others; what that means cannot be told."""
@@ -149,7 +149,7 @@ class Copying(OfTables):
 
 
 @dataclass(frozen=True, eq=False)
-class NearCopySides:
+class NearestHumans:
     """Which human record lies nearest to each synthetic one, and whether it is of the reference or of the holdout."""
 
     rows: np.ndarray
