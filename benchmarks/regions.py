@@ -212,17 +212,18 @@ def main() -> None:
         raise SystemExit(f"there is no {DATA}; set OUTCROSS_DATA to the folder that holds the tables")
     load = os.getloadavg()
     for name in sys.argv[1:] or TABLES:
-        data = TABLES[name]()
-        rows = []
-        for region in data.regions:
-            rows.append(found(data, name, region))
+        data, rows = TABLES[name](), []
+        for region in (*data.regions, None):
+            rows.append(honest(data, name) if region is None else found(data, name, region))
             print(f"  {rows[-1]}", flush=True)
-        rows.append(honest(data, name))
-        print(f"  {rows[-1]}", flush=True)
-        kept = json.loads(RESULT.read_text(encoding="utf-8"))["regions"] if RESULT.exists() else []
-        kept = [row for row in kept if row["table"] != name] + rows
-        kept.sort(key=lambda row: list(TABLES).index(row["table"]))
-        write("regions", __doc__ or "", load, {"regions": kept})
+            kept = json.loads(RESULT.read_text(encoding="utf-8"))["regions"] if RESULT.exists() else []
+            # Rows that this run has not come to yet stay as they were measured before.
+            measured = {row["planted"] for row in rows}
+            kept = [
+                row for row in kept if row["table"] != name or (len(rows) <= len(data.regions) and row["planted"] not in measured)
+            ] + rows
+            kept.sort(key=lambda row: list(TABLES).index(row["table"]))
+            write("regions", __doc__ or "", load, {"regions": kept})
 
 
 if __name__ == "__main__":
