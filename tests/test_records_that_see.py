@@ -15,6 +15,7 @@ from outcross.statistics.beyond import farthest, fewer_beyond
 from outcross.statistics.categories import ComparedCounts, worst
 from outcross.statistics.floors import fewer
 from outcross.statistics.location import superiority
+from outcross.statistics.regions import fewer_than_should_be
 from outcross.statistics.sketches import gather
 
 PAGES = {name: page for aspect in audit_aspects() for name, page in pages_of_aspect(aspect).items() if page.records}
@@ -101,7 +102,15 @@ def inside(rng, rows):
     )
 
 
+def of_region(rng, rows):
+    """A region of 10 % that alone is looked at, in each third of the records, which the other two propose."""
+    third = rows // 3
+    ps = (fewer_than_should_be(rng.binomial(third, 0.08), third, rng.binomial(third, 0.1), third) for _ in range(3))
+    return min(1.0, 3 * min(ps))
+
+
 P = {
+    "region": of_region,
     "variance": of_spread("variance", 1, np.sqrt(0.9)),
     "interquartile_range": of_spread("interquartile_range", 1, 0.9),
     "direction": of_spread("direction", 2, np.sqrt(0.9)),

@@ -89,7 +89,7 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], of: str
     codes = code_of[places]
     if codes.size == 0 or codes.min() == codes.max():
         return None
-    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(names[i] for i in own.tolist()), of=of)
+    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), of=of)
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
