@@ -12,10 +12,9 @@ from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread
 from outcross.measures.tails import Tails
 from outcross.statistics.beyond import farthest, fewer_beyond
-from outcross.statistics.categories import ComparedCounts, worst
+from outcross.statistics.categories import ComparedCounts, chance_of_fewer, worst
 from outcross.statistics.floors import fewer
 from outcross.statistics.location import superiority
-from outcross.statistics.regions import fewer_than_should_be
 from outcross.statistics.sketches import gather
 
 PAGES = {name: page for aspect in audit_aspects() for name, page in pages_of_aspect(aspect).items() if page.records}
@@ -105,8 +104,12 @@ def inside(rng, rows):
 def of_region(rng, rows):
     """A region of 10 % that alone is looked at, in each third of the records, which the other two propose."""
     third = rows // 3
-    ps = (fewer_than_should_be(rng.binomial(third, 0.08), third, rng.binomial(third, 0.1), third) for _ in range(3))
-    return min(1.0, 3 * min(ps))
+
+    def counts(share):
+        inside = rng.binomial(third, share)
+        return np.array([inside, third - inside])
+
+    return min(1.0, 3 * min(chance_of_fewer(ComparedCounts(counts(0.08), counts(0.1)))[0] for _ in range(3)))
 
 
 P = {

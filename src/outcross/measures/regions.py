@@ -80,7 +80,7 @@ class Regions(OfTables):
         "region": Page(
             "CO10", "share of a region", "Share of records of a region, over its human share; regions are found in two thirds of the records and tested in the others, intervals and p hold for all regions tested.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", records=(19_000, "a region of 10 % that alone is looked at"), role="support",
+            margin=0.8, worse="smaller", records=(8_500, "a region of 10 % that alone is looked at"), role="support",
             paper="Kim, Lee and Lei, Electron. J. Stat. 13:5253, 2019 (local two-sample tests); Kulldorff, Commun. Stat. 26:1481, 1997; Neill, JRSS-B 74:337, 2012 (the search)",
         ),
     }  # fmt: skip
