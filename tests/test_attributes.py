@@ -17,7 +17,7 @@ from outcross.attributes.variety import Compression, Entropy, Mtld, Repetition, 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.text.texts import texts
-from outcross.text.words import count, joined, spoken
+from outcross.text.words import can_cut, count, joined, spoken
 
 ADDRESS = (
     "Four score and seven years ago our fathers brought forth on this continent, a new nation, conceived in Liberty, and dedicated to "
@@ -41,7 +41,7 @@ def one(attribute, text):
 def test_a_sentence_ends_at_a_stop_before_white_space_and_holds_a_letter():
     told = ['One. Two! 3.14 is pi… ("Yes.") and no stop', "日本。東京！", "... 1. 2. !", "Stop.Stop", ""]
     assert texts(told).sentences.tolist() == [5, 2, 0, 1, 0]
-    assert np.array_equal(SentenceLength()(told)[:2], [8 / 5, 2])
+    assert np.array_equal(SentenceLength()(told)[:2], [8 / 5, 1 if can_cut() else 2])
     assert np.isnan(SentenceLength()(told)[[2, 4]]).all()
 
 

@@ -188,6 +188,8 @@ CASES = [
     Tables("groups", 200, ("x", "sex", "city"), runs=60, groups=("sex",)),
     Tables("coverage", 250, ("x", "y", "city"), runs=40),
     Tables("copying", 100, ("x", "y", "city"), runs=60, has_holdout=True),
+    Tables("copying", 400, ("x", "y"), runs=20, has_holdout=True),
+    Tables("regions", 300, ("x", "y", "city"), runs=20),
     Tables("verbatim_copies", 100, ("text",), runs=60, has_holdout=True),
     Tables("diversity", 100, ("x", "y", "city"), runs=40),
     Tables("repeated_texts", 100, ("text",), runs=60),
@@ -327,6 +329,10 @@ TRUTHS = {
 }
 """Measures of a model: one that is the truth (or generation 0's, where that is what is healthy), and what they say of it."""
 NO_HEALTHY_NUMBER = {
+    "column": "a column is gone or it is not; tests/test_missing_columns.py holds both",
+    "sketch": "it is read of columns over the cap alone; tests/test_missing_columns.py holds 100 honest sets of 1,000 columns",
+    "timid": "nothing predicts the target of these tables, so that no slope is read; tests/test_audit_flips.py holds honest splits of a table",
+    "overconfident": "as timid",
     "added_loss": "nothing is added at a share of 0",
     "held_out_loss": "a loss of one model has no null; excess_loss holds it against generation 0's",
     "held_out_perplexity": "as held_out_loss",

@@ -130,7 +130,7 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
     for column, kind in reference.kinds.items():
         both = [side.frame[column] for side in (reference, synthetic)]
         if kind == "number":
-            values = np.concatenate([side.to_numpy() for side in both]).astype(float)
+            values = np.concatenate(_alike_written(*(side.to_numpy().astype(float) for side in both)))
             yield from _some(of_numbers(column, values, written=_as_written(reference, synthetic, column, values)))
         elif kind == "category":
             values = pl.concat(both)
@@ -142,6 +142,12 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
             yield from _some(of_numbers(column, values, of="mean"))
         elif kind == "text":
             yield from _of_texts(column, _texts(pl.concat(both)))
+
+
+def _alike_written(human: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers that people write whole are compared whole, so that 3.02 counts as 3: how finely a number is written is no region."""
+    known = human[np.isfinite(human)]
+    return human, np.rint(synthetic) if known.size and (known == np.rint(known)).all() else synthetic
 
 
 def _some(facet: Facet | None) -> list[Facet]:
