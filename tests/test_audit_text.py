@@ -241,7 +241,7 @@ def sentences():
 
 @pytest.mark.parametrize("holdout", [False, True])
 def test_real_text_against_real_text_looks_bad_no_more_often_than_it_says(sentences, holdout):
-    told = p_values(sentences, 200, 150, [20_26, 1 + holdout], holdout=holdout)
+    told = p_values(sentences, 120, 150, [20_26, 1 + holdout], holdout=holdout)
     assert {"rare_words", "vocabulary_ratio", "verbatim"} <= {check for check, _ in told}
     assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in told}
     assert too_small_too_often(told) == {}
@@ -251,7 +251,7 @@ def test_documents_are_what_is_independent_where_they_are_known(sentences):
     """Documents of ten sentences of one language: sentences alone would look far apart."""
     some = sentences[::3][:1200]
     documents = np.repeat(np.arange(120), 10)
-    told = p_values(some, 200, 0, [20_26, 3], documents=documents)
+    told = p_values(some, 120, 0, [20_26, 3], documents=documents)
     assert too_small_too_often(told) == {}
 
 

@@ -243,12 +243,12 @@ def test_a_name_of_megabytes_is_shortened_wherever_it_is_shown(tmp_path, capsys)
     assert stopped.value.code == 0 and len(capsys.readouterr().out) < 20_000
 
 
-def test_of_thirty_thousand_columns_only_those_are_read_that_are_looked_at(tmp_path):
+def test_of_eight_thousand_columns_only_those_are_read_that_are_looked_at(tmp_path):
     rng = np.random.default_rng(0)
-    frame = polars.DataFrame(rng.normal(size=(20, 30_000)), schema=[f"c{i}" for i in range(30_000)])
+    frame = polars.DataFrame(rng.normal(size=(20, 8_000)), schema=[f"c{i}" for i in range(8_000)])
     frame.write_csv(tmp_path / "t.csv")
-    assert table(tmp_path / "t.csv", columns=["c29999"], most_columns=200).records.width == 400
-    made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c29999")
-    assert len(made.kinds) == 200 and "c29999" in made.kinds and "c0" in made.kinds
-    assert len(made.unseen.columns) == 29_800
+    assert table(tmp_path / "t.csv", columns=["c7999"], most_columns=200).records.width == 400
+    made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c7999")
+    assert len(made.kinds) == 200 and "c7999" in made.kinds and "c0" in made.kinds
+    assert len(made.unseen.columns) == 7_800
     assert any("columns are not read" in note for note in made.notes)
