@@ -7,7 +7,14 @@ import json
 import numpy as np
 import polars
 import pytest
+import yaml
 from conftest import outcross
+
+from outcross import audit as outcross_audit
+from outcross.estimate import exact
+from outcross.measures.regions import MissingRegion
+from outcross.statistics.facets import Condition
+from outcross.verbs.audit.needs import needs_file
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +51,32 @@ def test_every_record_is_in_the_folder_with_its_score(people, tmp_path):
     assert (synthetic[700:]["_score"] >= 2).all() and (synthetic[:700]["_score"] >= 2).mean() < 0.02
     assert synthetic[700:760]["_reason"].str.contains("copy").all() and synthetic[760:]["_reason"].str.contains("age = 150").all()
     assert "<testsuites" in (tmp_path / "out" / "junit.xml").read_text()
+
+
+def test_what_is_missing_is_written_with_bounds_of_zero_and_lost_groups(tmp_path):
+    rng = np.random.default_rng(1)
+
+    def records(n):
+        return {"x": rng.normal(size=n), "y": rng.normal(size=n), "sex": rng.choice(["man", "woman"], n)}
+
+    human, many = records(3000), polars.DataFrame(records(9000))
+    is_kept = ~((many["x"] > 0) & (many["y"] > 0)).to_numpy() & ((many["sex"] == "man").to_numpy() | (rng.random(9000) < 0.2))
+    outcross_audit(many.filter(is_kept)[:3000], reference=human, groups=("sex",), aspects=("groups",), out=tmp_path / "out")
+    told = yaml.safe_load((tmp_path / "out" / "needs.yaml").read_text())
+    rules = {need["rule"]: need for need in told["needs"]}
+    group = rules["sex = woman"]
+    assert group["conditions"] == [{"column": "sex", "kind": "among", "values": ["woman"], "words": "sex = woman"}]
+    assert group["missing_records"] == pytest.approx((0.5 - group["synthetic_share"]) * 3000 / 0.5, rel=0.1)
+    assert group["weight"] == pytest.approx(group["human_share"] / group["synthetic_share"], rel=1e-3)
+    bounds = [one for need in told["needs"] for one in need["conditions"] if one["kind"] == "interval"]
+    assert bounds and all("at_least" in one or "below" in one for one in bounds)
+
+
+def test_a_bound_of_zero_is_a_bound():
+    condition = Condition("x", "interval", at_least=0.0, words="x ≥ 0")
+    need = MissingRegion("x ≥ 0", (condition,), 0.5, 0.25, exact(0.5), 1e-9, 2.0, 100)
+    (told,) = yaml.safe_load(needs_file("set", {"synthetic": 100}, [need]))["needs"]
+    assert told["conditions"] == [{"column": "x", "kind": "interval", "at_least": 0.0, "words": "x ≥ 0"}]
 
 
 def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_path):

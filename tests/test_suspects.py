@@ -7,8 +7,8 @@ import polars
 import pytest
 
 from outcross.data.tables import alike, table
-from outcross.estimate import NotApplicable
-from outcross.statistics.suspects import suspects
+from outcross.estimate import NotApplicable, share
+from outcross.statistics.suspects import Finding, Suspicion, suspects
 
 SUSPECT = 2.0
 """Fewer than one in a hundred fresh human records are as suspect."""
@@ -64,6 +64,12 @@ def test_a_rule_that_fits_many_honest_records_condemns_none():
     scores, reasons, result = found(coins(500), coins(500))
     assert scores.max() < 0.01 and "copy" in reasons[0]
     assert next(one for one in result.found if one.reason == "copy").honest.value == 1
+
+
+def test_a_rule_that_ranks_counts_for_less_where_it_names_many_fresh_records():
+    finding = Finding(np.arange(2), ["near", "nearer"], np.array([1e-3, 5e-4]))
+    seldom, often = (Suspicion("near duplicate", finding, share(count, 999)).chances for count in (0, 99))
+    assert seldom == pytest.approx([1e-3, 5e-4]) and often == pytest.approx([0.1, 0.05])
 
 
 def test_the_order_of_the_rows_changes_nothing():

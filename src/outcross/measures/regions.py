@@ -91,7 +91,7 @@ class Regions(OfTables):
         except NotApplicable as why:
             yield unread("region", str(why))
             return
-        surely = [region for region in every if (region.null.p or 1.0) <= LEVEL]
+        surely = surely_thinned(every)
         note = f"{len(every)} region{'s' * (len(every) != 1)} looked at, each in a third of the records that did not propose it"
         for region in surely[: self.most] or [_worst(every)]:
             yield Reading("region", region.ratio, region.null, at=region.rule, note=note, about=region.human_share)
@@ -104,7 +104,12 @@ class Regions(OfTables):
 
 def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[MissingRegion]:
     """The regions of the reference that are surely thinned out, as data, the surest first; what a generator would have to fill."""
-    return [as_data(region, synthetic.rows) for region in regions_of(synthetic, reference, rng) if (region.null.p or 1.0) <= LEVEL]
+    return [as_data(region, synthetic.rows) for region in surely_thinned(regions_of(synthetic, reference, rng))]
+
+
+def surely_thinned(regions: list[Region]) -> list[Region]:
+    """The regions that human data would show as empty in one set of twenty at most, over all regions looked at."""
+    return [region for region in regions if region.null.p is not None and region.null.p <= LEVEL]
 
 
 def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:

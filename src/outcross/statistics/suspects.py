@@ -59,7 +59,10 @@ class Suspicion:
     def __post_init__(self):
         smallest = (self.honest.value * self.honest.n + 1) / (self.honest.n + 1)
         ranked = self.finding.chances
-        chances = np.full(len(self.finding.rows), smallest) if ranked is None else np.minimum(ranked, smallest)
+        # A rule that ranks names one record in a thousand; where it names more fresh ones, every rank counts as many times as much.
+        chances = (
+            np.full(len(self.finding.rows), smallest) if ranked is None else np.minimum(1.0, ranked * max(1.0, smallest * FAR))
+        )
         object.__setattr__(self, "chances", chances)
 
 

@@ -158,20 +158,15 @@ def check_clean(question: AuditQuestion) -> None:
 
 def write_clean(path: Path, frame: Any) -> None:
     """Write the clean set, whole or not at all."""
+    import polars as pl
+
     content = BytesIO()
     try:
         (frame.write_parquet if path.suffix == ".parquet" else frame.write_csv)(content)
-    except polars_errors() as error:
+    except pl.exceptions.PolarsError as error:
         raise BadInput(f"--write-clean {path}: {first_words(error)}; write .parquet, which holds lists too") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content.getvalue())
-
-
-def polars_errors() -> tuple[type[Exception], ...]:
-    """The errors of polars."""
-    import polars as pl
-
-    return (pl.exceptions.PolarsError,)
 
 
 __all__ = ["SUSPECT", "Cleaned", "check_clean", "clean_frame", "scored_records", "write_clean"]
