@@ -2,7 +2,7 @@
 
 A rule says of a record that it is a copy, lies outside the human range, combines values that no person combines, nearly repeats another
 record of its own set, or is improbable: no human record is near it. How seldom a rule says so of fresh human records is measured, on the
-holdout, or on one half of the reference held against the other. So a rule that fits half of all honest records condemns none.
+holdout, or on one half of the reference held against the other. So a rule that names half of all fresh human records makes no record suspect.
 """
 
 from __future__ import annotations
