@@ -55,7 +55,7 @@ def test_one_of_each_pair_of_repeated_records_stays():
     assert (named[:80] ^ named[800:]).all()
 
 
-def test_a_rule_that_fits_many_honest_records_condemns_none():
+def test_a_rule_that_fits_many_honest_records_makes_no_record_suspect():
     rng = np.random.default_rng(4)
 
     def coins(n):
