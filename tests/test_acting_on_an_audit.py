@@ -11,6 +11,7 @@ import yaml
 from conftest import outcross
 
 from outcross import audit as outcross_audit
+from outcross import audits as outcross_audits
 from outcross.estimate import exact
 from outcross.measures.regions import MissingRegion
 from outcross.statistics.facets import Condition
@@ -77,6 +78,16 @@ def test_a_bound_of_zero_is_a_bound():
     need = MissingRegion("x ≥ 0", (condition,), 0.5, 0.25, exact(0.5), 1e-9, 2.0, 100)
     (told,) = yaml.safe_load(needs_file("set", {"synthetic": 100}, [need]))["needs"]
     assert told["conditions"] == [{"column": "x", "kind": "interval", "at_least": 0.0, "words": "x ≥ 0"}]
+
+
+def test_a_holdout_beside_several_sets_is_not_scored(people, tmp_path):
+    frame = polars.read_csv(people / "synthetic.csv")
+    sets, human = {"a": frame[:400], "b": frame[400:]}, people / "human.parquet"
+    outcross_audits(sets, reference=human, holdout=frame[:300], aspects=("spread",), out=tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"a-records.parquet", "b-records.parquet", "a-needs.yaml", "b-needs.yaml"} <= names
+    assert not [name for name in names if "human" in name]
+    assert ">2 sets<" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_path):

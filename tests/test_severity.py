@@ -99,7 +99,7 @@ def test_a_number_that_moved_is_said_in_its_own_unit():
 def test_a_group_of_which_nobody_is_left_is_named_however_small_it_is():
     checks = [check(0.3, 0.02, column=name, group=f"{name}=x", about=0.4) for name in "abcd"]
     first = audit_of(*checks, check(0.0, 0.1, column="race", group="race=small", about=0.02)).summary.split(". ")[0]
-    assert "small (race) never occur" in first and first.count(";") == 2
+    assert "small (race) never occurs" in first and first.count(";") == 2
 
 
 def test_men_lead_in_an_audit_of_records():

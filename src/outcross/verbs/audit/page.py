@@ -165,7 +165,7 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
     several = len(audits) > 1
     aspects = aspects_of(audits)
     text = _template("audit.html").render(
-        heading=audits[0].name if not several else f"{len(audits)} sets",
+        heading=audits[0].name if not several else f"{sum(not audit.is_human for audit in audits)} sets",
         sentence=audits[0].summary if not several else _sentence(audits, are_generations),
         places=_places(audits, aspects) if several else [],
         aspects=aspects,

@@ -125,7 +125,7 @@ def clause(check: Check) -> str:
         return f"the median of {what} {moved} from {written(check.before)} to {written(check.after)}"
     if page.unit == "ratio" and page.change == "mass" and (check.about < 1 or page.role in ("groups", "tail")):
         if value == 0:
-            return f"{what} never {'occur' if check.group or check.metric == 'rare_mass' else 'occurs'}"
+            return f"{what} never {'occur' if check.metric == 'rare_mass' else 'occurs'}"
         return (
             f"{what} {moved} from {percent(check.about)} to {percent(check.about * value)} of records"
             if check.about < 1

@@ -62,8 +62,8 @@ class Auditor:
             self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
         if turn.name == HOLDOUT and data.synthetic[turn.name] is data.holdout:
-            # Real data beside the sets: with itself as the holdout, every record of it would be a copy.
-            alone = Auditing(data.reference, None, audit_of.question, data.note, self.ledger)
+            # Real data beside the sets: with itself as the holdout, every record of it would be a copy. Nobody drops records of it, or adds any.
+            alone = Auditing(data.reference, None, replace(audit_of.question, records=False), data.note, self.ledger)
             return replace(alone(turn.name, data.holdout), is_human=True)
         return audit_of(turn.name, data.synthetic[turn.name])
 
