@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.errors import BadInput
+from outcross.ledger import Ledger, results
 from outcross.recipe import nearest
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.question import MixQuestion
@@ -21,14 +22,25 @@ def mixed(question: MixQuestion) -> Mix:
 
     Raises BadInput, before anything is written, where the request cannot be had; it says which are the nearest that can.
     """
-    if question.plan and question.out is not None:
-        raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
     asked, data = read_asked(question.spec)
-    mix = Mix(Mixing(asked, data), is_plan=question.plan)
-    if question.out is not None:
+    if question.plan and question.out is not None and asked.search is None:
+        raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
+    mixing = Mixing(asked, data)
+    mix = Mix(mixing if asked.search is None else _with_shares(mixing, question), is_plan=question.plan)
+    if question.out is not None and not question.plan:
         return mix.write(question.out)
     _ = mix.plan
     return mix
+
+
+def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
+    """A mix with the shares that a search finds. What it tries is kept in the folder of the mix, where one is named, also for a plan."""
+    from outcross.verbs.mix.search import searched
+
+    if question.out is None:
+        return mixing.with_shares(searched(mixing, Ledger(None)))
+    with results.opened(Path(question.out), "mix", [*mixing.inputs()]) as ledger:
+        return mixing.with_shares(searched(mixing, ledger))
 
 
 SETTINGS = tuple(field.name for field in fields(MixRecipe))

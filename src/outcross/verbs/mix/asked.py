@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
 from outcross.recipe import exactly, nearest, recipe
+from outcross.verbs.mix.search_asked import Search, check_search
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]
@@ -195,9 +196,12 @@ class MixRecipe:
     """Files of the mix; one a million rows if left out."""
     match: Literal["rows", "tokens"] | None = None
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
+    search: Search = None
+    """Try small mixes, and take the shares that a mixing law finds best, in the place of weights."""
 
     def __post_init__(self):
         _check_pools(self.pools)
+        check_search(self.search, self.pools)
         asked = [unit for unit in UNITS if getattr(self, unit) is not None]
         if len(asked) > 1:
             raise BadInput(f"{asked[0]} and {asked[1]} contradict each other; give one budget")
@@ -232,7 +236,9 @@ class MixRecipe:
     @property
     def identity(self) -> MixRecipe:
         """The recipe without where its data lie: what they hold stands for that."""
-        return replace(self, pools=tuple(replace(pool, path=()) for pool in self.pools), tokenizer=self.tokenizer and "tokenizer")
+        search = self.search and self.search.identity
+        pools = tuple(replace(pool, path=()) for pool in self.pools)
+        return replace(self, pools=pools, tokenizer=self.tokenizer and "tokenizer", search=search)
 
 
 def _check_pools(pools: Sequence[MixPool]) -> None:

@@ -27,4 +27,4 @@ class MixQuestion:
     out: Folder | None = None
     """The folder to write; it must be new, empty, or hold this very mix. Needed unless --plan is given."""
     plan: bool = False
-    """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused."""
+    """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused. With `search` in the mix file and --out, the small mixes that are tried are kept there."""

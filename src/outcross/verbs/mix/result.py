@@ -97,7 +97,10 @@ class Mix:
 
     def plain(self) -> dict[str, Any]:
         """Its manifest, or its plan where that alone was asked for, as plain data."""
-        return self.plan.plain() if self.is_plan else self.manifest
+        if not self.is_plan:
+            return self.manifest
+        searched = None if self.mixing is None else self.mixing.searched
+        return self.plan.plain() | ({} if searched is None else {"search": searched.plain})
 
 
 KEYS = {

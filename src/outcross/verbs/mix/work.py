@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from outcross.verbs.mix.pools import (
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
+from outcross.verbs.mix.search_asked import Searched
 
 LIBRARIES = ("numpy", "polars", "tokenizers")
 """Packages whose versions decide what is drawn and written."""
@@ -55,6 +56,20 @@ class Mixing:
     asked: MixRecipe
     data: tuple[Any, ...]
     """What each pool is read from."""
+    searched: Searched | None = None
+    """What a search for the best shares found; None before, and where none is asked for."""
+
+    def with_shares(self, searched: Searched) -> Mixing:
+        """The same mix with the shares that a search proposes, over the same open pools."""
+        asked = self.asked
+        if searched.weights is not None:
+            pools = zip(asked.pools, searched.weights, strict=True)
+            asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
+        found = replace(self, asked=asked, searched=searched)
+        found.__dict__.update({name: self.__dict__[name] for name in ("pools", "schema", "scans") if name in self.__dict__})
+        before = self.external  # the same files, read for another request
+        found.__dict__["external"] = External(before.digest, lambda: found, before.reads, before.names)
+        return found
 
     @cached_property
     def pools(self) -> tuple[OpenPool, ...]:
@@ -167,7 +182,7 @@ def write(mixing: Mixing, out: Path) -> None:
     with results.opened(out, "mix", inputs) as ledger:
         _check_same(ledger, mixing, out)
         made = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
-        results.write(ledger, _files(made.value, mixing), [made.key])
+        results.write(ledger, _files(made.value, mixing), [made.key, *(mixing.searched.keys if mixing.searched else ())])
 
 
 def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
@@ -179,7 +194,7 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
         "inputs": mixing.external.names,
         "warnings": [*mixing.plan.warnings],
         "shards": [*shards],
-    }
+    } | ({"search": mixing.searched.plain} if mixing.searched else {})
 
 
 def _files(made: Mixed, mixing: Mixing) -> dict[str, Any]:

@@ -1,0 +1,471 @@
+"""Which mix? Small mixes are tried, a mixing law is fitted to their losses, and the shares that it finds best are measured beside their rivals.
+
+The design, the mixes that the law is tested on, and the regret against the best found, a linear model and the best observed mix are as
+science/oracles.md B3 asks. Every small mix is a step of the ledger.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, rounded, student_quantile
+from outcross.ledger import External, Ledger, stream
+from outcross.ledger.digests import digest_of
+from outcross.ledger.external import external
+from outcross.recipe import nearest, plain
+from outcross.statistics.mixing_law import (
+    ALPHA,
+    FittedMixingLaw,
+    LinearModel,
+    MixingLaw,
+    Objective,
+    best_shares,
+    chance_of_no_effect,
+    fit_linear_model,
+    fit_mixing_law,
+    least_corner,
+)
+from outcross.statistics.simplex import ShareRegion, design, held_out_design
+from outcross.verbs.mix.asked import AtLeast, MixRecipe
+from outcross.verbs.mix.plan import Supply, split_of
+from outcross.verbs.mix.pools import text_column, tokenizer_of
+from outcross.verbs.mix.search_asked import Searched, least_mixes
+from outcross.verbs.mix.small_mixes import SmallMix, SmallPools, TextPools, counts_of, domain_frame, small_mix
+from outcross.verbs.mix.work import Mixing
+
+MILLION = 1_000_000
+"""Parts in which proposed shares are written."""
+SMALLEST = 1e-3
+"""Shares below this are none."""
+PROPOSED = 100
+"""Resampled laws of which the best shares are found, for their interval."""
+
+
+def searched(mixing: Mixing, ledger: Ledger) -> Searched:
+    """What a search finds for a mix. BadInput where its pools cannot be searched."""
+    trial = Trial(mixing, ledger)
+    return of_two_pools(trial) if len(mixing.asked.pools) == 2 else of_many_pools(trial)
+
+
+def of_two_pools(trial: Trial) -> Searched:
+    """Two pools have one share: a curve."""
+    return of_many_pools(trial)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A mix that was tried."""
+
+    role: str
+    """fit, held out, or the name of a rival of the proposal."""
+    shares: np.ndarray
+    """Of what the learner reads: (pools,)."""
+    losses: np.ndarray
+    """(seeds, domains)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A search under way: what is asked, and what is tried."""
+
+    mixing: Mixing
+    ledger: Ledger
+
+    @property
+    def asked(self) -> MixRecipe:
+        return self.mixing.asked
+
+    @property
+    def search(self) -> Any:
+        assert self.asked.search is not None
+        return self.asked.search
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [pool.name for pool in self.asked.pools]
+
+    @cached_property
+    def pools(self) -> External[SmallPools]:
+        """The pools as small mixes are drawn from them, told apart by what they hold and by what decides the samples."""
+        asked, mixing = self.asked, self.mixing
+        files = [external(path) for _, path in self.search.validation] if self.search.domains else []
+        of_pools = [[pool.name, pool.is_human, pool.rename, plain(pool.origin)] for pool in asked.pools]
+        settings = [of_pools, asked.seed, list(asked.groups), plain(asked.columns), asked.text_column]
+        digest = digest_of([mixing.external.digest, [file.digest for file in files], settings])
+        reads = [*mixing.external.reads, *(one for file in files for one in file.reads)]
+        names = dict(mixing.external.names) | {name: value for file in files for name, value in file.names.items()}
+        return External(digest, lambda: self.small, reads, names)
+
+    @cached_property
+    def small(self) -> SmallPools:
+        mixing, search = self.mixing, self.search
+        if not mixing.schema:
+            raise BadInput("search: the pools have no records; give some")
+        if search.column is not None:
+            if search.column not in mixing.schema:
+                raise BadInput(
+                    f"search.column {search.column!r} is no column of the mix{nearest(search.column, mixing.schema)}; it has {', '.join(mixing.schema)[:200]}"
+                )
+            if self.asked.unit != "rows":
+                raise BadInput(f"search.column compares shares of rows, and the budget is in {self.asked.unit}; give rows")
+            text = None
+        else:
+            try:
+                text = text_column(self.asked, mixing.schema)
+            except BadInput as error:
+                raise BadInput(f"search trains on one column of text, or predicts search.column of a table: {error}") from None
+        columns = [text[0]] if text else list(mixing.schema)
+        domains = {
+            name: domain_frame(path, mixing.schema, columns, self.asked.seed)
+            for name, path in (search.validation if search.domains else ())
+        }
+        return SmallPools(mixing, text, domains)
+
+    @cached_property
+    def a_unit(self) -> np.ndarray:
+        """How much a learner reads of one row, character or token of each pool: (pools,)."""
+        held = self.small.held
+        if not isinstance(held, TextPools):
+            return np.ones(len(self.names))
+        if self.asked.unit == "rows":
+            return held.a_row
+        if self.asked.unit == "characters":
+            counts = [sum(map(len, own)) for own in held.texts]
+        else:
+            tokenizer = tokenizer_of(self.asked.tokenizer)
+            counts = [
+                sum(len(one.ids) for one in tokenizer.encode_batch_fast(list(own), add_special_tokens=False)) for own in held.texts
+            ]
+        return held.a_row * np.array([len(own) / max(count, 1) for own, count in zip(held.texts, counts, strict=True)])
+
+    def in_units(self, shares: np.ndarray) -> np.ndarray:
+        """Shares of what a learner reads as shares of the mix's budget. shares: (…, pools)"""
+        amounts = shares / self.a_unit
+        return amounts / amounts.sum(axis=-1, keepdims=True)
+
+    def as_read(self, shares: np.ndarray) -> np.ndarray:
+        """Shares of the mix's budget as shares of what a learner reads. (pools,)"""
+        amounts = shares * self.a_unit
+        return amounts / amounts.sum()
+
+    @cached_property
+    def supplies(self) -> list[Supply]:
+        unit = self.asked.unit
+        return [Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum())) for scan in self.mixing.scans]
+
+    @cached_property
+    def region(self) -> ShareRegion:
+        """The shares of what a learner reads that keep the human share that is asked for."""
+        share = self.asked.human_share
+        if share is None:
+            return ShareRegion(len(self.names))
+        wanted = share.at_least if isinstance(share, AtLeast) else share
+        is_human = np.array([pool.is_human for pool in self.asked.pools])
+        floor = np.where(is_human, 1 - wanted, -wanted) / self.a_unit
+        return ShareRegion(len(self.names), floor / np.abs(floor).max(), not isinstance(share, AtLeast))
+
+    @cached_property
+    def capped(self) -> ShareRegion:
+        """Those among them that the pools can give, within the bound on repeats."""
+        if self.asked.budget is None:
+            return self.region
+        caps = []
+        for place, (supply, pool) in enumerate(zip(self.supplies, self.asked.pools, strict=True)):
+            most = supply.available * self.asked.repeats_of(pool) / self.asked.budget
+            if most < 1:
+                most = max(0.0, math.floor(most * MILLION - len(self.names) - 1) / MILLION)  # room for rounding
+                caps.append(most / self.a_unit - np.eye(len(self.names))[place] / self.a_unit[place])
+        return ShareRegion(self.region.pools, self.region.floor, self.region.is_exact, np.array(caps) if caps else None)
+
+    @cached_property
+    def natural(self) -> np.ndarray:
+        """The shares of what a learner reads that the mix would have without a search. (pools,)"""
+        return self.as_read(np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]))
+
+    def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[Measured, list[str]]:
+        """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
+        counts = counts_of(shares, self.small.held.size)
+        steps = self.ledger.steps(self.asked.seed)
+        made = [
+            steps(
+                small_mix,
+                SmallMix(search=self.search.identity, counts=counts, seed=seed),
+                self.pools,
+                part=f"search {seed} {counts}",
+            )
+            for seed in range(first_seed, first_seed + self.search.seeds)
+        ]
+        losses = np.array([list(one.value.by_domain.values()) for one in made])
+        return Measured(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
+
+    @cached_property
+    def domains(self) -> tuple[str, ...]:
+        held = self.small.held
+        return tuple(held.tests)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How much each domain counts: (domains,), summing to 1."""
+        for name in self.search.weights:
+            if name not in self.domains:
+                raise BadInput(
+                    f"search.weights names the domain {name!r}{nearest(name, self.domains)}; there are {', '.join(self.domains)[:200]}"
+                )
+        found = np.array([self.search.weights.get(name, 1.0 if not self.search.weights else 0.0) for name in self.domains])
+        if not found.sum():
+            raise BadInput("search.weights are all 0; give a domain a weight")
+        return found / found.sum()
+
+    def loss(self, measured: Sequence[Measured]) -> np.ndarray:
+        """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
+        return np.array([one.losses for one in measured]) @ self.weights
+
+
+def of_many_pools(trial: Trial) -> Searched:
+    """Try a design of mixes, fit the law, test it on others, and measure what it proposes beside its rivals."""
+    count = trial.search.mixes or least_mixes(len(trial.names))
+    if not len(trial.region.corners):
+        raise BadInput(
+            "search: no shares keep the human share that is asked for; give a pool of origin human, or another human_share"
+        )
+    points = design(trial.region, count)
+    tests = held_out_design(trial.region, trial.search.held_out, points)
+    tried, keys = [], []
+    for role, shares in [*(("fit", point) for point in points), *(("held out", point) for point in tests)]:
+        one, steps = trial.measured(role, shares)
+        tried.append(one)
+        keys += steps
+    fitted, held_out = tried[: len(points)], tried[len(points) :]
+    chance = chance_of_no_effect(np.array([one.shares for one in tried]), trial.loss(tried).mean(axis=1))
+    laws = {
+        name: fit_mixing_law(
+            np.array([one.shares for one in fitted]),
+            np.array([one.losses[:, place].mean() for one in fitted]),
+            stream(trial.asked.seed, "mix", "search", "law"),
+        )
+        for place, name in enumerate(trial.domains)
+    }
+    line = fit_linear_model(np.array([one.shares for one in fitted]), trial.loss(fitted).mean(axis=1))
+    told: dict[str, Any] = _settings(trial) | {
+        "chance_of_no_effect": rounded(chance),
+        "law": {name: _law(trial, law) for name, law in laws.items()},
+    }
+    test = _held_out(trial, fitted, held_out, laws, line)
+    if chance > ALPHA:
+        note = f"the shares change the loss no more than chance does (p = {chance:.2g}): no share is better than another, and those that were asked for stay"
+        return Searched(told | _of(trial, tried, None, {"held_out": test, "regret": None}, note), None, tuple(keys))
+    rivals, steps = _rivals(trial, tried, laws, line)
+    regret = _regret(trial, tried, rivals)
+    best = _chosen(regret)
+    weights = _in_millionths(
+        trial,
+        next(one.shares for one in rivals if one.role == best)
+        if best != "law"
+        else _best(trial, [law.law for law in laws.values()]),
+    )
+    proposal = _proposal(trial, laws, weights, best)
+    note = _note(trial, best, regret)
+    told |= _of(
+        trial, [*tried, *rivals], proposal, {"held_out": test, "regret": {name: _plain(one) for name, one in regret.items()}}, note
+    )
+    return Searched(told, weights, (*keys, *steps))
+
+
+def _best(trial: Trial, laws: Sequence[MixingLaw]) -> np.ndarray:
+    """The allowed shares of what a learner reads at which laws of all domains lose least. (pools,)"""
+    counted = [(law, weight) for law, weight in zip(laws, trial.weights, strict=True) if weight]
+    return best_shares(Objective(tuple(law for law, _ in counted), np.array([weight for _, weight in counted])), trial.capped)
+
+
+def _rivals(
+    trial: Trial, tried: Sequence[Measured], laws: Mapping[str, FittedMixingLaw], line: LinearModel
+) -> tuple[list[Measured], list[str]]:
+    """The law's best mix, the linear model's, the best that was observed and the one that was asked for, each on samples that nothing was fitted to."""
+    asked = {"law": _best(trial, [law.law for law in laws.values()]), "linear": least_corner(line.slopes, trial.capped)}
+    can_be_had = [one for one in tried if bool(trial.capped.holds(one.shares)) or _nearly(trial, one.shares)]
+    if can_be_had:
+        asked["observed"] = min(can_be_had, key=lambda one: float((one.losses.mean(axis=0) * trial.weights).sum())).shares
+    if bool(trial.capped.holds(trial.natural)):
+        asked["asked"] = trial.natural
+    found, keys = [], []
+    for role, shares in asked.items():
+        one, steps = trial.measured(role, shares, trial.search.seeds)
+        found.append(one)
+        keys += steps
+    return found, keys
+
+
+def _nearly(trial: Trial, shares: np.ndarray) -> bool:
+    """Whether shares are allowed but for the rounding to whole blocks."""
+    region, size = trial.capped, 2.0 / trial.small.held.size
+    is_kept = region.caps is None or bool((shares @ region.caps.T >= -size * np.abs(region.caps).max()).all())
+    if region.floor is None:
+        return is_kept
+    margin = float(shares @ region.floor)
+    return is_kept and (abs(margin) <= size if region.is_exact else margin >= -size)
+
+
+def _regret(trial: Trial, tried: Sequence[Measured], rivals: Sequence[Measured]) -> dict[str, Estimate]:
+    """How much more each rival loses than the one that loses least, with the interval of a difference of two mixes.
+
+    The error of a difference is that of all mixes over their samples, what all mixes of one sample share left out.
+    """
+    losses = trial.loss(tried)
+    left = losses - losses.mean(axis=1, keepdims=True) - losses.mean(axis=0, keepdims=True) + losses.mean()
+    degrees = (losses.shape[0] - 1) * (losses.shape[1] - 1)
+    half = student_quantile(degrees) * math.sqrt(float((left**2).sum()) / degrees * 2 / losses.shape[1])
+    found = trial.loss(rivals).mean(axis=1)
+    least = float(found.min())
+    return {
+        one.role: Estimate(
+            float(loss) - least,
+            float(loss) - least - half,
+            float(loss) - least + half,
+            "scatter of mixes over their samples",
+            losses.size,
+        )
+        for one, loss in zip(rivals, found, strict=True)
+    }
+
+
+def _chosen(regret: Mapping[str, Estimate]) -> str:
+    """Which rival is proposed: the law's, but where another is better beyond the error."""
+    return "law" if regret["law"].interval[0] <= 0 else min(regret, key=lambda name: regret[name].value)
+
+
+def _in_millionths(trial: Trial, shares: np.ndarray) -> tuple[int, ...]:
+    """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
+    units = trial.in_units(shares)
+    least = max(SMALLEST, 2 / trial.asked.budget) if trial.asked.budget else SMALLEST
+    units = np.where(units < least, 0.0, units)
+    is_human = np.array([pool.is_human for pool in trial.asked.pools])
+    before = trial.in_units(shares)
+    for side in (is_human, ~is_human) if trial.asked.human_share is not None else (np.ones(len(units), bool),):
+        if units[side].sum() > 0:
+            units[side] *= before[side].sum() / units[side].sum()
+    found = np.floor(units / units.sum() * MILLION).astype(np.int64)
+    found[int(np.argmax(np.where(is_human if is_human.any() and units[is_human].sum() else units > 0, units, -1)))] += (
+        MILLION - found.sum()
+    )
+    return tuple(found.tolist())
+
+
+def _proposal(trial: Trial, laws: Mapping[str, FittedMixingLaw], weights: Sequence[int], by: str) -> dict[str, Any]:
+    """The shares that are proposed, with the interval that the resampled laws give them."""
+    if by == "law":
+        again = [_best(trial, [law.replicates[place] for law in laws.values()]) for place in range(PROPOSED)]
+        low, high = np.quantile(trial.in_units(np.array(again)), [0.025, 0.975], axis=0)
+        method, ends = "resampled laws", [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    else:
+        method, ends = "a mix that was measured: no interval", [(None, None)] * len(weights)
+    return {
+        "by": by,
+        "unit": trial.asked.unit,
+        "shares": {
+            name: {
+                "value": weight / MILLION,
+                "low": None if low is None else rounded(min(low, weight / MILLION)),
+                "high": None if high is None else rounded(max(high, weight / MILLION)),
+            }
+            for name, weight, (low, high) in zip(trial.names, weights, ends, strict=True)
+        },
+        "method": method,
+    }
+
+
+def _held_out(
+    trial: Trial, fitted: Sequence[Measured], held_out: Sequence[Measured], laws: Mapping[str, FittedMixingLaw], line: LinearModel
+) -> dict[str, Any]:
+    """How well the law and a linear model predict mixes that they were not fitted to, and what choosing among these by each would have cost."""
+    shares, truth = np.array([one.shares for one in held_out]), trial.loss(held_out).mean(axis=1)
+    predicted = {"law": np.column_stack([law.law(shares) for law in laws.values()]) @ trial.weights, "linear": line(shares)}
+    spread = float(((truth - trial.loss(fitted).mean()) ** 2).sum())
+    return {"mixes": len(truth)} | {
+        name: {
+            "mean_error": rounded(float(np.abs(values - truth).mean())),
+            "r2": rounded(1 - float(((values - truth) ** 2).sum()) / spread) if spread > 0 else None,
+            "regret_of_its_choice": rounded(float(truth[int(np.argmin(values))] - truth.min())),
+        }
+        for name, values in predicted.items()
+    }
+
+
+def _law(trial: Trial, law: FittedMixingLaw) -> dict[str, Any]:
+    return {
+        "formula": "loss = c + sum of k exp(t · shares), sum of t = 0",
+        "terms": len(law.law.pulls),
+        "c": _plain(law.constant),
+        "k": _plain(law.scale),
+        "t": {name: _plain(one) for name, one in zip(trial.names, law.exponents, strict=True)},
+        "pulls": [[rounded(value) for value in row] for row in law.law.pulls.tolist()],
+    }
+
+
+def _settings(trial: Trial) -> dict[str, Any]:
+    held = trial.small.held
+    is_text = isinstance(held, TextPools)
+    tests = {name: len(one) for name, one in held.tests.items()}
+    repeats = {
+        name: -(-held.size // len(sample))
+        for name, sample in zip(trial.names, held.samples, strict=True)
+        if len(sample) < held.size
+    }
+    return {
+        "learner": plain(held.learner) if is_text else {"kind": held.predictor, "column": trial.search.column},
+        "training": plain(held.training) if is_text else None,
+        "size": {"tokens": held.tokens} if is_text else {"records": held.size},
+        "seeds": trial.search.seeds,
+        "loss": "nats a token" if is_text else "nats a record" if held.classes else "squared error, in human variances",
+        "validation": {
+            name: {"weight": float(weight), "blocks" if is_text else "records": tests[name]}
+            for name, weight in zip(trial.domains, trial.weights, strict=True)
+        },
+        "read_of_one_unit": {name: rounded(float(amount)) for name, amount in zip(trial.names, trial.a_unit, strict=True)},
+        "repeats": repeats,
+        "asked": {name: rounded(float(share)) for name, share in zip(trial.names, trial.in_units(trial.natural), strict=True)},
+    }
+
+
+def _of(
+    trial: Trial, tried: Sequence[Measured], proposal: dict[str, Any] | None, test: dict[str, Any], note: str
+) -> dict[str, Any]:
+    mixes = [
+        {
+            "role": one.role,
+            "shares": {name: rounded(float(share)) for name, share in zip(trial.names, one.shares, strict=True)},
+            "losses": {name: [rounded(float(loss)) for loss in one.losses[:, place]] for place, name in enumerate(trial.domains)},
+        }
+        for one in tried
+    ]
+    return {"proposal": proposal, "back_test": test, "note": note, "mixes": mixes}
+
+
+def _note(trial: Trial, by: str, regret: Mapping[str, Estimate]) -> str:
+    if by != "law":
+        return f"the law's best mix loses {regret['law'].value:.3g} more than {_RIVALS[by]}, which is proposed in its place"
+    rival = min((name for name in regret if name != "law"), key=lambda name: regret[name].value)
+    return f"the law's best mix is proposed; it loses {regret['law'].value - regret[rival].value:+.3g} beside {_RIVALS[rival]}, its nearest rival"
+
+
+_RIVALS = {
+    "linear": "the best mix of a linear model",
+    "observed": "the best mix that was observed",
+    "asked": "the mix that was asked for",
+}
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "value": rounded(estimate.value),
+        "low": rounded(estimate.low),
+        "high": rounded(estimate.high),
+        "method": estimate.method,
+        "n": estimate.n,
+    }

@@ -1,0 +1,162 @@
+"""Which mix? Small mixes are tried, and the shares that a law finds best are in the plan, the manifest and the mix."""
+
+import json
+
+import numpy as np
+import polars
+import pytest
+
+import outcross
+from outcross.errors import BadInput
+
+NGRAM = {"kind": "ngram", "order": 2, "vocabulary": 300}
+SMALL = {"learner": NGRAM, "size": 3000, "block": 16}
+
+
+def texts(words: list[str], count: int, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    shares = 1 / np.arange(1.0, len(words) + 1)
+    return [" ".join(rng.choice(words, 30, p=shares / shares.sum())) for _ in range(count)]
+
+
+GOOD, ODD = [f"word{number}" for number in range(30)], [f"xyz{number * 7919}" for number in range(30)]
+HUMAN = {"text": texts(GOOD, 300, 0)}
+POOLS = [
+    {"name": "human", "data": HUMAN, "origin": "human"},
+    {"name": "near", "data": {"text": texts(GOOD, 400, 1)}, "origin": {"model": "near"}},
+    {"name": "far", "data": {"text": texts(ODD, 400, 2)}, "origin": {"model": "far"}},
+]
+
+
+def written(folder, shards: int) -> list[dict]:
+    """The pools in files, each in so many."""
+    pools = []
+    for pool in POOLS:
+        place = folder / f"{pool['name']}-{shards}"
+        place.mkdir()
+        values = pool["data"]["text"]
+        for shard in range(shards):
+            own = values[shard * len(values) // shards : (shard + 1) * len(values) // shards]
+            (place / f"{shard}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in own))
+        pools.append({"name": pool["name"], "path": str(place), "origin": pool["origin"]})
+    return pools
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    asked = {"pools": written(folder, 1), "rows": 500, "human_share": {"at_least": 0.2}, "search": SMALL}
+    outcross.mix(asked, out=folder / "out", plan=True)  # what is tried is kept
+    tried = (folder / "out/.outcross/ledger.jsonl").read_text().count('"verb":"small_mix"')
+    return folder, asked, tried, outcross.mix(asked, out=folder / "out")
+
+
+def test_the_pool_that_is_unlike_human_text_gets_nothing_and_the_human_floor_is_kept(searched):
+    _, _, _, made = searched
+    found, realised = made.manifest["search"], made.manifest["realised"]
+    shares = {name: share["value"] for name, share in found["proposal"]["shares"].items()}
+    assert shares["far"] == 0 and sum(shares.values()) == pytest.approx(1)
+    assert realised["human_share"] >= 0.2 and realised["shares"]["far"] == 0
+    assert all(realised["shares"][name] == pytest.approx(share, abs=1 / 500) for name, share in shares.items())
+    assert all(share["low"] <= share["value"] <= share["high"] for share in found["proposal"]["shares"].values())
+    assert found["law"]["human"]["t"]["far"]["value"] > found["law"]["human"]["t"]["human"]["value"]
+
+
+def test_the_design_is_as_large_as_asked_and_the_back_test_names_every_rival(searched):
+    found = searched[-1].manifest["search"]
+    roles = [one["role"] for one in found["mixes"]]
+    assert roles.count("fit") == 3 * 3 + 6 and roles.count("held out") == 10
+    assert all(len(losses) == 2 for one in found["mixes"] for losses in one["losses"].values())
+    for one in found["mixes"]:
+        rows = {name: share / found["read_of_one_unit"][name] for name, share in one["shares"].items()}
+        assert rows["human"] / sum(rows.values()) >= 0.2 - 0.01  # whole blocks
+    assert set(found["back_test"]["regret"]) == {"law", "linear", "observed", "asked"}
+    assert min(one["value"] for one in found["back_test"]["regret"].values()) == 0
+    test = found["back_test"]["held_out"]
+    assert test["mixes"] == 10 and test["law"]["mean_error"] < test["linear"]["mean_error"]
+
+
+def test_a_plan_with_a_folder_keeps_what_it_tried_and_the_mix_tries_nothing_again(searched):
+    folder, asked, tried, made = searched
+    steps = (folder / "out/.outcross/ledger.jsonl").read_text().count('"verb":"small_mix"')
+    assert tried == steps >= 2 * 25
+    before = (folder / "out/.outcross/ledger.jsonl").read_bytes()
+    again = outcross.mix(asked, out=folder / "out")
+    assert again.manifest == made.manifest and (folder / "out/.outcross/ledger.jsonl").read_bytes() == before
+
+
+def test_the_number_of_files_changes_no_share_and_no_row(searched, tmp_path):
+    _, asked, _, made = searched
+    other = outcross.mix(asked | {"pools": written(tmp_path, 3)})
+    assert other.plan.plain()["pools"] == made.plan.plain()["pools"]
+    assert other.mixing.searched.plain == made.manifest["search"]
+    assert other.frame()["_id"].equals(made.frame()["_id"])
+
+
+def test_pools_that_are_alike_have_no_best_share_and_keep_what_was_asked():
+    pools = [
+        {"name": "human", "data": HUMAN, "origin": "human", "weight": 1},
+        {"name": "copy", "data": HUMAN, "origin": {"model": "m"}, "weight": 3},
+    ]
+    found = outcross.mix(pools=pools, rows=100, search=SMALL, plan=True)
+    said = found.plain()["search"]
+    assert said["chance_of_no_effect"] > 0.05 and said["proposal"] is None and "no share is better" in said["note"]
+    assert [pool["used"] for pool in found.plain()["pools"]] == [25, 75]
+
+
+def test_an_exact_human_share_is_kept_and_domains_are_weighed():
+    human = {"text": texts(GOOD, 200, 5) + texts(ODD, 200, 6)}
+    pools = [{"name": "human", "data": human, "origin": "human"}, *POOLS[1:]]
+    asked = {"pools": pools, "rows": 300, "human_share": 0.3}
+    found = outcross.mix(asked | {"search": SMALL | {"validation": "pools"}}, plan=True)
+    assert found.plain()["feasible"]["human_share"] == 0.3
+    assert list(found.plain()["search"]["validation"]) == ["human"]
+
+
+def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def records(count: int, slope: float) -> polars.DataFrame:
+        x = rng.normal(size=count)
+        return polars.DataFrame(
+            {"x": x, "z": rng.normal(size=count), "y": np.where(slope * x + rng.normal(0, 0.5, count) > 0, "yes", "no")}
+        )
+
+    records(600, 1.0).write_parquet(tmp_path / "test.parquet")
+    pools = [
+        {"name": "human", "data": records(400, 1.0), "origin": "human"},
+        {"name": "same", "data": records(400, 1.0), "origin": {"model": "same"}},
+        {"name": "flipped", "data": records(400, -1.0), "origin": {"model": "flipped"}},
+    ]
+    search = {"column": "y", "predictor": "linear model", "size": 500, "validation": {"city": str(tmp_path / "test.parquet")}}
+    said = outcross.mix(pools=pools, rows=400, search=search, plan=True).plain()["search"]
+    assert said["loss"] == "nats a record" and said["repeats"] == {"human": 2, "same": 2, "flipped": 2}
+    assert said["proposal"]["shares"]["flipped"]["value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"pools": POOLS[:1]}, "search compares shares of 2 to 12 pools, got 1"),
+        ({"pools": POOLS[1:]}, "no pool has origin: human; name one, or give search.validation"),
+        ({"search": {"mixes": 5}}, "from 3 P + 6 = 15 for 3 pools"),
+        ({"search": {"mixs": 5}}, "did you mean 'mixes'"),
+        ({"search": {"held_out": 2}}, "greater than or equal to 10, got 2"),
+        ({"search": {"seeds": 1}}, "greater than or equal to 2, got 1"),
+        ({"search": {"learner": "causal_lm"}}, "unknown learner 'causal_lm'"),
+        ({"search": {"training": {"steps": 3}}}, "write learner: transformer"),
+        ({"search": {"learner": "transformer", "training": {"epochs": 3}}}, "leave epochs out"),
+        ({"search": {"learner": "ngram", "column": "y"}}, "give one of them"),
+        ({"search": {"column": "y"}}, "no column of the mix"),
+        ({"search": {"validation": 3}}, "validation must be pools, a path"),
+        ({"search": {"validation": "nowhere.jsonl"}}, "nowhere.jsonl"),
+        ({"search": {"weights": {"human": -1}}}, "must be 0 or more"),
+        ({"search": SMALL | {"weights": {"humn": 1}}}, "did you mean 'human'"),
+        ({"search": 3}, "search must be a mapping"),
+        ({"pools": [*POOLS[:2], {"name": "few", "data": {"text": ["one"]}, "origin": {"model": "m"}}]}, "tokens for small mixes"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_searched_is_refused_in_one_line(asked, said):
+    with pytest.raises(BadInput) as refusal:
+        outcross.mix({"pools": POOLS, "rows": 100, "search": SMALL} | asked, plan=True)
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
