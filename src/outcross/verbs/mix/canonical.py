@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 WIDTH = 16
 """Bytes of a digest: the first half of a SHA-256."""
+LINES = 10_000
+"""Rows that are written as text at a time."""
 
 
 def canonical(frame: polars.DataFrame) -> polars.Series:
@@ -73,18 +76,35 @@ def digests(frame: polars.DataFrame, pool: str) -> np.ndarray:
 
 
 def ids(of_rows: np.ndarray, occurrences: np.ndarray) -> list[str]:
+    """The `_id` of records, as `id_column`."""
+    return id_column(of_rows, occurrences).to_list()
+
+
+def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
     """The `_id` of records: the digest of the row for its first occurrence, of that and the number of the occurrence for a later one.
 
     of_rows: (n, 2) digests; occurrences: (n,) from 0.
     """
-    written = of_rows.astype(">u8").tobytes().hex()
-    found = [written[start : start + 2 * WIDTH] for start in range(0, len(written), 2 * WIDTH)]
-    for place in np.flatnonzero(occurrences).tolist():
-        found[place] = hashlib.sha256(f"{found[place]}\0{occurrences[place]}".encode()).hexdigest()[: 2 * WIDTH]
-    return found
+    import polars as pl
+
+    raw = np.frombuffer(of_rows.astype(">u8").tobytes(), np.uint8).reshape(-1, WIDTH)
+    bytewise = pl.Series("_id", raw, dtype=pl.Array(pl.UInt8, WIDTH)).cast(pl.List(pl.UInt8))
+    found = bytewise.cast(pl.Binary).bin.encode("hex")
+    again = np.flatnonzero(occurrences)
+    if not again.size:
+        return found
+    told = [
+        hashlib.sha256(f"{first}\0{occurrence}".encode()).hexdigest()[: 2 * WIDTH]
+        for first, occurrence in zip(found[again].to_list(), occurrences[again].tolist(), strict=True)
+    ]
+    return found.scatter(again, told)
 
 
 def update(content: Any, frame: polars.DataFrame) -> None:
     """Add rows, in their order, to the SHA-256 of a whole set: a line of canonical text each."""
-    for part in frame.iter_slices(50_000):
-        content.update((canonical(part) + "\n").str.join("").item().encode())
+    for part in frame.iter_slices(LINES):
+        lines = (
+            io.BytesIO()
+        )  # JSON has no bare line break, so that lines need no quotes; polars writes them faster than it joins them
+        canonical(part).to_frame().write_csv(lines, include_header=False, quote_style="never")
+        content.update(lines.getbuffer())

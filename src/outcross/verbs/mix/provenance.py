@@ -15,7 +15,7 @@ PROVENANCE = ("_id", "_origin", "_source", "_model", "_generation", "_parents", 
 """The columns of provenance, in their order (design.md)."""
 
 
-def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: list[str]) -> polars.DataFrame:
+def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: polars.Series) -> polars.DataFrame:
     """The rows of a pool with their columns of provenance in the place of those that they came with.
 
     What a row said of itself is kept: its former `_id` leads its `_parents`, its former `_source` stands behind the pool's name, and its
@@ -26,7 +26,7 @@ def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: list[str]) -> p
     columns = authors(frame, pool)
     own = set(frame.columns)
     columns |= {
-        "_id": pl.Series(ids, dtype=pl.String),
+        "_id": ids,
         "_source": _filled(own, "_source", None, pl.String)
         .pipe(lambda former: pl.concat_str(pl.lit(f"{pool.name}/"), former))
         .fill_null(pool.name),

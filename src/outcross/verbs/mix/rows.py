@@ -16,7 +16,7 @@ from outcross.errors import MachineGaveOut
 from outcross.files.names import read_parquet
 from outcross.files.whole import write_whole
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.canonical import ids, update
+from outcross.verbs.mix.canonical import id_column, update
 from outcross.verbs.mix.draws import Draws
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
@@ -83,7 +83,7 @@ class RowSet:
                 own = rows[low:high]
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
-                made = with_provenance(batch[own - start], opened.recipe, ids(scan.of_rows[own], occurrences))
+                made = with_provenance(batch[own - start], opened.recipe, id_column(scan.of_rows[own], occurrences))
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )
@@ -179,7 +179,7 @@ def draws_frame(rows: RowSet) -> polars.DataFrame:
         order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0]))
         for start in range(0, len(order), IDS):
             part = order[start : start + IDS]
-            names = pl.Series("_id", ids(scan.of_rows[part], scan.occurrences[part]), dtype=pl.String)
+            names = id_column(scan.of_rows[part], scan.occurrences[part])
             frames.append(
                 names.to_frame().with_columns(_source=pl.lit(opened.recipe.name), drawn=pl.Series(counts[part], dtype=pl.UInt32))
             )
