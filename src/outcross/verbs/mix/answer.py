@@ -25,7 +25,7 @@ def mixed(question: MixQuestion) -> Mix:
     asked, data = read_asked(question.spec)
     if question.plan and question.out is not None and asked.search is None:
         raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
-    mixing = Mixing(asked, data)
+    mixing = Mixing(asked, data, question.plan)
     mix = Mix(mixing if asked.search is None else _with_shares(mixing, question), is_plan=question.plan)
     if question.out is not None and not question.plan:
         return mix.write(question.out)

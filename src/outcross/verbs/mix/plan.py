@@ -122,6 +122,8 @@ class MixPlan:
     twin: tuple[int, ...] | None
     """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
     warnings: tuple[str, ...]
+    samples: tuple[Any, ...] = ()
+    """What a sample says of each pool, where not every text was read."""
 
     def plain(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -137,7 +139,16 @@ class MixPlan:
             "teachers": self.teachers,
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
-        }
+        } | ({"sample": self._sampled()} if self.samples else {})
+
+    def _sampled(self) -> dict[str, Any]:
+        """What each pool holds of the budget's unit, as estimated."""
+        found = {}
+        for pool, sample in zip(self.pools, self.samples, strict=True):
+            low, high = sample.amount.interval
+            own = {"available": round(sample.amount.value), "low": round(low), "high": round(high), "method": sample.amount.method}
+            found[pool.name] = own | {"rows_read": sample.read, "rows": sample.rows}
+        return found
 
     @property
     def teachers(self) -> dict[str, dict[str, float]]:

@@ -56,7 +56,7 @@ class OpenPool:
     @cached_property
     def rows(self) -> int:
         """How many rows it has, counted from the metadata of its files where they have any."""
-        return sum(_rows(source) for source in self.sources) if self.schema else 0
+        return sum(rows_of(source) for source in self.sources) if self.schema else 0
 
     @property
     def columns(self) -> list[str]:
@@ -173,7 +173,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, toke
         strata.append(_coded(batch, pool.recipe, asked.groups, codes))
         for unit, found in amounts.items():
             assert text is not None
-            found.append(_counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
+            found.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
     digest, label = np.concatenate(of_rows), np.concatenate(strata)
     names = sorted(codes)
     order = np.empty(len(names), dtype=np.int32)
@@ -264,7 +264,8 @@ def _first(source: TableSource) -> polars.DataFrame:
     return next((batch for batch in source.batches(None) if batch.height), pl.DataFrame())
 
 
-def _rows(source: TableSource) -> int:
+def rows_of(source: TableSource) -> int:
+    """How many rows a source has, from the metadata of a Parquet file, else by reading it."""
     import polars as pl
 
     path = Path(source.name)
@@ -332,7 +333,7 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], code
     return label.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Int32).to_numpy()
 
 
-def _counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
+def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
     """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
     import polars as pl
 

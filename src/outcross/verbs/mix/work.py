@@ -36,6 +36,7 @@ from outcross.verbs.mix.pools import (
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
+from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
 
 LIBRARIES = ("numpy", "polars", "tokenizers")
@@ -56,6 +57,8 @@ class Mixing:
     asked: MixRecipe
     data: tuple[Any, ...]
     """What each pool is read from."""
+    is_plan: bool = False
+    """Whether the plan alone is asked for."""
     searched: Searched | None = None
     """What a search for the best shares found; None before, and where none is asked for."""
 
@@ -85,7 +88,8 @@ class Mixing:
         schema, unit = self.schema, self.asked.unit
         if unit == "rows":
             return planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
-        assert schema is not None
+        if self.is_plan and "scans" not in self.__dict__ and (plan := sampled_plan(self.asked, self.pools, schema)) is not None:
+            return plan
         return planned(self.asked, [Supply(scan.rows, int(scan.amounts[unit].sum())) for scan in self.scans])
 
     @cached_property

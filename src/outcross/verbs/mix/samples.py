@@ -1,0 +1,117 @@
+"""How many characters or tokens a pool holds, from a sample of its rows: for a plan, which is to be had in seconds.
+
+Runs of neighbouring rows are read at random places. Each run's mean is an unbiased estimate of the mean of all rows, so that their scatter gives the error, however alike
+neighbours are (Hansen & Hurwitz, Annals of Mathematical Statistics 14:333, 1943).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, exact, mean
+from outcross.files.names import literal
+from outcross.files.refusals import suffix
+from outcross.files.source import TableSource
+from outcross.ledger import stream
+from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.plan import MixPlan, Supply, planned
+from outcross.verbs.mix.pools import OpenPool, counted, fitted, rows_of, text_column, tokenizer_of
+
+RUNS, LENGTH = 40, 250
+"""Runs that are read of a pool, and rows of each."""
+
+
+@dataclass(frozen=True)
+class PoolSample:
+    """What a sample says of a pool."""
+
+    rows: int
+    """In all."""
+    read: int
+    amount: Estimate
+    """Characters or tokens in all; exact where every row was read."""
+
+
+def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, Any]) -> MixPlan | None:
+    """The plan of a mix whose budget is in characters or tokens, from samples; None where they cannot tell whether it is to be had.
+
+    It can be had where it can be had of the least and of the most that each pool may hold.
+    """
+    text = text_column(asked, schema)
+    tokenizer = tokenizer_of(asked.tokenizer) if asked.unit == "tokens" else None
+    samples = [pool_sample(pool, asked, text, tokenizer) for pool in pools]
+    ends = [sample.amount.interval for sample in samples]
+    try:
+        for end in (0, 1):
+            planned(asked, [Supply(sample.rows, max(0, round(own[end]))) for sample, own in zip(samples, ends, strict=True)])
+        plan = planned(asked, [Supply(sample.rows, round(sample.amount.value)) for sample in samples])
+    except BadInput:
+        return None
+    return replace(plan, samples=tuple(samples), warnings=(*plan.warnings, *_notes(asked, samples)))
+
+
+def _notes(asked: MixRecipe, samples: Sequence[PoolSample]) -> Iterator[str]:
+    for pool, sample in zip(asked.pools, samples, strict=True):
+        if sample.read < sample.rows:
+            low, high = sample.amount.interval
+            yield (
+                f"{pool.name} holds about {sample.amount.value:,.0f} {asked.unit} [{low:,.0f}, {high:,.0f}], estimated from a sample of "
+                f"{sample.read:,} of its {sample.rows:,} rows; the mix itself counts every one"
+            )
+
+
+def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokenizer: Any) -> PoolSample:
+    """How many characters or tokens a pool holds, with a 95 % interval. A pool of few rows is read whole."""
+    assert asked.unit != "rows"
+    if pool.rows <= RUNS * LENGTH:
+        batches = pool.batches([text[0]] if text[0] in pool.schema else [])
+        amounts = [int(counted(fitted(batch, dict([text])).to_series(), asked.unit, tokenizer).sum()) for batch in batches]
+        return PoolSample(pool.rows, pool.rows, exact(sum(amounts)))
+    counts = [rows_of(source) for source in pool.sources]
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    places = np.sort(stream(asked.seed, "mix", pool.recipe.name, "sample").integers(bounds[-1], size=RUNS))
+    means, read = [], 0
+    for source, (start, end) in zip(pool.sources, pairwise(bounds.tolist()), strict=True):
+        own = [int(place) - start for place in places[(places >= start) & (places < end)]]
+        for run in _runs(source, pool, text, [min(place, max(0, end - start - LENGTH)) for place in own]):
+            amounts = counted(fitted(run, dict([text])).to_series(), asked.unit, tokenizer)
+            means.append(float(amounts.mean()))
+            read += len(amounts)
+    found = mean(np.array(means), "runs of neighbouring rows").on_scale(lambda value: max(0.0, value) * pool.rows)
+    return PoolSample(pool.rows, read, replace(found, n=read))
+
+
+def _runs(source: TableSource, pool: OpenPool, text: tuple[str, Any], starts: Sequence[int]) -> Iterator[Any]:
+    """Runs of rows of a source that begin at these places, ascending; of a Parquet file without reading what lies between."""
+    import polars as pl
+
+    former = {new: old for old, new in pool.recipe.rename.items()}
+    column = former.get(text[0], text[0])
+    if not starts:
+        return
+    if column not in source.columns:
+        yield from (pl.DataFrame({"": [None] * LENGTH}) for _ in starts)
+        return
+    path = Path(source.name)
+    if suffix(path) == (".parquet", "") and path.is_file():
+        query = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select(pl.col(column).alias(text[0]))
+        yield from (query.slice(start, LENGTH).collect() for start in starts)
+        return
+    waiting, first, before = list(starts), 0, None
+    for batch in source.batches([column]):
+        rows = batch.select(pl.col(column).alias(text[0]))
+        # A run may begin in the batch before, whose last rows are kept.
+        rows = rows if before is None else pl.concat([before, rows], how="vertical_relaxed")
+        while waiting and waiting[0] + LENGTH <= first + rows.height:
+            yield rows[waiting[0] - first : waiting.pop(0) - first + LENGTH]
+        before = rows.tail(LENGTH)
+        first += rows.height - before.height
+    assert before is not None
+    yield from (before for _ in waiting)
