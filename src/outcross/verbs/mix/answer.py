@@ -11,6 +11,8 @@ from typing import Any
 from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
 from outcross.recipe import nearest
+from outcross.runtime import Where
+from outcross.verbs.asking import check_workers
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
@@ -25,7 +27,8 @@ def mixed(question: MixQuestion) -> Mix:
     asked, data = read_asked(question.spec)
     if question.plan and question.out is not None and asked.search is None:
         raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
-    mixing = Mixing(asked, data, question.plan)
+    check_workers(question.workers)
+    mixing = Mixing(asked, data, question.plan, Where(question.workers or 1, question.ray))
     mix = Mix(mixing if asked.search is None else _with_shares(mixing, question), is_plan=question.plan)
     if question.out is not None and not question.plan:
         return mix.write(question.out)

@@ -56,7 +56,12 @@ class OpenPool:
     @cached_property
     def rows(self) -> int:
         """How many rows it has, counted from the metadata of its files where they have any."""
-        return sum(rows_of(source) for source in self.sources) if self.schema else 0
+        return sum(self.sizes) if self.schema else 0
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """How many rows each of its files has."""
+        return tuple(rows_of(source) for source in self.sources)
 
     @property
     def columns(self) -> list[str]:
@@ -178,7 +183,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, toke
     names = sorted(codes)
     order = np.empty(len(names), dtype=np.int32)
     order[[codes[name] for name in names]] = np.arange(len(names))
-    occurrences, alike = _occurrences(digest)
+    occurrences, alike = occurrences_of(digest)
     return ScannedPool(
         of_rows=digest,
         occurrences=occurrences,
@@ -362,7 +367,7 @@ def _is_chat(dtype: Any) -> bool:
     )
 
 
-def _occurrences(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def occurrences_of(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """How many rows of the same digest came before each, (n,), and how many there are in all; None where no two are alike."""
     found = np.zeros(len(digest), dtype=np.uint32)
     first = np.sort(digest[:, 0])

@@ -28,3 +28,7 @@ class MixQuestion:
     """The folder to write; it must be new, empty, or hold this very mix. Needed unless --plan is given."""
     plan: bool = False
     """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused. With `search` in the mix file and --out, the small mixes that are tried are kept there."""
+    workers: int | None = None
+    """Files of pools that are read at a time, a process each; 1 if left out. No byte depends on it."""
+    ray: str | None = None
+    """A Ray cluster's address to read the files on, or "local" to start one here; its machines must share the folder and the files."""

@@ -15,6 +15,7 @@ import numpy as np
 from outcross.errors import MachineGaveOut
 from outcross.files.names import read_parquet
 from outcross.files.whole import write_whole
+from outcross.runtime import Where
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import id_column, update
 from outcross.verbs.mix.draws import Draws
@@ -58,15 +59,25 @@ class RowSet:
         """The files of the shards, as Hugging Face datasets finds them."""
         return [f"train-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
 
-    def frames(self, skip: Sequence[bool] = (), aside: Path | None = None) -> Iterator[polars.DataFrame | None]:
+    def frames(
+        self,
+        skip: Sequence[bool] = (),
+        aside: Path | None = None,
+        where: Where = Where(),  # noqa: B008
+    ) -> Iterator[polars.DataFrame | None]:
         """The rows of each shard, in order; None for those to be skipped, whose rows are not read."""
-        waiting = _Waiting(self.ends, skip or [False] * len(self.ends), aside)
-        for pool in range(len(self.pools)):
-            for rows in self._rows_of(pool, waiting.wanted):
-                waiting.add(rows)
+        from outcross.verbs.mix.apart import is_apart, placed_apart
+
+        waiting = Waiting(self.ends, skip or [False] * len(self.ends), aside)
+        if aside is not None and is_apart(where, self.pools):
+            waiting.files = placed_apart(self, waiting.skip, aside, where)
+        else:
+            for pool in range(len(self.pools)):
+                for rows in self.rows_of(pool, waiting.wanted):
+                    waiting.add(rows)
         yield from waiting.shards()
 
-    def _rows_of(self, pool: int, wanted: Callable[[np.ndarray], np.ndarray]) -> Iterator[polars.DataFrame]:
+    def rows_of(self, pool: int, wanted: Callable[[np.ndarray], np.ndarray]) -> Iterator[polars.DataFrame]:
         """The drawn rows of a pool with their places, batch by batch as they are read."""
         import polars as pl
 
@@ -93,7 +104,7 @@ class RowSet:
 
 
 @dataclass(eq=False)
-class _Waiting:
+class Waiting:
     """Rows that have been read and wait for their shard."""
 
     ends: list[int]
@@ -116,11 +127,14 @@ class _Waiting:
                 self.held.setdefault(shard, []).append(rows[low:high])
         self.size += int(rows.estimated_size())
         if self.size > MEMORY and self.aside is not None:
-            self._put_aside(self.aside)
+            self.put_aside()
 
-    def _put_aside(self, folder: Path) -> None:
+    def put_aside(self) -> None:
+        """Write the rows that wait in memory into files."""
         import polars as pl
 
+        folder = self.aside
+        assert folder is not None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for shard, frames in self.held.items():
@@ -148,7 +162,7 @@ class _Waiting:
             yield pl.concat(frames).sort(PLACE).drop(PLACE).rechunk()
 
 
-def write_shards(rows: RowSet, folder: Path) -> str:
+def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # noqa: B008
     """Write the shards of a set into a folder, those that are there already left as they are; returns the SHA-256 of its canonical rows.
 
     Each shard is written whole or not at all, so that a killed process leaves whole shards, and the next goes on from them.
@@ -159,7 +173,7 @@ def write_shards(rows: RowSet, folder: Path) -> str:
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
     content = hashlib.sha256()
-    for path, frame in zip(paths, rows.frames(there, aside) if not all(there) else [None] * len(paths), strict=True):
+    for path, frame in zip(paths, rows.frames(there, aside, where) if not all(there) else [None] * len(paths), strict=True):
         if frame is None:
             frame = read_parquet(path)
         else:

@@ -22,7 +22,7 @@ from outcross.files.source import TableSource
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.plan import MixPlan, Supply, planned
-from outcross.verbs.mix.pools import OpenPool, counted, fitted, rows_of, text_column, tokenizer_of
+from outcross.verbs.mix.pools import OpenPool, counted, fitted, text_column, tokenizer_of
 
 RUNS, LENGTH = 40, 250
 """Runs that are read of a pool, and rows of each."""
@@ -74,8 +74,7 @@ def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokeniz
         batches = pool.batches([text[0]] if text[0] in pool.schema else [])
         amounts = [int(counted(fitted(batch, dict([text])).to_series(), asked.unit, tokenizer).sum()) for batch in batches]
         return PoolSample(pool.rows, pool.rows, exact(sum(amounts)))
-    counts = [rows_of(source) for source in pool.sources]
-    bounds = np.concatenate([[0], np.cumsum(counts)])
+    bounds = np.concatenate([[0], np.cumsum(pool.sizes)])
     places = np.sort(stream(asked.seed, "mix", pool.recipe.name, "sample").integers(bounds[-1], size=RUNS))
     means, read = [], 0
     for source, (start, end) in zip(pool.sources, pairwise(bounds.tolist()), strict=True):

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from outcross.files.whole import read_text, write_whole
 from outcross.ledger import External, Ledger, results, verb
 from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
+from outcross.verbs.mix.apart import is_apart, scanned_apart
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.draws import Draws, drawn, twin
 from outcross.verbs.mix.manifest import realised, requested
@@ -59,6 +60,8 @@ class Mixing:
     """What each pool is read from."""
     is_plan: bool = False
     """Whether the plan alone is asked for."""
+    where: runtime.Where = field(default_factory=runtime.Where)
+    """Where its files are read; no byte depends on it."""
     searched: Searched | None = None
     """What a search for the best shares found; None before, and where none is asked for."""
 
@@ -95,6 +98,8 @@ class Mixing:
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
         text = text_column(self.asked, self.schema) if self.asked.counted else None
+        if is_apart(self.where, self.pools):
+            return scanned_apart(self.pools, self.asked, text, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
         return tuple(scanned(pool, self.asked, text, tokenizer) for pool in self.pools)
 
@@ -169,7 +174,7 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     summary = {}
     try:
         for name, rows in sets.items():
-            content = write_shards(rows, folder / name / DATA)
+            content = write_shards(rows, folder / name / DATA, mixing.where)
             summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
     except BadInput:  # what is there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)

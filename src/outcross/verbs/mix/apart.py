@@ -1,0 +1,180 @@
+"""A mix whose files are read by several processes, or by the machines of a cluster: each reads whole files, and the bytes are the same.
+
+What is known of a row (digest, label, amounts) is found file by file and joined in the order of the files. The rows that are drawn of a file are put aside for the
+shards that they belong to; each shard is then put together here. The machines must share the folder of the mix and the paths of the pools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross import runtime
+from outcross.files.formats import from_file
+from outcross.runtime import Emit, Where
+from outcross.verbs.mix.asked import MixPool, MixRecipe
+from outcross.verbs.mix.draws import Draws, PoolDraws
+from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, occurrences_of, scanned, tokenizer_of
+from outcross.verbs.mix.rows import RowSet, Waiting
+
+
+def is_apart(where: Where, pools: Sequence[OpenPool]) -> bool:
+    """Whether files are read elsewhere: several workers or a cluster are asked for, and every pool is made of files."""
+    asked = where.ray is not None or where.workers > 1
+    return asked and all(Path(source.name).is_file() for pool in pools for source in pool.sources)
+
+
+@dataclass(frozen=True)
+class FileOfPool:
+    """One file of a pool, as another process opens it."""
+
+    recipe: MixPool
+    path: str
+    schema: Schema
+    """Of the pool."""
+
+    def opened(self) -> OpenPool:
+        return OpenPool(self.recipe, (from_file(Path(self.path)),), self.schema)
+
+
+@dataclass(frozen=True)
+class ScanItem:
+    """A file to be scanned."""
+
+    number: int
+    file: FileOfPool
+    asked: MixRecipe
+    text: tuple[str, Any] | None
+
+
+def scan_file(item: ScanItem, emit: Emit) -> None:
+    """What is known of every row of a file."""
+    tokenizer = tokenizer_of(item.asked.tokenizer) if "tokens" in item.asked.counted else None
+    emit((item.number, scanned(item.file.opened(), item.asked, item.text, tokenizer)))
+
+
+def scanned_apart(
+    pools: Sequence[OpenPool], asked: MixRecipe, text: tuple[str, Any] | None, where: Where
+) -> tuple[ScannedPool, ...]:
+    """What is known of every row of every pool, each file scanned by itself."""
+    items: list[ScanItem] = []
+    for pool in pools:
+        for source in pool.sources:
+            items.append(ScanItem(len(items), FileOfPool(pool.recipe, source.name, pool.schema), asked, text))
+    found: dict[int, ScannedPool] = {}
+    runtime.map(scan_file, items, lambda told: found.__setitem__(*told), where)
+    scans, number = [], 0
+    for pool in pools:
+        scans.append(_joined([found[number + place] for place in range(len(pool.sources))], asked))
+        number += len(pool.sources)
+    return tuple(scans)
+
+
+def _joined(scans: Sequence[ScannedPool], asked: MixRecipe) -> ScannedPool:
+    """The scans of the files of a pool as that of the pool."""
+    labels = {name: label for scan in scans for name, label in zip(_names(scan), scan.labels, strict=True)}
+    order = {name: place for place, name in enumerate(sorted(labels))}
+    strata = [np.zeros(0, np.int32)]
+    for scan in scans:
+        own = [order[name] for name in _names(scan)]
+        strata.append(np.array(own, dtype=np.int32)[scan.strata] if own else scan.strata)
+    of_rows = np.concatenate([np.zeros((0, 2), np.uint64), *(scan.of_rows for scan in scans)])
+    occurrences, alike = occurrences_of(of_rows)
+    return ScannedPool(
+        of_rows=of_rows,
+        occurrences=occurrences,
+        alike=alike,
+        strata=np.concatenate(strata),
+        labels=tuple(labels[name] for name in sorted(labels)),
+        amounts={unit: np.concatenate([np.zeros(0, np.int64), *(scan.amounts[unit] for scan in scans)]) for unit in asked.counted},
+    )
+
+
+def _names(scan: ScannedPool) -> list[str]:
+    """The labels of a scan as it sorts them: as text that polars writes."""
+    import polars as pl
+
+    if not scan.labels:
+        return []
+    frame = pl.DataFrame(list(scan.labels), infer_schema_length=None)
+    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+
+
+@dataclass(frozen=True, eq=False)
+class DrawsOfFile(Draws):
+    """The draws of one file, with their places in the whole set."""
+
+    at: np.ndarray
+    """(n,)."""
+
+    def places(self, pool: int) -> np.ndarray:
+        return self.at
+
+
+@dataclass(frozen=True, eq=False)
+class RowsItem:
+    """A file whose drawn rows are to be put aside for their shards."""
+
+    asked: MixRecipe
+    file: FileOfPool
+    scan: ScannedPool
+    draws: DrawsOfFile
+    schema: Schema
+    ends: tuple[int, ...]
+    skip: tuple[bool, ...]
+    aside: str
+
+
+def put_rows_aside(item: RowsItem, emit: Emit) -> None:
+    """Write the drawn rows of a file into a file for each shard; tells which."""
+    rows = RowSet(item.asked, (item.file.opened(),), (item.scan,), item.draws, item.schema)
+    waiting = Waiting([*item.ends], item.skip, Path(item.aside))
+    for drawn in rows.rows_of(0, waiting.wanted):
+        waiting.add(drawn)
+    waiting.put_aside()
+    emit((item.aside, waiting.files))
+
+
+def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) -> dict[int, list[Path]]:
+    """The files of waiting rows of each shard, in the order of the pools and their files."""
+    items = []
+    for place, (pool, scan, draws) in enumerate(zip(rows.pools, rows.scans, rows.draws.pools, strict=True)):
+        places, start = rows.draws.places(place), 0
+        for source, size in zip(pool.sources, pool.sizes, strict=True):
+            chosen = np.flatnonzero((draws.rows >= start) & (draws.rows < start + size))
+            own = PoolDraws(draws.rows[chosen] - start, draws.passes[chosen])
+            items.append(
+                RowsItem(
+                    asked=rows.asked,
+                    file=FileOfPool(pool.recipe, source.name, pool.schema),
+                    scan=_part(scan, start, start + size),
+                    draws=DrawsOfFile((own,), np.zeros(0, np.int32), places[chosen]),
+                    schema=rows.schema,
+                    ends=tuple(rows.ends),
+                    skip=tuple(map(bool, skip)),
+                    aside=str(aside / f"{len(items):05}"),
+                )
+            )
+            start += size
+    found: dict[str, dict[int, list[Path]]] = {}
+    runtime.map(put_rows_aside, items, lambda told: found.__setitem__(*told), where)
+    files: dict[int, list[Path]] = {}
+    for item in items:
+        for shard, own in found[item.aside].items():
+            files.setdefault(shard, []).extend(own)
+    return files
+
+
+def _part(scan: ScannedPool, start: int, end: int) -> ScannedPool:
+    """What is known of the rows of one file; which occurrence of its content each is, is counted over the pool."""
+    return ScannedPool(
+        of_rows=scan.of_rows[start:end],
+        occurrences=scan.occurrences[start:end],
+        alike=None if scan.alike is None else scan.alike[start:end],
+        strata=scan.strata[start:end],
+        labels=scan.labels,
+    )
