@@ -8,6 +8,7 @@ import pytest
 
 import outcross
 from outcross.errors import BadInput
+from outcross.verbs.mix.screen import mix_lines
 
 NGRAM = {"kind": "ngram", "order": 2, "vocabulary": 300}
 SMALL = {"learner": NGRAM, "size": 3000, "block": 16}
@@ -83,6 +84,11 @@ def test_a_plan_with_a_folder_keeps_what_it_tried_and_the_mix_tries_nothing_agai
     before = (folder / "out/.outcross/ledger.jsonl").read_bytes()
     again = outcross.mix(asked, out=folder / "out")
     assert again.manifest == made.manifest and (folder / "out/.outcross/ledger.jsonl").read_bytes() == before
+
+
+def test_people_see_the_proposal_and_its_rivals(searched):
+    said = " ".join(mix_lines(searched[-1], 100))
+    assert "proposed shares of rows [95 %]" in said and "loss above the best found" in said and "the law errs by" in said
 
 
 def test_the_number_of_files_changes_no_share_and_no_row(searched, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from outcross.escapes import escaped, shortened
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
+from outcross.verbs.mix.search_screen import search_lines
 from outcross.verbs.terminal import wrapped
 
 NAME = 20
@@ -19,6 +20,8 @@ MOST = 12
 def mix_lines(mix: Mix, width: int) -> Iterator[str]:
     """What was asked and what is in it, a line a pool."""
     yield from plan_lines(mix.plan, width) if mix.is_plan else manifest_lines(mix.manifest, width)
+    if mix.is_plan and mix.mixing is not None and mix.mixing.searched is not None:
+        yield from search_lines(mix.mixing.searched.plain, width)
     if mix.folder is not None:
         yield f"written: {escaped(str(mix.folder))}"
 
@@ -74,6 +77,7 @@ def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     groups = told.get("groups")
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
+    yield from search_lines(told.get("search"), width)
     for warning in told["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
 

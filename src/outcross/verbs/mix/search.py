@@ -451,7 +451,9 @@ def _note(trial: Trial, by: str, regret: Mapping[str, Estimate]) -> str:
     if by != "law":
         return f"the law's best mix loses {regret['law'].value:.3g} more than {_RIVALS[by]}, which is proposed in its place"
     rival = min((name for name in regret if name != "law"), key=lambda name: regret[name].value)
-    return f"the law's best mix is proposed; it loses {regret['law'].value - regret[rival].value:+.3g} beside {_RIVALS[rival]}, its nearest rival"
+    difference = regret["law"].value - regret[rival].value
+    how = "as much as" if difference == 0 else f"{abs(difference):.3g} {'less' if difference < 0 else 'more'} than"
+    return f"the law's best mix is proposed; it loses {how} {_RIVALS[rival]}, its nearest rival"
 
 
 _RIVALS = {

@@ -1,0 +1,49 @@
+"""What a person sees in a terminal of a search for the best shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from outcross.escapes import escaped
+from outcross.verbs.terminal import wrapped
+
+
+def search_lines(told: Any, width: int) -> Iterator[str]:
+    """The proposal, what was tried for it, and how it did beside its rivals. It may have been written by others, so that it is shown as words."""
+    if not isinstance(told, dict):
+        return
+    mixes, proposal = told.get("mixes"), told.get("proposal")
+    count = len(mixes) if isinstance(mixes, list) else 0
+    yield from wrapped(
+        f"search: {count} small mixes tried, {escaped(str(told.get('seeds')))} samples each; {escaped(str(told.get('note')))}",
+        width,
+    )
+    if isinstance(proposal, dict) and isinstance(proposal.get("shares"), dict):
+        said = [f"{escaped(str(name))} {_share(one)}" for name, one in proposal["shares"].items() if isinstance(one, dict)]
+        yield from wrapped(f"proposed shares of {escaped(str(proposal.get('unit')))} [95 %]: {', '.join(said)}", width, hang=4)
+    test = told.get("back_test")
+    held_out, regret = (test.get("held_out"), test.get("regret")) if isinstance(test, dict) else (None, None)
+    if isinstance(held_out, dict) and all(isinstance(held_out.get(name), dict) for name in ("law", "linear")):
+        yield from wrapped(
+            f"on {_number(held_out.get('mixes'))} mixes that nothing was fitted to the law errs by {_number(held_out['law'].get('mean_error'))} "
+            f"{escaped(str(told.get('loss')))}, a linear model by {_number(held_out['linear'].get('mean_error'))}",
+            width,
+        )
+    if isinstance(regret, dict):
+        said = [
+            f"{escaped(str(name))} {_number(one.get('value'))} [{_number(one.get('low'))}, {_number(one.get('high'))}]"
+            for name, one in regret.items()
+            if isinstance(one, dict)
+        ]
+        yield from wrapped(f"loss above the best found [95 %]: {', '.join(said)}", width, hang=4)
+
+
+def _share(told: dict[str, Any]) -> str:
+    low, high = told.get("low"), told.get("high")
+    ends = "" if low is None or high is None else f" [{_number(low)}, {_number(high)}]"
+    return f"{_number(told.get('value'))}{ends}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) and not isinstance(value, bool) else "–"
