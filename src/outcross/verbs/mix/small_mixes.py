@@ -38,7 +38,7 @@ from outcross.verbs.mix.work import Mixing
 if TYPE_CHECKING:
     import polars
 
-LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy")
+LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy", "tokenizers")
 TOKENS, RECORDS = 200_000, 2_000
 """Of a small mix of text, and of a table."""
 LEAST_BLOCKS, LEAST_RECORDS = 30, 200

@@ -40,7 +40,7 @@ from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
 
-LIBRARIES = ("numpy", "polars", "tokenizers")
+LIBRARIES = ("numpy", "polars", "scipy", "tokenizers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""
