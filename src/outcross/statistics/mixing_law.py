@@ -142,7 +142,7 @@ def _comparable(shares: np.ndarray, fit: _Fits, residuals: np.ndarray) -> np.nda
 
 
 @dataclass(frozen=True, eq=False)
-class LinearModel:
+class LossPlane:
     """loss = slopes · shares: what a mixing law must beat."""
 
     slopes: np.ndarray
@@ -152,9 +152,9 @@ class LinearModel:
         return shares @ self.slopes
 
 
-def fit_linear_model(shares: np.ndarray, losses: np.ndarray) -> LinearModel:
+def fit_linear_model(shares: np.ndarray, losses: np.ndarray) -> LossPlane:
     """The least-squares line of losses over shares."""
-    return LinearModel(np.linalg.lstsq(shares, losses, rcond=None)[0])
+    return LossPlane(np.linalg.lstsq(shares, losses, rcond=None)[0])
 
 
 def chance_of_no_effect(shares: np.ndarray, losses: np.ndarray) -> float:

@@ -23,7 +23,7 @@ from outcross.recipe import nearest, plain
 from outcross.statistics.mixing_law import (
     ALPHA,
     FittedMixingLaw,
-    LinearModel,
+    LossPlane,
     MixingLaw,
     Objective,
     best_shares,
@@ -50,17 +50,17 @@ PROPOSED = 100
 
 def searched(mixing: Mixing, ledger: Ledger) -> Searched:
     """What a search finds for a mix. BadInput where its pools cannot be searched."""
-    trial = Trial(mixing, ledger)
+    trial = MixTrial(mixing, ledger)
     return of_two_pools(trial) if len(mixing.asked.pools) == 2 else of_many_pools(trial)
 
 
-def of_two_pools(trial: Trial) -> Searched:
+def of_two_pools(trial: MixTrial) -> Searched:
     """Two pools have one share: a curve."""
     return of_many_pools(trial)
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class TriedMix:
     """A mix that was tried."""
 
     role: str
@@ -72,7 +72,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class MixTrial:
     """A search under way: what is asked, and what is tried."""
 
     mixing: Mixing
@@ -189,7 +189,7 @@ class Trial:
         """The shares of what a learner reads that the mix would have without a search. (pools,)"""
         return self.as_read(np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]))
 
-    def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[Measured, list[str]]:
+    def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[TriedMix, list[str]]:
         """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
         counts = counts_of(shares, self.small.held.size)
         steps = self.ledger.steps(self.asked.seed)
@@ -203,7 +203,7 @@ class Trial:
             for seed in range(first_seed, first_seed + self.search.seeds)
         ]
         losses = np.array([list(one.value.by_domain.values()) for one in made])
-        return Measured(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
+        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
 
     @cached_property
     def domains(self) -> tuple[str, ...]:
@@ -223,12 +223,12 @@ class Trial:
             raise BadInput("search.weights are all 0; give a domain a weight")
         return found / found.sum()
 
-    def loss(self, measured: Sequence[Measured]) -> np.ndarray:
+    def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
         """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
         return np.array([one.losses for one in measured]) @ self.weights
 
 
-def of_many_pools(trial: Trial) -> Searched:
+def of_many_pools(trial: MixTrial) -> Searched:
     """Try a design of mixes, fit the law, test it on others, and measure what it proposes beside its rivals."""
     count = trial.search.mixes or least_mixes(len(trial.names))
     if not len(trial.region.corners):
@@ -278,15 +278,15 @@ def of_many_pools(trial: Trial) -> Searched:
     return Searched(told, weights, (*keys, *steps))
 
 
-def _best(trial: Trial, laws: Sequence[MixingLaw]) -> np.ndarray:
+def _best(trial: MixTrial, laws: Sequence[MixingLaw]) -> np.ndarray:
     """The allowed shares of what a learner reads at which laws of all domains lose least. (pools,)"""
     counted = [(law, weight) for law, weight in zip(laws, trial.weights, strict=True) if weight]
     return best_shares(Objective(tuple(law for law, _ in counted), np.array([weight for _, weight in counted])), trial.capped)
 
 
 def _rivals(
-    trial: Trial, tried: Sequence[Measured], laws: Mapping[str, FittedMixingLaw], line: LinearModel
-) -> tuple[list[Measured], list[str]]:
+    trial: MixTrial, tried: Sequence[TriedMix], laws: Mapping[str, FittedMixingLaw], line: LossPlane
+) -> tuple[list[TriedMix], list[str]]:
     """The law's best mix, the linear model's, the best that was observed and the one that was asked for, each on samples that nothing was fitted to."""
     asked = {"law": _best(trial, [law.law for law in laws.values()]), "linear": least_corner(line.slopes, trial.capped)}
     can_be_had = [one for one in tried if bool(trial.capped.holds(one.shares)) or _nearly(trial, one.shares)]
@@ -302,7 +302,7 @@ def _rivals(
     return found, keys
 
 
-def _nearly(trial: Trial, shares: np.ndarray) -> bool:
+def _nearly(trial: MixTrial, shares: np.ndarray) -> bool:
     """Whether shares are allowed but for the rounding to whole blocks."""
     region, size = trial.capped, 2.0 / trial.small.held.size
     is_kept = region.caps is None or bool((shares @ region.caps.T >= -size * np.abs(region.caps).max()).all())
@@ -312,7 +312,7 @@ def _nearly(trial: Trial, shares: np.ndarray) -> bool:
     return is_kept and (abs(margin) <= size if region.is_exact else margin >= -size)
 
 
-def _regret(trial: Trial, tried: Sequence[Measured], rivals: Sequence[Measured]) -> dict[str, Estimate]:
+def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMix]) -> dict[str, Estimate]:
     """How much more each rival loses than the one that loses least, with the interval of a difference of two mixes.
 
     The error of a difference is that of all mixes over their samples, what all mixes of one sample share left out.
@@ -340,7 +340,7 @@ def _chosen(regret: Mapping[str, Estimate]) -> str:
     return "law" if regret["law"].interval[0] <= 0 else min(regret, key=lambda name: regret[name].value)
 
 
-def _in_millionths(trial: Trial, shares: np.ndarray) -> tuple[int, ...]:
+def _in_millionths(trial: MixTrial, shares: np.ndarray) -> tuple[int, ...]:
     """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
     units = trial.in_units(shares)
     least = max(SMALLEST, 2 / trial.asked.budget) if trial.asked.budget else SMALLEST
@@ -357,7 +357,7 @@ def _in_millionths(trial: Trial, shares: np.ndarray) -> tuple[int, ...]:
     return tuple(found.tolist())
 
 
-def _proposal(trial: Trial, laws: Mapping[str, FittedMixingLaw], weights: Sequence[int], by: str) -> dict[str, Any]:
+def _proposal(trial: MixTrial, laws: Mapping[str, FittedMixingLaw], weights: Sequence[int], by: str) -> dict[str, Any]:
     """The shares that are proposed, with the interval that the resampled laws give them."""
     if by == "law":
         again = [_best(trial, [law.replicates[place] for law in laws.values()]) for place in range(PROPOSED)]
@@ -381,7 +381,11 @@ def _proposal(trial: Trial, laws: Mapping[str, FittedMixingLaw], weights: Sequen
 
 
 def _held_out(
-    trial: Trial, fitted: Sequence[Measured], held_out: Sequence[Measured], laws: Mapping[str, FittedMixingLaw], line: LinearModel
+    trial: MixTrial,
+    fitted: Sequence[TriedMix],
+    held_out: Sequence[TriedMix],
+    laws: Mapping[str, FittedMixingLaw],
+    line: LossPlane,
 ) -> dict[str, Any]:
     """How well the law and a linear model predict mixes that they were not fitted to, and what choosing among these by each would have cost."""
     shares, truth = np.array([one.shares for one in held_out]), trial.loss(held_out).mean(axis=1)
@@ -397,7 +401,7 @@ def _held_out(
     }
 
 
-def _law(trial: Trial, law: FittedMixingLaw) -> dict[str, Any]:
+def _law(trial: MixTrial, law: FittedMixingLaw) -> dict[str, Any]:
     return {
         "formula": "loss = c + sum of k exp(t · shares), sum of t = 0",
         "terms": len(law.law.pulls),
@@ -408,7 +412,7 @@ def _law(trial: Trial, law: FittedMixingLaw) -> dict[str, Any]:
     }
 
 
-def _settings(trial: Trial) -> dict[str, Any]:
+def _settings(trial: MixTrial) -> dict[str, Any]:
     held = trial.small.held
     is_text = isinstance(held, TextPools)
     tests = {name: len(one) for name, one in held.tests.items()}
@@ -434,7 +438,7 @@ def _settings(trial: Trial) -> dict[str, Any]:
 
 
 def _of(
-    trial: Trial, tried: Sequence[Measured], proposal: dict[str, Any] | None, test: dict[str, Any], note: str
+    trial: MixTrial, tried: Sequence[TriedMix], proposal: dict[str, Any] | None, test: dict[str, Any], note: str
 ) -> dict[str, Any]:
     mixes = [
         {
@@ -447,7 +451,7 @@ def _of(
     return {"proposal": proposal, "back_test": test, "note": note, "mixes": mixes}
 
 
-def _note(trial: Trial, by: str, regret: Mapping[str, Estimate]) -> str:
+def _note(trial: MixTrial, by: str, regret: Mapping[str, Estimate]) -> str:
     if by != "law":
         return f"the law's best mix loses {regret['law'].value:.3g} more than {_RIVALS[by]}, which is proposed in its place"
     rival = min((name for name in regret if name != "law"), key=lambda name: regret[name].value)
