@@ -73,7 +73,12 @@ def to_change(check: Check, value: float | np.ndarray):
     """The share of records that would have to change if the value of a check were this; value: a number or (draws,)"""
     page = pages_of_aspect(check.aspect)[check.metric]
     assert check.margin is not None
-    return records_to_change(value, check.margin, page, check.about, worse(check))
+    share = records_to_change(value, check.margin, page, check.about, worse(check))
+    own = records_to_change(check.value or 0.0, check.margin, page, check.about, worse(check))
+    if not check.to_change or not own:
+        return share
+    # Where the records at hand say how few would do, the rule of the page gives the shape and they give the size.
+    return np.clip(share * check.to_change / own, 0.0, check.about)
 
 
 def worse(check: Check) -> Direction:

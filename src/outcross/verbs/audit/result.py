@@ -65,12 +65,14 @@ class Check:
     severity: float | None
     """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; 0 where that may be none."""
     before: float | None
-    """What human data show in the column's own unit, as a median; None where the value says it."""
+    """What human data show in plain units: a median, an association, an area under a curve, a number of categories; None where the value says it."""
     after: float | None
     """What these data show of it."""
     differs: bool
     """Whether a check that is kept differs detectably from what is healthy, inside the tolerance."""
     why: str
+    to_change: float | None = None
+    """The share of records that would have to change if the value is exact, in [0, 1]; `severity` is its lower bound."""
 
 
 @dataclass(frozen=True)

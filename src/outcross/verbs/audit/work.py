@@ -393,6 +393,7 @@ def _check(judged: Judged) -> Check:
         after=rounded(reading.after),
         differs=judged.differs,
         why=judged.why,
+        to_change=rounded(judged.to_change),
     )
 
 
