@@ -16,6 +16,7 @@ from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_mach
 from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
@@ -98,9 +99,10 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 @app.command(help=ReportQuestion.__doc__)
 def report(question: ReportQuestion = ReportQuestion(), *, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.report import reported
+    from outcross.verbs.terminal import width
 
     result = reported(question)
-    _print_json(result.plain()) if as_json else print(f"report: {escaped(str(result.path))}")
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
 @app.command(help=ShowQuestion.__doc__)
@@ -116,6 +118,14 @@ def export(question: ExportQuestion, *, as_json: Json = False) -> None:
     from outcross.verbs.export.answer import exported
 
     result = exported(question)
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
+
+
+@app.command(help=CardQuestion.__doc__)
+def card(question: CardQuestion, *, as_json: Json = False) -> None:
+    from outcross.verbs.card.answer import carded
+
+    result = carded(question)
     _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
 
 
