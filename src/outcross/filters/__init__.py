@@ -151,6 +151,12 @@ class Filter:
         raise NotImplementedError
 
 
-FILTERS: Family = {}
+FILTERS: Family = {
+    "best_of": "outcross.filters.best_of:BestOf",
+    "route": "outcross.filters.route:Route",
+    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicates",
+    "decontaminate": "outcross.filters.decontaminate:Decontaminate",
+    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplate",
+}
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]
