@@ -27,6 +27,9 @@ NEEDED = {
     "array": {"array": "points.npy"},
     "path": {"path": "text.txt"},
     "hub": {"hub": "someone/something"},
+    "best_of": {"by": "words"},
+    "route": {"rule": "random"},
+    "decontaminate": {"path": "test.jsonl"},
     "server": {"url": "http://localhost:9/v1", "model": "someone"},
 }
 """What a member cannot be made without."""

@@ -103,6 +103,20 @@ class ScannedPool:
     def rows(self) -> int:
         return len(self.strata)
 
+    def kept(self, times: np.ndarray) -> tuple[np.ndarray, ScannedPool]:
+        """The rows that filters keep, and what is known of them; one that is kept several times is there as often. times: (n,)"""
+        rows = np.repeat(np.arange(self.rows), times)
+        copies = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+        steps = 1 if self.alike is None else self.alike[rows]
+        return rows, ScannedPool(
+            of_rows=self.of_rows[rows],
+            occurrences=(self.occurrences[rows] + copies * steps).astype(np.uint32),
+            alike=None if self.alike is None else self.alike[rows],
+            strata=self.strata[rows],
+            labels=self.labels,
+            amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+        )
+
 
 def opened(recipe: MixPool, data: Any) -> OpenPool:
     """A pool whose first rows are read, to know its columns. BadInput where it cannot be read, or lacks a column that it names."""
@@ -214,7 +228,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
         strata.append(_coded(batch, pool.recipe, {name: schema[name] for name in asked.groups}, codes))
         for unit, found in amounts.items():
             assert text is not None
-            found.append(_counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
+            found.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
     digest, label = np.concatenate(of_rows), np.concatenate(strata)
     names = sorted(codes)
     order = np.empty(len(names), dtype=np.int32)
@@ -376,7 +390,7 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Schema, codes: dict
     return label.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Int32).to_numpy()
 
 
-def _counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
+def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
     """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
     import polars as pl
 

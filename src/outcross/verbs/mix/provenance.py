@@ -57,6 +57,11 @@ def authors(frame: polars.DataFrame, pool: MixPool) -> dict[str, polars.Expr]:
     }
 
 
+def prompt_of(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
+    """`_prompt` of each row of a pool, as an expression over it."""
+    return _text(frame, "_prompt", pool.prompt_column, None)
+
+
 def check_rows(frame: polars.DataFrame, pool: MixPool) -> None:
     """BadInput where rows say that another wrote them than their pool says, or a generation that is no whole number."""
     import polars as pl

@@ -53,7 +53,8 @@ class Mix:
         assert self.mixing is not None
         content = hashlib.sha256()
         update(content, self.frame())
-        return work.manifest(realised(self.mixing.sets[""]) | {"sha256": content.hexdigest()}, [], self.mixing)
+        told = work.manifest(realised(self.mixing.sets[""]) | {"sha256": content.hexdigest()}, [], self.mixing)
+        return told | work.audited(self.mixing, self.frame())
 
     def frame(self) -> polars.DataFrame:
         """Its rows in their order, with the columns of provenance (polars). BadInput where a shard is not what the manifest says."""

@@ -18,6 +18,7 @@ from outcross.files.whole import write_whole
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import ids, update
 from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 
@@ -46,6 +47,8 @@ class RowSet:
     draws: Draws
     schema: Schema
     """Of the mix, without the columns of provenance."""
+    filtered: FilteredPools | None = None
+    """What filters left of the pools; None where none was asked for."""
 
     @property
     def ends(self) -> list[int]:
@@ -76,7 +79,7 @@ class RowSet:
         rows, places, passes = draws.rows[order], places[order], draws.passes[order]
         if not rows.size:
             return
-        start = 0
+        start, weights = 0, None if self.filtered is None else self.filtered.weights_of(pool)
         for batch in opened.batches():
             low, high = np.searchsorted(rows, [start, start + batch.height])
             if low < high:
@@ -84,6 +87,8 @@ class RowSet:
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
                 made = with_provenance(batch[own - start], opened.recipe, ids(scan.of_rows[own], occurrences))
+                if weights is not None:
+                    made = made.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )

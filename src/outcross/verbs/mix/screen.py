@@ -8,6 +8,7 @@ from typing import Any
 from outcross.escapes import escaped, shortened
 from outcross.verbs.mix.changes import CENSUS, Changes
 from outcross.verbs.mix.composition import Composition
+from outcross.verbs.mix.costs import losses
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.trace import Trace
@@ -15,6 +16,8 @@ from outcross.verbs.terminal import wrapped
 
 NAME = 20
 """Characters of a pool's name or a model's."""
+MOST_COSTS = 6
+"""Costs of a filter that are shown."""
 MOST = 12
 """Values of a group that are shown."""
 
@@ -46,6 +49,9 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         for pool in plan.pools
     ]
     yield from table_lines(cells)
+    for one in plan.filters:
+        left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
+        yield from wrapped(f"filter {one.step}: sees {one.seen:,} rows, {left}", width)
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
     for pool, columns in plan.read_as_numbers.items():
@@ -79,8 +85,58 @@ def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     groups = told.get("groups")
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
+    yield from filter_lines(told, width)
+    audit = told.get("audit")
+    if isinstance(audit, dict):
+        yield from wrapped(f"audit against the human pools: {escaped(str(audit.get('summary')))}", width)
     for warning in told["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
+
+
+def filter_lines(told: dict[str, Any], width: int) -> Iterator[str]:
+    """What each filter kept and what it costs beside a random selection of as many, and a table of what each left of every group."""
+    filters, steps = told.get("filters"), told.get("funnel")
+    if not isinstance(filters, list) or not filters or not isinstance(steps, list):
+        return
+    for one in filters:
+        if not isinstance(one, dict):
+            continue
+        yield from wrapped(
+            f"filter {escaped(str(one.get('filter')))}: kept {_number(one.get('kept'))} of {_number(one.get('seen'))}", width
+        )
+        for note in one.get("notes") or ():
+            yield from wrapped(f"  {escaped(str(note))}", width, hang=4)
+        lines = [line for line in one.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)]
+        dear = losses(lines)
+        for line in dear[:MOST_COSTS]:
+            low, high = (line.get("random") or [None, None])[:2]
+            yield from wrapped(
+                f"  {line.get('verdict')}: {escaped(str(line.get('what')))}: {_number(line.get('value'))} times as much is left (a random selection of as many: {_number(low)} to {_number(high)})",
+                width,
+                hang=4,
+            )
+        if len(dear) > MOST_COSTS:
+            yield f"  and {len(dear) - MOST_COSTS} more"
+        elif lines and not dear:
+            yield "  it leaves nothing less than a random selection of as many would"
+    yield from _funnel_table([step for step in steps if isinstance(step, dict)])
+
+
+def _funnel_table(steps: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What each step leaves, a line a pool and a value of a group."""
+    cells: list[tuple[str, ...]] = [("rows left", "", *(str(step.get("step")) for step in steps), "lost at")]
+    cells.append(("all", "", *(_number(step.get("rows")) for step in steps), ""))
+    first = steps[0] if steps else {}
+    parts = [("pool", "pools", None)] + [(str(name), "groups", name) for name in (first.get("groups") or {})]
+    for word, key, group in parts:
+        tables = [(step.get(key) or {}) if group is None else (step.get(key) or {}).get(group) or {} for step in steps]
+        for value in list(tables[0] if tables else ())[:MOST]:
+            counts = [table.get(value) for table in tables]
+            lost_at = str(steps[counts.index(0)].get("step")) if counts[0] and 0 in counts else ""
+            cells.append((word, str(value), *map(_number, counts), lost_at))
+    if not any(row[-1] for row in cells[1:]):
+        cells = [row[:-1] for row in cells]
+    yield from table_lines(cells)
 
 
 def _counted(name: str, counts: Any, width: int) -> Iterator[str]:
