@@ -67,6 +67,11 @@ class Candidates(Protocol):
         ...
 
     @property
+    def prompt_texts(self) -> Sequence[str]:
+        """The text of the prompt that each answers: n."""
+        ...
+
+    @property
     def authors(self) -> np.ndarray:
         """Who wrote each, (n,) of words: human, model, edited, translated, unknown. Where origins are hidden, all are unknown."""
         ...
@@ -119,6 +124,27 @@ class Filter:
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
         return ()
+
+    @property
+    def prefers(self) -> str:
+        """What it keeps more of, in words, as "texts with the most words"; empty where it prefers nothing.
+
+        A plan warns of it: such a selection collapses data that are selected again and again.
+        """
+        return ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that it reads, as a test set."""
+        return ()
+
+    def without_paths(self) -> Filter:
+        """The same filter without where its files lie; what they hold stands for that in the key of a step."""
+        return self
+
+    def bounds(self, candidates: int) -> tuple[int, int]:
+        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
+        return 0, candidates
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
         """Say of each candidate how often it is kept. NotApplicable where the candidates lack what it judges by."""
