@@ -145,6 +145,11 @@ class Filter:
         """The files that it reads, as a test set."""
         return ()
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        return ()
+
     def without_paths(self) -> Filter:
         """The same filter without where its files lie; what they hold stands for that in the key of a step."""
         return self

@@ -31,6 +31,8 @@ class RecordCandidates:
     """The model that wrote each, (n,) of words."""
     asked: Any = None
     """The records that the model continued, the first candidate the first of them, starting over; None where it continued none."""
+    number: np.ndarray | None = None
+    """Which of the candidates that the model wrote each is, (n,); None: all of them in their order, or chains that differ."""
     slots: int | None = None
     """Records that are to be kept: candidate i competes for slot i modulo this number where it has no prompt of its own."""
 
@@ -81,14 +83,18 @@ class RecordCandidates:
         own = self.records.column("_prompt") if isinstance(self.records, Blocks) else np.full(len(self), -1)
         if (own >= 0).all() and len(own):
             return own
-        return np.arange(len(self)) % (self.slots or len(self))
+        return self._numbers % (self.slots or len(self))
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        return np.arange(len(self)) if self.number is None else self.number
 
     @property
     def prompt_texts(self) -> Sequence[str]:
         if self.asked is None:
             raise NotApplicable("needs prompts, the model wrote without")
         texts = self.asked.texts
-        return [texts[i % len(texts)] for i in range(len(self))]
+        return [texts[i % len(texts)] for i in self._numbers]
 
     @property
     def authors(self) -> np.ndarray:
@@ -106,6 +112,8 @@ class RecordCandidates:
 
     def take(self, rows: np.ndarray) -> RecordCandidates:
         """These candidates, (n,) or (chains…, n)."""
-        of_each = {name: None if value is None else value[rows] for name, value in (("author", self.author), ("model", self.model))}
-        return replace(self, records=self.records.take(rows), **of_each)
+        if rows.ndim > 1:
+            return replace(self, records=self.records.take(rows))
+        own = {name: None if value is None else value[rows] for name, value in (("author", self.author), ("model", self.model))}
+        return replace(self, records=self.records.take(rows), number=self._numbers[rows], **own)
 

@@ -108,6 +108,10 @@ class VerifyFilter(Filter):
         return ("texts",) if self.attribute is not None else ()
 
     @property
+    def functions(self):
+        return () if self.function is None else (self.function,)
+
+    @property
     def prefers(self):
         has_score = self.score is not None or self.attribute is not None
         return f"records with {self._bounds}" if has_score else ""
