@@ -231,7 +231,9 @@ class Experiment:
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
         for need, of in (("points", "vectors"), ("texts", "text")):
             if need in one.needs and of not in learns:
-                raise ValueError(f"select {kind(one)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter")
+                raise ValueError(
+                    f"select {kind(one)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
+                )
         if self.chains > 1 and one.chooses == "training":
             raise ValueError(
                 f"select {kind(one)} chooses among the training set of one chain, chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"

@@ -28,7 +28,7 @@ def candidates_of(draw: Draw) -> int:
 
 def step_draw(draw: Draw, records: int) -> Draw:
     """The draw of a step, which writes all candidates of so many records. Steps know no candidates, only how many records they write."""
-    told = {one.name: getattr(draw, one.name) for one in fields(Draw)}
+    told: dict[str, Any] = {one.name: getattr(draw, one.name) for one in fields(Draw)}
     return Draw(**told | {"records": records * candidates_of(draw)})
 
 

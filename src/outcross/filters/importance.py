@@ -72,20 +72,26 @@ class ImportanceFilter(Filter):
         q = self._probabilities(candidates, rng)
         if not ((q >= 0) & (q <= 1)).all():
             worst = q[~((q >= 0) & (q <= 1))][0]
-            raise BadInput(f"column {self.column!r} must hold probabilities in [0, 1], got {worst:g}; give a calibrated probability")
+            raise BadInput(
+                f"column {self.column!r} must hold probabilities in [0, 1], got {worst:g}; give a calibrated probability"
+            )
         with np.errstate(divide="ignore"):
             weights = self.power * np.log1p(-q) if self.power else np.zeros(len(q))
         times = resampled(weights, self, rng)
         if not times.any():
             raise BadInput("every weight (1 − q)^power is 0, so that nothing can be drawn; add human records, or lower sure")
-        return Selection(times, value=q, reasons=("not drawn",), facts={"draws": int(times.sum()), "unique": int((times > 0).sum())})
+        return Selection(
+            times, value=q, reasons=("not drawn",), facts={"draws": int(times.sum()), "unique": int((times > 0).sum())}
+        )
 
     def _probabilities(self, candidates: Candidates, rng: np.random.Generator) -> np.ndarray:
         if self.column is not None:
             return numeric(candidates, self.column)
         authors = np.asarray(candidates.authors)
         if (authors == "unknown").any():
-            raise NotApplicable(f"an oracle knows who wrote every record, the author of {(authors == 'unknown').sum():,} is unknown")
+            raise NotApplicable(
+                f"an oracle knows who wrote every record, the author of {(authors == 'unknown').sum():,} is unknown"
+            )
         chance = np.where(authors == "model", self.hit, self.false_alarm)
         return np.where(rng.random(len(authors)) < chance, self.sure, 1 - self.sure)
 

@@ -116,4 +116,3 @@ class RecordCandidates:
             return replace(self, records=self.records.take(rows))
         own = {name: None if value is None else value[rows] for name, value in (("author", self.author), ("model", self.model))}
         return replace(self, records=self.records.take(rows), number=self._numbers[rows], **own)
-

@@ -119,7 +119,9 @@ def repaired(cell: np.ndarray, wanted: int, cells: int, names: list[str]) -> Sel
     reason[times > 0] = -1
     note = f"{filled} of {wanted} records are fill-ins, drawn without regard to their cell; a cell gets {quota} at most."
     facts = {"fill_in": filled, "quota": quota, "offered": counts, "cells": cells}
-    return Selection(times, reason=reason, reasons=("its cell is full", "set aside for the fill-in and not needed"), notes=(note,), facts=facts)
+    return Selection(
+        times, reason=reason, reasons=("its cell is full", "set aside for the fill-in and not needed"), notes=(note,), facts=facts
+    )
 
 
 def _words(candidates: Candidates, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +32,9 @@ def _function(value: object) -> object:
     if callable(value):
         name = getattr(value, "__qualname__", "<lambda>")
         if "<" in name or "." in name:
-            raise ValueError(f"must be a function that a module defines, so that it can be found again, got {name}; give it a name in a file")
+            raise ValueError(
+                f"must be a function that a module defines, so that it can be found again, got {name}; give it a name in a file"
+            )
         return f"{value.__module__}:{name}"  # type: ignore[attr-defined]
     return value
 
@@ -88,7 +91,9 @@ class VerifyFilter(Filter):
     def _asks_something(self):
         has_score = self.score is not None or self.attribute is not None
         if not (self.rules or self.patterns or self.schema or self.function or has_score):
-            raise ValueError("rules, patterns, schema, function, score or attribute is needed: a verifier that asks nothing keeps all")
+            raise ValueError(
+                "rules, patterns, schema, function, score or attribute is needed: a verifier that asks nothing keeps all"
+            )
         if self.score is not None and self.attribute is not None:
             raise ValueError(f"score {self.score!r} and attribute are two scores; write one of them")
         if has_score == (self.at_least is None and self.at_most is None):
@@ -126,8 +131,8 @@ class VerifyFilter(Filter):
     def select(self, candidates, rng):
         checks = list(self._checks(candidates))
         passed = np.stack([check.passed for check in checks])
-        kept = passed.all(axis=0)
-        first = np.argmin(passed, axis=0)  # the first that did not pass
+        kept = np.asarray(passed.all(axis=0))
+        first = np.asarray(np.argmin(passed, axis=0))  # the first that did not pass
         value = next((check.value for check in checks if check.value is not None), None)
         notes, facts = self._judged(candidates, kept)
         return Selection(
@@ -143,7 +148,9 @@ class VerifyFilter(Filter):
         for rule in self.rules:
             yield Check(f"the rule {rule}", _by_rule(candidates, rule))
         for column, pattern in self.patterns.items():
-            yield Check(f"the pattern {pattern!r} of {column}", _texts(candidates, column).str.contains(pattern).fill_null(False).to_numpy())
+            yield Check(
+                f"the pattern {pattern!r} of {column}", _texts(candidates, column).str.contains(pattern).fill_null(False).to_numpy()
+            )
         if self.schema is not None:
             yield Check(f"the schema of {self.document}", _by_schema(_texts(candidates, self.document), self.schema))
         if self.function is not None:
@@ -218,7 +225,9 @@ def _parsed(rule: str) -> polars.Expr:
         parsed = polars.sql_expr(rule)
         parsed.meta.root_names()
     except Exception as error:
-        raise BadInput(f"rules: {rule!r:.80} is no condition ({first_words(error, 120)}); write one as SQL has it, x0 > 0") from None
+        raise BadInput(
+            f"rules: {rule!r:.80} is no condition ({first_words(error, 120)}); write one as SQL has it, x0 > 0"
+        ) from None
     return parsed
 
 
@@ -232,7 +241,9 @@ def _by_rule(candidates: Candidates, rule: str) -> np.ndarray:
     except Exception as error:
         raise BadInput(f"rules: {rule!r:.80} cannot be asked of these columns ({first_words(error, 120)})") from None
     if passed.dtype != polars.Boolean or len(passed) != len(candidates):
-        raise BadInput(f"rules: {rule!r:.80} must be true or false of each record, it gives {passed.dtype}; compare it with something")
+        raise BadInput(
+            f"rules: {rule!r:.80} must be true or false of each record, it gives {passed.dtype}; compare it with something"
+        )
     return passed.fill_null(False).to_numpy()
 
 
@@ -283,7 +294,11 @@ def _validator(schema: dict[str, Any]) -> Any:
 def _references(schema: Any) -> Iterator[str]:
     """What a schema refers to."""
     if isinstance(schema, dict):
-        yield from (str(value) for key, value in schema.items() if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str))
+        yield from (
+            str(value)
+            for key, value in schema.items()
+            if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str)
+        )
     for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         yield from _references(inner)
 
@@ -320,10 +335,8 @@ def _by_function(candidates: Candidates, name: str) -> np.ndarray:
     columns: Sequence[str] = candidates.columns
     series = {column: candidates.column(column) for column in columns}
     if "text" not in series:
-        try:
+        with contextlib.suppress(NotApplicable):
             series["text"] = _column(candidates, "text")
-        except NotApplicable:
-            pass
     passed = np.zeros(len(candidates), dtype=bool)
     for row, values in enumerate(zip(*(one.to_list() for one in series.values()), strict=True)):
         try:

@@ -34,8 +34,9 @@ class Verified:
         """
         if self.ratio is None:
             raise NotApplicable("needs correct and wrong labels, and some of the correct ones kept")
-        ends = [1 / (1 + ratio / (answers - 1)) for ratio in (self.ratio.value, *reversed(self.ratio.interval))]
-        return Estimate(*ends, self.ratio.method, self.ratio.n)
+        ratio_low, ratio_high = self.ratio.interval
+        value, low, high = (1 / (1 + ratio / (answers - 1)) for ratio in (self.ratio.value, ratio_high, ratio_low))
+        return Estimate(value, low, high, self.ratio.method, self.ratio.n)
 
 
 def verified(correct: np.ndarray, kept: np.ndarray) -> Verified:
@@ -101,8 +102,8 @@ def _ratio(top: Estimate | None, bottom: Estimate | None) -> Estimate | None:
     difference = math.log(top.value) - math.log(bottom.value)
     down = math.hypot(math.log(top.value / top_low), math.log(high / bottom.value))
     up = math.hypot(math.log(top_high / top.value), math.log(bottom.value / low))
-    ends = [math.exp(x) for x in (difference, difference - down, difference + up)]
-    return Estimate(*ends, "MOVER of logarithms", min(top.n, bottom.n))
+    value, least, most = (math.exp(x) for x in (difference, difference - down, difference + up))
+    return Estimate(value, least, most, "MOVER of logarithms", min(top.n, bottom.n))
 
 
 def _there(estimate: Estimate | None) -> Estimate:
