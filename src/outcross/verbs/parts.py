@@ -10,6 +10,7 @@ from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
+from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.measures.severity import WORKED
@@ -25,6 +26,7 @@ FAMILIES: dict[str, Family] = {
     "models": LEARNERS,
     "measures": MEASURES,
     "attributes": ATTRIBUTES,
+    "filters": FILTERS,
     "sources": SOURCES,
     "targets": TARGETS,
 }
