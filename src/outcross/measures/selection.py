@@ -22,7 +22,7 @@ RARE = 3
 
 
 @recipe
-class Selection(Measure):
+class SelectionMeasure(Measure):
     """How much of what a model wrote goes on, and what that does to spread, tails and groups beside random choices of as many.
 
     Spread and tails are those of the kept records over those of all drawn ones. What random choices show is found by making them: one
