@@ -14,7 +14,7 @@ from outcross.files import packed
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedCandidates:
     """What filters said of every candidate."""
 
     times: np.ndarray
@@ -46,7 +46,7 @@ class Judged:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> Judged:
+    def load(cls, folder: Path) -> JudgedCandidates:
         arrays = packed.load(folder / SELECTION)
         told = json.loads(arrays.pop("description").tobytes())
         return cls(**arrays, reasons=tuple(told["reasons"]), notes=tuple(told["notes"]), facts=told["facts"])
@@ -60,7 +60,7 @@ class Selected:
     """The records that filters kept, and what they said of all."""
 
     records: Any
-    judged: Judged
+    judged: JudgedCandidates
 
     def __len__(self) -> int:
         return len(self.records)
@@ -71,7 +71,7 @@ class Selected:
 
     @classmethod
     def load(cls, folder: Path) -> Selected:
-        return cls(load_records(folder), Judged.load(folder))
+        return cls(load_records(folder), JudgedCandidates.load(folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class Rejected:
         return len(self.records)
 
     @classmethod
-    def of(cls, drawn: Any, judged: Judged) -> Rejected:
+    def of(cls, drawn: Any, judged: JudgedCandidates) -> Rejected:
         """Those of the drawn records."""
         rows = judged.rejected
         at = (lambda array: array[rows]) if rows.ndim == 1 else (lambda array: np.take_along_axis(array, rows, axis=-1))

@@ -168,7 +168,7 @@ class Experiment:
         for one in self.metrics:
             if "table" in one.needs:
                 self._is_a_table(kind(one), one.aspect)
-            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs", *(["selection"] if self.select else [])}:
+            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs", "selection"}:
                 raise ValueError(
                     f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
                     f"leave it out{self._instead(one.aspect)}"

@@ -29,7 +29,8 @@ def candidates_of(draw: Draw) -> int:
 def step_draw(draw: Draw, records: int) -> Draw:
     """The draw of a step, which writes all candidates of so many records. Steps know no candidates, only how many records they write."""
     told: dict[str, Any] = {one.name: getattr(draw, one.name) for one in fields(Draw)}
-    return Draw(**told | {"records": records * candidates_of(draw)})
+    told["records"] = records * candidates_of(draw)
+    return Draw(**told)
 
 
 def _read(value: object) -> Draw:

@@ -158,7 +158,7 @@ def nearest(keys: np.ndarray, values: np.ndarray | None, count: int, reason: str
     has_none = np.isnan(keys)
     ordered = np.where(has_none, np.inf, keys)
     times = np.zeros(keys.shape, dtype=np.int64)
-    chosen = np.argsort(ordered, axis=-1, kind="stable")[..., :count]
+    chosen = np.argpartition(ordered, count - 1, axis=-1)[..., :count]
     np.put_along_axis(times, chosen, 1, axis=-1)
     times[has_none] = 0
     reasons = np.where(times > 0, -1, has_none.astype(np.int64))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outcross.data.selected import Judged, chosen
+from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Filter, Selection
@@ -14,7 +14,7 @@ from outcross.filters.of_records import RecordCandidates
 from outcross.recipe import kind
 
 
-def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.random.Generator) -> Judged:
+def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.random.Generator) -> JudgedCandidates:
     """What the filters say of every candidate. BadInput where one cannot be asked, keeps none, or keeps unequal numbers in the chains."""
     shape = (*candidates.chains, len(candidates))
     rows = np.broadcast_to(np.arange(len(candidates)), shape)  # (chains…, n), the candidates that are left
@@ -38,7 +38,7 @@ def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.rand
         rows = np.take_along_axis(rows, kept, axis=-1) if rows.ndim > 1 else rows[kept]
         candidates = candidates.take(kept)
     times = _times(rows, shape)
-    return Judged(times, np.where(times > 0, -1, reason), values, tuple(reasons), tuple(notes), facts)
+    return JudgedCandidates(times, np.where(times > 0, -1, reason), values, tuple(reasons), tuple(notes), facts)
 
 
 def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) -> Selection:

@@ -40,7 +40,7 @@ def _function(value: object) -> object:
 
 
 @dataclass(frozen=True)
-class Check:
+class VerifierCheck:
     """One thing that a verifier asks of every record."""
 
     name: str
@@ -146,18 +146,18 @@ class VerifyFilter(Filter):
 
     def _checks(self, candidates: Candidates):
         for rule in self.rules:
-            yield Check(f"the rule {rule}", _by_rule(candidates, rule))
+            yield VerifierCheck(f"the rule {rule}", _by_rule(candidates, rule))
         for column, pattern in self.patterns.items():
-            yield Check(
+            yield VerifierCheck(
                 f"the pattern {pattern!r} of {column}", _texts(candidates, column).str.contains(pattern).fill_null(False).to_numpy()
             )
         if self.schema is not None:
-            yield Check(f"the schema of {self.document}", _by_schema(_texts(candidates, self.document), self.schema))
+            yield VerifierCheck(f"the schema of {self.document}", _by_schema(_texts(candidates, self.document), self.schema))
         if self.function is not None:
-            yield Check(f"the function {self.function}", _by_function(candidates, self.function))
+            yield VerifierCheck(f"the function {self.function}", _by_function(candidates, self.function))
         if self.score is not None or self.attribute is not None:
             score = numeric(candidates, self.score) if self.score is not None else attribute_of(candidates, self.attribute)  # type: ignore[arg-type]
-            yield Check(self._bounds, self._within(score), score)
+            yield VerifierCheck(self._bounds, self._within(score), score)
 
     def _within(self, score: np.ndarray) -> np.ndarray:
         low = -np.inf if self.at_least is None else self.at_least

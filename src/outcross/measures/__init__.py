@@ -425,7 +425,7 @@ MEASURES: Family = {
     "held_out_elbo": "outcross.measures.held_out_elbo:HeldOutElbo",
     "mixture_distance": "outcross.measures.mixture:MixtureDistance",
     "coefficient_error": "outcross.measures.regression:CoefficientError",
-    "selection": "outcross.measures.selection:Selection",
+    "selection": "outcross.measures.selection:SelectionMeasure",
 }
 
 

@@ -22,7 +22,7 @@ RARE = 3
 
 
 @recipe
-class Selection(Measure):
+class SelectionMeasure(Measure):
     """How much of what a model wrote goes on, and what that does to spread, tails and groups beside random choices of as many.
 
     Spread and tails are those of the kept records over those of all drawn ones. What random choices show is found by making them: one
@@ -91,9 +91,13 @@ class Selection(Measure):
         choices = self._choices(drawn, kept, rng)
         every = [drawn.array[rows] for rows in choices]
         width = _spread(drawn.array)
-        yield _beside("selected_spread", float(_spread(kept.array) / width), np.array([_spread(one) for one in every]) / width)
         yield _beside(
-            "selected_tail", _tail(kept.array, drawn.array, far), np.array([_tail(one, drawn.array, far) for one in every])
+            "selected_spread", (_spread(kept.array) / width).item(), np.array([(_spread(one) / width).item() for one in every])
+        )
+        yield _beside(
+            "selected_tail",
+            _tail(kept.array, drawn.array, far).item(),
+            np.array([_tail(one, drawn.array, far).item() for one in every]),
         )
 
     def _of_texts(self, drawn: Blocks, kept: Blocks, rng: np.random.Generator) -> Iterator[Reading]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from outcross.collapse.slopes import Slope
 from outcross.data import HUMAN_PARTS, Made, Training
 from outcross.data.records import Blocks, load_records
-from outcross.data.selected import Judged
+from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.ledger import Ledger
@@ -159,14 +159,14 @@ class Run:
         steps = self._steps(arm, seed, generation)
         return load_records(self.kept(steps.get("kept", steps["drawn"])))
 
-    def judged(self, arm: str, seed: int, generation: int) -> Judged:
+    def judged(self, arm: str, seed: int, generation: int) -> JudgedCandidates:
         """What the filters of a generation said of every drawn record: how often it is kept, the reason, the numbers. BadInput where it has none."""
         steps = self._steps(arm, seed, generation)
         if "kept" not in steps:
             raise BadInput(
                 f"{self.name} selects nothing in arm {arm!r:.80}, so that no record was judged; write select in the experiment"
             )
-        return Judged.load(self.kept(steps["kept"]))
+        return JudgedCandidates.load(self.kept(steps["kept"]))
 
     def training(self, arm: str, seed: int, generation: int) -> Training:
         """What the model of a generation learned from: whose records, and which. They load when touched. BadInput where the run stored none."""
