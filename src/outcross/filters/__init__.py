@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -121,6 +121,16 @@ class Filter:
     libraries: ClassVar[tuple[str, ...]] = ()
     """Packages whose versions decide what it keeps, beside numpy."""
 
+    @property
+    def needs(self) -> tuple[Literal["points", "texts"], ...]:
+        """What candidates must have for it, so that a loop over other records is refused before it begins."""
+        return ()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        return ()
+
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
         return ()
@@ -152,11 +162,11 @@ class Filter:
 
 
 FILTERS: Family = {
-    "best_of": "outcross.filters.best_of:BestOf",
-    "route": "outcross.filters.route:Route",
-    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicates",
-    "decontaminate": "outcross.filters.decontaminate:Decontaminate",
-    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplate",
+    "best_of": "outcross.filters.best_of:BestOfFilter",
+    "route": "outcross.filters.route:RouteFilter",
+    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
+    "decontaminate": "outcross.filters.decontaminate:DecontaminateFilter",
+    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplateFilter",
 }
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]
