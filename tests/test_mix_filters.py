@@ -24,7 +24,7 @@ def people(rows: int, languages: tuple[str, ...] = ("en",)) -> dict:
     rng = np.random.default_rng(1)
     data = {
         "prompt": [f"asked of people {number}" for number in range(rows)],
-        "text": [f"person {number} " + " ".join(rng.choice(WORDS, 8)) for number in range(rows)],
+        "text": [f"person{number} " + " ".join(rng.choice(WORDS, 8)) for number in range(rows)],
         "lang": [languages[number % len(languages)] for number in range(rows)],
     }
     return {"name": "human", "data": data, "origin": "human", "prompt_column": "prompt"}
@@ -34,7 +34,7 @@ def teacher(name: str, rows: int, words: int, languages: tuple[str, ...] = ("en"
     rng = np.random.default_rng(ord(name))
     data = {
         "prompt": [f"prompt {number}" for number in range(rows)],
-        "text": [f"{name} {number} " + " ".join(rng.choice(WORDS, words + number % 3)) for number in range(rows)],
+        "text": [f"{name}{number} " + " ".join(rng.choice(WORDS, words + number % 3)) for number in range(rows)],
         "lang": [languages[number % len(languages)] for number in range(rows)],
     }
     return {"name": name, "data": data, "origin": {"model": name}, "prompt_column": "prompt"}
@@ -252,15 +252,9 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
     given_pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": narrow, "origin": {"model": "m"}}]
     made = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
     told = made.manifest["audit"]
-    assert (
-        told["lost"] == ["spread"]
-        and told["aspects"] == ["spread"]
-        and "x" in told["summary"]
-        and all(check["column"] == "x" for check in told["checks"])
-    )
-    assert told["judged"]["kept"] > 0 and f"audit against the human pools: {told['summary'][:30]}" in "\n".join(
-        mix_lines(made, 400)
-    )
+    assert told["lost"] == told["aspects"] == ["spread"] and "spread of x fell" in told["summary"]
+    assert {check["verdict"] for check in told["checks"]} == {"lost"} and told["judged"]["lost"] == len(told["checks"])
+    assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(made, 400))
     with pytest.raises(BadInput, match="no pool has any"):
         _ = mix(pools=[given_pools[1]], audit=["spread"]).manifest
     with pytest.raises(BadInput, match="audit of the mix: "):
