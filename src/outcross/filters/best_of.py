@@ -29,6 +29,7 @@ class BestOfFilter(Filter):
     by: Annotated[Any, PlainValidator(_by)]
     """An attribute, {column: NAME}, in Python a function of texts; or random, or first."""
     keep: Literal["most", "least"] = "most"
+    """Which end of it."""
     k: Annotated[int, Field(ge=1)] | None = None
     """Candidates of a prompt that are looked at, drawn at random where it has more; all if left out."""
     most_missing: Annotated[float, Field(ge=0, le=1)] = 0.1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,13 +22,13 @@ class RouteFilter(Filter):
     """Of the answers of several teachers keep one a prompt: by a table, at random, by a reward, or by a router that sees the prompt alone."""
 
     rule: Literal["random", "single", "table", "reward", "learned"]
-    """single: the teacher of the highest mean reward for all prompts; table: by a column of the prompts; reward: the best answer itself;
-    learned: the teacher that a model expects to be best, from the prompt alone."""
+    """random: any teacher; single: the teacher of the highest mean reward for all prompts; table: by a column of the prompts; reward: the
+    best answer itself; learned: the teacher that a model expects to be best, from the prompt alone."""
     reward: ByNumber = None
     """An attribute, {column: NAME}, or in Python a function of answers; the more the better."""
     by: str | None = None
     """For the table, the column that it goes by, as `language`."""
-    table: dict[str, str] = Field(default_factory=dict)
+    table: dict[str, str] = field(default_factory=dict)
     """{value: model}; the value * stands for all others."""
     columns: Annotated[tuple[str, ...], FROM_LIST] = ()
     """Columns that the router sees beside the words of the prompt."""
