@@ -128,6 +128,11 @@ class Filter:
         """What candidates must have for it, so that a loop over other records is refused before it begins."""
         return ()
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        return ()
+
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
         return ()
@@ -145,11 +150,6 @@ class Filter:
         """The files that it reads, as a test set."""
         return ()
 
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
-        return ()
-
     def without_paths(self) -> Filter:
         """The same filter without where its files lie; what they hold stands for that in the key of a step."""
         return self
@@ -164,11 +164,11 @@ class Filter:
 
 
 FILTERS: Family = {
-    "best_of": "outcross.filters.best_of:BestOf",
-    "route": "outcross.filters.route:Route",
-    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicates",
-    "decontaminate": "outcross.filters.decontaminate:Decontaminate",
-    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplate",
+    "best_of": "outcross.filters.best_of:BestOfFilter",
+    "route": "outcross.filters.route:RouteFilter",
+    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
+    "decontaminate": "outcross.filters.decontaminate:DecontaminateFilter",
+    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplateFilter",
     "central": "outcross.filters.cuts:CentralFilter",
     "outlying": "outcross.filters.cuts:OutlyingFilter",
     "random": "outcross.filters.cuts:RandomFilter",

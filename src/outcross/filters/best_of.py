@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, PlainValidator
 
 from outcross.filters import Filter, FilterPage, Selection
-from outcross.filters.numbers import columns_of, name_of, number, numbers_of
+from outcross.filters.judging import columns_of, functions_of, name_of, needs_of, number, numbers_of
 from outcross.recipe import recipe
 
 BASELINES = ("random", "first")
@@ -23,12 +23,13 @@ def _by(value: object) -> Any:
 
 
 @recipe
-class BestOf(Filter):
+class BestOfFilter(Filter):
     """Of the candidates of each prompt keep the one with the most, or the least, of something (active inheritance)."""
 
     by: Annotated[Any, PlainValidator(_by)]
     """An attribute, {column: NAME}, in Python a function of texts; or random, or first."""
     keep: Literal["most", "least"] = "most"
+    """Which end of it."""
     k: Annotated[int, Field(ge=1)] | None = None
     """Candidates of a prompt that are looked at, drawn at random where it has more; all if left out."""
     most_missing: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -39,6 +40,16 @@ class BestOf(Filter):
         "It moves what it is told to move and all that goes with it: the longest of k is also the most repetitive of k. Done again generation after generation it collapses the data.",
         "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
     )  # fmt: skip
+
+    libraries = ("polars",)
+
+    @property
+    def needs(self):
+        return needs_of(self.by)
+
+    @property
+    def functions(self):
+        return functions_of(self.by)
 
     def reads(self, columns):
         return () if self.by in BASELINES else columns_of(self.by, columns)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from outcross.errors import BadInput
 from outcross.filters import Filter, FilterPage, Selection
-from outcross.filters.numbers import check_column
+from outcross.filters.judging import check_column
 from outcross.recipe import recipe
 
 WHOLE, RUN = "its words are those of a test record", "it shares a run of words with a test record"
@@ -17,7 +17,7 @@ STANDS_FOR = "the test set"
 
 
 @recipe
-class Decontaminate(Filter):
+class DecontaminateFilter(Filter):
     """Drop what stands in a test set: records of the same words, and those that share a long run of words with one."""
 
     path: Annotated[str, Field(min_length=1)]
@@ -32,6 +32,11 @@ class Decontaminate(Filter):
         "Quotations, names of laws and forms are runs that everybody writes. A test record that was put in other words is not found.",
         "Brown et al., NeurIPS 2020, arXiv 2005.14165, appendix C",
     )  # fmt: skip
+    libraries = ("icu4py", "pillow", "polars")
+
+    @property
+    def needs(self):
+        return ("texts",)
 
     @property
     def paths(self):

@@ -16,7 +16,7 @@ PIECES = re.compile(r"[\r\n]+|(?<=[.!?…])\s+|(?<=[。！？])")
 
 
 @recipe
-class DropBoilerplate(Filter):
+class DropBoilerplateFilter(Filter):
     """Drop texts that are made of lines which many others share, as notices, menus and refusals."""
 
     texts: Annotated[int, Field(ge=2)] = 10
@@ -31,6 +31,11 @@ class DropBoilerplate(Filter):
         "Ten is few among millions of texts and many among hundreds. Refrains, prayers and short answers (yes, thank you) are said by many because people say them. Copies of one text count once.",
         "Raffel et al., JMLR 21:140 (2020), section 2.2 (C4); Lee et al., ACL 2022, arXiv 2107.06499",
     )  # fmt: skip
+    libraries = ("polars",)
+
+    @property
+    def needs(self):
+        return ("texts",)
 
     def select(self, candidates, rng):
         texts = list(candidates.texts)

@@ -13,7 +13,7 @@ SAME, ALMOST = "the same text is kept", "a text that is almost the same is kept"
 
 
 @recipe
-class DropDuplicates(Filter):
+class DropDuplicatesFilter(Filter):
     """Of texts that are the same, or almost, keep one, across all pools: the one that a person wrote, if any."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -26,7 +26,11 @@ class DropDuplicates(Filter):
         "What people say often (greetings, licences, forms) is said often: where one copy of each is left, its share falls to that of what is said once.",
         "Lee et al., ACL 2022, arXiv 2107.06499",
     )  # fmt: skip
-    libraries = ("scipy",)
+    libraries = ("icu4py", "polars", "scipy")
+
+    @property
+    def needs(self):
+        return ("texts",)
 
     def bounds(self, candidates):
         return min(candidates, 1), candidates

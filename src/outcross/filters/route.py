@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ from pydantic import Field, model_validator
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import ByNumber, check_column, columns_of, name_of, numbers_of
+from outcross.filters.judging import ByNumber, check_column, columns_of, functions_of, name_of, needs_of, numbers_of
 from outcross.recipe import FROM_LIST, nearest, recipe
 
 OTHER, NO_ANSWER, NO_NUMBER = "its prompt went to another answer", "the teacher of its prompt gave no answer", "it has no number"
@@ -17,17 +18,17 @@ WORDS = 20_000
 
 
 @recipe
-class Route(Filter):
+class RouteFilter(Filter):
     """Of the answers of several teachers keep one a prompt: by a table, at random, by a reward, or by a router that sees the prompt alone."""
 
     rule: Literal["random", "single", "table", "reward", "learned"]
-    """single: the teacher of the highest mean reward for all prompts; table: by a column of the prompts; reward: the best answer itself;
-    learned: the teacher that a model expects to be best, from the prompt alone."""
+    """random: any teacher; single: the teacher of the highest mean reward for all prompts; table: by a column of the prompts; reward: the
+    best answer itself; learned: the teacher that a model expects to be best, from the prompt alone."""
     reward: ByNumber = None
     """An attribute, {column: NAME}, or in Python a function of answers; the more the better."""
     by: str | None = None
     """For the table, the column that it goes by, as `language`."""
-    table: dict[str, str] = Field(default_factory=dict)
+    table: dict[str, str] = field(default_factory=dict)
     """{value: model}; the value * stands for all others."""
     columns: Annotated[tuple[str, ...], FROM_LIST] = ()
     """Columns that the router sees beside the words of the prompt."""
@@ -45,7 +46,7 @@ class Route(Filter):
         "What judges is what is learned: a reward that prefers long answers routes to the teacher that writes them, and a judge that is like the reward will agree. Keep an exact check beside it.",
         "Odumakinde et al., arXiv 2408.14960 (multilingual arbitrage)",
     )  # fmt: skip
-    libraries = ("scikit-learn", "scipy")
+    libraries = ("polars", "scikit-learn", "scipy")
 
     @model_validator(mode="after")
     def _is_whole(self):
@@ -56,6 +57,14 @@ class Route(Filter):
         if self.rule == "table" and self.by is None and [*self.table] != ["*"]:
             raise ValueError("a table goes by a column of the prompts; name it, as in by: language, or write {'*': MODEL}")
         return self
+
+    @property
+    def needs(self):
+        return needs_of(self.reward)
+
+    @property
+    def functions(self):
+        return functions_of(self.reward)
 
     def reads(self, columns):
         for name in (*self.columns, *([self.by] if self.by else [])):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
@@ -16,9 +18,9 @@ from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.measures.severity import WORKED
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
-from outcross.recipe import Family, member, nearest
-from outcross.statistics.variety import WORKED_VARIETY
+from outcross.recipe import Family, member, nearest, plain
 from outcross.sources import SOURCES
+from outcross.statistics.variety import WORKED_VARIETY
 from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
@@ -99,6 +101,42 @@ def checks_page() -> str:
         ]
         lines += [_check_row(name, page) for one in measures for name, page in one.pages.items()] + [""]
     return "\n".join([*lines, SEVERITY, *_severities(), ""])
+
+
+def filters_page() -> str:
+    """docs/reference/filters.md: every filter, with its settings, how it can harm, and its paper."""
+    lines = ["# The filters", "", FILTERS_INTRODUCTION, ""]
+    for name in FILTERS:
+        cls = member(FILTERS, name, "filter")
+        lines += [f"## {name}", "", f"{first_line(cls)}", "", cls.page.definition, ""]
+        if settings := list(_settings(cls)):
+            lines += ["| setting | if left out | |", "|---|---|---|", *settings, ""]
+        lines += [f"*How it can harm*: {cls.page.misleads}", "", f"*From*: {cls.page.paper}", ""]
+    return "\n".join(lines)
+
+
+FILTERS_INTRODUCTION = """A filter says of each record how often it is kept, and why not where it is not. They stand under `filters` in a mix file ([how](../howto/filters.md)) and under `select` in an experiment.
+What is compared by a number takes an attribute (`outcross list attributes`), `{column: NAME}`, or in Python a function of texts. `outcross list filters` prints the same in short."""
+
+
+def _settings(cls: type) -> Iterator[str]:
+    """A row of a table for each setting of a recipe: its name, its default, and what stands below it in the source."""
+    import ast
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    said: dict[str, str] = {}
+    for field, below in zip(body, [*body[1:], None], strict=True):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                said[name] = " ".join(words.split())
+    for field in fields(cls):  # type: ignore[arg-type]
+        default = "needed"
+        if field.default is not MISSING:
+            default = "" if field.default is None else f"`{plain(field.default)}`"
+        elif field.default_factory is not MISSING:
+            default = ""
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{field.name}`", default, said.get(field.name, ""))) + " |"
 
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a

@@ -45,7 +45,7 @@ from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 if TYPE_CHECKING:
     import polars
 
-LIBRARIES = ("numpy", "polars", "tokenizers")
+LIBRARIES = ("icu4py", "numpy", "pillow", "polars", "scipy", "tokenizers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import PlainValidator
@@ -54,6 +54,15 @@ class GivenFunction:
                 complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
         return found, complaint
 
+    @property
+    def place(self) -> str:
+        """`module:function`, by which a loop finds it again. BadInput where no module defines it."""
+        if "<" in self.name or "." in self.name:
+            raise BadInput(
+                f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
+            )
+        return f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
+
     def _checked(self, given: Any, n: int) -> np.ndarray:
         try:
             found = np.asarray(given, dtype=np.float64)
@@ -96,6 +105,16 @@ def name_of(by: Any) -> str:
     if isinstance(by, ColumnNumber):
         return by.column
     return by.name if isinstance(by, GivenFunction) else kind(by)
+
+
+def needs_of(by: Any) -> tuple[Literal["texts"], ...]:
+    """What candidates must have for a number to be read."""
+    return () if by is None or isinstance(by, str | ColumnNumber) else ("texts",)
+
+
+def functions_of(by: Any) -> tuple[str, ...]:
+    """The functions of a user's own that a number is read by."""
+    return (by.place,) if isinstance(by, GivenFunction) else ()
 
 
 def columns_of(by: Any, columns: Sequence[str]) -> tuple[str, ...]:
@@ -184,7 +203,9 @@ __all__ = [
     "attribute_of",
     "check_column",
     "columns_of",
+    "functions_of",
     "name_of",
+    "needs_of",
     "number",
     "number_or_none",
     "numbers",
