@@ -154,7 +154,8 @@ class Use(OfTables):
             half = trial.tested(name, mixed, by_each=False)
             tested = {"synthetic": ours, "human": theirs}
             for check, number in _compared(ours, theirs, half):
-                yield self._read(check, number, trial, at=name)
+                reading = self._read(check, number, trial, at=name)
+                yield reading if check != "discrimination" or reading.estimate is None else _with_areas(reading, ours, theirs)
             if name == self.learners[0]:
                 yield from self._inside(evidence, trial, tested)
                 yield from self._fairness(evidence, trial, tested, name, rng)
@@ -265,6 +266,11 @@ def _compared(
     yield "overconfident", lambda: ratio(ours.log_slope, theirs.log_slope, "smaller")
     yield "discrimination", lambda: gap(ours.discrimination(), theirs.discrimination(), "smaller")
     yield "mixed_loss", lambda: ratio(mixed.log_loss(), theirs.log_loss(), like=ours.log_loss())
+
+
+def _with_areas(reading: Reading, ours: Predictions, theirs: Predictions) -> Reading:
+    """The reading of a difference of areas (or R²) with both of them."""
+    return replace(reading, before=theirs.discrimination().value, after=ours.discrimination().value)
 
 
 def _detectable(estimate: Estimate, page: Page) -> str:

@@ -16,8 +16,8 @@ from outcross.measures.severity import WORKED
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest
-from outcross.statistics.variety import WORKED_VARIETY
 from outcross.sources import SOURCES
+from outcross.statistics.variety import WORKED_VARIETY
 from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"

@@ -16,7 +16,8 @@ from outcross.report.characters import cut
 from outcross.report.portraits import heat_map, portrait, quantiles
 from outcross.report.templates import environment, resource
 from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
-from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, value_of, where, written
+from outcross.verbs.audit.phrases import clause, percent, written
+from outcross.verbs.audit.sentences import capitalised, phrase, title, value_of, where
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.plan import ReadColumn

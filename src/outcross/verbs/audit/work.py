@@ -19,6 +19,7 @@ from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audi
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
 from outcross.recipe import kind, nearest, read
+from outcross.runtime import telling
 from outcross.statistics.portraits import portraits
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
@@ -325,7 +326,8 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
     seconds: dict[str, float] = {}
     left_out: list[str] = []
     began = time.monotonic()
-    for one in measures:
+    for place, one in enumerate(measures):
+        telling.get()(place / len(measures))
         name, aspect, start = kind(one), one.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
