@@ -206,12 +206,13 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
             if count + of_human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
-            yield read_with_null(
+            reading = read_with_null(
                 "tail_dependence",
                 lambda counts=(count, n, of_human, m): _corner(*counts),
                 at=f"{ENDS[first]} 5 % with {ENDS[second]} 5 % of {columns[two]}",
                 column=columns[one],
             )
+            yield replace(reading, about=of_human / m)
     if not compared_any:
         yield unread(
             "tail_dependence",

@@ -176,7 +176,7 @@ def _link(found: Found) -> str:
 
 def _corner(found: Found) -> str:
     one, _, two = found.at.partition(" with ")
-    return f"records with both {one} of {found.column} and {two} {found.moved} to {percent(found.value)} of their human share"
+    return f"records with both {one} of {found.column} and {two} {found.of_records.removesuffix(' of records')}"
 
 
 def _direction(found: Found) -> str:
@@ -193,8 +193,9 @@ def _categories(found: Found) -> str:
 
 
 def _pairs(found: Found) -> str:
-    times = 1 / found.value if found.value > 0 else 0.0
-    return f"equal records are {times:,.2g} times as common as among human ones" if times else "equal records are far more common"
+    if found.value <= 0:
+        return "equal records are far more common than among human ones"
+    return f"equal records are {written(float(f'{1 / found.value:.2g}'))} times as common as among human ones"
 
 
 def _ranks(found: Found) -> str:

@@ -111,7 +111,7 @@ def comparison(audits: Sequence[Audit]) -> Comparison:
         if len(ranked) < 2:
             continue
         first = ranked[0].rank
-        leading = tuple(place.name for place in ranked if place.rank == first)
+        leading = tuple(name for name in made if (aspect, name) in places and places[aspect, name].rank == first)
         behind = tuple(place.name for place in ranked if place.rank > first)
         best.append(Best(aspect, leading if behind else (), behind))
     return Comparison(tuple(audit.name for audit in audits), tuple(aspects), places, standings, tuple(best), people)

@@ -116,7 +116,7 @@ def _untold(audit: Audit) -> str:
     few = sum(is_of_few_records(check) for check in untold)
     if not untold:
         return ""
-    other = f"; {len(untold) - few} say another reason" if few < len(untold) else ""
+    other = f", {len(untold) - few} for another reason" if few < len(untold) else ""
     return f"{_count(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
 
 
