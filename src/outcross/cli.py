@@ -65,6 +65,7 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
     from outcross.verbs.audit.answer import answered
     from outcross.verbs.audit.baseline import gated
     from outcross.verbs.audit.notices import github
+    from outcross.verbs.audit.progress import Silence, watcher
     from outcross.verbs.audit.screen import print_audits, print_plan
     from outcross.verbs.audit.work import gates_of, planned
 
@@ -73,7 +74,8 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
         _print_json(plan.plain()) if as_json else print_plan(plan)
         return
     workers = as_many_as_cores() if question.workers is None else question.workers
-    result = answered(replace(question, workers=workers))
+    watching = (lambda sets: Silence()) if as_json or quiet else watcher
+    result = answered(replace(question, workers=workers), watching)
     if as_json:
         _print_json(result.plain())
     elif not quiet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # The controls C0 and C1, the marks that turn text around, the separators of lines, and halves of surrogate pairs.
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
@@ -57,6 +58,27 @@ def _longest_ticks(text: str) -> int:
 
 NAME = 60
 """Characters of a name from outside (a column, a value of a category) where a sentence, a screen or a page shows it."""
+
+
+def names_apart(names: Iterable[str], length: int = 24) -> dict[str, str]:
+    """Each of several names, shortened where it is too long, but never two of them to the same letters.
+
+    >>> list(names_apart(["run-of-the-whole-corpus-seed-1-late", "run-of-the-whole-corpus-seed-2-late", "other"], 14).values())
+    ['run-of-…1-late', 'run-of-…2-late', 'other']
+    """
+    names = list(dict.fromkeys(names))
+    longest = max(map(len, names), default=0)
+    for room in range(length, longest + 1):
+        short = [shortened(name, room) for name in names]
+        ends = [name if len(name) <= room else f"…{name[1 - room :]}" for name in names]
+        for told in (short, ends):
+            if len(set(told)) == len(names):
+                return dict(zip(names, told, strict=True))
+    return {name: name for name in names}
+
+
+RULE = 160
+"""Characters of what names a part of the data (the rule of a region, several groups together); it is wrapped where it is shown."""
 
 
 def shortened(name: str, length: int = NAME) -> str:

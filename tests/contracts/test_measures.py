@@ -15,6 +15,7 @@ from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.measures import ASPECTS, MEASURES, Evidence, Pointed, Role, askers, leading, measure, pages_of_runs, standing_for
 from outcross.measures.use import Use
 from outcross.measures.writing import writings
+from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import gather
 
 RUNS = {
@@ -122,7 +123,7 @@ def read(name, evidence, stream=STREAM):
     except NotApplicable as why:
         assert str(why)
         return []
-    assert all(isinstance(one, Reading | Pointed) for one in every)
+    assert all(isinstance(one, Reading | Pointed | Reliability) for one in every)
     return [one for one in every if isinstance(one, Reading)]
 
 
