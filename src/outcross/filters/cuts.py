@@ -9,7 +9,7 @@ from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import numbers
+from outcross.filters.judging import numbers
 from outcross.recipe import FROM_LIST, many_of, recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; this selector is our own)"

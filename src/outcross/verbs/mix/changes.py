@@ -29,7 +29,7 @@ CENSUS = "Every row of both mixes is counted, so that the numbers are exact and 
 
 
 @dataclass(frozen=True)
-class Change:
+class ShareChange:
     """A value, and how many rows have it before and after."""
 
     value: str
@@ -80,9 +80,9 @@ class TailChange:
     """below or above"""
     level: float
     bound: float
-    human: Change
+    human: ShareChange
     """Beyond the bound among the human rows that gave it, of all of these."""
-    rows: Change
+    rows: ShareChange
     """Beyond it in the two mixes, of the rows that have a value."""
 
     @property
@@ -109,7 +109,7 @@ class Changes:
 
     before: Composition
     after: Composition
-    tables: Mapping[str, Sequence[Change]]
+    tables: Mapping[str, Sequence[ShareChange]]
     """By origin, teacher, generation, pool, each group, and each column of categories."""
     tails: Sequence[TailChange]
     notes: Sequence[str]
@@ -186,7 +186,9 @@ def compared(before: Path, after: Path) -> Changes:
         found = list(_tails(sides, name))
         tails += [tail for tail in found if not tail.is_empty]
         if empty := [f"{tail.side} {tail.bound:.4g}" for tail in found if tail.is_empty]:
-            notes.append(f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix")
+            notes.append(
+                f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix"
+            )
         if not found:
             notes.append(_why_not(sides, name))
     return Changes(*sides, tables, tails, notes)
@@ -200,9 +202,10 @@ def _names(*several: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for one in several for name in one))
 
 
-def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: Sequence[Composition]) -> list[Change]:
+def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: Sequence[Composition]) -> list[ShareChange]:
     return [
-        Change(value, before.get(value, 0), after.get(value, 0), *(side.rows for side in sides)) for value in _names(before, after)
+        ShareChange(value, before.get(value, 0), after.get(value, 0), *(side.rows for side in sides))
+        for value in _names(before, after)
     ]
 
 
@@ -272,8 +275,8 @@ def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailCh
                 side,
                 level,
                 bound,
-                Change("", counts[0], counts[0], len(human), len(human)),
-                Change("", counts[1], counts[2], len(first), len(second)),
+                ShareChange("", counts[0], counts[0], len(human), len(human)),
+                ShareChange("", counts[1], counts[2], len(first), len(second)),
             )
 
 
