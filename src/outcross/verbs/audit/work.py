@@ -247,7 +247,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
 
 def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:
     """The question without the groups and the target that the synthetic data have not: a column that is lost is a loss, not a wrong question."""
-    lost = {column for column in reference.kinds if column not in synthetic.records.columns}
+    lost = reference.kinds.keys() - set(synthetic.records.columns)
     return replace(
         asked,
         groups=tuple(group for group in asked.groups if group not in lost),
