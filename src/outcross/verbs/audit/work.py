@@ -18,8 +18,10 @@ from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
+from outcross.measures.regions import PointedRegion, Regions
 from outcross.recipe import kind, nearest, read
 from outcross.statistics.portraits import portraits
+from outcross.statistics.regions import Region
 from outcross.statistics.sketches import gather
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
@@ -224,7 +226,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     checks = tuple(map(_check, judged))
-    regions = thinned(synthetic, reference, asked.seed) if asked.records else []
+    regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
     notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
@@ -352,6 +354,13 @@ def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
         return unread_
     others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
     return [*unread_, *read_tables(one, others, seed)]
+
+
+def _thinned_regions(look: MeasuredAspects, measures: Sequence[Measure], evidence: Evidence, seed: int) -> list[Region]:
+    """The regions that the check of regions names; searched for only where that check was not taken."""
+    if any(isinstance(one, Regions) and kind(one) not in look.left_out for one in measures):
+        return [records.region for records in look.pointed if isinstance(records, PointedRegion)]
+    return thinned(evidence.drawn, evidence.reference, seed)
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
