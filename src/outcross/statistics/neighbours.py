@@ -186,10 +186,14 @@ class Cloud:
     def alone(self, is_first: np.ndarray) -> np.ndarray:
         """The distance of each point called first to the nearest other such point, (first,); of those listed, so at most the farthest of these."""
         own = np.bincount(self.place[is_first], minlength=len(self.near))
-        others = (own > 0)[self.near]
-        others[:, 0] = own > 1  # its own place holds another point only where it holds two
-        last = np.where(others.any(axis=1), others.argmax(axis=1), self.near.shape[1] - 1)
-        return self.distances[np.arange(len(self.near)), last][self.place[is_first]]
+        there = np.flatnonzero(own)
+        others = (own > 0)[self.near[there]]
+        others[:, 0] = own[there] > 1  # its own place holds another point only where it holds two
+        rows, last = np.arange(there.size), others.argmax(axis=1)
+        last[~others[rows, last]] = self.near.shape[1] - 1
+        nearest_other = np.empty(len(self.near), self.distances.dtype)
+        nearest_other[there] = self.distances[there, last]
+        return nearest_other[self.place[is_first]]
 
 
 def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
