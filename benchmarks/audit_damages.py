@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def damages(name: str) -> dict[str, Damage]:
         return check.metric in ("distinct_rows", "effective_rows") and not check.group
 
     def is_shared(*columns: str) -> Callable[[Check], bool]:
-        return lambda check: check.metric == "category_share" and check.column in columns
+        return lambda check: check.metric in ("category_share", "share") and check.column in columns
 
     def is_located(check: Check) -> bool:
         return check.metric == "location" and check.column == number
@@ -162,11 +163,11 @@ def damages(name: str) -> dict[str, Damage]:
         ),
         "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), (f"{of.smallest} ({race})",)),
         "every record 20 times": Damage(
-            "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, ("distinct records", "effective number of records")
+            "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, REPEATED
         ),
         "all of these": Damage(
             "any", everything, lambda check: any(one(check) for one in every),
-            (*of.cut, *of.narrowed, "distinct records", "effective number of records", f"{of.smallest} ({race})"),
+            (*of.cut, *of.narrowed, *REPEATED, f"{of.smallest} ({race})"),
         ),
         "a common category halved": Damage("groups", lambda deal: deal.without(common, 0.5), is_shared(column), (column,)),
         "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, of.classes), is_shared(of.classes), (of.classes,)),
@@ -195,6 +196,8 @@ def _region(name: str) -> tuple[str, Callable[[Deal], pl.Expr]]:
     return rule.name, lambda deal: pl.col(ROW).is_in(np.flatnonzero(rule.inside).tolist())
 
 
+REPEATED = ("uplicates", "distinct records", "effective number of records")
+"""Words for records that are there again."""
 ROW = "_row"
 """The number of each record in its table; it is taken out before an audit."""
 
@@ -290,8 +293,8 @@ def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[st
     return {"table": name, "rows": rows, "planted": planted, "aspect": aspect, "is_inside": is_inside, **counts, "others": {}}
 
 
-def kept_rows() -> dict[tuple[str, int, str], Row]:
-    told = json.loads(RESULT.read_text(encoding="utf-8"))["damages"] if RESULT.exists() else []
+def kept_rows(result: Path) -> dict[tuple[str, int, str], Row]:
+    told = json.loads(result.read_text(encoding="utf-8"))["damages"] if result.exists() else []
     return {(one["table"], one["rows"], one["planted"]): Row(one) for one in told}
 
 
@@ -312,11 +315,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3e5, help="begin no further set after so long")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--splits", type=int, default=SPLITS)
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of the results, where several processes share the work")
     asked = parser.parse_args()
     if not DATA.exists():
         raise SystemExit(f"there is no {DATA}; set OUTCROSS_DATA to the folder that holds the tables")
     names = [(name, int(rows)) for name, _, rows in (size.partition(":") for size in asked.sizes)]
-    load, rows, began, saved = os.getloadavg(), kept_rows(), time.monotonic(), time.monotonic()
+    load, rows, began, saved = os.getloadavg(), kept_rows(asked.folder / RESULT.name), time.monotonic(), time.monotonic()
     made: dict[str, dict[str, Damage]] = {name: damages(name) for name, _ in names}
     for name, size, seed, planted in work(names, asked.seeds, asked.splits):
         harm = made[name].get(planted)
@@ -329,16 +333,16 @@ def main() -> None:
         found = audited(name, human, deal.other if harm is None else harm.harm(deal))
         row.add(honest(found) if harm is None else outcome(found, harm))
         if time.monotonic() - saved > 20:
-            save(rows, load)
+            save(rows, load, asked.folder)
             saved = time.monotonic()
-    save(rows, load)
+    save(rows, load, asked.folder)
 
 
-def save(rows: Mapping[tuple[str, int, str], Row], load: tuple[float, float, float]) -> None:
+def save(rows: Mapping[tuple[str, int, str], Row], load: tuple[float, float, float], folder: Path) -> None:
     order = {size: i for i, size in enumerate(SIZES)}
     told = [row.told for row in rows.values() if row.told["of"]]
     told.sort(key=lambda one: order.get((one["table"], one["rows"]), len(order)))
-    write("audit_damages", __doc__ or "", load, {"damages": told})
+    write("audit_damages", __doc__ or "", load, {"damages": told}, folder)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,6 +19,7 @@ from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
+from outcross.measures.share_curve import ShareCurve
 from outcross.recipe import explain
 from outcross.statistics.portraits import Portrait
 from outcross.verbs.audit.judgement import NOTE, Verdict
@@ -118,6 +119,8 @@ class Audit:
     """What a generator would have to add, as YAML (`verbs.audit.needs`); empty where nobody asked for it."""
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
     """The shape of each column of numbers or categories on both sides, by the column's name."""
+    share_curve: ShareCurve | None = None
+    """How much of the set to train on; None where nobody asked (`shares`), or where a note says why it cannot be told."""
 
     @cached_property
     def checks(self):
@@ -187,6 +190,7 @@ class Audit:
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
+            **({} if self.share_curve is None else {"share_curve": asdict(self.share_curve) | {"answer": self.share_curve.answer}}),
         }
 
     def save(self, folder: Path) -> None:
@@ -254,6 +258,7 @@ class StoredAudit:
     portraits: dict[str, Portrait] = field(default_factory=dict)
     pointed: list[str] = field(default_factory=list)
     columns: list[ReadColumn] = field(default_factory=list)
+    share_curve: ShareCurve | None = None
 
     @property
     def audits(self) -> list[StoredAudit]:
@@ -278,6 +283,7 @@ class StoredAudit:
             unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
             portraits=self.portraits,
             columns=tuple(self.columns),
+            share_curve=self.share_curve,
         )
 
     def __post_init__(self):

@@ -29,6 +29,8 @@ def print_audit(audit: Audit) -> None:
     out = console()
     _print_read(out, audit.columns)
     out.print(_plain(audit.summary))
+    if audit.share_curve is not None:
+        out.print(_plain(audit.share_curve.answer))
     worst = audit.of("lost", "invented")
     if worst:
         cells = (
