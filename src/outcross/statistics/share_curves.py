@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,11 +14,9 @@ from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.statistics.prediction import EncodedRecords, Predict, discrimination, losses
 
 PARTS, ROUNDS = 5, 2
-"""Each fit leaves out one of five parts of the records and is tested on it; the records are parted twice."""
-SPLITS = PARTS * ROUNDS
-OVERLAP = 1 / SPLITS + 1 / (PARTS - 1)
-"""The variance of a mean over splits in units of the variance between them: 1 / J + n of the test / n of the training (Nadeau and Bengio, Machine Learning 52:239, 2003)."""
-METHOD = "corrected t over splits"
+"""Each fit leaves out one of five parts of the records; the records are parted twice."""
+CROSS_FITTED = "paired test records, cross-fitted"
+HELD_OUT = "paired test records and left-out parts"
 LEVEL = 0.05
 FEWEST = 50
 """Human records that a model is trained on, at least."""
@@ -103,6 +102,7 @@ class _Split:
     human: np.ndarray
     synthetic: np.ndarray
     test: np.ndarray
+    """The part of the human records that was left out; with a holdout all of that."""
 
 
 def designs(
@@ -111,7 +111,11 @@ def designs(
     """The curve at a fixed number of human records and the one at a fixed number in all, over the same splits.
 
     A fit has the human records of all parts but one, and of a random order of the synthetic ones without a part of their own the first that the share
-    asks for; so the sets of two shares are nested. 0 is always among the shares. Raises NotApplicable where records are too few or no share above 0 can be tried.
+    asks for; so the sets of two shares are nested. 0 is always among the shares.
+
+    Differences of two shares are taken record by record. Without a holdout their variance over test records is that of the cross-fitted mean (Bayle et al., Cross-validation
+    Confidence Intervals for Test Error, NeurIPS 2020). With one every fit is tested on all of it, and the jackknife over left-out parts is added, as other training records of the same
+    law would change all fits alike; degrees of freedom are Welch's and Satterthwaite's. Raises NotApplicable where records are too few or no share above 0 can be tried.
     """
     splits = list(_splits(data, rng))
     human, synthetic = (min(len(getattr(split, side)) for split in splits) for side in ("human", "synthetic"))
@@ -121,16 +125,13 @@ def designs(
         )
     every = sorted({0.0, *shares})
     groups = _groups(data, splits)
-    alone = [_scored(data, split, (human, 0), learner, groups) for split in splits]
+    alone = _scored(data, splits, (human, 0), learner, groups)
     found = []
     for fixed in ("human", "total"):
         sizes, left_out = _sizes(fixed, every, human, synthetic)
         if len(sizes) < 2 and fixed == "total":
             raise NotApplicable(f"no share above 0 can be tried: {'; '.join(left_out.values()) or 'none was asked for'}")
-        scores = {
-            share: alone if share == 0 else [_scored(data, split, size, learner, groups) for split in splits]
-            for share, size in sizes.items()
-        }
+        scores = {share: alone if share == 0 else _scored(data, splits, size, learner, groups) for share, size in sizes.items()}
         found.append(_design(fixed, human, sizes, scores, tuple(groups), left_out))
     return found[0], found[1]
 
@@ -138,9 +139,9 @@ def designs(
 def _splits(data: ShareData, rng: np.random.Generator) -> Iterator[_Split]:
     for _ in range(ROUNDS):
         human, synthetic = (_parts(len(side), rng) for side in (data.human, data.synthetic))
-        tests = human if data.holdout is None else _parts(len(data.holdout), rng)
         for k in range(PARTS):
-            yield _Split(*(np.concatenate([*side[:k], *side[k + 1 :]]) for side in (human, synthetic)), tests[k])
+            test = human[k] if data.holdout is None else np.arange(len(data.holdout))
+            yield _Split(*(np.concatenate([*side[:k], *side[k + 1 :]]) for side in (human, synthetic)), test)
 
 
 def _parts(n: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -175,90 +176,127 @@ def _sizes(
 
 
 @dataclass(frozen=True)
+class _Number:
+    """A number of several fits together; two of them are subtracted record by record and fit by fit."""
+
+    value: float
+    records: np.ndarray
+    """What each test record contributes to it, up to a constant. (records,)"""
+    fits: np.ndarray | None
+    """The number of each fit, (rounds, parts); None where no two fits are tested on the same records."""
+
+    def __sub__(self, other: _Number) -> _Number:
+        fits = None if self.fits is None or other.fits is None else self.fits - other.fits
+        return _Number(self.value - other.value, self.records - other.records, fits)
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """The standard error and its degrees of freedom."""
+        n = self.records.size
+        of_tests = float(self.records.var(ddof=1)) / n
+        if self.fits is None:
+            return math.sqrt(of_tests), n - 1.0
+        apart = self.fits - self.fits.mean(axis=1, keepdims=True)
+        of_training = float(np.square(apart).sum(axis=1).mean()) * (PARTS - 1) / PARTS
+        whole = of_tests + of_training
+        if whole == 0:
+            return 0.0, n - 1.0
+        return math.sqrt(whole), whole**2 / (of_training**2 / (ROUNDS * (PARTS - 1)) + of_tests**2 / (n - 1))
+
+    def estimate(self, together: int = 1) -> Estimate:
+        """With an interval that is one of so many that hold together."""
+        from scipy.stats import t
+
+        n = self.records.size
+        if self.value == 0 and not self.records.any():
+            return Estimate(0.0, 0.0, 0.0, "nothing is added", n)
+        error, freedom = self.error
+        reach = max(float(t.isf(LEVEL / 2 / together, freedom)) * error, rounding(self.value))
+        return Estimate(self.value, self.value - reach, self.value + reach, CROSS_FITTED if self.fits is None else HELD_OUT, n)
+
+    def is_above(self, together: int) -> bool:
+        """Whether it is above 0, as one of so many tests."""
+        from scipy.stats import t
+
+        error, freedom = self.error
+        return self.value > max(float(t.isf(LEVEL / together, freedom)) * error, rounding(self.value))
+
+
+@dataclass(frozen=True)
 class _Scores:
-    """What one fit shows on the records that it is tested on."""
+    """What the fits of one share show on the records that they are tested on."""
 
-    loss: float
-    discrimination: float | None
-    groups: np.ndarray
-    """The mean loss inside each group. (groups,)"""
+    loss: _Number
+    discrimination: _Number | None
+    groups: tuple[_Number, ...]
+    """The loss inside each group."""
 
 
-def _scored(data: ShareData, split: _Split, size: tuple[int, int], learner: Learner, groups: Mapping[str, np.ndarray]) -> _Scores:
-    training = data.human.take(split.human[: size[0]]) + data.synthetic.take(split.synthetic[: size[1]])
-    tests = data.tests.take(split.test)
-    predicted = learner(training, data.classes)(tests)
-    lost = losses(predicted, tests)
-    try:
-        told = discrimination(predicted, tests)[0]
-    except NotApplicable:
-        told = None
-    return _Scores(float(lost.mean()), told, np.array([lost[mask[split.test]].mean() for mask in groups.values()]))
+def _scored(
+    data: ShareData, splits: Sequence[_Split], size: tuple[int, int], learner: Learner, groups: Mapping[str, np.ndarray]
+) -> _Scores:
+    lost = np.full((len(splits), len(data.tests)), np.nan)  # (fits, test records)
+    areas: list[tuple[float, np.ndarray]] = []
+    for i, split in enumerate(splits):
+        training = data.human.take(split.human[: size[0]]) + data.synthetic.take(split.synthetic[: size[1]])
+        tests = data.tests.take(split.test)
+        predicted = learner(training, data.classes)(tests)
+        lost[i, split.test] = losses(predicted, tests)
+        with suppress(NotApplicable):
+            areas.append(discrimination(predicted, tests))
+    told = None
+    if len(areas) == len(splits):
+        contributed = np.full_like(lost, np.nan)
+        for row, split, (_, parts) in zip(contributed, splits, areas, strict=True):
+            row[split.test] = parts
+        told = _number(contributed, data, np.array([area for area, _ in areas]))
+    inside = (_number(lost[:, mask], data) for mask in groups.values())
+    return _Scores(_number(lost, data), told, tuple(inside))
+
+
+def _number(of_records: np.ndarray, data: ShareData, of_fits: np.ndarray | None = None) -> _Number:
+    """The mean over test records and fits, or over fits where they have a number of their own; of_records: (fits, records), NaN where a fit is not tested."""
+    means = np.nanmean(of_records, axis=0)
+    fits = np.nanmean(of_records, axis=1) if of_fits is None else of_fits
+    value = float(means.mean()) if of_fits is None else float(of_fits.mean())
+    return _Number(value, means, None if data.holdout is None else fits.reshape(ROUNDS, PARTS))
 
 
 def _design(
     fixed: Fixed,
     size: int,
     sizes: Mapping[float, tuple[int, int]],
-    scores: Mapping[float, Sequence[_Scores]],
+    scores: Mapping[float, _Scores],
     groups: Sequence[str],
     left_out: Mapping[str, str],
 ) -> ShareDesign:
-    shares = list(sizes)
-    lost = np.array([[one.loss for one in scores[share]] for share in shares])  # (shares, splits)
-    inside = np.array([[one.groups for one in scores[share]] for share in shares])  # (shares, splits, groups)
-    told = [[one.discrimination for one in scores[share]] for share in shares]
+    alone, others = scores[0.0], max(1, len(sizes) - 1)
     points = [
         SharePoint(
             share,
             *sizes[share],
-            loss=_over_splits(lost[i]),
-            added_loss=_over_splits(lost[i] - lost[0]),
-            discrimination=None if None in told[i] else _over_splits(np.array(told[i])),
-            **_worst(groups, inside[i], inside[i] - inside[0]),
+            loss=one.loss.estimate(),
+            added_loss=(one.loss - alone.loss).estimate(),
+            discrimination=None if one.discrimination is None else one.discrimination.estimate(),
+            **_worst("worst", groups, one.groups),
+            **_worst("harmed", groups, [inside - before for inside, before in zip(one.groups, alone.groups, strict=True)]),
         )
-        for i, share in enumerate(shares)
+        for share, one in scores.items()
     ]
-    lowest = int(lost.mean(axis=1).argmin())
-    others = max(1, len(shares) - 1)
+    every = [one.loss for one in scores.values()]
     # The best share of all is left out only where another one is found to be better than it: at most once in twenty times, over the others together.
-    likely = [share for i, share in enumerate(shares) if not any(_is_above(lost[i] - other, others) for other in lost)]
-    helps, harms = (
-        tuple(share for i, share in enumerate(shares) if _is_above(sign * (lost[i] - lost[0]), others)) for sign in (-1, 1)
-    )
-    return ShareDesign(fixed, size, tuple(points), shares[lowest], tuple(likely), helps, harms, dict(left_out))
+    likely = [share for share, one in scores.items() if not any((one.loss - other).is_above(others) for other in every)]
+    best = min(scores, key=lambda share: scores[share].loss.value)
+    helps = [share for share, one in scores.items() if (alone.loss - one.loss).is_above(others)]
+    harms = [share for share, one in scores.items() if (one.loss - alone.loss).is_above(others)]
+    return ShareDesign(fixed, size, tuple(points), best, tuple(likely), tuple(helps), tuple(harms), dict(left_out))
 
 
-def _worst(groups: Sequence[str], inside: np.ndarray, added: np.ndarray) -> dict[str, Any]:
-    """The group with the greatest loss and the one with the greatest rise; inside, added: (splits, groups)."""
+def _worst(name: str, groups: Sequence[str], numbers: Sequence[_Number]) -> dict[str, Any]:
+    """The group with the greatest number. The greatest of several lies between the greatest of their lower ends and the greatest of their upper ends."""
     if not groups:
         return {}
-    told: dict[str, Any] = {}
-    for name, values in (("worst", inside), ("harmed", added)):
-        # The greatest of several numbers lies between the greatest of their lower ends and the greatest of their upper ends.
-        ends = [_over_splits(column, tests=len(groups)) for column in values.T]
-        worst = max(range(len(ends)), key=lambda i: ends[i].value)
-        low, high = (max(one.interval[side] for one in ends) for side in (0, 1))
-        told[f"{name}_group"] = groups[worst]
-        told[f"{name}_loss"] = Estimate(ends[worst].value, low, high, f"{METHOD}, all groups together", SPLITS)
-    return told
-
-
-def _over_splits(values: np.ndarray, tests: int = 1) -> Estimate:
-    """The mean over splits; its interval is one of so many that hold together. values: (splits,)"""
-    from scipy.stats import t
-
-    mean, spread = float(values.mean()), float(values.std(ddof=1))
-    if not values.any():
-        return Estimate(0.0, 0.0, 0.0, "nothing is added", SPLITS)
-    reach = float(t.isf(LEVEL / 2 / tests, SPLITS - 1)) * math.sqrt(OVERLAP) * spread
-    reach = max(reach, rounding(float(np.abs(values).max())))
-    return Estimate(mean, mean - reach, mean + reach, METHOD, SPLITS)
-
-
-def _is_above(values: np.ndarray, tests: int) -> bool:
-    """Whether a mean over splits is above 0, as one of so many tests; values: (splits,)"""
-    from scipy.stats import t
-
-    error = math.sqrt(OVERLAP) * float(values.std(ddof=1))
-    return float(values.mean()) > max(float(t.isf(LEVEL / tests, SPLITS - 1)) * error, rounding(float(np.abs(values).max())))
+    ends = [number.estimate(together=len(groups)) for number in numbers]
+    worst = max(range(len(ends)), key=lambda i: ends[i].value)
+    low, high = (max(one.interval[side] for one in ends) for side in (0, 1))
+    return {f"{name}_group": groups[worst], f"{name}_loss": replace(ends[worst], low=low, high=high)}
