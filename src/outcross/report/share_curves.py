@@ -11,7 +11,7 @@ from outcross.report.numerals import number
 from outcross.statistics.share_curves import ShareDesign, SharePoint
 
 WIDTH, HEIGHT = 330, 190
-LEFT, RIGHT, TOP, FOOT = 46, 10, 8, 34
+LEFT, RIGHT, TOP, FOOT = 48, 20, 8, 34
 """Pixels around the lines, for labels."""
 
 
@@ -25,8 +25,9 @@ def share_curve_picture(design: ShareDesign, loss: str) -> str:
     low, high = min(ends), max(ends)
     most = max(point.share for point in design.points) or 1.0
 
-    def across(share: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * share / most
+    def across(share: float, kind: str = "") -> float:
+        # The two lines stand a little apart, so that their intervals do not lie on each other.
+        return LEFT + (WIDTH - LEFT - RIGHT) * share / most + {"whole": -2, "group": 2}.get(kind, 0)
 
     def down(value: float) -> float:
         return TOP + (HEIGHT - TOP - FOOT) * (1 - (value - low) / ((high - low) or 1.0))
@@ -40,10 +41,11 @@ def share_curve_picture(design: ShareDesign, loss: str) -> str:
     for kind, line in lines:
         if not line:
             continue
-        places = " ".join(f"{across(share):.1f},{down(estimate.value):.1f}" for share, estimate in line)
+        places = " ".join(f"{across(share, kind):.1f},{down(estimate.value):.1f}" for share, estimate in line)
         parts.append(f'<polyline class="{kind}" points="{places}"/>')
         parts += [
-            _dot(kind, across(share), [down(value) for value in (estimate.value, *estimate.interval)]) for share, estimate in line
+            _dot(kind, across(share, kind), [down(value) for value in (estimate.value, *estimate.interval)])
+            for share, estimate in line
         ]
     parts += [_label(LEFT - 5, down(value) + 4, number(value), "end") for value in (low, high)]
     ticks = [point.share for point in design.points]

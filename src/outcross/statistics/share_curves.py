@@ -141,7 +141,8 @@ def _splits(data: ShareData, rng: np.random.Generator) -> Iterator[_Split]:
         human, synthetic = (_parts(len(side), rng) for side in (data.human, data.synthetic))
         for k in range(PARTS):
             test = human[k] if data.holdout is None else np.arange(len(data.holdout))
-            yield _Split(*(np.concatenate([*side[:k], *side[k + 1 :]]) for side in (human, synthetic)), test)
+            learned = [np.concatenate([*side[:k], *side[k + 1 :]]) for side in (human, synthetic)]
+            yield _Split(human=learned[0], synthetic=learned[1], test=test)
 
 
 def _parts(n: int, rng: np.random.Generator) -> list[np.ndarray]:
