@@ -45,6 +45,8 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
     yield from table_lines(cells)
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
+    for pool, columns in plan.read_as_numbers.items():
+        yield from wrapped(f"read as numbers, as in the other pools: {', '.join(map(escaped, columns))} of {escaped(pool)}", width)
     for warning in plan.warnings:
         yield from wrapped(f"warning: {warning}", width)
 
