@@ -16,6 +16,7 @@ from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_mach
 from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
@@ -116,6 +117,14 @@ def export(question: ExportQuestion, *, as_json: Json = False) -> None:
     from outcross.verbs.export.answer import exported
 
     result = exported(question)
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
+
+
+@app.command(help=CardQuestion.__doc__)
+def card(question: CardQuestion, *, as_json: Json = False) -> None:
+    from outcross.verbs.card.answer import carded
+
+    result = carded(question)
     _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
 
 

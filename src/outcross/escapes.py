@@ -26,6 +26,35 @@ def escaped_json(written: str) -> str:
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
+_MARKS = re.compile(r"[^A-Za-z0-9 ,%/.;?\u0080-\U0010ffff-]|(?<=[wW]{3})\.")
+"""ASCII that Markdown, HTML or a reader that makes links of addresses may obey."""
+
+
+def in_markdown(text: str) -> str:
+    """Text for a sentence or a cell of Markdown, on one line, in which no sign is a mark of Markdown, HTML or a link.
+
+    >>> in_markdown("a_b|<b>*www.x.y*")
+    'a&#95;b&#124;&#60;b&#62;&#42;www&#46;x.y&#42;'
+    """
+    return _MARKS.sub(lambda found: f"&#{ord(found[0])};", escaped(text))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Text as a block of code of Markdown, which no mark in it can leave."""
+    ticks = "`" * max(3, _longest_ticks(text) + 1)
+    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
+
+
+def coded(text: str) -> str:
+    """Text on one line as a span of code of Markdown, which no mark in it can leave."""
+    ticks = "`" * (_longest_ticks(text) + 1)
+    return f"{ticks} {escaped(text)} {ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
 NAME = 60
 """Characters of a name from outside (a column, a value of a category) where a sentence, a screen or a page shows it."""
 

@@ -41,7 +41,11 @@ def lossless(text: polars.Series) -> polars.DataType | None:
     if numbers.null_count() or not numbers.is_finite().all():
         return None
     pairs = zip(there.filter(doubtful).to_list(), numbers.filter(doubtful).to_list(), strict=True)
-    return pl.Float64() if all(Decimal(written) == Decimal(repr(number)) and not _is_minus_zero(written) for written, number in pairs) else None
+    return (
+        pl.Float64()
+        if all(Decimal(written) == Decimal(repr(number)) and not _is_minus_zero(written) for written, number in pairs)
+        else None
+    )
 
 
 def _is_minus_zero(written: str) -> bool:
