@@ -99,9 +99,10 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 @app.command(help=ReportQuestion.__doc__)
 def report(question: ReportQuestion = ReportQuestion(), *, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.report import reported
+    from outcross.verbs.terminal import width
 
     result = reported(question)
-    _print_json(result.plain()) if as_json else print(f"report: {escaped(str(result.path))}")
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
 @app.command(help=ShowQuestion.__doc__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -272,9 +272,3 @@ def _check(found: Composition, manifest: Mapping[str, Any]) -> None:
 
 def _words(counts: Mapping[str, Any]) -> str:
     return ", ".join(f"{value} {rows}" for value, rows in counts.items())[:200]
-
-
-def composition_lines(found: Composition) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Each table of a composition: what it is by, and a row a value with its rows and its share."""
-    for by, counts in found.tables.items():
-        yield by, [(value, f"{rows:,}", f"{found.share(rows):.6g}") for value, rows in counts.items()]

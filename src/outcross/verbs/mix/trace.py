@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -292,6 +292,11 @@ class _Mix:
             earlier = _earlier(former, trace.file, depth)
             found.append(earlier)
             rest = rest[1 + len(own.get("_parents") or []) :]
+        elif trace.ends and rest and trace.pool is not None and trace.source not in (None, trace.pool):
+            pool = str(trace.source).removeprefix(f"{trace.pool}/")
+            found.append(
+                Trace(rest.pop(0), source=pool, ends=f"it was a record of pool {pool} in an earlier mix, whose files are not there")
+            )
         found += [
             self.parent(parent, depth) if parent != trace.id else Trace(parent, ends="it names itself")
             for parent in rest[:MOST_PARENTS]
@@ -384,31 +389,3 @@ def _cells(pool: OpenPool, number: int, row: int) -> dict[str, Any]:
             return batch[row - start].select(own).row(0, named=True) if own else {}
         start += batch.height
     return {}
-
-
-def trace_lines(trace: Trace, indent: int = 0) -> Iterator[tuple[int, str]]:
-    """A trace in words: how deep each line stands, and the line."""
-    who = {"model": trace.model or "a model that nobody named", "unknown": "nobody said who wrote it"}.get(
-        str(trace.origin), str(trace.origin)
-    )
-    if trace.origin in ("edited", "translated"):
-        who = f"{trace.origin} by {trace.model or 'nobody knows whom'}"
-    author = "" if trace.origin is None else f": {who}" + ("" if trace.generation is None else f", generation {trace.generation}")
-    yield indent, f"{trace.id}{author}"
-    if trace.shard is not None:
-        yield indent + 1, f"in the mix {trace.mix}: row {trace.row:,} of {trace.shard}"
-    elif trace.mix is not None and trace.source is not None:
-        yield indent + 1, f"in no row of the mix {trace.mix}: it was not drawn"
-    if trace.pool is not None:
-        yield indent + 1, f"pool {trace.pool}" + (f" (_source {trace.source})" if trace.source not in (None, trace.pool) else "")
-    if trace.decoding is not None:
-        yield indent + 1, f"decoding {trace.decoding}"
-    if trace.file is not None:
-        yield indent + 1, f"read from {trace.file.file}, row {trace.file.row:,} (SHA-256 of the file {trace.file.sha256[:16]}…)"
-    if trace.digest is not None:
-        yield indent + 1, f"digest of its content and pool {trace.digest}"
-    if trace.ends:
-        yield indent + 1, f"the chain ends here: {trace.ends}"
-    for parent in trace.parents:
-        yield indent + 1, "from"
-        yield from trace_lines(parent, indent + 2)
