@@ -8,6 +8,7 @@ from outcross.errors import BadInput
 from outcross.files.names import kind_at
 from outcross.ledger.results import write_beside
 from outcross.verbs.asking import asks
+from outcross.verbs.audit.generations import is_run
 from outcross.verbs.card.croissant import croissant
 from outcross.verbs.card.described import Described
 from outcross.verbs.card.question import CardQuestion
@@ -31,6 +32,8 @@ def carded(question: CardQuestion) -> Card:
     for option, told in (("name", question.name), ("license", question.license)):
         if len(told) > LONGEST or not told.isprintable():
             raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {told!r:.80}")
+    if is_run(folder):
+        raise BadInput(f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on")
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
     described = Described(composition, question.name or folder.resolve().name, question.license)

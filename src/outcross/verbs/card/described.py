@@ -10,6 +10,7 @@ from typing import Any
 
 from outcross.files.inputs import digest
 from outcross.verbs.mix import work
+from outcross.verbs.mix.asked import AUTHORS
 from outcross.verbs.mix.composition import UNNAMED, Composition
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import read_manifest, shards
@@ -156,7 +157,7 @@ class Described:
 
 
 def _origin(said: dict[str, Any]) -> Any:
-    return said["author"] if set(said) == {"author"} else said
+    return said["author"] if set(said) == {"author"} and said["author"] in AUTHORS else said
 
 
 def modality(dtype: Any) -> str:

@@ -85,6 +85,11 @@ class TailChange:
     rows: Change
     """Beyond it in the two mixes, of the rows that have a value."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies beyond the bound anywhere: it is the end of what there is."""
+        return not (self.human.before or self.rows.before or self.rows.after)
+
     def plain(self) -> dict[str, Any]:
         told = {key: getattr(self, key) for key in ("column", "what", "side", "level", "bound")}
         human = {"beyond": self.human.before, "n": self.human.total_before, "share": self.human.share_before}
@@ -179,7 +184,9 @@ def compared(before: Path, after: Path) -> Changes:
             tables[f"column {name}"] = _changes(*counts, sides)  # pyright: ignore[reportArgumentType]
             continue
         found = list(_tails(sides, name))
-        tails += found
+        tails += [tail for tail in found if not tail.is_empty]
+        if empty := [f"{tail.side} {tail.bound:.4g}" for tail in found if tail.is_empty]:
+            notes.append(f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix")
         if not found:
             notes.append(_why_not(sides, name))
     return Changes(*sides, tables, tails, notes)

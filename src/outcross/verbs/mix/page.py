@@ -14,8 +14,8 @@ MOST = 60
 """Values of a table that are shown; those that changed most come first."""
 LONGEST = 300
 """Characters of one piece of text on the page."""
-LEFT, RIGHT = 6.0, 234.0
-"""Where the lines begin and end, of 240 across."""
+LEFT, RIGHT = 3.0, 97.0
+"""Where the lines begin and end, in hundredths of their width."""
 
 
 def write_changes(changes: Changes, path: Path) -> Path:
@@ -64,6 +64,6 @@ def _signed(difference: float) -> str:
     return "0" if difference == 0 else f"{difference:+.4g}".replace("-", "−")
 
 
-def _place(share: float, most: float) -> float:
+def _place(share: float, most: float) -> str:
     """Where a share stands on a line that ends at the largest."""
-    return round(LEFT + (RIGHT - LEFT) * share / most, 1)
+    return f"{LEFT + (RIGHT - LEFT) * share / most:.4g}%"
