@@ -10,7 +10,7 @@ from outcross.ledger.results import write_beside
 from outcross.verbs.asking import asks
 from outcross.verbs.audit.generations import is_run
 from outcross.verbs.card.croissant import croissant
-from outcross.verbs.card.described import Described
+from outcross.verbs.card.description import DataDescription
 from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.card.readme import readme
 from outcross.verbs.card.result import Card
@@ -33,10 +33,12 @@ def carded(question: CardQuestion) -> Card:
         if len(told) > LONGEST or not told.isprintable():
             raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {told!r:.80}")
     if is_run(folder):
-        raise BadInput(f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on")
+        raise BadInput(
+            f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on"
+        )
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
-    described = Described(composition, question.name or folder.resolve().name, question.license)
+    described = DataDescription(composition, question.name or folder.resolve().name, question.license)
     files = {
         "README.md": readme(described),
         "croissant.json": croissant(described),

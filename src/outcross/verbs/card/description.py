@@ -50,7 +50,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
+class DataDescription:
     """A set of rows, as its card describes it."""
 
     composition: Composition
