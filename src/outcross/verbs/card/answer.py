@@ -16,6 +16,8 @@ from outcross.verbs.card.readme import readme
 from outcross.verbs.card.result import Card
 from outcross.verbs.card.training_content import as_json, as_markdown
 from outcross.verbs.mix.composition import composed
+from outcross.verbs.mix.result import is_stored
+from outcross.verbs.mix.work import TWIN
 
 KIND = "card"
 LONGEST = 200
@@ -36,6 +38,8 @@ def carded(question: CardQuestion) -> Card:
         raise BadInput(
             f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on"
         )
+    if question.out is None and folder.name == TWIN and is_stored(folder.resolve().parent):
+        raise BadInput(f"{folder} is a part of a mix, whose card describes it too; write a card of its own elsewhere with --out")
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
     described = DataDescription(composition, question.name or folder.resolve().name, question.license)
