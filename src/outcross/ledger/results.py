@@ -165,10 +165,15 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
             written = {name: _digest(text.encode()) for name, text in files.items()}
             both = own | {name: [*own.get(name, []), digest] for name, digest in written.items()}
             write_whole(place / BESIDE, json.dumps(listed | {kind: both}))
+            (place / WRITING).mkdir(exist_ok=True)
             for name, text in files.items():
-                write_whole(folder / name, text)
+                write_whole(place / WRITING / name, text)
+                os.replace(place / WRITING / name, folder / name)
             write_whole(place / BESIDE, json.dumps(listed | {kind: own | {name: [digest] for name, digest in written.items()}}))
+    except OSError as error:
+        raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
     finally:
+        shutil.rmtree(place / WRITING, ignore_errors=True)
         for name in OF_WORK:
             (place / name).unlink(missing_ok=True)
         if place.is_dir() and not any(place.iterdir()):

@@ -139,7 +139,7 @@ class DataDescription:
             (found.generations.get(UNNAMED, 0), "The generation of"),
             (synthetic - sum(one.with_decoding for one in found.synthetic), "How the model was sampled for"),
             (synthetic - sum(one.with_prompt for one in found.synthetic), "The prompt of"),
-            (synthetic - sum(one.with_parents for one in found.synthetic), "What was the source of"),
+            (synthetic - sum(one.with_parents for one in found.synthetic), "The records that were the source of"),
         ):
             if count:
                 yield f"{what} {count:,} {of}."
