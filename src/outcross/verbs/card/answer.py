@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from outcross.errors import BadInput
+from outcross.escapes import escaped
 from outcross.files.names import kind_at
 from outcross.ledger.results import write_beside
 from outcross.verbs.asking import asks
@@ -42,7 +43,9 @@ def carded(question: CardQuestion) -> Card:
         raise BadInput(f"{folder} is a part of a mix, whose card describes it too; write a card of its own elsewhere with --out")
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
-    described = DataDescription(composition, question.name or folder.resolve().name, question.license)
+    described = DataDescription(composition, question.name or escaped(folder.resolve().name), question.license)
+    if odd := next((file.path for file in described.files if not file.path.isprintable()), None):
+        raise BadInput(f"{odd!r} has signs that cannot be printed, and a card names every file; rename it")
     files = {
         "README.md": readme(described),
         "croissant.json": croissant(described),
