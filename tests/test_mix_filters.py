@@ -283,7 +283,11 @@ def test_chats_answer_the_prompt_that_their_users_say():
             "filter 1 route: a router needs 10 prompts and two teachers",
         ),
         ([{"decontaminate": {"path": "nowhere.jsonl"}}], "nowhere.jsonl"),
-        (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], "most is not known"),
+        (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], r"filters\.most is not known; known: by, keep, k"),
+        (["drop_duplicate"], "unknown filter 'drop_duplicate'; did you mean 'drop_duplicates'"),
+        ([{"best_of": "words"}], r"best_of must be a mapping of its settings, as in \{best_of: \{…\}\}, got 'words'"),
+        ([{"best_of": {"by": "words"}, "pool": "a"}], "beside best_of only pools may stand, got 'pool'; did you mean 'pools'"),
+        ([3], "filters must be one of best_of"),
     ],
 )
 def test_filters_that_cannot_be_asked_are_refused_in_one_line(filters, why):
