@@ -120,6 +120,8 @@ class Filter:
     page: ClassVar[FilterPage]
     libraries: ClassVar[tuple[str, ...]] = ()
     """Packages whose versions decide what it keeps, beside numpy."""
+    chooses: ClassVar[Literal["drawn", "training"]] = "drawn"
+    """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
 
     @property
     def needs(self) -> tuple[Literal["points", "texts"], ...]:
@@ -153,7 +155,7 @@ class Filter:
         return self
 
     def bounds(self, candidates: int) -> tuple[int, int]:
-        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
+        """How many it keeps of so many candidates, at least and at most, repeats counted, before any is looked at."""
         return 0, candidates
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
@@ -167,6 +169,12 @@ FILTERS: Family = {
     "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
     "decontaminate": "outcross.filters.decontaminate:DecontaminateFilter",
     "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplateFilter",
+    "central": "outcross.filters.cuts:CentralFilter",
+    "outlying": "outcross.filters.cuts:OutlyingFilter",
+    "random": "outcross.filters.cuts:RandomFilter",
+    "verify": "outcross.filters.verify:VerifyFilter",
+    "star": "outcross.filters.star:StarFilter",
+    "importance": "outcross.filters.importance:ImportanceFilter",
 }
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]

@@ -1,4 +1,4 @@
-"""The number by which candidates are compared: an attribute of their texts, a column, or what a function of yours gives."""
+"""The numbers by which filters judge candidates: their points, an attribute of their texts, a column, or what a function of yours gives."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarr
     elif isinstance(by, GivenFunction):
         found, complaint = by(candidates.texts)
     else:
-        found = (by.fit(candidates.human.texts) if by.compares else by)(candidates.texts)
+        found = attribute_of(candidates, by)
     found = np.where(np.isfinite(found), found, np.nan)
     missing = int(np.isnan(found).sum())
     if missing > FEWEST and missing > most_missing * len(found):
@@ -167,11 +167,40 @@ def _of_column(candidates: Candidates, name: str) -> tuple[np.ndarray, str]:
     return numbers.to_numpy().astype(np.float64), f"as {bad[0]!r:.40}" if bad.len() else ""
 
 
+def numbers(candidates: Candidates, columns: Sequence[str], attributes: Sequence[Attribute]) -> np.ndarray:
+    """What is asked of every candidate as numbers, (chains…, n, d): its point where no column and no attribute is named. NaN where it has none."""
+    if not columns and not attributes:
+        return candidates.points
+    return np.column_stack(
+        [
+            *(numeric(candidates, column) for column in columns),
+            *(attribute_of(candidates, attribute) for attribute in attributes),
+        ]
+    )
+
+
+def numeric(candidates: Candidates, name: str) -> np.ndarray:
+    """A column of numbers, (n,), NaN where a value is missing. BadInput where it holds something else."""
+    import polars as pl
+
+    column = candidates.column(name)
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        raise BadInput(f"column {name!r} holds {column.dtype}, numbers are needed; name a column of numbers")
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
+    """An attribute of every text, (n,); one that compares is fitted to the human texts."""
+    read = attribute.fit(candidates.human.texts) if attribute.compares else attribute
+    return np.asarray(read(candidates.texts), dtype=np.float64)
+
+
 __all__ = [
     "ByNumber",
     "ColumnNumber",
     "GivenFunction",
     "Number",
+    "attribute_of",
     "check_column",
     "columns_of",
     "functions_of",
@@ -179,5 +208,7 @@ __all__ = [
     "needs_of",
     "number",
     "number_or_none",
+    "numbers",
     "numbers_of",
+    "numeric",
 ]

@@ -20,6 +20,7 @@ from outcross.models import LEARNERS
 from outcross.policies import POLICIES
 from outcross.recipe import Family, member, nearest, plain
 from outcross.sources import SOURCES
+from outcross.statistics.variety import WORKED_VARIETY
 from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
@@ -158,7 +159,8 @@ SEVERITY = """## How severe a loss is
 What is lost is ordered by one unit: the share of records that would have to change to bring the check inside its margin, by the end of its interval that
 is nearest to the margin (so that chance makes nothing severe). r is the value, ρ the margin, p the share of human records that the check is about. A share moves by
 p (ρ − r); what is gone altogether counts all that it held; a spread by the total variation distance of two normal laws of these variances; an association by half of
-its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin.
+its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin. Effective numbers, equal pairs and distinct things take the least
+share that would do among all changes, which is exact: the commonest kinds give to the rarest, the greatest heaps of equal records are thinned, each record brings one new thing.
 
 | check | what was seen | sum | severity |
 |---|---|---|---|"""
@@ -166,7 +168,7 @@ its difference (in an even 2 × 2 table a share w of records that moves raises �
 
 def _severities() -> list[str]:
     """The worked examples of severity."""
-    return [f"| `{name}` | {seen} | {sum_} | {severe:g} |" for name, seen, *_, sum_, severe in WORKED]
+    return [f"| `{name}` | {seen} | {sum_} | {severe:g} |" for name, seen, *_, sum_, severe in (*WORKED, *WORKED_VARIETY)]
 
 
 def _check_row(name: str, page: Any) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -142,6 +142,8 @@ class MixPlan:
     twin: tuple[int, ...] | None
     """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
     warnings: tuple[str, ...]
+    read_as_numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of each pool of .csv files the columns whose fields are read as numbers, because they are numbers in the other pools."""
     filters: tuple[FilterPlan, ...] = ()
     """How many rows each filter leaves."""
 
@@ -160,6 +162,7 @@ class MixPlan:
             "filters": [plain_filter(one) for one in self.filters],
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
+            "read_as_numbers": dict(self.read_as_numbers),
         }
 
     @property

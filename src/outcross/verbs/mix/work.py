@@ -34,9 +34,9 @@ from outcross.verbs.mix.pools import (
     ScannedPool,
     Schema,
     opened,
+    read_as_numbers,
     scanned,
     shared_schema,
-    text_column,
     tokenizer_file,
     tokenizer_of,
 )
@@ -104,7 +104,8 @@ class Mixing:
                 ],
             )
         filters = tuple(self._filter_plans())
-        return replace(plan, filters=filters, warnings=(*plan.warnings, *self._warnings(filters)))
+        numbers = {pool.recipe.name: columns for pool in self.pools if (columns := read_as_numbers(pool, schema))}
+        return replace(plan, filters=filters, warnings=(*plan.warnings, *self._warnings(filters)), read_as_numbers=numbers)
 
     @property
     def filters_are_bounded(self) -> bool:
@@ -152,9 +153,8 @@ class Mixing:
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
-        text = text_column(self.asked, self.schema) if self.asked.counted else None
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
-        return tuple(scanned(pool, self.asked, text, tokenizer) for pool in self.pools)
+        return tuple(scanned(pool, self.asked, self.schema, tokenizer) for pool in self.pools)
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
@@ -182,9 +182,22 @@ class Mixing:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
 
     @cached_property
+    def externals(self) -> tuple[External[Any], ...]:
+        """What each pool is read from, with the digest of every file."""
+        return tuple(external(list(data) if isinstance(data, tuple) else data) for data in self.data)
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """What each pool is read from: its files by the names that were given, or that it was in memory, with their SHA-256."""
+        return {
+            recipe.name: {"files" if _is_of_files(data) else "memory": one.names}
+            for recipe, data, one in zip(self.asked.pools, self.data, self.externals, strict=True)
+        }
+
+    @cached_property
     def external(self) -> External[Mixing]:
         """The pools as a step reads them, told apart by what they hold and in their order."""
-        of_pools = [external(list(data) if isinstance(data, tuple) else data) for data in self.data]
+        of_pools = self.externals
         found = {name: digest for one in of_pools for name, digest in one.names.items()}
         if self.asked.tokenizer is not None:
             found[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
@@ -199,6 +212,11 @@ class Mixing:
             found[KEPT] = self.filtered.digest
         digest = digest_of([*(one.digest for one in of_pools), found.get(str(self.asked.tokenizer), ""), found.get(KEPT, "")])
         return External(digest, lambda: self, [one for pool in of_pools for one in pool.reads], found)
+
+
+def _is_of_files(data: Any) -> bool:
+    several = data if isinstance(data, list | tuple) else [data]
+    return bool(several) and all(isinstance(one, str | Path) for one in several)
 
 
 class Mixed:
@@ -267,6 +285,8 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
         **{key: value for key, value in told.items() if key != "files"},
         "requested": requested(mixing.asked),
         "inputs": mixing.external.names,
+        "read": mixing.read,
+        "read_as_numbers": mixing.plan.read_as_numbers,
         "warnings": [*mixing.plan.warnings],
         "shards": [*shards],
     }
