@@ -154,7 +154,9 @@ def test_unknown_stays_unknown(tmp_path):
     mix(pools=[*unsaid, {"name": "m", "data": {"text": ["e"]}, "origin": {"author": "model"}}], out=tmp_path / "mix")
     written = card(tmp_path / "mix")
     tags = front(written.readme)["tags"]
-    assert "synthetic-share-at-least:0.2" in tags and "unknown-share:0.4" in tags and written.croissant["rai:hasSyntheticData"] is True
+    assert (
+        "synthetic-share-at-least:0.2" in tags and "unknown-share:0.4" in tags and written.croissant["rai:hasSyntheticData"] is True
+    )
     said = list(written.described.unknown())
     assert "Who wrote 2 of 5 rows." in said and any(one.startswith("Which model wrote 1 of 1 rows") for one in said)
     assert sum("given in memory" in one for one in said) == 3
@@ -181,7 +183,11 @@ def test_a_hostile_name_stays_a_name(tmp_path):
         rows = [one for one in text.splitlines() if one.startswith("| ")]
         assert all("\x1b" not in row for row in rows)
         assert "www.evil" not in re.sub(r"```yaml\n.*?\n```", "", text, flags=re.DOTALL)
-    heads = [token for token in MarkdownIt("commonmark").enable("table").parse(written.readme.split("---\n", 2)[2]) if token.type == "heading_open"]
+    heads = [
+        token
+        for token in MarkdownIt("commonmark").enable("table").parse(written.readme.split("---\n", 2)[2])
+        if token.type == "heading_open"
+    ]
     assert len(heads) == 7
     reader = pytest.importorskip("mlcroissant")
     assert not reader.Dataset(str(tmp_path / "mix" / "croissant.json")).metadata.ctx.issues.errors
@@ -193,11 +199,19 @@ def test_what_card_did_not_write_is_never_replaced(tmp_path):
     place = tmp_path / "mix"
     (place / "README.md").write_text("mine")
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    with pytest.raises(BadInput, match=r"README\.md exists and is not as card wrote it; move it, or choose another folder with --out"):
+    with pytest.raises(
+        BadInput, match=r"README\.md exists and is not as card wrote it; move it, or choose another folder with --out"
+    ):
         card(place)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     written = card(place, out=tmp_path / "elsewhere")
-    assert sorted(os.listdir(tmp_path / "elsewhere")) == [".outcross", "README.md", "croissant.json", "training-content.json", "training-content.md"]
+    assert sorted(os.listdir(tmp_path / "elsewhere")) == [
+        ".outcross",
+        "README.md",
+        "croissant.json",
+        "training-content.json",
+        "training-content.md",
+    ]
     card(place, out=tmp_path / "elsewhere", license="mit")
     assert front(written.readme)["license"] == "mit"
     (tmp_path / "elsewhere" / "croissant.json").write_text("{}")
@@ -228,7 +242,9 @@ def test_a_plain_folder_whose_rows_say_where_they_come_from_has_a_card(tmp_path)
     written = card(tmp_path / "plain", groups="lang")
     assert written.composition.plain()["origins"] == {"human": {"rows": 30, "share": 0.3}, "model": {"rows": 70, "share": 0.7}}
     assert "the data are of no mix" in written.readme and show(tmp_path / "plain").origins == {"human": 30, "model": 70}
-    assert audit(tmp_path / "plain", reference=tmp_path / "h.parquet", aspects="spread").checks.height  # the card's .json are no tables
+    assert audit(
+        tmp_path / "plain", reference=tmp_path / "h.parquet", aspects="spread"
+    ).checks.height  # the card's .json are no tables
 
 
 def test_a_card_is_the_same_bytes_twice(made):

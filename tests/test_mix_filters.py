@@ -252,7 +252,7 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
     given_pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": narrow, "origin": {"model": "m"}}]
     made = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
     told = made.manifest["audit"]
-    assert told["lost"] == told["aspects"] == ["spread"] and "spread of x fell" in told["summary"]
+    assert told["lost"] == told["aspects"] == ["spread"] and "Lost: " in told["summary"]
     assert {check["verdict"] for check in told["checks"]} == {"lost"} and told["judged"]["lost"] == len(told["checks"])
     assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(made, 400))
     with pytest.raises(BadInput, match="no pool has any"):

@@ -57,7 +57,12 @@ def test_every_row_of_a_mix_of_a_mix_leads_back_to_the_file_that_holds_it(place)
         seen = set()
         for row in frame.iter_rows(named=True):
             trace = show(folder / name, id=row["_id"])
-            assert (trace.id, trace.origin, trace.model, trace.source) == (row["_id"], row["_origin"], row["_model"], row["_source"])
+            assert (trace.id, trace.origin, trace.model, trace.source) == (
+                row["_id"],
+                row["_origin"],
+                row["_model"],
+                row["_source"],
+            )
             shard = polars.read_parquet(folder / name / trace.shard)
             assert shard["_id"][trace.row - 1] == row["_id"] and text_of(trace) == row["text"]
             if row["_source"].startswith("old/"):
@@ -107,7 +112,13 @@ def test_a_beginning_that_several_rows_have_is_refused_with_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [("abc", "too short"), ("xyzw", "signs 0-9 and a-f"), ("0" * 33, "at most 32"), ("0" * 32, "has no row, drawn or not"), ("../..", "signs 0-9")],
+    [
+        ("abc", "too short"),
+        ("xyzw", "signs 0-9 and a-f"),
+        ("0" * 33, "at most 32"),
+        ("0" * 32, "has no row, drawn or not"),
+        ("../..", "signs 0-9"),
+    ],
 )
 def test_what_is_no_id_is_refused_in_one_line(place, given, said):
     with pytest.raises(BadInput, match=said) as refused:
@@ -183,7 +194,13 @@ def test_a_forged_manifest_leads_nowhere(tmp_path):
 def test_any_row_is_found_however_often_it_repeats(tmp_path_factory, texts, repeats, seed):
     folder = tmp_path_factory.mktemp("any")
     polars.DataFrame({"text": texts}).write_parquet(folder / "a.parquet")
-    made = mix(pools=[{"name": "a", "path": str(folder / "a.parquet")}], rows=len(texts) * repeats, max_repeats=repeats, seed=seed, out=folder / "mix")
+    made = mix(
+        pools=[{"name": "a", "path": str(folder / "a.parquet")}],
+        rows=len(texts) * repeats,
+        max_repeats=repeats,
+        seed=seed,
+        out=folder / "mix",
+    )
     found = [(row["text"], show(folder / "mix", id=row["_id"]).file.row) for row in made.frame().iter_rows(named=True)]
     assert all(texts[row - 1] == text for text, row in found)
     assert sorted(row for _, row in found) == sorted([*range(1, len(texts) + 1)] * repeats)
@@ -206,5 +223,11 @@ def test_the_screen_names_every_step(place, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(folder / "second"), "--id", record[:12]])
     said = " ".join(capsys.readouterr().out.split())
-    for words in (f"{record}: gpt-x, generation 0", "pool old (_source old/gpt)", "from", "pool gpt", "the chain ends here: gpt-x wrote it"):
+    for words in (
+        f"{record}: gpt-x, generation 0",
+        "pool old (_source old/gpt)",
+        "from",
+        "pool gpt",
+        "the chain ends here: gpt-x wrote it",
+    ):
         assert words in said

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import numbers
+from outcross.filters.judging import numbers
 from outcross.recipe import FROM_LIST, many_of, recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; this selector is our own)"
@@ -139,6 +139,8 @@ def distances(points: np.ndarray, about: Literal["mean", "median"]) -> np.ndarra
 
     In one dimension it is in the unit of the data, which orders points alike. Directions without width do not count.
     """
+    if not points.shape[-2]:
+        return np.zeros(points.shape[:-1])
     whole = np.isfinite(points).all(axis=-1)
     if not whole.all():
         far = np.full(points.shape[:-1], np.nan)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import numeric
+from outcross.filters.judging import numeric
 from outcross.recipe import recipe
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.errors import BadInput
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import attribute_of
+from outcross.filters.judging import attribute_of
 from outcross.recipe import FROM_LIST, many_of, recipe
 
 

@@ -16,7 +16,7 @@ from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.errors import BadInput, first_words, missing_extra
 from outcross.estimate import Estimate, NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
-from outcross.filters.numbers import attribute_of, numeric
+from outcross.filters.judging import attribute_of, numeric
 from outcross.recipe import FROM_LIST, of_python, one_of, recipe
 from outcross.statistics.verification import Verified, verified
 
