@@ -123,8 +123,16 @@ def arms(frame: pl.DataFrame, name: str, by: Any, keep: str, measure: Score, own
             *(of_prompts(some, measure(some["text"].to_list())) for some in (chosen, every)), f"{name} {arm}"
         )
         itself = beside(*(of_prompts(some, own(some["text"].to_list())) for some in (chosen, every)), f"{name} {arm} own")
-        rows.append(line | {"by_own": itself["change"]} | ({} if filtered is None else {"costs": filtered["costs"]}))
+        is_whole = arm == f"best of {others} sources"
+        rows.append(
+            line | {"by_own": itself["change"]} | ({"costs": worth_saying(filtered["costs"])} if filtered and is_whole else {})
+        )
     return {"name": name, "keep": keep, "rows": rows}
+
+
+def worth_saying(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Spread and tails, and the groups that differ from a random selection."""
+    return [line for line in costs if line["kind"] != "group" or line["verdict"] != "as random"]
 
 
 def best_source(frame: pl.DataFrame, measure: Score, keep: str) -> str:

@@ -73,12 +73,8 @@ def _chosen(told: dict[str, Any]) -> str:
         ]
         for one in told["rows"]
     ]
-    costs = next(one["costs"] for one in reversed(told["rows"]) if "costs" in one and "without" not in one["arm"])
-    said = [
-        f"{line['what']} {line['value']:.2f} [{line['random'][0]:.2f}, {line['random'][1]:.2f}]"
-        for line in costs
-        if line["kind"] != "group" or line["verdict"] != "as random"
-    ]
+    costs = next(one["costs"] for one in told["rows"] if "costs" in one)
+    said = [f"{line['what']} {line['value']:.2f} [{line['random'][0]:.2f}, {line['random'][1]:.2f}]" for line in costs]
     head = [f"{told['name']}, the {told['keep']}", "mean", "against random [95 %], prompts", "by what chose"]
     return (
         _table(head, rows)
