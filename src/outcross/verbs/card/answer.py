@@ -33,7 +33,9 @@ def carded(question: CardQuestion) -> Card:
         if len(told) > LONGEST or not told.isprintable():
             raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {told!r:.80}")
     if is_run(folder):
-        raise BadInput(f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on")
+        raise BadInput(
+            f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on"
+        )
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
     described = Described(composition, question.name or folder.resolve().name, question.license)

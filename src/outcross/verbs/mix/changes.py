@@ -186,7 +186,9 @@ def compared(before: Path, after: Path) -> Changes:
         found = list(_tails(sides, name))
         tails += [tail for tail in found if not tail.is_empty]
         if empty := [f"{tail.side} {tail.bound:.4g}" for tail in found if tail.is_empty]:
-            notes.append(f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix")
+            notes.append(
+                f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix"
+            )
         if not found:
             notes.append(_why_not(sides, name))
     return Changes(*sides, tables, tails, notes)
