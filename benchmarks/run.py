@@ -28,6 +28,8 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "regions": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
+    "best_of": lambda: sys.executable,
+    "students": lambda: sys.executable,
     "vae": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
     "nature_lm_scratch": lambda: sys.executable,

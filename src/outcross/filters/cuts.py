@@ -139,6 +139,8 @@ def distances(points: np.ndarray, about: Literal["mean", "median"]) -> np.ndarra
 
     In one dimension it is in the unit of the data, which orders points alike. Directions without width do not count.
     """
+    if not points.shape[-2]:
+        return np.zeros(points.shape[:-1])
     whole = np.isfinite(points).all(axis=-1)
     if not whole.all():
         far = np.full(points.shape[:-1], np.nan)
