@@ -115,13 +115,18 @@ class RandomFilter(Filter):
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the candidates that is kept, in (0, 1]."""
+    records: Annotated[int, Field(ge=1)] | None = None
+    """Records that are kept in the place of a share; all where there are fewer. So a filter before it that keeps now more, now fewer leaves equal numbers."""
 
     def bounds(self, candidates):
-        return share_of(candidates, self.share), share_of(candidates, self.share)
+        return self._wanted(candidates), self._wanted(candidates)
+
+    def _wanted(self, candidates: int) -> int:
+        return share_of(candidates, self.share) if self.records is None else min(self.records, candidates)
 
     def select(self, candidates, rng):
         keys = rng.random((*chains_of(candidates), len(candidates)))
-        return nearest(keys, None, share_of(len(candidates), self.share), "not drawn")
+        return nearest(keys, None, self._wanted(len(candidates)), "not drawn")
 
 
 def share_of(n: int, share: float) -> int:
