@@ -128,6 +128,11 @@ class Filter:
         """What candidates must have for it, so that a loop over other records is refused before it begins."""
         return ()
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        return ()
+
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
         return ()
@@ -145,17 +150,12 @@ class Filter:
         """The files that it reads, as a test set."""
         return ()
 
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
-        return ()
-
     def without_paths(self) -> Filter:
         """The same filter without where its files lie; what they hold stands for that in the key of a step."""
         return self
 
     def bounds(self, candidates: int) -> tuple[int, int]:
-        """How many it keeps of so many candidates, at least and at most, repeats counted, before any is looked at."""
+        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
         return 0, candidates
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
