@@ -13,6 +13,8 @@ import pytest
 import outcross
 from outcross import loop
 from outcross.data import Plan
+from outcross.filters import FILTERS
+from outcross.filters.selecting import Choice
 from outcross.ledger import root_of, work
 from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
@@ -210,6 +212,7 @@ STEPS = [
     *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
     (loop.mix, Plan, set()),
     *[(loop.measure, measure(name), set()) for name in MEASURES if "run" in askers(measure(name))],
+    *[(verb, member(FILTERS, name, "filter"), {Choice.__module__}) for verb in (loop.select, loop.resample) for name in FILTERS],
     (loop.gather, WordBlocks, set()),
     (loop.gather, ModelBlocks, set()),
 ]  # fmt: skip
