@@ -14,7 +14,7 @@ from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.experiment.arms import arms
 from outcross.experiment.file import load
-from outcross.filters import Filter, Selection
+from outcross.filters import FILTERS, Filter, Selection
 from outcross.filters.of_records import RecordCandidates
 from outcross.filters.selecting import judged
 from outcross.ledger import Ledger
@@ -223,7 +223,7 @@ def test_a_schema_keeps_texts_that_are_valid_json(words):
     texts = ['{"a": 1}', '{"a": "x"}', "no json", '{"b": 2}']
     records = blocks(np.zeros((4, 1), dtype=np.int32), texts, np.zeros(4))
     verify = read(
-        loop.FILTERS,
+        FILTERS,
         {"kind": "verify", "schema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}},
         "filter",
     )
