@@ -15,6 +15,8 @@ from outcross.measures import Measure, Page, read_with_null
 from outcross.recipe import recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; the measure is our own)"
+FENG = "Feng et al., ICLR 2025, arXiv 2406.07515"
+WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
 OUTER = 0.05
 """Share of the drawn points that count as their tail: those of the largest Mahalanobis distance."""
 RARE = 3
@@ -39,12 +41,12 @@ class SelectionMeasure(Measure):
         "acceptance": Page(
             "SE1", "acceptance rate", "Drawn records that are kept at least once, as a fraction.",
             unit="fraction", healthy="what the filters are to keep", collapsed="1 where a verifier lets all pass, 0 where it lets none",
-            role="decoding", paper="Feng et al., arXiv 2406.07515",
+            role="decoding", paper=FENG,
         ),
         "rejection": Page(
             "SE2", "rejected for a reason", "Drawn records that a filter rejected for this reason, as a fraction.",
             unit="fraction", healthy="what the filters are to reject", collapsed="1",
-            role="decoding", paper="Feng et al., arXiv 2406.07515",
+            role="decoding", paper=FENG,
         ),
         "selected_spread": Page(
             "SE3", "spread that a selection keeps", "Of points, the trace of the covariance of the kept over that of all drawn; of texts, different tokens among the kept over those of random choices of as many.",
@@ -59,7 +61,37 @@ class SelectionMeasure(Measure):
         "selected_group": Page(
             "SE5", "group that a selection keeps", "Share of a group's drawn records that is kept, over that of all records.",
             unit="ratio", healthy=1.0, collapsed="0",
-            role="decoding", paper="Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857",
+            role="decoding", paper=WYLLIE,
+        ),
+        "fill_in": Page(
+            "SE6", "fill-ins of a reparation", "Share of the kept records that were drawn without regard to their cell, because there were too few of some cell.",
+            unit="fraction", healthy=0.0, collapsed="1", worse="larger",
+            role="decoding", paper=WYLLIE,
+        ),
+        "wrong_before": Page(
+            "SE7", "wrong records before the verifier", "p, the share of wrong ones among the records whose truth is known.",
+            unit="fraction", healthy=0.0, collapsed="1", worse="larger",
+            role="decoding", paper=FENG,
+        ),
+        "kept_wrong": Page(
+            "SE8", "wrong records that pass", "pψ/(pψ + (1 − p)φ), the share of wrong ones among the kept records whose truth is known.",
+            unit="fraction", healthy=0.0, collapsed="1", worse="larger",
+            role="decoding", paper=FENG,
+        ),
+        "keeps_correct": Page(
+            "SE9", "correct records that pass", "φ, the share of the correct ones that the verifier keeps.",
+            unit="fraction", healthy=1.0, collapsed="0", worse="smaller",
+            role="decoding", paper=FENG,
+        ),
+        "keeps_wrong": Page(
+            "SE10", "share of the wrong that passes", "ψ, the share of the wrong ones that the verifier keeps.",
+            unit="fraction", healthy=0.0, collapsed="1", worse="larger",
+            role="decoding", paper=FENG,
+        ),
+        "breakdown": Page(
+            "SE11", "wrong labels that verification bears", "1/(1 + ψ/φ) for two answers, (K − 1)φ/((K − 1)φ + ψ) for K wrong ones alike: the share of wrong labels from which what is kept teaches the wrong answer.",
+            unit="fraction", healthy=1.0, collapsed="the share before the verifier, and below", worse="smaller",
+            role="decoding", paper=FENG,
         ),
     }  # fmt: skip
 
@@ -72,6 +104,7 @@ class SelectionMeasure(Measure):
         for number, reason in enumerate(rejected.reasons):
             count = int((rejected.reason == number).sum())
             yield Reading("rejection", share(count, len(drawn) * chains), at=reason)
+        yield from _of_filters(rejected, len(kept))
         if isinstance(drawn, Vectors):
             yield from self._of_points(drawn, kept, rng)
         elif isinstance(drawn, Blocks):
@@ -157,6 +190,16 @@ def _beside(name: str, value: float, random: np.ndarray) -> Reading:
     low, high = np.quantile(random, [0.025, 0.975])
     null = Null(float(np.median(random)), float(low), float(high), method=f"{len(random)} random choices of as many, middle 95 %")
     return Reading(name, without_interval(value, "one selection: no interval", len(random)), null)
+
+
+def _of_filters(rejected: Rejected, kept: int) -> Iterator[Reading]:
+    """What filters found out of themselves."""
+    for asked, facts in rejected.facts.items():
+        if "fill_in" in facts:
+            yield Reading("fill_in", share(facts["fill_in"], kept), at=asked)
+        for name in ("wrong", "kept_wrong", "keeps_correct", "keeps_wrong", "breakdown"):
+            if facts.get(name) is not None:
+                yield Reading("wrong_before" if name == "wrong" else name, Estimate(**facts[name]), at=asked)
 
 
 def _of_groups(drawn: Blocks, kept: Blocks) -> Iterator[Reading]:
