@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydantic import Field
 from outcross.data.records import Blocks, Vectors
 from outcross.data.selected import Rejected
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, over_chains, share, without_interval
-from outcross.measures import Measure, Page, read_with_null
+from outcross.measures import Measure, Page, read_with_null, unread
 from outcross.recipe import recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; the measure is our own)"
@@ -112,40 +112,38 @@ class SelectionMeasure(Measure):
             yield from _of_groups(drawn, kept)
 
     def _of_points(self, drawn: Vectors, kept: Vectors, rng: np.random.Generator) -> Iterator[Reading]:
-        far = _outer(drawn.array)
-        if drawn.chains:
-            choice = drawn.some(min(len(kept), len(drawn)), rng)
-            spread, tail = _spread(kept.array) / _spread(drawn.array), _tail(kept.array, drawn.array, far)
-            random = drawn.take(choice).array
-            random_spread, random_tail = _spread(random) / _spread(drawn.array), _tail(random, drawn.array, far)
-            yield read_with_null("selected_spread", lambda: (over_chains(spread), _of_chains(random_spread)))
-            yield read_with_null("selected_tail", lambda: (over_chains(tail), _of_chains(random_tail)))
+        width, far = _spread(drawn.array), _outer(drawn.array)
+        if not np.all(width > 0):
+            for name in ("selected_spread", "selected_tail"):
+                yield unread(name, "the drawn records have no spread left")
             return
-        choices = self._choices(drawn, kept, rng)
-        every = [drawn.array[rows] for rows in choices]
-        width = _spread(drawn.array)
-        yield _beside(
-            "selected_spread", (_spread(kept.array) / width).item(), np.array([(_spread(one) / width).item() for one in every])
-        )
-        yield _beside(
-            "selected_tail",
-            _tail(kept.array, drawn.array, far).item(),
-            np.array([_tail(one, drawn.array, far).item() for one in every]),
-        )
+        if drawn.chains:
+            random = drawn.take(drawn.some(min(len(kept), len(drawn)), rng)).array
+
+            def compared(of: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
+                return over_chains(of(kept.array)), _of_chains(of(random))
+        else:
+            choices = [drawn.array[rows] for rows in self._choices(drawn, kept, rng)]
+
+            def compared(of: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
+                return _beside(of(kept.array).item(), np.array([of(one).item() for one in choices]))
+
+        yield read_with_null("selected_spread", lambda: compared(lambda points: _spread(points) / width))
+        yield read_with_null("selected_tail", lambda: compared(lambda points: _tail(points, drawn.array, far)))
 
     def _of_texts(self, drawn: Blocks, kept: Blocks, rng: np.random.Generator) -> Iterator[Reading]:
         names, counts = np.unique(drawn.tokens, return_counts=True)
         rare = names[counts <= RARE]
         choices = [drawn.tokens[rows] for rows in self._choices(drawn, kept, rng)]
-        different = np.array([len(np.unique(one)) for one in choices])
-        yield _beside(
-            "selected_spread", len(np.unique(kept.tokens)) / float(np.median(different)), different / np.median(different)
-        )
-        there = np.array([np.isin(rare, one).mean() if len(rare) else np.nan for one in choices])
-        if not len(rare) or not np.median(there):
-            yield Reading("selected_tail", None, note=f"no token occurs {RARE} times or less among the drawn records")
-            return
-        yield _beside("selected_tail", float(np.isin(rare, kept.tokens).mean() / np.median(there)), there / np.median(there))
+
+        def compared(of: Callable[[np.ndarray], float]) -> tuple[Estimate, Null]:
+            random = np.array([of(one) for one in choices])
+            if not (middle := float(np.median(random))):
+                raise NotApplicable(f"no token occurs {RARE} times or less among the drawn records")
+            return _beside(of(kept.tokens) / middle, random / middle)
+
+        yield read_with_null("selected_spread", lambda: compared(lambda tokens: float(len(np.unique(tokens)))))
+        yield read_with_null("selected_tail", lambda: compared(lambda tokens: float(np.isin(rare, tokens).sum())))
 
     def _choices(self, drawn: Any, kept: Any, rng: np.random.Generator) -> list[np.ndarray]:
         return [rng.permutation(len(drawn))[: len(kept)] for _ in range(self.choices)]
@@ -183,13 +181,11 @@ def _of_chains(values: np.ndarray) -> Null:
     return Null(mean.value, mean.low, mean.high, method="a random choice of as many in each chain")
 
 
-def _beside(name: str, value: float, random: np.ndarray) -> Reading:
-    """The reading of one chain, which has no interval, beside random choices of as many."""
-    if not np.isfinite(value):
-        return Reading(name, None, note="the drawn records have no spread")
+def _beside(value: float, random: np.ndarray) -> tuple[Estimate, Null]:
+    """The value of one selection, which has no interval, beside random choices of as many."""
     low, high = np.quantile(random, [0.025, 0.975])
     null = Null(float(np.median(random)), float(low), float(high), method=f"{len(random)} random choices of as many, middle 95 %")
-    return Reading(name, without_interval(value, "one selection: no interval", len(random)), null)
+    return without_interval(value, "one selection: no interval", len(random)), null
 
 
 def _of_filters(rejected: Rejected, kept: int) -> Iterator[Reading]:
