@@ -30,7 +30,6 @@ PUBLISHED = {
 
 
 def main(asked: list[str]) -> None:
-    told: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
     experiment = load("selection")
     for arm in arms(experiment):
         family, _, policy = arm.name.partition("-")
@@ -50,6 +49,7 @@ def main(asked: list[str]) -> None:
         }
         if policy == "accumulate-selected" and family.endswith("tropic"):
             last["law"] = float(variance_accumulate_selected(300, 200, kept=variance_kept(0.5, 2))[-1])
+        told: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
         told["families"].setdefault(family, {})[policy] = last
         print(arm.name, last, flush=True)
         told["checks"] = checks(told["families"])
