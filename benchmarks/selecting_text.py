@@ -82,19 +82,21 @@ def human_perplexity(told: dict[str, Any]) -> float:
 
 
 def main(seeds: list[int]) -> None:
-    told: dict[str, Any] = (
-        json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": ROWS, "generations": GENERATIONS, "seeds": {}}
-    )
     for seed in seeds:
-        done = told["seeds"].setdefault(str(seed), {})
         for name, one in arms(seed).items():
-            if name in done:
+            if name in stored()["seeds"].get(str(seed), {}):
                 continue
-            readings = outcross.run(one).finish().readings
-            done[name] = curves(readings)
-            print(seed, name, [round(value, 3) for value in done[name]["held_out_loss"]], flush=True)
+            readings = curves(outcross.run(one).finish().readings)
+            print(seed, name, [round(value, 3) for value in readings["held_out_loss"]], flush=True)
+            told = stored()
+            told["seeds"].setdefault(str(seed), {})[name] = readings
             told["bought"] = bought(told["seeds"])
             RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def stored() -> dict[str, Any]:
+    """What has been measured; seeds may be run side by side."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": ROWS, "generations": GENERATIONS, "seeds": {}}
 
 
 def curves(readings: Any) -> dict[str, list[float | None]]:
