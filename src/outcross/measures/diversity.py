@@ -122,9 +122,9 @@ class Diversity(OfTables):
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
-            about = inside.reference.rows / max(1, evidence.reference.frame.height)
+            about = inside.reference.frame.height / max(1, evidence.reference.frame.height)
             for reading in _all_inside(inside, column, rng):
-                yield replace(reading, group=named((column,), (value,)), about=about)
+                yield replace(reading, group=named((column,), (value,)), about=about * reading.about)
 
 
 def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:

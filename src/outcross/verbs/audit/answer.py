@@ -70,7 +70,7 @@ def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
     frame, reasons = clean_frame(before)
     if not frame.height:
         raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")
-    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None)
+    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None, shares=None)
     sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
     (after,) = audited(again, sets, resolve(again))[""]
     write_clean(Path(question.write_clean), frame)  # type: ignore[arg-type]

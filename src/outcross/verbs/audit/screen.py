@@ -49,8 +49,12 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
             lines = comparison_lines(found, width())
         for line in lines:
             _print_line(line)
-        if len(found) > 1 and audits.are_of_generations(arm):
-            print_onsets(onsets(found), len(found))
+        if len(found) > 1:
+            for audit in found:
+                if audit.share_curve is not None:
+                    _print_line(escaped(f"{audit.name}: {audit.share_curve.answer}"))
+            if audits.are_of_generations(arm):
+                print_onsets(onsets(found), len(found))
         for line in audits.cleaned.lines() if audits.cleaned else ():
             _print_line(line)
         if out is not None:
