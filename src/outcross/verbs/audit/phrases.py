@@ -232,8 +232,8 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
-    "rare_words": lambda f: f"of the words that people use {f.at}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
-    "rare_words_beyond_prompt": lambda f: f"of the words that people use {f.at} beyond the prompt, {percent(min(1.0, f.value))} are left",
+    "rare_words": lambda f: f"of the words that people use {_often(f.at)}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
+    "rare_words_beyond_prompt": lambda f: f"of the words that people use {_often(f.at)} beyond the prompt, {percent(min(1.0, f.value))} are left",
     # groups
     "share": _group,
     "category_share": _group,
@@ -293,6 +293,14 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
 """What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+
+
+def _often(band: str) -> str:
+    """
+    >>> _often("1 time"), _often("3-5 times")
+    ('once', '3-5 times')
+    """
+    return "once" if band == "1 time" else band
 
 
 def _at_end(at: str) -> str:
