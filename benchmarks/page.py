@@ -38,6 +38,10 @@ def _section(told: dict[str, Any]) -> str:
         ]
     elif "rates" in told:
         body = [_rates(told["rates"])]
+    elif "damages" in told:
+        body = [_damages(told["damages"])]
+    elif "seen" in told:
+        body = [_seen(told), *([_figures(told["times"])] if told["times"] else [])]
     elif "regions" in told:
         body = [_regions(told["regions"])]
     elif "chosen" in told:
@@ -49,6 +53,45 @@ def _section(told: dict[str, Any]) -> str:
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _damages(rows: list[dict[str, Any]]) -> str:
+    """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
+    wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
+    untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    said = (
+        f"Of {sets} sets damaged beyond the tolerance {untold} were called kept by some check of the damage without being found; of {inside} damaged inside it {lost} were called lost.\n\n"
+        if sets
+        else ""
+    )
+    table = [
+        [
+            row["table"], _grouped(row["rows"]) if row["rows"] >= 1000 else str(row["rows"]), row["planted"] + (" (inside)" if row["is_inside"] else ""), row["aspect"],
+            f"**{row['found']} of {row['of']}** [{row['low']:.2f}, {row['high']:.2f}]" + (f", at most {row['upper']:.3f}" if row["planted"] == "nothing" else ""),
+            *(str(row[count]) if row["planted"] != "nothing" else "" for count in ("named", "cannot_tell", "kept")),
+            ", ".join(f"{aspect} {count}" for aspect, count in row["others"].items()),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return said + _table(
+        ["table", "records", "planted", "lost in", "found [95 %]", "named", "cannot tell", "kept", "also lost"], table
+    )
+
+
+def _seen(told: dict[str, Any]) -> str:
+    """What each peer's headline and our first sentence say of each damaged set."""
+    scores = list(told["seen"][0]["scores"])
+    rows = [
+        [one["set"], *(_score(one["scores"].get(score)) for score in scores), ", ".join(one["lost"]) or "nothing", one["sentence"].replace("|", "/")]
+        for one in told["seen"]
+    ]  # fmt: skip
+    absent = f"\n\nNot measured here: {'; '.join(told['absent'])}." if told["absent"] else ""
+    return _table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
+
+
+def _score(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _regions(rows: list[dict[str, Any]]) -> str:

@@ -22,6 +22,8 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "causal_lm": lambda: sys.executable,
     "audit": lambda: sys.executable,
     "audit_real": lambda: sys.executable,
+    "audit_damages": lambda: sys.executable,
+    "blind_spots": lambda: sys.executable,
     "shares": lambda: sys.executable,
     "regions": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,

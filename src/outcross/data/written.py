@@ -89,7 +89,8 @@ class _Found:
 
 
 def _family_of_texts(values: Values) -> WrittenNumbers | None:
-    if not values.pooled.unique().str.contains(BEGINS).any():
+    may_be = values.pooled.head(1).str.contains(BEGINS).any() or values.pooled.unique().str.contains(BEGINS).any()
+    if not may_be:
         return None
     pooled = _form_of(values.pooled)
     own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
