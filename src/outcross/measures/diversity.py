@@ -297,7 +297,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     if (counts[1] > 0).sum() < 2:
         raise NotApplicable("the reference has one category")
     entropies = [float(corrected_entropy(side)) for side in counts]
-    difference = float(np.subtract(*entropies))
+    difference = entropies[0] - entropies[1]
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")

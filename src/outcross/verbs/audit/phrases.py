@@ -128,6 +128,12 @@ def generic(found: Found) -> str:
     return f"{about} {found.moved} by {found.points if found.page.unit == 'fraction' else f'{abs(found.value - found.real):.2g}'}"
 
 
+def _spread(found: Found) -> str:
+    if found.value < 1e-6:
+        return f"all values of {found.column}{found.among} are the same"
+    return f"the spread of {found.column}{found.among} {found.moved} to {found.spread} of the human one"
+
+
 def _group(found: Found) -> str:
     name = found.group or found.column
     together = " together" if " and " in found.group and ", " in found.check.group else ""
@@ -215,7 +221,7 @@ def _tail(found: Found) -> str:
 
 PHRASES: Mapping[str, Callable[[Found], str]] = {
     # spread
-    "variance": lambda f: f"the spread of {f.column} {f.moved} to {f.spread} of the human one",
+    "variance": _spread,
     "interquartile_range": lambda f: f"the middle half of {f.column} {'narrowed' if f.value < f.real else 'widened'} to {f.spread} of its human width",
     "direction": _direction,
     "location": _location,
@@ -232,7 +238,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "share": _group,
     "category_share": _group,
     "category_growth": _group,
-    "spread_inside": lambda f: f"the spread of {f.column}{f.among} {f.moved} to {f.spread} of the human one",
+    "spread_inside": _spread,
     # coverage
     "precision": lambda f: f"records unlike any human one {f.rest_from_to}",
     "recall": lambda f: f"human records out of reach of the synthetic ones {f.rest_from_to}",

@@ -346,7 +346,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     from outcross.files import plain_yaml
     from outcross.files.whole import read_text
 
-    given = plain_yaml.read(read_text(path, "a mix file is a page of YAML; give such a file", MOST_BYTES), str(path))
+    given = plain_yaml.read(read_text(path, "give a mix file, which is a page of YAML", MOST_BYTES), str(path))
     if not isinstance(given, dict):
         raise BadInput(f"{path} holds no mix; it must be a YAML mapping with pools, rows, human_share, …")
     return given
