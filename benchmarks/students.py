@@ -1,5 +1,5 @@
 """Does a student take over what its data were chosen for?
-Active inheritance at the level of students. A teacher learns from WikiText-2 (validation split of ../shared/data; 1,000 blocks for the n-gram, 200 for the transformer) and writes ten blocks of 64 tokens after each of its training blocks. A student of the same kind, fresh, learns one block a prompt: a random one of ten, the one with the most of an attribute, or with the least. All sets have the same number of tokens, and all students take as many steps. Each student then writes
+Active inheritance at the level of students. A teacher learns from WikiText-2 (1,000 blocks of the validation split in ../shared/data) and writes ten blocks of 64 tokens after each of its training blocks. A student of the same kind, fresh, learns one block a prompt: a random one of ten, the one with the most of an attribute, or with the least. All sets have the same number of tokens, and all students take as many steps. Each student then writes
 blocks after other human text. Every number is held against the student of random choice of the same seed; intervals are t over seeds. Perplexity is that of human text of held-out articles, per token.
 
     python benchmarks/students.py [n-gram] [transformer]
@@ -37,7 +37,7 @@ LEARNERS = {
     },
 }
 CHOSEN = {"n-gram": ("characters", "type_token", "punctuation"), "transformer": ("characters",)}
-ROWS = {"n-gram": 1_000, "transformer": 200}
+ROWS = {"n-gram": 1_000, "transformer": 1_000}
 """Prompts, and blocks that a student writes."""
 
 
