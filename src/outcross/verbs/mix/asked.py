@@ -206,8 +206,8 @@ def _filter(value: object) -> MixFilter:
 
 def _member(value: Any) -> Filter:
     name = value.get("kind") if isinstance(value, Mapping) else value
-    if isinstance(name, str):
-        member(FILTERS, name, "filter")  # a name that is not known is refused in these words
+    if isinstance(name, str) or (isinstance(value, Mapping) and name is not None):
+        member(FILTERS, str(name), "filter")  # a name that is not known is refused in these words
     return read(FILTERS, value, "filters")
 
 
