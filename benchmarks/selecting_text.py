@@ -27,7 +27,7 @@ from outcross.loop import run
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "selecting_text.json"
 TEXT = HERE.parents[1] / "shared" / "data" / "text" / "wikitext2" / "test.txt.gz"
-ROWS, GENERATIONS, SEEDS = 500, 10, (0, 1, 2)
+ROWS, GENERATIONS, SEEDS = 500, 8, (0, 1, 2)
 READ = ("held_out_loss", "acceptance", "selected_spread", "selected_tail")
 ORACLE = {"kind": "importance", "detector": "oracle"}
 ERRING = ORACLE | {"hit": 0.8, "false_alarm": 0.05}

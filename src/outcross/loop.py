@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.experiment.drawing import step_draw
+from outcross.files.reading import content_digest
 from outcross.filters import Filter
 from outcross.filters.of_records import RecordCandidates
 from outcross.filters.selecting import Choice, judged
 from outcross.ledger import Ledger, Steps, verb
-from outcross.ledger.digests import digest_file
 from outcross.ledger.reach import source_digest
 from outcross.measures import Evidence, Measure, unread
 from outcross.models import Learner, Task
@@ -271,7 +270,7 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
 
 def _choice(filters: tuple[Filter, ...], slots: int) -> Choice:
     """What filters are asked, with the digest of every file and function of a user's own that they use."""
-    paths = {path: digest_file(Path(path)) for one in filters for path in one.paths}
+    paths = {path: content_digest(path) for one in filters for path in one.paths}
     functions = {name: _source_of(name) for one in filters for name in one.functions}
     return Choice(filters=filters, slots=slots, content=paths | functions)
 
