@@ -180,8 +180,8 @@ def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Map
     """Write texts and list them, each moved to its place whole."""
     place, own = folder / HIDDEN, dict(listed.get(kind, {}))
     written = {name: _digest(text.encode()) for name, text in files.items()}
-    before = own | {name: [*own.get(name, []), digest] for name, digest in written.items()}
-    write_whole(place / BESIDE, json.dumps({**listed, kind: before}))
+    before = {name: [*own.get(name, []), digest] for name, digest in written.items()}
+    write_whole(place / BESIDE, json.dumps({**listed, kind: {**own, **before}}))
     (place / WRITING).mkdir(exist_ok=True)
     for name, text in files.items():
         write_whole(place / WRITING / name, text)
