@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
 from outcross.recipe import exactly, nearest, recipe
+from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]
@@ -119,6 +120,8 @@ class MixPool:
     prompt_column: str | None = None
     parents_column: str | None = None
     """The column that names the records that a record was made from."""
+    id_column: str | None = None
+    """The column that names a record, by which others name their parents."""
     rename: dict[str, str] = field(default_factory=dict)
     """Columns under other names: {old: new}."""
 
@@ -195,6 +198,10 @@ class MixRecipe:
     """Files of the mix; one a million rows if left out."""
     match: Literal["rows", "tokens"] | None = None
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
+    splits: Annotated[Splits | None, PlainValidator(splits_of)] = None
+    """Parts that are held back from training, as in {train: 0.9, validation: 0.05, test: 0.05}: no family of rows is in two of them."""
+    lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
+    """What makes rows of one family."""
 
     def __post_init__(self):
         _check_pools(self.pools)

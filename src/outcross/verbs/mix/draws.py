@@ -52,9 +52,12 @@ class Draws:
 
 def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool]) -> Draws:
     """The rows of a mix. BadInput where a positive share of characters or tokens would receive no record."""
-    targets = [pool.target for pool in plan.pools]
-    sequences = _up_to(asked, scans, asked.unit, targets)
-    return _ordered(asked, sequences, "order")
+    return sampled(asked, scans, [pool.target for pool in plan.pools], "order")
+
+
+def sampled(asked: MixRecipe, scans: Sequence[ScannedPool], targets: Sequence[int], name: str) -> Draws:
+    """So much of each pool, in the budget's unit, in the order that is asked for; `name` is that of its random stream."""
+    return _ordered(asked, _up_to(asked, scans, asked.unit, targets), name)
 
 
 def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Draws) -> Draws | None:
@@ -159,9 +162,9 @@ def _passes(count: int, rows: int) -> Iterator[int]:
 
 def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     """A random order of all rows of a pool. (rows,)"""
-    keys = _mixed(scan.of_rows[:, 0] ^ np.uint64(salt))
+    keys = scrambled(scan.of_rows[:, 0] ^ np.uint64(salt))
     again = np.flatnonzero(scan.occurrences)
-    keys[again] = _mixed(keys[again] + _mixed(scan.occurrences[again].astype(np.uint64)))
+    keys[again] = scrambled(keys[again] + scrambled(scan.occurrences[again].astype(np.uint64)))
     order = np.argsort(keys, kind="stable")
     if (keys[order][1:] == keys[order][:-1]).any():  # one chance in 10⁵ for ten million rows
         order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], keys))
@@ -174,7 +177,7 @@ def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     return found
 
 
-def _mixed(numbers: np.ndarray) -> np.ndarray:
+def scrambled(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         found = numbers + np.uint64(0x9E3779B97F4A7C15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -122,6 +122,8 @@ class MixPlan:
     twin: tuple[int, ...] | None
     """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
     warnings: tuple[str, ...]
+    splits: Mapping[str, Any] | None = None
+    """How the pools are cut, as plain data; None where no splits are asked for. All else is of the training rows."""
 
     def plain(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -137,7 +139,7 @@ class MixPlan:
             "teachers": self.teachers,
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
-        }
+        } | ({} if self.splits is None else {"splits": dict(self.splits)})
 
     @property
     def teachers(self) -> dict[str, dict[str, float]]:

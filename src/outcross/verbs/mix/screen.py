@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.escapes import escaped, shortened
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
+from outcross.verbs.mix.wanted import SPLITS
 from outcross.verbs.terminal import wrapped
 
 NAME = 20
@@ -43,6 +44,8 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         for pool in plan.pools
     ]
     yield from table_lines(cells)
+    if plan.splits is not None:
+        yield from split_lines(plan.splits, width)
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
     for warning in plan.warnings:
@@ -74,8 +77,28 @@ def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     groups = told.get("groups")
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
+    if isinstance(told.get("splits"), dict):
+        yield from split_lines(told["splits"], width)
     for warning in told["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
+
+
+def split_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
+    """How the pools are cut. It may have been written by others."""
+    unit, families = str(told.get("unit")), told.get("families")
+    if isinstance(families, dict):
+        yield from wrapped(
+            f"splits of {_number(told.get(unit))} {escaped(unit)}: {_number(families.get('count'))} families, the largest of {_number(families.get('largest'))} rows; "
+            f"{_number(told.get('left_out'))} rows belong to no split",
+            width,
+        )
+    for name in SPLITS:
+        if isinstance(one := told.get(name), dict):
+            human = "" if one.get("synthetic") else ", human rows alone"
+            yield from wrapped(
+                f"{name}: {_number(one.get(unit))} {escaped(unit)}, share {_number(one.get('share'))} (asked {_number(one.get('requested_share'))}){human}",
+                width,
+            )
 
 
 def _counted(name: str, counts: Any, width: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.draws import Draws, drawn, twin
+from outcross.verbs.mix.lineage import Families, families
 from outcross.verbs.mix.manifest import realised, requested
 from outcross.verbs.mix.plan import MixPlan, Supply, planned
 from outcross.verbs.mix.pools import (
@@ -36,8 +37,10 @@ from outcross.verbs.mix.pools import (
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
+from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 
-LIBRARIES = ("numpy", "polars", "tokenizers")
+LIBRARIES = ("icu4py", "numpy", "polars", "scipy", "tokenizers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""
@@ -65,9 +68,22 @@ class Mixing:
         return shared_schema(self.asked, self.pools)
 
     @cached_property
+    def families(self) -> Families:
+        """Which rows belong together."""
+        return families(self.asked, self.pools, self.scans, self.schema)
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """The pools cut into splits; None where no splits are asked for. BadInput where they cannot be."""
+        return None if self.asked.splits is None else cut(self.asked, self.families, self.scans)
+
+    @cached_property
     def plan(self) -> MixPlan:
-        """What will be drawn of each pool. BadInput where that cannot be."""
+        """What will be drawn of each pool, of the training rows where there are splits. BadInput where that cannot be."""
         schema, unit = self.schema, self.asked.unit
+        if self.cut is not None:
+            splits = described(self.cut, self.families, self.asked, self.scans)
+            return replace(self.cut.plan, splits=splits, warnings=(*self.cut.plan.warnings, *self.families.notes))
         if unit == "rows":
             return planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
         assert schema is not None
@@ -81,18 +97,34 @@ class Mixing:
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
-        """The mix, and its twin where one is asked for, by the folder that each is written to."""
+        """The mix, the splits that are held back, and its twin, each where it is asked for."""
         for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
-            if self.asked.unit == "rows" and scan.rows != target.available:
+            if self.asked.unit == "rows" and self.cut is None and scan.rows != target.available:
                 raise BadInput(
                     f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
                 )
-        mix_draws = drawn(self.asked, self.plan, self.scans)
-        human = twin(self.asked, self.plan, self.scans, mix_draws)
-        return {"": self._set(mix_draws)} | ({} if human is None else {TWIN: self._set(human)})
+        part = self.cut
+        scans = self.scans if part is None else part.scans("train", self.scans)
+        mix_draws = drawn(self.asked, self.plan, scans)
+        human = twin(self.asked, self.plan, scans, mix_draws)
+        if part is not None:
+            mix_draws, human = part.of_pools("train", mix_draws), human and part.of_pools("train", human)
+        held_back = {} if part is None else {name: part.draws(name, self.asked, self.scans) for name in part.targets}
+        return (
+            {"": self._set(mix_draws)}
+            | {name: self._set(draws, name) for name, draws in held_back.items()}
+            | ({} if human is None else {TWIN: self._set(human)})
+        )
 
-    def _set(self, draws: Draws) -> RowSet:
-        return RowSet(self.asked, self.pools, self.scans, draws, self.schema)
+    def _set(self, draws: Draws, split: str = "train") -> RowSet:
+        return RowSet(self.asked, self.pools, self.scans, draws, self.schema, split)
+
+    @property
+    def split_of_rows(self) -> list[np.ndarray] | None:
+        """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
+        if self.cut is None:
+            return None
+        return [np.array(SPLITS)[self.cut.split[rows]] for rows in self.families.of_rows]
 
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
@@ -137,8 +169,13 @@ class Mixed:
         """Every file of the mix but its manifests, by its path in the folder of the result."""
         found = [self.folder / DRAWS]
         for name, told in self.summary.items():
-            found += [self.folder / name / DATA / shard for shard in told["files"]]
+            found += [self.folder / folder_of(name) / DATA / shard for shard in told["files"]]
         return {str(path.relative_to(self.folder)): path for path in found}
+
+
+def folder_of(name: str) -> str:
+    """The folder of a set: splits lie beside each other, the twin in one of its own."""
+    return TWIN if name == TWIN else ""
 
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, mixing: Mixed.load(folder))
@@ -150,12 +187,12 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     summary = {}
     try:
         for name, rows in sets.items():
-            content = write_shards(rows, folder / name / DATA)
+            content = write_shards(rows, folder / folder_of(name) / DATA)
             summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
     except BadInput:  # what is there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    write_whole(folder / DRAWS, draws_frame(sets[""]))
+    write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
     return Mixed(folder, summary)
 
 
@@ -179,15 +216,21 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
         "inputs": mixing.external.names,
         "warnings": [*mixing.plan.warnings],
         "shards": [*shards],
-    }
+    } | ({} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))})
+
+
+def held_back(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is in a split that is not trained on."""
+    return {key: told[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
 
 
 def _files(made: Mixed, mixing: Mixing) -> dict[str, Any]:
     """Every file of a mix; its manifest, by which it is known, comes last."""
-    told = {
-        name: manifest(one, [_shard(made.folder / name, shard) for shard in one["files"]], mixing)
-        for name, one in made.summary.items()
-    }
+    files = {name: [_shard(made.folder / folder_of(name), shard) for shard in one["files"]] for name, one in made.summary.items()}
+    told = {name: manifest(made.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
+    for name in EVALUATED:
+        if name in files:
+            told[""]["splits"][name] |= held_back(made.summary[name]) | {"shards": files[name]}
     if TWIN in told:
         told[""]["match"] = {"folder": TWIN} | {key: told[TWIN][key] for key in ("rows", "sha256")}
     written = {
