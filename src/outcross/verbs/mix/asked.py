@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
 from outcross.recipe import exactly, nearest, recipe
+from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
 from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
@@ -122,6 +123,8 @@ class MixPool:
     """The column that names the records that a record was made from."""
     id_column: str | None = None
     """The column that names a record, by which others name their parents."""
+    fresh: bool = False
+    """Whether its records are new in every generation; golden weights need that of human pools."""
     rename: dict[str, str] = field(default_factory=dict)
     """Columns under other names: {old: new}."""
 
@@ -200,6 +203,10 @@ class MixRecipe:
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
     splits: Annotated[Splits | None, PlainValidator(splits_of)] = None
     """Parts that are held back from training, as in {train: 0.9, validation: 0.05, test: 0.05}: no family of rows is in two of them."""
+    targets: Annotated[tuple[Target, ...], PlainValidator(targets_of)] = ()
+    """What the training rows are to be: shares by the values of a column, bounds and means of numbers, like another file, or what an audit found missing."""
+    weights: Annotated[str | dict[str, float] | None, PlainValidator(weights_of)] = None
+    """`_weight` of the rows of each pool, as in {gpt: 0.5}, beside 1 for all others; or golden, where human data are new in every generation."""
     lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
     """What makes rows of one family."""
 
@@ -215,6 +222,7 @@ class MixRecipe:
             raise BadInput("tokens are counted by a tokenizer; name its file, as in tokenizer: tokenizer.json")
         if self.match is not None and not any(pool.is_human for pool in self.pools):
             raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
+        _check_weights(self.weights, self.pools)
 
     @property
     def unit(self) -> Unit:
@@ -239,7 +247,12 @@ class MixRecipe:
     @property
     def identity(self) -> MixRecipe:
         """The recipe without where its data lie: what they hold stands for that."""
-        return replace(self, pools=tuple(replace(pool, path=()) for pool in self.pools), tokenizer=self.tokenizer and "tokenizer")
+        return replace(
+            self,
+            pools=tuple(replace(pool, path=()) for pool in self.pools),
+            tokenizer=self.tokenizer and "tokenizer",
+            targets=tuple(map(without_paths, self.targets)),
+        )
 
 
 def _check_pools(pools: Sequence[MixPool]) -> None:
@@ -250,6 +263,25 @@ def _check_pools(pools: Sequence[MixPool]) -> None:
     names = [pool.name for pool in pools]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"two pools are called {twice!r}; give each a name of its own")
+
+
+def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPool]) -> None:
+    if isinstance(weights, dict):
+        names = [pool.name for pool in pools]
+        if odd := next((name for name in weights if name not in names), None):
+            raise BadInput(f"weights names the pool {odd!r}{nearest(odd, names)}; there are {', '.join(names)[:200]}")
+    if weights == "golden":
+        for pool in pools:
+            if pool.origin is None or pool.origin.author not in ("human", "model"):
+                raise BadInput(
+                    f"golden weights are of human and model rows, and pool {pool.name!r} is neither; name its origin, or write a weight for each pool"
+                )
+            if pool.is_human and not pool.fresh:
+                raise BadInput(
+                    f"golden weights hold where human data are new in every generation; write fresh: true for pool {pool.name!r} if they are, or a weight for each pool"
+                )
+        if len({pool.is_human for pool in pools}) < 2:
+            raise BadInput("golden weights are of human rows beside a model's; give pools of both, or leave weights out")
 
 
 def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,10 @@ class Families:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def take(self, rows: Sequence[np.ndarray]) -> Families:
+        """The families of some rows of each pool."""
+        return replace(self, of_rows=tuple(own[some] for own, some in zip(self.of_rows, rows, strict=True)))
 
     @property
     def sizes(self) -> np.ndarray:

@@ -52,7 +52,7 @@ class Mix:
             return read_manifest(self.folder)
         assert self.mixing is not None
         told = {
-            name: realised(self.mixing.sets[name or ""]) | {"sha256": _digest(self.frame(name))}
+            name: self.mixing.described(name or "", realised(self.mixing.sets[name or ""])) | {"sha256": _digest(self.frame(name))}
             for name in (None, *self._held_back)
         }
         found = work.manifest(told.pop(None), [], self.mixing)

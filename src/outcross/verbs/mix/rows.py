@@ -47,6 +47,8 @@ class RowSet:
     schema: Schema
     """Of the mix, without the columns of provenance."""
     split: str = "train"
+    factors: tuple[float, ...] = ()
+    """By what the weight of each pool's rows is multiplied; nothing where there are none."""
 
     @property
     def ends(self) -> list[int]:
@@ -85,6 +87,8 @@ class RowSet:
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
                 made = with_provenance(batch[own - start], opened.recipe, ids(scan.of_rows[own], occurrences))
+                if self.factors and self.factors[pool] != 1.0:
+                    made = made.with_columns(pl.col("_weight") * self.factors[pool])
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )

@@ -14,7 +14,7 @@ from outcross.data.shares import exact, largest_remainder, smallest_total
 from outcross.errors import BadInput
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.draws import Draws, PoolDraws, sampled, scrambled
+from outcross.verbs.mix.draws import Draws, sampled, scrambled
 from outcross.verbs.mix.lineage import Families
 from outcross.verbs.mix.plan import MixPlan, Supply, planned, split_of
 from outcross.verbs.mix.pools import ScannedPool
@@ -49,12 +49,7 @@ class Cut:
     def draws(self, split: str, asked: MixRecipe, scans: Sequence[ScannedPool]) -> Draws:
         """The rows of a split that is held back, by their numbers in the pools."""
         once = replace(asked, max_repeats=1, pools=tuple(replace(pool, max_repeats=None) for pool in asked.pools))
-        return self.of_pools(split, sampled(once, self.scans(split, scans), self.targets[split], split))
-
-    def of_pools(self, split: str, draws: Draws) -> Draws:
-        """Draws from the rows of a split as draws from whole pools."""
-        own = zip(draws.pools, self.eligible[split], strict=True)
-        return Draws(tuple(PoolDraws(rows[one.rows], one.passes) for one, rows in own), draws.order)
+        return sampled(once, self.scans(split, scans), self.targets[split], split).of(self.eligible[split])
 
 
 def cut(asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]) -> Cut:
@@ -252,7 +247,7 @@ def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[S
     found: dict[str, Any] = {
         "unit": asked.unit,
         asked.unit: part.total,
-        "families": {"count": len(families), "largest": int(sizes.max(initial=0)), "pairs": families.joined},
+        "families": {"count": int((sizes > 0).sum()), "largest": int(sizes.max(initial=0)), "pairs": families.joined},
         "left_out": part.left_out,
         "notes": [*families.notes],
     }

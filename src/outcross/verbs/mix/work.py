@@ -20,8 +20,10 @@ from outcross.files.whole import read_text, write_whole
 from outcross.ledger import External, Ledger, results, verb
 from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
+from outcross.verbs.mix.aims import files_of_target, paths_of
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.draws import Draws, drawn, twin
+from outcross.verbs.mix.judged import JudgedRows, judged
 from outcross.verbs.mix.lineage import Families, families
 from outcross.verbs.mix.manifest import realised, requested
 from outcross.verbs.mix.plan import MixPlan, Supply, planned
@@ -38,9 +40,11 @@ from outcross.verbs.mix.pools import (
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.targets import Aimed, Training, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
+from outcross.verbs.mix.weights import weights_of_pools
 
-LIBRARIES = ("icu4py", "numpy", "polars", "scipy", "tokenizers")
+LIBRARIES = ("PyYAML", "icu4py", "numpy", "polars", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""
@@ -68,26 +72,78 @@ class Mixing:
         return shared_schema(self.asked, self.pools)
 
     @cached_property
+    def judged(self) -> JudgedRows:
+        """What targets read of every row."""
+        return judged(self.asked, self.pools, self.scans, self.schema) if self.asked.targets else JudgedRows()
+
+    @cached_property
+    def admitted(self) -> tuple[np.ndarray, ...]:
+        """The rows of each pool that targets do not reject."""
+        if not self.judged.reasons:
+            return tuple(np.arange(scan.rows) for scan in self.scans)
+        return tuple(np.flatnonzero(reason < 0) for reason in self.judged.reason)
+
+    @cached_property
+    def admitted_scans(self) -> tuple[ScannedPool, ...]:
+        if not self.judged.reasons:
+            return self.scans
+        return tuple(scan.take(rows) for scan, rows in zip(self.scans, self.admitted, strict=True))
+
+    @cached_property
     def families(self) -> Families:
-        """Which rows belong together."""
-        return families(self.asked, self.pools, self.scans, self.schema)
+        """Which of the admitted rows belong together; what they share with others counts too."""
+        return families(self.asked, self.pools, self.scans, self.schema).take(self.admitted)
 
     @cached_property
     def cut(self) -> Cut | None:
         """The pools cut into splits; None where no splits are asked for. BadInput where they cannot be."""
-        return None if self.asked.splits is None else cut(self.asked, self.families, self.scans)
+        return None if self.asked.splits is None else cut(self.asked, self.families, self.admitted_scans)
+
+    @cached_property
+    def training(self) -> tuple[tuple[ScannedPool, ...], tuple[np.ndarray, ...]]:
+        """The pools as the training rows see them, and for each which of all its rows these are."""
+        if self.cut is None:
+            return self.admitted_scans, self.admitted
+        rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
+        return self.cut.scans("train", self.admitted_scans), rows
+
+    @cached_property
+    def aimed(self) -> Aimed | None:
+        """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
+        if not self.asked.targets:
+            return None
+        scans, rows = self.training
+        budget = self.asked.budget if self.cut is None else self.cut.plan.total
+        try:
+            found = aimed(Training(self.asked, scans, rows, self.judged, budget))
+            _ = found.rows
+        except BadInput as error:
+            raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
+        return found
 
     @cached_property
     def plan(self) -> MixPlan:
         """What will be drawn of each pool, of the training rows where there are splits. BadInput where that cannot be."""
         schema, unit = self.schema, self.asked.unit
-        if self.cut is not None:
-            splits = described(self.cut, self.families, self.asked, self.scans)
-            return replace(self.cut.plan, splits=splits, warnings=(*self.cut.plan.warnings, *self.families.notes))
+        if self.aimed is not None or self.cut is not None:
+            plan = self.cut.plan if self.cut is not None else None
+            if self.aimed is not None:
+                plan = replace(self.aimed.plan, targets=self.aimed.facts, warnings=(*self.aimed.plan.warnings, *self._rejections()))
+            assert plan is not None
+            if self.cut is None:
+                return plan
+            splits = described(self.cut, self.families, self.asked, self.admitted_scans)
+            return replace(plan, splits=splits, warnings=(*plan.warnings, *self.families.notes))
         if unit == "rows":
             return planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
         assert schema is not None
         return planned(self.asked, [Supply(scan.rows, int(scan.amounts[unit].sum())) for scan in self.scans])
+
+    def _rejections(self) -> Iterator[str]:
+        """How many rows targets reject, and why."""
+        rows = sum(scan.rows for scan in self.scans)
+        for reason, of_pools in self.judged.funnel.items():
+            yield f"{sum(of_pools.values()):,} of {rows:,} rows are not drawn: {reason}"
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
@@ -99,39 +155,54 @@ class Mixing:
     def sets(self) -> dict[str, RowSet]:
         """The mix, the splits that are held back, and its twin, each where it is asked for."""
         for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
-            if self.asked.unit == "rows" and self.cut is None and scan.rows != target.available:
+            if self.asked.unit == "rows" and self.cut is None and self.aimed is None and scan.rows != target.available:
                 raise BadInput(
                     f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
                 )
-        part = self.cut
-        scans = self.scans if part is None else part.scans("train", self.scans)
-        mix_draws = drawn(self.asked, self.plan, scans)
+        scans, rows = self.training
+        mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)
         human = twin(self.asked, self.plan, scans, mix_draws)
-        if part is not None:
-            mix_draws, human = part.of_pools("train", mix_draws), human and part.of_pools("train", human)
-        held_back = {} if part is None else {name: part.draws(name, self.asked, self.scans) for name in part.targets}
+        part = self.cut
+        held_back = {} if part is None else {name: part.draws(name, self.asked, self.admitted_scans) for name in part.targets}
         return (
-            {"": self._set(mix_draws)}
-            | {name: self._set(draws, name) for name, draws in held_back.items()}
-            | ({} if human is None else {TWIN: self._set(human)})
+            {"": self._set(mix_draws.of(rows))}
+            | {name: self._set(draws.of(self.admitted), name) for name, draws in held_back.items()}
+            | ({} if human is None else {TWIN: self._set(human.of(rows))})
         )
 
     def _set(self, draws: Draws, split: str = "train") -> RowSet:
-        return RowSet(self.asked, self.pools, self.scans, draws, self.schema, split)
+        factors = weights_of_pools(self.asked, [len(own) for own in draws.pools])
+        return RowSet(self.asked, self.pools, self.scans, draws, self.schema, split, factors)
+
+    def described(self, name: str, told: dict[str, Any]) -> dict[str, Any]:
+        """What a set holds, with what targets asked and rejected where it is the mix itself."""
+        if name or self.aimed is None:
+            return told
+        steps = [
+            {"step": f"rejected: {reason}", "rows": sum(of_pools.values()), "pools": of_pools}
+            for reason, of_pools in self.judged.funnel.items()
+        ]
+        return told | {"funnel": [told["funnel"][0], *steps, *told["funnel"][1:]], "targets": self.aimed.facts}
 
     @property
     def split_of_rows(self) -> list[np.ndarray] | None:
         """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
         if self.cut is None:
             return None
-        return [np.array(SPLITS)[self.cut.split[rows]] for rows in self.families.of_rows]
+        found = []
+        for scan, rows, family in zip(self.scans, self.admitted, self.families.of_rows, strict=True):
+            own = np.full(scan.rows, None, dtype=object)
+            own[rows] = np.array(SPLITS, dtype=object)[self.cut.split[family]]
+            found.append(own)
+        return found
 
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
         given = [
             one for data in self.data for one in (data if isinstance(data, list | tuple) else [data]) if isinstance(one, str | Path)
         ]
-        for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else [])]:
+        of_targets = [path for target in self.asked.targets for path in paths_of(target)]
+        for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else []), *of_targets]:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
 
     @cached_property
@@ -141,7 +212,13 @@ class Mixing:
         found = {name: digest for one in of_pools for name, digest in one.names.items()}
         if self.asked.tokenizer is not None:
             found[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
-        digest = digest_of([*(one.digest for one in of_pools), found.get(str(self.asked.tokenizer), "")])
+        of_targets = [digest_file(path) for target in self.asked.targets for path in files_of_target(target)]
+        found |= {f"target {number}": digest for number, digest in enumerate(of_targets, 1)}
+        if self.judged.functions:
+            found["numbers of your functions"] = self.judged.digest()
+        digest = digest_of(
+            [*(one.digest for one in of_pools), found.get(str(self.asked.tokenizer), ""), of_targets, self.judged.digest()]
+        )
         return External(digest, lambda: self, [one for pool in of_pools for one in pool.reads], found)
 
 
@@ -188,7 +265,7 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     try:
         for name, rows in sets.items():
             content = write_shards(rows, folder / folder_of(name) / DATA)
-            summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
+            summary[name] = mixing.described(name, realised(rows)) | {"sha256": content, "files": rows.names}
     except BadInput:  # what is there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)
         raise
