@@ -73,10 +73,11 @@ class CellProblem:
     def caps(self) -> np.ndarray:
         return self.available * self.repeats
 
-    def solved(self, total: int, usual: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    def solved(self, total: int, usual: np.ndarray, slacks: Sequence[int] = (0, 1)) -> tuple[np.ndarray, np.ndarray] | None:
         """How much of each cell is drawn, near what would be usual, and what each need lacks; None where it cannot be.
 
-        The counts are whole numbers that meet every demand to within one record, exactly where shares are of the whole (largest remainders).
+        The counts are whole numbers that meet every demand exactly, as largest remainders say. Where more than two ways are crossed and there are no such
+        numbers, a positive count may be one record off; slacks: by how much counts may be off, one after the other.
         """
         rows, low, high = self._constraints(total)
         wanted = [int(usual @ need.cells) + need.more for need in self.needs]
@@ -88,8 +89,8 @@ class CellProblem:
             high,
             [(need.cells, goal) for need, goal in zip(self.needs, wanted, strict=True)],
         )
-        for slack in (0, 1):
-            loose = np.where(low == high, slack, 0) if slack else np.zeros(len(low))
+        for slack in slacks:
+            loose = np.where((low == high) & (high > 0), slack, 0)
             loose[0] = 0
             found = _nearest_whole(near, self.caps, rows, low - loose, high + loose, self.needs, wanted, self.unit == "rows")
             if found is not None:

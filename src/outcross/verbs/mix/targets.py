@@ -207,9 +207,9 @@ class Aimed:
 
 def aimed(training: Training) -> Aimed:
     """How much is drawn of each cell. BadInput where targets contradict each other, or there are too few rows for them, with the nearest that can be had."""
-    asked, total, problem = training.asked, training.budget, training.problem
-    if not len(problem.available):
+    if not len(training.pool):
         raise BadInput("no row of the pools meets the bounds of the targets; widen them")
+    asked, total, problem = training.asked, training.budget, training.problem
     if total is None:
         total = _as_many_as_there_are(training)
     problem = replace(problem, needs=tuple(_needs(training, total)))
@@ -225,14 +225,18 @@ def aimed(training: Training) -> Aimed:
 def _as_many_as_there_are(training: Training) -> int:
     """The largest total for which no row repeats."""
     once = replace(training.problem, repeats=np.ones_like(training.problem.repeats))
-    total = once.largest()
-    for _ in range(1000):
-        if not total or once.solved(total, training.usual(total)) is not None:
-            break
-        total -= 1
-    if not total:
-        raise refusal(training.problem, 1, training.usual(1))
-    return total
+    largest = once.largest() or 0
+    for slacks in ((0,), (0, 1)):
+        for total in range(largest + ROUNDING, max(0, largest - TRIED), -1):
+            if once.solved(total, training.usual(total), slacks) is not None:
+                return total
+    raise refusal(training.problem, 1, training.usual(1))
+
+
+ROUNDING = 4
+"""Rows beyond the largest total of unrounded shares that are tried."""
+TRIED = 50
+"""Smaller totals that are tried."""
 
 
 def _needs(training: Training, total: int) -> Iterator[Need]:
