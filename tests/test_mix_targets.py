@@ -193,12 +193,12 @@ def test_bounds_drop_rows_with_their_reason_and_the_funnel_adds_up():
     steps = made.manifest["funnel"]
     assert [step["step"] for step in steps] == [
         "available",
-        "rejected: words below 10",
-        "rejected: words above 40",
+        "target: words below 10",
+        "target: words above 40",
         "drawn at least once",
         "written",
     ]
-    assert steps[0]["rows"] - steps[1]["rows"] - steps[2]["rows"] == steps[3]["rows"] == made.frame().height
+    assert steps[0]["rows"] - steps[1]["rejected"]["rows"] - steps[2]["rejected"]["rows"] == steps[3]["rows"] == made.frame().height
     assert all(sum(step["pools"].values()) == step["rows"] for step in steps)
 
 
@@ -230,7 +230,7 @@ def test_rows_for_which_an_attribute_raises_or_gives_nan_are_rejected_and_counte
     pools = [{"name": "h", "data": {"text": [f"record {row}" for row in range(100)]}, "origin": "human"}]
     made = mix(pools=pools, targets=[{"attribute": odd, "at_least": 0, "failures": 0.2}])
     rejected = made.manifest["funnel"][1]
-    assert rejected["rows"] == 20 and "odd (ValueError: a seven)" in rejected["step"] and made.frame().height == 80
+    assert rejected["rejected"]["rows"] == 20 and "odd (ValueError: a seven)" in rejected["step"] and made.frame().height == 80
     assert "20 of 100 rows are not drawn" in made.plan.warnings[0]
     with pytest.raises(
         BadInput, match=r"20 of 100 rows have no .*odd \(ValueError: a seven\), and at most 0.1 of them may.*failures: 0.2"
@@ -356,7 +356,8 @@ def test_dsir_brings_hashed_ngrams_nearer_to_the_target_than_random_selection(tm
     (told,) = made.manifest["targets"]
     assert told["divergence_from_the_target"]["realised"] < told["divergence_from_the_target"]["available"]
     assert all(text.split()[0] in sea for text in made.frame()["text"])
-    assert made.manifest["funnel"][1] == {"step": "rejected: fewer than 100 words and signs", "rows": 1, "pools": {"h": 1}}
+    step = made.manifest["funnel"][1]
+    assert step["step"] == "target: fewer than 100 words and signs" and step["rejected"]["rows"] == 1
     with pytest.raises(BadInput, match="write shortest: 0"):
         mix(pools=[{"name": "h", "data": {"text": ["too short"]}}], targets=[{"like": str(tmp_path / "sea.jsonl")}])
 
@@ -492,3 +493,27 @@ def test_resharding_changes_no_row_of_a_mix_with_targets(tmp_path):
         targets = [{"column": "sex", "parity": True}, {"column": "age", "mean": 44}]
         made.append(mix(pools=pools, rows=300, human_share=0.3, targets=targets).frame())
     assert made[0].equals(made[1])
+
+
+def test_filters_come_first_and_splits_and_targets_are_of_what_they_leave(tmp_path):
+    asked = {"pools": [*POOLS, POOLS[0] | {"name": "copies"}], "rows": 400, "human_share": 0.2}
+    made = mix(
+        asked
+        | {
+            "filters": ["drop_duplicates"],
+            "splits": {"train": 0.9, "test": 0.1},
+            "targets": [{"column": "sex", "parity": True}, {"attribute": "words", "at_least": 5}, {"column": "age", "mean": 42}],
+            "weights": {"gpt": 0.5},
+        },
+        out=tmp_path / "mix",
+    )
+    frame, test = made.frame(), made.frame("test")
+    assert counted(frame, "sex") == {"male": 180, "female": 180} and abs(frame["age"].mean() - 42) < 0.3 and test.height == 40
+    assert not polars.concat([frame, test])["text"].is_duplicated().any()
+    assert set(frame.filter(polars.col("_source") == "gpt")["_weight"]) == {0.5}
+    steps = made.manifest["funnel"]
+    for before, after in zip(steps[:-2], steps[1:-1], strict=True):
+        assert before["rows"] - after["rejected"]["rows"] == after["rows"]
+    assert [step["step"] for step in steps] == [
+        "available", "1 drop_duplicates", "target: words below 5", "other splits", "drawn at least once", "written",
+    ]  # fmt: skip

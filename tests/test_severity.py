@@ -86,7 +86,7 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
     assert told.summary.split(". ")[0] == (
         "Male (sex) fell from 40 % to 5 % of records; yes (default) fell from 22 % to 13 % of records; rare categories of job never occur"
     )
-    assert told.of("lost")[0].group == "sex=Male" and told.worst(2)["group"].to_list() == ["sex=Male", "default=yes"]
+    assert told.of("lost")[0].group == "sex=Male" and told.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
 
 
 def test_a_number_that_moved_is_said_in_its_own_unit():

@@ -20,6 +20,8 @@ _WHERE = {
     "audit": "verbs.audit.answer",
     "audits": "verbs.audit.answer",
     "BadInput": "errors",
+    "Card": "verbs.card.result",
+    "card": "verbs.card.answer",
     "Draw": "models.draw",
     "Estimate": "estimate",
     "Evidence": "measures",
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
+    from outcross.verbs.card.answer import card
+    from outcross.verbs.card.result import Card
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
@@ -95,7 +99,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "show",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
+from outcross.statistics.portraits import Reliability, reliability
 from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
 
@@ -149,17 +150,21 @@ class Use(OfTables):
             for one, two in zip(human, synthetic, strict=True)
             for half in [np.arange(len(one) // 2)]
         ]
+        curves: list[Reliability] = []
         for name in self.learners:
             ours, theirs = trial.tested(name, synthetic, by_each=True), trial.tested(name, human, by_each=trial.is_apart)
             half = trial.tested(name, mixed, by_each=False)
             tested = {"synthetic": ours, "human": theirs}
+            curves.append(reliability(target, name, trial.task.classes, theirs.assembled, ours.assembled, trial.tests.target))
             for check, number in _compared(ours, theirs, half):
-                yield self._read(check, number, trial, at=name)
+                reading = self._read(check, number, trial, at=name)
+                yield reading if check != "discrimination" or reading.estimate is None else _with_areas(reading, ours, theirs)
             if name == self.learners[0]:
                 yield from self._inside(evidence, trial, tested)
                 yield from self._fairness(evidence, trial, tested, name, rng)
         if self.shares:
             yield from self._curve(evidence, trial, rng)
+        yield from curves
 
     def _read(
         self,
@@ -267,6 +272,11 @@ def _compared(
     yield "mixed_loss", lambda: ratio(mixed.log_loss(), theirs.log_loss(), like=ours.log_loss())
 
 
+def _with_areas(reading: Reading, ours: Predictions, theirs: Predictions) -> Reading:
+    """The reading of a difference of areas (or R²) with both of them."""
+    return replace(reading, before=theirs.discrimination().value, after=ours.discrimination().value)
+
+
 def _detectable(estimate: Estimate, page: Page) -> str:
     """The loss of which four of five audits with such an interval would say that it is one: a loss beyond the tolerance by the interval and .84 standard errors."""
     limit = page.limit(None, page.margin or 0.0)
@@ -278,7 +288,7 @@ def _detectable(estimate: Estimate, page: Page) -> str:
         found = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
     else:
         found = limit + sign * far * (high - low) / 2
-    return f"{found:.3g} would be found"
+    return f"a value of {found:.3g} would be found"
 
 
 def _parted(total: int, share: float) -> tuple[int, int]:

@@ -63,7 +63,7 @@ class AuditQuestion:
     thresholds: File | None = None
     """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
     fail_on: Words = ""
-    """Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all."""
+    """What makes the exit code 1: aspects in which something is lost or invented, as in tails,groups; lost, invented, or any for both; from a severity on, as in any=5% of records."""
     allow_missing: Words = ""
     """Columns that may be absent, or not looked at, without a gate failing, as in zip,notes; each by its name."""
     baseline: File | None = None

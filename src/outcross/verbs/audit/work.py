@@ -18,9 +18,13 @@ from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
+from outcross.measures.regions import PointedRegion, Regions
 from outcross.recipe import kind, nearest, read
-from outcross.statistics.portraits import portraits
+from outcross.runtime import telling
+from outcross.statistics.portraits import Reliability, portraits
+from outcross.statistics.regions import Region
 from outcross.statistics.sketches import gather
+from outcross.verbs.audit.gates import gate_of
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
 from outcross.verbs.audit.plan import ColumnPlan, ReadColumn, read_columns
@@ -178,12 +182,10 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
-    """The aspects in which a loss makes the command fail; BadInput where one is no aspect."""
+    """What makes the command fail, as it is written; BadInput where it cannot be read."""
     gates = question.settings().get("fail_on", ())
     for gate in gates:
-        if gate != "any" and gate not in audit_aspects():
-            known = audit_aspects()
-            raise BadInput(f"--fail-on {gate!r} is no aspect{nearest(gate, known)}; known: any, {', '.join(known)}")
+        gate_of(gate)
     return gates
 
 
@@ -224,7 +226,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     checks = tuple(map(_check, judged))
-    regions = thinned(synthetic, reference, asked.seed) if asked.records else []
+    regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
     notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
@@ -242,12 +244,13 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         scored=scored,
         needs=needs_file(name, rows, needs_of(regions, checks, synthetic.rows)) if asked.records else "",
         portraits=portraits(synthetic, reference),
+        calibration=tuple(look.calibration),
     )
 
 
 def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:
     """The question without the groups and the target that the synthetic data have not: a column that is lost is a loss, not a wrong question."""
-    lost = {column for column in reference.kinds if column not in synthetic.records.columns}
+    lost = reference.kinds.keys() - set(synthetic.records.columns)
     return replace(
         asked,
         groups=tuple(group for group in asked.groups if group not in lost),
@@ -311,6 +314,7 @@ class MeasuredAspects:
 
     readings: dict[str, list[Reading]]
     pointed: list[Pointed]
+    calibration: list[Reliability]
     seconds: dict[str, float]
     """How long each aspect took."""
     left_out: tuple[str, ...]
@@ -322,10 +326,12 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
+    calibration: list[Reliability] = []
     seconds: dict[str, float] = {}
     left_out: list[str] = []
     began = time.monotonic()
-    for one in measures:
+    for place, one in enumerate(measures):
+        telling.get()(place / len(measures))
         name, aspect, start = kind(one), one.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
@@ -335,8 +341,9 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
             answers = _answers(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
+        calibration += [curve for curve in answers if isinstance(curve, Reliability)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
-    return MeasuredAspects(readings, pointed, seconds, tuple(left_out))
+    return MeasuredAspects(readings, pointed, calibration, seconds, tuple(left_out))
 
 
 def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
@@ -352,6 +359,13 @@ def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
         return unread_
     others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
     return [*unread_, *read_tables(one, others, seed)]
+
+
+def _thinned_regions(look: MeasuredAspects, measures: Sequence[Measure], evidence: Evidence, seed: int) -> list[Region]:
+    """The regions that the check of regions names; searched for only where that check was not taken."""
+    if any(isinstance(one, Regions) and kind(one) not in look.left_out for one in measures):
+        return [records.region for records in look.pointed if isinstance(records, PointedRegion)]
+    return thinned(evidence.drawn, evidence.reference, seed)
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
@@ -393,6 +407,7 @@ def _check(judged: Judged) -> Check:
         after=rounded(reading.after),
         differs=judged.differs,
         why=judged.why,
+        to_change=rounded(judged.to_change),
     )
 
 

@@ -35,7 +35,7 @@ def _number(value: object) -> object:
 
 
 def _shares(value: object) -> dict[str, float | Between]:
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping):
         raise BadInput(f"shares must be a mapping from values to shares, as in {{male: 0.5, female: 0.5}}, got {value!r:.80}")
     found: dict[str, float | Between] = {}
     for key, share in value.items():

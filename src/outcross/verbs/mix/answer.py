@@ -24,7 +24,7 @@ def mixed(question: MixQuestion) -> Mix:
     if question.plan and question.out is not None:
         raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
     asked, data = read_asked(question.spec)
-    mix = Mix(Mixing(asked, data), is_plan=question.plan)
+    mix = Mix(Mixing(asked, data, question.plan), is_plan=question.plan)
     if question.out is not None:
         return mix.write(question.out)
     _ = mix.plan

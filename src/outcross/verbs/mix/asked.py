@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
-from outcross.recipe import exactly, nearest, recipe
+from outcross.filters import FILTERS, Filter
+from outcross.recipe import exactly, kind, nearest, one_of, read, recipe
 from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
 from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
@@ -172,6 +173,44 @@ def _pools(value: object) -> tuple[MixPool, ...]:
 
 
 @recipe
+class MixFilter:
+    """A filter, and the pools whose rows it looks at."""
+
+    filter: Annotated[Filter, one_of(FILTERS, "filter")]
+    pools: Names = ()
+    """Their names; all pools if left out."""
+
+    @property
+    def name(self) -> str:
+        return kind(self.filter)
+
+
+def _filter(value: object) -> MixFilter:
+    """A filter by its name, or a mapping with its settings and `pools` beside them or among them."""
+    if isinstance(value, MixFilter):
+        return value
+    if not isinstance(value, Mapping):
+        return MixFilter(filter=value)  # pyright: ignore[reportArgumentType]
+    given = {str(key): inner for key, inner in value.items()}
+    if "filter" in given:
+        return exactly(MixFilter, "filter").read(given)
+    pools = given.pop("pools", ())
+    if "kind" not in given and len(given) == 1:
+        ((name, settings),) = given.items()
+        given = {"kind": name} | (
+            {} if settings is None else dict(settings) if isinstance(settings, Mapping) else {"settings": settings}
+        )
+        pools = given.pop("pools", pools)
+    return MixFilter(filter=read(FILTERS, given, "filter"), pools=pools)  # pyright: ignore[reportArgumentType]
+
+
+def _filters(value: object) -> tuple[MixFilter, ...]:
+    if not isinstance(value, list | tuple):
+        raise BadInput(f"filters must be a list of filters, in their order, got {value!r:.80}")
+    return tuple(map(_filter, value))
+
+
+@recipe
 class MixRecipe:
     """A training set to be built out of pools."""
 
@@ -209,6 +248,10 @@ class MixRecipe:
     """`_weight` of the rows of each pool, as in {gpt: 0.5}, beside 1 for all others; or golden, where human data are new in every generation."""
     lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
     """What makes rows of one family."""
+    filters: Annotated[tuple[MixFilter, ...], PlainValidator(_filters)] = ()
+    """What is kept of the pools, in this order, before anything is planned."""
+    audit: Names = ()
+    """Aspects in which the finished mix is audited against its human pools."""
 
     def __post_init__(self):
         _check_pools(self.pools)
@@ -223,6 +266,10 @@ class MixRecipe:
         if self.match is not None and not any(pool.is_human for pool in self.pools):
             raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
         _check_weights(self.weights, self.pools)
+        names = [pool.name for pool in self.pools]
+        for name in (name for one in self.filters for name in one.pools):
+            if name not in names:
+                raise BadInput(f"a filter names the pool {name!r}{nearest(name, names)}; there are {', '.join(names)[:200]}")
 
     @property
     def unit(self) -> Unit:
@@ -252,6 +299,7 @@ class MixRecipe:
             pools=tuple(replace(pool, path=()) for pool in self.pools),
             tokenizer=self.tokenizer and "tokenizer",
             targets=tuple(map(without_paths, self.targets)),
+            filters=tuple(replace(one, filter=one.filter.without_paths()) for one in self.filters),
         )
 
 

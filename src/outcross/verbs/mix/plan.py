@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +28,8 @@ class Supply:
 
     rows: int
     available: int
+    copies: int = 1
+    """How often one row is among them, at most."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,24 @@ class PoolPlan:
 
 
 @dataclass(frozen=True)
+class FilterPlan:
+    """How many rows a filter sees and leaves."""
+
+    step: str
+    prefers: str
+    seen: int
+    """At most."""
+    low: int
+    high: int
+    """Equal where the filter was asked."""
+
+
+def plain_filter(plan: FilterPlan) -> dict[str, Any]:
+    """What is known of a filter before it is asked, as plain data."""
+    return {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
+
+
+@dataclass(frozen=True)
 class MixPlan:
     """What a mix will be, in the budget's unit."""
 
@@ -126,6 +146,10 @@ class MixPlan:
     """What each target asks and has, as plain data."""
     splits: Mapping[str, Any] | None = None
     """How the pools are cut, as plain data; None where no splits are asked for. All else is of the training rows."""
+    read_as_numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of each pool of .csv files the columns whose fields are read as numbers, because they are numbers in the other pools."""
+    filters: tuple[FilterPlan, ...] = ()
+    """How many rows each filter leaves."""
 
     def plain(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -139,8 +163,10 @@ class MixPlan:
             "feasible": {"human_share": float(self.human), "unknown_share": float(self.unknown)},
             "pools": [pool.plain() for pool in self.pools],
             "teachers": self.teachers,
+            "filters": [plain_filter(one) for one in self.filters],
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
+            "read_as_numbers": dict(self.read_as_numbers),
             "targets": list(self.targets),
         } | ({} if self.splits is None else {"splits": dict(self.splits)})
 
@@ -176,7 +202,7 @@ def plan_of(asked: MixRecipe, supplies: Sequence[Supply], targets: np.ndarray) -
             share=share,
             target=int(target),
             available=supply.available,
-            repeats=math.ceil(Fraction(int(target), supply.available)) if supply.available else 0,
+            repeats=math.ceil(Fraction(int(target), supply.available)) * supply.copies if supply.available else 0,
             ends=ends,
         )
         for pool, share, target, supply, ends in zip(

@@ -52,10 +52,10 @@ class Mix:
             return read_manifest(self.folder)
         assert self.mixing is not None
         told = {
-            name: self.mixing.described(name or "", realised(self.mixing.sets[name or ""])) | {"sha256": _digest(self.frame(name))}
+            name: realised(self.mixing.sets[name or ""]) | {"sha256": _digest(self.frame(name))}
             for name in (None, *self._held_back)
         }
-        found = work.manifest(told.pop(None), [], self.mixing)
+        found = work.manifest(self.mixing.described(told.pop(None)), [], self.mixing) | work.audited(self.mixing, self.frame())
         for name, one in told.items():
             found["splits"][name] |= work.held_back(one) | {"shards": []}
         return found
@@ -147,14 +147,19 @@ KEYS = {
 
 def stored_mix(folder: Path) -> Mix | None:
     """The mix that a folder holds; None where it holds none."""
+    return Mix(None, folder) if is_stored(folder) else None
+
+
+def is_stored(folder: Path) -> bool:
+    """Whether a folder holds a mix, be it whole or damaged."""
     path = folder / work.MANIFEST
     if names.kind_at(path) != "file":
-        return None
+        return False
     try:
         told = json.loads(read_text(path))
     except (ValueError, RecursionError):
-        return None
-    return Mix(None, folder) if isinstance(told, dict) and "pools" in told and "sha256" in told else None
+        return False
+    return isinstance(told, dict) and "pools" in told and "sha256" in told
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

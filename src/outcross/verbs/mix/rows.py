@@ -18,6 +18,7 @@ from outcross.files.whole import write_whole
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import ids, update
 from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 
@@ -47,8 +48,12 @@ class RowSet:
     schema: Schema
     """Of the mix, without the columns of provenance."""
     split: str = "train"
+    filtered: FilteredPools | None = None
+    """What filters left of the pools; None where none was asked for."""
     factors: tuple[float, ...] = ()
     """By what the weight of each pool's rows is multiplied; nothing where there are none."""
+    passed_over: tuple[tuple[str, tuple[np.ndarray, ...]], ...] = ()
+    """Rows that filters leave and that are not drawn all the same: why, and which of each pool."""
 
     @property
     def ends(self) -> list[int]:
@@ -79,7 +84,7 @@ class RowSet:
         rows, places, passes = draws.rows[order], places[order], draws.passes[order]
         if not rows.size:
             return
-        start = 0
+        start, weights = 0, None if self.filtered is None else self.filtered.weights_of(pool)
         for batch in opened.batches():
             low, high = np.searchsorted(rows, [start, start + batch.height])
             if low < high:
@@ -89,6 +94,8 @@ class RowSet:
                 made = with_provenance(batch[own - start], opened.recipe, ids(scan.of_rows[own], occurrences))
                 if self.factors and self.factors[pool] != 1.0:
                     made = made.with_columns(pl.col("_weight") * self.factors[pool])
+                if weights is not None:
+                    made = made.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )
