@@ -1,7 +1,7 @@
 """What does choosing among many answers move, and what does it cost?
-The AlpacaEval pool of ../shared/data: 805 prompts, one answer each of twelve models (phi-2 is left out, two of its answers are missing). `outcross.mix` keeps one answer a prompt: a random one, those of the best fixed source (in hindsight, by its
-mean in these very prompts), or the best of the twelve (best_of). So this is the best of twelve sources against one source, and not of twelve answers of one model. The reference of every percentage is the mean over all answers, which is what random choice gives on average. Toxicity is chosen by one classifier (TF-IDF and logistic regression; hate or offence against neither, Davidson et al. 2017) and measured by another that is fitted on other tweets; the last column is what the classifier that
-chose says of its own choice. Intervals are of 2,000 bootstrap samples of prompts. Routing: the mean reward that a router gains that sees no answer, cross-fitted over prompts; the table names the best teacher of each of the five sources of prompts, in hindsight.
+The AlpacaEval pool of ../shared/data: 805 prompts, one answer each of thirteen models (phi-2 lacks two). `outcross.mix` keeps one answer a prompt: a random one, those of the best fixed source (in hindsight, by its mean in these very prompts), or the best of k sources (best_of). So this is the best of thirteen sources against one source, and not of
+thirteen answers of one model. The reference of every percentage is the mean over all answers, which is what random choice gives on average. phi-2 often writes on and on, and one such source moves the longest of many; so the last row is of the twelve others, held against their own mean. Toxicity is chosen by one classifier (TF-IDF and logistic regression; hate or offence against neither,
+Davidson et al. 2017) and measured by another that is fitted on other tweets; the last column is what the classifier that chose says of its own choice. Intervals are of 2,000 bootstrap samples of prompts. Routing: what a router gains that sees the prompt alone, cross-fitted over prompts; the table names the best teacher of each of the five sources of prompts, in hindsight.
 
     python benchmarks/best_of.py [folder of the data]
 """
@@ -25,7 +25,7 @@ from outcross.ledger import stream
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 """Beside the checkout."""
-LEFT_OUT = ("human_reference", "phi-2")
+HUMAN, ODD = "human_reference", "phi-2"
 SAMPLES = 2_000
 Score = Callable[[list[str]], np.ndarray]
 
@@ -33,7 +33,7 @@ Score = Callable[[list[str]], np.ndarray]
 def answers(data: Path) -> pl.DataFrame:
     prompts = pl.read_parquet(data / "instructions" / "alpacaeval_prompts.parquet")
     outputs = pl.read_parquet(data / "instructions" / "alpacaeval_outputs.parquet")
-    return outputs.filter(~pl.col("model").is_in(LEFT_OUT)).join(prompts, on="prompt_id").rename({"output": "text"})
+    return outputs.filter(pl.col("model") != HUMAN).join(prompts, on="prompt_id").rename({"output": "text"})
 
 
 def classifiers(data: Path) -> tuple[list[Score], list[tuple[float, float, float]]]:
@@ -78,13 +78,20 @@ def kept(frame: pl.DataFrame, filters: list[Any], seed: int = 0) -> outcross.Mix
 
 
 def of_prompts(frame: pl.DataFrame, values: np.ndarray) -> np.ndarray:
-    """The mean of each prompt, prompts in their order."""
-    told = frame.select("prompt_id").with_columns(value=pl.Series(values)).group_by("prompt_id").agg(pl.col("value").mean())
-    return told.sort("prompt_id")["value"].to_numpy()
+    """The mean of each prompt, prompts in their order; NaN where no answer has a number, as a variety of words without words."""
+    told = (
+        frame.select("prompt_id")
+        .with_columns(value=pl.Series(values).fill_nan(None))
+        .group_by("prompt_id")
+        .agg(pl.col("value").mean())
+    )
+    return told.sort("prompt_id")["value"].fill_null(np.nan).to_numpy()
 
 
 def beside(values: np.ndarray, reference: np.ndarray, name: str) -> dict[str, float]:
     """The mean over prompts, and how far it is from the reference as a fraction, with the interval over prompts."""
+    there = ~np.isnan(values) & ~np.isnan(reference)
+    values, reference = values[there], reference[there]
     draws = stream("prompts", name).integers(len(values), size=(SAMPLES, len(values)))
     ratios = values[draws].mean(axis=1) / reference[draws].mean(axis=1) - 1
     low, high = np.quantile(ratios, [0.025, 0.975]).tolist()
@@ -98,35 +105,43 @@ def beside(values: np.ndarray, reference: np.ndarray, name: str) -> dict[str, fl
 
 
 def arms(frame: pl.DataFrame, name: str, by: Any, keep: str, measure: Score, own: Score) -> dict[str, Any]:
-    """Random, the best fixed source, and the best of k sources."""
-    values = measure(frame["text"].to_list())
-    every = of_prompts(frame, values)
-    means = (
-        frame.select("model")
-        .with_columns(value=pl.Series(values))
-        .group_by("model")
-        .agg(pl.col("value").mean())
-        .sort("value", "model", descending=keep == "most")
-    )
-    best = means["model"][0]
-    is_best = (frame["model"] == best).to_numpy()
-    found = {
-        "random, one draw": one_of(frame, {"best_of": {"by": "random"}}, measure),
-        f"best fixed source ({best})": (frame.filter(pl.Series(is_best)), None),
-    }
-    for k in (2, 5):
-        found[f"best of {k} random sources"] = one_of(frame, {"best_of": {"by": by, "keep": keep, "k": k}}, measure)
-    found["best of 12 sources"] = one_of(frame, {"best_of": {"by": by, "keep": keep}}, measure)
-    rows = [{"arm": "random (mean of all answers)"} | beside(every, every, name)]
-    for arm, (chosen, told) in found.items():
-        texts = chosen["text"].to_list()
-        line = {"arm": arm} | beside(of_prompts(chosen, measure(texts)), every, f"{name} {arm}")
-        line["by_own"] = float(own(texts).mean())
-        rows.append(line | ({} if told is None else {"costs": told["costs"]}))
+    """Random, the best fixed source, the best of k sources, and the best of all but the odd one."""
+    best, told = {"by": by, "keep": keep}, frame.filter(pl.col("model") != ODD)
+    source = best_source(frame, measure, keep)
+    fixed, others = frame.filter(pl.col("model") == source), frame["model"].n_unique()
+    found = [
+        ("random, one draw", frame, *one_of(frame, {"best_of": {"by": "random"}})),
+        (f"best fixed source ({source})", frame, fixed, None),
+        ("best of 2 random sources", frame, *one_of(frame, {"best_of": best | {"k": 2}})),
+        ("best of 5 random sources", frame, *one_of(frame, {"best_of": best | {"k": 5}})),
+        (f"best of {others} sources", frame, *one_of(frame, {"best_of": best})),
+        (f"best of {others - 1} sources, without {ODD}", told, *one_of(told, {"best_of": best})),
+    ]
+    rows = []
+    for arm, every, chosen, filtered in found:
+        line = {"arm": arm} | beside(
+            *(of_prompts(some, measure(some["text"].to_list())) for some in (chosen, every)), f"{name} {arm}"
+        )
+        itself = beside(*(of_prompts(some, own(some["text"].to_list())) for some in (chosen, every)), f"{name} {arm} own")
+        is_whole = arm == f"best of {others} sources"
+        rows.append(
+            line | {"by_own": itself["change"]} | ({"costs": worth_saying(filtered["costs"])} if filtered and is_whole else {})
+        )
     return {"name": name, "keep": keep, "rows": rows}
 
 
-def one_of(frame: pl.DataFrame, told: dict[str, Any], measure: Score) -> tuple[pl.DataFrame, dict[str, Any]]:
+def worth_saying(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Spread and tails, and the groups that differ from a random selection."""
+    return [line for line in costs if line["kind"] != "group" or line["verdict"] != "as random"]
+
+
+def best_source(frame: pl.DataFrame, measure: Score, keep: str) -> str:
+    values = pl.Series(measure(frame["text"].to_list())).fill_nan(None)
+    means = frame.select("model").with_columns(value=values).group_by("model").agg(pl.col("value").mean())
+    return means.sort("value", "model", descending=keep == "most")["model"][0]
+
+
+def one_of(frame: pl.DataFrame, told: dict[str, Any]) -> tuple[pl.DataFrame, dict[str, Any]]:
     made = kept(frame, [told])
     return made.frame().sort("prompt_id"), made.manifest["filters"][0]
 
@@ -135,7 +150,7 @@ def routed(frame: pl.DataFrame, reward: str, measure: Score) -> list[dict[str, A
     values = measure(frame["text"].to_list())
     every = of_prompts(frame, values)
     by_source = (
-        frame.with_columns(value=pl.Series(values))
+        frame.with_columns(value=pl.Series(values).fill_nan(None))
         .group_by("source", "model")
         .agg(pl.col("value").mean())
         .sort("value", "model", descending=True)

@@ -3,7 +3,7 @@
 The built-in experiment `selection`: 300 records a generation, 200 fits, as in Qiao et al. (README of their repository, commit 1cb625b), whose
 values at n = 300 stand beside ours. The selector is our own, so that the order of the policies and the size of the effect compare, not the digits.
 
-    python benchmarks/selection.py [family …]
+    python benchmarks/selection.py [family or arm …]
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ PUBLISHED = {
 """Disp(P_t)/Disp(P_0) at t = 200, n = 300: one run each. The isotropic Gaussian has no row there."""
 
 
-def main(families: list[str]) -> None:
-    told: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
+def main(asked: list[str]) -> None:
     experiment = load("selection")
     for arm in arms(experiment):
         family, _, policy = arm.name.partition("-")
-        if families and family not in families:
+        if asked and not {family, arm.name} & set(asked):
             continue
         started = time.process_time()
         readings = outcross.run(arm.experiment).finish().readings
@@ -50,6 +49,7 @@ def main(families: list[str]) -> None:
         }
         if policy == "accumulate-selected" and family.endswith("tropic"):
             last["law"] = float(variance_accumulate_selected(300, 200, kept=variance_kept(0.5, 2))[-1])
+        told: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
         told["families"].setdefault(family, {})[policy] = last
         print(arm.name, last, flush=True)
         told["checks"] = checks(told["families"])

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from outcross.data.tables import alike, table
-from outcross.errors import BadInput
 from outcross.estimate import Reading
 from outcross.measures import Evidence
-from outcross.measures.use import Use, grid
+from outcross.measures.use import Use
 from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -80,14 +79,12 @@ def test_another_draw_is_as_useful_and_one_without_signal_is_not(target):
     human, more, again, noise = (people(rng, 6000, signal) for signal in (1, 1, 1, 0))
     same = verdicts(readings(Use()(compared(again, human, more, target, ("sex",)), rng)), 6000)
     assert "lost" not in same.values()
-    told = verdicts(readings(Use(shares="0:1:0.5")(compared(noise, human, more, target, ("sex",)), rng)), 6000)
+    told = verdicts(readings(Use()(compared(noise, human, more, target, ("sex",)), rng)), 6000)
     for learner in ("boosted trees", "linear model"):
         assert told["loss", learner, ""] == told["mixed_loss", learner, ""] == "lost"
     # A line fitted to noise points anywhere, so that its area is sure of little.
     assert told["discrimination", "boosted trees", ""] == "lost" and told["discrimination", "linear model", ""] != "kept"
     assert told["loss_inside", "boosted trees", "sex=f"] == "lost"
-    assert told["added_loss", "fixed human, share 0", ""] == "kept"
-    assert told["added_loss", "fixed total, share 1", ""] == "lost"
 
 
 def test_without_a_holdout_all_of_the_reference_is_the_test():
@@ -176,14 +173,3 @@ def test_the_area_and_its_error_are_those_of_the_textbook():
     told = np.mean([parts.std(ddof=1) / np.sqrt(300) for _, parts in areas])
     # The standard error of a standard deviation of 400 repeats is 3.5 %.
     assert told == pytest.approx(np.std([area for area, _ in areas], ddof=1), rel=0.11)
-
-
-@pytest.mark.parametrize("value", ["0:2", "a:b:c", "0:1:0", [-1.0], "0:1:1e-9", [float("nan")], 3])
-def test_bad_shares_are_refused(value):
-    with pytest.raises(BadInput, match="shares must be"):
-        Use(shares=value)
-
-
-def test_shares_are_a_grid_with_both_ends():
-    assert grid("0:2:0.5") == (0.0, 0.5, 1.0, 1.5, 2.0)
-    assert Use(shares=[0.5, 1]).shares == (0.5, 1.0)

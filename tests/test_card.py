@@ -1,7 +1,6 @@
 """A card says what is in the rows, exactly, to people and to machines, and nothing that a name says becomes a mark, a link or a key."""
 
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,10 +10,12 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from outcross import BadInput, audit, card, mix, show
+from outcross import BadInput, card, mix, show
 from outcross.files.plain_yaml import read as read_yaml
-from outcross.verbs.card.croissant import croissant
+from outcross.files.reading import files_of
+from outcross.verbs.card.croissant import SAYS, croissant
 from outcross.verbs.card.readme import header, readme
+from outcross.verbs.mix.provenance import PROVENANCE
 
 HOSTILE = "x](http://evil.example)<script>alert(1)</script>|`*_$: {a}\n---\nlicense: mit\n# h &amp; www.evil.example 'q\" ![i](j)"
 """A name that would be a link, HTML, a cell, code, emphasis, YAML, a heading and a picture."""
@@ -111,7 +112,7 @@ def test_the_mix_file_of_a_card_builds_the_same_rows(made):
     assert mix(read_yaml(found[1], "the card")).manifest["sha256"] == built.manifest["sha256"]
 
 
-def test_croissant_is_valid_and_reads_every_row(made, caplog):
+def test_croissant_is_valid_and_reads_every_row(made):
     reader = pytest.importorskip("mlcroissant")
     built, written = made
     described = reader.Dataset(str(written.folder / "croissant.json"))
@@ -172,7 +173,7 @@ def test_a_hostile_name_stays_a_name(tmp_path):
     frame = polars.DataFrame({"text": ["a", "b"], HOSTILE: ["u", HOSTILE]})
     named = {"name": HOSTILE[:180], "data": frame, "origin": {"model": HOSTILE, "revision": "\x1b[2J"}, "decoding": HOSTILE}
     mix(pools=[named, {"name": "h", "data": frame, "origin": "human"}], groups=[HOSTILE], out=tmp_path / "mix")
-    written = card(tmp_path / "mix", name="n <i> `b` | [l](http://x.example)\u2028"[:-1])
+    written = card(tmp_path / "mix", name="n <i> `b` | [l](http://x.example)")
     assert front(written.readme)["license"] == "unknown" and set(front(written.readme)) == {
         "license", "pretty_name", "size_categories", "language_creators", "tags", "configs",
     }  # fmt: skip
@@ -205,13 +206,8 @@ def test_what_card_did_not_write_is_never_replaced(tmp_path):
         card(place)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     written = card(place, out=tmp_path / "elsewhere")
-    assert sorted(os.listdir(tmp_path / "elsewhere")) == [
-        ".outcross",
-        "README.md",
-        "croissant.json",
-        "training-content.json",
-        "training-content.md",
-    ]
+    written_there = {path.name for path in (tmp_path / "elsewhere").iterdir()}
+    assert written_there == {".outcross", "README.md", "croissant.json", "training-content.json", "training-content.md"}
     card(place, out=tmp_path / "elsewhere", license="mit")
     assert front(written.readme)["license"] == "mit"
     (tmp_path / "elsewhere" / "croissant.json").write_text("{}")
@@ -242,9 +238,7 @@ def test_a_plain_folder_whose_rows_say_where_they_come_from_has_a_card(tmp_path)
     written = card(tmp_path / "plain", groups="lang")
     assert written.composition.plain()["origins"] == {"human": {"rows": 30, "share": 0.3}, "model": {"rows": 70, "share": 0.7}}
     assert "the data are of no mix" in written.readme and show(tmp_path / "plain").origins == {"human": 30, "model": 70}
-    assert audit(
-        tmp_path / "plain", reference=tmp_path / "h.parquet", aspects="spread"
-    ).checks.height  # the card's .json are no tables
+    assert files_of(str(tmp_path / "plain")) == [tmp_path / "plain" / "rows.csv"]  # the .json of a card are no tables
 
 
 def test_a_card_is_the_same_bytes_twice(made):
@@ -282,6 +276,7 @@ def test_rows_that_are_not_what_the_manifest_says_are_refused(tmp_path):
     [
         ("none", {}, "no folder"),
         (".", {}, "none of the columns _origin"),
+        ("mix/human-only", {}, "is a part of a mix"),
         ("mix", {"groups": "lnag"}, "has no column 'lnag'; did you mean 'lang'"),
         ("mix", {"out": "h.parquet"}, "is a file"),
         ("mix", {"license": "a\nb"}, "--license must be"),
@@ -289,7 +284,13 @@ def test_rows_that_are_not_what_the_manifest_says_are_refused(tmp_path):
     ],
 )
 def test_what_has_no_card_is_refused_in_one_line(tmp_path, folder, options, said):
-    mixed(tmp_path)
+    mixed(tmp_path, match="rows", max_repeats=2)
     options = options | ({"out": tmp_path / options["out"]} if "out" in options else {})
     with pytest.raises(BadInput, match=said):
         card(tmp_path / folder, **options)
+
+
+def test_the_reference_page_names_every_column_with_its_term():
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "provenance.md").read_text()
+    rows = dict(re.findall(r"^\| `(_\w+)` \|.*\| (\S+) \|$", page, re.MULTILINE))
+    assert list(rows) == list(PROVENANCE) and {name: term.strip("`") for name, term in rows.items() if term != "–"} == SAYS

@@ -252,7 +252,7 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
     given_pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": narrow, "origin": {"model": "m"}}]
     made = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
     told = made.manifest["audit"]
-    assert told["lost"] == told["aspects"] == ["spread"] and "spread of x fell" in told["summary"]
+    assert told["lost"] == told["aspects"] == ["spread"] and "Lost: " in told["summary"]
     assert {check["verdict"] for check in told["checks"]} == {"lost"} and told["judged"]["lost"] == len(told["checks"])
     assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(made, 400))
     with pytest.raises(BadInput, match="no pool has any"):
@@ -283,7 +283,11 @@ def test_chats_answer_the_prompt_that_their_users_say():
             "filter 1 route: a router needs 10 prompts and two teachers",
         ),
         ([{"decontaminate": {"path": "nowhere.jsonl"}}], "nowhere.jsonl"),
-        (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], "most is not known"),
+        (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], r"filters\.most is not known; known: by, keep, k"),
+        (["drop_duplicate"], "unknown filter 'drop_duplicate'; did you mean 'drop_duplicates'"),
+        ([{"best_of": "words"}], r"best_of must be a mapping of its settings, as in \{best_of: \{…\}\}, got 'words'"),
+        ([{"best_of": {"by": "words"}, "pool": "a"}], "beside best_of only pools may stand, got 'pool'; did you mean 'pools'"),
+        ([3], "filters must be one of best_of"),
     ],
 )
 def test_filters_that_cannot_be_asked_are_refused_in_one_line(filters, why):

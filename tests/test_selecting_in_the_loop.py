@@ -14,7 +14,7 @@ from outcross.errors import BadInput
 from outcross.experiment import experiment
 from outcross.experiment.arms import arms
 from outcross.experiment.file import load
-from outcross.filters import Filter, Selection
+from outcross.filters import FILTERS, Filter, Selection
 from outcross.filters.of_records import RecordCandidates
 from outcross.filters.selecting import judged
 from outcross.ledger import Ledger
@@ -81,6 +81,21 @@ def test_the_acceptance_rate_is_a_reading_and_the_spread_stands_beside_a_random_
     spread = told["selected_spread", ""]
     assert spread.estimate.value < 0.6 < spread.null.low < spread.null.typical < spread.null.high
     assert told["selected_tail", ""].estimate.value == 0 and told["selected_tail", ""].null.typical > 0.5
+
+
+def test_what_filters_find_out_of_themselves_is_read_at_every_generation():
+    verify = {"kind": "verify", "rules": ["x0 + x1 < 1"], "truth": "x0 < 1", "answers": 2}
+    star = {"kind": "star", "columns": ["x0"], "share": 0.25, "cells": 500}
+    (first, *_), _ = ran(GAUSSIAN | {"select": [verify, star], "draw": {"prompts": "none", "candidates": 10}, "generations": 1})
+    told = {one.measure: one.estimate for one in first.measured if one.estimate is not None}
+    x = first.drawn.records.array
+    right, kept = x[:, 0] < 1, x.sum(axis=1) < 1
+    assert told["keeps_correct"].value == pytest.approx(kept[right].mean()) and told["keeps_wrong"].value == pytest.approx(
+        kept[~right].mean()
+    )
+    assert told["kept_wrong"].value == pytest.approx((~right)[kept].mean()) and told["kept_wrong"].method == "Clopper-Pearson"
+    assert told["breakdown"].value == pytest.approx(1 / (1 + told["keeps_wrong"].value / told["keeps_correct"].value))
+    assert told["fill_in"].value == 1  # 500 cells and fewer records: no cell is due one
 
 
 def test_a_random_selection_moves_a_gaussian_as_the_laws_of_as_many_records_say():
@@ -200,6 +215,7 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
         ({"select": [{"kind": "verify", "function": "nowhere:f"}]}, "cannot be had"),
         ({"select": [{"kind": "verify", "function": f"{__name__}:is_broken"}]}, "cannot be had|failed on 120 of 120 records"),
         ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "answers": 2}]}, "answers needs truth"),
+        ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "truth": "x0"}]}, "must be true, false or nothing"),
         ({"select": ["star"]}, "columns are needed"),
         ({"select": [{"kind": "star", "columns": ["x0"], "cells": 2}]}, "star was told of 2 cells"),
         ({"select": [{"kind": "importance"}]}, "column or detector is needed"),
@@ -223,7 +239,7 @@ def test_a_schema_keeps_texts_that_are_valid_json(words):
     texts = ['{"a": 1}', '{"a": "x"}', "no json", '{"b": 2}']
     records = blocks(np.zeros((4, 1), dtype=np.int32), texts, np.zeros(4))
     verify = read(
-        loop.FILTERS,
+        FILTERS,
         {"kind": "verify", "schema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}},
         "filter",
     )

@@ -185,7 +185,7 @@ def test_a_forged_manifest_leads_nowhere(tmp_path):
         assert trace.ends and trace.file is None
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     texts=st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=6),
     repeats=st.integers(1, 3),

@@ -37,6 +37,7 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
+    "ShareCurve": "measures.share_curve",
     "Export": "verbs.export.result",
     "experiment": "experiment",
     "export": "verbs.export.answer",
@@ -47,6 +48,7 @@ _WHERE = {
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
+    "share_curve": "measures.share_curve",
     "show": "verbs.show",
 }
 
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from outcross.ledger import Ledger
     from outcross.loop import Generation
     from outcross.measures import Evidence
+    from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit.answer import audit, audits
@@ -100,6 +103,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
-    "run", "show",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "run", "share_curve", "show",
 ]  # fmt: skip

@@ -18,9 +18,9 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
 from outcross.experiment.drawing import step_draw
-from outcross.filters import FILTERS, Filter
+from outcross.filters import Filter
 from outcross.filters.of_records import RecordCandidates
-from outcross.filters.selecting import judged
+from outcross.filters.selecting import Choice, judged
 from outcross.ledger import Ledger, Steps, verb
 from outcross.ledger.digests import digest_file
 from outcross.ledger.reach import source_digest
@@ -30,7 +30,7 @@ from outcross.models.draw import Draw
 from outcross.models.online import Online
 from outcross.models.schedule import Schedule
 from outcross.models.writing import RESCORED_TOKENS
-from outcross.recipe import FROM_LIST, exactly, kind, many_of, plain, recipe
+from outcross.recipe import FROM_LIST, exactly, kind, plain, recipe
 from outcross.sources import Gathering
 
 OF_RECORDS = ("numpy", "polars")
@@ -269,21 +269,11 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
     return replace(records, decoded=None, rescored=found)
 
 
-@recipe
-class Choice:
-    """What filters are asked."""
-
-    filters: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")]
-    slots: int
-    """Records that were asked for, among which candidates without a prompt compete."""
-    content: dict[str, str]
-    """The digest of every file that they read, and of the source of every function that they call, by its name."""
-
-    @classmethod
-    def of(cls, filters: tuple[Filter, ...], slots: int) -> Choice:
-        paths = {path: digest_file(Path(path)) for one in filters for path in one.paths}
-        functions = {name: _source_of(name) for one in filters for name in one.functions}
-        return cls(filters=filters, slots=slots, content=paths | functions)
+def _choice(filters: tuple[Filter, ...], slots: int) -> Choice:
+    """What filters are asked, with the digest of every file and function of a user's own that they use."""
+    paths = {path: digest_file(Path(path)) for one in filters for path in one.paths}
+    functions = {name: _source_of(name) for one in filters for name in one.functions}
+    return Choice(filters=filters, slots=slots, content=paths | functions)
 
 
 def _source_of(function: str) -> str:
@@ -372,7 +362,7 @@ def _left(human: Made[Human], spent: int) -> int | None:
 def _resampled(do: Steps, experiment: Experiment, training: Made[Training], human: Made[Human]) -> Made[Training]:
     """The training set once the filters that choose among it have; generation 0 learns from the original human records as they are."""
     filters = experiment.choosing("training")
-    return do(resample, Choice.of(filters, training.size), training, human) if filters and do.generation else training
+    return do(resample, _choice(filters, training.size), training, human) if filters and do.generation else training
 
 
 def _selected(
@@ -382,7 +372,7 @@ def _selected(
     filters = experiment.choosing("drawn")
     if not filters:
         return drawn, None
-    selection = do(select, Choice.of(filters, experiment.records(g)), drawn.source, human, prompts)
+    selection = do(select, _choice(filters, experiment.records(g)), drawn.source, human, prompts)
     kept = Made(selection.digest, selection.size, lambda: selection.value.records, selection.key)
     return replace(drawn, source=kept, size=selection.size), selection
 

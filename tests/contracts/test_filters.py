@@ -1,6 +1,7 @@
 """Promises of every filter; members are found by themselves, each with candidates that it can judge."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import FILTERS, FilterPage
+from outcross.ledger.reach import NOT_DECIDING, reached
 from outcross.recipe import member, plain, read
 
 N = 60
@@ -104,6 +106,10 @@ MADE = {
     },
     "star": {"columns": ["label", "group"]},
     "importance": {"column": "q"},
+    "best_of": {"by": {"column": "score"}},
+    "route": {"rule": "reward", "reward": {"column": "score"}},
+    "decontaminate": {"path": str(Path(__file__).parent / "test_set.txt"), "run": 3},
+    "drop_boilerplate": {"texts": 2},
 }
 """Settings by which a member can judge these candidates; {} where it needs none."""
 IN_ORDER = {"random", "importance", "star"}
@@ -169,6 +175,63 @@ def test_a_filter_reads_the_columns_that_it_says(name):
     others = [column for column in given.frame.columns if column in named or column in ("text", "_author", "_model")]
     few = replace(given, frame=given.frame.select(others), people=replace(given.human, frame=given.human.frame.select(others)))
     assert np.array_equal(select(name, few).times, select(name, given).times)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_candidate_and_one_candidate_are_candidates_too(name):
+    for few in (0, 1):
+        try:
+            told = select(name, candidates().in_order(np.arange(few)))
+        except (BadInput, NotApplicable) as why:  # as of weights that are all 0
+            assert "\n" not in str(why) and len(str(why)) > 20
+        else:
+            assert told.times.shape == (few,)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_works_without_human_records_or_says_that_it_compares_with_them(name):
+    given = candidates(people=False)
+    alone = replace(given, frame=given.frame.with_columns(_author=pl.lit("model"), _model=pl.lit("one")))
+    try:
+        assert select(name, alone).times.shape == (N,)
+    except NotApplicable as why:
+        assert "human" in str(why)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_record_goes_for_the_sake_of_one_that_stays(name):
+    given = candidates()
+    texts = given.frame["text"].to_list()
+    doubled = replace(given, frame=given.frame.with_columns(pl.Series("text", texts[: N // 2] * 2)))
+    told = select(name, doubled)
+    if told.match is not None:
+        gone = told.match >= 0
+        assert gone.sum() >= N // 2 and told.kept[told.match[gone]].all() and not told.kept[gone].any()
+
+
+@pytest.mark.parametrize("name", ["best_of", "route"])
+def test_a_candidate_without_a_number_is_rejected_with_that_reason_and_too_many_stop_the_filter(name):
+    def lacking(count):
+        given = candidates()
+        score = given.frame["score"].to_list()
+        return replace(given, frame=given.frame.with_columns(score=pl.Series([None] * count + score[count:])))
+
+    told = select(name, lacking(3))
+    assert told.reasons[told.reason[1]] == "it has no number" and np.isnan(told.value[1]) and not told.kept[1]
+    with pytest.raises(BadInput, match=r"score has no number for 20 of 60 candidates, more than 0\.1 of them; mend it, or raise"):
+        select(name, lacking(20))
+    many = read(FILTERS, {"kind": name, "most_missing": 0.6} | MADE[name], "filter")
+    assert many.select(lacking(20), np.random.default_rng(0)).kept.any()
+
+
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_declares_the_libraries_that_its_source_imports(name):
+    cls = member(FILTERS, name, "filter")
+    imported = {PACKAGES.get(library, library) for library in reached([(cls.__module__, None)]).libraries - NOT_DECIDING.keys()}
+    assert imported - {"numpy", "polars"} == {*cls.libraries} - {"polars"}
 
 
 @pytest.mark.parametrize("name", FILTERS)

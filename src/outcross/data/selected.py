@@ -84,6 +84,8 @@ class Rejected:
     values: np.ndarray
     """The number by which each filter judged it, (filters, chains…, m)."""
     reasons: tuple[str, ...]
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the filters found out of themselves, plain data by filter."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -94,7 +96,9 @@ class Rejected:
         rows = judged.rejected
         at = (lambda array: array[rows]) if rows.ndim == 1 else (lambda array: np.take_along_axis(array, rows, axis=-1))
         values = [at(values) for values in judged.values]
-        return cls(drawn.take(rows), at(judged.reason), np.array(values).reshape(len(values), *rows.shape), judged.reasons)
+        return cls(
+            drawn.take(rows), at(judged.reason), np.array(values).reshape(len(values), *rows.shape), judged.reasons, judged.facts
+        )
 
 
 def chosen(times: np.ndarray) -> np.ndarray:

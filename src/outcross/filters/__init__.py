@@ -155,7 +155,7 @@ class Filter:
         return self
 
     def bounds(self, candidates: int) -> tuple[int, int]:
-        """How many it keeps of so many candidates, at least and at most, repeats counted, before any is looked at."""
+        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
         return 0, candidates
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:

@@ -115,13 +115,18 @@ class RandomFilter(Filter):
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the candidates that is kept, in (0, 1]."""
+    records: Annotated[int, Field(ge=1)] | None = None
+    """Records that are kept in the place of a share; all where there are fewer. So a filter before it that keeps now more, now fewer leaves equal numbers."""
 
     def bounds(self, candidates):
-        return share_of(candidates, self.share), share_of(candidates, self.share)
+        return self._wanted(candidates), self._wanted(candidates)
+
+    def _wanted(self, candidates: int) -> int:
+        return share_of(candidates, self.share) if self.records is None else min(self.records, candidates)
 
     def select(self, candidates, rng):
         keys = rng.random((*chains_of(candidates), len(candidates)))
-        return nearest(keys, None, share_of(len(candidates), self.share), "not drawn")
+        return nearest(keys, None, self._wanted(len(candidates)), "not drawn")
 
 
 def share_of(n: int, share: float) -> int:
@@ -139,6 +144,8 @@ def distances(points: np.ndarray, about: Literal["mean", "median"]) -> np.ndarra
 
     In one dimension it is in the unit of the data, which orders points alike. Directions without width do not count.
     """
+    if points.shape[-2] == 0:
+        return np.zeros(points.shape[:-1])
     whole = np.isfinite(points).all(axis=-1)
     if not whole.all():
         far = np.full(points.shape[:-1], np.nan)
@@ -158,8 +165,8 @@ def nearest(keys: np.ndarray, values: np.ndarray | None, count: int, reason: str
     has_none = np.isnan(keys)
     ordered = np.where(has_none, np.inf, keys)
     times = np.zeros(keys.shape, dtype=np.int64)
-    chosen = np.argpartition(ordered, count - 1, axis=-1)[..., :count]
-    np.put_along_axis(times, chosen, 1, axis=-1)
+    if count:
+        np.put_along_axis(times, np.argpartition(ordered, count - 1, axis=-1)[..., :count], 1, axis=-1)
     times[has_none] = 0
     reasons = np.where(times > 0, -1, has_none.astype(np.int64))
     return Selection(times, values, reasons, (reason, NO_NUMBER))

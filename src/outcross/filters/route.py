@@ -87,7 +87,9 @@ class RouteFilter(Filter):
         of_teacher = np.array([model != "" for model in models], dtype=bool)
         if not of_teacher.any():
             if n:
-                raise NotApplicable("no candidate says which model wrote it; give each pool an origin, as in {model: NAME}")
+                raise NotApplicable(
+                    "no candidate says which model wrote it; in a mix give each pool an origin, as in {model: NAME}"
+                )
             return Selection(np.zeros(0, np.int64), reasons=(OTHER, NO_ANSWER, NO_NUMBER))
         asked = _Answers.of(candidates, models, np.flatnonzero(of_teacher))
         rewards = None if self.reward is None else numbers_of(self.reward, candidates, self.most_missing)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.filters import Filter, Selection
+from outcross.filters import FILTERS, Filter, Selection
 from outcross.filters.of_records import RecordCandidates
-from outcross.recipe import kind
+from outcross.recipe import kind, many_of, recipe
+
+
+@recipe
+class Choice:
+    """What filters are asked, one after the other."""
+
+    filters: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")]
+    slots: int
+    """Records that were asked for, among which candidates without a prompt compete."""
+    content: dict[str, str]
+    """The digest of every file that they read, and of the source of every function of a user's own that they call, by its name."""
 
 
 def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.random.Generator) -> JudgedCandidates:

@@ -83,7 +83,7 @@ class VerifyFilter(Filter):
     at_most: float | None = None
     """The bounds of the score; they pass themselves."""
     truth: str | None = None
-    """The column that says of labelled records whether they are right (true, false); missing for the others."""
+    """The column that says of labelled records whether they are right (true, false), missing for the others; or a condition on columns as rules have it."""
     answers: Annotated[int, Field(ge=2)] | None = None
     """Possible answers of a label, for the share of errors from which verification no longer helps; None where labels are no answers."""
 
@@ -126,7 +126,10 @@ class VerifyFilter(Filter):
             return tuple(columns)
         named = [name for rule in self.rules for name in _parsed(rule).meta.root_names()]
         named += [*self.patterns, *([self.document] if self.schema else [])]
-        return tuple(dict.fromkeys([*named, *(name for name in (self.score, self.truth) if name is not None)]))
+        named += [self.score] if self.score is not None else []
+        if self.truth is not None:
+            named += [self.truth] if self.truth in columns else _parsed(self.truth).meta.root_names()
+        return tuple(dict.fromkeys(named))
 
     def select(self, candidates, rng):
         checks = list(self._checks(candidates))
@@ -175,9 +178,9 @@ class VerifyFilter(Filter):
         """What the labelled candidates say of the verifier."""
         if self.truth is None:
             return (), {}
-        truth = candidates.column(self.truth)
+        truth = candidates.column(self.truth) if self.truth in candidates.columns else _answered(candidates, self.truth)
         if str(truth.dtype) != "Boolean":
-            raise BadInput(f"column {self.truth!r} must hold true, false or nothing, it holds {truth.dtype}; write truth values")
+            raise BadInput(f"truth: {self.truth!r:.80} must be true, false or nothing, it is {truth.dtype}; write truth values")
         labelled = truth.is_not_null().to_numpy()
         try:
             told = verified(truth.fill_null(False).to_numpy()[labelled], kept[labelled])
@@ -232,19 +235,29 @@ def _parsed(rule: str) -> polars.Expr:
 
 
 def _by_rule(candidates: Candidates, rule: str) -> np.ndarray:
+    passed = _answered(candidates, rule)
+    if str(passed.dtype) != "Boolean":
+        raise BadInput(
+            f"rules: {rule!r:.80} must be true or false of each record, it gives {passed.dtype}; compare it with something"
+        )
+    return passed.fill_null(False).to_numpy()
+
+
+def _answered(candidates: Candidates, rule: str) -> polars.Series:
+    """What a rule gives of each record. BadInput where it cannot be asked of their columns."""
     import polars
 
     parsed = _parsed(rule)
     frame = polars.DataFrame([_column(candidates, name).alias(name) for name in parsed.meta.root_names()])
     try:
-        passed = frame.select(parsed.alias("passed"))["passed"]
+        answered = frame.select(parsed.alias("answered"))["answered"]
     except Exception as error:
         raise BadInput(f"rules: {rule!r:.80} cannot be asked of these columns ({first_words(error, 120)})") from None
-    if passed.dtype != polars.Boolean or len(passed) != len(candidates):
+    if len(answered) != len(candidates):
         raise BadInput(
-            f"rules: {rule!r:.80} must be true or false of each record, it gives {passed.dtype}; compare it with something"
+            f"rules: {rule!r:.80} must answer for each record, it gives {len(answered)} for {len(candidates)}; name a column"
         )
-    return passed.fill_null(False).to_numpy()
+    return answered
 
 
 def _column(candidates: Candidates, name: str) -> polars.Series:

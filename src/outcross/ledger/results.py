@@ -159,20 +159,34 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
         path = folder / name
         if path.is_symlink() or (kind_at(path) and (kind_at(path) != "file" or digest_file(path) not in own.get(name, []))):
             raise BadInput(f"{path} exists and is not as {kind} wrote it; move it, or choose another folder with --out")
-    _create(place)
+    created = _create(place)
     try:
         with alone(place):
-            written = {name: _digest(text.encode()) for name, text in files.items()}
-            both = own | {name: [*own.get(name, []), digest] for name, digest in written.items()}
-            write_whole(place / BESIDE, json.dumps(listed | {kind: both}))
-            for name, text in files.items():
-                write_whole(folder / name, text)
-            write_whole(place / BESIDE, json.dumps(listed | {kind: own | {name: [digest] for name, digest in written.items()}}))
+            try:
+                _write_listed(folder, kind, files, listed)
+            finally:
+                shutil.rmtree(place / WRITING, ignore_errors=True)
+                for name in OF_WORK:
+                    (place / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
     finally:
-        for name in OF_WORK:
-            (place / name).unlink(missing_ok=True)
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()
+        for made in reversed(created):
+            if made.is_dir() and not any(made.iterdir()):
+                made.rmdir()
+
+
+def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Write texts and list them, each moved to its place whole."""
+    place, own = folder / HIDDEN, listed.get(kind, {})
+    written = {name: _digest(text.encode()) for name, text in files.items()}
+    before = own | {name: [*own.get(name, []), digest] for name, digest in written.items()}
+    write_whole(place / BESIDE, json.dumps({**listed, kind: before}))
+    (place / WRITING).mkdir(exist_ok=True)
+    for name, text in files.items():
+        write_whole(place / WRITING / name, text)
+        os.replace(place / WRITING / name, folder / name)
+    write_whole(place / BESIDE, json.dumps({**listed, kind: {**own, **{name: [digest] for name, digest in written.items()}}}))
 
 
 def _beside(place: Path) -> dict[str, dict[str, list[str]]]:

@@ -14,6 +14,8 @@ from outcross.files.outputs import write_page
 from outcross.measures import ASPECTS, Page, pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.portraits import calibration, heat_map, portrait, quantiles, regions
+from outcross.report.share_curves import share_curve_picture
+from outcross.report.share_curves import title as title_of_curve
 from outcross.report.templates import environment, resource
 from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.phrases import clause, percent, written
@@ -22,6 +24,9 @@ from outcross.verbs.audit.scorecard import MARKS, Standing, comparison, scorecar
 from outcross.verbs.audit.sentences import capitalised, first_sentence, phrase, phrase_of, rest_of_summary, title, value_of, where
 
 if TYPE_CHECKING:
+    from outcross.estimate import Estimate
+    from outcross.measures.share_curve import ShareCurve
+    from outcross.statistics.share_curves import ShareDesign
     from outcross.verbs.audit.plan import ReadColumn
     from outcross.verbs.audit.result import Audit, Check
 
@@ -135,6 +140,10 @@ class AuditPage:
     """Columns that are not shown."""
     read_as: dict[str, int]
     """How many columns were read as what."""
+    share_curve: ShareCurve | None
+    """How much of the set to train on, where that was asked."""
+    curves: list[tuple[ShareDesign, str]]
+    """Its two designs, each with a picture."""
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
@@ -170,7 +179,8 @@ def table_of_findings(audit: Audit, checks: Sequence[Check]) -> str:
 def _template(name: str) -> Any:
     templates = environment(LONGEST)
     templates.filters |= {
-        "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent
+        "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent,
+        "curve_title": lambda design: capitalised(title_of_curve(design)), "interval": _interval,
     }  # fmt: skip
     return templates.from_string(resource(name))
 
@@ -248,7 +258,7 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
 
 def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
     columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
-    most = max(8, int(COLUMNS * share))
+    most, curve = max(8, int(COLUMNS * share)), audit.share_curve
     return AuditPage(
         name=audit.name,
         summary=audit.summary,
@@ -260,6 +270,8 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
         left_columns=max(0, len(columns) - most),
         read_as=dict(Counter(column.kind for column in columns)),
+        share_curve=curve,
+        curves=[] if curve is None else [(one, share_curve_picture(one, curve.loss)) for one in curve.designs],
     )
 
 
@@ -357,6 +369,10 @@ def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], in
     columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
     rows = [[cut(_cell(value), 80) for value in row] for row in frame.select(columns).head(POINTED).iter_rows()]
     return side, [shortened(column.lstrip("_")) for column in columns], rows, frame.height
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{written(estimate.value)} [{written(estimate.low)}, {written(estimate.high)}]"
 
 
 def _cell(value: Any) -> str:

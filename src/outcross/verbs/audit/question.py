@@ -73,7 +73,7 @@ class AuditQuestion:
     write_clean: File | None = None
     """A .parquet or .csv file for the set without the records that fewer than one in a hundred fresh human records look like; says what that costs."""
     shares: str | None = None
-    """For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25."""
+    """With --target: how much synthetic data to train on, by trying these shares of training records, first:last:step as in 0:0.9:0.1."""
     generations: bool = False
     """The sets are generations, in order: when was each aspect first lost?"""
     arm: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,6 +19,7 @@ from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
+from outcross.measures.share_curve import ShareCurve
 from outcross.recipe import explain
 from outcross.statistics.portraits import Portrait, Reliability
 from outcross.verbs.audit.gates import Gate, failing, gate_of
@@ -124,6 +125,8 @@ class Audit:
     """The shape of each column of numbers or categories on both sides, by the column's name."""
     calibration: tuple[Reliability, ...] = ()
     """How predictions of the target came true, a learner each; none where no target was named."""
+    share_curve: ShareCurve | None = None
+    """How much of the set to train on; None where nobody asked (`shares`), or where a note says why it cannot be told."""
 
     @cached_property
     def checks(self):
@@ -193,6 +196,7 @@ class Audit:
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
             "calibration": [vars(one) for one in self.calibration],
+            **({} if self.share_curve is None else {"share_curve": asdict(self.share_curve) | {"answer": self.share_curve.answer}}),
         }
 
     def save(self, folder: Path) -> None:
@@ -268,6 +272,7 @@ class StoredAudit:
     calibration: list[Reliability] = field(default_factory=list)
     pointed: list[str] = field(default_factory=list)
     columns: list[ReadColumn] = field(default_factory=list)
+    share_curve: ShareCurve | None = None
 
     @property
     def audits(self) -> list[StoredAudit]:
@@ -293,6 +298,7 @@ class StoredAudit:
             portraits=self.portraits,
             calibration=tuple(self.calibration),
             columns=tuple(self.columns),
+            share_curve=self.share_curve,
         )
 
     def __post_init__(self):

@@ -61,6 +61,7 @@ def audit_lines(audit: Audit, width: int) -> list[str]:
     sentence = _fitted(" ".join(filter(None, (first_sentence(audit), inventions(audit)))), width, SENTENCE)
     sides = ", ".join(f"{rows:,} {side}" for side, rows in audit.rows.items())
     ending = [
+        *([] if audit.share_curve is None else _fitted(audit.share_curve.answer, width, 3)),
         *_fitted(f"{sides} records. Lost: the whole 95 % interval lies beyond the tolerance.", width, 2),
         *_noted(audit, width),
     ]

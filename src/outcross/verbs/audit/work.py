@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from outcross.data.columns import Given
 from outcross.data.entities import Entities
 from outcross.data.tables import Alike, Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
-from outcross.estimate import Reading, rounded
+from outcross.estimate import NotApplicable, Reading, rounded
 from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
 from outcross.measures.regions import PointedRegion, Regions
+from outcross.measures.share_curve import CURVE_STREAM, ShareCurve, curve_of, shares_of
 from outcross.recipe import kind, nearest, read
 from outcross.runtime import telling
 from outcross.statistics.portraits import Reliability, portraits
@@ -63,6 +66,8 @@ class ResolvedQuestion:
     most_seconds: float = math.inf
     records: bool = False
     """Whether every record is scored."""
+    shares: tuple[float, ...] = ()
+    """Shares of synthetic training records to try; none where nobody asked how much to train on."""
     allow_missing: tuple[str, ...] = ()
     """Columns that may be absent, or not looked at."""
 
@@ -170,9 +175,10 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
     settings = question.settings()
     gates_of(question)
     settings.pop("fail_on", None)
-    shares = settings.pop("shares", None)
-    if shares is not None:
-        settings["aspects"] = _with_shares(settings, shares)
+    if "shares" in settings:
+        settings["shares"] = shares_of(settings["shares"])
+        if settings.get("target") is None:
+            raise BadInput("--shares trains models that predict a column; name it, as in --target income")
     for name in ("groups", "key", "ignore", "allow_missing"):
         if name in settings:
             settings[name] = tuple(dict.fromkeys(settings[name]))
@@ -187,14 +193,6 @@ def gates_of(question: AuditQuestion) -> tuple[str, ...]:
     for gate in gates:
         gate_of(gate)
     return gates
-
-
-def _with_shares(settings: Mapping[str, Any], shares: Any) -> tuple[Any, ...]:
-    """The aspects, `use` among them looking at these shares."""
-    aspects = settings.get("aspects") or tuple(audit_aspects())
-    if "use" not in aspects or settings.get("target") is None:
-        raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
-    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in aspects)
 
 
 def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
@@ -229,7 +227,8 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
-    notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
+    curve, no_curve = _curve(evidence, asked)
+    notes = [*no_curve, *unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
         rows=rows,
@@ -245,7 +244,18 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         needs=needs_file(name, rows, needs_of(regions, checks, synthetic.rows)) if asked.records else "",
         portraits=portraits(synthetic, reference),
         calibration=tuple(look.calibration),
+        share_curve=curve,
     )
+
+
+def _curve(evidence: Evidence, asked: ResolvedQuestion) -> tuple[ShareCurve | None, list[str]]:
+    """How much synthetic data to train on, where that was asked; or the note that says why there is no answer."""
+    if not asked.shares:
+        return None, []
+    try:
+        return curve_of(evidence, asked.shares, np.random.default_rng([asked.seed, CURVE_STREAM])), []
+    except NotApplicable as why:
+        return None, [f"how much synthetic data to train on: not applicable; {why}"]
 
 
 def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:

@@ -15,7 +15,7 @@ from typing import Any
 
 from outcross import __version__
 from outcross.escapes import escaped
-from outcross.verbs.card.described import COLUMNS, DataFile, DescribedData
+from outcross.verbs.card.description import COLUMNS, DataDescription, DataFile
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 CONTEXT: dict[str, Any] = {
@@ -61,12 +61,12 @@ MOST = 1000
 """Agents that are named; a set may have more models."""
 
 
-def croissant(described: DescribedData) -> str:
+def croissant(described: DataDescription) -> str:
     """The description as JSON-LD."""
     return json.dumps(_dataset(described), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _dataset(described: DescribedData) -> dict[str, Any]:
+def _dataset(described: DataDescription) -> dict[str, Any]:
     found = described.composition
     told: dict[str, Any] = {
         "@context": CONTEXT,
@@ -88,7 +88,7 @@ def _dataset(described: DescribedData) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value != []}
 
 
-def _responsible(described: DescribedData) -> dict[str, Any]:
+def _responsible(described: DataDescription) -> dict[str, Any]:
     """The RAI vocabulary, as far as the rows and the manifest say."""
     found = described.composition
     synthetic = bool(found.synthetic_rows)
@@ -107,7 +107,7 @@ def _responsible(described: DescribedData) -> dict[str, Any]:
     }
 
 
-def _protocol(described: DescribedData) -> Iterator[str]:
+def _protocol(described: DataDescription) -> Iterator[str]:
     if not described.manifest:
         return
     told = described.manifest
@@ -118,7 +118,7 @@ def _protocol(described: DescribedData) -> Iterator[str]:
     yield f"As asked: {escaped(json.dumps(described.asked, ensure_ascii=False))}"
 
 
-def _mixing(described: DescribedData) -> Iterator[dict[str, Any]]:
+def _mixing(described: DataDescription) -> Iterator[dict[str, Any]]:
     """The activity that put the rows together."""
     if described.manifest:
         yield {
@@ -134,7 +134,7 @@ def _mixing(described: DescribedData) -> Iterator[dict[str, Any]]:
         }
 
 
-def _writing(described: DescribedData) -> Iterator[dict[str, Any]]:
+def _writing(described: DataDescription) -> Iterator[dict[str, Any]]:
     """The writing of each model, with how many rows it gave."""
     for number, one in enumerate(described.composition.synthetic[:MOST]):
         verb = {"edited": "edited", "translated": "translated"}.get(one.origin, "written")
@@ -150,7 +150,7 @@ def _writing(described: DescribedData) -> Iterator[dict[str, Any]]:
         }
 
 
-def _sources(described: DescribedData) -> Iterator[dict[str, Any]]:
+def _sources(described: DataDescription) -> Iterator[dict[str, Any]]:
     """The files that the pools were read from."""
     seen = set()
     for pool, files in described.inputs.items():
@@ -161,7 +161,7 @@ def _sources(described: DescribedData) -> Iterator[dict[str, Any]]:
                 yield {"@type": "prov:Entity", "@id": identity, "prov:label": escaped(f"{name} (pool {pool})")}
 
 
-def _distributed(described: DescribedData, file: DataFile, name: str) -> dict[str, Any]:
+def _distributed(described: DataDescription, file: DataFile, name: str) -> dict[str, Any]:
     """A file of rows, and what it was made from."""
     told: dict[str, Any] = {
         "@type": "cr:FileObject",
@@ -178,7 +178,7 @@ def _distributed(described: DescribedData, file: DataFile, name: str) -> dict[st
     return told
 
 
-def _together(described: DescribedData) -> dict[str, Any]:
+def _together(described: DataDescription) -> dict[str, Any]:
     """All files of rows, from which the fields are read."""
     return {
         "@type": "cr:FileSet",
@@ -195,7 +195,7 @@ def _media(file: DataFile) -> str:
     return MEDIA.get(ending, "application/octet-stream")
 
 
-def _records(described: DescribedData) -> dict[str, Any]:
+def _records(described: DataDescription) -> dict[str, Any]:
     """The rows: a field a column."""
     schema = described.composition.schema
     told: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from outcross.escapes import coded, fenced, in_markdown, shortened
 from outcross.files.plain_yaml import dump
-from outcross.verbs.card.described import COLUMNS, DataFile, DescribedData
+from outcross.verbs.card.description import COLUMNS, DataDescription, DataFile
 from outcross.verbs.mix.work import DATA, MANIFEST
 
 SIZES = (
@@ -21,12 +21,12 @@ LONGEST = 120
 """Characters of a value."""
 
 
-def readme(described: DescribedData) -> str:
+def readme(described: DataDescription) -> str:
     """The card in Markdown, with the header that the Hub reads."""
     return "\n".join(["---", dump(header(described)) + "---", "", *_body(described), ""])
 
 
-def header(described: DescribedData) -> dict[str, Any]:
+def header(described: DataDescription) -> dict[str, Any]:
     """What the Hub reads: licence, size, tags, and where the rows lie."""
     found = described.composition
     tags = ["outcross", "croissant"]
@@ -57,7 +57,7 @@ def _config(name: str, files: Sequence[DataFile], is_first: bool = False) -> dic
     return {"config_name": name} | ({"default": True} if is_first else {}) | {"data_files": [{"split": "train", "path": paths}]}
 
 
-def _body(described: DescribedData) -> Iterator[str]:
+def _body(described: DataDescription) -> Iterator[str]:
     yield f"# {_words(described.name)}"
     yield from ("", f"**{described.summary}**", "")
     yield (
@@ -89,24 +89,24 @@ def _body(described: DescribedData) -> Iterator[str]:
     )
 
 
-def _counted(described: DescribedData, counts: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+def _counted(described: DataDescription, counts: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     for value, rows in list(counts.items())[:MOST]:
         yield _words(value), f"{rows:,}", f"{described.composition.share(rows):.6g}"
 
 
-def _columns(described: DescribedData) -> Iterator[tuple[str, str, str]]:
+def _columns(described: DataDescription) -> Iterator[tuple[str, str, str]]:
     for name, dtype in described.composition.schema.items():
         yield _words(name), _words(str(dtype)), COLUMNS.get(name, "of the data")
 
 
-def _found(described: DescribedData) -> Iterator[str]:
+def _found(described: DataDescription) -> Iterator[str]:
     yield (
         "Not known here: the data are of no mix of Outcross. Their rows carry columns of provenance "
         f"({', '.join(coded(name) for name in described.provenance)}), and the counts above are of these."
     )
 
 
-def _made(described: DescribedData) -> Iterator[str]:
+def _made(described: DataDescription) -> Iterator[str]:
     told = described.manifest
     realised, order = told["realised"], told["order"]
     asked = told["requested"].get("human_share")
@@ -128,7 +128,7 @@ def _made(described: DescribedData) -> Iterator[str]:
         yield from ("", f"Warning: {_words(str(warning))}.")
 
 
-def _rebuilt(described: DescribedData) -> Iterator[str]:
+def _rebuilt(described: DataDescription) -> Iterator[str]:
     if not described.manifest:
         yield "That cannot be said: nothing here knows what made the rows."
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from outcross.escapes import escaped
 
 if TYPE_CHECKING:
-    from outcross.verbs.card.described import DescribedData
+    from outcross.verbs.card.description import DataDescription
     from outcross.verbs.mix.composition import Composition
 
 
@@ -23,7 +23,7 @@ class Card:
 
     folder: Path
     files: tuple[str, ...]
-    described: DescribedData
+    described: DataDescription
 
     @property
     def composition(self) -> Composition:

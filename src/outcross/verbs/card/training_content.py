@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outcross.escapes import in_markdown, shortened
-from outcross.verbs.card.described import WORDS, DescribedData
+from outcross.verbs.card.description import WORDS, DataDescription
 from outcross.verbs.card.readme import table
 from outcross.verbs.mix.composition import UNNAMED
 
@@ -37,7 +37,7 @@ class Item:
         return {"item": self.number, "asked": self.asked, "answer": self.answer, "unknown": self.unknown, "facts": self.facts}
 
 
-def items(described: DescribedData) -> Iterator[Item]:
+def items(described: DataDescription) -> Iterator[Item]:
     """The four items, and beside them how many rows each answer rests on."""
     found = described.composition
     unsure = f" {found.unknown_rows:,} rows of unknown origin may be synthetic too." if found.unknown_rows else ""
@@ -103,12 +103,12 @@ SOURCE = (
 )
 
 
-def as_markdown(described: DescribedData) -> str:
+def as_markdown(described: DataDescription) -> str:
     """The items in Markdown."""
     return "\n".join(_lines(described))
 
 
-def _lines(described: DescribedData) -> Iterator[str]:
+def _lines(described: DataDescription) -> Iterator[str]:
     yield from (f"# {TITLE}", "", f"Of {in_markdown(shortened(described.name, 120))}. {SOURCE}")
     for item in items(described):
         yield from ("", f"## {item.asked}", "", item.answer)
@@ -133,7 +133,7 @@ def _lines(described: DescribedData) -> Iterator[str]:
     yield ""
 
 
-def as_json(described: DescribedData) -> str:
+def as_json(described: DataDescription) -> str:
     """The items as JSON."""
     told = {
         "schema": 1,

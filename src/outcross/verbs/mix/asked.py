@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
 from outcross.filters import FILTERS, Filter
-from outcross.recipe import exactly, kind, nearest, one_of, read, recipe
+from outcross.recipe import exactly, kind, member, nearest, one_of, read, recipe
 from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
 from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
@@ -190,18 +190,31 @@ def _filter(value: object) -> MixFilter:
     if isinstance(value, MixFilter):
         return value
     if not isinstance(value, Mapping):
-        return MixFilter(filter=value)  # pyright: ignore[reportArgumentType]
+        return MixFilter(filter=_member(value))
     given = {str(key): inner for key, inner in value.items()}
     if "filter" in given:
-        return exactly(MixFilter, "filter").read(given)
+        return exactly(MixFilter, "filters").read(given)
     pools = given.pop("pools", ())
-    if "kind" not in given and len(given) == 1:
+    if "kind" not in given:
+        if len(given) != 1:
+            own = next((name for name in given if name in FILTERS), "best_of")
+            beside = next((name for name in given if name != own), "nothing")
+            raise BadInput(
+                f"filters: beside {own} only pools may stand, got {beside!r:.80}{nearest(beside, ['pools'])}; write {{{own}: {{…}}, pools: […]}}"
+            )
         ((name, settings),) = given.items()
-        given = {"kind": name} | (
-            {} if settings is None else dict(settings) if isinstance(settings, Mapping) else {"settings": settings}
-        )
+        if not (settings is None or isinstance(settings, Mapping)):
+            raise BadInput(f"filters: {name} must be a mapping of its settings, as in {{{name}: {{…}}}}, got {settings!r:.80}")
+        given = {"kind": name} | {str(key): inner for key, inner in (settings or {}).items()}
         pools = given.pop("pools", pools)
-    return MixFilter(filter=read(FILTERS, given, "filter"), pools=pools)  # pyright: ignore[reportArgumentType]
+    return MixFilter(filter=_member(given), pools=pools)  # pyright: ignore[reportArgumentType]
+
+
+def _member(value: Any) -> Filter:
+    name = value.get("kind") if isinstance(value, Mapping) else value
+    if isinstance(name, str):
+        member(FILTERS, name, "filter")  # a name that is not known is refused in these words
+    return read(FILTERS, value, "filters")
 
 
 def _filters(value: object) -> tuple[MixFilter, ...]:

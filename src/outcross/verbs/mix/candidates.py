@@ -64,17 +64,18 @@ class CandidateStore:
             self._kept[name] = self.frame([name]).to_series()
         return self._kept[name]
 
-    def frame(self, names: Sequence[str]) -> polars.DataFrame:
-        """Some columns of all candidates, in their order."""
+    def frame(self, names: Sequence[str], at: np.ndarray | None = None) -> polars.DataFrame:
+        """Some columns of all candidates, or of those at these places, ascending, in their order. Pools that none of them is of are not read."""
         import polars as pl
 
         schema = {name: self.schemas[name] for name in names}
         frames = [pl.DataFrame(schema=schema)]
+        chosen = np.arange(len(self)) if at is None else at
         for number, pool in enumerate(self.pools):
-            wanted = [name for name in names if name in pool.schema] or [*pool.schema][:1]
-            batches = [fitted(batch, schema) for batch in pool.batches(wanted)]
-            if batches:
-                frames.append(pl.concat(batches)[self.row[self.pool == number]])
+            rows = self.row[chosen[self.pool[chosen] == number]]
+            if rows.size:
+                wanted = [name for name in names if name in pool.schema] or [*pool.schema][:1]
+                frames.append(pl.concat([fitted(batch, schema) for batch in pool.batches(wanted)])[rows])
         return pl.concat(frames)
 
     @cached_property

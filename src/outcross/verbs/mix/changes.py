@@ -172,16 +172,17 @@ def compared(before: Path, after: Path) -> Changes:
         if not is_stored(folder):
             raise BadInput(f"{folder} holds no mix, the other does; give two mixes")
     sides = composed(before), composed(after)
-    tables = {by: _changes(*(side.tables.get(by, {}) for side in sides), sides) for by in _names(*(side.tables for side in sides))}
+    named = [side.tables for side in sides]
+    tables = {by: _changes(named[0].get(by, {}), named[1].get(by, {}), sides) for by in _names(*named)}
     schemas = [{name: dtype for name, dtype in side.schema.items() if name not in PROVENANCE} for side in sides]
     notes = [
         f"column {name} is in one of the mixes alone" for name in _names(*schemas) if not all(name in schema for schema in schemas)
     ]
     tails: list[TailChange] = []
     for name in (name for name in schemas[0] if name in schemas[1] and f"group {name}" not in tables):
-        counts = [_categories(side, name) for side in sides]
-        if all(one is not None for one in counts):
-            tables[f"column {name}"] = _changes(*counts, sides)  # pyright: ignore[reportArgumentType]
+        first, second = _categories(sides[0], name), _categories(sides[1], name)
+        if first is not None and second is not None:
+            tables[f"column {name}"] = _changes(first, second, sides)
             continue
         found = list(_tails(sides, name))
         tails += [tail for tail in found if not tail.is_empty]
@@ -202,11 +203,9 @@ def _names(*several: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for one in several for name in one))
 
 
-def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: Sequence[Composition]) -> list[ShareChange]:
-    return [
-        ShareChange(value, before.get(value, 0), after.get(value, 0), *(side.rows for side in sides))
-        for value in _names(before, after)
-    ]
+def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: tuple[Composition, Composition]) -> list[ShareChange]:
+    totals = sides[0].rows, sides[1].rows
+    return [ShareChange(value, before.get(value, 0), after.get(value, 0), *totals) for value in _names(before, after)]
 
 
 def _scanned(side: Composition, columns: Sequence[str]) -> Any:

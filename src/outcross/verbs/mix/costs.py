@@ -169,10 +169,12 @@ def _lengths(store: CandidateStore) -> np.ndarray | None:
 
 
 def _numbers(store: CandidateStore) -> dict[str, np.ndarray]:
-    """The columns of numbers, (n,) each."""
+    """The columns of numbers, (n,) each; what names a prompt or a generation is none."""
     import polars as pl
 
-    names = [name for name, dtype in store.schema.items() if dtype.is_numeric()][:MOST_COLUMNS]
+    recipes = [pool.recipe for pool in store.pools]
+    said = {name for one in recipes for name in (one.prompt_column, one.parents_column, one.generation_column, one.model_column)}
+    names = [name for name, dtype in store.schema.items() if dtype.is_numeric() and name not in said][:MOST_COLUMNS]
     return {name: _numbers_of(store, name, lambda values: values.cast(pl.Float64).to_numpy()) for name in names}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from outcross.errors import BadInput
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.candidates import CandidateStore
@@ -18,12 +20,10 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
 
     BadInput where there are too few human rows, or an aspect is not known. The human rows of the mix are among those that it is held against.
     """
-    import polars as pl
 
     from outcross.verbs.audit.answer import audits
 
-    people = pl.Series(store.authors == "human")
-    human = store.frame([*store.schema]).filter(people)
+    human = store.frame([*store.schema], np.flatnonzero(store.authors == "human"))
     if not human.height:
         raise BadInput(
             "audit holds the mix against its human rows, and no pool has any; give one of origin: human, or leave audit out"

@@ -246,7 +246,7 @@ def changes_lines(found: Changes, width: int) -> Iterator[str]:
     yield from wrapped(f"{escaped(str(found.before.folder))} → {escaped(str(found.after.folder))}: {escaped(found.summary)}", width)
     yield from wrapped(f"{found.before.rows:,} and {found.after.rows:,} rows. {CENSUS}", width)
     for by, changes in found.tables.items():
-        cells = [(by, "", "rows", "share", "rows", "share", "change")]
+        cells: list[tuple[str, ...]] = [(by, "", "rows", "share", "rows", "share", "change")]
         for one in changes[:MOST]:
             mark = "gone" if one.is_lost else "new" if one.is_new else ""
             shares = f"{one.before:,}", f"{one.share_before:.4g}", f"{one.after:,}", f"{one.share_after:.4g}"
@@ -255,7 +255,7 @@ def changes_lines(found: Changes, width: int) -> Iterator[str]:
         if len(changes) > MOST:
             yield f"… and {len(changes) - MOST:,} more"
     if found.tails:
-        cells = [("tail", "beyond", "human", "n", "before", "n", "after", "n")]
+        cells: list[tuple[str, ...]] = [("tail", "beyond", "human", "n", "before", "n", "after", "n")]
         for tail in found.tails:
             shares = [
                 text

@@ -50,7 +50,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, eq=False)
-class DescribedData:
+class DataDescription:
     """A set of rows, as its card describes it."""
 
     composition: Composition
@@ -61,7 +61,20 @@ class DescribedData:
     @cached_property
     def files(self) -> tuple[DataFile, ...]:
         """The files that hold the rows."""
-        return tuple(_file(path, self.composition.folder) for path in self.composition.files)
+        return self._files(self.composition.files, self.composition.folder, self.manifest)
+
+    def _files(self, paths: Sequence[Path], folder: Path, manifest: Mapping[str, Any]) -> tuple[DataFile, ...]:
+        """Files of rows; of a mix with the digests of its manifest, which were checked when they were read."""
+        checked = {folder / shard["file"]: shard["sha256"] for shard in manifest.get("shards", ())}
+        root = self.composition.folder
+        return tuple(
+            DataFile(
+                path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name,
+                checked.get(path) or digest([path]),
+                path.stat().st_size,
+            )
+            for path in paths
+        )
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -74,7 +87,8 @@ class DescribedData:
         folder = self.composition.folder / work.TWIN
         if not isinstance(self.manifest.get("match"), dict):
             return ()
-        return tuple(_file(path, self.composition.folder) for path in shards(folder, read_manifest(folder)))
+        manifest = read_manifest(folder)
+        return self._files(shards(folder, manifest), folder, manifest)
 
     @property
     def columns(self) -> list[str]:
@@ -125,7 +139,7 @@ class DescribedData:
             (found.generations.get(UNNAMED, 0), "The generation of"),
             (synthetic - sum(one.with_decoding for one in found.synthetic), "How the model was sampled for"),
             (synthetic - sum(one.with_prompt for one in found.synthetic), "The prompt of"),
-            (synthetic - sum(one.with_parents for one in found.synthetic), "What was the source of"),
+            (synthetic - sum(one.with_parents for one in found.synthetic), "The records that were the source of"),
         ):
             if count:
                 yield f"{what} {count:,} {of}."
@@ -175,11 +189,6 @@ def modality(dtype: Any) -> str:
     if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean:
         return "numbers"
     return "other"
-
-
-def _file(path: Path, folder: Path) -> DataFile:
-    below = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-    return DataFile(below, digest([path]), path.stat().st_size)
 
 
 def _listed(parts: Sequence[str]) -> str:
