@@ -1,5 +1,7 @@
 """No family of rows is in two splits, the test split is human unless that is asked otherwise, and each split is exactly as large as asked."""
 
+import json
+
 import numpy as np
 import polars
 import pytest
@@ -165,6 +167,8 @@ def test_splits_are_written_where_datasets_finds_them_and_another_mix_reads_the_
     loaded = datasets.load_dataset(str(tmp_path / "mix"), cache_dir=str(tmp_path / "cache"))
     assert {name: part.num_rows for name, part in loaded.items()} == {"train": 160, "validation": 20, "test": 20}
     assert {name: part.num_rows for name, part in stored.to_hf().items()} == {"train": 160, "validation": 20, "test": 20}
+    row = made.frame("test")["_id"][0]
+    assert "data/test-0000" in json.dumps(show(tmp_path / "mix", id=row).plain())
     with pytest.raises(BadInput, match="no split 'dev'; it has train, validation, test"):
         stored.frame("dev")
 

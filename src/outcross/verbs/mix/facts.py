@@ -24,7 +24,7 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
     judged = training.judged
     found = [_of_groups(aimed, one, drawn) for one in judged.groups]
     found += [_of_numbers(aimed, one, drawn) for one in judged.numbers]
-    found += [_of_likeness(aimed, one, drawn) for one in judged.likenesses]
+    found += [_of_likeness(aimed, one, drawn, starts) for one in judged.likenesses]
     found += [*_of_needs(aimed, drawn)]
     learned = {one["target"]: one for one in judged.facts()}
     return [
@@ -70,7 +70,7 @@ def _of_numbers(aimed: Aimed, numbers: Numbers, drawn: np.ndarray) -> dict[str, 
     }
 
 
-def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray) -> dict[str, Any]:
+def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray, starts: np.ndarray) -> dict[str, Any]:
     training = aimed.training
     weights = training.of(likeness.log_weights)
     found: dict[str, Any] = {
@@ -83,6 +83,7 @@ def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray) -> dict[st
         start = np.concatenate([[0], np.cumsum([len(own) for own in likeness.log_weights])])
         every = np.concatenate([rows + at for rows, at in zip(training.rows, start[:-1], strict=True)])
         found["divergence_from_the_target"] = {
+            "random": divergence(likeness.wanted, likeness.hashed.take(every[aimed.at_random.rows(starts)]).distribution),
             "available": divergence(likeness.wanted, likeness.hashed.take(every).distribution),
             "realised": divergence(likeness.wanted, likeness.hashed.take(every[drawn]).distribution),
             "unit": "nats an n-gram",

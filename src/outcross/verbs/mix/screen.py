@@ -120,7 +120,7 @@ def _of_target(one: Mapping[str, Any], unit: str) -> Iterator[str]:
     if "effective_rows" in one:
         yield f"{_number(one.get('rows'))} rows are worth {_number(one.get('effective_rows'))} of equal weight"
     if isinstance(apart := one.get("divergence_from_the_target"), dict):
-        yield f"{_number(apart.get('realised'))} nats an n-gram from the target (all rows {_number(apart.get('available'))})"
+        yield f"{_number(apart.get('realised'))} nats an n-gram from the target (a random selection of as many {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
     for told in rules[:MOST] if isinstance(rules, list) else ():
         if isinstance(told, dict):
             yield f"{shortened(str(told.get('rule')), 60)} {_number(told.get(unit))} {unit} (usual {_number(told.get('usual'))}, lacking {_number(told.get('lacking'))})"

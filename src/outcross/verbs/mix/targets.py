@@ -162,8 +162,17 @@ class Aimed:
     @cached_property
     def rows(self) -> ChosenRows:
         """The rows, cell by cell. BadInput where no rows have the means that are asked for."""
+        return chosen(self._entries)
+
+    @property
+    def at_random(self) -> ChosenRows:
+        """As many rows of each cell without any preference."""
+        return chosen(replace(self._entries, log_weights=None, means=()))
+
+    @cached_property
+    def _entries(self) -> Entries:
         training, judged = self.training, self.training.judged
-        entries = Entries(
+        return Entries(
             asked=training.asked,
             scans=training.scans,
             cell=training.cells[0],
@@ -177,7 +186,6 @@ class Aimed:
                 (one.target.of, one.target.mean, training.of(one.values)) for one in judged.numbers if one.target.mean is not None
             ),
         )
-        return chosen(entries)
 
     @cached_property
     def draws(self) -> Draws:
