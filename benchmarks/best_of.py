@@ -68,6 +68,18 @@ def auroc(scores: np.ndarray, is_one: np.ndarray) -> tuple[float, float, float]:
     return float(above.mean()), float(above.mean() - error), float(above.mean() + error)
 
 
+def remembered(score: Score) -> Score:
+    """A score that is worked out once a text."""
+    known: dict[str, float] = {}
+
+    def scored(texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, score(new).tolist() if new else (), strict=True))
+        return np.array([known[text] for text in texts])
+
+    return scored
+
+
 def kept(frame: pl.DataFrame, filters: list[Any], seed: int = 0) -> outcross.Mix:
     """The answers of all sources after filters."""
     pools = [
@@ -146,8 +158,8 @@ def one_of(frame: pl.DataFrame, told: dict[str, Any]) -> tuple[pl.DataFrame, dic
     return made.frame().sort("prompt_id"), made.manifest["filters"][0]
 
 
-def routed(frame: pl.DataFrame, reward: str, measure: Score) -> list[dict[str, Any]]:
-    values = measure(frame["text"].to_list())
+def routed(frame: pl.DataFrame, reward: Score, name: str) -> list[dict[str, Any]]:
+    values = reward(frame["text"].to_list())
     every = of_prompts(frame, values)
     by_source = (
         frame.with_columns(value=pl.Series(values).fill_nan(None))
@@ -170,7 +182,7 @@ def routed(frame: pl.DataFrame, reward: str, measure: Score) -> list[dict[str, A
         facts = made.manifest["filters"][0]["facts"]
         rows.append(
             {"rule": rule}
-            | beside(of_prompts(chosen, measure(chosen["text"].to_list())), every, f"{reward} {rule}")
+            | beside(of_prompts(chosen, reward(chosen["text"].to_list())), every, f"{name} {rule}")
             | {key: facts[key] for key in ("kl", "kl_without_prompts", "gain") if key in facts}
         )
     return rows
@@ -180,10 +192,10 @@ def main(data: Path = DATA) -> None:
     load = os.getloadavg()
     frame = answers(data)
     (chooses, measures), held_out = classifiers(data)
-    words, mtld = Words(), Mtld()
+    chooses, measures, words, mtld = map(remembered, (chooses, measures, Words(), Mtld()))
     told = [
-        arms(frame, "words", "words", "most", words, words),
-        arms(frame, "MTLD", "mtld", "most", mtld, mtld),
+        arms(frame, "words", words, "most", words, words),
+        arms(frame, "MTLD", mtld, "most", mtld, mtld),
         arms(frame, "toxicity", chooses, "least", measures, chooses),
     ]
     write(
@@ -193,7 +205,7 @@ def main(data: Path = DATA) -> None:
         {
             "chosen": told,
             "auroc": {"of the classifier that chooses": held_out[0], "of the one that measures": held_out[1]},
-            "routed": {"words": routed(frame, "words", words), "mtld": routed(frame, "mtld", mtld)},
+            "routed": {"words": routed(frame, words, "words"), "mtld": routed(frame, mtld, "mtld")},
             "prompts": frame["prompt_id"].n_unique(),
             "sources": frame["model"].unique().sort().to_list(),
         },

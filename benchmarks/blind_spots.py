@@ -24,8 +24,6 @@ from figures import HERE, OUTCROSS, QUIET, Figure, Side, compare, process, write
 
 TABLE, ROWS = "adult", 5_000
 PEERS = ("sdmetrics", "evidently", "syntheval", "mostlyai-qa")
-SECONDS = 900
-"""For one report of a peer."""
 
 
 def named() -> dict[str, Path]:
@@ -37,38 +35,30 @@ def named() -> dict[str, Path]:
 def seen(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
     """A row a kind of damage."""
     human, deal = dealt(TABLE, ROWS, 0)
-    harms = {"nothing": None} | damages(TABLE)
     human.write_parquet(folder / "human.parquet")
     deal.spare[:ROWS].drop(ROW).write_parquet(folder / "holdout.parquet")
+    sets = {"nothing": deal.other} | {name: harm.harm(deal) for name, harm in damages(TABLE).items()}
+    for i, frame in enumerate(sets.values()):
+        frame.drop(ROW).write_parquet(folder / f"{i}.parquet")
+    scores = {peer: _asked(python, peer, folder, len(sets)) for peer, python in peers.items()}
     rows = []
-    for name, harm in harms.items():
-        damaged = deal.other if harm is None else harm.harm(deal)
-        damaged.drop(ROW).write_parquet(folder / "damaged.parquet")
-        found = audited(TABLE, human, damaged, (*ASKED, REPEATS))
-        scores: dict[str, Any] = {}
-        for peer, python in peers.items():
-            scores |= {f"{peer} {score}": value for score, value in _asked(python, peer, folder).items()}
+    for i, (name, frame) in enumerate(sets.items()):
+        found = audited(TABLE, human, frame, (*ASKED, REPEATS))
         sentence = found.summary.partition(" Lost: ")[0]
-        rows.append({"set": name, "lost": found.lost, "sentence": sentence, "scores": scores})
-        print(f"  {name}: {scores}; {sentence}", flush=True)
+        told = {f"{peer} {score}": value for peer, every in scores.items() for score, value in every[i].items()}
+        rows.append({"set": name, "lost": found.lost, "sentence": sentence, "scores": told})
+        print(f"  {name}: {told}; {sentence}", flush=True)
     return rows
 
 
-def _asked(python: Path, peer: str, folder: Path) -> dict[str, Any]:
-    command = [python, HERE / "peer_scores.py", peer, *(folder / f"{name}.parquet" for name in ("damaged", "human", "holdout"))]
-    try:
-        done = subprocess.run(
-            list(map(str, command)),
-            capture_output=True,
-            text=True,
-            env=os.environ | QUIET,
-            cwd=folder,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"more than {SECONDS} s"}
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": done.stderr[-200:]}
+def _asked(python: Path, peer: str, folder: Path, sets: int) -> list[dict[str, Any]]:
+    """What a peer says of every set, in one process."""
+    first, *others = (folder / f"{i}.parquet" for i in range(sets))
+    command = [python, HERE / "peer_scores.py", peer, first, folder / "human.parquet", folder / "holdout.parquet", *others]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ | QUIET, cwd=folder, check=False)
+    if done.returncode:
+        raise SystemExit(f"{peer} ended with exit code {done.returncode}: {done.stderr[-300:]}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def times(peers: Mapping[str, Path], folder: Path) -> list[Figure]:

@@ -83,11 +83,16 @@ def _seen(told: dict[str, Any]) -> str:
     """What each peer's headline and our first sentence say of each damaged set."""
     scores = list(told["seen"][0]["scores"])
     rows = [
-        [one["set"], *(_score(one["scores"].get(score)) for score in scores), ", ".join(one["lost"]) or "nothing", one["sentence"].replace("|", "/")]
+        [one["set"], *(_score(_said(one["scores"], score)) for score in scores), ", ".join(one["lost"]) or "nothing", one["sentence"].replace("|", "/")]
         for one in told["seen"]
     ]  # fmt: skip
     absent = f"\n\nNot measured here: {'; '.join(told['absent'])}." if told["absent"] else ""
     return _table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
+
+
+def _said(scores: dict[str, Any], score: str) -> Any:
+    """A score, or that the set breaks the report."""
+    return scores.get(score, "breaks" if f"{score.partition(' ')[0]} error" in scores else None)
 
 
 def _score(value: Any) -> str:

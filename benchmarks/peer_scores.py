@@ -1,4 +1,4 @@
-"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line.
+"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line; a line more for each further SYNTHETIC.
 
 Runs in that peer's environment, which has no outcross; tables are Parquet files.
 """
@@ -87,12 +87,13 @@ PEERS: dict[str, Callable[..., dict[str, float]]] = {
 
 def main() -> None:
     peer, *paths = sys.argv[1:]
-    frames = [pandas.read_parquet(path) for path in paths]
-    try:
-        told = PEERS[peer](*frames)
-    except Exception as why:  # a report that a set breaks is a result, too
-        told = {"error": f"{type(why).__name__}: {why}"[:200]}
-    print(json.dumps(told))
+    first, reference, holdout, *others = (pandas.read_parquet(path) for path in paths)
+    for synthetic in (first, *others):
+        try:
+            told = PEERS[peer](synthetic, reference, holdout)
+        except Exception as why:  # that a set breaks a report is a result, too
+            told = {"error": f"{type(why).__name__}: {why}"[:200]}
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -296,6 +296,21 @@ def test_filters_that_cannot_be_asked_are_refused_in_one_line(filters, why):
     assert "\n" not in str(refused.value)
 
 
+def test_a_column_that_a_pool_lacks_and_texts_that_are_missing_are_no_error():
+    prompts = ["1", "1", "2", "2", None]
+    lacking = {
+        "name": "a",
+        "data": {"text": ["x", None, "", "y", "z"], "p": prompts},
+        "origin": {"model": "a"},
+        "prompt_column": "p",
+    }
+    scored = {"name": "b", "data": {"text": ["one"], "p": ["1"], "score": [0.5]}, "origin": {"model": "b"}, "prompt_column": "p"}
+    made = mix(pools=[lacking, scored], columns="union", filters=[{"best_of": {"by": {"column": "score"}}}])
+    assert made.frame()["text"].to_list() == ["one"] and made.manifest["filters"][0]["rejected"] == 5
+    longest = mix(pools=[lacking, scored], columns="union", filters=[{"best_of": {"by": "characters"}}, "drop_duplicates"]).frame()
+    assert sorted(longest["text"].to_list()) == ["one", "y", "z"]  # what has no prompt competes with nothing
+
+
 def test_filters_that_leave_nothing_or_know_no_prompt_say_so():
     own = [replace_prompt(pool) for pool in pools()]
     with pytest.raises(BadInput, match="filter 1 best_of: no row says which prompt it answers; name prompt_column in its pool"):

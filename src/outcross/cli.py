@@ -41,8 +41,9 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only error
 def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
     from outcross.files.outputs import check_page
     from outcross.verbs.run.answer import begun, in_a_folder
-    from outcross.verbs.run.progress import Silence, watcher
+    from outcross.verbs.run.progress import watcher
     from outcross.verbs.run.screen import end_lines, note_lines
+    from outcross.verbs.silence import Silence
     from outcross.verbs.terminal import width
 
     result = begun(in_a_folder(question))
@@ -65,9 +66,10 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
     from outcross.verbs.audit.answer import answered
     from outcross.verbs.audit.baseline import gated
     from outcross.verbs.audit.notices import github
-    from outcross.verbs.audit.progress import Silence, watcher
-    from outcross.verbs.audit.screen import print_audits, print_plan
+    from outcross.verbs.audit.progress import watcher
+    from outcross.verbs.audit.screen import NO_REPORT, print_audits, print_plan
     from outcross.verbs.audit.work import gates_of, planned
+    from outcross.verbs.silence import Silence
 
     if question.plan:
         plan = planned(question)
@@ -80,6 +82,8 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
         _print_json(result.plain())
     elif not quiet:
         print_audits(result, None if question.out is None else Path(question.out))
+        if question.out is None:
+            print(NO_REPORT)
     if question.github and not as_json:
         print(*github(result), sep="\n")
     gated(result, question).check_gates(gates_of(question))

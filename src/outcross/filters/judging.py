@@ -133,7 +133,8 @@ def check_column(name: str, columns: Sequence[str]) -> None:
 def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarray:
     """The number of each candidate, (n,), NaN where it has none.
 
-    BadInput where more than ten candidates and more than this fraction of them have none: then it is not the candidates that are wrong.
+    BadInput where none has one, or where more than ten candidates and more than this fraction of them have none: then it is not the candidates
+    that are wrong.
     """
     complaint = ""
     if isinstance(by, ColumnNumber):
@@ -144,11 +145,11 @@ def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarr
         found = attribute_of(candidates, by)
     found = np.where(np.isfinite(found), found, np.nan)
     missing = int(np.isnan(found).sum())
-    if missing > FEWEST and missing > most_missing * len(found):
+    if missing and (missing == len(found) or (missing > FEWEST and missing > most_missing * len(found))):
         raise BadInput(
             f"{name_of(by)} has no number for {missing:,} of {len(found):,} candidates, more than {most_missing:g} of them"
             + (f" ({complaint})" if complaint else "")
-            + "; mend it, or raise most_missing"
+            + ("; mend it, or raise most_missing" if missing < len(found) else "; mend it, or judge by something else")
         )
     return found
 

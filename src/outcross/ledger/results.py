@@ -178,7 +178,7 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
 
 def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Mapping[str, Mapping[str, list[str]]]) -> None:
     """Write texts and list them, each moved to its place whole."""
-    place, own = folder / HIDDEN, listed.get(kind, {})
+    place, own = folder / HIDDEN, dict(listed.get(kind, {}))
     written = {name: _digest(text.encode()) for name, text in files.items()}
     before = own | {name: [*own.get(name, []), digest] for name, digest in written.items()}
     write_whole(place / BESIDE, json.dumps({**listed, kind: before}))

@@ -122,9 +122,9 @@ class Diversity(OfTables):
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
-            about = inside.reference.rows / max(1, evidence.reference.frame.height)
+            about = inside.reference.frame.height / max(1, evidence.reference.frame.height)
             for reading in _all_inside(inside, column, rng):
-                yield replace(reading, group=named((column,), (value,)), about=about)
+                yield replace(reading, group=named((column,), (value,)), about=about * reading.about)
 
 
 def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
@@ -297,7 +297,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     if (counts[1] > 0).sum() < 2:
         raise NotApplicable("the reference has one category")
     entropies = [float(corrected_entropy(side)) for side in counts]
-    difference = float(np.subtract(*entropies))
+    difference = entropies[0] - entropies[1]
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")

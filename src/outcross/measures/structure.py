@@ -81,12 +81,12 @@ class Structure(OfTables):
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.02, worse="smaller", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="smaller", of="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
             "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.02, worse="larger", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="larger", of="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",

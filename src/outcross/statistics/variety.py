@@ -85,8 +85,8 @@ class OfEqualPairs:
             cut = np.minimum(each, most)
             return float(things @ (cut * (cut - 1) / 2))
 
-        levels = np.arange(1, int(each.max()) + 1)
-        level = int(levels[np.searchsorted([pairs(one) for one in levels], max(0.0, allowed), side="right") - 1])
+        levels = range(1, int(each.max()) + 1)
+        level = max(1, int(np.searchsorted([pairs(one) for one in levels], max(0.0, allowed), side="right")))
         # Of the things above the level some may keep one record more.
         spare = int((max(0.0, allowed) - pairs(level)) // level)
         above = float(things[each > level].sum())

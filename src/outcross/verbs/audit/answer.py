@@ -12,7 +12,6 @@ from outcross.errors import BadInput
 from outcross.ledger import results
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.baseline import since
-from outcross.verbs.audit.progress import Silence
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Audits, Check
 from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
@@ -20,6 +19,7 @@ from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
 from outcross.verbs.audit.work import resolve
+from outcross.verbs.silence import Silence
 
 
 def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
@@ -70,7 +70,7 @@ def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
     frame, reasons = clean_frame(before)
     if not frame.height:
         raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")
-    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None)
+    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None, shares=None)
     sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
     (after,) = audited(again, sets, resolve(again))[""]
     write_clean(Path(question.write_clean), frame)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from outcross.verbs.audit.judgement import Verdict
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
-FAILS: tuple[Verdict, Verdict] = ("lost", "invented")
+FAILS: Sequence[Verdict] = ("lost", "invented")
 WAY_OUT = "write tails, lost=5% or any=0.01"
 
 
@@ -71,7 +71,8 @@ def failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]
     """The verdicts and aspects by which an audit fails its gates, the most severe first."""
     for verdict in FAILS:
         found = [check for check in audit.of(verdict) if any(gate.fails(check) for gate in gates)]
-        yield from ((verdict, aspect) for aspect in dict.fromkeys(check.aspect for check in found))
+        for aspect in dict.fromkeys(check.aspect for check in found):
+            yield verdict, aspect
 
 
 __all__ = ["Gate", "failing", "gate_of"]

@@ -47,7 +47,7 @@ class Losses(Sequence["Check"]):
 
     def to_pandas(self) -> Any:
         """A row a check (pandas)."""
-        return as_pandas(self.checks)
+        return as_pandas(self.frame())
 
     def _repr_html_(self) -> str:
         from outcross.verbs.audit.page import table_of_findings
@@ -55,19 +55,12 @@ class Losses(Sequence["Check"]):
         return table_of_findings(self.audit, self.checks)
 
 
-def as_pandas(checks: Sequence[Check], **columns: Sequence[str]) -> Any:
-    """Checks as a pandas frame, a row each, behind columns that are given; BadInput where pandas is not installed."""
-    from dataclasses import fields
-
-    from outcross.verbs.audit.result import Check
-
+def as_pandas(frame: Any) -> Any:
+    """A polars frame as a pandas one; BadInput where that is not installed."""
     try:
-        import pandas
-    except ImportError:
-        raise BadInput("pandas is not installed; pip install pandas, or take the polars frame") from None
-    names = [one.name for one in fields(Check)]
-    values = {name: [getattr(check, name) for check in checks] for name in names}
-    return pandas.DataFrame({**{name: list(column) for name, column in columns.items()}, **values})
+        return frame.to_pandas()
+    except ImportError as error:
+        raise BadInput(f"{error.name or 'pandas'} is not installed; pip install pandas pyarrow, or take the polars frame") from None
 
 
 __all__ = ["Losses", "as_pandas"]

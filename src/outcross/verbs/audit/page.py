@@ -367,7 +367,10 @@ def _check_page(check: Check) -> Page:
 
 def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
     columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
-    rows = [[cut(_cell(value), 80) for value in row] for row in frame.select(columns).head(POINTED).iter_rows()]
+    rows = [
+        [cut(_cell(value), 2 * RULE if i == 0 else 80) for i, value in enumerate(row)]
+        for row in frame.select(columns).head(POINTED).iter_rows()
+    ]
     return side, [shortened(column.lstrip("_")) for column in columns], rows, frame.height
 
 

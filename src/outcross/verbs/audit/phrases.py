@@ -128,6 +128,12 @@ def generic(found: Found) -> str:
     return f"{about} {found.moved} by {found.points if found.page.unit == 'fraction' else f'{abs(found.value - found.real):.2g}'}"
 
 
+def _spread(found: Found) -> str:
+    if found.value < 1e-6:
+        return f"all values of {found.column}{found.among} are the same"
+    return f"the spread of {found.column}{found.among} {found.moved} to {found.spread} of the human one"
+
+
 def _group(found: Found) -> str:
     name = found.group or found.column
     together = " together" if " and " in found.group and ", " in found.check.group else ""
@@ -215,7 +221,7 @@ def _tail(found: Found) -> str:
 
 PHRASES: Mapping[str, Callable[[Found], str]] = {
     # spread
-    "variance": lambda f: f"the spread of {f.column} {f.moved} to {f.spread} of the human one",
+    "variance": _spread,
     "interquartile_range": lambda f: f"the middle half of {f.column} {'narrowed' if f.value < f.real else 'widened'} to {f.spread} of its human width",
     "direction": _direction,
     "location": _location,
@@ -226,13 +232,13 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
-    "rare_words": lambda f: f"of the words that people use {f.at}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
-    "rare_words_beyond_prompt": lambda f: f"of the words that people use {f.at} beyond the prompt, {percent(min(1.0, f.value))} are left",
+    "rare_words": lambda f: f"of the words that people use {_often(f.at)}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
+    "rare_words_beyond_prompt": lambda f: f"of the words that people use {_often(f.at)} beyond the prompt, {percent(min(1.0, f.value))} are left",
     # groups
     "share": _group,
     "category_share": _group,
     "category_growth": _group,
-    "spread_inside": lambda f: f"the spread of {f.column}{f.among} {f.moved} to {f.spread} of the human one",
+    "spread_inside": _spread,
     # coverage
     "precision": lambda f: f"records unlike any human one {f.rest_from_to}",
     "recall": lambda f: f"human records out of reach of the synthetic ones {f.rest_from_to}",
@@ -287,6 +293,14 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
 """What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+
+
+def _often(band: str) -> str:
+    """
+    >>> _often("1 time"), _often("3-5 times")
+    ('once', '3-5 times')
+    """
+    return "once" if band == "1 time" else band
 
 
 def _at_end(at: str) -> str:

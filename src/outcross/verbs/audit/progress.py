@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.verbs.silence import Silence
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -24,20 +26,12 @@ Watch = Callable[[Looked], None]
 """Who is told how far the audits are."""
 
 
-class Silence(AbstractContextManager):
-    """Nobody."""
-
-    def __call__(self, looked: Looked) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
 def watcher(sets: int) -> Any:
     """A bar where standard error is a terminal, nobody elsewhere."""
-    return ProgressBar(sets) if sys.stderr.isatty() else Silence()
+    return AuditBar(sets) if sys.stderr.isatty() else Silence()
 
 
-class ProgressBar(AbstractContextManager):
+class AuditBar(AbstractContextManager):
     """A bar that fills with the measures taken, over all sets, and says how long the rest will take."""
 
     def __init__(self, sets: int):

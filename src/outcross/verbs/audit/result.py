@@ -135,7 +135,7 @@ class Audit:
 
     def to_pandas(self) -> Any:
         """Every check, a row each (pandas)."""
-        return as_pandas(self.every)
+        return as_pandas(self.checks)
 
     @property
     def lost(self) -> list[str]:
@@ -379,9 +379,7 @@ class Audits:
 
     def to_pandas(self) -> Any:
         """Every check of every set as a pandas frame: arm, set and the columns of `Audit.checks`."""
-        told = [(arm, audit.name, check) for arm, audits in self.by_arm.items() for audit in audits for check in audit.every]
-        arms, sets, checks = zip(*told, strict=True) if told else ((), (), ())
-        return as_pandas(checks, arm=arms, set=sets)
+        return as_pandas(self.frame())
 
     def plain(self) -> dict[str, Any]:
         """What was found as plain data; of a run, arm by arm."""

@@ -45,7 +45,9 @@ def scorecard(audit: Audit) -> list[Standing]:
 
 def standing(audit: Audit, aspect: str) -> Standing:
     """How one aspect stands."""
-    checks = {verdict: [check for check in audit.of(verdict) if check.aspect == aspect] for verdict in MARKS}
+    checks: dict[Verdict, list[Check]] = {
+        verdict: [check for check in audit.of(verdict) if check.aspect == aspect] for verdict in MARKS
+    }
     return Standing(aspect, _verdict(checks), _said(checks), checks)
 
 
@@ -72,7 +74,7 @@ def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
 
 
 @dataclass(frozen=True)
-class Best:
+class LeastLost:
     """Which sets lost least in an aspect."""
 
     aspect: str
@@ -92,7 +94,7 @@ class Comparison:
     """By aspect and set."""
     standings: Mapping[tuple[str, str], Standing]
     """By aspect and set."""
-    best: tuple[Best, ...]
+    best: tuple[LeastLost, ...]
     """Of every aspect in which sets can be compared."""
     people: tuple[str, ...]
     """Sets that are human data."""
@@ -113,7 +115,7 @@ def comparison(audits: Sequence[Audit]) -> Comparison:
         first = ranked[0].rank
         leading = tuple(name for name in made if (aspect, name) in places and places[aspect, name].rank == first)
         behind = tuple(place.name for place in ranked if place.rank > first)
-        best.append(Best(aspect, leading if behind else (), behind))
+        best.append(LeastLost(aspect, leading if behind else (), behind))
     return Comparison(tuple(audit.name for audit in audits), tuple(aspects), places, standings, tuple(best), people)
 
 
@@ -149,4 +151,4 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-__all__ = ["MARKS", "Best", "Comparison", "Standing", "comparison", "scorecard", "sentence_of", "standing"]
+__all__ = ["MARKS", "Comparison", "LeastLost", "Standing", "comparison", "scorecard", "sentence_of", "standing"]

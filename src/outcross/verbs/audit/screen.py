@@ -23,8 +23,12 @@ SCREEN = 22
 """Lines of an audit; with the line of the command and the prompt that makes a screen of 24."""
 SENTENCE, NOTES, READ = 5, 4, 3
 """Lines of the first sentence, of notes, and of what was read unlike it was written, at most."""
-ROOM = 15
+ROOM = 16
 """Characters that the name of an aspect takes with its mark."""
+
+
+NO_REPORT = "--out DIR writes the report, with every number and a picture of each loss"
+"""What is said of an audit that nobody asked a report of."""
 
 
 def console() -> Any:
@@ -45,14 +49,16 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
             lines = comparison_lines(found, width())
         for line in lines:
             _print_line(line)
-        if len(found) > 1 and audits.are_of_generations(arm):
-            print_onsets(onsets(found), len(found))
+        if len(found) > 1:
+            for audit in found:
+                if audit.share_curve is not None:
+                    _print_line(escaped(f"{audit.name}: {audit.share_curve.answer}"))
+            if audits.are_of_generations(arm):
+                print_onsets(onsets(found), len(found))
         for line in audits.cleaned.lines() if audits.cleaned else ():
             _print_line(line)
         if out is not None:
             _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
-        else:
-            _print_line("--out DIR writes the report, with every number and a picture of each loss")
 
 
 def audit_lines(audit: Audit, width: int) -> list[str]:
@@ -94,7 +100,7 @@ def read_as(columns: Sequence[ReadColumn]) -> str:
     ]
     left_out = [f"{shortened(column.column, 30)} ({column.kind})" for column in columns if not column.is_compared]
     told = [
-        f"Read {kinds}" if kinds else "",
+        f"Columns read: {kinds}" if kinds else "",
         f"worth a look: {_some(guesses, 2)}" if guesses else "",
         f"left out: {_some(left_out, 5)}" if left_out else "",
     ]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Losses that the first sentence names."""
+OF_NUMBERS = ("diversity", "use")
+"""Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 

@@ -14,12 +14,13 @@ from outcross import runtime
 from outcross.errors import OutcrossError
 from outcross.ledger import Ledger
 from outcross.runtime import Emit, Where
-from outcross.verbs.audit.progress import Looked, Silence, Watch
+from outcross.verbs.audit.progress import Looked, Watch
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.sets import HOLDOUT, Sets, sets_of_arm
 from outcross.verbs.audit.steps import Auditing
 from outcross.verbs.audit.work import ResolvedQuestion
+from outcross.verbs.silence import Silence
 
 
 @dataclass(frozen=True)

@@ -221,13 +221,14 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         over_cap=Evidence(drawn=over_cap[1], reference=over_cap[0]) if over_cap else None,
     )  # fmt: skip
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
+    began = time.monotonic()
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     checks = tuple(map(_check, judged))
     regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
-    curve, no_curve = _curve(evidence, asked)
+    curve, no_curve = _curve(evidence, asked, time.monotonic() - began)
     notes = [*no_curve, *unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
@@ -248,10 +249,14 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     )
 
 
-def _curve(evidence: Evidence, asked: ResolvedQuestion) -> tuple[ShareCurve | None, list[str]]:
-    """How much synthetic data to train on, where that was asked; or the note that says why there is no answer."""
+def _curve(evidence: Evidence, asked: ResolvedQuestion, seconds: float) -> tuple[ShareCurve | None, list[str]]:
+    """How much synthetic data to train on, where that was asked; or the note that says why there is no answer. seconds: that the measures took"""
     if not asked.shares:
         return None, []
+    if asked.target is None:
+        return None, ["how much synthetic data to train on: not applicable; the synthetic data have no column of the target"]
+    if seconds > asked.most_seconds:
+        return None, [f"how much synthetic data to train on: left out, as {asked.most_seconds:g} seconds were over"]
     try:
         return curve_of(evidence, asked.shares, np.random.default_rng([asked.seed, CURVE_STREAM])), []
     except NotApplicable as why:

@@ -212,8 +212,8 @@ def _filter(value: object) -> MixFilter:
 
 def _member(value: Any) -> Filter:
     name = value.get("kind") if isinstance(value, Mapping) else value
-    if isinstance(name, str):
-        member(FILTERS, name, "filter")  # a name that is not known is refused in these words
+    if isinstance(name, str) or (isinstance(value, Mapping) and name is not None):
+        member(FILTERS, str(name), "filter")  # a name that is not known is refused in these words
     return read(FILTERS, value, "filters")
 
 
@@ -381,7 +381,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     from outcross.files import plain_yaml
     from outcross.files.whole import read_text
 
-    given = plain_yaml.read(read_text(path, "a mix file is a page of YAML; give such a file", MOST_BYTES), str(path))
+    given = plain_yaml.read(read_text(path, "give a mix file, which is a page of YAML", MOST_BYTES), str(path))
     if not isinstance(given, dict):
         raise BadInput(f"{path} holds no mix; it must be a YAML mapping with pools, rows, human_share, …")
     return given

@@ -73,9 +73,11 @@ class CandidateStore:
         chosen = np.arange(len(self)) if at is None else at
         for number, pool in enumerate(self.pools):
             rows = self.row[chosen[self.pool[chosen] == number]]
-            if rows.size:
-                wanted = [name for name in names if name in pool.schema] or [*pool.schema][:1]
+            wanted = [name for name in names if name in pool.schema]
+            if rows.size and wanted:
                 frames.append(pl.concat([fitted(batch, schema) for batch in pool.batches(wanted)])[rows])
+            elif rows.size:
+                frames.append(pl.DataFrame({name: pl.Series([None] * rows.size, dtype=dtype) for name, dtype in schema.items()}))
         return pl.concat(frames)
 
     @cached_property
@@ -91,7 +93,11 @@ class CandidateStore:
         """The text of each; of a chat, what its assistant says. A missing one is empty."""
         import polars as pl
 
-        name, dtype = text_column(self.asked, self.schema)
+        if not len(self):
+            return []
+        if self.text_column is None:
+            raise BadInput(f"it reads texts; name their column as text_column, of {', '.join(self.schema)[:200]}")
+        name, dtype = self.text_column
         if dtype == pl.String:
             return self.column(name).fill_null("").to_list()
         return self._said(name, CHAT[-1:])

@@ -184,8 +184,11 @@ def _numbers_of(store: CandidateStore, name: str, read: Any) -> np.ndarray:
 
     schema, parts = {name: store.schema[name]}, [np.zeros(0)]
     for number, pool in enumerate(store.pools):
-        wanted = [name] if name in pool.schema else [*pool.schema][:1]
-        own = [read(fitted(batch, schema).to_series()) for batch in pool.batches(wanted)]
-        parts.append(np.concatenate([np.zeros(0), *own])[store.row[store.pool == number]])
+        rows = store.row[store.pool == number]
+        if name not in pool.schema:
+            parts.append(np.full(rows.size, np.nan))
+            continue
+        own = [read(fitted(batch, schema).to_series()) for batch in pool.batches([name])]
+        parts.append(np.concatenate([np.zeros(0), *own])[rows])
     found = np.concatenate(parts)
     return np.where(np.isfinite(found), found, np.nan)
