@@ -10,7 +10,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.text.texts import texts
-from outcross.text.words import RunningWords, count
+from outcross.text.words import RunningWords, count_with_numbers
 
 SHINGLE = 5
 """Words of a run by which texts are compared."""
@@ -35,7 +35,7 @@ class Twins(NamedTuple):
 def near_twins(given: Sequence[str], threshold: float = 0.8, shingle: int = SHINGLE) -> Twins:
     """The pairs of texts whose distinct runs of `shingle` words have a Jaccard similarity of at least `threshold`.
 
-    Words are in lower case, and neither punctuation nor white space nor bare numbers count. A text of fewer words than a run has one run, all
+    Words are in lower case, bare numbers are words too, and neither punctuation nor white space counts. A text of fewer words than a run has one run, all
     of it; a text without a word has no twin. Similarity is exact: shared runs over all runs of both. Two texts of such a similarity share one
     of their rarest runs, the rarest (1 − threshold) of each (prefix filtering; Chaudhuri, Ganti & Kaushik, ICDE 2006; Bayardo, Ma & Srikant,
     WWW 2007), so nothing is overlooked and nothing is left to chance. It is a filter as MinHash is, without its misses.
@@ -84,7 +84,7 @@ class RankedRuns:
     @classmethod
     def of(cls, given: Sequence[str], shingle: int) -> RankedRuns:
         read = texts(given).strings
-        parts = [_distinct(count(read[at : at + TOGETHER]), shingle) for at in range(0, len(read), TOGETHER)]
+        parts = [_distinct(count_with_numbers(read[at : at + TOGETHER]), shingle) for at in range(0, len(read), TOGETHER)]
         codes = np.concatenate([np.zeros(0, np.uint64), *(codes for codes, _ in parts)])
         sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in parts)])
         del parts

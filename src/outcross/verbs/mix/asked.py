@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, PlainValidator
 from outcross.errors import BadInput
 from outcross.filters import FILTERS, Filter
 from outcross.recipe import exactly, kind, member, nearest, one_of, read, recipe
+from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
+from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]
@@ -120,6 +122,10 @@ class MixPool:
     prompt_column: str | None = None
     parents_column: str | None = None
     """The column that names the records that a record was made from."""
+    id_column: str | None = None
+    """The column that names a record, by which others name their parents."""
+    fresh: bool = False
+    """Whether its records are new in every generation; golden weights need that of human pools."""
     rename: dict[str, str] = field(default_factory=dict)
     """Columns under other names: {old: new}."""
 
@@ -247,6 +253,14 @@ class MixRecipe:
     """Files of the mix; one a million rows if left out."""
     match: Literal["rows", "tokens"] | None = None
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
+    splits: Annotated[Splits | None, PlainValidator(splits_of)] = None
+    """Parts that are held back from training, as in {train: 0.9, validation: 0.05, test: 0.05}: no family of rows is in two of them."""
+    targets: Annotated[tuple[Target, ...], PlainValidator(targets_of)] = ()
+    """What the training rows are to be: shares by the values of a column, bounds and means of numbers, like another file, or what an audit found missing."""
+    weights: Annotated[str | dict[str, float] | None, PlainValidator(weights_of)] = None
+    """`_weight` of the rows of each pool, as in {gpt: 0.5}, beside 1 for all others; or golden, where human data are new in every generation."""
+    lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
+    """What makes rows of one family."""
     filters: Annotated[tuple[MixFilter, ...], PlainValidator(_filters)] = ()
     """What is kept of the pools, in this order, before anything is planned."""
     audit: Names = ()
@@ -264,6 +278,7 @@ class MixRecipe:
             raise BadInput("tokens are counted by a tokenizer; name its file, as in tokenizer: tokenizer.json")
         if self.match is not None and not any(pool.is_human for pool in self.pools):
             raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
+        _check_weights(self.weights, self.pools)
         names = [pool.name for pool in self.pools]
         for name in (name for one in self.filters for name in one.pools):
             if name not in names:
@@ -296,6 +311,7 @@ class MixRecipe:
             self,
             pools=tuple(replace(pool, path=()) for pool in self.pools),
             tokenizer=self.tokenizer and "tokenizer",
+            targets=tuple(map(without_paths, self.targets)),
             filters=tuple(replace(one, filter=one.filter.without_paths()) for one in self.filters),
         )
 
@@ -308,6 +324,25 @@ def _check_pools(pools: Sequence[MixPool]) -> None:
     names = [pool.name for pool in pools]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"two pools are called {twice!r}; give each a name of its own")
+
+
+def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPool]) -> None:
+    if isinstance(weights, dict):
+        names = [pool.name for pool in pools]
+        if odd := next((name for name in weights if name not in names), None):
+            raise BadInput(f"weights names the pool {odd!r}{nearest(odd, names)}; there are {', '.join(names)[:200]}")
+    if weights == "golden":
+        for pool in pools:
+            if pool.origin is None or pool.origin.author not in ("human", "model"):
+                raise BadInput(
+                    f"golden weights are of human and model rows, and pool {pool.name!r} is neither; name its origin, or write a weight for each pool"
+                )
+            if pool.is_human and not pool.fresh:
+                raise BadInput(
+                    f"golden weights hold where human data are new in every generation; write fresh: true for pool {pool.name!r} if they are, or a weight for each pool"
+                )
+        if len({pool.is_human for pool in pools}) < 2:
+            raise BadInput("golden weights are of human rows beside a model's; give pools of both, or leave weights out")
 
 
 def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:

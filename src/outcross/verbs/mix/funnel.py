@@ -15,8 +15,17 @@ from outcross.verbs.mix.pools import ScannedPool
 BY = ("pools", "groups")
 
 
-def funnel(asked: MixRecipe, scans: Sequence[ScannedPool], filtered: FilteredPools | None, draws: Draws) -> list[dict[str, Any]]:
-    """The steps from the rows that there are to those that are written. Of each step `rows` is what it leaves, `rejected` what it does not."""
+def funnel(
+    asked: MixRecipe,
+    scans: Sequence[ScannedPool],
+    filtered: FilteredPools | None,
+    draws: Draws,
+    passed_over: Sequence[tuple[str, Sequence[np.ndarray]]] = (),
+) -> list[dict[str, Any]]:
+    """The steps from the rows that there are to those that are written. Of each step `rows` is what it leaves, `rejected` what it does not.
+
+    passed_over: why rows that filters leave are not drawn, and which of each pool.
+    """
     names = [pool.name for pool in asked.pools]
     counts = [np.ones(scan.rows, np.int64) for scan in scans]
     steps = [_step("available", _by(names, scans, asked.groups, counts))]
@@ -27,6 +36,10 @@ def funnel(asked: MixRecipe, scans: Sequence[ScannedPool], filtered: FilteredPoo
         for left, rows in zip(counts, gone, strict=True):
             left[rows] = 0
         steps.append(_step(outcome.step, _by(names, scans, asked.groups, counts), steps[-1]) | {"reasons": reasons_of(outcome)})
+    for step, of_pools in passed_over:
+        for left, rows in zip(counts, of_pools, strict=True):
+            left[rows] = 0
+        steps.append(_step(step, _by(names, scans, asked.groups, counts), steps[-1]))
     times = [np.bincount(own.rows, minlength=scan.rows) for own, scan in zip(draws.pools, scans, strict=True)]
     steps.append(
         _step("drawn at least once", _by(names, scans, asked.groups, [(some > 0).astype(np.int64) for some in times]), steps[-1])

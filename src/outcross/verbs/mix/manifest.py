@@ -47,7 +47,7 @@ def realised(rows: RowSet) -> dict[str, Any]:
         "teachers": _by(rows, "_model"),
         "generations": _by(rows, "_generation"),
         "groups": {group: _by(rows, group) for group in asked.groups},
-        "funnel": funnel(asked, scans, rows.filtered, draws),
+        "funnel": funnel(asked, scans, rows.filtered, draws, rows.passed_over),
         "filters": [] if rows.filtered is None else filters_in(rows.filtered),
         "targets": [],
     }  # fmt: skip

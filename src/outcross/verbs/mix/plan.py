@@ -142,6 +142,10 @@ class MixPlan:
     twin: tuple[int, ...] | None
     """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
     warnings: tuple[str, ...]
+    targets: Sequence[Mapping[str, Any]] = ()
+    """What each target asks and has, as plain data."""
+    splits: Mapping[str, Any] | None = None
+    """How the pools are cut, as plain data; None where no splits are asked for. All else is of the training rows."""
     read_as_numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of each pool of .csv files the columns whose fields are read as numbers, because they are numbers in the other pools."""
     filters: tuple[FilterPlan, ...] = ()
@@ -163,7 +167,8 @@ class MixPlan:
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
             "read_as_numbers": dict(self.read_as_numbers),
-        }
+            "targets": list(self.targets),
+        } | ({} if self.splits is None else {"splits": dict(self.splits)})
 
     @property
     def teachers(self) -> dict[str, dict[str, float]]:
@@ -176,13 +181,20 @@ class MixPlan:
 
 def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
     """The plan of a mix over pools of these supplies. BadInput where it cannot be had, with the nearest that can, spelled out."""
-    split, human_share = split_of(asked, supplies)
+    split, _ = split_of(asked, supplies)
     caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
     total = asked.budget or _as_many_as_there_are(asked, split, supplies)
     targets = split.quotas(np.array([total]))[0]
     _check_served(asked, split, supplies, targets, total)
     if (targets > caps).any():
         raise BadInput(_infeasible(asked, split, supplies, caps, total))
+    return plan_of(asked, supplies, targets)
+
+
+def plan_of(asked: MixRecipe, supplies: Sequence[Supply], targets: np.ndarray) -> MixPlan:
+    """The plan of a mix that takes so much of each pool. targets: (pools,)."""
+    split, human_share = split_of(asked, supplies)
+    total = int(targets.sum())
     pools = tuple(
         PoolPlan(
             name=pool.name,

@@ -103,6 +103,17 @@ class ScannedPool:
     def rows(self) -> int:
         return len(self.strata)
 
+    def take(self, rows: np.ndarray) -> ScannedPool:
+        """What is known of some of its rows; those of the same content still count all that there are."""
+        return ScannedPool(
+            of_rows=self.of_rows[rows],
+            occurrences=self.occurrences[rows],
+            alike=None if self.alike is None else self.alike[rows],
+            strata=self.strata[rows],
+            labels=self.labels,
+            amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+        )
+
     def kept(self, times: np.ndarray) -> tuple[np.ndarray, ScannedPool]:
         """The rows that filters keep, and what is known of them; one that is kept several times is there as often. times: (n,)"""
         rows = np.repeat(np.arange(self.rows), times)
@@ -134,7 +145,7 @@ def opened(recipe: MixPool, data: Any) -> OpenPool:
     for old in recipe.rename:
         if sources and not any(old in source.columns for source in sources):
             raise _no_column(recipe, old, [name for source in sources for name in source.columns], "rename")
-    for setting in ("model_column", "generation_column", "decoding_column", "prompt_column", "parents_column"):
+    for setting in ("model_column", "generation_column", "decoding_column", "prompt_column", "parents_column", "id_column"):
         column = getattr(recipe, setting)
         if column is not None and schema and column not in schema:
             raise _no_column(recipe, column, list(schema), setting)
@@ -392,14 +403,7 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Schema, codes: dict
 
 def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
     """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
-    import polars as pl
-
-    if texts.dtype != pl.String:
-        frame = texts.alias("m").to_frame()
-        texts = frame.select(
-            pl.col("m").list.eval(pl.element().struct.field("content").cast(pl.String)).list.join("\n", ignore_nulls=True)
-        ).to_series()
-    texts = texts.fill_null("")
+    texts = contents(texts)
     if unit == "characters":
         return texts.str.len_chars().to_numpy().astype(np.int64)
     words = texts.to_list()
@@ -407,6 +411,16 @@ def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
         tokenizer.encode_batch_fast(words[start : start + 1000], add_special_tokens=False) for start in range(0, len(words), 1000)
     )
     return np.array([len(one.ids) for some in encoded for one in some], dtype=np.int64)
+
+
+def contents(texts: polars.Series) -> polars.Series:
+    """Texts, or the contents of messages, a line each; empty where one is missing."""
+    import polars as pl
+
+    if texts.dtype != pl.String:
+        messages = pl.col("m").list.eval(pl.element().struct.field("content").cast(pl.String))
+        texts = texts.alias("m").to_frame().select(messages.list.join("\n", ignore_nulls=True)).to_series()
+    return texts.fill_null("")
 
 
 def _is_chat(dtype: Any) -> bool:

@@ -47,8 +47,13 @@ class RowSet:
     draws: Draws
     schema: Schema
     """Of the mix, without the columns of provenance."""
+    split: str = "train"
     filtered: FilteredPools | None = None
     """What filters left of the pools; None where none was asked for."""
+    factors: tuple[float, ...] = ()
+    """By what the weight of each pool's rows is multiplied; nothing where there are none."""
+    passed_over: tuple[tuple[str, tuple[np.ndarray, ...]], ...] = ()
+    """Rows that filters leave and that are not drawn all the same: why, and which of each pool."""
 
     @property
     def ends(self) -> list[int]:
@@ -59,7 +64,7 @@ class RowSet:
     @property
     def names(self) -> list[str]:
         """The files of the shards, as Hugging Face datasets finds them."""
-        return [f"train-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
+        return [f"{self.split}-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
 
     def frames(self, skip: Sequence[bool] = (), aside: Path | None = None) -> Iterator[polars.DataFrame | None]:
         """The rows of each shard, in order; None for those to be skipped, whose rows are not read."""
@@ -87,6 +92,8 @@ class RowSet:
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
                 made = with_provenance(batch[own - start], opened.recipe, ids(scan.of_rows[own], occurrences))
+                if self.factors and self.factors[pool] != 1.0:
+                    made = made.with_columns(pl.col("_weight") * self.factors[pool])
                 if weights is not None:
                     made = made.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
@@ -159,7 +166,7 @@ def write_shards(rows: RowSet, folder: Path) -> str:
     Each shard is written whole or not at all, so that a killed process leaves whole shards, and the next goes on from them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / ASIDE
+    aside = folder / f"{ASIDE}-{rows.split}"
     shutil.rmtree(aside, ignore_errors=True)  # of a killed process
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
@@ -174,18 +181,23 @@ def write_shards(rows: RowSet, folder: Path) -> str:
     return content.hexdigest()
 
 
-def draws_frame(rows: RowSet) -> polars.DataFrame:
-    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids."""
+def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.DataFrame:
+    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids.
+
+    `sets` are the splits of one mix. splits: for each pool the name of the split that each of its rows belongs to, (rows,) of words.
+    """
     import polars as pl
 
-    frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32})]
-    for opened, scan, own in zip(rows.pools, rows.scans, rows.draws.pools, strict=True):
-        counts = np.bincount(own.rows, minlength=scan.rows).astype(np.uint32)
+    is_cut = {"split": pl.String} if splits is not None else {}
+    frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32} | is_cut)]
+    for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
+        counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
         order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0]))
         for start in range(0, len(order), IDS):
             part = order[start : start + IDS]
             names = pl.Series("_id", ids(scan.of_rows[part], scan.occurrences[part]), dtype=pl.String)
-            frames.append(
-                names.to_frame().with_columns(_source=pl.lit(opened.recipe.name), drawn=pl.Series(counts[part], dtype=pl.UInt32))
-            )
+            columns = {"_source": pl.lit(opened.recipe.name), "drawn": pl.Series(counts[part], dtype=pl.UInt32)}
+            if splits is not None:
+                columns["split"] = pl.Series(splits[place][part], dtype=pl.String)
+            frames.append(names.to_frame().with_columns(**columns))
     return pl.concat(frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.escapes import escaped, shortened
@@ -12,6 +12,7 @@ from outcross.verbs.mix.costs import losses
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.trace import Trace
+from outcross.verbs.mix.wanted import SPLITS
 from outcross.verbs.terminal import wrapped
 
 NAME = 20
@@ -49,6 +50,9 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         for pool in plan.pools
     ]
     yield from table_lines(cells)
+    yield from target_lines(plan.targets, plan.unit, width)
+    if plan.splits is not None:
+        yield from split_lines(plan.splits, width)
     for one in plan.filters:
         left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
         yield from wrapped(f"filter {one.step}: sees {one.seen:,} rows, {left}", width)
@@ -85,12 +89,60 @@ def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     groups = told.get("groups")
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
+    yield from target_lines(told.get("targets"), str(realised.get("unit")), width)
+    if isinstance(told.get("splits"), dict):
+        yield from split_lines(told["splits"], width)
     yield from filter_lines(told, width)
     audit = told.get("audit")
     if isinstance(audit, dict):
         yield from wrapped(f"audit against the human pools: {escaped(str(audit.get('summary')))}", width)
     for warning in told["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
+
+
+def target_lines(told: Any, unit: str, width: int) -> Iterator[str]:
+    """What each target asked and what it has. It may have been written by others."""
+    for one in told if isinstance(told, list | tuple) else ():
+        if isinstance(one, dict):
+            yield from wrapped(f"{escaped(str(one.get('target')))}: {escaped('; '.join(_of_target(one, unit)))}", width, hang=4)
+
+
+def _of_target(one: Mapping[str, Any], unit: str) -> Iterator[str]:
+    """What is said of one target, part by part."""
+    values, rules, realised = one.get("values"), one.get("rules"), one.get("realised")
+    for value, told in list(values.items())[:MOST] if isinstance(values, dict) else ():
+        if isinstance(told, dict):
+            yield f"{shortened(str(value), NAME)} {_number(told.get('realised'))} (usual {_number(told.get('usual'))}, {_number(told.get('available'))} {unit} there)"
+    if isinstance(realised, dict):
+        available = one.get("available")
+        usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
+        yield f"mean {_number(realised.get('mean'))} (of all {usual}), from {_number(realised.get('lowest'))} to {_number(realised.get('highest'))}"
+    if "effective_rows" in one:
+        yield f"{_number(one.get('rows'))} rows are worth {_number(one.get('effective_rows'))} of equal weight"
+    if isinstance(apart := one.get("divergence_from_the_target"), dict):
+        yield f"{_number(apart.get('realised'))} nats an n-gram from the target (a random selection of as many {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
+    for told in rules[:MOST] if isinstance(rules, list) else ():
+        if isinstance(told, dict):
+            yield f"{shortened(str(told.get('rule')), 60)} {_number(told.get(unit))} {unit} (usual {_number(told.get('usual'))}, lacking {_number(told.get('lacking'))})"
+    yield from map(str, one.get("notes") or ())
+
+
+def split_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
+    """How the pools are cut. It may have been written by others."""
+    unit, families = str(told.get("unit")), told.get("families")
+    if isinstance(families, dict):
+        yield from wrapped(
+            f"splits of {_number(told.get(unit))} {escaped(unit)}: {_number(families.get('count'))} families, the largest of {_number(families.get('largest'))} rows; "
+            f"{_number(told.get('left_out'))} rows belong to no split",
+            width,
+        )
+    for name in SPLITS:
+        if isinstance(one := told.get(name), dict):
+            human = "" if one.get("synthetic") else ", human rows alone"
+            yield from wrapped(
+                f"{name}: {_number(one.get(unit))} {escaped(unit)}, share {_number(one.get('share'))} (asked {_number(one.get('requested_share'))}){human}",
+                width,
+            )
 
 
 def filter_lines(told: dict[str, Any], width: int) -> Iterator[str]:

@@ -115,7 +115,11 @@ class _Mix:
 
     @cached_property
     def shards(self) -> list[Path]:
-        return shards(self.folder, self.manifest)
+        splits = self.manifest.get("splits")
+        held_back = (
+            [one for one in splits.values() if isinstance(one, dict) and "shards" in one] if isinstance(splits, dict) else []
+        )
+        return [path for told in (self.manifest, *held_back) for path in shards(self.folder, told)]
 
     @cached_property
     def recipe(self) -> MixRecipe | None:

@@ -21,12 +21,15 @@ from outcross.files.whole import read_text, write_whole
 from outcross.ledger import External, Ledger, results, verb
 from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
+from outcross.verbs.mix.aims import files_of_target, paths_of
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.candidates import CandidateStore
 from outcross.verbs.mix.costs import lost_groups
 from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
 from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
+from outcross.verbs.mix.judged import JudgedRows, judged
+from outcross.verbs.mix.lineage import Families, families
 from outcross.verbs.mix.manifest import realised, requested
 from outcross.verbs.mix.plan import FilterPlan, MixPlan, Supply, planned
 from outcross.verbs.mix.pools import (
@@ -41,11 +44,15 @@ from outcross.verbs.mix.pools import (
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
+from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.targets import Aimed, Training, aimed
+from outcross.verbs.mix.wanted import EVALUATED, SPLITS
+from outcross.verbs.mix.weights import weights_of_pools
 
 if TYPE_CHECKING:
     import polars
 
-LIBRARIES = ("icu4py", "numpy", "pillow", "polars", "scipy", "tokenizers")
+LIBRARIES = ("PyYAML", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""
@@ -82,12 +89,73 @@ class Mixing:
         return shared_schema(self.asked, self.pools)
 
     @cached_property
+    def judged(self) -> JudgedRows:
+        """What targets read of every row."""
+        return judged(self.asked, self.pools, self.scans, self.schema) if self.asked.targets else JudgedRows()
+
+    @property
+    def read_rows(self) -> tuple[np.ndarray, ...]:
+        """Of each pool the rows that filters keep, as often as they do, by their numbers as they were read."""
+        if self.filtered is None:
+            return tuple(np.arange(scan.rows) for scan in self.scans)
+        return tuple(rows for rows, _ in self.filtered.kept)
+
+    @cached_property
+    def admitted(self) -> tuple[np.ndarray, ...]:
+        """Which of the rows that filters keep targets do not reject."""
+        if not self.judged.reasons:
+            return tuple(np.arange(scan.rows) for scan in self.available)
+        return tuple(np.flatnonzero(reason[rows] < 0) for reason, rows in zip(self.judged.reason, self.read_rows, strict=True))
+
+    @cached_property
+    def admitted_scans(self) -> tuple[ScannedPool, ...]:
+        if not self.judged.reasons:
+            return self.available
+        return tuple(scan.take(rows) for scan, rows in zip(self.available, self.admitted, strict=True))
+
+    @cached_property
+    def families(self) -> Families:
+        """Which of the admitted rows belong together; what they share with others counts too."""
+        rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
+        return families(self.asked, self.pools, self.scans, self.schema).take(rows)
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """The pools cut into splits; None where no splits are asked for. BadInput where they cannot be."""
+        return None if self.asked.splits is None else cut(self.asked, self.families, self.admitted_scans)
+
+    @cached_property
+    def training(self) -> tuple[tuple[ScannedPool, ...], tuple[np.ndarray, ...]]:
+        """The pools as the training rows see them, and for each which of the rows that filters keep these are."""
+        if self.cut is None:
+            return self.admitted_scans, self.admitted
+        rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
+        return self.cut.scans("train", self.admitted_scans), rows
+
+    @cached_property
+    def aimed(self) -> Aimed | None:
+        """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
+        if not self.asked.targets:
+            return None
+        scans, rows = self.training
+        budget = self.asked.budget if self.cut is None else self.cut.plan.total
+        as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
+        try:
+            found = aimed(Training(self.asked, scans, as_read, self.judged, budget))
+            _ = found.rows
+        except BadInput as error:
+            raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
+        return found
+
+    @cached_property
     def plan(self) -> MixPlan:
-        """What will be drawn of each pool. BadInput where that cannot be."""
+        """What will be drawn of each pool, of the training rows where there are splits. BadInput where that cannot be."""
         schema, unit = self.schema, self.asked.unit
         if self.filters_are_bounded:
             check_columns(self.store_of_schema)
-        if unit == "rows" and (not self.asked.filters or self.filters_are_bounded):
+        if (self.asked.targets or self.asked.splits is not None) and not self.filters_are_bounded:
+            plan = self._plan_of_training
+        elif unit == "rows" and (not self.asked.filters or self.filters_are_bounded):
             plan = planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
         else:
             assert schema is not None
@@ -106,6 +174,19 @@ class Mixing:
         filters = tuple(self._filter_plans())
         numbers = {pool.recipe.name: columns for pool in self.pools if (columns := read_as_numbers(pool, schema))}
         return replace(plan, filters=filters, warnings=(*plan.warnings, *self._warnings(filters)), read_as_numbers=numbers)
+
+    @property
+    def _plan_of_training(self) -> MixPlan:
+        """The plan of the training rows, with what targets and splits say of them."""
+        if self.aimed is not None:
+            plan = replace(self.aimed.plan, targets=self.aimed.facts, warnings=(*self.aimed.plan.warnings, *self._rejections()))
+        else:
+            assert self.cut is not None
+            plan = self.cut.plan
+        if self.cut is None:
+            return plan
+        splits = described(self.cut, self.families, self.asked, self.admitted_scans)
+        return replace(plan, splits=splits, warnings=(*plan.warnings, *self.families.notes))
 
     @property
     def filters_are_bounded(self) -> bool:
@@ -151,6 +232,12 @@ class Mixing:
         """The pools after the filters."""
         return self.scans if self.filtered is None else tuple(scan for _, scan in self.filtered.kept)
 
+    def _rejections(self) -> Iterator[str]:
+        """How many rows targets reject, and why."""
+        rows = sum(scan.rows for scan in self.scans)
+        for reason, of_pools in self.judged.funnel.items():
+            yield f"{sum(of_pools.values()):,} of {rows:,} rows are not drawn: {reason}"
+
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
@@ -158,19 +245,64 @@ class Mixing:
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
-        """The mix, and its twin where one is asked for, by the folder that each is written to."""
+        """The mix, the splits that are held back, and its twin, each where it is asked for."""
         for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
-            if self.asked.unit == "rows" and self.filtered is None and scan.rows != target.available:
+            if (
+                self.asked.unit == "rows"
+                and self.filtered is None
+                and self.cut is None
+                and self.aimed is None
+                and scan.rows != target.available
+            ):
                 raise BadInput(
                     f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
                 )
-        mix_draws = drawn(self.asked, self.plan, self.available)
-        human = twin(self.asked, self.plan, self.available, mix_draws)
-        return {"": self._set(mix_draws)} | ({} if human is None else {TWIN: self._set(human)})
+        scans, rows = self.training
+        mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)
+        human = twin(self.asked, self.plan, scans, mix_draws)
+        part = self.cut
+        held_back = {} if part is None else {name: part.draws(name, self.asked, self.admitted_scans) for name in part.targets}
+        return (
+            {"": self._set(mix_draws.of(rows))}
+            | {name: self._set(draws.of(self.admitted), name) for name, draws in held_back.items()}
+            | ({} if human is None else {TWIN: self._set(human.of(rows))})
+        )
 
-    def _set(self, draws: Draws) -> RowSet:
+    def _set(self, draws: Draws, split: str = "train") -> RowSet:
         as_read = draws if self.filtered is None else self.filtered.as_read(draws)
-        return RowSet(self.asked, self.pools, self.scans, as_read, self.schema, self.filtered)
+        factors = weights_of_pools(self.asked, [len(own) for own in draws.pools])
+        return RowSet(
+            self.asked, self.pools, self.scans, as_read, self.schema, split, self.filtered, factors, tuple(self._passed_over(split))
+        )
+
+    def _passed_over(self, split: str) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+        """The rows that are not drawn for a split: those that targets reject, and those of other splits, by their numbers as they were read."""
+        for number, reason in enumerate(self.judged.reasons):
+            yield f"target: {reason}", tuple(np.flatnonzero(own == number) for own in self.judged.reason)
+        if self.cut is not None:
+            eligible = self.cut.eligible[split]
+            of_others = []
+            for rows, admitted, own in zip(self.read_rows, self.admitted, eligible, strict=True):
+                is_other = np.ones(len(admitted), bool)
+                is_other[own] = False
+                of_others.append(rows[admitted[is_other]])
+            yield "other splits", tuple(of_others)
+
+    def described(self, told: dict[str, Any]) -> dict[str, Any]:
+        """What the mix itself holds, with what targets asked and have."""
+        return told if self.aimed is None else told | {"targets": self.aimed.facts}
+
+    @property
+    def split_of_rows(self) -> list[np.ndarray] | None:
+        """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
+        if self.cut is None:
+            return None
+        found = []
+        for scan, read, rows, family in zip(self.scans, self.read_rows, self.admitted, self.families.of_rows, strict=True):
+            own = np.full(scan.rows, None, dtype=object)
+            own[read[rows]] = np.array(SPLITS, dtype=object)[self.cut.split[family]]
+            found.append(own)
+        return found
 
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
@@ -178,6 +310,7 @@ class Mixing:
             one for data in self.data for one in (data if isinstance(data, list | tuple) else [data]) if isinstance(one, str | Path)
         ]
         read = [path for one in self.asked.filters for path in one.filter.paths]
+        read += [path for target in self.asked.targets for path in paths_of(target)]
         for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else []), *read]:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
 
@@ -210,7 +343,12 @@ class Mixing:
                 for name, digest in external(path).names.items()
             }
             found[KEPT] = self.filtered.digest
-        digest = digest_of([*(one.digest for one in of_pools), found.get(str(self.asked.tokenizer), ""), found.get(KEPT, "")])
+        of_targets = [digest_file(path) for target in self.asked.targets for path in files_of_target(target)]
+        found |= {f"target {number}": digest for number, digest in enumerate(of_targets, 1)}
+        if self.judged.functions:
+            found["numbers of your functions"] = self.judged.digest()
+        others = [found.get(str(self.asked.tokenizer), ""), found.get(KEPT, ""), *of_targets, self.judged.digest()]
+        digest = digest_of([*(one.digest for one in of_pools), *others])
         return External(digest, lambda: self, [one for pool in of_pools for one in pool.reads], found)
 
 
@@ -243,8 +381,13 @@ class Mixed:
         """Every file of the mix but its manifests, by its path in the folder of the result."""
         found = [self.folder / name for name in (DRAWS, REJECTED) if (self.folder / name).is_file()]
         for name, told in self.summary.items():
-            found += [self.folder / name / DATA / shard for shard in told["files"]]
+            found += [self.folder / folder_of(name) / DATA / shard for shard in told["files"]]
         return {str(path.relative_to(self.folder)): path for path in found}
+
+
+def folder_of(name: str) -> str:
+    """The folder of a set: splits lie beside each other, the twin in one of its own."""
+    return TWIN if name == TWIN else ""
 
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, mixing: Mixed.load(folder))
@@ -256,12 +399,15 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     summary = {}
     try:
         for name, rows in sets.items():
-            content = write_shards(rows, folder / name / DATA)
-            summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
+            content = write_shards(rows, folder / folder_of(name) / DATA)
+            summary[name] = (realised(rows) if name else mixing.described(realised(rows))) | {
+                "sha256": content,
+                "files": rows.names,
+            }
     except BadInput:  # what is there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    write_whole(folder / DRAWS, draws_frame(sets[""]))
+    write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
     if mixing.filtered is not None:
         write_whole(folder / REJECTED, mixing.filtered.rejected())
     return Mixed(folder, summary)
@@ -289,7 +435,12 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
         "read_as_numbers": mixing.plan.read_as_numbers,
         "warnings": [*mixing.plan.warnings],
         "shards": [*shards],
-    }
+    } | ({} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))})
+
+
+def held_back(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is in a split that is not trained on."""
+    return {key: told[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
 
 
 def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
@@ -299,10 +450,11 @@ def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
 
 def _files(made: Mixed, mixing: Mixing) -> dict[str, Any]:
     """Every file of a mix; its manifest, by which it is known, comes last."""
-    told = {
-        name: manifest(one, [_shard(made.folder / name, shard) for shard in one["files"]], mixing)
-        for name, one in made.summary.items()
-    }
+    files = {name: [_shard(made.folder / folder_of(name), shard) for shard in one["files"]] for name, one in made.summary.items()}
+    told = {name: manifest(made.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
+    for name in EVALUATED:
+        if name in files:
+            told[""]["splits"][name] |= held_back(made.summary[name]) | {"shards": files[name]}
     if mixing.asked.audit:
         import polars as pl
 
