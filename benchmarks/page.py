@@ -38,13 +38,65 @@ def _section(told: dict[str, Any]) -> str:
         ]
     elif "rates" in told:
         body = [_rates(told["rates"])]
+    elif "damages" in told:
+        body = [_damages(told["damages"])]
+    elif "seen" in told:
+        body = [_seen(told), *([_figures(told["times"])] if told["times"] else [])]
     elif "regions" in told:
         body = [_regions(told["regions"])]
+    elif "chosen" in told:
+        body = [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])]
+    elif "students" in told:
+        body = [_students(told["students"])]
     elif "sizes" in told:
         body = [_sizes(told)]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _damages(rows: list[dict[str, Any]]) -> str:
+    """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
+    wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
+    untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    said = (
+        f"Of {sets} sets damaged beyond the tolerance {untold} were called kept by some check of the damage without being found; of {inside} damaged inside it {lost} were called lost.\n\n"
+        if sets
+        else ""
+    )
+    table = [
+        [
+            row["table"], _grouped(row["rows"]) if row["rows"] >= 1000 else str(row["rows"]), row["planted"] + (" (inside)" if row["is_inside"] else ""), row["aspect"],
+            f"**{row['found']} of {row['of']}** [{row['low']:.2f}, {row['high']:.2f}]" + (f", at most {row['upper']:.3f}" if row["planted"] == "nothing" else ""),
+            *(str(row[count]) if row["planted"] != "nothing" else "" for count in ("named", "cannot_tell", "kept")),
+            ", ".join(f"{aspect} {count}" for aspect, count in row["others"].items()),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return said + _table(
+        ["table", "records", "planted", "lost in", "found [95 %]", "named", "cannot tell", "kept", "also lost"], table
+    )
+
+
+def _seen(told: dict[str, Any]) -> str:
+    """What each peer's headline and our first sentence say of each damaged set."""
+    scores = list(told["seen"][0]["scores"])
+    rows = [
+        [one["set"], *(_score(_said(one["scores"], score)) for score in scores), ", ".join(one["lost"]) or "nothing", one["sentence"].replace("|", "/")]
+        for one in told["seen"]
+    ]  # fmt: skip
+    absent = f"\n\nNot measured here: {'; '.join(told['absent'])}." if told["absent"] else ""
+    return _table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
+
+
+def _said(scores: dict[str, Any], score: str) -> Any:
+    """A score, or that the set breaks the report."""
+    return scores.get(score, "breaks" if f"{score.partition(' ')[0]} error" in scores else None)
+
+
+def _score(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _regions(rows: list[dict[str, Any]]) -> str:
@@ -56,6 +108,72 @@ def _regions(rows: list[dict[str, Any]]) -> str:
         for one in rows
     ]  # fmt: skip
     return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], told)
+
+
+def _chosen(told: dict[str, Any]) -> str:
+    """A row an arm, and what choosing among all costs beside a random selection of as many."""
+    rows = [
+        [
+            one["arm"],
+            f"{one['mean']:.4g}",
+            f"**{one['change']:+.1%}** [{one['low']:+.1%}, {one['high']:+.1%}], {one['n']}",
+            f"{one['by_own']:+.1%}",
+        ]
+        for one in told["rows"]
+    ]
+    costs = next(one["costs"] for one in told["rows"] if "costs" in one)
+    said = [f"{line['what']} {line['value']:.2f} [{line['random'][0]:.2f}, {line['random'][1]:.2f}]" for line in costs]
+    head = [f"{told['name']}, the {told['keep']}", "mean", "against random [95 %], prompts", "by what chose"]
+    return (
+        _table(head, rows)
+        + f"\n\nWhat choosing among all does beside a random selection of as many (its 95 % interval in brackets): {'; '.join(said)}."
+    )
+
+
+def _routed(told: dict[str, list[dict[str, Any]]]) -> str:
+    rows = []
+    for reward, arms in told.items():
+        for one in arms:
+            gain = f"{one['gain']['value']:.4f} [{one['gain']['low']:.4f}, {one['gain']['high']:.4f}]" if "gain" in one else ""
+            rows.append(
+                [
+                    reward,
+                    one["rule"],
+                    f"{one['mean']:.4g}",
+                    f"**{one['change']:+.1%}** [{one['low']:+.1%}, {one['high']:+.1%}], {one['n']}",
+                    gain,
+                ]
+            )
+    return _table(["routed by", "rule", "mean", "against random [95 %], prompts", "nats that seeing the prompt gains"], rows)
+
+
+def _held_out(told: dict[str, Any]) -> str:
+    return (
+        "AUROC on tweets that it was not fitted on: "
+        + "; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in told.items())
+        + "."
+    )
+
+
+def _students(rows: list[dict[str, Any]]) -> str:
+    def cell(one: dict[str, float]) -> str:
+        return f"{one['value']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+
+    told = [
+        [
+            one["student"],
+            f"{one['attribute']}, the {one['keep']}",
+            cell(one["data"]),
+            f"**{cell(one['wrote'])}**",
+            cell(one["perplexity"]),
+            f"{one['random_perplexity']['value']:.4g}",
+            str(one["wrote"]["n"]),
+        ]
+        for one in rows
+    ]
+    return _table(
+        ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
+    )
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line.
+"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line; a line more for each further SYNTHETIC.
 
 Runs in that peer's environment, which has no outcross; tables are Parquet files.
 """
@@ -24,6 +24,26 @@ def sdmetrics(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout:
         report.generate(reference, synthetic, {"columns": columns}, verbose=False)
         told[name] = float(report.get_score())
     return told
+
+
+def sdmetrics_quality(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
+    """Its quality report alone."""
+    from sdmetrics.reports.single_table import QualityReport
+
+    columns = {name: {"sdtype": "numerical" if _is_number(reference[name]) else "categorical"} for name in reference}
+    report = QualityReport()
+    report.generate(reference, synthetic, {"columns": columns}, verbose=False)
+    return {"quality": float(report.get_score())}
+
+
+def evidently(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
+    """Its preset of drift, with its defaults: the share of columns that have drifted, and whether the set has (half of them)."""
+    from evidently import Report
+    from evidently.presets import DataDriftPreset
+
+    told = json.loads(Report([DataDriftPreset()]).run(synthetic, reference).json())
+    (drifted,) = [metric["value"] for metric in told["metrics"] if isinstance(metric["value"], dict) and "share" in metric["value"]]
+    return {"drifted columns": float(drifted["share"]), "dataset drift": float(drifted["share"] >= 0.5)}
 
 
 def mostlyai_qa(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
@@ -60,13 +80,20 @@ def _is_number(values: pandas.Series) -> bool:
     return pandas.api.types.is_numeric_dtype(values)
 
 
-PEERS: dict[str, Callable[..., dict[str, float]]] = {"sdmetrics": sdmetrics, "mostlyai-qa": mostlyai_qa, "syntheval": syntheval}
+PEERS: dict[str, Callable[..., dict[str, float]]] = {
+    "sdmetrics": sdmetrics, "sdmetrics-quality": sdmetrics_quality, "mostlyai-qa": mostlyai_qa, "evidently": evidently, "syntheval": syntheval,
+}  # fmt: skip
 
 
 def main() -> None:
     peer, *paths = sys.argv[1:]
-    told = PEERS[peer](*map(pandas.read_parquet, paths))
-    print(json.dumps(told))
+    first, reference, holdout, *others = (pandas.read_parquet(path) for path in paths)
+    for synthetic in (first, *others):
+        try:
+            told = PEERS[peer](synthetic, reference, holdout)
+        except Exception as why:  # that a set breaks a report is a result, too
+            told = {"error": f"{type(why).__name__}: {why}"[:200]}
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

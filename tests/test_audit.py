@@ -217,7 +217,7 @@ def test_a_gate_fails_with_code_1_and_writes_what_it_found(tmp_path, outcross_cl
     code, out, err = outcross_cli(*asked, "--fail-on", "tails", "--out", str(tmp_path / "audit"))
     assert (code, err.strip()) == (1, "outcross: lost: synthetic tails (--fail-on tails)")
     assert {path.name for path in (tmp_path / "audit").iterdir()} >= {"audit.json", "audit.md", "report.html"}
-    assert "mass beyond human quantiles" in out
+    assert "✗ tails" in out and "report:" in out and len(out.splitlines()) <= 24
     code, out, _ = outcross_cli(*asked, "--json")
     assert code == 0 and json.loads(out)["lost"] == ["tails"]
 
@@ -240,7 +240,7 @@ def test_an_audit_is_shown_and_reported_again(tmp_path, outcross_cli, pair):
         assert outcross_cli("audit", str(tmp_path / f"{name}.csv"), *asked, "--out", str(tmp_path / f"audit-{name}"))[0] == 0
     before = (tmp_path / "audit-g1" / "report.html").read_bytes()
     code, out, _ = outcross_cli("show", str(tmp_path / "audit-g1"))
-    assert code == 0 and "(tails)." in out
+    assert code == 0 and "✗ tails" in out
     assert outcross_cli("report", str(tmp_path / "audit-g1"))[0] == 0
     assert (tmp_path / "audit-g1" / "report.html").read_bytes() == before
     code, out, _ = outcross_cli("report", str(tmp_path / "audit-g0"), str(tmp_path / "audit-g1"))
@@ -325,7 +325,7 @@ ODD = {
     "all_missing": polars.DataFrame({"x": [None] * 50, "c": [None] * 50}, schema={"x": float, "c": str}),
     "constant": polars.DataFrame({"x": [3.25] * 50, "c": ["a"] * 50}),
     "infinite": polars.DataFrame({"x": [float("inf"), float("-inf"), float("nan")] * 20, "c": ["a", "b", "c"] * 20}),
-    "many_categories": polars.DataFrame({"x": np.arange(30_000) + 0.5, "c": [f"c{i}" for i in range(30_000)]}),
+    "many_categories": polars.DataFrame({"x": np.arange(21_000) + 0.5, "c": [f"c{i}" for i in range(21_000)]}),
     "huge": polars.DataFrame({"x": [1e300, -1e300, 1e-300, 0.5] * 20, "c": ["a" * 100_000, "b"] * 40}),
 }
 

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binom
 
 from outcross.data.tables import alike, table
+from outcross.estimate import Reading
 from outcross.measures import Evidence
 from outcross.measures.use import Use
 from outcross.statistics.prediction import EncodedRecords, calibration_slope, losses, squared_errors
@@ -22,9 +23,16 @@ LINEAR = ("linear model",)
 KL = 0.9 * math.log(0.9 / 0.82) + 0.1 * math.log(0.1 / 0.18)
 
 
+def only_readings(answers) -> list[Reading]:
+    """What is read, without the curves of reliability."""
+    return [one for one in answers if isinstance(one, Reading)]
+
+
 def readings(synthetic: pl.DataFrame, reference: pl.DataFrame, target: str, seed: int = 0, learners=LINEAR) -> dict:
     human, drawn = alike([table(reference, "reference"), table(synthetic, "synthetic")]).tables
-    found = list(Use(learners=learners)(Evidence(drawn=drawn, reference=human, target=target), np.random.default_rng(seed)))
+    found = only_readings(
+        Use(learners=learners)(Evidence(drawn=drawn, reference=human, target=target), np.random.default_rng(seed))
+    )
     judged = judge({"use": found}, {}, 0.05, synthetic.height, reference.height)
     return {(one.reading.measure, one.reading.at): (one.verdict, one.reading.estimate) for one in judged}
 
@@ -122,7 +130,9 @@ def test_honest_splits_raise_no_alarm(people):
     for seed in range(repeats):
         order = rng.permutation(some.height)
         human, drawn = alike([table(some[order[:500]], "reference"), table(some[order[500:1000]], "synthetic")]).tables
-        found = list(Use(learners=LINEAR)(Evidence(drawn=drawn, reference=human, target="income"), np.random.default_rng(seed)))
+        found = only_readings(
+            Use(learners=LINEAR)(Evidence(drawn=drawn, reference=human, target="income"), np.random.default_rng(seed))
+        )
         alarms += any(one.verdict == "lost" for one in judge({"use": found}, {}, 0.05, 500, 500))
         for one in found:
             if one.null is not None:

@@ -157,6 +157,18 @@ def test_one_rare_category_that_vanished_is_lost_and_its_survival_is_no_share():
     assert told["rare_categories"].verdict == "not_applicable" and "one category" in told["rare_categories"].why
 
 
+def test_one_record_of_a_rare_group_does_not_keep_it():
+    """Given six records of the group on both sides, one of them synthetic, its chance p has (1 - p)^6 = .975 at the lower end of 95 %: by Wilson's
+    intervals that end of the ratio was 3.5, and the group was kept."""
+    human = {"g": ["rare"] * 5 + ["other"] * 95}
+    audit = outcross.audit({"g": ["rare"]}, reference=human, groups=("g",), aspects=("groups",))
+    checks = {check.group: check for check in audit.every if check.metric == "share"}
+    rare, other = checks["g=rare"], checks["g=other"]
+    assert (rare.value, rare.verdict) == (20, "cannot_tell") and rare.low == pytest.approx(100 * (0.975 ** (-1 / 6) - 1))
+    assert (other.value, other.low, other.verdict) == (0, 0, "cannot_tell")
+    assert other.high == pytest.approx(100 * (0.025 ** (-1 / 95) - 1))
+
+
 def test_a_column_of_groups_is_not_counted_twice():
     rng = np.random.default_rng(6)
     human, other = ({"sex": rng.choice(["f", "m"], 500), "city": rng.choice(["a", "b"], 500)} for _ in range(2))

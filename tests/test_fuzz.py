@@ -568,6 +568,7 @@ COMMANDS = [
     [], [""], ["run"], ["run", ""], ["run", "."], ["run", "/"], ["run", "/dev/null"], ["run", "nowhere\nelse"], ["run", "a\0b"], ["run", "x" * 5000], ["run", "\udcff"], ["run", "inputs"], ["run", "inputs/text.txt"], ["run", "inputs/points.npy"], ["run", "/proc/self/mem"],
     ["show"], ["show", ""], ["show", "inputs"], ["show", "inputs/text.txt"], ["show", "a\0b"], ["show", "x" * 5000], ["show", "\udcff"], ["show", "inputs", "inputs"], ["show", "--json"], ["show", "\x1b[2J"], ["show", "\u202ex"],
     ["report"], ["report", ""], ["report", "inputs"], ["report", "inputs/text.txt"], ["report", "a\0b"], ["report", "x" * 5000], ["report", "inputs", "--out"], ["report", "inputs", "--out", "bystanders"], ["report", "\udcff", "nowhere"],
+    ["card"], ["card", ""], ["card", "inputs"], ["card", "inputs/text.txt"], ["card", "a\0b"], ["card", "x" * 5000], ["card", "inputs", "--out", "bystanders"], ["card", "\udcff"], ["show", "inputs", "--id", "abcd"], ["show", "inputs", "--id", "\u202ex"],
     ["list", ""], ["list", "x" * 3000], ["list", "polices"], ["list", "a", "b"], ["list", "\0"], ["list", "\udcff"], ["list", "--json", "laws"], ["list", "measures"], ["frobnicate"], ["--help"], ["--version"], ["--x"], ["run", "--help"], ["-h", "run"], ["list", "--json=3"], ["\ud800"], ["run", "\ud800"],
 ]  # fmt: skip
 

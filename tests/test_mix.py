@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from outcross import BadInput, mix, show
 from outcross.data.order import bound
+from outcross.files.lossless import lossless
 from outcross.verbs.mix.provenance import PROVENANCE
 
 
@@ -513,3 +515,53 @@ def test_a_dataset_of_hugging_face_is_given_where_it_is_installed():
             made.to_hf()
     else:
         assert made.to_hf()["_id"] == made.frame()["_id"].to_list()
+
+
+def test_numbers_of_a_csv_are_read_as_numbers_where_those_of_another_pool_are(tmp_path):
+    polars.DataFrame({"n": [1, 2], "x": [0.5, 1.25]}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("n,x\n4,9.90\n,1e3\n-5,0.30000000000000004\n")
+    pools = [{"name": "a", "path": str(tmp_path / "a.parquet")}, {"name": "b", "path": str(tmp_path / "b.csv")}]
+    made = mix(pools=pools)
+    frame = made.frame().filter(polars.col("_source") == "b").sort("x")
+    assert frame["n"].to_list() == [-5, 4, None] and frame["x"].to_list() == [0.1 + 0.2, 9.9, 1000.0]
+    assert (
+        made.plan.read_as_numbers == made.manifest["read_as_numbers"] == made.plan.plain()["read_as_numbers"] == {"b": ["n", "x"]}
+    )
+    alone = mix(pools=pools[1:])
+    assert alone.frame()["n"].dtype == polars.String and sorted(alone.frame()["_id"]) == sorted(frame["_id"])
+
+
+@pytest.mark.parametrize(
+    "cell", ["007", "1e400", "12345678901234567890", "+5", " 5", "0x1f", "5 kg", "1,5", "nan", "-0", "0.1234567890123456789"]
+)
+def test_a_cell_that_would_be_changed_keeps_its_column_text_and_the_mix_is_refused(tmp_path, cell):
+    polars.DataFrame({"n": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text(f'n\n4\n"{cell}"\n')
+    pools = [{"name": "a", "path": str(tmp_path / "a.parquet")}, {"name": "b", "path": str(tmp_path / "b.csv")}]
+    with pytest.raises(BadInput, match="column 'n' is Int64 in pool 'a' and String in 'b'"):
+        mix(pools=pools).frame()
+
+
+def test_groups_of_a_csv_that_are_numbers_are_counted_with_those_of_other_pools(tmp_path):
+    polars.DataFrame({"n": [1.0, 2.0]}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("n\n1\n1\n")
+    pools = [{"name": "a", "path": str(tmp_path / "a.parquet")}, {"name": "b", "path": str(tmp_path / "b.csv")}]
+    assert {value: one["rows"] for value, one in mix(pools=pools, groups=["n"]).manifest["groups"]["n"].items()} == {
+        "1.0": 3,
+        "2.0": 1,
+    }
+
+
+@given(
+    st.lists(
+        st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.integers().map(str) | st.floats(allow_nan=False).map(repr),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_what_is_read_as_numbers_says_what_was_written(texts):
+    dtype = lossless(polars.Series(texts))
+    if dtype is not None:
+        assert all(
+            Decimal(text) == Decimal(repr(number)) for text, number in zip(texts, polars.Series(texts).cast(dtype), strict=True)
+        )

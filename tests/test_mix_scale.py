@@ -90,6 +90,48 @@ def test_a_cluster_gives_the_bytes_of_one_process(tmp_path):
         assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"filters": ["drop_duplicates"], "weights": {"gpt": 0.5}},
+        {"splits": {"train": 0.8, "test": 0.2}, "targets": [{"column": "lang", "shares": {"a": 0.75, "b": 0.25}}]},
+    ],
+    ids=["filters and weights", "splits and targets"],
+)
+def test_workers_give_the_bytes_of_one_process_whatever_is_asked_of_the_rows(tmp_path, more):
+    pools = [
+        {"name": name, "path": str(tmp_path / name), "origin": origin}
+        for name, origin in (("human", "human"), ("gpt", {"model": "g"}))
+    ]
+    for pool in pools:
+        (tmp_path / pool["name"]).mkdir()
+        for file in range(2):
+            rows = [{"text": f"{pool['name']} {row % 70} {file}", "lang": "ab"[row % 2]} for row in range(90)]
+            (tmp_path / pool["name"] / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = {"pools": pools, "rows": 60, "human_share": 0.5, "shards": 2, "lineage": {"near": None}} | more
+    for name, workers in (("here", 1), ("there", 2)):
+        outcross.mix(asked, out=tmp_path / name, workers=workers)
+    files = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.parquet"))
+    assert sum(path.parent.name == "data" and "train" in path.name for path in files) >= 2
+    for path in [*files, "manifest.json"]:
+        assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"filters": ["drop_duplicates"]},
+        {"splits": {"train": 0.8, "test": 0.2}},
+        {"targets": [{"column": "lang", "shares": {"a": 0.75, "b": 0.25}}]},
+    ],
+)
+def test_a_plan_of_what_is_left_of_the_pools_reads_every_text(more):
+    human = {"text": [f"{'abcdefgh'[row % 8] * 5} {row // 2}" for row in range(80)], "lang": ["a", "b"] * 40}
+    asked = {"pools": [{"name": "human", "data": human, "origin": "human"}], "characters": 200}
+    assert "sample" in outcross.mix(asked, plan=True).plain()
+    assert "sample" not in outcross.mix(asked | more, plan=True).plain()
+
+
 def test_a_number_of_workers_below_one_is_refused(pools):
     with pytest.raises(BadInput, match="workers"):
         outcross.mix(pools=pools[1], rows=10, plan=True, workers=0)

@@ -159,6 +159,9 @@ def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):
         ({"search": {"weights": {"human": -1}}}, "must be 0 or more"),
         ({"search": SMALL | {"weights": {"humn": 1}}}, "did you mean 'human'"),
         ({"search": 3}, "search must be a mapping"),
+        ({"filters": ["drop_duplicates"]}, "cannot stand beside filters; run it first without filters, then write the shares that it proposes"),
+        ({"splits": {"train": 0.9, "test": 0.1}}, "cannot stand beside splits"),
+        ({"targets": [{"mean": 3.0, "attribute": "words"}], "weights": {"near": 0.5}}, "run it first without targets and weights"),
         ({"pools": [*POOLS[:2], {"name": "few", "data": {"text": ["one"]}, "origin": {"model": "m"}}]}, "tokens for small mixes"),
     ],
 )  # fmt: skip

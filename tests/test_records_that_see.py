@@ -8,12 +8,13 @@ from scipy.stats import binom, norm
 
 from outcross.data.tables import table
 from outcross.measures import Evidence, audit_aspects, pages_of_aspect
+from outcross.measures.copying import NearestHumans
 from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread
 from outcross.measures.tails import Tails
 from outcross.statistics.beyond import farthest, fewer_beyond
 from outcross.statistics.categories import ComparedCounts, chance_of_fewer, worst
-from outcross.statistics.floors import fewer
+from outcross.statistics.floors import fewer, larger_share
 from outcross.statistics.location import superiority
 from outcross.statistics.sketches import gather
 
@@ -26,6 +27,10 @@ SETS = {
     "spread_inside": 40,
     "beyond_range": 150,
     "unseen_categories": 150,
+    "near": 60,
+    "closest": 100,
+    "spread": 60,
+    "attribute_beyond_range": 100,
 }
 """Sets that are drawn of each check, where they are not 400."""
 ROUNDED = 0.01
@@ -47,10 +52,13 @@ def of_group(rng, rows):
     return fewer(rng.binomial(rows, 0.08), rows, rng.binomial(rows, 0.1), rows).p
 
 
-def of_tail(rng, rows):
-    k = farthest(0.01, rows)
-    beyond = rng.beta(k, rows + 1 - k)  # the mass beyond the k-th farthest of so many human values
-    return fewer_beyond(rng.binomial(rows, 0.8 * beyond), rows, k, rows)[1].p
+def of_tail(depth):
+    def p(rng, rows):
+        k = farthest(depth, rows)
+        beyond = rng.beta(k, rows + 1 - k)  # the mass beyond the k-th farthest of so many human values
+        return fewer_beyond(rng.binomial(rows, 0.8 * beyond), rows, k, rows)[1].p
+
+    return p
 
 
 def of_location(rng, rows):
@@ -112,13 +120,48 @@ def of_region(rng, rows):
     return min(1.0, 3 * min(chance_of_fewer(ComparedCounts(counts(0.08), counts(0.1)))[0] for _ in range(3)))
 
 
+def of_values(kept, human):
+    """Values of a column where people fill in this share."""
+
+    def p(rng, rows):
+        return fewer(rng.binomial(rows, kept), rows, rng.binomial(rows, human), rows).p
+
+    return p
+
+
+def of_copies(rng, rows):
+    return larger_share(rng.binomial(rows, 0.01), rows, 0, rows).p
+
+
+def of_nearest(of, leaning):
+    """Synthetic records each nearest to a human record of its own; the closest twentieth, or all, lean to the reference in this share."""
+
+    def p(rng, rows):
+        leans = np.where(np.arange(rows) < (round(0.05 * rows) if of == "among_closest" else rows), leaning, 0.5)
+        is_reference = (rng.random(rows) < leans).astype(int)
+        places = NearestHumans(
+            np.arange(rows), np.arange(rows), np.arange(rows) / rows, np.stack([is_reference, 1 - is_reference]), ""
+        )
+        return getattr(places, of)(rng)[1].p
+
+    return p
+
+
 P = {
+    "missing": of_values(0.08, 0.1),
+    "gone_missing": of_values(0.88, 0.9),
+    "exact": of_copies,
+    "near": of_nearest("nearer", 0.55),
+    "closest": of_nearest("among_closest", 0.6),
     "region": of_region,
     "variance": of_spread("variance", 1, np.sqrt(0.9)),
     "interquartile_range": of_spread("interquartile_range", 1, 0.9),
     "direction": of_spread("direction", 2, np.sqrt(0.9)),
     "location": of_location,
-    "mass": of_tail,
+    "mass": of_tail(0.01),
+    "ends": of_tail(0.05),
+    "spread": of_spread("variance", 1, np.sqrt(0.8)),
+    "attribute_beyond_range": beyond_range,
     "share": of_group,
     "spread_inside": inside,
     "beyond_range": beyond_range,

@@ -3,17 +3,22 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from outcross.measures import audit_aspects, pages_of_aspect
-from outcross.verbs.parts import checks_page
+from outcross.verbs.parts import checks_page, filters_page
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "checks.md"
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+PAGES = {"checks.md": checks_page, "filters.md": filters_page}
 
 
-def test_the_page_of_checks_is_what_the_aspects_say():
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_reference_is_what_the_parts_say(name):
+    path, said = REFERENCE / name, PAGES[name]()
     if os.environ.get("OUTCROSS_WRITE_PAGES"):  # OUTCROSS_WRITE_PAGES=1 pytest tests/test_reference.py, after a change
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(checks_page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == checks_page()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(said, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == said
 
 
 def test_codes_are_given_once_and_every_check_cites_a_paper():

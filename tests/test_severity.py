@@ -19,6 +19,7 @@ from outcross.measures.severity import WORKED, records_to_change, severity
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.rankings import ranking, surely_less
 from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.sentences import clause
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
     assert told.summary.split(". ")[0] == (
         "Male (sex) fell from 40 % to 5 % of records; yes (default) fell from 22 % to 13 % of records; rare categories of job never occur"
     )
-    assert told.of("lost")[0].group == "sex=Male" and told.worst(2)["group"].to_list() == ["sex=Male", "default=yes"]
+    assert told.of("lost")[0].group == "sex=Male" and told.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
 
 
 def test_a_number_that_moved_is_said_in_its_own_unit():
@@ -145,3 +146,18 @@ def test_the_human_holdout_is_shown_among_several_sets_and_fails_no_gate():
     assert places["human holdout"] == 1 and places["narrow"] == 3
     assert [one["is_human"] for one in json.loads(json.dumps(found.plain()))["audits"]] == [False, False, True]
     replace(found, by_arm={"": found.every[2:]}).check_gates(["any"])
+
+
+def test_diversity_inside_a_group_is_about_the_records_of_the_group():
+    """Else what a group of 10 % has lost would come before what everybody has lost."""
+    rng = np.random.default_rng(12)
+    group = np.repeat(["few", "many"], [100, 900])
+    human = {"group": group, "job": rng.choice(list("abcdefgh"), 1000)}
+    synthetic = human | {"job": np.where(group == "few", "a", rng.choice(list("abcdefgh"), 1000))}
+    (found,) = (
+        check
+        for check in outcross.audit(synthetic, reference=human, groups=("group",), aspects=("diversity",)).every
+        if (check.metric, check.column, check.group) == ("effective_categories", "job", "group=few")
+    )
+    assert found.about == pytest.approx(0.1) and found.severity <= 0.1
+    assert "of the human value" in clause(found)

@@ -13,6 +13,8 @@ import pytest
 import outcross
 from outcross import loop
 from outcross.data import Plan
+from outcross.filters import FILTERS
+from outcross.filters.selecting import Choice
 from outcross.ledger import root_of, work
 from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
 from outcross.ledger.syntax import Module
@@ -210,6 +212,7 @@ STEPS = [
     *[(verb, member(LEARNERS, name, "learner"), {Task.__module__}) for verb in (loop.begin, loop.train) for name in LEARNERS],
     (loop.mix, Plan, set()),
     *[(loop.measure, measure(name), set()) for name in MEASURES if "run" in askers(measure(name))],
+    *[(verb, member(FILTERS, name, "filter"), {Choice.__module__}) for verb in (loop.select, loop.resample) for name in FILTERS],
     (loop.gather, WordBlocks, set()),
     (loop.gather, ModelBlocks, set()),
 ]  # fmt: skip
@@ -260,10 +263,11 @@ def test_what_is_left_out_is_used_and_each_entry_says_why():
 
 
 def test_nothing_but_a_recipe_is_imported_by_a_name_that_is_known_only_at_run_time():
-    """The module of a recipe is in the key; what else were imported so would be in none."""
+    """The module of a recipe is in the key, and so is the source of a user's function that a verifier calls (`Choice.content`); what else were imported so would be in none."""
     reaching = {module for step in STEPS for module, _ in reached_by(*step).definitions}
-    assert [module for module in reaching if "import_module(" in text_of(module) or "__import__(" in text_of(module)] == [
-        "outcross.recipe"
+    assert sorted(module for module in reaching if "import_module(" in text_of(module) or "__import__(" in text_of(module)) == [
+        "outcross.filters.verify",
+        "outcross.recipe",
     ]
 
 

@@ -20,6 +20,8 @@ _WHERE = {
     "audit": "verbs.audit.answer",
     "audits": "verbs.audit.answer",
     "BadInput": "errors",
+    "Card": "verbs.card.result",
+    "card": "verbs.card.answer",
     "Draw": "models.draw",
     "Estimate": "estimate",
     "Evidence": "measures",
@@ -35,6 +37,7 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
+    "ShareCurve": "measures.share_curve",
     "Export": "verbs.export.result",
     "experiment": "experiment",
     "export": "verbs.export.answer",
@@ -45,6 +48,7 @@ _WHERE = {
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
+    "share_curve": "measures.share_curve",
     "show": "verbs.show",
 }
 
@@ -58,10 +62,13 @@ if TYPE_CHECKING:
     from outcross.ledger import Ledger
     from outcross.loop import Generation
     from outcross.measures import Evidence
+    from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
+    from outcross.verbs.card.answer import card
+    from outcross.verbs.card.result import Card
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
@@ -95,7 +102,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "arms", "audit", "audits", "experiment", "export", "mix", "open", "parts", "profile", "report",
-    "run", "show",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "run", "share_curve", "show",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from outcross.errors import BadInput, OutcrossError, first_words, is_of_the_mach
 from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
+from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
@@ -40,8 +41,9 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only error
 def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
     from outcross.files.outputs import check_page
     from outcross.verbs.run.answer import begun, in_a_folder
-    from outcross.verbs.run.progress import Silence, watcher
+    from outcross.verbs.run.progress import watcher
     from outcross.verbs.run.screen import end_lines, note_lines
+    from outcross.verbs.silence import Silence
     from outcross.verbs.terminal import width
 
     result = begun(in_a_folder(question))
@@ -64,19 +66,24 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
     from outcross.verbs.audit.answer import answered
     from outcross.verbs.audit.baseline import gated
     from outcross.verbs.audit.notices import github
-    from outcross.verbs.audit.screen import print_audits, print_plan
+    from outcross.verbs.audit.progress import watcher
+    from outcross.verbs.audit.screen import NO_REPORT, print_audits, print_plan
     from outcross.verbs.audit.work import gates_of, planned
+    from outcross.verbs.silence import Silence
 
     if question.plan:
         plan = planned(question)
         _print_json(plan.plain()) if as_json else print_plan(plan)
         return
     workers = as_many_as_cores() if question.workers is None else question.workers
-    result = answered(replace(question, workers=workers))
+    watching = (lambda sets: Silence()) if as_json or quiet else watcher
+    result = answered(replace(question, workers=workers), watching)
     if as_json:
         _print_json(result.plain())
     elif not quiet:
         print_audits(result, None if question.out is None else Path(question.out))
+        if question.out is None:
+            print(NO_REPORT)
     if question.github and not as_json:
         print(*github(result), sep="\n")
     gated(result, question).check_gates(gates_of(question))
@@ -98,9 +105,10 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 @app.command(help=ReportQuestion.__doc__)
 def report(question: ReportQuestion = ReportQuestion(), *, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.report import reported
+    from outcross.verbs.terminal import width
 
     result = reported(question)
-    _print_json(result.plain()) if as_json else print(f"report: {escaped(str(result.path))}")
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
 @app.command(help=ShowQuestion.__doc__)
@@ -116,6 +124,14 @@ def export(question: ExportQuestion, *, as_json: Json = False) -> None:
     from outcross.verbs.export.answer import exported
 
     result = exported(question)
+    _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
+
+
+@app.command(help=CardQuestion.__doc__)
+def card(question: CardQuestion, *, as_json: Json = False) -> None:
+    from outcross.verbs.card.answer import carded
+
+    result = carded(question)
     _print_json(result.plain()) if as_json else print("\n".join(result.lines()))
 
 

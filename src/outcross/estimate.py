@@ -115,9 +115,12 @@ class Reading:
     """The least and the greatest value that it can take here, where that is less than its page says: a share of missing values that people leave in 1 % of
     records can fall by .01 at most."""
     before: float | None = None
-    """What human data show in the column's own unit, as a median, where that says more than the estimate; None where it does not."""
+    """What human data show in plain units (a median, an association, an area, a number of categories), where that says more than the estimate; None where it does not."""
     after: float | None = None
     """What these data show of it."""
+    change: Callable[[float, float], float] | None = None
+    """From a value and the limit to the least share of records that would have to change to bring it there, among those that the reading is about, where these records say it
+    exactly (`statistics.variety`); None where the rule of the page does."""
 
 
 def read_off(

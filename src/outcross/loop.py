@@ -12,10 +12,17 @@ import numpy as np
 from outcross import data
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import blocks, load_records
+from outcross.data.selected import Rejected, Selected, chosen
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
+from outcross.experiment.drawing import step_draw
+from outcross.files.reading import content_digest
+from outcross.filters import Filter
+from outcross.filters.of_records import RecordCandidates
+from outcross.filters.selecting import Choice, judged
 from outcross.ledger import Ledger, Steps, verb
+from outcross.ledger.reach import source_digest
 from outcross.measures import Evidence, Measure, unread
 from outcross.models import Learner, Task
 from outcross.models.draw import Draw
@@ -40,6 +47,9 @@ class Generation:
     model: Made[Any]
     drawn: Part
     kept: Part
+    """What of it goes on: all that was drawn where the experiment selects nothing."""
+    selection: Made[Selected] | None
+    """What the filters kept, and what they said of every drawn record; None where none is asked."""
     shown: Made[Any] | None
     """What the model wrote after the experiment's own prompts, a record each; None where it has none."""
     readings: dict[str, Made[tuple[Reading, ...]]]
@@ -77,23 +87,28 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
         plan = experiment.plan(Inventory(g, len(pool.human), written))
-        training = do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent))
+        if experiment.select:
+            plan.check(Inventory(g, len(pool.human), written, _left(human, spent)), kind(experiment.policy))
+        training = _resampled(do, experiment, do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent)), human)
         start = _start(do, task, start, model, human)
         model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
-        draw = replace(experiment.draw, records=experiment.records(g))
-        drawn = _written(_generated(do, experiment.learner, draw, model, _prompts(draw, pool)), model, draw, g)
-        asked = OwnPrompts(draw=replace(experiment.draw, prefix=0, records=1), prompts=experiment.prompts)
+        draw = step_draw(experiment.draw, experiment.records(g))
+        prompts = _prompts(draw, pool, experiment.records(g))
+        drawn = _written(_generated(do, experiment.learner, draw, model, prompts), model, draw, g)
+        asked = OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
-        kept = drawn
+        kept, selection = _selected(do, experiment, drawn, human, prompts, g)
         first = model if g == 0 else first
         evidence = {"drawn": drawn, "kept": kept, "training": training, "human": human, "model": model, "first_model": first}
         if draw.prompts == "newest":
-            evidence["prompts"] = pool.newest
+            evidence["prompts"] = prompts
+        if selection is not None:
+            evidence["rejected"] = _rejected(drawn, selection)
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
         teachers = _last((*teachers, model), reach)
-        yield Generation(g, _named(human), training, model, drawn, kept, shown, readings)
+        yield Generation(g, _named(human), training, model, drawn, kept, selection, shown, readings)
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
@@ -253,6 +268,49 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
     return replace(records, decoded=None, rescored=found)
 
 
+def _choice(filters: tuple[Filter, ...], slots: int) -> Choice:
+    """What filters are asked, with the digest of every file and function of a user's own that they use."""
+    paths = {path: content_digest(path) for one in filters for path in one.paths}
+    functions = {name: _source_of(name) for one in filters for name in one.functions}
+    return Choice(filters=filters, slots=slots, content=paths | functions)
+
+
+def _source_of(function: str) -> str:
+    """The digest of a function, `module:function`, and of all of its package that it reaches."""
+    module, _, name = function.partition(":")
+    return source_digest(((module, name),), None)
+
+
+@verb(
+    OF_RECORDS,
+    5,
+    load=lambda folder, digest, choice, records, human, prompts: Selected.load(folder),
+    given=lambda choice: choice.content,
+)
+def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, rng: np.random.Generator) -> Selected:
+    """Keep what the filters keep of the records of a generation. Refuses unequal chains, and a filter that keeps nothing."""
+    asked = None if prompts is None else prompts.records
+    candidates = RecordCandidates(records, people=human.training.records, asked=asked, slots=choice.slots)
+    said = judged(choice.filters, candidates, rng)
+    return Selected(records.take(chosen(said.times)), said)
+
+
+@verb(
+    OF_RECORDS,
+    2,
+    load=lambda folder, digest, choice, training, human: Training.load(folder, _sources(training.value.pool, human)),
+    given=lambda choice: choice.content,
+)
+def resample(choice: Choice, training: Training, human: Human, *, rng: np.random.Generator) -> Training:
+    """The records of a training set that the filters keep, each as often as they say."""
+    parts = training.pool.parts
+    authors, models = (
+        np.concatenate([np.full(len(part), getattr(part.origin, name) or "") for part in parts]) for name in ("author", "model")
+    )
+    candidates = RecordCandidates(training.records, people=human.training.records, author=authors, model=models)
+    return Training(training.pool.take(chosen(judged(choice.filters, candidates, rng).times)))
+
+
 @recipe
 class OwnPrompts:
     """What a model is asked to continue, for people to read."""
@@ -294,6 +352,34 @@ def _unspent(human: Made[Human], spent: int) -> Made[Human]:
     return Made(f"{human.digest} without {spent}", human.size, lambda: replace(_named(human), spent=spent))
 
 
+def _left(human: Made[Human], spent: int) -> int | None:
+    """Fresh human records that are left; None where there is no end of them."""
+    unspent = human.value.unspent
+    return None if unspent is None else unspent - spent
+
+
+def _resampled(do: Steps, experiment: Experiment, training: Made[Training], human: Made[Human]) -> Made[Training]:
+    """The training set once the filters that choose among it have; generation 0 learns from the original human records as they are."""
+    filters = experiment.choosing("training")
+    return do(resample, _choice(filters, training.size), training, human) if filters and do.generation else training
+
+
+def _selected(
+    do: Steps, experiment: Experiment, drawn: Part, human: Made[Human], prompts: Pool | None, g: int
+) -> tuple[Part, Made[Selected] | None]:
+    """What is kept of the drawn records, and the step that chose; all of them where no filter is asked."""
+    filters = experiment.choosing("drawn")
+    if not filters:
+        return drawn, None
+    selection = do(select, _choice(filters, experiment.records(g)), drawn.source, human, prompts)
+    kept = Made(selection.digest, selection.size, lambda: selection.value.records, selection.key)
+    return replace(drawn, source=kept, size=selection.size), selection
+
+
+def _rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
+    return Made(f"{selection.digest}/rejected", 0, lambda: Rejected.of(drawn.records, selection.value.judged))
+
+
 def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
     """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
     follows = "base" if task.training is None else task.training.start.follows
@@ -313,11 +399,15 @@ def _last(models: tuple[Made[Any], ...], generations: int | None) -> tuple[Made[
     return models if generations is None else models[max(0, len(models) - generations) :]
 
 
-def _prompts(draw: Draw, pool: Pool) -> Pool | None:
-    """What the model continues: the original human records, those of the last generation, or nothing."""
+def _prompts(draw: Draw, pool: Pool, records: int) -> Pool | None:
+    """What the model continues: the original human records, those of the last generation, or nothing.
+
+    Where it writes several candidates for each record, so many prompts at most as there are to be records: candidates of a prompt compete.
+    """
     if draw.prompts == "none":
         return None
-    return pool.human if draw.prompts == "human" else pool.newest
+    prompts = pool.human if draw.prompts == "human" else pool.newest
+    return prompts.take(np.arange(records)) if records < min(draw.records, len(prompts)) else prompts
 
 
 def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:

@@ -15,6 +15,8 @@ import outcross
 from outcross.cli import app, main
 from outcross.errors import BadInput
 from outcross.verbs.audit.question import SETTINGS, AuditQuestion
+from outcross.verbs.card.question import CardQuestion
+from outcross.verbs.card.result import Card
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
@@ -31,6 +33,7 @@ COMMANDS = {
     "report": (ReportQuestion, outcross.report),
     "show": (ShowQuestion, outcross.show),
     "export": (ExportQuestion, outcross.export),
+    "card": (CardQuestion, outcross.card),
     "list": (ListQuestion, outcross.parts),
 }
 NEEDED = {
@@ -38,6 +41,7 @@ NEEDED = {
     "mix": {"spec": "x"},
     "show": {"what": "x"},
     "export": {"run": "x", "to": "transformers", "out": "y"},
+    "card": {"data": "x"},
 }
 """What a question cannot be asked without."""
 HOW_LOUD = {"quiet", "json"}
@@ -150,6 +154,19 @@ def test_the_json_of_a_mix_and_of_its_plan_is_what_mix_and_show_give(place, caps
     assert isinstance(again, Mix) and code == 0 and json.loads(out) == plain(again)
     _, out, _ = shown("show", place / "mix", "--json", capsys=capsys)
     assert json.loads(out) == plain(outcross.show(place / "mix")) == plain(again)
+
+
+def test_the_json_of_card_of_a_row_and_of_a_report_of_two_mixes_is_what_their_functions_give(place, capsys):
+    pools = [{"name": "human", "path": str(place / "human.csv"), "origin": "human"}]
+    first, second = (outcross.mix(pools=pools, rows=rows, out=place / f"mix-{rows}") for rows in (200, 100))
+    code, out, _ = shown("card", place / "mix-200", "--groups", "job", "--json", capsys=capsys)
+    card = outcross.card(place / "mix-200", groups=["job"])
+    assert isinstance(card, Card) and code == 0 and json.loads(out) == plain(card)
+    record = second.frame()["_id"][0]
+    _, out, _ = shown("show", place / "mix-100", "--id", record[:12], "--json", capsys=capsys)
+    assert json.loads(out) == plain(outcross.show(place / "mix-100", id=record))
+    _, out, _ = shown("report", place / "mix-200", place / "mix-100", "--json", capsys=capsys)
+    assert json.loads(out) == plain(outcross.report([first.folder, second.folder]))
 
 
 def test_the_json_of_report_show_and_list_is_what_their_functions_give(place, capsys):

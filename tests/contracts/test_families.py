@@ -25,8 +25,14 @@ NEEDED = {
     "fresh": {"human": 5},
     "weighted": {"weight": 0.3},
     "array": {"array": "points.npy"},
+    "verify": {"score": "q", "at_least": 0.5},
+    "star": {"columns": ["label"]},
+    "importance": {"detector": "oracle"},
     "path": {"path": "text.txt"},
     "hub": {"hub": "someone/something"},
+    "best_of": {"by": "words"},
+    "route": {"rule": "random"},
+    "decontaminate": {"path": "test.jsonl"},
     "server": {"url": "http://localhost:9/v1", "model": "someone"},
 }
 """What a member cannot be made without."""

@@ -333,7 +333,6 @@ NO_HEALTHY_NUMBER = {
     "sketch": "it is read of columns over the cap alone; tests/test_missing_columns.py holds 100 honest sets of 1,000 columns",
     "timid": "nothing predicts the target of these tables, so that no slope is read; tests/test_audit_flips.py holds honest splits of a table",
     "overconfident": "as timid",
-    "added_loss": "nothing is added at a share of 0",
     "held_out_loss": "a loss of one model has no null; excess_loss holds it against generation 0's",
     "held_out_perplexity": "as held_out_loss",
     "bits_per_byte": "as held_out_loss",

@@ -9,11 +9,13 @@ import pytest
 from scipy.stats import hypergeom
 
 import outcross
+from outcross.data.selected import Rejected
 from outcross.data.tables import Absent, table
 from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.measures import ASPECTS, MEASURES, Evidence, Pointed, Role, askers, leading, measure, pages_of_runs, standing_for
 from outcross.measures.use import Use
 from outcross.measures.writing import writings
+from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import gather
 
 RUNS = {
@@ -30,12 +32,16 @@ RUNS = {
         "training": {"epochs": 1, "batch": 32, "start": "scratch"},
     },
     "blobs": {"human": {"distribution": "blobs", "rows": 80}, "learner": {"kind": "gaussian_mixture", "iterations": 5}},
+    "selection": {
+        "human": {"distribution": "normal", "rows": 60, "dimensions": 2},
+        "learner": "gaussian",
+        "draw": {"prompts": "none", "candidates": 2},
+        "select": ["central"],
+    },
 }
 """A run for every kind of records that is drawn from a distribution."""
 SETTINGS = {"use": lambda: Use(learners=("linear model",), fits=2)}
 """Measures that the default settings make slow."""
-NO_NULL = {"added_loss"}
-"""Nothing has been added at a share of 0, so that no set of real data shows anything else."""
 STREAM, OTHER_STREAM = 7, 8
 
 
@@ -70,9 +76,10 @@ def of_run(more):
     experiment = {"name": "small", "generations": 1, "draw": {"prompts": "none"}} | more
     (generation,) = outcross.run(outcross.experiment(experiment))
     model = generation.model.value
+    rejected = None if generation.selection is None else Rejected.of(generation.drawn.records, generation.selection.value.judged)
     return Evidence(
         drawn=generation.drawn, kept=generation.kept, training=generation.training.value, human=generation.human,
-        model=model, first_model=model,
+        model=model, first_model=model, rejected=rejected,
     )  # fmt: skip
 
 
@@ -114,7 +121,7 @@ def read(name, evidence, stream=STREAM):
     except NotApplicable as why:
         assert str(why)
         return []
-    assert all(isinstance(one, Reading | Pointed) for one in every)
+    assert all(isinstance(one, Reading | Pointed | Reliability) for one in every)
     return [one for one in every if isinstance(one, Reading)]
 
 
@@ -146,7 +153,7 @@ def test_a_reading_has_a_page_an_ordered_interval_and_a_reason_where_there_is_no
 
 @pytest.mark.parametrize("name", [name for name in MEASURES if any(page.margin for page in measure(name).pages.values())])
 def test_what_is_judged_has_a_null_with_a_chance(name, evidence_of):
-    judged = [one for one in read(name, evidence_of(name)) if one.estimate is not None and one.measure not in NO_NULL]
+    judged = [one for one in read(name, evidence_of(name)) if one.estimate is not None]
     assert judged
     for one in judged:
         assert one.null is not None and one.null.method, one

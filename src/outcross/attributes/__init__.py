@@ -65,4 +65,10 @@ ATTRIBUTES: Family = {
     "perplexity": "outcross.attributes.perplexity:Perplexity",
 }
 
-__all__ = ["ATTRIBUTES", "Attribute", "AttributePage", "Reader"]
+LEARNED: Family = {
+    "labelled": "outcross.attributes.learned:Labelled",
+    "folder_classifier": "outcross.attributes.learned:FolderClassifier",
+}
+"""Attributes that are learned from labels. They need a file or a folder, so that an audit does not read them of itself."""
+
+__all__ = ["ATTRIBUTES", "LEARNED", "Attribute", "AttributePage", "Reader"]

@@ -9,7 +9,10 @@ from typing import Any
 from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
+from outcross.filters.cuts import CentralFilter, OutlyingFilter, RandomFilter
+from outcross.laws.selection import variance_kept
 from outcross.recipe import kind, plain
+from outcross.sources.normal import Normal
 
 
 def curves(made: tuple[Arm, ...], readings: Any) -> Any:
@@ -51,14 +54,38 @@ def law_arguments(experiment: Experiment) -> dict[str, Any]:
         or experiment.training is not None
     ):
         return {}
-    sizes = [human.rows, *(experiment.records(g) for g in range(experiment.generations - 1))]
+    if (selected := selection_of(experiment)) is None:
+        return {}
+    sizes = [human.rows, *(experiment.kept(g) for g in range(experiment.generations - 1))]
     told = {
         "learner_kind": learner["kind"],
         "n": sizes[0] if len(set(sizes)) == 1 else sizes,
         "generations": experiment.generations,
         "temperature": experiment.draw.temperature,
     }
-    return told | known | policy
+    return told | known | policy | selected
+
+
+def selection_of(experiment: Experiment) -> dict[str, Any] | None:
+    """What `laws.expected` needs to know of what an experiment selects; empty where it does so at random or not at all, None where no law is known.
+
+    Laws know the cut by the distance of points from their mean.
+    """
+    cuts = [one for one in experiment.select if not isinstance(one, RandomFilter)]
+    if not cuts:
+        return {}
+    first = cuts[0]
+    if (
+        len(cuts) > 1
+        or not isinstance(first, CentralFilter | OutlyingFilter)
+        or first.about != "mean"
+        or first.needs != ("points",)
+    ):
+        return None
+    if not isinstance(experiment.human, Normal):
+        return None
+    end = "central" if isinstance(first, CentralFilter) else "outlying"
+    return {"kept_variance": variance_kept(first.share, experiment.human.dimensions, end)}
 
 
 def policy_of(plans: Iterable[Plan]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from outcross.data.keys import key
-from outcross.data.values import Side, Values, is_text
+from outcross.data.values import Side, Values, are_whole, is_text
 from outcross.data.written import WrittenNumbers, family_of
 from outcross.errors import BadInput
 from outcross.files import forms as of_forms
@@ -37,6 +37,8 @@ NO_CATEGORY = frozenset(["nan", "none", "null", "na", "n/a", "<na>", "nat", "nil
 """Strings, in small letters, that stand for a missing category where the sides write missing values in different ways."""
 MANY = 100_000
 """Distinct categories from which a column's notes say how many there are."""
+FIRST = 50
+"""Values that are looked at first, as they often show that a column does not hold truth values."""
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Letters of scripts that are written without spaces; two of them are about a word."""
 
@@ -270,13 +272,17 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
     import polars as pl
 
     name = values.name
-    read = values.numbers(family.forms)
-    pooled = pl.concat([side.alias("") for side in read])
     example = _example(values, "number", family.forms)
     change = _kinds(name, f"{family.change or 'category'}")
     if family.shown == "time":
         return Column(name, "number", "time", family.why, example, change, True, family.forms)
-    is_few, is_lead_few = _are_few(pooled, sum(map(len, values.there))), _are_few(read[0], len(values.lead))
+    read = values.numbers(family.forms)
+    may_be_few = are_whole(read[0]) and read[0].n_unique() <= FEW
+    pooled = pl.concat([side.alias("") for side in read]) if may_be_few else read[0]
+    is_few, is_lead_few = (
+        may_be_few and _are_few(numbers, held)
+        for numbers, held in ((pooled, sum(map(len, values.there))), (read[0], len(values.lead)))
+    )
     if is_few:
         why = f"{pooled.n_unique()} distinct whole numbers that repeat"
         is_plain = all(form == PLAIN for form in family.forms)
@@ -290,7 +296,7 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
 
 def _are_few(finite: polars.Series, held: int) -> bool:
     """Whether numbers are whole, and few beside the values held."""
-    if finite.is_empty() or not (finite.floor() == finite).all():
+    if finite.is_empty() or not are_whole(finite):
         return False
     distinct = finite.n_unique()
     return distinct <= FEW and held >= REPEATS * distinct
@@ -345,6 +351,8 @@ def _truths(values: Values) -> tuple[list[Form], bool]:
         return forms, False
     written: list[set[str]] = []
     for held in values.there:
+        if held.head(FIRST).n_unique() > 6:
+            return forms, False
         some = held.unique()
         if len(some) > 6:
             return forms, False

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outcross.data.values import Values, is_text
-from outcross.files import kinds as of_values
+from outcross.data.values import Values, are_whole, is_text
 from outcross.files.forms import Form
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def _look_like(text: polars.Series, pattern: str) -> bool:
 def _key_of_numbers(values: Values, forms: Sequence[Form]) -> str:
     read = values.numbers(forms)
     lead, is_named = read[0], bool(_NAMED_KEY.search(values.name.strip())) or values.name.strip().lower() in INDEX
-    if not (lead.floor() == lead).all():
+    if not are_whole(lead):
         return ""
     if why := _index(values, forms):
         return why
@@ -72,7 +71,7 @@ def _key_of_numbers(values: Values, forms: Sequence[Form]) -> str:
         return _entities(values, read)
     if is_named and len(lead) >= 2 and lead.n_unique() == len(lead):
         return "whole numbers that never repeat, under the name of a key" if len(lead) >= 10 else ""
-    is_key = all(len(side) >= KEYED and side.n_unique() == len(side) and bool((side.floor() == side).all()) for side in read)
+    is_key = all(len(side) >= KEYED and side.n_unique() == len(side) and are_whole(side) for side in read)
     if not is_key or len(read) < 2:
         return ""
     if all(float(side.max() - side.min()) < 1.5 * len(side) for side in read):  # type: ignore[operator]
@@ -94,28 +93,25 @@ def _is_even(numbers: polars.Series) -> bool:
 def _index(values: Values, forms: Sequence[Form]) -> str:
     """Why whole numbers count the rows; nothing where they do not. An index may begin anew, as where shards were put together."""
     is_named = values.name.strip().lower() in INDEX
-    counts = []
-    for side, held in enumerate(values.held):
-        if held is None or not len(held):
-            continue
-        numbers = of_values.as_number(values.in_order(side), forms[side])
-        places = np.sort(values.sides[side].places)
-        if numbers.null_count() or len(numbers) < 2:
-            counts.append(False)
-            continue
-        is_whole = bool((numbers.floor() == numbers).all())
-        steps = np.diff(numbers.to_numpy()) == np.diff(places)
-        is_new = np.diff(numbers.to_numpy()) < 0
-        is_count = (
-            is_whole and bool((steps | is_new).all()) and float(np.mean(steps)) >= 0.99 and (is_named or numbers.min() in (0, 1))
-        )
-        is_unique = is_whole and is_named and numbers.n_unique() == len(numbers)
-        counts.append(is_count or is_unique)
-    if not counts or not (
-        any(counts) if is_named else all(counts) and len(counts) > 1 and min(map(len, values.there)) >= 2 * KEYED
-    ):
+    if not is_named and (len(values.there) < 2 or min(map(len, values.there)) < 2 * KEYED):
         return ""
-    return "it numbers the rows"
+    counts = (
+        _counts_rows(values, side, forms[side], is_named) for side, held in enumerate(values.held) if held is not None and len(held)
+    )
+    return "it numbers the rows" if (any(counts) if is_named else all(counts)) else ""
+
+
+def _counts_rows(values: Values, side: int, form: Form, is_named: bool) -> bool:
+    """Whether the numbers of a side count its rows, or never repeat under the name of an index."""
+    numbers, rows = values.numbers_of(side, form), values.sides[side]
+    if len(numbers) < max(2, rows.places.size) or not are_whole(numbers):
+        return False
+    if is_named and numbers.n_unique() == len(numbers):
+        return True
+    changes = np.diff(numbers.to_numpy()[rows.order])
+    is_next = changes == rows.steps
+    is_count = bool((is_next | (changes < 0)).all()) and float(np.mean(is_next)) >= 0.99
+    return is_count and (is_named or numbers.min() in (0, 1))
 
 
 def _entities(values: Values, read: Sequence[polars.Series]) -> str:

@@ -311,7 +311,8 @@ def _jointly(tables: Sequence[Table]) -> list[Table]:
     columns = understood([Side(table.records, table.places) for table in tables], tables[0].given)
     read = []
     for i, table in enumerate(tables):
-        own = {name: column for name, column in columns.items() if name in table.records.columns}
+        there = set(table.records.columns)
+        own = {name: column for name, column in columns.items() if name in there}
         chosen, forms, notes = _chosen(own, table.records.columns, i)
         if not chosen:
             raise BadInput(f"{table.name} has no column to compare: {'; '.join(notes)[:300]}")
@@ -348,7 +349,8 @@ def _lost_values(
     records: polars.DataFrame, frame: polars.DataFrame, kinds: Mapping[str, Kind], forms: Mapping[str, Form]
 ) -> list[str]:
     """How many values of each column could not be made of its kind."""
-    counted = ((column, frame[column].is_null() & ~_is_missing(records[column], forms.get(column))) for column in kinds)
+    with_missing = [column for column in kinds if frame[column].null_count()]
+    counted = ((column, frame[column].is_null() & ~_is_missing(records[column], forms.get(column))) for column in with_missing)
     return [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outcross.files import kinds as of_values
-from outcross.files.forms import Form
+from outcross.files.forms import PLAIN, Form
 
 if TYPE_CHECKING:
     import polars
@@ -24,8 +24,18 @@ class Side:
     places: np.ndarray
 
     @cached_property
+    def columns(self) -> dict[str, polars.Series]:
+        """The columns by name."""
+        return {series.name: series for series in self.records}
+
+    @cached_property
     def order(self) -> np.ndarray:
         return np.argsort(self.places, kind="stable")
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """How far each row stood behind the one before it. (rows - 1,)"""
+        return np.diff(self.places[self.order])
 
 
 class Values:
@@ -34,9 +44,10 @@ class Values:
     def __init__(self, name: str, sides: Sequence[Side]):
         self.name = name
         self.sides = sides
-        self.raw = [side.records[name] if name in side.records.columns else None for side in sides]
-        self.held = [None if raw is None else raw.drop_nulls() for raw in self.raw]
+        self.raw = [side.columns.get(name) for side in sides]
+        self.held = [None if raw is None else without_missing(raw) for raw in self.raw]
         self.there = [held for held in self.held if held is not None and len(held)]
+        self._numbers: dict[tuple[int, Form], polars.Series] = {}
 
     @property
     def lead(self) -> polars.Series:
@@ -68,8 +79,30 @@ class Values:
 
     def numbers(self, forms: Sequence[Form]) -> list[polars.Series]:
         """The numbers that each side holds."""
-        pairs = zip(self.held, forms, strict=True)
-        return [of_values.as_number(held, form).drop_nulls() for held, form in pairs if held is not None and len(held)]
+        return [
+            self.numbers_of(side, form)
+            for side, (held, form) in enumerate(zip(self.held, forms, strict=True))
+            if held is not None and len(held)
+        ]
+
+    def numbers_of(self, side: int, form: Form = PLAIN) -> polars.Series:
+        """The numbers that one side holds; each form is read once."""
+        held = self.held[side]
+        assert held is not None
+        if (side, form) not in self._numbers:
+            self._numbers[side, form] = without_missing(of_values.as_number(held, form))
+        return self._numbers[side, form]
+
+
+def without_missing(values: polars.Series) -> polars.Series:
+    """The values that are there."""
+    return values.drop_nulls() if values.null_count() else values
+
+
+def are_whole(numbers: polars.Series) -> bool:
+    """Whether all numbers are whole. numbers: Float64 without missing values"""
+    values = numbers.to_numpy()
+    return bool((np.floor(values) == values).all())
 
 
 def is_text(values: polars.Series) -> bool:

@@ -52,13 +52,15 @@ def family_of(values: Values) -> WrittenNumbers | None:
     if not (dtype.is_numeric() or dtype.is_temporal()):
         return None
     if dtype.is_numeric() and all(
-        _are_dates(held) if held.dtype.is_numeric() else is_text(held) or held.dtype.is_temporal() for held in values.there
+        _are_dates(values.numbers_of(side)) if held.dtype.is_numeric() else is_text(held) or held.dtype.is_temporal()
+        for side, held in enumerate(values.held)
+        if held is not None and len(held)
     ):
         form = Form(layouts=("ymd8",))
         texts = [PLAIN if text is None else (_form_of(text) or _Found(form)).form for text in values.texts]
         forms = [form if text is None else texts[i] for i, text in enumerate(values.texts)]
         return WrittenNumbers(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
-    if not any(len(of_values.as_number(held).drop_nulls()) for held in values.there[:1]):
+    if not len(values.numbers_of(values.first)):
         return None
     shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
     strings = [text for text in values.texts if text is not None and len(text)]
@@ -67,11 +69,10 @@ def family_of(values: Values) -> WrittenNumbers | None:
     return WrittenNumbers(tuple(PLAIN if text is None else form for text in values.texts), shown, why)
 
 
-def _are_dates(numbers: polars.Series) -> bool:
+def _are_dates(finite: polars.Series) -> bool:
     """Whether all whole numbers of eight digits are days of 1900 to 2100."""
     import polars as pl
 
-    finite = of_values.as_number(numbers).drop_nulls()
     if finite.is_empty() or float(finite.min()) < 19_000_101 or float(finite.max()) > 21_001_231:  # type: ignore[arg-type]
         return False
     days = of_forms.days_of(of_values.whole_as_text(finite.unique()).cast(pl.String), "ymd8")
@@ -88,15 +89,15 @@ class _Found:
 
 
 def _family_of_texts(values: Values) -> WrittenNumbers | None:
-    if not values.pooled.unique().str.contains(BEGINS).any():
+    may_be = values.pooled.head(1).str.contains(BEGINS).any() or values.pooled.unique().str.contains(BEGINS).any()
+    if not may_be:
         return None
     pooled = _form_of(values.pooled)
     own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
     if own is None:
         return None
     if pooled is not None:
-        lead = of_values.as_number(values.lead, pooled.form)
-        if lead.null_count() == len(lead):
+        if not len(values.numbers_of(values.first, pooled.form)):
             return None
         return WrittenNumbers(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
     # Each side is written in its own way: the first says what they are, another how it writes that.

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
+from outcross.experiment.drawing import DRAWING, candidates_of
+from outcross.filters import FILTERS, Filter
 from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
@@ -19,7 +21,7 @@ from outcross.models.schedule import Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
-from outcross.recipe import FROM_LIST, Nested, exactly, kind, member, nearest, one_of, plain, read, recipe
+from outcross.recipe import FROM_LIST, Nested, exactly, kind, many_of, member, nearest, one_of, plain, read, recipe
 from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
 
 
@@ -136,9 +138,12 @@ class Experiment:
     """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: what
     a fit reads is drawn anew for every batch. A learner that reads on-line (vae) has the models write while it is fitted, and as many records as
     the original human ones are drawn to be measured; for another as many are drawn as the next fit reads, each of them once under `replace`."""
-    draw: Annotated[Draw, exactly(Draw, "draw")] = field(default_factory=Draw)
+    draw: Annotated[Draw, DRAWING] = field(default_factory=Draw)
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
     """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
+    select: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")] = ()
+    """What is kept of the records that a model has written, filter by filter; the others are rejected, and no model learns from them. A filter that
+    `chooses` among the training set (importance) is asked when the next model is about to learn."""
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
     """6 means g0 … g5; g0 is the model fitted on human data."""
     metrics: Annotated[tuple[Measure, ...], PlainValidator(_metrics)] = ()
@@ -163,7 +168,7 @@ class Experiment:
         for one in self.metrics:
             if "table" in one.needs:
                 self._is_a_table(kind(one), one.aspect)
-            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs"}:
+            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs", "selection"}:
                 raise ValueError(
                     f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
                     f"leave it out{self._instead(one.aspect)}"
@@ -193,9 +198,57 @@ class Experiment:
             )
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
+        self._selection_fits()
         self._fits_a_machine()
         self._plans_can_be_had()
         return self
+
+    def _selection_fits(self) -> None:
+        """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
+        drawn = self.candidates * self.records(0)
+        if self.candidates > 1 and self.selected(drawn)[0] == drawn:
+            keeps = "select keeps them all" if self.select else "nothing chooses among them"
+            raise ValueError(
+                f"draw.candidates {self.candidates} has the model write {drawn:,} records a generation for {self.records(0):,}, and {keeps}; "
+                f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
+            )
+        if not self.select:
+            return
+        if self.human.records == "moments":
+            raise ValueError("select looks at records one by one, and human.records is moments; write human.records: points")
+        if self.is_online:
+            raise ValueError(
+                "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
+            )
+        for one in self.select:
+            self._filter_fits(one)
+        if self.selected(drawn)[1] == 0:
+            raise ValueError(f"select keeps none of the {drawn:,} records of a generation; raise its share, or the rows")
+
+    def _filter_fits(self, one: Filter) -> None:
+        learns = self.learner.learns
+        if not {"vectors", "text"} & set(learns):
+            raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
+        for need, of in (("points", "vectors"), ("texts", "text")):
+            if need in one.needs and of not in learns:
+                raise ValueError(
+                    f"select {kind(one)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
+                )
+        if self.chains > 1 and one.chooses == "training":
+            raise ValueError(
+                f"select {kind(one)} chooses among the training set of one chain, chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"
+            )
+
+    def selected(self, drawn: int) -> tuple[int, int]:
+        """How many of so many drawn records `select` keeps in every chain, at least and at most."""
+        least = most = drawn
+        for one in self.choosing("drawn"):
+            least, most = one.bounds(least)[0], max(one.bounds(least)[1], one.bounds(most)[1])
+        return least, most
+
+    def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
+        """The filters that choose among what a model has written, or among what the next one is about to learn from."""
+        return tuple(one for one in self.select if one.chooses == among)
 
     def _is_a_table(self, metric: str, aspect: str) -> None:
         """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
@@ -282,7 +335,7 @@ class Experiment:
                 raise ValueError(f"{key} must be 0 or between 1e-50 and 1e50 in size, got {value}; change the unit")
         growth = self.rows.grow if isinstance(self.rows, Growth) else 1.0
         largest = (
-            math.log10(max(self.human.rows, 1 if isinstance(self.rows, Growth) else self.records(0)))
+            math.log10(max(self.human.rows, self.candidates * (1 if isinstance(self.rows, Growth) else self.records(0))))
             + max(0.0, self.generations * math.log10(growth))
             + math.log10(self.chains)
         )
@@ -309,6 +362,7 @@ class Experiment:
 
     def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
+        there |= {"selection"} if self.select else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))
 
@@ -323,16 +377,28 @@ class Experiment:
         return self.policy.plan(inventory) if inventory.generation else HumanOnly().plan(inventory)
 
     def plans(self, fresh: int | None = None) -> Iterator[tuple[Inventory, Plan]]:
-        """What there is for every generation and what it learns from, from generation 0 on; `fresh` human records in the beginning."""
-        totals = np.cumsum([0, *(self.records(g) for g in range(self.generations - 1))])
+        """What there is for every generation and what it learns from, from generation 0 on; `fresh` human records in the beginning.
+
+        Where filters keep a number that depends on what the records say, the most that they can keep is counted on.
+        """
+        totals = np.cumsum([0, *(self.kept(g) for g in range(self.generations - 1))])
         for g in range(self.generations):
             inventory = Inventory(g, self.human.rows, totals, fresh)
             plan = self.plan(inventory)
             yield inventory, plan
             fresh = None if fresh is None else fresh - plan.fresh_rows
 
+    @property
+    def candidates(self) -> int:
+        """Records that a model writes for each that `rows` asks for."""
+        return candidates_of(self.draw)
+
+    def kept(self, g: int) -> int:
+        """Records of generation g that are kept; at most so many where that depends on what they say."""
+        return self.selected(self.candidates * self.records(g))[1]
+
     def records(self, g: int) -> int:
-        """Records drawn at generation g, the size of what generation g + 1 learns from."""
+        """Records that are asked for at generation g, without further candidates: the size of what generation g + 1 learns from where all are kept."""
         if isinstance(self.rows, int):
             return self.rows
         if self.rows == "online" and not self.is_online:

@@ -175,7 +175,7 @@ def _text(spec: str) -> str:
     path = builtin().get(spec) or Path(spec)
     if "\0" not in spec and not os.path.lexists(path):
         raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file")
-    return read_text(path, "an experiment file is a page of YAML; give such a file", MOST_BYTES)
+    return read_text(path, "give an experiment file, which is a page of YAML", MOST_BYTES)
 
 
 MOST_BYTES = 1_000_000

@@ -28,7 +28,8 @@ def unfolded(source: TableSource) -> TableSource:
         raw = dict.fromkeys(name if name in known else name.rpartition(": ")[0] for name in wanted)
         for batch in source.batches([name for name in raw if name in known]):
             frame = by_role(batch)
-            yield frame.select(name for name in wanted if name in frame.columns)
+            there = set(frame.columns)
+            yield frame.select(name for name in wanted if name in there)
 
     return replace(source, batches=batches)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+
 from outcross.errors import BadInput
 from outcross.files.forms import PLAIN, Form, days, decorated_numbers
 
@@ -28,8 +30,10 @@ def made(
     """The columns of `raw` as their kinds and forms say; one that it has not is all missing. A value that cannot be made so is missing."""
     import polars as pl
 
+    there = {series.name: series for series in raw}
+
     def column(name: str) -> polars.Series:
-        values = raw[name] if name in raw.columns else pl.Series(name, [None] * raw.height, dtype=pl.Null)
+        values = there[name] if name in there else pl.Series(name, [None] * raw.height, dtype=pl.Null)
         kind, form = kinds[name], (forms or {}).get(name, PLAIN)
         return as_vector(values, widths[name]) if kind == "vector" else _MAKERS[kind](values, form)
 
@@ -103,10 +107,10 @@ def as_category(values: polars.Series, form: Form = PLAIN) -> polars.Series:
 def _plain(text: polars.Series) -> polars.Series:
     import polars as pl
 
-    stripped = text.str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1")
+    stripped = pl.col("t").str.strip_chars().str.replace(r"^([+-]?[0-9]+)\.0+$", "$1")
     lower = stripped.str.to_lowercase()
-    is_truth = lower.is_in(["true", "false"])
-    return pl.select(pl.when(is_truth).then(lower).when(stripped != "").then(stripped)).to_series().alias(text.name)
+    written = pl.when(lower.is_in(["true", "false"])).then(lower).when(stripped != "").then(stripped)
+    return pl.DataFrame({"t": text}).select(written.alias(text.name)).to_series()
 
 
 def as_text(values: polars.Series, form: Form = PLAIN) -> polars.Series:
@@ -211,8 +215,15 @@ def flat_lists(values: polars.Series) -> polars.Series:
 
 
 def _finite(numbers: polars.Series) -> polars.Series:
-    """Missing where no number, infinite, or too large for its fourth power; a negative zero is zero."""
-    return numbers.set(~(numbers.abs() <= LARGEST_NUMBER) | numbers.is_nan(), None) + 0.0
+    """Missing where no number, infinite, or too large for its fourth power; a negative zero is zero. numbers: Float64"""
+    import polars as pl
+
+    values = numbers.to_numpy() + 0.0  # NaN where missing
+    is_number = np.abs(values) <= LARGEST_NUMBER
+    if is_number.all():
+        return pl.Series(numbers.name, values)
+    values[~is_number] = np.nan
+    return pl.Series(numbers.name, values, nan_to_null=True)
 
 
 def parsed_number(text: polars.Series) -> polars.Series:

@@ -86,6 +86,10 @@ def content_digest(given: str) -> str:
     return inputs.digest([file for path in paths for file in (pictures_of(path) if kind_at(path) == "folder" else [path])])
 
 
+CARDS = ("croissant.json", "training-content.json")
+"""Files of a folder that tell of its data and hold none."""
+
+
 def files_of(given: str) -> list[Path]:
     """The files that a path, a folder or a glob names, in the order of their names; the folder itself where it holds pictures."""
     path = Path(given)
@@ -97,7 +101,7 @@ def files_of(given: str) -> list[Path]:
         return saved
     if splits := sorted(split.parent.name for split in path.glob("*/state.json") if (path / "dataset_dict.json").is_file()):
         raise BadInput(f"{given} holds several tables ({', '.join(splits)[:200]}); give one of them: {path / splits[0]}")
-    files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS)
+    files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS and file.name not in CARDS)
     tables = [file for file in files if suffix(file)[0] not in TEXTS]
     plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)
     if found := tables or plain:  # a text beside tables tells of them

@@ -75,7 +75,11 @@ def is_running(process: int) -> bool:
 
 
 def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
-    """The text of a file in UTF-8, of at most so many bytes; BadInput, with the way out, where it cannot be read."""
+    """The text of a file in UTF-8, of at most so many bytes; BadInput where it cannot be read.
+
+    `way_out` says what kind of file is wanted. It stands in place of a general way out where there is something of another kind; where there is nothing, the path is what
+    is wrong.
+    """
     ending = way_out and f"; {way_out}"
     try:
         with opened(path) as file:
@@ -86,6 +90,8 @@ def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start}){ending}") from None
     except BadInput as error:
-        raise BadInput(f"{error}{ending}") from None
+        if not ending or not path.exists():
+            raise
+        raise BadInput(str(error).partition("; ")[0] + ending) from None
     except OSError as error:
-        raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}{ending}") from None
+        raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Candidates(Protocol):
         ...
 
     @property
+    def prompt_texts(self) -> Sequence[str]:
+        """The text of the prompt that each answers: n."""
+        ...
+
+    @property
     def authors(self) -> np.ndarray:
         """Who wrote each, (n,) of words: human, model, edited, translated, unknown. Where origins are hidden, all are unknown."""
         ...
@@ -115,16 +120,61 @@ class Filter:
     page: ClassVar[FilterPage]
     libraries: ClassVar[tuple[str, ...]] = ()
     """Packages whose versions decide what it keeps, beside numpy."""
+    chooses: ClassVar[Literal["drawn", "training"]] = "drawn"
+    """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
+
+    @property
+    def needs(self) -> tuple[Literal["points", "texts"], ...]:
+        """What candidates must have for it, so that a loop over other records is refused before it begins."""
+        return ()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        return ()
 
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
         return ()
+
+    @property
+    def prefers(self) -> str:
+        """What it keeps more of, in words, as "texts with the most words"; empty where it prefers nothing.
+
+        A plan warns of it: such a selection collapses data that are selected again and again.
+        """
+        return ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that it reads, as a test set."""
+        return ()
+
+    def without_paths(self) -> Filter:
+        """The same filter without where its files lie; what they hold stands for that in the key of a step."""
+        return self
+
+    def bounds(self, candidates: int) -> tuple[int, int]:
+        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
+        return 0, candidates
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
         """Say of each candidate how often it is kept. NotApplicable where the candidates lack what it judges by."""
         raise NotImplementedError
 
 
-FILTERS: Family = {}
+FILTERS: Family = {
+    "best_of": "outcross.filters.best_of:BestOfFilter",
+    "route": "outcross.filters.route:RouteFilter",
+    "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
+    "decontaminate": "outcross.filters.decontaminate:DecontaminateFilter",
+    "drop_boilerplate": "outcross.filters.drop_boilerplate:DropBoilerplateFilter",
+    "central": "outcross.filters.cuts:CentralFilter",
+    "outlying": "outcross.filters.cuts:OutlyingFilter",
+    "random": "outcross.filters.cuts:RandomFilter",
+    "verify": "outcross.filters.verify:VerifyFilter",
+    "star": "outcross.filters.star:StarFilter",
+    "importance": "outcross.filters.importance:ImportanceFilter",
+}
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]

@@ -94,6 +94,17 @@ LAWS: dict[str, ClosedForm] = {
         "outcross.laws.regression:label_shift_error", "R3", f"derived here; leading terms {_DOHMATOB}, arXiv 2410.04840"
     ),
     "verifier_breakdown": ClosedForm("outcross.laws.verifier:verifier_breakdown", "V1", "Feng et al. (2024), arXiv 2406.07515"),
+    "plurality_breakdown": ClosedForm(
+        "outcross.laws.verifier:plurality_breakdown", "V2", "derived here; cf. Feng et al. (2024), arXiv 2406.07515"
+    ),
+    "kept_error": ClosedForm("outcross.laws.verifier:kept_error", "V3", "Feng et al. (2024), arXiv 2406.07515"),
+    "variance_kept": ClosedForm("outcross.laws.selection:variance_kept", "B1", "derived here; the effect: Qiao et al."),
+    "variance_replace_selected": ClosedForm(
+        "outcross.laws.selection:variance_replace_selected", "B1", "derived here; the effect: Qiao et al."
+    ),
+    "variance_accumulate_selected": ClosedForm(
+        "outcross.laws.selection:variance_accumulate_selected", "B1", "derived here; the effect: Qiao et al."
+    ),
     "is_locally_stable": ClosedForm("outcross.laws.stability:is_locally_stable", "S1", _BERTRAND),
     "largest_stable_weight": ClosedForm("outcross.laws.stability:largest_stable_weight", "S1", _BERTRAND),
     "concentration_replace": ClosedForm(f"{_CATEGORICAL}:concentration_replace", "C1", f"{_SEDDIK}, Theorem 1"),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, gaussian, hutter, kde, regression
+from outcross.laws import categorical, gaussian, hutter, kde, regression, selection
 from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
@@ -34,6 +34,7 @@ def expected(
     noise: float = 1.0,
     noise_is_fitted: bool = False,
     design: Literal["same", "fresh"] = "same",
+    kept_variance: float | None = None,
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
 
@@ -61,13 +62,16 @@ def expected(
     human_only and, with the noise known to it, on the same `design` and at temperature 1, accumulate. A noise that is known is
     scaled by the temperature anew at every generation, one that is fitted (`noise_is_fitted`) again and again.
 
-    All values are exact expectations over chains, none are limits.
+    `kept_variance`: what a selection keeps of the variance of a generation's records (`variance_kept`), the sizes being those that are kept. Then
+    `spread_ratio` of a gaussian under replace and accumulate is the limit of many records. All other values are exact expectations over chains.
 
     >>> np.round(expected("replace", "gaussian", "spread_ratio", n=10, generations=3), 3).tolist()
     [0.9, 0.81, 0.729]
     >>> expected("accumulate", "gaussian", "log_variance", n=10, generations=3) is None
     True
     """
+    if kept_variance is not None and policy_kind != "human_only":
+        return _selected(policy_kind, learner_kind, measure, n, generations, kept_variance, temperature)
     if policy_kind == "human_only":  # the same rows every time, so the same fit
         first = expected(
             "replace",
@@ -117,7 +121,18 @@ def expected(
     return None
 
 
-def name_of(policy_kind: str, learner_kind: str, measure: str) -> str | None:
+def _selected(policy_kind: str, learner_kind: str, measure: str, n, generations: int, kept: float, temperature: float):
+    """The spread of a gaussian that learns from what a selection keeps."""
+    if learner_kind != "gaussian" or measure != "spread_ratio":
+        return None
+    if policy_kind == "replace":
+        return selection.variance_replace_selected(generations, kept=kept, temperature=temperature)
+    if policy_kind == "accumulate":
+        return selection.variance_accumulate_selected(n, generations, kept=kept, temperature=temperature)
+    return None
+
+
+def name_of(policy_kind: str, learner_kind: str, measure: str, is_selected: bool = False) -> str | None:
     """The name in LAWS of the closed form that `expected` works out for this reading; None where it knows none.
 
     Readings that several laws give together (`excess_risk` is a concentration less a constant) have the name of the one that moves.
@@ -126,6 +141,9 @@ def name_of(policy_kind: str, learner_kind: str, measure: str) -> str | None:
     ('accumulate', None)
     """
     is_first_alone = policy_kind == "human_only"  # every fit is the first one
+    if is_selected and not is_first_alone:
+        names = {"replace": "variance_replace_selected", "accumulate": "variance_accumulate_selected"}
+        return names.get(policy_kind) if (learner_kind, measure) == ("gaussian", "spread_ratio") else None
     policy = "replace" if is_first_alone else policy_kind
     by_policy = _NAMES.get((learner_kind, measure), {})
     if is_first_alone and measure in ("support", "surviving_states"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from typing import Any
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.names import kind_at
 from outcross.files.outputs import PAGES, check_apart, check_name, is_page
-from outcross.files.whole import write_whole, written_from
+from outcross.files.whole import read_text, write_whole, written_from
 from outcross.ledger import HIDDEN, WORKING, Ledger
 from outcross.ledger.digests import digest_file
 from outcross.ledger.entries import ResultEntry
@@ -30,6 +31,8 @@ from outcross.ledger.locks import alone
 LEDGER = "ledger.jsonl"
 OF_WORK = (".ledger.lock", ".run.lock", "timing.jsonl")
 """Files beside a ledger that only a command at work needs."""
+BESIDE = "beside.json"
+"""The file beside a ledger that lists what other commands wrote beside a result, by the command: each file with its SHA-256."""
 WRITING = "writing"
 """The folder in which a result is written before it is moved to its place."""
 
@@ -143,10 +146,66 @@ def write_folder(out: Path, kind: str, files: Mapping[str, Any], inputs: Iterabl
         write(ledger, files)
 
 
+def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
+    """Write texts into a folder beside what is there, a result or data, and list them as written by this kind of command.
+
+    BadInput where one of them is there and is not what a former command of this kind wrote: nothing is replaced that was made by others or was
+    changed since. What is written is listed before, so that a command that was killed knows its files.
+    """
+    place = folder / HIDDEN
+    listed = _beside(place)
+    own = listed.get(kind, {})
+    for name in files:
+        path = folder / name
+        if path.is_symlink() or (kind_at(path) and (kind_at(path) != "file" or digest_file(path) not in own.get(name, []))):
+            raise BadInput(f"{path} exists and is not as {kind} wrote it; move it, or choose another folder with --out")
+    created = _create(place)
+    try:
+        with alone(place):
+            try:
+                _write_listed(folder, kind, files, listed)
+            finally:
+                shutil.rmtree(place / WRITING, ignore_errors=True)
+                for name in OF_WORK:
+                    (place / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
+    finally:
+        for made in reversed(created):
+            if made.is_dir() and not any(made.iterdir()):
+                made.rmdir()
+
+
+def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Write texts and list them, each moved to its place whole."""
+    place, own = folder / HIDDEN, dict(listed.get(kind, {}))
+    written = {name: _digest(text.encode()) for name, text in files.items()}
+    before = {name: [*own.get(name, []), digest] for name, digest in written.items()}
+    write_whole(place / BESIDE, json.dumps({**listed, kind: {**own, **before}}))
+    (place / WRITING).mkdir(exist_ok=True)
+    for name, text in files.items():
+        write_whole(place / WRITING / name, text)
+        os.replace(place / WRITING / name, folder / name)
+    write_whole(place / BESIDE, json.dumps({**listed, kind: {**own, **{name: [digest] for name, digest in written.items()}}}))
+
+
+def _beside(place: Path) -> dict[str, dict[str, list[str]]]:
+    """What was written beside a result: by the command and the file's name the digests that it may have."""
+    try:
+        told = json.loads(read_text(place / BESIDE))
+        return {
+            str(kind): {str(name): [str(digest) for digest in digests] for name, digests in files.items()}
+            for kind, files in told.items()
+        }
+    except (BadInput, ValueError, RecursionError, AttributeError, TypeError):
+        return {}
+
+
 def _others(out: Path, kind: str) -> Iterator[str]:
     """What a folder holds besides a former result of this kind: a file that is not listed or was changed since, a link, a folder."""
     place = out / HIDDEN
     listed: dict[str, str] = {}
+    beside: list[tuple[str, list[str]]] = []
     if place.is_symlink() or place.exists():
         yield from _not_of_a_ledger(place)
         result = Ledger(place).result
@@ -154,13 +213,15 @@ def _others(out: Path, kind: str) -> Iterator[str]:
             yield HIDDEN
         elif result is not None:
             listed = dict(result.files)
+            beside = [item for files in _beside(place).values() for item in files.items()]
     folders = {str(parent) for name in listed for parent in Path(name).parents}
     for root, inner, names in os.walk(out):
         inner[:] = [name for name in inner if Path(root, name) != place]
         for name in sorted([*inner, *names]):
             path = Path(root, name)
             relative = str(path.relative_to(out))
-            is_known = relative in folders if path.is_dir() else relative in listed and _is_unchanged(path, listed[relative])
+            digests = [listed[relative]] if relative in listed else dict(beside).get(relative, [])
+            is_known = relative in folders if path.is_dir() else any(_is_unchanged(path, digest) for digest in digests)
             if path.is_symlink() or not is_known:
                 yield relative
 
@@ -171,7 +232,7 @@ def _not_of_a_ledger(place: Path) -> Iterator[str]:
         yield HIDDEN
         return
     for path in sorted(place.iterdir()):
-        is_ours = path.name in (LEDGER, *OF_WORK) or written_from(path.name) == LEDGER
+        is_ours = path.name in (LEDGER, BESIDE, *OF_WORK) or written_from(path.name) in (LEDGER, BESIDE)
         if path.is_symlink() or not (path.is_file() if is_ours else path.is_dir() and path.name in ("steps", WRITING)):
             yield f"{HIDDEN}/{path.name}"
     for path in sorted((place / "steps").glob("*")):

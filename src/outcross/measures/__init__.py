@@ -1,6 +1,6 @@
 """What is measured, in a loop and in an audit.
 
-A measure reads evidence and yields readings, each an estimate with its interval and n, and pointed-at records; what cannot be had
+A measure reads evidence and yields readings, each an estimate with its interval and n, pointed-at records, and how predictions came true; what cannot be had
 is a reading whose note says why, or `NotApplicable` for all of them. A measure says what is, never whether that is bad: `audit` judges readings
 by the margins of their pages. `pages` says what each reading is, `needs` names the kinds of records that the measure reads. A new
 measure is one file and one entry in `MEASURES`: reports and definitions of collapse find its readings by the role on their page.
@@ -25,6 +25,7 @@ from outcross.data.tables import Absent, Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
+from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import Sketch
 
 BEYOND = "_beyond_prompt"
@@ -354,10 +355,10 @@ class Measure:
         """What to count over every row of both sides; the sketches of all measures are filled in one pass."""
         return {}
 
-    def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
+    def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed | Reliability]:
         raise NotImplementedError
 
-    def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed]:
+    def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed | Reliability]:
         """What it reads of a generation; NotApplicable where it has not what the measure needs."""
         return self(evidence, rng)
 
@@ -425,6 +426,7 @@ MEASURES: Family = {
     "held_out_elbo": "outcross.measures.held_out_elbo:HeldOutElbo",
     "mixture_distance": "outcross.measures.mixture:MixtureDistance",
     "coefficient_error": "outcross.measures.regression:CoefficientError",
+    "selection": "outcross.measures.selection:SelectionMeasure",
 }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -33,6 +34,7 @@ from outcross.statistics.repeats import (
     occurrences,
     seen_again,
 )
+from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000
@@ -120,8 +122,9 @@ class Diversity(OfTables):
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
         for value in largest(evidence, column)[: self.most]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
+            about = inside.reference.frame.height / max(1, evidence.reference.frame.height)
             for reading in _all_inside(inside, column, rng):
-                yield replace(reading, group=named((column,), (value,)))
+                yield replace(reading, group=named((column,), (value,)), about=about * reading.about)
 
 
 def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
@@ -134,15 +137,15 @@ def _all_inside(inside: Evidence, column: str, rng: np.random.Generator) -> Iter
 def _rows(synthetic: Occurrences, reference: Occurrences) -> Iterator[Reading]:
     synthetic, reference = alike(synthetic, reference)
     note = "" if synthetic.largest is None else "of records with the smallest hashes, a million distinct ones"
-    yield read_with_null("distinct_rows", lambda: _distinct(synthetic.counts, reference.counts), note=note)
-    yield read_with_null("effective_rows", lambda: _pairs(synthetic.counts, reference.counts), note=note)
+    yield _read("distinct_rows", lambda: _distinct(synthetic.counts, reference.counts), note=note)
+    yield _read("effective_rows", lambda: _pairs(synthetic.counts, reference.counts), note=note)
 
 
 def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Iterator[Reading]:
-    yield read_with_null("vendi", lambda: _kinds_of_records(evidence, rng))
+    yield _read("vendi", lambda: _kinds_of_records(evidence, rng))
     for column in evidence.reference.of_kind("category"):
         if column != but:
-            yield read_with_null(
+            yield _read(
                 "effective_categories",
                 lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng),
                 column=column,
@@ -155,20 +158,41 @@ def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
         for side, values in ((side, table.numbers(column)) for side, table in evidence.sides().items())
     }
     synthetic, reference, holdout = occurring["synthetic"], occurring["reference"], occurring.get("holdout")
-    yield read_with_null("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
+    yield _read("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
     yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
 
 
-def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+@dataclass(frozen=True)
+class _Compared:
+    """A ratio, its null, how few records would have to change, and the numbers themselves."""
+
+    estimate: Estimate
+    null: Null
+    change: Callable[[float, float], float]
+    before: float | None = None
+    after: float | None = None
+
+
+def _read(check: str, number: Callable[[], _Compared], column: str = "", note: str = "") -> Reading:
+    """The reading of what was compared, or of the reason why it cannot be."""
+    compared = cache(number)
+    reading = read_with_null(check, lambda: (compared().estimate, compared().null), column=column, note=note)
+    if reading.estimate is None:
+        return reading
+    return replace(reading, change=compared().change, before=compared().before, after=compared().after)
+
+
+def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
     """Distinct things of counts (distinct,) each, at one size."""
     size = _enough(synthetic, reference) - 1
     sides = (distinct_at(counts, size) for counts in (synthetic, reference))
     # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
     one, two = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
-    return _ratio(one, two, "jackknife over records", int(synthetic.sum()))
+    ratio = _ratio(one, two, "jackknife over records", int(synthetic.sum()))
+    return _Compared(*ratio, OfDistinctThings(two[0] / size))
 
 
-def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
+def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
     n = _enough(synthetic, reference)
     one_more = 2 / (n * (n - 1))
     pairs = [int(np.sum(counts * (counts - 1)) / 2) for counts in (synthetic, reference)]
@@ -181,7 +205,8 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null
         value, error = equal_pairs(counts)
         # One pair more: its error is that of a Poisson count at least.
         sides.append((value + one_more, max(error, math.sqrt((value + one_more) * one_more))))
-    return _ratio(sides[1], sides[0], "jackknife over records", int(synthetic.sum()))
+    ratio = _ratio(sides[1], sides[0], "jackknife over records", int(synthetic.sum()))
+    return _Compared(*ratio, OfEqualPairs.of(synthetic))
 
 
 def _enough(*counts: np.ndarray) -> int:
@@ -222,16 +247,17 @@ def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
     return float((distances <= at).mean()), float((human <= at).mean())
 
 
-def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared:
     n = min(MOST, evidence.drawn.frame.height, evidence.reference.frame.height)
     if n < FEWEST:
         raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
     taken = [some(side, n, rng) for side in (evidence.drawn, evidence.reference)]
     embed = embedding(*taken)
     # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
-    scores = [vendi(np.column_stack([np.ones(n), embed(side)])) for side in taken]
-    synthetic, human = ((score, score * error) for score, error in scores)
-    return _ratio(synthetic, human, "asymptotic", n)
+    points = [np.column_stack([np.ones(n), embed(side)]) for side in taken]
+    synthetic, human = ((score, score * error) for score, error in map(vendi, points))
+    ratio = _ratio(synthetic, human, "asymptotic", n)
+    return _Compared(*ratio, OfEntropy(tuple(map(float, spectrum(points[0])[0]))), human[0], synthetic[0])
 
 
 def vendi(points: np.ndarray) -> tuple[float, float]:
@@ -243,9 +269,7 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
     >>> vendi(np.eye(4))[0]
     4.0
     """
-    lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    rows = points / np.where(lengths > 0, lengths, 1.0)
-    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    values, vectors, rows = spectrum(points)
     is_there = values > 1e-12
     logs = np.log(values[is_there])
     influence = -np.square(rows @ vectors[:, is_there]) @ logs
@@ -253,7 +277,15 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
     return math.exp(-float(values[is_there] @ logs)), error
 
 
-def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def spectrum(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvalues (d,) and eigenvectors (d, d) of XᵀX / n, and X itself: points (n, d) with rows brought to length 1."""
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    rows = points / np.where(lengths > 0, lengths, 1.0)
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    return np.clip(values, 0.0, None), vectors, rows
+
+
+def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
     import polars as pl
 
     tallies = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
@@ -264,11 +296,13 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
         raise NotApplicable(f"{min(n)} values, an entropy is compared from {FEWEST}")
     if (counts[1] > 0).sum() < 2:
         raise NotApplicable("the reference has one category")
-    difference = float(np.subtract(*(corrected_entropy(side) for side in counts)))
+    entropies = [float(corrected_entropy(side)) for side in counts]
+    difference = entropies[0] - entropies[1]
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
     draws = relabelled(counts, rng)
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
-    return from_logarithms(around(difference, error, "normal", int(n[0])), null)
+    ratio = from_logarithms(around(difference, error, "normal", int(n[0])), null)
+    return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:

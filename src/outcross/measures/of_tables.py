@@ -14,6 +14,7 @@ from outcross.measures import Evidence, Measure, Pointed
 from outcross.measures.of_prompts import compared
 from outcross.measures.tabular import GROUP, as_dealt_table, as_prompted_table, as_table
 from outcross.recipe import kind
+from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import gather
 
 
@@ -36,7 +37,7 @@ class OfTables(Measure):
         return read_tables(self, tables.but(counted=counted))
 
 
-def read_tables(measure: Measure, evidence: Evidence, seed: int = 0) -> list[Reading | Pointed]:
+def read_tables(measure: Measure, evidence: Evidence, seed: int = 0) -> list[Reading | Pointed | Reliability]:
     """What a measure reads of tables, its sketches counted, whoever asks.
 
     Random numbers come from a stream that the name of the measure and `seed` decide. So leaving a measure out changes no other, and the

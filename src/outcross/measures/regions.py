@@ -60,6 +60,13 @@ class MissingRegion:
     """Records inside that are to be added to the synthetic ones so that their share is the human one."""
 
 
+@dataclass(frozen=True, eq=False)
+class PointedRegion(Pointed):
+    """Human records of a region that is surely thinned out, and the region."""
+
+    region: Region
+
+
 @recipe
 class Regions(OfTables):
     """Regions of human data in which synthetic records are missing, each named by a short rule of at most three conditions.
@@ -97,9 +104,8 @@ class Regions(OfTables):
             yield Reading("region", region.ratio, region.null, at=region.rule, note=note, about=region.human_share)
         for region in surely[: self.most]:
             rows = _exemplars(region, evidence.reference.frame.height)
-            yield Pointed(
-                "reference", rows, np.full(rows.size, 1 - region.ratio.value), f"in a region that is thinned out: {region.rule}"
-            )
+            why = f"in a region that is thinned out: {region.rule}"
+            yield PointedRegion("reference", rows, np.full(rows.size, 1 - region.ratio.value), why, region)
 
 
 def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[MissingRegion]:

@@ -48,6 +48,7 @@ def records_to_change(value: Any, limit: float, page: Page, about: float, worse:
 def severity(value: float, end: float, limit: float, page: Page, about: float, worse: Direction) -> float:
     """The lower confidence bound of the share of records that would have to change: by the end of the interval that is nearest to the limit.
 
+    Where records say exactly how few would do, they say it in place of this: numbers of kinds, pairs and distinct things (`statistics.variety`).
     What is gone altogether (a group, a column, a tail with none left) counts all the records that it held, p (1 − r) at that end.
 
     >>> from outcross.measures import pages_of_aspect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from typing import Annotated
@@ -80,12 +81,12 @@ class Structure(OfTables):
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.02, worse="smaller", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="smaller", of="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
             "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.02, worse="larger", of="difference", role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="larger", of="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
@@ -142,8 +143,10 @@ class Structure(OfTables):
         chosen = [(one, two) if one.is_number >= two.is_number else (two, one) for one, two in chosen]  # numbers stand first
         for (one, two), tables in zip(chosen, relabelled(chosen, rng), strict=True):
             check, measure = _measured(one, two)
-            note, number = _association(measure, one, two, tables)
-            yield read_with_null(check, number, at=f"with {two.column}", column=one.column, note=note)
+            levels, number = _association(measure, one, two, tables)
+            note = f"{levels[1]:.3f}, {levels[0]:.3f} in the reference" if levels else ""
+            reading = read_with_null(check, number, at=f"with {two.column}", column=one.column, note=note)
+            yield replace(reading, before=levels[0], after=levels[1]) if levels else reading
         if left_out:
             yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
 
@@ -155,7 +158,7 @@ def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
 
 
 def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarray):
-    """What is said of a pair, and how its number is made."""
+    """The human and the synthetic association of a pair, none where a set has no whole row; and how its number is made."""
     counts, of_table, of_tables = crossed(one, two), measure, measure
     if measure is cramer:
         counts, categories = on_human_categories(counts)
@@ -179,9 +182,9 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
         return Estimate(value, value - reach, value + reach, "jackknife", n), from_draws(value, draws, "smaller", "permutation")
 
     if min(n, m) == 0:
-        return "", number
+        return None, number
     ours, human = (float(strength) for strength in of_table(counts))
-    return f"{ours:.3f}, {human:.3f} in the reference", number
+    return (human, ours), number
 
 
 def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -203,12 +206,13 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
             if count + of_human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
-            yield read_with_null(
+            reading = read_with_null(
                 "tail_dependence",
                 lambda counts=(count, n, of_human, m): _corner(*counts),
                 at=f"{ENDS[first]} 5 % with {ENDS[second]} 5 % of {columns[two]}",
                 column=columns[one],
             )
+            yield replace(reading, about=of_human / m)
     if not compared_any:
         yield unread(
             "tail_dependence",

@@ -64,17 +64,17 @@ class TextQuality(OfTables):
         "spread": Page(
             "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
+            margin=0.8, worse="smaller", records=(840, "texts of which the attribute is normal"), role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
         ),
         "ends": Page(
             "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the share of fresh human texts there.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
+            margin=0.8, worse="smaller", records=(8_700, "the outer 5 % of any attribute"), role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
         "attribute_beyond_range": Page(
             "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
             unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
+            margin=0.01, worse="larger", records=(1_000, "texts of any attribute"), of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
         ),
         "unlikely": Page(
             "TQ4", "unlike anything human", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts, which it did not see either.",

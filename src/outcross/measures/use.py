@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
 from outcross.data.tables import Table
-from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, Reading
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
+from outcross.statistics.portraits import Reliability, reliability
 from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
 
@@ -29,34 +29,10 @@ MOST_TESTED = 10_000
 FOUR_IN_FIVE = 0.8416212335729143
 """The 80 % quantile of the normal law."""
 BOOTSTRAPS = 199
-MOST_SHARES = 100
-HELD_OUT = 0.2
-"""Share of the reference that is kept for the test of the curve where there is no holdout."""
 ESG = "Esteban, Hyland and Rätsch, arXiv 1706.02633 (train on synthetic, test on real)"
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 COX = "Cox, Biometrika 45:562, 1958"
 GERSTGRASSER = "Gerstgrasser et al., Is Model Collapse Inevitable?, COLM 2024, arXiv 2404.01413"
-
-
-def grid(value: Any) -> tuple[float, ...]:
-    """Shares from a list, or from "first:last:step" with both ends.
-
-    >>> grid("0:1:0.25")
-    (0.0, 0.25, 0.5, 0.75, 1.0)
-    """
-    try:
-        if isinstance(value, str):
-            first, last, step = map(float, value.split(":"))
-            # One more than may be asked for is enough to see that they are too many.
-            value = [first + i * step for i in range(min(MOST_SHARES, math.floor((last - first) / step + 1e-9)) + 1)]
-        shares = tuple(round(float(one), 9) for one in value)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:2:0.25") from None
-    if not all(math.isfinite(one) and 0 <= one <= 100 for one in shares) or len(shares) > MOST_SHARES:
-        raise BadInput(
-            f"shares must be at most {MOST_SHARES} numbers in [0, 100], synthetic records a human one, got {value!r:.80}"
-        )
-    return shares
 
 
 @recipe
@@ -71,13 +47,11 @@ class Use(OfTables):
     """
 
     learners: Annotated[tuple[Literal["boosted trees", "linear model"], ...], FROM_LIST] = ("boosted trees", "linear model")
-    """The first is the one whose fairness, loss by group and curve are looked at."""
+    """The first is the one whose fairness and loss by group are looked at."""
     rows: Annotated[int, Field(ge=FEWEST)] = 8_000
     """Records that a model is trained on, at most."""
     fits: Annotated[int, Field(ge=2, le=20)] = 4
     """Fits a side, each without one of as many parts of the records."""
-    shares: Annotated[tuple[float, ...], PlainValidator(grid)] = ()
-    """Synthetic records a human one, as a list or "0:2:0.25": the curve of the loss over the share of synthetic data added, where asked for."""
     groups: Annotated[int, Field(ge=0)] = 30
     """Groups and intersections looked at, those with most test records first."""
 
@@ -114,11 +88,6 @@ class Use(OfTables):
             unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
             margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Hardt, Price and Srebro, NeurIPS 2016",
         ),
-        "added_loss": Page(
-            "US7", "loss after synthetic data", "Loss on human test records of a model trained on human and synthetic records, over that of one trained on human ones alone: on the same human records, or on as many records in all.",
-            unit="ratio", healthy=1.0, collapsed="grows",
-            margin=0.95, worse="larger", role="use", paper=f"{GERSTGRASSER}; Kazdan et al., arXiv 2410.16713",
-        ),
         "brier": Page(
             "US8", "Brier score", "Mean squared distance of predicted chances from what came true, on human test records, of a model trained on synthetic records, over that of one trained on as many human ones.",
             unit="ratio", healthy=1.0, collapsed="grows",
@@ -149,17 +118,19 @@ class Use(OfTables):
             for one, two in zip(human, synthetic, strict=True)
             for half in [np.arange(len(one) // 2)]
         ]
+        curves: list[Reliability] = []
         for name in self.learners:
             ours, theirs = trial.tested(name, synthetic, by_each=True), trial.tested(name, human, by_each=trial.is_apart)
             half = trial.tested(name, mixed, by_each=False)
             tested = {"synthetic": ours, "human": theirs}
+            curves.append(reliability(target, name, trial.task.classes, theirs.assembled, ours.assembled, trial.tests.target))
             for check, number in _compared(ours, theirs, half):
-                yield self._read(check, number, trial, at=name)
+                reading = self._read(check, number, trial, at=name)
+                yield reading if check != "discrimination" or reading.estimate is None else _with_areas(reading, ours, theirs)
             if name == self.learners[0]:
                 yield from self._inside(evidence, trial, tested)
                 yield from self._fairness(evidence, trial, tested, name, rng)
-        if self.shares:
-            yield from self._curve(evidence, trial, rng)
+        yield from curves
 
     def _read(
         self,
@@ -202,39 +173,6 @@ class Use(OfTables):
                 column=trial.task.target,
             )
 
-    def _curve(self, evidence: Evidence, tested: Trial, rng: np.random.Generator) -> Iterator[Reading]:
-        """The loss over the share of synthetic data added; both baselines are human records alone, as many as the fixed number.
-
-        All fits are tested on the same records, which none of them learned from.
-        """
-        try:
-            trial = tested if tested.is_apart else _trial(_with_a_fifth_held_out(evidence, rng), self.rows, self.fits, rng)
-        except NotApplicable as why:
-            yield unread("added_loss", str(why), column=tested.task.target)
-            return
-        human, synthetic = (trial.without_each(side) for side in (0, 1))
-        most = max(self.shares)
-        fixed = int(min(len(human[0]), self.rows / (1 + most), len(synthetic[0]) / most if most else math.inf))
-        if fixed < FEWEST:
-            yield unread(
-                "added_loss",
-                f"a share of {most:g} leaves {fixed} human records to a fit, needs at least {FEWEST}",
-                column=trial.task.target,
-            )
-            return
-        first = self.learners[0]
-        alone = trial.tested(first, [one.take(np.arange(fixed)) for one in human], by_each=True)
-        note = f"{fixed:,} records fixed; {trial.note}"
-        for share in self.shares:
-            for what, sizes in (("human", (fixed, round(share * fixed))), ("total", _parted(fixed, share))):
-                parts = [
-                    one.take(np.arange(sizes[0])) + two.take(np.arange(sizes[1])) for one, two in zip(human, synthetic, strict=True)
-                ]
-                yield self._read(
-                    "added_loss", lambda parts=parts, sizes=sizes: _added(trial, first, parts, sizes, alone), trial,
-                    at=f"fixed {what}, share {share:g}", note=note,
-                )  # fmt: skip
-
     def _fairness(
         self, evidence: Evidence, trial: Trial, tested: dict[str, Predictions], learner: str, rng: np.random.Generator
     ) -> Iterator[Reading]:
@@ -267,6 +205,11 @@ def _compared(
     yield "mixed_loss", lambda: ratio(mixed.log_loss(), theirs.log_loss(), like=ours.log_loss())
 
 
+def _with_areas(reading: Reading, ours: Predictions, theirs: Predictions) -> Reading:
+    """The reading of a difference of areas (or R²) with both of them."""
+    return replace(reading, before=theirs.discrimination().value, after=ours.discrimination().value)
+
+
 def _detectable(estimate: Estimate, page: Page) -> str:
     """The loss of which four of five audits with such an interval would say that it is one: a loss beyond the tolerance by the interval and .84 standard errors."""
     limit = page.limit(None, page.margin or 0.0)
@@ -278,12 +221,7 @@ def _detectable(estimate: Estimate, page: Page) -> str:
         found = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
     else:
         found = limit + sign * far * (high - low) / 2
-    return f"{found:.3g} would be found"
-
-
-def _parted(total: int, share: float) -> tuple[int, int]:
-    synthetic = round(total * share / (1 + share))
-    return total - synthetic, synthetic
+    return f"a value of {found:.3g} would be found"
 
 
 def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -> Trial:
@@ -317,21 +255,6 @@ def _tests(
     records, rows = prediction.records(table)
     chosen = np.sort(rng.choice(len(records), min(len(records), MOST_TESTED), replace=False))
     return records.take(chosen), table.take(rows[chosen]), np.full(chosen.size, -1) if part is None else part[chosen]
-
-
-def _with_a_fifth_held_out(evidence: Evidence, rng: np.random.Generator) -> Evidence:
-    n = evidence.reference.frame.height
-    order, far = rng.permutation(n), int(min(MOST_TESTED, HELD_OUT * n))
-    held_out, training = (evidence.reference.take(np.sort(rows)) for rows in (order[:far], order[far:]))
-    return evidence.but(reference=training, holdout=held_out)
-
-
-def _added(
-    trial: Trial, learner: str, parts: list[EncodedRecords], sizes: tuple[int, int], alone: Predictions
-) -> tuple[Estimate, Null | None]:
-    if sizes[1] == 0:
-        return Estimate(1.0, 1.0, 1.0, "nothing is added", len(trial.tests)), None
-    return ratio(trial.tested(learner, parts, by_each=True).log_loss(), alone.log_loss())
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:

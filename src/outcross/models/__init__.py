@@ -104,6 +104,7 @@ class Learner:
 LEARNERS: Family = {
     "gaussian": "outcross.models.gaussian:Gaussian",
     "categorical": "outcross.models.categorical:Categorical",
+    "laplace": "outcross.models.laplace:LaplaceLearner",
     "kde": "outcross.models.kde:Kde",
     "gaussian_mixture": "outcross.models.gaussian_mixture:GaussianMixture",
     "regression": "outcross.models.regression:Regression",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from html import escape
 
 from outcross.escapes import shortened
-from outcross.report.numerals import number
-from outcross.statistics.portraits import Portrait
+from outcross.report.numerals import number, percent
+from outcross.statistics.portraits import Portrait, Reliability
 
 WIDTH, HEIGHT, FOOT = 300, 110, 16
 """Pixels of a picture, and of the line of labels under it."""
@@ -18,6 +19,8 @@ NAMES = 110
 """Pixels of the names of categories."""
 DWARFS = 5
 """A bin so many times as high as the highest of all others is cut off, so that these can be seen."""
+RULE_LINE, RULE_LINES = 50, 4
+"""Characters of a line of a region's rule, and its lines, at most."""
 LABEL = 18
 """Characters of a category's name in a picture."""
 
@@ -95,6 +98,53 @@ def quantiles(column: str, one: Portrait) -> str:
     return _svg(size, size, spoken, [line, *dots])
 
 
+def regions(places: Sequence[tuple[str, float, float]]) -> str:
+    """Regions of the data by their rules, each with its share of human records as a mark, of synthetic ones as a bar, and what is lost between them. places: rule, human share, synthetic share"""
+    most = max((share for _, *shares in places for share in shares), default=0.0) or 1.0
+    room, parts, y = WIDTH - 86, [], 0.0
+    for rule, human, ours in places:
+        for line in textwrap.wrap(rule, RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
+            y += 13
+            parts.append(_label(0, y, line, "start"))
+        own, mark = room * ours / most, room * human / most
+        if human > ours:
+            parts.append(_rectangle("gap", own, y + 4, mark - own, LINE - 6))
+        parts.append(_rectangle("own", 0, y + 4, own, LINE - 6))
+        parts.append(f'<line class="human" x1="{mark:.1f}" x2="{mark:.1f}" y1="{y + 2:.1f}" y2="{y + LINE:.1f}"/>')
+        parts.append(_label(WIDTH, y + 14, f"{percent(human)} → {percent(ours)}", "end"))
+        y += LINE + 8
+    return _svg(WIDTH, y, "regions of the data: share of human records, marked, and of synthetic ones, filled", parts)
+
+
+def calibration(one: Reliability) -> str:
+    """Predictions against what came true on human records: a model that learned from human records as a line, one that learned from synthetic ones as dots; on the diagonal they are as sure as they may be."""
+    size = HEIGHT + 40
+    values = [number for side in (one.human, one.synthetic) for point in side for number in point]
+    low, high = (0.0, 1.0) if one.of.startswith("the chance") else (min(values), max(values))
+    if high <= low:
+        return ""
+
+    def place(value: float) -> float:
+        return 6 + (size - 12) * (value - low) / (high - low)
+
+    human = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in one.human)
+    ours = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in one.synthetic)
+    dots = [
+        f'<circle class="far" cx="{place(x):.1f}" cy="{size - place(y):.1f}" r="3"><title>predicted {number(x)}, came true {number(y)}</title></circle>'
+        for x, y in one.synthetic
+    ]
+    parts = [
+        f'<line class="even" x1="6" x2="{size - 6}" y1="{size - 6}" y2="6"/>',
+        f'<polyline class="human" points="{human}"/>',
+        f'<polyline class="trace" points="{ours}"/>',
+        *dots,
+        _label(size / 2, size + 12, f"predicted: {shortened(one.of, 24)}", "middle"),
+        _label(0, 10, "came true", "start"),
+    ]
+    spoken = f"{one.target}: predictions against what came true, of a model that learned from synthetic records, dotted, and from human ones, a line; {one.learner}"
+    return _svg(size, size + FOOT, spoken, parts)
+
+
 def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str:
     """The change of each pair's association: the darker, the more is lost."""
     cell, margin = 22, 96
@@ -147,4 +197,4 @@ def _svg(width: float, height: float, spoken: str, parts: Sequence[str]) -> str:
     )
 
 
-__all__ = ["heat_map", "portrait", "quantiles"]
+__all__ = ["calibration", "heat_map", "portrait", "quantiles", "regions"]

@@ -75,6 +75,8 @@ SOURCES: Family = {
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
     "normal": "outcross.sources.normal:Normal",
+    "scaled_normal": "outcross.sources.scaled_normal:ScaledNormal",
+    "laplace": "outcross.sources.laplace:LaplaceSource",
     "categorical": "outcross.sources.categorical:CategoricalSource",
     "blobs": "outcross.sources.blobs:Blobs",
     "regression": "outcross.sources.regression:RegressionSource",

@@ -19,6 +19,8 @@ SPREADS_OUT = 12
 """Dimensions from which a tree of points is no faster than all distances."""
 ROUNDING = 1e-9
 """Squared distances that inner products of unit-sized points cannot tell from 0."""
+STRAND = 12
+"""Columns that are looked at together when the smallest numbers of a row are looked for."""
 SHORTLIST = 4
 """Candidates more than are asked for, among which exact distances decide."""
 
@@ -110,12 +112,31 @@ def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: i
     squares += lengths
     most = min(k + SHORTLIST if k > 1 else 1, len(among))
     if k > 3:
-        return np.argpartition(squares, most - 1, axis=1)[:, :most]
+        return _smallest(squares, most)
     told = []
     for _ in range(min(most, k + 1)):  # one by one: a partition of all takes longer
         told.append(squares.argmin(axis=1))
         squares[np.arange(len(squares)), told[-1]] = np.inf
     return np.column_stack(told)
+
+
+def _smallest(values: np.ndarray, most: int) -> np.ndarray:
+    """Where the `most` smallest numbers of each row stand, in any order. (rows, most)
+
+    A number among the smallest lies in one of the `most` strands of columns that have the smallest minima, so that those alone are sorted.
+    """
+    rows, columns = values.shape
+    strands = columns // STRAND
+    if strands < 2 * most:
+        return np.argpartition(values, most - 1, axis=1)[:, :most]
+    whole = strands * STRAND
+    minima = values[:, :whole].reshape(rows, STRAND, strands).min(axis=1)
+    best = np.argpartition(minima, most - 1, axis=1)[:, :most]
+    among = (best[:, None, :] + strands * np.arange(STRAND)[:, None]).reshape(rows, -1)
+    left_over = np.broadcast_to(np.arange(whole, columns), (rows, columns - whole))
+    among = np.concatenate([among, left_over], axis=1)
+    chosen = np.argpartition(np.take_along_axis(values, among, axis=1), most - 1, axis=1)[:, :most]
+    return np.take_along_axis(among, chosen, axis=1)
 
 
 def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -165,9 +186,14 @@ class Cloud:
     def alone(self, is_first: np.ndarray) -> np.ndarray:
         """The distance of each point called first to the nearest other such point, (first,); of those listed, so at most the farthest of these."""
         own = np.bincount(self.place[is_first], minlength=len(self.near))
-        reached = np.cumsum(own[self.near], axis=1) > 1
-        last = np.where(reached.any(axis=1), reached.argmax(axis=1), self.near.shape[1] - 1)
-        return self.distances[np.arange(len(self.near)), last][self.place[is_first]]
+        there = np.flatnonzero(own)
+        others = (own > 0)[self.near[there]]
+        others[:, 0] = own[there] > 1  # its own place holds another point only where it holds two
+        rows, last = np.arange(there.size), others.argmax(axis=1)
+        last[~others[rows, last]] = self.near.shape[1] - 1
+        nearest_other = np.empty(len(self.near), self.distances.dtype)
+        nearest_other[there] = self.distances[there, last]
+        return nearest_other[self.place[is_first]]
 
 
 def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

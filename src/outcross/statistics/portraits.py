@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,68 @@ class Portrait:
             raise ValueError("every edge and every quantile must be a finite number")
         if min(*self.human, *self.synthetic, *self.missing) < 0:
             raise ValueError("no count can be below 0")
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How predictions of human records came true, of a model that learned from human and of one that learned from synthetic records.
+
+    Each side's predictions are cut into parts of about as many records, in their order; in every part the mean prediction stands beside what came true.
+    """
+
+    target: str
+    learner: str
+    of: str
+    """What is predicted: the chance of a class, that of the likeliest class, or the number in human standard deviations."""
+    human: tuple[tuple[float, float], ...]
+    """Mean prediction and what came true in each part, of the model that learned from human records."""
+    synthetic: tuple[tuple[float, float], ...]
+
+    def __post_init__(self):
+        """ValueError where a number is not finite: they may have been read from a file."""
+        if not all(math.isfinite(number) for side in (self.human, self.synthetic) for point in side for number in point):
+            raise ValueError("every prediction and what came true must be finite numbers")
+        if not self.human or not self.synthetic:
+            raise ValueError("both models must have predictions")
+
+
+PARTS = 10
+"""Parts of the predictions of one model."""
+
+
+def reliability(
+    target: str, learner: str, classes: Sequence[str], human: np.ndarray, synthetic: np.ndarray, came_true: np.ndarray
+) -> Reliability:
+    """The reliability of two models over the same human test records.
+
+    human, synthetic: P(class), (records, classes), or a number, (records,); came_true: the number of the class, or the number, (records,)
+    """
+    sides = [_predicted(predictions, came_true) for predictions in (human, synthetic)]
+    of = (
+        "the number, in standard deviations"
+        if human.ndim == 1
+        else f"the chance of {classes[-1]}"
+        if len(classes) == 2
+        else "the chance of the likeliest class"
+    )
+    return Reliability(target, learner, of, *(_parts(*side) for side in sides))
+
+
+def _predicted(predictions: np.ndarray, came_true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One prediction a record, and what came true of it."""
+    if predictions.ndim == 1:
+        return predictions, came_true
+    if predictions.shape[1] == 2:
+        return predictions[:, 1], (came_true == 1).astype(float)
+    likeliest = predictions.argmax(axis=1)
+    return predictions.max(axis=1), (came_true == likeliest).astype(float)
+
+
+def _parts(predictions: np.ndarray, came_true: np.ndarray) -> tuple[tuple[float, float], ...]:
+    order = np.argsort(predictions, kind="stable")
+    return tuple(
+        (float(predictions[rows].mean()), float(came_true[rows].mean())) for rows in np.array_split(order, PARTS) if rows.size
+    )
 
 
 OTHERS = "all others"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from outcross.data.tables import Table
-from outcross.estimate import NotApplicable
+from outcross.estimate import Estimate, NotApplicable
 
 MOST_CLASSES = 30
 COMMONEST = 60
@@ -267,6 +267,18 @@ def discrimination(predicted: np.ndarray, records: EncodedRecords) -> tuple[floa
         raise NotApplicable("the test records are of one class")
     areas = [_area(predicted[:, k], records.target == k) for k in (classes[:1] if predicted.shape[1] == 2 else classes)]
     return float(np.mean([area for area, _ in areas])), np.mean([told for _, told in areas], axis=0)
+
+
+def area_under_the_curve(score: np.ndarray, is_class: np.ndarray) -> Estimate:
+    """The chance that a record of a class has a higher score than another, ties count half, with its 95 % interval (DeLong et al. 1988).
+
+    score: (records,); is_class: (records,) of bool. NotApplicable where all records are of one class.
+    """
+    if is_class.all() or not is_class.any():
+        raise NotApplicable("all records are of one class")
+    area, contributions = _area(score, is_class)
+    error = 1.959964 * float(np.sqrt((contributions**2).mean() / score.size))
+    return Estimate(area, max(0.0, area - error), min(1.0, area + error), "DeLong, normal interval", score.size)
 
 
 def _explained(squares: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

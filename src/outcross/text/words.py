@@ -219,6 +219,15 @@ def count(texts: Iterable[str]) -> RunningWords:
     >>> found.spellings, found.per_block.tolist()
     (("don't", 'don’t', 'stop', 'dogs'), [4, 0])
     """
+    return _worded(count_with_numbers(texts))
+
+
+def count_with_numbers(texts: Iterable[str]) -> RunningWords:
+    """The words of texts as they are, and bare numbers among them.
+
+    >>> count_with_numbers(["Don't stop: 24 dogs"]).spellings
+    ("don't", 'stop', '24', 'dogs')
+    """
     import polars as pl
 
     runs = spoken(texts)
@@ -226,7 +235,7 @@ def count(texts: Iterable[str]) -> RunningWords:
     said = runs.explode().drop_nulls()
     spellings = said.unique(maintain_order=True)
     ids = said.cast(pl.Enum(spellings)).to_physical().to_numpy().astype(np.int64)
-    return _worded(RunningWords(tuple(spellings.to_list()), ids, np.repeat(np.arange(lengths.size), lengths), lengths.size))
+    return RunningWords(tuple(spellings.to_list()), ids, np.repeat(np.arange(lengths.size), lengths), lengths.size)
 
 
 def joined(first: RunningWords, then: RunningWords) -> RunningWords:

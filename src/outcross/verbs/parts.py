@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
@@ -10,13 +12,15 @@ from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
+from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.measures.severity import WORKED
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
-from outcross.recipe import Family, member, nearest
+from outcross.recipe import Family, member, nearest, plain
 from outcross.sources import SOURCES
+from outcross.statistics.variety import WORKED_VARIETY
 from outcross.targets import TARGETS
 
 SCHAEFFER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
@@ -25,6 +29,7 @@ FAMILIES: dict[str, Family] = {
     "models": LEARNERS,
     "measures": MEASURES,
     "attributes": ATTRIBUTES,
+    "filters": FILTERS,
     "sources": SOURCES,
     "targets": TARGETS,
 }
@@ -98,6 +103,42 @@ def checks_page() -> str:
     return "\n".join([*lines, SEVERITY, *_severities(), ""])
 
 
+def filters_page() -> str:
+    """docs/reference/filters.md: every filter, with its settings, how it can harm, and its paper."""
+    lines = ["# The filters", "", FILTERS_INTRODUCTION, ""]
+    for name in FILTERS:
+        cls = member(FILTERS, name, "filter")
+        lines += [f"## {name}", "", f"{first_line(cls)}", "", cls.page.definition, ""]
+        if settings := list(_settings(cls)):
+            lines += ["| setting | if left out | |", "|---|---|---|", *settings, ""]
+        lines += [f"*How it can harm*: {cls.page.misleads}", "", f"*From*: {cls.page.paper}", ""]
+    return "\n".join(lines)
+
+
+FILTERS_INTRODUCTION = """A filter says of each record how often it is kept, and why not where it is not. They stand under `filters` in a mix file ([how](../howto/filters.md)) and under `select` in an experiment.
+What is compared by a number takes an attribute (`outcross list attributes`), `{column: NAME}`, or in Python a function of texts. `outcross list filters` prints the same in short."""
+
+
+def _settings(cls: type) -> Iterator[str]:
+    """A row of a table for each setting of a recipe: its name, its default, and what stands below it in the source."""
+    import ast
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    said: dict[str, str] = {}
+    for field, below in zip(body, [*body[1:], None], strict=True):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                said[name] = " ".join(words.split())
+    for field in fields(cls):  # type: ignore[arg-type]
+        default = "needed"
+        if field.default is not MISSING:
+            default = "" if field.default is None else f"`{plain(field.default)}`"
+        elif field.default_factory is not MISSING:
+            default = ""
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{field.name}`", default, said.get(field.name, ""))) + " |"
+
+
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a
 factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
 the same size show. Records that see it: how many a side tell a loss of exactly the margin from none, two-sided at 5 %, in 90 % of sets; a loss that is twice as
@@ -118,7 +159,8 @@ SEVERITY = """## How severe a loss is
 What is lost is ordered by one unit: the share of records that would have to change to bring the check inside its margin, by the end of its interval that
 is nearest to the margin (so that chance makes nothing severe). r is the value, ρ the margin, p the share of human records that the check is about. A share moves by
 p (ρ − r); what is gone altogether counts all that it held; a spread by the total variation distance of two normal laws of these variances; an association by half of
-its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin.
+its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin. Effective numbers, equal pairs and distinct things take the least
+share that would do among all changes, which is exact: the commonest kinds give to the rarest, the greatest heaps of equal records are thinned, each record brings one new thing.
 
 | check | what was seen | sum | severity |
 |---|---|---|---|"""
@@ -126,7 +168,7 @@ its difference (in an even 2 × 2 table a share w of records that moves raises �
 
 def _severities() -> list[str]:
     """The worked examples of severity."""
-    return [f"| `{name}` | {seen} | {sum_} | {severe:g} |" for name, seen, *_, sum_, severe in WORKED]
+    return [f"| `{name}` | {seen} | {sum_} | {severe:g} |" for name, seen, *_, sum_, severe in (*WORKED, *WORKED_VARIETY)]
 
 
 def _check_row(name: str, page: Any) -> str:

@@ -1,4 +1,4 @@
-"""The verb `show`: what a run or an audit found, what is in a mix, or what an experiment says."""
+"""The verb `show`: what a run or an audit found, what is in a mix and where a row of it comes from, or what an experiment says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from outcross.verbs.asking import asks
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
+    from outcross.verbs.mix.trace import Trace
     from outcross.verbs.run.result import Run
 
     What = str | Path
@@ -26,15 +28,17 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix, or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix or in other data whose rows say where they come from, or what an experiment says, every key resolved, with what each generation learns from."""
 
     what: What
-    """A folder of a run, an audit or a mix, an experiment file, or the name of a built-in experiment."""
+    """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
     settings: Settings = ()
     """Changes to an experiment, as `run` takes them."""
     _: KW_ONLY
     seeds: bool = False
     """Of a run, print every seed by itself."""
+    id: str = ""
+    """Of a mix, where one row comes from: its _id, or the beginning of it, back to the file that it was read from, to its parents, and through earlier mixes."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,20 @@ class Described:
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Described:
-    """The run, the audits or the mix that a folder holds, or what an experiment says. BadInput where it is none of them."""
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | Described:
+    """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
+    from outcross.verbs.audit.generations import is_run
     from outcross.verbs.audit.result import stored
+    from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
 
     what, settings = question.what, question.settings
+    if question.id:
+        return _traced(what, question.id)
     if kind_at(what) != "folder":
         loaded = load(str(what), settings)
         experiment, missing = described(loaded)
@@ -81,18 +89,30 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Described:
     for result in (stored(Path(what)), stored_mix(Path(what))):
         if result is not None:
             return result
-    return open_run(what)
+    return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
+
+
+def _traced(what: What, beginning: str) -> Trace:
+    """Where a row of a mix comes from. BadInput where the folder holds no mix."""
+    from outcross.verbs.mix.result import is_stored
+    from outcross.verbs.mix.trace import traced
+
+    if not is_stored(Path(what)):
+        raise BadInput(f"{what} holds no mix, whose rows alone can be followed by --id; give the folder of a mix")
+    return traced(Path(what), beginning)
 
 
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Mix | Described, every_seed: bool = False) -> None:
+def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, every_seed: bool = False) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
-    from outcross.verbs.mix.screen import mix_lines
+    from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
+    from outcross.verbs.mix.trace import Trace
     from outcross.verbs.run.screen import run_lines
     from outcross.verbs.terminal import width
 
@@ -100,6 +120,10 @@ def print_shown(result: Run | Audits | Mix | Described, every_seed: bool = False
         print_audits(result)
     elif isinstance(result, Mix):
         print("\n".join(mix_lines(result, width())))
+    elif isinstance(result, Composition):
+        print("\n".join(composition_lines(result, width())))
+    elif isinstance(result, Trace):
+        print("\n".join(trace_lines(result, width())))
     elif isinstance(result, Described):
         print("\n".join(result.lines(width())))
     else:

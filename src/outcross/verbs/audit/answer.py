@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
 from outcross.verbs.audit.work import resolve
+from outcross.verbs.silence import Silence
 
 
 def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
@@ -41,19 +43,20 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     return found[0]
 
 
-def answered(question: AuditQuestion) -> Audits:
+def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda sets: Silence()) -> Audits:
     """What each of several sets has lost, compared with one human reference, which is read once a process.
 
     Sets are paths, or a mapping of names to data; a run folder stands for the generations of its arms. With `out` the audits are written there,
-    and what that folder holds of them is loaded. Raises BadInput as `audit` does.
+    and what that folder holds of them is loaded. `watching` makes, of the number of sets, who is told how far they are. Raises BadInput as `audit` does.
     """
     check_workers(question.workers)
     check_clean(question)
     if question.plan:
         raise BadInput("plan shows how columns are read, and audits nothing; in Python read the columns of an audit")
     sets, resolved = sets_of(question), resolve(question)
-    with nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question)) as ledger:
-        found = Audits(audited(question, sets, resolved, question.workers or 1, ledger), question.generations)
+    kept = nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question))
+    with kept as ledger, watching(sum(len(one.synthetic) for one in sets)) as watch:
+        found = Audits(audited(question, sets, resolved, question.workers or 1, ledger, watch), question.generations)
         if ledger is not None:
             found.write(ledger)
     return found if question.write_clean is None else replace(found, cleaned=_cleaned(found, question))
@@ -67,7 +70,7 @@ def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
     frame, reasons = clean_frame(before)
     if not frame.height:
         raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")
-    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None)
+    again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None, shares=None)
     sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
     (after,) = audited(again, sets, resolve(again))[""]
     write_clean(Path(question.write_clean), frame)  # type: ignore[arg-type]

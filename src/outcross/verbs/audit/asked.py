@@ -34,5 +34,7 @@ class Asked:
     """None where there is no bound."""
     records: bool
     """Whether every record is scored."""
+    shares: tuple[float, ...]
+    """Shares of synthetic training records to try; none where nobody asked how much to train on."""
     allow_missing: tuple[str, ...]
     """Columns that may be absent, or not looked at."""

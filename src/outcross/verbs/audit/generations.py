@@ -23,7 +23,7 @@ class Line:
 
     name: str
     sets: Mapping[str, External[Any]]
-    """What each generation wrote, g0 first."""
+    """What each generation wrote and its filters kept, g0 first."""
     reference: External[Any]
     """The human records that generation 0 learned from."""
     holdout: External[Any] | None
@@ -56,7 +56,7 @@ def lines(folder: Path, arm: str | None = None) -> list[Line]:
 def _line(run: Run, arm: str) -> Line:
     ended = [one for one in run.tables.ended if one.arm == arm]
     seeds = sorted({one.seed for one in ended})
-    keys = {f"g{one.generation}": one.steps["drawn"] for one in ended if one.seed == seeds[0]}
+    keys = {f"g{one.generation}": one.steps.get("kept", one.steps["drawn"]) for one in ended if one.seed == seeds[0]}
     human = _step(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))
     parts = {name.partition("/")[0] for name in human.files}
     ancestors = {ancestor.key: None for key in keys.values() for ancestor in run.ledger.lineage(key)}

@@ -10,7 +10,7 @@ import numpy as np
 
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
-from outcross.measures.severity import Direction, severity
+from outcross.measures.severity import Direction, records_to_change, severity
 from outcross.verbs.audit.enough import MOST, records_that_tell
 
 NOTE = 500
@@ -33,6 +33,8 @@ class Judged:
     why: str
     differs: bool = False
     """Whether it differs detectably from what is healthy, though it is kept: its p-value is a discovery and its interval lies within the tolerance."""
+    to_change: float | None = None
+    """The share of records that would have to change if the value is exact; `severity` is its lower bound. None where it has no interval."""
 
 
 def judge(
@@ -112,19 +114,32 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
     except NotApplicable as reason:
         return Judged(aspect, reading, page, limit, "cannot_tell", None, "; ".join(filter(None, (str(reason), reading.note))))
     best, worst = (high, low) if page.worse == "smaller" else (low, high)
-    severe = severity(estimate.value, best, limit, page, reading.about, worse)
+    severe, to_change = _severities(estimate.value, best, limit, page, reading, worse)
     is_beyond, is_within = sign * (limit - best) > 0, sign * (worst - limit) >= 0
     if is_beyond and (null is None or null.p is None or null.p <= level):
-        return Judged(aspect, reading, page, limit, "invented" if page.is_invention else "lost", severe, reading.note)
+        return Judged(
+            aspect, reading, page, limit, "invented" if page.is_invention else "lost", severe, reading.note, to_change=to_change
+        )
     if is_within:
         differs = null is not None and null.p is not None and 0 < null.p <= level
         words = f"differs detectably, by {difference(estimate.value, healthy, page)}" if differs else ""
-        return Judged(aspect, reading, page, limit, "kept", severe, "; ".join(filter(None, (words, reading.note))), differs)
+        return Judged(
+            aspect, reading, page, limit, "kept", severe, "; ".join(filter(None, (words, reading.note))), differs, to_change
+        )
     if is_beyond and null is not None:
         why = _by_chance(null)
     else:
         why = _enough(estimate.value, best if sign * (limit - estimate.value) > 0 else worst, limit, page, rows)
-    return Judged(aspect, reading, page, limit, "cannot_tell", severe, "; ".join(filter(None, (why, reading.note))))
+    why = "; ".join(filter(None, (why, reading.note)))
+    return Judged(aspect, reading, page, limit, "cannot_tell", severe, why, to_change=to_change)
+
+
+def _severities(value: float, end: float, limit: float, page: Page, reading: Reading, worse: Direction) -> tuple[float, float]:
+    """The share of records that would have to change, by the end of the interval that is nearest to the limit, and by the value itself."""
+    if reading.change is not None:
+        least = (reading.about * reading.change(one, limit) for one in (end, value))
+        return next(least), next(least)
+    return severity(value, end, limit, page, reading.about, worse), records_to_change(value, limit, page, reading.about, worse)
 
 
 def _unreachable(limit: float, page: Page, reading: Reading) -> str:

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outcross.escapes import shortened
+from outcross.escapes import RULE, names_apart, shortened
 from outcross.files.outputs import write_page
 from outcross.measures import ASPECTS, Page, pages_of_aspect
 from outcross.report.characters import cut
-from outcross.report.portraits import heat_map, portrait, quantiles
+from outcross.report.portraits import calibration, heat_map, portrait, quantiles, regions
+from outcross.report.share_curves import share_curve_picture
+from outcross.report.share_curves import title as title_of_curve
 from outcross.report.templates import environment, resource
-from outcross.verbs.audit.rankings import aspects_of, onsets, ranking
-from outcross.verbs.audit.sentences import capitalised, clause, percent, phrase, title, value_of, where, written
+from outcross.verbs.audit.judgement import Verdict
+from outcross.verbs.audit.phrases import clause, percent, written
+from outcross.verbs.audit.rankings import DIFFERENCES, aspects_of, differences, onsets, ranking
+from outcross.verbs.audit.scorecard import MARKS, Standing, comparison, scorecard, sentence_of
+from outcross.verbs.audit.sentences import capitalised, first_sentence, phrase, phrase_of, rest_of_summary, title, value_of, where
 
 if TYPE_CHECKING:
+    from outcross.estimate import Estimate
+    from outcross.measures.share_curve import ShareCurve
+    from outcross.statistics.share_curves import ShareDesign
     from outcross.verbs.audit.plan import ReadColumn
     from outcross.verbs.audit.result import Audit, Check
 
 LIMIT = 1_000_000  # bytes
-MARKS = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
+ORDER: Sequence[Verdict] = ("lost", "invented", "cannot_tell", "kept", "not_applicable")
+"""In which the checks of an aspect are listed."""
 COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "kept": "#2f6b3c", "not_applicable": "#63625d"}
 MOST = {"lost": 60, "invented": 60, "cannot_tell": 60, "kept": 60, "not_applicable": 40}
 LONGEST = 2000
@@ -34,6 +43,10 @@ CARDS = 3
 """Losses and inventions of an aspect that have a card; the others are in its table."""
 ASSOCIATIONS = ("correlation", "correlation_ratio", "cramer")
 """Checks of pairs of columns that share a heat map."""
+PREDICTED = ("loss", "brier", "timid", "overconfident", "discrimination")
+"""Checks of predictions, beside which stands how these came true."""
+REGIONS = 8
+"""Regions on the map of regions, at most."""
 INSIDE = ("spread_inside",)
 """Checks of a column among the records of a group."""
 MAPPED = 12
@@ -127,6 +140,10 @@ class AuditPage:
     """Columns that are not shown."""
     read_as: dict[str, int]
     """How many columns were read as what."""
+    share_curve: ShareCurve | None
+    """How much of the set to train on, where that was asked."""
+    curves: list[tuple[ShareDesign, str]]
+    """Its two designs, each with a picture."""
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
@@ -146,17 +163,24 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 
 def fragment(audit: Audit) -> str:
     """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
-    worst = _of_several_columns(audit.of("lost", "invented"))[:WORST]
-    aspects = [_aspect(audit, name, 1.0, False) for name in dict.fromkeys(check.aspect for check in audit.every)]
+    worst = _apart(audit.of("lost", "invented"))[:WORST]
+    aspects = [_aspect(audit, one, 1.0, False) for one in scorecard(audit)]
     findings = [_finding(audit, check) for check in worst]
     return _template("fragment.html").render(audit=audit, aspects=aspects, findings=findings, marks=MARKS, colours=COLOURS)
+
+
+def table_of_findings(audit: Audit, checks: Sequence[Check]) -> str:
+    """Checks as a table with pictures, for a notebook."""
+    findings = [_finding(audit, check) for check in checks]
+    return _template("fragment.html").render(audit=None, aspects=[], findings=findings, marks=MARKS, colours=COLOURS)
 
 
 @cache
 def _template(name: str) -> Any:
     templates = environment(LONGEST)
     templates.filters |= {
-        "short": _short, "shade": _shade, "phrase": phrase, "margin_of": margin_of, "value_of": value_of, "percent": percent
+        "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent,
+        "curve_title": lambda design: capitalised(title_of_curve(design)), "interval": _interval,
     }  # fmt: skip
     return templates.from_string(resource(name))
 
@@ -166,9 +190,11 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
     aspects = aspects_of(audits)
     text = _template("audit.html").render(
         heading=audits[0].name if not several else f"{sum(not audit.is_human for audit in audits)} sets",
-        sentence=audits[0].summary if not several else _sentence(audits, are_generations),
-        places=_places(audits, aspects) if several else [],
-        aspects=aspects,
+        sentence=first_sentence(audits[0]) if not several else _sentence(audits, are_generations),
+        rest="" if several else rest_of_summary(audits[0]),
+        compared=comparison(audits) if several else None,
+        differences=differences(audits)[:DIFFERENCES] if several and not are_generations else [],
+        short=names_apart((audit.name for audit in audits), 40),
         anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
         onsets=onsets(audits) if are_generations and several else [],
         curves=_curves(audits, aspects) if are_generations and several else "",
@@ -181,22 +207,14 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
 
 
 def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
-    if are_generations:
-        first = [one for one in onsets(audits) if one.generation is not None]
-        if not first:
-            return f"Nothing is lost in {len(audits)} generations."
-        earliest = [one for one in first if one.generation == first[0].generation]
-        assert first[0].check is not None
-        return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
-    audits = [audit for audit in audits if not audit.is_human]
-    clean = [audit.name for audit in audits if not audit.lost]
-    whole = f"; nothing is lost in {', '.join(clean[:5])}" if clean else ""
-    return f"{len(audits) - len(clean)} of {len(audits)} sets have lost something{whole}."
-
-
-def _places(audits: Sequence[Audit], aspects: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    places = {(place.aspect, place.name): place for place in ranking(audits)}
-    return [(audit.name, [places.get((aspect, audit.name)) for aspect in aspects]) for audit in audits]
+    if not are_generations:
+        return sentence_of(comparison(audits))
+    first = [one for one in onsets(audits) if one.generation is not None]
+    if not first:
+        return f"Nothing is lost in {len(audits)} generations."
+    earliest = [one for one in first if one.generation == first[0].generation]
+    assert first[0].check is not None
+    return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
 
 
 def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
@@ -240,68 +258,53 @@ def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
 
 def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
     columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
-    most = max(8, int(COLUMNS * share))
-    order = list(dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)]))
+    most, curve = max(8, int(COLUMNS * share)), audit.share_curve
     return AuditPage(
         name=audit.name,
         summary=audit.summary,
         rows=dict(audit.rows),
         rate=audit.rate,
-        aspects=[_aspect(audit, name, share, is_alone) for name in order],
+        aspects=[_aspect(audit, one, share, is_alone) for one in scorecard(audit)],
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
         left_columns=max(0, len(columns) - most),
         read_as=dict(Counter(column.kind for column in columns)),
+        share_curve=curve,
+        curves=[] if curve is None else [(one, share_curve_picture(one, curve.loss)) for one in curve.designs],
     )
 
 
-def _aspect(audit: Audit, name: str, share: float, is_alone: bool) -> AspectPage:
-    own = {verdict: [check for check in audit.of(verdict) if check.aspect == name] for verdict in MARKS}  # type: ignore[arg-type]
+def _aspect(audit: Audit, one: Standing, share: float, is_alone: bool) -> AspectPage:
     groups = [
         Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown))
-        for verdict, every in own.items()
-        if every and (shown := max(1, round(MOST[verdict] * share)))
+        for verdict in ORDER
+        if (every := one.checks[verdict]) and (shown := max(1, round(MOST[verdict] * share)))
     ]
-    worst = [*own["lost"], *own["invented"]]
-    cards = _of_several_columns(worst)[: CARDS if is_alone else 0]
+    cards = _apart(one.findings)[: CARDS if is_alone else 0]
     return AspectPage(
-        name=name,
-        question=ASPECTS[name],
-        verdict=_verdict_of(own),
-        said=_said(own),
+        name=one.aspect,
+        question=ASPECTS[one.aspect],
+        verdict=one.verdict,
+        said=one.said,
         findings=[_finding(audit, check) for check in cards],
-        more=len(worst) - len(cards),
-        heat_map=_heat_map(worst) if is_alone else "",
+        more=len(one.findings) - len(cards),
+        heat_map=_heat_map(one.findings) if is_alone else "",
         groups=groups,
-        checks=sum(map(len, own.values())),
+        checks=sum(map(len, one.checks.values())),
     )
 
 
-def _of_several_columns(worst: Sequence[Check]) -> list[Check]:
-    """The first check of each column, then the others: cards of one column say little more than the first."""
-    first = {check.column or f"\0{i}": check for i, check in reversed(list(enumerate(worst)))}
-    return sorted(worst, key=lambda check: first.get(check.column, check) is not check)
+def _apart(worst: Sequence[Check]) -> list[Check]:
+    """Checks that say something of their own come first: one of each column, and one of all regions, which share a map."""
+    first = {_subject(check, i): check for i, check in reversed(list(enumerate(worst)))}
+    ordered = sorted(worst, key=lambda check: check not in first.values())
+    regions = [check for check in ordered if check.metric == "region"]
+    return [check for check in ordered if check.metric != "region" or check is regions[0]]
 
 
-def _verdict_of(own: Mapping[str, Sequence[Check]]) -> str:
-    """How an aspect stands: its worst verdict, where few checks that cannot tell do not outweigh those that are kept."""
-    for verdict in ("lost", "invented"):
-        if own[verdict]:
-            return verdict
-    if not own["kept"] and not own["cannot_tell"]:
-        return "not_applicable"
-    return "kept" if len(own["kept"]) >= len(own["cannot_tell"]) else "cannot_tell"
-
-
-def _said(own: Mapping[str, Sequence[Check]]) -> str:
-    if worst := [*own["lost"], *own["invented"]]:
-        more = f"; {len(worst) - 1} more" if len(worst) > 1 else ""
-        return f"{capitalised(clause(worst[0]))}{more}"
-    if not own["kept"] and not own["cannot_tell"]:
-        return next((check.why for check in own["not_applicable"] if check.why), "nothing to look at")
-    untold = f", {len(own['cannot_tell'])} cannot tell" if own["cannot_tell"] else ""
-    return f"{len(own['kept'])} of {len(own['kept']) + len(own['cannot_tell'])} checks kept{untold}"
+def _subject(check: Check, place: int) -> str:
+    return "\0region" if check.metric == "region" else check.column or f"\0{place}"
 
 
 def _finding(audit: Audit, check: Check) -> FindingCard:
@@ -309,12 +312,21 @@ def _finding(audit: Audit, check: Check) -> FindingCard:
 
 
 def _pictures(audit: Audit, check: Check) -> list[str]:
-    """The column of a check on both sides; none where the check looks into a group, which the picture of the whole does not show."""
+    """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the picture of the whole does not show."""
+    if check.metric == "region":
+        return [regions([(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in _regions(audit)])]
+    if check.metric in PREDICTED:
+        return [calibration(one) for one in audit.calibration if one.learner == check.at and one.target == check.column]
     one = audit.portraits.get(check.column)
     if one is None or (check.group and check.metric in INSIDE):
         return []
     whole = portrait(check.column, one)
     return [whole, quantiles(check.column, one)] if one.kind == "number" and check.aspect == "tails" else [whole]
+
+
+def _regions(audit: Audit) -> list[Check]:
+    """The regions that are lost, the worst first."""
+    return [check for check in audit.of("lost") if check.metric == "region"][:REGIONS]
 
 
 def _heat_map(worst: Sequence[Check]) -> str:
@@ -330,7 +342,7 @@ def _heat_map(worst: Sequence[Check]) -> str:
 
 
 def _row(check: Check) -> CheckRow:
-    return CheckRow(check, title(check), cut(where(check), 120), _bar(check))
+    return CheckRow(check, title(check), cut(where(check), 2 * RULE), _bar(check))
 
 
 def _bar(check: Check) -> CheckBar | None:
@@ -355,8 +367,15 @@ def _check_page(check: Check) -> Page:
 
 def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
     columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
-    rows = [[cut(_cell(value), 80) for value in row] for row in frame.select(columns).head(POINTED).iter_rows()]
+    rows = [
+        [cut(_cell(value), 2 * RULE if i == 0 else 80) for i, value in enumerate(row)]
+        for row in frame.select(columns).head(POINTED).iter_rows()
+    ]
     return side, [shortened(column.lstrip("_")) for column in columns], rows, frame.height
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{written(estimate.value)} [{written(estimate.low)}, {written(estimate.high)}]"
 
 
 def _cell(value: Any) -> str:

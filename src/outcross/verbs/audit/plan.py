@@ -54,10 +54,11 @@ def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
     """How each column of tables that were made alike is read; the first is the reference."""
     first = tables[0]
     known = [*first.given.others, *first.columns.values()]
+    there = [(table.name, set(table.records.columns)) for table in tables]
     rows = []
     for column in known:
         is_made = column in first.given.others
-        lacking = [table.name for table in tables if not is_made and column.name not in table.records.columns]
+        lacking = [name for name, columns in there if not is_made and column.name not in columns]
         is_compared = column.name in first.kinds and not is_made
         why = [column.why, *(f"{name} has it not" for name in lacking)]
         if column.kind is not None and not is_compared and not lacking:

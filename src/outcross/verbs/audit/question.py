@@ -63,7 +63,7 @@ class AuditQuestion:
     thresholds: File | None = None
     """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
     fail_on: Words = ""
-    """Aspects in which a loss, or an invention, makes the exit code 1, as in tails,groups; any for all."""
+    """What makes the exit code 1: aspects in which something is lost or invented, as in tails,groups; lost, invented, or any for both; from a severity on, as in any=5% of records."""
     allow_missing: Words = ""
     """Columns that may be absent, or not looked at, without a gate failing, as in zip,notes; each by its name."""
     baseline: File | None = None
@@ -73,7 +73,7 @@ class AuditQuestion:
     write_clean: File | None = None
     """A .parquet or .csv file for the set without the records that fewer than one in a hundred fresh human records look like; says what that costs."""
     shares: str | None = None
-    """For the aspect `use`: how much synthetic data to add, first:last:step as in 0:2:0.25."""
+    """With --target: how much synthetic data to train on, by trying these shares of training records, first:last:step as in 0:0.9:0.1."""
     generations: bool = False
     """The sets are generations, in order: when was each aspect first lost?"""
     arm: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,9 +19,12 @@ from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
+from outcross.measures.share_curve import ShareCurve
 from outcross.recipe import explain
-from outcross.statistics.portraits import Portrait
+from outcross.statistics.portraits import Portrait, Reliability
+from outcross.verbs.audit.gates import Gate, failing, gate_of
 from outcross.verbs.audit.judgement import NOTE, Verdict
+from outcross.verbs.audit.losses import Losses, as_pandas
 from outcross.verbs.audit.plan import ReadColumn
 from outcross.verbs.audit.rankings import onsets, ranking
 from outcross.verbs.audit.scored import Cleaned
@@ -65,12 +68,14 @@ class Check:
     severity: float | None
     """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; 0 where that may be none."""
     before: float | None
-    """What human data show in the column's own unit, as a median; None where the value says it."""
+    """What human data show in plain units: a median, an association, an area under a curve, a number of categories; None where the value says it."""
     after: float | None
     """What these data show of it."""
     differs: bool
     """Whether a check that is kept differs detectably from what is healthy, inside the tolerance."""
     why: str
+    to_change: float | None = None
+    """The share of records that would have to change if the value is exact, in [0, 1]; `severity` is its lower bound."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +123,19 @@ class Audit:
     """What a generator would have to add, as YAML (`verbs.audit.needs`); empty where nobody asked for it."""
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
     """The shape of each column of numbers or categories on both sides, by the column's name."""
+    calibration: tuple[Reliability, ...] = ()
+    """How predictions of the target came true, a learner each; none where no target was named."""
+    share_curve: ShareCurve | None = None
+    """How much of the set to train on; None where nobody asked (`shares`), or where a note says why it cannot be told."""
 
     @cached_property
     def checks(self):
         """Every check, a row each (polars)."""
-        import polars
+        return frame_of(self.every)
 
-        return polars.DataFrame([vars(check) for check in self.every], schema=_SCHEMA, orient="row")
+    def to_pandas(self) -> Any:
+        """Every check, a row each (pandas)."""
+        return as_pandas(self.checks)
 
     @property
     def lost(self) -> list[str]:
@@ -144,12 +155,9 @@ class Audit:
         found = (check for check in self.every if check.verdict in verdicts)
         return sorted(found, key=lambda check: (check.metric != "column", -(check.severity or 0.0)))
 
-    def worst(self, rows: int = 10):
-        """What is lost or invented, the most severe first (polars)."""
-        import polars
-
-        found = self.checks.filter(polars.col("verdict").is_in(["lost", "invented"]))
-        return found.sort("severity", descending=True, nulls_last=True, maintain_order=True).head(rows)
+    def worst(self, rows: int = 10) -> Losses:
+        """What is lost, the most severe first: `.frame()` and `.to_pandas()` give it as a table, a notebook shows it with pictures."""
+        return Losses(self, tuple(self.of("lost")[:rows]))
 
     @property
     def summary(self) -> str:
@@ -187,6 +195,8 @@ class Audit:
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
+            "calibration": [vars(one) for one in self.calibration],
+            **({} if self.share_curve is None else {"share_curve": asdict(self.share_curve) | {"answer": self.share_curve.answer}}),
         }
 
     def save(self, folder: Path) -> None:
@@ -213,6 +223,13 @@ class Audit:
         from outcross.verbs.audit.page import fragment
 
         return fragment(self)
+
+
+def frame_of(checks: Sequence[Check]) -> Any:
+    """Checks, a row each (polars)."""
+    import polars
+
+    return polars.DataFrame([vars(check) for check in checks], schema=_SCHEMA, orient="row")
 
 
 READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
@@ -252,8 +269,10 @@ class StoredAudit:
     not_looked_at: StoredUnseen
     false_discovery_rate: float
     portraits: dict[str, Portrait] = field(default_factory=dict)
+    calibration: list[Reliability] = field(default_factory=list)
     pointed: list[str] = field(default_factory=list)
     columns: list[ReadColumn] = field(default_factory=list)
+    share_curve: ShareCurve | None = None
 
     @property
     def audits(self) -> list[StoredAudit]:
@@ -277,7 +296,9 @@ class StoredAudit:
             rate=self.false_discovery_rate,
             unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
             portraits=self.portraits,
+            calibration=tuple(self.calibration),
             columns=tuple(self.columns),
+            share_curve=self.share_curve,
         )
 
     def __post_init__(self):
@@ -356,6 +377,10 @@ class Audits:
         ]
         return polars.concat(frames)
 
+    def to_pandas(self) -> Any:
+        """Every check of every set as a pandas frame: arm, set and the columns of `Audit.checks`."""
+        return as_pandas(self.frame())
+
     def plain(self) -> dict[str, Any]:
         """What was found as plain data; of a run, arm by arm."""
         if "" in self.by_arm:
@@ -388,14 +413,16 @@ class Audits:
         return names.file_names(arm for arm in self.by_arm if arm)
 
     def check_gates(self, gates: Sequence[str]) -> None:
-        """GateFailed where something is lost, or invented, in an aspect that was named; where a column is absent or was not looked at; and where no check could answer."""
-        if not gates:
+        """GateFailed where something is lost, or invented, in an aspect that was named, from the severity on that was named with it (`tails=5%`); where a column is absent or was
+        not looked at; and where no check could answer. BadInput where a gate cannot be read."""
+        read = [gate_of(gate) for gate in gates]
+        if not read:
             return
         failed: dict[str, list[str]] = {}
         for arm, found in self.by_arm.items():
             for audit in found:
                 name = " ".join(filter(None, (arm, audit.name)))
-                for what, why in _failures(audit, gates):
+                for what, why in _failures(audit, read):
                     failed.setdefault(what, []).append(f"{name} {why}")
         if failed:
             reasons = "; ".join(f"{what}: {', '.join(whys)}" for what, whys in failed.items())
@@ -405,16 +432,15 @@ class Audits:
         return "".join(audit._repr_html_() for audit in self)
 
 
-def _failures(audit: Audit, gates: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
     """Why an audit fails its gates: what is wrong, and where."""
     if audit.is_human:
         return
 
     def is_asked(aspect: str) -> bool:
-        return aspect in gates or "any" in gates
+        return any(gate.what in ("any", "lost", "invented", aspect) for gate in gates)
 
-    yield from (("lost", aspect) for aspect in audit.lost if is_asked(aspect))
-    yield from (("invented", aspect) for aspect in audit.invented if is_asked(aspect))
+    yield from failing(audit, gates)
     absent = [check.column for check in audit.of("lost") if check.metric == "column"]
     if absent:
         yield "columns that are gone", _some(absent)

@@ -1,21 +1,34 @@
-"""What a person sees of an audit in a terminal: what is lost first."""
+"""What a person sees of an audit in a terminal: one screen, what is lost first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from outcross.escapes import escaped, shortened
+from outcross.escapes import escaped, names_apart, shortened
+from outcross.report.characters import visible
 from outcross.verbs.audit.plan import ColumnPlan, ReadColumn
-from outcross.verbs.audit.rankings import Onset, onsets, ranking
+from outcross.verbs.audit.rankings import Onset, onsets
 from outcross.verbs.audit.result import Audit, Audits
-from outcross.verbs.audit.sentences import SHOWN, percent, phrase_of, value_of, written
+from outcross.verbs.audit.scorecard import MARKS, Comparison, Standing, comparison, scorecard, sentence_of
+from outcross.verbs.audit.sentences import first_sentence, inventions
 from outcross.verbs.terminal import width
 
 LONGEST = 2000
 """Characters of a sentence, a note or a list of columns."""
-MARKS = {"lost": "✗", "invented": "!", "kept": "✓", "cannot_tell": "?", "not_applicable": "·"}
+SCREEN = 22
+"""Lines of an audit; with the line of the command and the prompt that makes a screen of 24."""
+SENTENCE, NOTES, READ = 5, 4, 3
+"""Lines of the first sentence, of notes, and of what was read unlike it was written, at most."""
+ROOM = 16
+"""Characters that the name of an aspect takes with its mark."""
+
+
+NO_REPORT = "--out DIR writes the report, with every number and a picture of each loss"
+"""What is said of an audit that nobody asked a report of."""
 
 
 def console() -> Any:
@@ -24,52 +37,142 @@ def console() -> Any:
     return Console(width=width(), highlight=False)
 
 
-def print_audit(audit: Audit) -> None:
-    """The sentence, what is lost, and how each aspect stands."""
-    out = console()
-    _print_read(out, audit.columns)
-    out.print(_plain(audit.summary))
-    worst = audit.of("lost", "invented")
-    if worst:
-        cells = (
-            (
-                MARKS[check.verdict],
-                check.code,
-                phrase_of(check),
-                value_of(check),
-                written(check.real_vs_real),
-                written(check.margin),
-            )
-            for check in worst[:SHOWN]
-        )
-        _table(out, ("", "", "check", "value [95 %]", "real", "margin"), cells)
-        if len(worst) > SHOWN:
-            out.print(f"… and {len(worst) - SHOWN} more; --json and --out have all of them.")
-    out.print()
-    _table(out, ("aspect", "", *MARKS), _standings(audit))
-    out.print("real: what real data of this size show; margin: the smallest loss worth naming")
-    sides = ", ".join(f"{rows_:,} {side}" for side, rows_ in audit.rows.items())
-    out.print(_plain(f"{sides} records; false-discovery rate {audit.rate:g}; columns: {_kinds(audit)}"))
-    for note in audit.notes:
-        out.print(_plain(f"note: {note}"))
-
-
 def print_audits(audits: Audits, out: Path | None = None) -> None:
-    """One screen: what is lost first; of a run, arm by arm."""
+    """One screen a set or a comparison of sets: what is lost first, an aspect a line; of a run, arm by arm."""
     folders = audits.folders()
     for arm, found in audits.by_arm.items():
         if arm:
             _print_line(f"\narm {escaped(arm)}")
         if len(found) == 1:
-            print_audit(found[0])
+            lines = audit_lines(found[0], width())
         else:
-            print_ranking(found)
+            lines = comparison_lines(found, width())
+        for line in lines:
+            _print_line(line)
+        if len(found) > 1:
+            for audit in found:
+                if audit.share_curve is not None:
+                    _print_line(escaped(f"{audit.name}: {audit.share_curve.answer}"))
             if audits.are_of_generations(arm):
                 print_onsets(onsets(found), len(found))
         for line in audits.cleaned.lines() if audits.cleaned else ():
             _print_line(line)
         if out is not None:
             _print_line(f"report: {escaped(str((out / folders[arm] if arm else out) / 'report.html'))}")
+
+
+def audit_lines(audit: Audit, width: int) -> list[str]:
+    """The first sentence, a line an aspect, what was compared, and notes: a screen, in which findings are wrapped as far as there is room."""
+    opening = [*_fitted(read_as(audit.columns), width, READ), ""] if audit.columns else []
+    sentence = _fitted(" ".join(filter(None, (first_sentence(audit), inventions(audit)))), width, SENTENCE)
+    sides = ", ".join(f"{rows:,} {side}" for side, rows in audit.rows.items())
+    ending = [
+        *([] if audit.share_curve is None else _fitted(audit.share_curve.answer, width, 3)),
+        *_fitted(f"{sides} records. Lost: the whole 95 % interval lies beyond the tolerance.", width, 2),
+        *_noted(audit, width),
+    ]
+    room = SCREEN - len(opening) - len(sentence) - len(ending) - 2
+    return [*opening, *sentence, "", *_aspect_lines(scorecard(audit), width, room), "", *ending]
+
+
+def _aspect_lines(standings: Sequence[Standing], width: int, room: int) -> Iterator[str]:
+    """A line an aspect; a finding goes on below it while there is room."""
+    spare = room - len(standings)
+    for one in standings:
+        lines = _fitted(_verdict_words(one), width - ROOM, 1 + max(0, min(2, spare)))
+        spare -= len(lines) - 1
+        name = f"{MARKS[one.verdict]} {one.aspect.replace('_', ' ')}"
+        yield from (f"{name if i == 0 else '':{ROOM}}{line}" for i, line in enumerate(lines))
+
+
+def _verdict_words(one: Standing) -> str:
+    return one.said if one.verdict == "kept" else f"{one.verdict.replace('_', ' ')}: {one.said}"
+
+
+def read_as(columns: Sequence[ReadColumn]) -> str:
+    """How columns were read, in one sentence: how many as what, which guesses are worth a look, what is left out."""
+    compared = Counter(column.kind for column in columns if column.is_compared)
+    kinds = ", ".join(f"{number:,} as {kind}" for kind, number in compared.items())
+    guesses = [
+        f"{shortened(column.column, 30)} as {column.kind} ({column.why})"
+        for column in columns
+        if column.is_guess and column.is_compared
+    ]
+    left_out = [f"{shortened(column.column, 30)} ({column.kind})" for column in columns if not column.is_compared]
+    told = [
+        f"Columns read: {kinds}" if kinds else "",
+        f"worth a look: {_some(guesses, 2)}" if guesses else "",
+        f"left out: {_some(left_out, 5)}" if left_out else "",
+    ]
+    return "; ".join(filter(None, told)) + (" (--plan shows every column)." if guesses or left_out else ".")
+
+
+def _some(words: Sequence[str], most: int) -> str:
+    return ", ".join(words[:most]) + (f" and {len(words) - most:,} more" if len(words) > most else "")
+
+
+def _noted(audit: Audit, width: int) -> Iterator[str]:
+    """The first notes, a line each, and how many more there are."""
+    notes = [note for note in audit.notes if not note.startswith("column ")]
+    for note in notes[:NOTES]:
+        yield from _fitted(f"note: {note}", width, 1)
+    if len(notes) > NOTES:
+        yield f"… and {len(notes) - NOTES} more notes, in the report"
+
+
+def comparison_lines(audits: Sequence[Audit], width: int) -> list[str]:
+    """Which set is best for what, a matrix of sets and aspects, and what was lost most in each set."""
+    compared = comparison(audits)
+    sentence = _fitted(sentence_of(compared), width, SENTENCE)
+    matrix = _matrix(compared, width)
+    worst = [
+        line for audit in audits for line in _fitted(f"{names_apart(compared.sets)[audit.name]}: {first_sentence(audit)}", width, 2)
+    ]
+    ending = _fitted(
+        "rank, and ✗ where something is lost, ! invented, ? cannot tell; sets that cannot be told apart share a rank", width, 2
+    )
+    return [*sentence, "", *matrix, *ending, "", *worst]
+
+
+def _matrix(compared: Comparison, width: int) -> list[str]:
+    """A row a set and a column an aspect where they fit; else a row an aspect and a column a set, or sets by number."""
+    short = names_apart(compared.sets)
+    aspects = {aspect: aspect.replace("_", " ") for aspect in compared.aspects}
+    cells = {(aspect, name): _cell(compared, aspect, name) for aspect in aspects for name in compared.sets}
+    of_sets = [["", *aspects.values()], *([short[name], *(cells[aspect, name] for aspect in aspects)] for name in compared.sets)]
+    of_aspects = [
+        ["", *short.values()],
+        *([words, *(cells[aspect, name] for name in compared.sets)] for aspect, words in aspects.items()),
+    ]
+    for rows in (of_sets, of_aspects):
+        lines = _columns(rows)
+        if max(map(len, lines)) <= width:
+            return lines
+    numbered = {name: f"{i + 1}" for i, name in enumerate(compared.sets)}
+    rows = [
+        ["", *numbered.values()],
+        *([words, *(cells[aspect, name] for name in compared.sets)] for aspect, words in aspects.items()),
+    ]
+    return [*_columns(rows), *(line for name, number in numbered.items() for line in _fitted(f"{number}: {short[name]}", width, 1))]
+
+
+def _cell(compared: Comparison, aspect: str, name: str) -> str:
+    place, standing = compared.places.get((aspect, name)), compared.standings[aspect, name]
+    mark = MARKS[standing.verdict]
+    return f"{mark} {place.rank}" if place is not None else mark
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(f"{cell:{size}}" for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _fitted(text: str, width: int, lines: int) -> list[str]:
+    """A text as so many lines at most; where it goes on the last one ends in an ellipsis."""
+    wrapped = textwrap.wrap(visible(shortened(text, LONGEST)), width, break_on_hyphens=False) or [""]
+    if len(wrapped) <= lines:
+        return wrapped
+    return [*wrapped[: lines - 1], f"{wrapped[lines - 1][: width - 2].rstrip()} …"]
 
 
 def print_plan(plan: ColumnPlan) -> None:
@@ -94,70 +197,8 @@ def _mark(column: ReadColumn) -> str:
     return "·" if not column.is_compared else "?" if column.is_guess else "✓"
 
 
-READ_AS = 8
-"""Rows of the table that says how columns were read, at most, above an audit."""
-
-
-def _print_read(out: Any, columns: Sequence[ReadColumn]) -> None:
-    """How columns were read, those together that were read alike; what is a guess or left out comes first."""
-    rows: dict[tuple[str, str], list[ReadColumn]] = {}
-    for column in sorted(columns, key=lambda column: not column.is_guess):
-        why = column.why if column.is_guess or not column.is_compared else ""
-        rows.setdefault((column.kind, why), []).append(column)
-    if not rows:
-        return
-    cells = []
-    for (kind, why), alike in list(rows.items())[:READ_AS]:
-        columns_ = ", ".join(shortened(column.column, 30) for column in alike[:6]) + (
-            f" and {len(alike) - 6} more" if len(alike) > 6 else ""
-        )
-        change = alike[0].change if len(alike) == 1 and (alike[0].is_guess or not alike[0].is_compared) else ""
-        cells.append((columns_, kind, why, change))
-    _table(out, ("columns", "read as", "why", "to change"), cells)
-    if len(rows) > READ_AS:
-        out.print(f"… and {len(rows) - READ_AS} more rows; --plan shows every column.")
-    out.print()
-
-
 def _print_line(text: str) -> None:
     console().print(text, markup=False, highlight=False)
-
-
-def _standings(audit: Audit) -> Iterable[tuple[str, ...]]:
-    """Each aspect: its worst verdict, and how many checks have which."""
-    for aspect in dict.fromkeys(check.aspect for check in audit.every):
-        counts = [sum(check.aspect == aspect and check.verdict == verdict for check in audit.every) for verdict in MARKS]
-        worst = next((verdict for verdict, count in zip(MARKS, counts, strict=True) if count), "not_applicable")
-        if worst == "kept" and counts[3]:
-            worst = "cannot_tell" if counts[3] > counts[2] else "kept"
-        # Where nothing applies the mark says so, and the table stays within 80 columns.
-        verdict = MARKS[worst] if worst == "not_applicable" else f"{MARKS[worst]} {worst}"
-        yield aspect, verdict, *(str(count) if count else "" for count in counts)
-
-
-def _kinds(audit: Audit) -> str:
-    named: dict[str, list[str]] = {}
-    for column, kind in audit.kinds.items():
-        named.setdefault(kind, []).append(column)
-    return "; ".join(
-        f"{kind}: {', '.join(map(shortened, columns[:20]))}{' …' if len(columns) > 20 else ''}" for kind, columns in named.items()
-    )
-
-
-def print_ranking(audits: Sequence[Audit]) -> None:
-    """A ranking of the sets in every aspect, the one that lost least first."""
-    out = console()
-    places: dict[tuple[str, str], Any] = {(place.aspect, place.name): place for place in ranking(audits)}
-    aspects = list(dict.fromkeys(aspect for aspect, _ in places))
-    cells = ((audit.name, *(_place(places.get((aspect, audit.name))) for aspect in aspects)) for audit in audits)
-    _table(out, ("set", *aspects), cells)
-    out.print(
-        "rank in the aspect (checks lost or invented; records that would have to change, mean over checks); sets that cannot be told apart share a rank"
-    )
-
-
-def _place(place: Any) -> str:
-    return "" if place is None else f"{place.rank} ({place.lost}; {percent(place.loss)})"
 
 
 def print_onsets(onsets: Sequence[Onset], generations: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from outcross.escapes import shortened
+from outcross.escapes import RULE, shortened
 from outcross.verbs.audit.judgement import NOTE
+from outcross.verbs.audit.phrases import clause, written
 
 if TYPE_CHECKING:
     from outcross.measures import Page
@@ -14,13 +15,25 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Losses that the first sentence names."""
+OF_NUMBERS = ("diversity", "use")
+"""Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 
 
 def summary(audit: Audit) -> str:
     """What is lost first, what was not looked at, and what could not be told."""
-    return " ".join(filter(None, (_losses(audit) + _unseen(audit), _counts(audit), _inventions(audit), _untold(audit))))
+    return " ".join(filter(None, (first_sentence(audit), rest_of_summary(audit))))
+
+
+def first_sentence(audit: Audit) -> str:
+    """What is lost first, and what was not looked at."""
+    return _losses(audit) + _unseen(audit)
+
+
+def rest_of_summary(audit: Audit) -> str:
+    """How many checks are lost, what is invented, and what could not be told."""
+    return " ".join(filter(None, (_counts(audit), inventions(audit), _untold(audit))))
 
 
 def _losses(audit: Audit) -> str:
@@ -94,7 +107,7 @@ def _counts(audit: Audit) -> str:
     return f"Lost: {_count(len(lost), 'check')} in {_count(len(audit.lost), 'aspect')} ({aspects})." if lost else ""
 
 
-def _inventions(audit: Audit) -> str:
+def inventions(audit: Audit) -> str:
     invented = audit.of("invented")
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
@@ -105,7 +118,7 @@ def _untold(audit: Audit) -> str:
     few = sum(is_of_few_records(check) for check in untold)
     if not untold:
         return ""
-    other = f"; {len(untold) - few} say another reason" if few < len(untold) else ""
+    other = f", {len(untold) - few} for another reason" if few < len(untold) else ""
     return f"{_count(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
 
 
@@ -114,69 +127,11 @@ def is_of_few_records(check: Check) -> bool:
     return None not in (check.low, check.high, check.margin) and check.low <= check.margin <= check.high  # type: ignore[operator]
 
 
-def clause(check: Check) -> str:
-    """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
-    page = _page(check)
-    value, real = check.value or 0.0, check.real_vs_real
-    what, name = _subject(check), page.title
-    moved = "fell" if value < (real or 0.0) else "rose"
-    if check.before is not None and check.after is not None and check.before != check.after:
-        moved = "fell" if check.after < check.before else "rose"
-        return f"the median of {what} {moved} from {written(check.before)} to {written(check.after)}"
-    if page.unit == "ratio" and page.change == "mass" and (check.about < 1 or page.role in ("groups", "tail")):
-        if value == 0:
-            return f"{what} never {'occur' if check.metric == 'rare_mass' else 'occurs'}"
-        return (
-            f"{what} {moved} from {percent(check.about)} to {percent(check.about * value)} of records"
-            if check.about < 1
-            else _factor(what, name, moved, value)
-        )
-    if page.change in ("variance", "scale"):
-        of_human = value**0.5 if page.change == "variance" else value
-        return f"the spread of {what or name} {moved} to {percent(of_human)} of the human one"
-    if page.unit == "ratio":
-        return _factor(what, name, moved, value)
-    of = f" of {what}" if what else ""
-    if page.unit == "fraction" and page.values == (0.0, 1.0):
-        return f"{name}{of} {moved} from {percent(real or 0.0)} to {percent(value)}"
-    if page.unit == "fraction":
-        return f"{name}{of} {moved} by {abs(100 * (value - (real or 0.0))):.2g} percentage points"
-    return f"{name}{of} {moved} by {abs(value - (real or 0.0)):.2g}"
-
-
-def _factor(what: str, name: str, moved: str, value: float) -> str:
-    times = f"{percent(value)} of" if value < 2 else f"{value:.2g} times"
-    return f"{f'{name} of {what}' if what else name} {moved} to {times} the human value"
-
-
-def _subject(check: Check) -> str:
-    """What a check is about, in words: `Male (sex)`, `income in the top 1 %`, `age with hours among Male (sex)`."""
-    parts = [part.partition("=") for part in check.group.split(", ")] if "=" in check.group else []
-    group = " and ".join(f"{shortened(value)} ({shortened(column)})" for column, _, value in parts) or shortened(check.group)
-    at = check.at
-    for end, words in (("upper ", "in the top "), ("lower ", "in the bottom ")):
-        at = f"{words}{at.removeprefix(end)}" if at.startswith(end) and " with " not in at else at
-    is_named_by_group = group and (_is_share(check) or not check.column)
-    of = "rare categories of" if check.metric == "rare_mass" else ""
-    column = "" if is_named_by_group else " ".join(filter(None, (of, shortened(check.column), shortened(at))))
-    return f"{column} among {group}" if column and group else column or group
-
-
-def percent(share: float) -> str:
-    """A share in percent, to two digits.
-
-    >>> percent(0.4), percent(0.0512), percent(0.126), percent(0.00012), percent(1.0)
-    ('40 %', '5.1 %', '13 %', '0.012 %', '100 %')
-    """
-    value = 100 * share
-    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
-
-
 def capitalised(sentence: str) -> str:
     """A sentence whose first word is a word begins with a capital; a name such as x901 stays as it is.
 
-    >>> capitalised("recall fell"), capitalised("x901 in the top 1 % never occurs")
-    ('Recall fell', 'x901 in the top 1 % never occurs')
+    >>> capitalised("recall fell"), capitalised("x901 never occurs")
+    ('Recall fell', 'x901 never occurs')
     """
     return sentence[:1].upper() + sentence[1:] if sentence.partition(" ")[0].isalpha() else sentence
 
@@ -199,7 +154,7 @@ def phrase_of(check: Check) -> str:
 
 def where(check: Check) -> str:
     """The column, the place in it and the group."""
-    column, at, group = map(shortened, (check.column, check.at, check.group))
+    column, at, group = shortened(check.column), shortened(check.at, RULE), shortened(check.group, RULE)
     return ", ".join(filter(None, (" ".join(filter(None, (column, at))), group)))
 
 
@@ -214,24 +169,10 @@ def title(check: Check) -> str:
     return _page(check).title
 
 
-def written(value: float | None) -> str:
-    """A number to three digits.
-
-    >>> written(0.123456), written(12345.6), written(-0.00081234), written(-0.00001), written(None)
-    ('0.123', '12,300', '-0.0008', '0', 'unknown')
-    """
-    if value is None:
-        return "unknown"
-    rounded = float(f"{value:.3g}")
-    if abs(rounded) >= 1000:
-        return f"{rounded:,.0f}"
-    return f"{round(value, 4) + 0.0:g}" if abs(rounded) < 0.001 else f"{rounded:g}"
-
-
 def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
     """Checks as rows of words: verdict, code, what and where, value with interval, real against real, margin, n."""
     for check in checks:
-        column, at, group = map(shortened, (check.column, check.at, check.group))
+        column, at, group = shortened(check.column), shortened(check.at, RULE), shortened(check.group, RULE)
         where = " ".join(filter(None, (column, at, f"[{group}]" if group else "")))
         yield (
             check.verdict,
@@ -252,6 +193,8 @@ def markdown(audit: Audit) -> str:
     """The audit for a pull request: the sentence, what is lost, and counts of the rest."""
     told = audit.of("lost", "invented")[:SHOWN]
     lines = [f"### Outcross audit: {_cell(shortened(audit.name))}", "", _cell(audit.summary), ""]
+    if audit.share_curve is not None:
+        lines += [_cell(audit.share_curve.answer), ""]
     if told:
         lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(told)), ""]
     counts = ", ".join(

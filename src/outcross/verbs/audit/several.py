@@ -14,11 +14,13 @@ from outcross import runtime
 from outcross.errors import OutcrossError
 from outcross.ledger import Ledger
 from outcross.runtime import Emit, Where
+from outcross.verbs.audit.progress import Looked, Watch
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.sets import HOLDOUT, Sets, sets_of_arm
 from outcross.verbs.audit.steps import Auditing
 from outcross.verbs.audit.work import ResolvedQuestion
+from outcross.verbs.silence import Silence
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,15 @@ class Auditor:
         return Auditor, (self.given, self.resolved, self.ledger)  # another process reads for itself: data may be too large to send
 
     def __call__(self, turn: Turn, emit: Emit) -> None:
-        """Emits the turn, and its audit or the error that it ended with."""
+        """Emits how far the audit is, and at last the turn with its audit or the error that it ended with."""
+        before = runtime.telling.set(lambda share: emit(Looked(turn.place, turn.name, share)))
         try:
             told = self._audit(turn)
         except (OutcrossError, OSError) as error:
             told = error
+        finally:
+            runtime.telling.reset(before)
+        emit(Looked(turn.place, turn.name, 1.0))
         emit((turn, told))
 
     def _audit(self, turn: Turn) -> Audit:
@@ -75,11 +81,16 @@ def turns(data: Sequence[Sets]) -> list[Turn]:
 
 
 def audited(
-    given: AuditQuestion, data: Sequence[Sets], resolved: ResolvedQuestion, workers: int = 1, ledger: Ledger | None = None
+    given: AuditQuestion,
+    data: Sequence[Sets],
+    resolved: ResolvedQuestion,
+    workers: int = 1,
+    ledger: Ledger | None = None,
+    watch: Watch = Silence(),  # noqa: B008
 ) -> dict[str, tuple[Audit, ...]]:
     """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it.
 
-    A ledger keeps each as it ends, and the lines of the steps of the run that it comes from; an audit that it holds is loaded.
+    `watch` is told how far each is. A ledger keeps each as it ends, and the lines of the steps of the run that it comes from; an audit that it holds is loaded.
     """
     every = turns(data)
     if ledger is not None:
@@ -87,7 +98,10 @@ def audited(
             ledger.record(step)
     ended: dict[int, Audit | Exception] = {}
 
-    def handle(told: tuple[Turn, Audit | Exception]) -> None:
+    def handle(told: Looked | tuple[Turn, Audit | Exception]) -> None:
+        if isinstance(told, Looked):
+            watch(told)
+            return
         ended[told[0].place] = told[1]
         # Of errors that of the first set is told, whichever process is the first to meet one.
         for place in itertools.takewhile(ended.__contains__, range(len(every))):

@@ -8,19 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from outcross.data.columns import Given
 from outcross.data.entities import Entities
 from outcross.data.tables import Alike, Kind, Table, alike, table
 from outcross.errors import BadInput
 from outcross.escapes import shortened
-from outcross.estimate import Reading, rounded
+from outcross.estimate import NotApplicable, Reading, rounded
 from outcross.ledger import External
 from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audit_aspects, measure, pages_of_aspect, unread
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
+from outcross.measures.regions import PointedRegion, Regions
+from outcross.measures.share_curve import CURVE_STREAM, ShareCurve, curve_of, shares_of
 from outcross.recipe import kind, nearest, read
-from outcross.statistics.portraits import portraits
+from outcross.runtime import telling
+from outcross.statistics.portraits import Reliability, portraits
+from outcross.statistics.regions import Region
 from outcross.statistics.sketches import gather
+from outcross.verbs.audit.gates import gate_of
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
 from outcross.verbs.audit.plan import ColumnPlan, ReadColumn, read_columns
@@ -59,6 +66,8 @@ class ResolvedQuestion:
     most_seconds: float = math.inf
     records: bool = False
     """Whether every record is scored."""
+    shares: tuple[float, ...] = ()
+    """Shares of synthetic training records to try; none where nobody asked how much to train on."""
     allow_missing: tuple[str, ...] = ()
     """Columns that may be absent, or not looked at."""
 
@@ -166,9 +175,10 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
     settings = question.settings()
     gates_of(question)
     settings.pop("fail_on", None)
-    shares = settings.pop("shares", None)
-    if shares is not None:
-        settings["aspects"] = _with_shares(settings, shares)
+    if "shares" in settings:
+        settings["shares"] = shares_of(settings["shares"])
+        if settings.get("target") is None:
+            raise BadInput("--shares trains models that predict a column; name it, as in --target income")
     for name in ("groups", "key", "ignore", "allow_missing"):
         if name in settings:
             settings[name] = tuple(dict.fromkeys(settings[name]))
@@ -178,21 +188,11 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
-    """The aspects in which a loss makes the command fail; BadInput where one is no aspect."""
+    """What makes the command fail, as it is written; BadInput where it cannot be read."""
     gates = question.settings().get("fail_on", ())
     for gate in gates:
-        if gate != "any" and gate not in audit_aspects():
-            known = audit_aspects()
-            raise BadInput(f"--fail-on {gate!r} is no aspect{nearest(gate, known)}; known: any, {', '.join(known)}")
+        gate_of(gate)
     return gates
-
-
-def _with_shares(settings: Mapping[str, Any], shares: Any) -> tuple[Any, ...]:
-    """The aspects, `use` among them looking at these shares."""
-    aspects = settings.get("aspects") or tuple(audit_aspects())
-    if "use" not in aspects or settings.get("target") is None:
-        raise BadInput("--shares is about the aspect use; name the column that people would predict, as in --target income")
-    return tuple({"kind": "use", "shares": shares} if name == "use" else name for name in aspects)
 
 
 def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
@@ -221,13 +221,15 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         over_cap=Evidence(drawn=over_cap[1], reference=over_cap[0]) if over_cap else None,
     )  # fmt: skip
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
+    began = time.monotonic()
     look = _look(measures, evidence, asked)
     judged = judge(look.readings, asked.margins, asked.rate, synthetic.rows, reference.rows)
     checks = tuple(map(_check, judged))
-    regions = thinned(synthetic, reference, asked.seed) if asked.records else []
+    regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
-    notes = [*unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
+    curve, no_curve = _curve(evidence, asked, time.monotonic() - began)
+    notes = [*no_curve, *unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
     return Audit(
         name=name,
         rows=rows,
@@ -242,12 +244,28 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         scored=scored,
         needs=needs_file(name, rows, needs_of(regions, checks, synthetic.rows)) if asked.records else "",
         portraits=portraits(synthetic, reference),
+        calibration=tuple(look.calibration),
+        share_curve=curve,
     )
+
+
+def _curve(evidence: Evidence, asked: ResolvedQuestion, seconds: float) -> tuple[ShareCurve | None, list[str]]:
+    """How much synthetic data to train on, where that was asked; or the note that says why there is no answer. seconds: that the measures took"""
+    if not asked.shares:
+        return None, []
+    if asked.target is None:
+        return None, ["how much synthetic data to train on: not applicable; the synthetic data have no column of the target"]
+    if seconds > asked.most_seconds:
+        return None, [f"how much synthetic data to train on: left out, as {asked.most_seconds:g} seconds were over"]
+    try:
+        return curve_of(evidence, asked.shares, np.random.default_rng([asked.seed, CURVE_STREAM])), []
+    except NotApplicable as why:
+        return None, [f"how much synthetic data to train on: not applicable; {why}"]
 
 
 def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:
     """The question without the groups and the target that the synthetic data have not: a column that is lost is a loss, not a wrong question."""
-    lost = {column for column in reference.kinds if column not in synthetic.records.columns}
+    lost = reference.kinds.keys() - set(synthetic.records.columns)
     return replace(
         asked,
         groups=tuple(group for group in asked.groups if group not in lost),
@@ -311,6 +329,7 @@ class MeasuredAspects:
 
     readings: dict[str, list[Reading]]
     pointed: list[Pointed]
+    calibration: list[Reliability]
     seconds: dict[str, float]
     """How long each aspect took."""
     left_out: tuple[str, ...]
@@ -322,10 +341,12 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
+    calibration: list[Reliability] = []
     seconds: dict[str, float] = {}
     left_out: list[str] = []
     began = time.monotonic()
-    for one in measures:
+    for place, one in enumerate(measures):
+        telling.get()(place / len(measures))
         name, aspect, start = kind(one), one.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
@@ -335,8 +356,9 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
             answers = _answers(one, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
+        calibration += [curve for curve in answers if isinstance(curve, Reliability)]
         seconds[aspect] = seconds.get(aspect, 0.0) + time.monotonic() - start
-    return MeasuredAspects(readings, pointed, seconds, tuple(left_out))
+    return MeasuredAspects(readings, pointed, calibration, seconds, tuple(left_out))
 
 
 def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
@@ -352,6 +374,13 @@ def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
         return unread_
     others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
     return [*unread_, *read_tables(one, others, seed)]
+
+
+def _thinned_regions(look: MeasuredAspects, measures: Sequence[Measure], evidence: Evidence, seed: int) -> list[Region]:
+    """The regions that the check of regions names; searched for only where that check was not taken."""
+    if any(isinstance(one, Regions) and kind(one) not in look.left_out for one in measures):
+        return [records.region for records in look.pointed if isinstance(records, PointedRegion)]
+    return thinned(evidence.drawn, evidence.reference, seed)
 
 
 def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
@@ -393,6 +422,7 @@ def _check(judged: Judged) -> Check:
         after=rounded(reading.after),
         differs=judged.differs,
         why=judged.why,
+        to_change=rounded(judged.to_change),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from outcross.data import Human, Origin, Training
 from outcross.data.plans import lines
-from outcross.escapes import escaped
+from outcross.escapes import coded, fenced
 from outcross.files.plain_yaml import dump
 from outcross.recipe import kind, plain
 from outcross.verbs.parts import first_line
@@ -83,9 +83,9 @@ def _body(chosen: Chosen) -> Iterator[str]:
     yield from (f"- {line}" for line in _human(chosen, human))
     yield "- Licence: not known to Outcross. The terms of the human data, and of any weights that training began with, hold for this model too."
     yield from ("", "## Settings", "", "The experiment, every default written out:", "")
-    yield _fenced(dump({key: value for key, value in plain(experiment).items() if key != "kind"}, 100), "yaml")
+    yield fenced(dump({key: value for key, value in plain(experiment).items() if key != "kind"}, 100), "yaml")
     yield from ("", "## Use", "")
-    yield _fenced(USE, "python")
+    yield fenced(USE, "python")
     yield from ("", USE_NOTE, "", "## Where it comes from", "")
     yield f"- Run: `{experiment.name}`, arm `{ended.arm}`, seed {ended.seed}, generation {ended.generation}"
     yield f"- Step `{chosen.model.key}`, whose output has the digest `{chosen.model.output}`"
@@ -125,7 +125,7 @@ def _authors(parts: tuple[Authored, ...]) -> str:
 def _human(chosen: Chosen, human: Human) -> Iterator[str]:
     """Where the human data come from, and what was read of them."""
     source = plain(chosen.experiment.human)
-    yield f"Source: {_code(', '.join(f'{key}: {value}' for key, value in source.items() if value is not None))}"
+    yield f"Source: {coded(', '.join(f'{key}: {value}' for key, value in source.items() if value is not None))}"
     if digest := human.note.get("sha256"):
         yield f"SHA-256 of the documents, as they were read: `{digest}`"
     content = (chosen.run.ledger.run and chosen.run.ledger.run.human.get(chosen.ended.arm)) or ""
@@ -141,19 +141,3 @@ def _gathered(chosen: Chosen) -> str:
     """The step that gathered the human data."""
     lineage = chosen.run.ledger.lineage(chosen.model.key)
     return next(step.key for step in lineage if step.verb == "gather")
-
-
-def _code(text: str) -> str:
-    """Text from outside as a span of code, which no mark of Markdown in it can leave."""
-    ticks = "`" * (_longest_ticks(text) + 1)
-    return f"{ticks} {escaped(text)} {ticks}"
-
-
-def _fenced(text: str, language: str) -> str:
-    """Text from outside as a block of code, which no mark of Markdown in it can leave."""
-    ticks = "`" * max(3, _longest_ticks(text) + 1)
-    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
-
-
-def _longest_ticks(text: str) -> int:
-    return max(map(len, re.findall("`+", text)), default=0)

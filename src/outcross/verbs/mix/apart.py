@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -48,23 +47,22 @@ class ScanItem:
     number: int
     file: FileOfPool
     asked: MixRecipe
-    text: tuple[str, Any] | None
+    schema: Schema
+    """Of the mix."""
 
 
 def scan_file(item: ScanItem, emit: Emit) -> None:
     """What is known of every row of a file."""
     tokenizer = tokenizer_of(item.asked.tokenizer) if "tokens" in item.asked.counted else None
-    emit((item.number, scanned(item.file.opened(), item.asked, item.text, tokenizer)))
+    emit((item.number, scanned(item.file.opened(), item.asked, item.schema, tokenizer)))
 
 
-def scanned_apart(
-    pools: Sequence[OpenPool], asked: MixRecipe, text: tuple[str, Any] | None, where: Where
-) -> tuple[ScannedPool, ...]:
-    """What is known of every row of every pool, each file scanned by itself."""
+def scanned_apart(pools: Sequence[OpenPool], asked: MixRecipe, schema: Schema, where: Where) -> tuple[ScannedPool, ...]:
+    """What is known of every row of every pool, each file scanned by itself. `schema` is that of the mix."""
     items: list[ScanItem] = []
     for pool in pools:
         for source in pool.sources:
-            items.append(ScanItem(len(items), FileOfPool(pool.recipe, source.name, pool.schema), asked, text))
+            items.append(ScanItem(len(items), FileOfPool(pool.recipe, source.name, pool.schema), asked, schema))
     found: dict[int, ScannedPool] = {}
     runtime.map(scan_file, items, lambda told: found.__setitem__(*told), where)
     scans, number = [], 0

@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainValidator
 
 from outcross.errors import BadInput
-from outcross.recipe import exactly, nearest, recipe
+from outcross.filters import FILTERS, Filter
+from outcross.recipe import exactly, kind, member, nearest, one_of, read, recipe
+from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
 from outcross.verbs.mix.search_asked import Search, check_search
+from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]
@@ -120,6 +123,10 @@ class MixPool:
     prompt_column: str | None = None
     parents_column: str | None = None
     """The column that names the records that a record was made from."""
+    id_column: str | None = None
+    """The column that names a record, by which others name their parents."""
+    fresh: bool = False
+    """Whether its records are new in every generation; golden weights need that of human pools."""
     rename: dict[str, str] = field(default_factory=dict)
     """Columns under other names: {old: new}."""
 
@@ -167,6 +174,57 @@ def _pools(value: object) -> tuple[MixPool, ...]:
 
 
 @recipe
+class MixFilter:
+    """A filter, and the pools whose rows it looks at."""
+
+    filter: Annotated[Filter, one_of(FILTERS, "filter")]
+    pools: Names = ()
+    """Their names; all pools if left out."""
+
+    @property
+    def name(self) -> str:
+        return kind(self.filter)
+
+
+def _filter(value: object) -> MixFilter:
+    """A filter by its name, or a mapping with its settings and `pools` beside them or among them."""
+    if isinstance(value, MixFilter):
+        return value
+    if not isinstance(value, Mapping):
+        return MixFilter(filter=_member(value))
+    given = {str(key): inner for key, inner in value.items()}
+    if "filter" in given:
+        return exactly(MixFilter, "filters").read(given)
+    pools = given.pop("pools", ())
+    if "kind" not in given:
+        if len(given) != 1:
+            own = next((name for name in given if name in FILTERS), "best_of")
+            beside = next((name for name in given if name != own), "nothing")
+            raise BadInput(
+                f"filters: beside {own} only pools may stand, got {beside!r:.80}{nearest(beside, ['pools'])}; write {{{own}: {{…}}, pools: […]}}"
+            )
+        ((name, settings),) = given.items()
+        if not (settings is None or isinstance(settings, Mapping)):
+            raise BadInput(f"filters: {name} must be a mapping of its settings, as in {{{name}: {{…}}}}, got {settings!r:.80}")
+        given = {"kind": name} | {str(key): inner for key, inner in (settings or {}).items()}
+        pools = given.pop("pools", pools)
+    return MixFilter(filter=_member(given), pools=pools)  # pyright: ignore[reportArgumentType]
+
+
+def _member(value: Any) -> Filter:
+    name = value.get("kind") if isinstance(value, Mapping) else value
+    if isinstance(name, str) or (isinstance(value, Mapping) and name is not None):
+        member(FILTERS, str(name), "filter")  # a name that is not known is refused in these words
+    return read(FILTERS, value, "filters")
+
+
+def _filters(value: object) -> tuple[MixFilter, ...]:
+    if not isinstance(value, list | tuple):
+        raise BadInput(f"filters must be a list of filters, in their order, got {value!r:.80}")
+    return tuple(map(_filter, value))
+
+
+@recipe
 class MixRecipe:
     """A training set to be built out of pools."""
 
@@ -198,10 +256,23 @@ class MixRecipe:
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
     search: Search = None
     """Try small mixes, and take the shares that a mixing law finds best, in the place of weights."""
+    splits: Annotated[Splits | None, PlainValidator(splits_of)] = None
+    """Parts that are held back from training, as in {train: 0.9, validation: 0.05, test: 0.05}: no family of rows is in two of them."""
+    targets: Annotated[tuple[Target, ...], PlainValidator(targets_of)] = ()
+    """What the training rows are to be: shares by the values of a column, bounds and means of numbers, like another file, or what an audit found missing."""
+    weights: Annotated[str | dict[str, float] | None, PlainValidator(weights_of)] = None
+    """`_weight` of the rows of each pool, as in {gpt: 0.5}, beside 1 for all others; or golden, where human data are new in every generation."""
+    lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
+    """What makes rows of one family."""
+    filters: Annotated[tuple[MixFilter, ...], PlainValidator(_filters)] = ()
+    """What is kept of the pools, in this order, before anything is planned."""
+    audit: Names = ()
+    """Aspects in which the finished mix is audited against its human pools."""
 
     def __post_init__(self):
         _check_pools(self.pools)
         check_search(self.search, self.pools)
+        _check_searched_alone(self)
         asked = [unit for unit in UNITS if getattr(self, unit) is not None]
         if len(asked) > 1:
             raise BadInput(f"{asked[0]} and {asked[1]} contradict each other; give one budget")
@@ -212,6 +283,11 @@ class MixRecipe:
             raise BadInput("tokens are counted by a tokenizer; name its file, as in tokenizer: tokenizer.json")
         if self.match is not None and not any(pool.is_human for pool in self.pools):
             raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
+        _check_weights(self.weights, self.pools)
+        names = [pool.name for pool in self.pools]
+        for name in (name for one in self.filters for name in one.pools):
+            if name not in names:
+                raise BadInput(f"a filter names the pool {name!r}{nearest(name, names)}; there are {', '.join(names)[:200]}")
 
     @property
     def unit(self) -> Unit:
@@ -236,9 +312,14 @@ class MixRecipe:
     @property
     def identity(self) -> MixRecipe:
         """The recipe without where its data lie: what they hold stands for that."""
-        search = self.search and self.search.identity
-        pools = tuple(replace(pool, path=()) for pool in self.pools)
-        return replace(self, pools=pools, tokenizer=self.tokenizer and "tokenizer", search=search)
+        return replace(
+            self,
+            pools=tuple(replace(pool, path=()) for pool in self.pools),
+            tokenizer=self.tokenizer and "tokenizer",
+            search=self.search and self.search.identity,
+            targets=tuple(map(without_paths, self.targets)),
+            filters=tuple(replace(one, filter=one.filter.without_paths()) for one in self.filters),
+        )
 
 
 def _check_pools(pools: Sequence[MixPool]) -> None:
@@ -249,6 +330,35 @@ def _check_pools(pools: Sequence[MixPool]) -> None:
     names = [pool.name for pool in pools]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"two pools are called {twice!r}; give each a name of its own")
+
+
+def _check_searched_alone(asked: MixRecipe) -> None:
+    """BadInput where the mix is not of whole pools, of which small mixes are."""
+    beside = [name for name in ("filters", "splits", "targets", "weights") if getattr(asked, name)]
+    if asked.search is not None and beside:
+        raise BadInput(
+            f"search tries mixes of whole pools and cannot stand beside {beside[0]}; run it first without {' and '.join(beside)}, then write the "
+            "shares that it proposes as the weight of each pool in the place of search"
+        )
+
+
+def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPool]) -> None:
+    if isinstance(weights, dict):
+        names = [pool.name for pool in pools]
+        if odd := next((name for name in weights if name not in names), None):
+            raise BadInput(f"weights names the pool {odd!r}{nearest(odd, names)}; there are {', '.join(names)[:200]}")
+    if weights == "golden":
+        for pool in pools:
+            if pool.origin is None or pool.origin.author not in ("human", "model"):
+                raise BadInput(
+                    f"golden weights are of human and model rows, and pool {pool.name!r} is neither; name its origin, or write a weight for each pool"
+                )
+            if pool.is_human and not pool.fresh:
+                raise BadInput(
+                    f"golden weights hold where human data are new in every generation; write fresh: true for pool {pool.name!r} if they are, or a weight for each pool"
+                )
+        if len({pool.is_human for pool in pools}) < 2:
+            raise BadInput("golden weights are of human rows beside a model's; give pools of both, or leave weights out")
 
 
 def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:
@@ -287,7 +397,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     from outcross.files import plain_yaml
     from outcross.files.whole import read_text
 
-    given = plain_yaml.read(read_text(path, "a mix file is a page of YAML; give such a file", MOST_BYTES), str(path))
+    given = plain_yaml.read(read_text(path, "give a mix file, which is a page of YAML", MOST_BYTES), str(path))
     if not isinstance(given, dict):
         raise BadInput(f"{path} holds no mix; it must be a YAML mapping with pools, rows, human_share, …")
     return given

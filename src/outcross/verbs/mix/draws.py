@@ -45,6 +45,10 @@ class Draws:
     def __len__(self) -> int:
         return len(self.order)
 
+    def of(self, rows: Sequence[np.ndarray]) -> Draws:
+        """The same draws by other numbers: rows says for each pool which of more rows its rows are, (rows,)."""
+        return Draws(tuple(PoolDraws(own[one.rows], one.passes) for own, one in zip(rows, self.pools, strict=True)), self.order)
+
     def places(self, pool: int) -> np.ndarray:
         """Where in the set each draw of a pool stands. (n,)"""
         return np.flatnonzero(self.order == pool)
@@ -52,9 +56,12 @@ class Draws:
 
 def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool]) -> Draws:
     """The rows of a mix. BadInput where a positive share of characters or tokens would receive no record."""
-    targets = [pool.target for pool in plan.pools]
-    sequences = _up_to(asked, scans, asked.unit, targets)
-    return _ordered(asked, sequences, "order")
+    return sampled(asked, scans, [pool.target for pool in plan.pools], "order")
+
+
+def sampled(asked: MixRecipe, scans: Sequence[ScannedPool], targets: Sequence[int], name: str) -> Draws:
+    """So much of each pool, in the budget's unit, in the order that is asked for; `name` is that of its random stream."""
+    return arranged(asked, _up_to(asked, scans, asked.unit, targets), name)
 
 
 def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Draws) -> Draws | None:
@@ -69,7 +76,7 @@ def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Dra
             len(mix) if unit == "rows" else sum(_amount(scan, unit, draws) for scan, draws in zip(scans, mix.pools, strict=True))
         )
         targets = _human_targets(asked, scans, unit, total)
-    return _ordered(asked, _up_to(asked, scans, unit, targets), "human-only")
+    return arranged(asked, _up_to(asked, scans, unit, targets), "human-only")
 
 
 def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, total: int) -> list[int]:
@@ -106,8 +113,8 @@ def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: 
         passes = min(asked.repeats_of(recipe), max(wanted, target) // max(int(amounts.sum()), 1) + 1)
         draws = sequence(scan, scan.rows * passes, asked.seed, recipe.name)
         reached = np.concatenate([[0], np.cumsum(amounts[draws.rows])])
-        count = max(1, _nearest(reached, wanted))
-        if _nearest(reached, target) == 0:
+        count = max(1, nearest_amount(reached, wanted))
+        if nearest_amount(reached, target) == 0:
             least = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
             raise BadInput(
                 f"pool {recipe.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(reached[1]):,}; "
@@ -118,7 +125,7 @@ def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: 
     return found
 
 
-def _nearest(reached: np.ndarray, wanted: int) -> int:
+def nearest_amount(reached: np.ndarray, wanted: int) -> int:
     """How many records come nearest to an amount. reached: the amount of the first 0, 1, 2, … records."""
     above = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
     return above - 1 if above and wanted - reached[above - 1] < reached[above] - wanted else above
@@ -128,7 +135,8 @@ def _amount(scan: ScannedPool, unit: Unit, draws: PoolDraws) -> int:
     return int(scan.amounts[unit][draws.rows].sum())
 
 
-def _ordered(asked: MixRecipe, sequences: Sequence[PoolDraws], name: str) -> Draws:
+def arranged(asked: MixRecipe, sequences: Sequence[PoolDraws], name: str) -> Draws:
+    """The draws of all pools in the order that is asked for; `name` is that of its random stream."""
     counts = [len(draws) for draws in sequences]
     if asked.order == "even":
         return Draws(tuple(sequences), even_order(counts))
@@ -159,9 +167,9 @@ def _passes(count: int, rows: int) -> Iterator[int]:
 
 def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     """A random order of all rows of a pool. (rows,)"""
-    keys = _mixed(scan.of_rows[:, 0] ^ np.uint64(salt))
+    keys = scrambled(scan.of_rows[:, 0] ^ np.uint64(salt))
     again = np.flatnonzero(scan.occurrences)
-    keys[again] = _mixed(keys[again] + _mixed(scan.occurrences[again].astype(np.uint64)))
+    keys[again] = scrambled(keys[again] + scrambled(scan.occurrences[again].astype(np.uint64)))
     order = np.argsort(keys, kind="stable")
     if (keys[order][1:] == keys[order][:-1]).any():  # one chance in 10⁵ for ten million rows
         order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], keys))
@@ -174,7 +182,7 @@ def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     return found
 
 
-def _mixed(numbers: np.ndarray) -> np.ndarray:
+def scrambled(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         found = numbers + np.uint64(0x9E3779B97F4A7C15)

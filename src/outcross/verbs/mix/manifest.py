@@ -10,7 +10,10 @@ import numpy as np
 from outcross.data.order import bound, deviation
 from outcross.recipe import plain
 from outcross.verbs.mix.asked import MixRecipe, Unit
+from outcross.verbs.mix.costs import costs
 from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.filtering import FilteredPools
+from outcross.verbs.mix.funnel import funnel
 from outcross.verbs.mix.plan import origin_word
 from outcross.verbs.mix.rows import RowSet
 
@@ -44,11 +47,8 @@ def realised(rows: RowSet) -> dict[str, Any]:
         "teachers": _by(rows, "_model"),
         "generations": _by(rows, "_generation"),
         "groups": {group: _by(rows, group) for group in asked.groups},
-        "funnel": [
-            {"step": "available", "rows": sum(scan.rows for scan in scans), "pools": {pool.name: scan.rows for pool, scan in zip(asked.pools, scans, strict=True)}},
-            {"step": "drawn at least once", "rows": sum(_unique(own.rows) for own in draws.pools), "pools": {pool.name: _unique(own.rows) for pool, own in zip(asked.pools, draws.pools, strict=True)}},
-            {"step": "written", "rows": total, "pools": {pool.name: len(own) for pool, own in zip(asked.pools, draws.pools, strict=True)}},
-        ],
+        "funnel": funnel(asked, scans, rows.filtered, draws, rows.passed_over),
+        "filters": [] if rows.filtered is None else filters_in(rows.filtered),
         "targets": [],
     }  # fmt: skip
 
@@ -56,19 +56,52 @@ def realised(rows: RowSet) -> dict[str, Any]:
 def _pool(rows: RowSet, place: int) -> dict[str, Any]:
     recipe, scan, own = rows.asked.pools[place], rows.scans[place], rows.draws.pools[place]
     places, unique = rows.draws.places(place), _unique(own.rows)
+    times = np.ones(scan.rows, np.int64) if rows.filtered is None else rows.filtered.times_of(place)
+    available = int(np.count_nonzero(times))
     return {
         "name": recipe.name,
         "origin": origin_word(recipe),
         "author": recipe.origin.author if recipe.origin else "unknown",
-        "available": scan.rows,
+        "available": available,
+        "rejected": scan.rows - available,
         "used": len(own),
         "unique": unique,
         "max_repeats": int(own.passes.max(initial=-1)) + 1,
-        "max_repeats_allowed": rows.asked.repeats_of(recipe),
-        "unused": scan.rows - unique,
+        "max_repeats_allowed": rows.asked.repeats_of(recipe) * int(times.max(initial=1)),
+        "unused": available - unique,
         "starts": int(places[0]) + 1 if places.size else None,
         "ends": int(places[-1]) + 1 if places.size else None,
     } | {unit: {"available": int(amounts.sum()), "used": int(amounts[own.rows].sum())} for unit, amounts in scan.amounts.items()}
+
+
+def filters_in(filtered: FilteredPools) -> list[dict[str, Any]]:
+    """What each filter did and what it costs, as plain data."""
+    return [
+        {
+            "filter": outcome.step,
+            "pools": list(outcome.recipe.pools) or [pool.name for pool in filtered.store.asked.pools],
+            "seen": len(outcome.at),
+            "kept": len(outcome.kept),
+            "rejected": len(outcome.rejected),
+            "copies": int(outcome.selection.times.sum()) - len(outcome.kept),
+            "prefers": outcome.recipe.filter.prefers,
+            "notes": list(outcome.selection.notes),
+            "facts": finite(outcome.selection.facts),
+            "costs": finite(lines),
+        }
+        for outcome, lines in zip(filtered.outcomes, costs(filtered), strict=True)
+    ]
+
+
+def finite(value: Any) -> Any:
+    """Plain data in which a number that is none is null."""
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _unique(drawn: np.ndarray) -> int:

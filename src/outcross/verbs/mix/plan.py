@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +28,8 @@ class Supply:
 
     rows: int
     available: int
+    copies: int = 1
+    """How often one row is among them, at most."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,24 @@ class PoolPlan:
 
 
 @dataclass(frozen=True)
+class FilterPlan:
+    """How many rows a filter sees and leaves."""
+
+    step: str
+    prefers: str
+    seen: int
+    """At most."""
+    low: int
+    high: int
+    """Equal where the filter was asked."""
+
+
+def plain_filter(plan: FilterPlan) -> dict[str, Any]:
+    """What is known of a filter before it is asked, as plain data."""
+    return {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
+
+
+@dataclass(frozen=True)
 class MixPlan:
     """What a mix will be, in the budget's unit."""
 
@@ -124,6 +144,14 @@ class MixPlan:
     warnings: tuple[str, ...]
     samples: tuple[Any, ...] = ()
     """What a sample says of each pool, where not every text was read."""
+    targets: Sequence[Mapping[str, Any]] = ()
+    """What each target asks and has, as plain data."""
+    splits: Mapping[str, Any] | None = None
+    """How the pools are cut, as plain data; None where no splits are asked for. All else is of the training rows."""
+    read_as_numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of each pool of .csv files the columns whose fields are read as numbers, because they are numbers in the other pools."""
+    filters: tuple[FilterPlan, ...] = ()
+    """How many rows each filter leaves."""
 
     def plain(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -137,17 +165,23 @@ class MixPlan:
             "feasible": {"human_share": float(self.human), "unknown_share": float(self.unknown)},
             "pools": [pool.plain() for pool in self.pools],
             "teachers": self.teachers,
+            "filters": [plain_filter(one) for one in self.filters],
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
-        } | ({"sample": self._sampled()} if self.samples else {})
+            "read_as_numbers": dict(self.read_as_numbers),
+            "targets": list(self.targets),
+        } | self._splits_and_sample
 
-    def _sampled(self) -> dict[str, Any]:
-        """What each pool holds of the budget's unit, as estimated."""
-        found = {}
-        for pool, sample in zip(self.pools, self.samples, strict=True):
+    @property
+    def _splits_and_sample(self) -> dict[str, Any]:
+        """How the pools are cut, and what each holds of the budget's unit as estimated, where there is such a thing."""
+        found = {} if self.splits is None else {"splits": dict(self.splits)}
+        if self.samples:
+            found["sample"] = {}
+        for pool, sample in zip(self.pools, self.samples, strict=bool(self.samples)):
             low, high = sample.amount.interval
             own = {"available": round(sample.amount.value), "low": round(low), "high": round(high), "method": sample.amount.method}
-            found[pool.name] = own | {"rows_read": sample.read, "rows": sample.rows}
+            found["sample"][pool.name] = own | {"rows_read": sample.read, "rows": sample.rows}
         return found
 
     @property
@@ -161,13 +195,20 @@ class MixPlan:
 
 def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
     """The plan of a mix over pools of these supplies. BadInput where it cannot be had, with the nearest that can, spelled out."""
-    split, human_share = split_of(asked, supplies)
+    split, _ = split_of(asked, supplies)
     caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
     total = asked.budget or _as_many_as_there_are(asked, split, supplies)
     targets = split.quotas(np.array([total]))[0]
     _check_served(asked, split, supplies, targets, total)
     if (targets > caps).any():
         raise BadInput(_infeasible(asked, split, supplies, caps, total))
+    return plan_of(asked, supplies, targets)
+
+
+def plan_of(asked: MixRecipe, supplies: Sequence[Supply], targets: np.ndarray) -> MixPlan:
+    """The plan of a mix that takes so much of each pool. targets: (pools,)."""
+    split, human_share = split_of(asked, supplies)
+    total = int(targets.sum())
     pools = tuple(
         PoolPlan(
             name=pool.name,
@@ -175,7 +216,7 @@ def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
             share=share,
             target=int(target),
             available=supply.available,
-            repeats=math.ceil(Fraction(int(target), supply.available)) if supply.available else 0,
+            repeats=math.ceil(Fraction(int(target), supply.available)) * supply.copies if supply.available else 0,
             ends=ends,
         )
         for pool, share, target, supply, ends in zip(

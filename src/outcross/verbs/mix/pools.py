@@ -13,6 +13,7 @@ import numpy as np
 
 from outcross.errors import BadInput, first_words
 from outcross.files.formats import from_file
+from outcross.files.lossless import lossless
 from outcross.files.names import literal
 from outcross.files.reading import files_of, read
 from outcross.files.refusals import suffix
@@ -64,6 +65,23 @@ class OpenPool:
         return tuple(rows_of(source) for source in self.sources)
 
     @property
+    def is_delimited(self) -> bool:
+        """Whether it is read from .csv or .tsv files, whose fields are text."""
+        return bool(self.sources) and all(suffix(Path(source.name))[0] in (".csv", ".tsv") for source in self.sources)
+
+    def number_type(self, column: str) -> polars.DataType | None:
+        """The type of numbers that keeps every field of a column as it is written; None where one would be changed."""
+        import polars as pl
+
+        found = pl.Int64()
+        for batch in self.batches([column]):
+            dtype = lossless(batch[column])
+            if dtype is None:
+                return None
+            found = dtype if found == pl.Int64 else found
+        return found
+
+    @property
     def columns(self) -> list[str]:
         """Its columns, without those of provenance."""
         return [name for name in self.schema if name not in PROVENANCE]
@@ -90,6 +108,31 @@ class ScannedPool:
     def rows(self) -> int:
         return len(self.strata)
 
+    def take(self, rows: np.ndarray) -> ScannedPool:
+        """What is known of some of its rows; those of the same content still count all that there are."""
+        return ScannedPool(
+            of_rows=self.of_rows[rows],
+            occurrences=self.occurrences[rows],
+            alike=None if self.alike is None else self.alike[rows],
+            strata=self.strata[rows],
+            labels=self.labels,
+            amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+        )
+
+    def kept(self, times: np.ndarray) -> tuple[np.ndarray, ScannedPool]:
+        """The rows that filters keep, and what is known of them; one that is kept several times is there as often. times: (n,)"""
+        rows = np.repeat(np.arange(self.rows), times)
+        copies = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
+        steps = 1 if self.alike is None else self.alike[rows]
+        return rows, ScannedPool(
+            of_rows=self.of_rows[rows],
+            occurrences=(self.occurrences[rows] + copies * steps).astype(np.uint32),
+            alike=None if self.alike is None else self.alike[rows],
+            strata=self.strata[rows],
+            labels=self.labels,
+            amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+        )
+
 
 def opened(recipe: MixPool, data: Any) -> OpenPool:
     """A pool whose first rows are read, to know its columns. BadInput where it cannot be read, or lacks a column that it names."""
@@ -107,7 +150,7 @@ def opened(recipe: MixPool, data: Any) -> OpenPool:
     for old in recipe.rename:
         if sources and not any(old in source.columns for source in sources):
             raise _no_column(recipe, old, [name for source in sources for name in source.columns], "rename")
-    for setting in ("model_column", "generation_column", "decoding_column", "prompt_column", "parents_column"):
+    for setting in ("model_column", "generation_column", "decoding_column", "prompt_column", "parents_column", "id_column"):
         column = getattr(recipe, setting)
         if column is not None and schema and column not in schema:
             raise _no_column(recipe, column, list(schema), setting)
@@ -126,7 +169,9 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
                 raise BadInput(f"no pool has a column {name!r}{nearest(name, names)} (columns); they have {', '.join(names)[:200]}")
         names = [name for name in asked.columns if name not in PROVENANCE]
     schema: Schema = {}
+    dtypes = {(pool, name): pool.schema[name] for pool in held for name in names if name in pool.schema}
     for name in names:
+        dtypes |= _as_numbers(name, [pool for pool in held if name in pool.schema])
         for pool in held:
             if name not in pool.schema:
                 if asked.columns != "union":
@@ -136,18 +181,38 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
                         "columns: […] to keep some, or rename: {old: new} in a pool"
                     )
                 continue
-            shared = common(schema[name], pool.schema[name]) if name in schema else pool.schema[name]
+            shared = common(schema[name], dtypes[pool, name]) if name in schema else dtypes[pool, name]
             if shared is None:
                 other = next(other for other in held if name in other.schema)
                 raise BadInput(
-                    f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {pool.schema[name]} in {pool.recipe.name!r}; write it alike in both "
-                    "(fields of a .csv are text), or leave it out with columns: […]"
+                    f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {dtypes[pool, name]} in {pool.recipe.name!r}; write it alike in both "
+                    "(fields of a .csv are text unless each of them is a number that can be kept as it is written), or leave it out with columns: […]"
                 )
             schema[name] = shared
     for name in (*asked.groups, *([asked.text_column] if asked.text_column else [])):
         if name not in schema:
             raise BadInput(f"the mix has no column {name!r}{nearest(name, schema)}; it has {', '.join(schema)[:200]}")
     return schema
+
+
+def _as_numbers(name: str, pools: Sequence[OpenPool]) -> dict[tuple[OpenPool, str], Any]:
+    """The types of a column in the pools of delimited files, where it holds numbers in every other pool, and in these what can be read as such without a loss."""
+    written = [pool for pool in pools if pool.is_delimited and pool.schema[name] == _string()]
+    others = [pool.schema[name] for pool in pools if pool not in written]
+    if not written or not others or not all(dtype.is_numeric() for dtype in others):
+        return {}
+    return {(pool, name): dtype for pool in written if (dtype := pool.number_type(name)) is not None}
+
+
+def _string() -> Any:
+    import polars as pl
+
+    return pl.String
+
+
+def read_as_numbers(pool: OpenPool, schema: Schema) -> list[str]:
+    """The columns of a pool whose fields are text and are read as numbers in the mix."""
+    return [name for name, dtype in schema.items() if dtype.is_numeric() and pool.schema.get(name) == _string()]
 
 
 def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
@@ -165,17 +230,18 @@ def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
     return found, schema[found]
 
 
-def scanned(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any] | None, tokenizer: Any) -> ScannedPool:
+def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) -> ScannedPool:
     """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool.
 
-    `text` is the column that amounts are counted in, with its type.
+    `schema` is that of the mix.
     """
+    text = text_column(asked, schema) if asked.counted else None
     of_rows, strata, codes = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int32)], {}
     amounts: dict[Unit, list[np.ndarray]] = {unit: [np.zeros(0, np.int64)] for unit in asked.counted}
     for batch in pool.batches():
         check_rows(batch, pool.recipe)
         of_rows.append(digests(batch, pool.recipe.name))
-        strata.append(_coded(batch, pool.recipe, asked.groups, codes))
+        strata.append(_coded(batch, pool.recipe, {name: schema[name] for name in asked.groups}, codes))
         for unit, found in amounts.items():
             assert text is not None
             found.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
@@ -313,8 +379,8 @@ def _no_column(recipe: MixPool, column: str, there: list[str], setting: str) -> 
     )
 
 
-def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], codes: dict[str, int]) -> np.ndarray:
-    """The number of each row's label; new labels are numbered as they come."""
+def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Schema, codes: dict[str, int]) -> np.ndarray:
+    """The number of each row's label; new labels are numbered as they come. `groups` are columns with their types in the mix."""
     import polars as pl
 
     varies = bool(groups) or any(name in batch.columns for name in (recipe.model_column, recipe.generation_column, *LABEL))
@@ -323,7 +389,10 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], code
     said = authors(batch, recipe)
     parts = [
         *said,
-        *((pl.col(name) if name in batch.columns else pl.lit(None)).cast(pl.String).alias(name) for name in groups),
+        *(
+            (pl.col(name) if name in batch.columns else pl.lit(None)).cast(dtype).cast(pl.String).alias(name)
+            for name, dtype in groups.items()
+        ),
     ]
     try:
         label = batch.with_columns(**said).select(pl.struct(parts).struct.json_encode().alias("label")).to_series()
@@ -340,14 +409,7 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Sequence[str], code
 
 def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
     """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
-    import polars as pl
-
-    if texts.dtype != pl.String:
-        frame = texts.alias("m").to_frame()
-        texts = frame.select(
-            pl.col("m").list.eval(pl.element().struct.field("content").cast(pl.String)).list.join("\n", ignore_nulls=True)
-        ).to_series()
-    texts = texts.fill_null("")
+    texts = contents(texts)
     if unit == "characters":
         return texts.str.len_chars().to_numpy().astype(np.int64)
     words = texts.to_list()
@@ -355,6 +417,16 @@ def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
         tokenizer.encode_batch_fast(words[start : start + 1000], add_special_tokens=False) for start in range(0, len(words), 1000)
     )
     return np.array([len(one.ids) for some in encoded for one in some], dtype=np.int64)
+
+
+def contents(texts: polars.Series) -> polars.Series:
+    """Texts, or the contents of messages, a line each; empty where one is missing."""
+    import polars as pl
+
+    if texts.dtype != pl.String:
+        messages = pl.col("m").list.eval(pl.element().struct.field("content").cast(pl.String))
+        texts = texts.alias("m").to_frame().select(messages.list.join("\n", ignore_nulls=True)).to_series()
+    return texts.fill_null("")
 
 
 def _is_chat(dtype: Any) -> bool:

@@ -57,6 +57,16 @@ def authors(frame: polars.DataFrame, pool: MixPool) -> dict[str, polars.Expr]:
     }
 
 
+def prompt_of(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
+    """`_prompt` of each row of a pool, as an expression over it."""
+    return _text(frame, "_prompt", pool.prompt_column, None)
+
+
+def parents_of(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
+    """The records that each row of a pool was made from, as an expression over it: what it says of itself, and the column that the pool names."""
+    return _listed(frame, ("_parents", pool.parents_column))
+
+
 def check_rows(frame: polars.DataFrame, pool: MixPool) -> None:
     """BadInput where rows say that another wrote them than their pool says, or a generation that is no whole number."""
     import polars as pl
@@ -114,10 +124,15 @@ def _as_text(column: str, dtype: polars.DataType) -> polars.Expr:
 
 def _parents(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
     """The records that a row comes from, the nearest first."""
+    return _listed(frame, ("_id", "_parents", pool.parents_column))
+
+
+def _listed(frame: polars.DataFrame, columns: tuple[str | None, ...]) -> polars.Expr:
+    """What stands in several columns, words or lists of them, as one list."""
     import polars as pl
 
     pieces = []
-    for column in ("_id", "_parents", pool.parents_column):
+    for column in dict.fromkeys(columns):
         if column is None or column not in frame.columns:
             continue
         dtype = frame.schema[column]

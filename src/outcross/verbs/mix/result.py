@@ -51,22 +51,45 @@ class Mix:
         if self.folder is not None:
             return read_manifest(self.folder)
         assert self.mixing is not None
-        content = hashlib.sha256()
-        update(content, self.frame())
-        return work.manifest(realised(self.mixing.sets[""]) | {"sha256": content.hexdigest()}, [], self.mixing)
+        told = {
+            name: realised(self.mixing.sets[name or ""]) | {"sha256": _digest(self.frame(name))}
+            for name in (None, *self._held_back)
+        }
+        found = work.manifest(self.mixing.described(told.pop(None)), [], self.mixing) | work.audited(self.mixing, self.frame())
+        for name, one in told.items():
+            found["splits"][name] |= work.held_back(one) | {"shards": []}
+        return found
 
-    def frame(self) -> polars.DataFrame:
-        """Its rows in their order, with the columns of provenance (polars). BadInput where a shard is not what the manifest says."""
-        return self._frame
+    @property
+    def _held_back(self) -> list[str]:
+        """The splits that are not trained on and have rows."""
+        if self.mixing is not None:
+            return [name for name in work.EVALUATED if name in self.mixing.sets]
+        return [name for name in work.EVALUATED if "shards" in self.manifest.get("splits", {}).get(name, {})]
+
+    def frame(self, split: str | None = None) -> polars.DataFrame:
+        """Its rows in their order, with the columns of provenance (polars); the training rows, or those of another split.
+
+        BadInput where a shard is not what the manifest says, or where there is no such split.
+        """
+        if split in (None, "train"):
+            return self._frame
+        if split not in self._held_back:
+            raise BadInput(f"the mix has no split {split!r}; it has {', '.join(['train', *self._held_back])}")
+        return self._rows_of(split)
 
     @cached_property
     def _frame(self) -> polars.DataFrame:
+        return self._rows_of("")
+
+    def _rows_of(self, name: str) -> polars.DataFrame:
         import polars as pl
 
         if self.folder is None:
             assert self.mixing is not None
-            return pl.concat([rows for rows in self.mixing.sets[""].frames() if rows is not None])
-        return pl.concat([read_parquet(path) for path in shards(self.folder, self.manifest)])
+            return pl.concat([rows for rows in self.mixing.sets[name].frames() if rows is not None])
+        told = self.manifest if not name else self.manifest["splits"][name]
+        return pl.concat([read_parquet(path) for path in shards(self.folder, told)])
 
     def twin(self) -> polars.DataFrame:
         """The human rows alone of equal size, where `match` asked for them (polars)."""
@@ -81,12 +104,14 @@ class Mix:
         return pl.concat([rows for rows in self.mixing.sets[work.TWIN].frames() if rows is not None])
 
     def to_hf(self) -> Any:
-        """Its rows as a Hugging Face dataset. BadInput where `datasets` is not installed."""
+        """Its rows as a Hugging Face dataset, or a dataset of splits where it has any. BadInput where `datasets` is not installed."""
         try:
-            from datasets import Dataset  # pyright: ignore[reportMissingImports]
+            from datasets import Dataset, DatasetDict  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise missing_extra("datasets", "hf") from None
-        return Dataset.from_polars(self.frame())
+        if not self._held_back:
+            return Dataset.from_polars(self.frame())
+        return DatasetDict({name: Dataset.from_polars(self.frame(name)) for name in ("train", *self._held_back)})
 
     def write(self, out: str | Path) -> Mix:
         """Write it into a folder, which must be new, empty, or hold this very mix. Returns the mix that lies there."""
@@ -101,6 +126,12 @@ class Mix:
             return self.manifest
         searched = None if self.mixing is None else self.mixing.searched
         return self.plan.plain() | ({} if searched is None else {"search": searched.plain})
+
+
+def _digest(frame: polars.DataFrame) -> str:
+    content = hashlib.sha256()
+    update(content, frame)
+    return content.hexdigest()
 
 
 KEYS = {
@@ -119,14 +150,19 @@ KEYS = {
 
 def stored_mix(folder: Path) -> Mix | None:
     """The mix that a folder holds; None where it holds none."""
+    return Mix(None, folder) if is_stored(folder) else None
+
+
+def is_stored(folder: Path) -> bool:
+    """Whether a folder holds a mix, be it whole or damaged."""
     path = folder / work.MANIFEST
     if names.kind_at(path) != "file":
-        return None
+        return False
     try:
         told = json.loads(read_text(path))
     except (ValueError, RecursionError):
-        return None
-    return Mix(None, folder) if isinstance(told, dict) and "pools" in told and "sha256" in told else None
+        return False
+    return isinstance(told, dict) and "pools" in told and "sha256" in told
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from outcross.runtime import Where
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import id_column, update
 from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 
@@ -47,6 +48,13 @@ class RowSet:
     draws: Draws
     schema: Schema
     """Of the mix, without the columns of provenance."""
+    split: str = "train"
+    filtered: FilteredPools | None = None
+    """What filters left of the pools; None where none was asked for."""
+    factors: tuple[float, ...] = ()
+    """By what the weight of each pool's rows is multiplied; nothing where there are none."""
+    passed_over: tuple[tuple[str, tuple[np.ndarray, ...]], ...] = ()
+    """Rows that filters leave and that are not drawn all the same: why, and which of each pool."""
 
     @property
     def ends(self) -> list[int]:
@@ -57,7 +65,7 @@ class RowSet:
     @property
     def names(self) -> list[str]:
         """The files of the shards, as Hugging Face datasets finds them."""
-        return [f"train-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
+        return [f"{self.split}-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
 
     def frames(
         self,
@@ -69,7 +77,9 @@ class RowSet:
         from outcross.verbs.mix.apart import is_apart, placed_apart
 
         waiting = Waiting(self.ends, skip or [False] * len(self.ends), aside)
-        if aside is not None and is_apart(where, self.pools):
+        # What filters and weights do to a row is known here alone.
+        is_plain = self.filtered is None and set(self.factors) <= {1.0}
+        if aside is not None and is_plain and is_apart(where, self.pools):
             waiting.files = placed_apart(self, waiting.skip, aside, where)
         else:
             for pool in range(len(self.pools)):
@@ -87,7 +97,7 @@ class RowSet:
         rows, places, passes = draws.rows[order], places[order], draws.passes[order]
         if not rows.size:
             return
-        start = 0
+        start, weights = 0, None if self.filtered is None else self.filtered.weights_of(pool)
         for batch in opened.batches():
             low, high = np.searchsorted(rows, [start, start + batch.height])
             if low < high:
@@ -95,6 +105,10 @@ class RowSet:
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
                 made = with_provenance(batch[own - start], opened.recipe, id_column(scan.of_rows[own], occurrences))
+                if self.factors and self.factors[pool] != 1.0:
+                    made = made.with_columns(pl.col("_weight") * self.factors[pool])
+                if weights is not None:
+                    made = made.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
                 yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )
@@ -168,7 +182,7 @@ def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # 
     Each shard is written whole or not at all, so that a killed process leaves whole shards, and the next goes on from them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / ASIDE
+    aside = folder / f"{ASIDE}-{rows.split}"
     shutil.rmtree(aside, ignore_errors=True)  # of a killed process
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
@@ -183,18 +197,23 @@ def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # 
     return content.hexdigest()
 
 
-def draws_frame(rows: RowSet) -> polars.DataFrame:
-    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids."""
+def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.DataFrame:
+    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids.
+
+    `sets` are the splits of one mix. splits: for each pool the name of the split that each of its rows belongs to, (rows,) of words.
+    """
     import polars as pl
 
-    frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32})]
-    for opened, scan, own in zip(rows.pools, rows.scans, rows.draws.pools, strict=True):
-        counts = np.bincount(own.rows, minlength=scan.rows).astype(np.uint32)
+    is_cut = {"split": pl.String} if splits is not None else {}
+    frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32} | is_cut)]
+    for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
+        counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
         order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0]))
         for start in range(0, len(order), IDS):
             part = order[start : start + IDS]
             names = id_column(scan.of_rows[part], scan.occurrences[part])
-            frames.append(
-                names.to_frame().with_columns(_source=pl.lit(opened.recipe.name), drawn=pl.Series(counts[part], dtype=pl.UInt32))
-            )
+            columns = {"_source": pl.lit(opened.recipe.name), "drawn": pl.Series(counts[part], dtype=pl.UInt32)}
+            if splits is not None:
+                columns["split"] = pl.Series(splits[place][part], dtype=pl.String)
+            frames.append(names.to_frame().with_columns(**columns))
     return pl.concat(frames)

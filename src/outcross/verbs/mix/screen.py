@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.escapes import escaped, shortened
+from outcross.verbs.mix.changes import CENSUS, Changes
+from outcross.verbs.mix.composition import Composition
+from outcross.verbs.mix.costs import losses
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.search_screen import search_lines
+from outcross.verbs.mix.trace import Trace
+from outcross.verbs.mix.wanted import SPLITS
 from outcross.verbs.terminal import wrapped
 
 NAME = 20
 """Characters of a pool's name or a model's."""
+MOST_COSTS = 6
+"""Costs of a filter that are shown."""
 MOST = 12
 """Values of a group that are shown."""
 
@@ -46,8 +53,16 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         for pool in plan.pools
     ]
     yield from table_lines(cells)
+    yield from target_lines(plan.targets, plan.unit, width)
+    if plan.splits is not None:
+        yield from split_lines(plan.splits, width)
+    for one in plan.filters:
+        left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
+        yield from wrapped(f"filter {one.step}: sees {one.seen:,} rows, {left}", width)
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
+    for pool, columns in plan.read_as_numbers.items():
+        yield from wrapped(f"read as numbers, as in the other pools: {', '.join(map(escaped, columns))} of {escaped(pool)}", width)
     for warning in plan.warnings:
         yield from wrapped(f"warning: {warning}", width)
 
@@ -78,8 +93,106 @@ def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
     yield from search_lines(told.get("search"), width)
+    yield from target_lines(told.get("targets"), str(realised.get("unit")), width)
+    if isinstance(told.get("splits"), dict):
+        yield from split_lines(told["splits"], width)
+    yield from filter_lines(told, width)
+    audit = told.get("audit")
+    if isinstance(audit, dict):
+        yield from wrapped(f"audit against the human pools: {escaped(str(audit.get('summary')))}", width)
     for warning in told["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
+
+
+def target_lines(told: Any, unit: str, width: int) -> Iterator[str]:
+    """What each target asked and what it has. It may have been written by others."""
+    for one in told if isinstance(told, list | tuple) else ():
+        if isinstance(one, dict):
+            yield from wrapped(f"{escaped(str(one.get('target')))}: {escaped('; '.join(_of_target(one, unit)))}", width, hang=4)
+
+
+def _of_target(one: Mapping[str, Any], unit: str) -> Iterator[str]:
+    """What is said of one target, part by part."""
+    values, rules, realised = one.get("values"), one.get("rules"), one.get("realised")
+    for value, told in list(values.items())[:MOST] if isinstance(values, dict) else ():
+        if isinstance(told, dict):
+            yield f"{shortened(str(value), NAME)} {_number(told.get('realised'))} (usual {_number(told.get('usual'))}, {_number(told.get('available'))} {unit} there)"
+    if isinstance(realised, dict):
+        available = one.get("available")
+        usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
+        yield f"mean {_number(realised.get('mean'))} (of all {usual}), from {_number(realised.get('lowest'))} to {_number(realised.get('highest'))}"
+    if "effective_rows" in one:
+        yield f"{_number(one.get('rows'))} rows are worth {_number(one.get('effective_rows'))} of equal weight"
+    if isinstance(apart := one.get("divergence_from_the_target"), dict):
+        yield f"{_number(apart.get('realised'))} nats an n-gram from the target (a random selection of as many {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
+    for told in rules[:MOST] if isinstance(rules, list) else ():
+        if isinstance(told, dict):
+            yield f"{shortened(str(told.get('rule')), 60)} {_number(told.get(unit))} {unit} (usual {_number(told.get('usual'))}, lacking {_number(told.get('lacking'))})"
+    yield from map(str, one.get("notes") or ())
+
+
+def split_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
+    """How the pools are cut. It may have been written by others."""
+    unit, families = str(told.get("unit")), told.get("families")
+    if isinstance(families, dict):
+        yield from wrapped(
+            f"splits of {_number(told.get(unit))} {escaped(unit)}: {_number(families.get('count'))} families, the largest of {_number(families.get('largest'))} rows; "
+            f"{_number(told.get('left_out'))} rows belong to no split",
+            width,
+        )
+    for name in SPLITS:
+        if isinstance(one := told.get(name), dict):
+            human = "" if one.get("synthetic") else ", human rows alone"
+            yield from wrapped(
+                f"{name}: {_number(one.get(unit))} {escaped(unit)}, share {_number(one.get('share'))} (asked {_number(one.get('requested_share'))}){human}",
+                width,
+            )
+
+
+def filter_lines(told: dict[str, Any], width: int) -> Iterator[str]:
+    """What each filter kept and what it costs beside a random selection of as many, and a table of what each left of every group."""
+    filters, steps = told.get("filters"), told.get("funnel")
+    if not isinstance(filters, list) or not filters or not isinstance(steps, list):
+        return
+    for one in filters:
+        if not isinstance(one, dict):
+            continue
+        yield from wrapped(
+            f"filter {escaped(str(one.get('filter')))}: kept {_number(one.get('kept'))} of {_number(one.get('seen'))}", width
+        )
+        for note in one.get("notes") or ():
+            yield from wrapped(f"  {escaped(str(note))}", width, hang=4)
+        lines = [line for line in one.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)]
+        dear = losses(lines)
+        for line in dear[:MOST_COSTS]:
+            low, high = (line.get("random") or [None, None])[:2]
+            yield from wrapped(
+                f"  {line.get('verdict')}: {escaped(str(line.get('what')))}: {_number(line.get('value'))} times as much is left (a random selection of as many: {_number(low)} to {_number(high)})",
+                width,
+                hang=4,
+            )
+        if len(dear) > MOST_COSTS:
+            yield f"  and {len(dear) - MOST_COSTS} more"
+        elif lines and not dear:
+            yield "  it leaves nothing less than a random selection of as many would"
+    yield from _funnel_table([step for step in steps if isinstance(step, dict)])
+
+
+def _funnel_table(steps: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What each step leaves, a line a pool and a value of a group."""
+    cells: list[tuple[str, ...]] = [("rows left", "", *(str(step.get("step")) for step in steps), "lost at")]
+    cells.append(("all", "", *(_number(step.get("rows")) for step in steps), ""))
+    first = steps[0] if steps else {}
+    parts = [("pool", "pools", None)] + [(str(name), "groups", name) for name in (first.get("groups") or {})]
+    for word, key, group in parts:
+        tables = [(step.get(key) or {}) if group is None else (step.get(key) or {}).get(group) or {} for step in steps]
+        for value in list(tables[0] if tables else ())[:MOST]:
+            counts = [table.get(value) for table in tables]
+            lost_at = str(steps[counts.index(0)].get("step")) if counts[0] and 0 in counts else ""
+            cells.append((word, str(value), *map(_number, counts), lost_at))
+    if not any(row[-1] for row in cells[1:]):
+        cells = [row[:-1] for row in cells]
+    yield from table_lines(cells)
 
 
 def _counted(name: str, counts: Any, width: int) -> Iterator[str]:
@@ -109,3 +222,84 @@ def table_lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
             f"{cell:<{size}}" if place < 2 else f"{cell:>{size}}"
             for place, (cell, size) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
+
+
+def composition_lines(found: Composition, width: int) -> Iterator[str]:
+    """What rows are made of, a table each by origin, teacher, generation, pool and group."""
+    of_mix = "" if found.manifest is not None else ", of no mix: counted from their columns of provenance"
+    yield from wrapped(f"{found.rows:,} rows in {escaped(str(found.folder))}{of_mix}", width)
+    for by, counts in found.tables.items():
+        shown = list(counts.items())[:MOST]
+        yield from table_lines(
+            [(by, "", "rows", "share"), *((value, "", f"{rows:,}", f"{found.share(rows):.6g}") for value, rows in shown)]
+        )
+        if len(counts) > MOST:
+            yield f"… and {len(counts) - MOST:,} more"
+
+
+def trace_lines(trace: Trace, width: int, depth: int = 0) -> Iterator[str]:
+    """Where a record comes from, what it comes from further in."""
+    for inner, line in _of_record(trace):
+        indent = 2 * (depth + inner)
+        yield from wrapped(escaped(line), max(width, indent + 40), indent=indent, hang=indent + 2)
+    for parent in trace.parents:
+        yield f"{' ' * (2 * depth + 2)}from"
+        yield from trace_lines(parent, width, depth + 2)
+
+
+def _of_record(trace: Trace) -> Iterator[tuple[int, str]]:
+    yield 0, f"{trace.id}{_author(trace)}"
+    if trace.shard is not None and trace.row is not None:
+        yield 1, f"in the mix {trace.mix}: row {trace.row:,} of {trace.shard}"
+    elif trace.mix is not None and trace.source is not None:
+        yield 1, f"in no row of the mix {trace.mix}: it was not drawn"
+    if trace.pool is not None:
+        yield 1, f"pool {trace.pool}" + (f" (_source {trace.source})" if trace.source not in (None, trace.pool) else "")
+    if trace.decoding is not None:
+        yield 1, f"decoding {trace.decoding}"
+    if trace.file is not None:
+        yield 1, f"read from {trace.file.file}, row {trace.file.row:,}; SHA-256 of the file {trace.file.sha256[:16]}…"
+    if trace.digest is not None:
+        yield 1, f"digest of its content and its pool {trace.digest}"
+    if trace.ends:
+        yield 1, f"the chain ends here: {trace.ends}"
+
+
+def _author(trace: Trace) -> str:
+    """Who wrote a record, as far as somebody said."""
+    if trace.origin is None:
+        return ""
+    by = trace.model or "a model that nobody named"
+    words = {"model": by, "edited": f"edited by {by}", "translated": f"translated by {by}", "unknown": "nobody said who wrote it"}
+    return f": {words.get(trace.origin, trace.origin)}" + ("" if trace.generation is None else f", generation {trace.generation}")
+
+
+def changes_lines(found: Changes, width: int) -> Iterator[str]:
+    """What changed from one mix to another: a table each by origin, teacher, generation, pool, group and category, and the tails."""
+    yield from wrapped(f"{escaped(str(found.before.folder))} → {escaped(str(found.after.folder))}: {escaped(found.summary)}", width)
+    yield from wrapped(f"{found.before.rows:,} and {found.after.rows:,} rows. {CENSUS}", width)
+    for by, changes in found.tables.items():
+        cells: list[tuple[str, ...]] = [(by, "", "rows", "share", "rows", "share", "change")]
+        for one in changes[:MOST]:
+            mark = "gone" if one.is_lost else "new" if one.is_new else ""
+            shares = f"{one.before:,}", f"{one.share_before:.4g}", f"{one.after:,}", f"{one.share_after:.4g}"
+            cells.append((one.value, mark, *shares, f"{one.difference:+.4g}"))
+        yield from table_lines(cells)
+        if len(changes) > MOST:
+            yield f"… and {len(changes) - MOST:,} more"
+    if found.tails:
+        cells: list[tuple[str, ...]] = [("tail", "beyond", "human", "n", "before", "n", "after", "n")]
+        for tail in found.tails:
+            shares = [
+                text
+                for share, n in (
+                    (tail.human.share_before, tail.human.total_before),
+                    (tail.rows.share_before, tail.rows.total_before),
+                    (tail.rows.share_after, tail.rows.total_after),
+                )
+                for text in (f"{share:.4g}", f"{n:,}")
+            ]
+            cells.append((tail.column, f"{tail.side} {tail.bound:.4g}", *shares))
+        yield from table_lines(cells)
+    for note in found.notes:
+        yield from wrapped(f"not compared: {escaped(note)}", width)

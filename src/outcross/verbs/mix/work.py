@@ -9,38 +9,53 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from outcross import runtime
 from outcross.errors import BadInput
 from outcross.files import names
+from outcross.files.names import read_parquet
 from outcross.files.whole import read_text, write_whole
 from outcross.ledger import External, Ledger, results, verb
 from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
+from outcross.verbs.mix.aims import files_of_target, paths_of
 from outcross.verbs.mix.apart import is_apart, scanned_apart
 from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.candidates import CandidateStore
+from outcross.verbs.mix.costs import lost_groups
+from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
+from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
+from outcross.verbs.mix.judged import JudgedRows, judged
+from outcross.verbs.mix.lineage import Families, families
 from outcross.verbs.mix.manifest import realised, requested
-from outcross.verbs.mix.plan import MixPlan, Supply, planned
+from outcross.verbs.mix.plan import FilterPlan, MixPlan, Supply, planned
 from outcross.verbs.mix.pools import (
     OpenPool,
     ScannedPool,
     Schema,
     opened,
+    read_as_numbers,
     scanned,
     shared_schema,
-    text_column,
     tokenizer_file,
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
+from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.targets import Aimed, Training, aimed
+from outcross.verbs.mix.wanted import EVALUATED, SPLITS
+from outcross.verbs.mix.weights import weights_of_pools
 
-LIBRARIES = ("numpy", "polars", "scipy", "tokenizers")
+if TYPE_CHECKING:
+    import polars
+
+LIBRARIES = ("PyYAML", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
 """Packages whose versions decide what is drawn and written."""
 DATA = "data"
 """The folder of the shards of a set."""
@@ -49,6 +64,13 @@ TWIN = "human-only"
 SUMMARY = "summary.json"
 MANIFEST = "manifest.json"
 DRAWS = "draws.parquet"
+REJECTED = "rejected.parquet"
+KEPT = "what the filters kept"
+"""The name under which its digest stands among those of the inputs."""
+ASKED = 20_000
+"""Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
+PREFERS = "Data that are selected so again and again collapse, as a power of the generation even where they accumulate; what the filter costs stands in the manifest"
+"""What a plan says of every filter that prefers (science/oracles.md B1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +94,9 @@ class Mixing:
             pools = zip(asked.pools, searched.weights, strict=True)
             asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
         found = replace(self, asked=asked, searched=searched)
-        found.__dict__.update({name: self.__dict__[name] for name in ("pools", "schema", "scans") if name in self.__dict__})
+        found.__dict__.update(
+            {name: self.__dict__[name] for name in ("pools", "schema", "scans", "externals") if name in self.__dict__}
+        )
         before = self.external  # the same files, read for another request
         found.__dict__["external"] = External(before.digest, lambda: found, before.reads, before.names)
         return found
@@ -86,55 +110,281 @@ class Mixing:
         return shared_schema(self.asked, self.pools)
 
     @cached_property
+    def judged(self) -> JudgedRows:
+        """What targets read of every row."""
+        return judged(self.asked, self.pools, self.scans, self.schema) if self.asked.targets else JudgedRows()
+
+    @property
+    def read_rows(self) -> tuple[np.ndarray, ...]:
+        """Of each pool the rows that filters keep, as often as they do, by their numbers as they were read."""
+        if self.filtered is None:
+            return tuple(np.arange(scan.rows) for scan in self.scans)
+        return tuple(rows for rows, _ in self.filtered.kept)
+
+    @cached_property
+    def admitted(self) -> tuple[np.ndarray, ...]:
+        """Which of the rows that filters keep targets do not reject."""
+        if not self.judged.reasons:
+            return tuple(np.arange(scan.rows) for scan in self.available)
+        return tuple(np.flatnonzero(reason[rows] < 0) for reason, rows in zip(self.judged.reason, self.read_rows, strict=True))
+
+    @cached_property
+    def admitted_scans(self) -> tuple[ScannedPool, ...]:
+        if not self.judged.reasons:
+            return self.available
+        return tuple(scan.take(rows) for scan, rows in zip(self.available, self.admitted, strict=True))
+
+    @cached_property
+    def families(self) -> Families:
+        """Which of the admitted rows belong together; what they share with others counts too."""
+        rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
+        return families(self.asked, self.pools, self.scans, self.schema).take(rows)
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """The pools cut into splits; None where no splits are asked for. BadInput where they cannot be."""
+        return None if self.asked.splits is None else cut(self.asked, self.families, self.admitted_scans)
+
+    @cached_property
+    def training(self) -> tuple[tuple[ScannedPool, ...], tuple[np.ndarray, ...]]:
+        """The pools as the training rows see them, and for each which of the rows that filters keep these are."""
+        if self.cut is None:
+            return self.admitted_scans, self.admitted
+        rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
+        return self.cut.scans("train", self.admitted_scans), rows
+
+    @cached_property
+    def aimed(self) -> Aimed | None:
+        """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
+        if not self.asked.targets:
+            return None
+        scans, rows = self.training
+        budget = self.asked.budget if self.cut is None else self.cut.plan.total
+        as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
+        try:
+            found = aimed(Training(self.asked, scans, as_read, self.judged, budget))
+            _ = found.rows
+        except BadInput as error:
+            raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
+        return found
+
+    @cached_property
     def plan(self) -> MixPlan:
-        """What will be drawn of each pool. BadInput where that cannot be."""
+        """What will be drawn of each pool, of the training rows where there are splits. BadInput where that cannot be."""
         schema, unit = self.schema, self.asked.unit
-        if unit == "rows":
-            return planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
-        if self.is_plan and "scans" not in self.__dict__ and (plan := sampled_plan(self.asked, self.pools, schema)) is not None:
+        if self.filters_are_bounded:
+            check_columns(self.store_of_schema)
+        if (self.asked.targets or self.asked.splits is not None) and not self.filters_are_bounded:
+            plan = self._plan_of_training
+        elif unit == "rows" and (not self.asked.filters or self.filters_are_bounded):
+            plan = planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
+        elif (
+            self.is_plan
+            and not self.asked.filters
+            and "scans" not in self.__dict__
+            and (found := sampled_plan(self.asked, self.pools, schema))
+        ):
+            plan = found
+        else:
+            assert schema is not None
+            copies = (
+                [1] * len(self.pools)
+                if self.filtered is None
+                else [int(self.filtered.times_of(pool).max(initial=1)) for pool in range(len(self.pools))]
+            )
+            plan = planned(
+                self.asked,
+                [
+                    Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum()), most)
+                    for scan, most in zip(self.available, copies, strict=True)
+                ],
+            )
+        filters = tuple(self._filter_plans())
+        numbers = {pool.recipe.name: columns for pool in self.pools if (columns := read_as_numbers(pool, schema))}
+        return replace(plan, filters=filters, warnings=(*plan.warnings, *self._warnings(filters)), read_as_numbers=numbers)
+
+    @property
+    def _plan_of_training(self) -> MixPlan:
+        """The plan of the training rows, with what targets and splits say of them."""
+        if self.aimed is not None:
+            plan = replace(self.aimed.plan, targets=self.aimed.facts, warnings=(*self.aimed.plan.warnings, *self._rejections()))
+        else:
+            assert self.cut is not None
+            plan = self.cut.plan
+        if self.cut is None:
             return plan
-        return planned(self.asked, [Supply(scan.rows, int(scan.amounts[unit].sum())) for scan in self.scans])
+        splits = described(self.cut, self.families, self.asked, self.admitted_scans)
+        return replace(plan, splits=splits, warnings=(*plan.warnings, *self.families.notes))
+
+    @property
+    def filters_are_bounded(self) -> bool:
+        """Whether the plan says of filters how many rows they leave at most, and does not ask them: it is to be had in seconds."""
+        return self.is_plan and bool(self.asked.filters) and sum(pool.rows for pool in self.pools) > ASKED
+
+    def _filter_plans(self) -> Iterator[FilterPlan]:
+        if self.filters_are_bounded:
+            bounds = bounds_of(self.asked, [pool.rows for pool in self.pools])
+            for number, (recipe, seen, low, high) in enumerate(bounds, 1):
+                yield FilterPlan(f"{number} {recipe.name}", recipe.filter.prefers, seen, low, high)
+            return
+        for outcome in self.filtered.outcomes if self.filtered is not None else ():
+            kept = int(outcome.selection.times.sum())
+            yield FilterPlan(outcome.step, outcome.recipe.filter.prefers, len(outcome.at), kept, kept)
+
+    def _warnings(self, filters: Sequence[FilterPlan]) -> Iterator[str]:
+        for plan in filters:
+            if plan.prefers:
+                yield f"filter {plan.step} prefers: {plan.prefers}. {PREFERS}"
+        if self.filters_are_bounded:
+            yield f"{sum(pool.rows for pool in self.pools):,} rows are too many to ask the filters in a plan; what is planned is the most that they can leave"
+        elif self.filtered is not None:
+            yield from lost_groups(self.filtered)
+
+    @cached_property
+    def store(self) -> CandidateStore:
+        """All rows of the pools, as filters and the audit see them."""
+        return CandidateStore(self.asked, self.pools, self.scans, self.schema)
+
+    @property
+    def store_of_schema(self) -> CandidateStore:
+        """The pools by their columns alone: no row is read."""
+        return CandidateStore(self.asked, self.pools, (), self.schema)
+
+    @cached_property
+    def filtered(self) -> FilteredPools | None:
+        """What filters leave of the pools; None where none is asked for."""
+        return filter_pools(self.store) if self.asked.filters else None
+
+    @property
+    def available(self) -> tuple[ScannedPool, ...]:
+        """The pools after the filters."""
+        return self.scans if self.filtered is None else tuple(scan for _, scan in self.filtered.kept)
+
+    def _rejections(self) -> Iterator[str]:
+        """How many rows targets reject, and why."""
+        rows = sum(scan.rows for scan in self.scans)
+        for reason, of_pools in self.judged.funnel.items():
+            yield f"{sum(of_pools.values()):,} of {rows:,} rows are not drawn: {reason}"
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
-        text = text_column(self.asked, self.schema) if self.asked.counted else None
         if is_apart(self.where, self.pools):
-            return scanned_apart(self.pools, self.asked, text, self.where)
+            return scanned_apart(self.pools, self.asked, self.schema, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
-        return tuple(scanned(pool, self.asked, text, tokenizer) for pool in self.pools)
+        return tuple(scanned(pool, self.asked, self.schema, tokenizer) for pool in self.pools)
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
-        """The mix, and its twin where one is asked for, by the folder that each is written to."""
+        """The mix, the splits that are held back, and its twin, each where it is asked for."""
         for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
-            if self.asked.unit == "rows" and scan.rows != target.available:
+            if (
+                self.asked.unit == "rows"
+                and self.filtered is None
+                and self.cut is None
+                and self.aimed is None
+                and scan.rows != target.available
+            ):
                 raise BadInput(
                     f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
                 )
-        mix_draws = drawn(self.asked, self.plan, self.scans)
-        human = twin(self.asked, self.plan, self.scans, mix_draws)
-        return {"": self._set(mix_draws)} | ({} if human is None else {TWIN: self._set(human)})
+        scans, rows = self.training
+        mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)
+        human = twin(self.asked, self.plan, scans, mix_draws)
+        part = self.cut
+        held_back = {} if part is None else {name: part.draws(name, self.asked, self.admitted_scans) for name in part.targets}
+        return (
+            {"": self._set(mix_draws.of(rows))}
+            | {name: self._set(draws.of(self.admitted), name) for name, draws in held_back.items()}
+            | ({} if human is None else {TWIN: self._set(human.of(rows))})
+        )
 
-    def _set(self, draws: Draws) -> RowSet:
-        return RowSet(self.asked, self.pools, self.scans, draws, self.schema)
+    def _set(self, draws: Draws, split: str = "train") -> RowSet:
+        as_read = draws if self.filtered is None else self.filtered.as_read(draws)
+        factors = weights_of_pools(self.asked, [len(own) for own in draws.pools])
+        return RowSet(
+            self.asked, self.pools, self.scans, as_read, self.schema, split, self.filtered, factors, tuple(self._passed_over(split))
+        )
+
+    def _passed_over(self, split: str) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+        """The rows that are not drawn for a split: those that targets reject, and those of other splits, by their numbers as they were read."""
+        for number, reason in enumerate(self.judged.reasons):
+            yield f"target: {reason}", tuple(np.flatnonzero(own == number) for own in self.judged.reason)
+        if self.cut is not None:
+            eligible = self.cut.eligible[split]
+            of_others = []
+            for rows, admitted, own in zip(self.read_rows, self.admitted, eligible, strict=True):
+                is_other = np.ones(len(admitted), bool)
+                is_other[own] = False
+                of_others.append(rows[admitted[is_other]])
+            yield "other splits", tuple(of_others)
+
+    def described(self, told: dict[str, Any]) -> dict[str, Any]:
+        """What the mix itself holds, with what targets asked and have."""
+        return told if self.aimed is None else told | {"targets": self.aimed.facts}
+
+    @property
+    def split_of_rows(self) -> list[np.ndarray] | None:
+        """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
+        if self.cut is None:
+            return None
+        found = []
+        for scan, read, rows, family in zip(self.scans, self.read_rows, self.admitted, self.families.of_rows, strict=True):
+            own = np.full(scan.rows, None, dtype=object)
+            own[read[rows]] = np.array(SPLITS, dtype=object)[self.cut.split[family]]
+            found.append(own)
+        return found
 
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
         given = [
             one for data in self.data for one in (data if isinstance(data, list | tuple) else [data]) if isinstance(one, str | Path)
         ]
-        for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else [])]:
+        read = [path for one in self.asked.filters for path in one.filter.paths]
+        read += [path for target in self.asked.targets for path in paths_of(target)]
+        for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else []), *read]:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
+
+    @cached_property
+    def externals(self) -> tuple[External[Any], ...]:
+        """What each pool is read from, with the digest of every file."""
+        return tuple(external(list(data) if isinstance(data, tuple) else data) for data in self.data)
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """What each pool is read from: its files by the names that were given, or that it was in memory, with their SHA-256."""
+        return {
+            recipe.name: {"files" if _is_of_files(data) else "memory": one.names}
+            for recipe, data, one in zip(self.asked.pools, self.data, self.externals, strict=True)
+        }
 
     @cached_property
     def external(self) -> External[Mixing]:
         """The pools as a step reads them, told apart by what they hold and in their order."""
-        of_pools = [external(list(data) if isinstance(data, tuple) else data) for data in self.data]
+        of_pools = self.externals
         found = {name: digest for one in of_pools for name, digest in one.names.items()}
         if self.asked.tokenizer is not None:
             found[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
-        digest = digest_of([*(one.digest for one in of_pools), found.get(str(self.asked.tokenizer), "")])
+        if self.filtered is not None:
+            # What filters kept is in the key as they kept it, so that it does not matter by what they judged.
+            found |= {
+                name: digest
+                for one in self.asked.filters
+                for path in one.filter.paths
+                for name, digest in external(path).names.items()
+            }
+            found[KEPT] = self.filtered.digest
+        of_targets = [digest_file(path) for target in self.asked.targets for path in files_of_target(target)]
+        found |= {f"target {number}": digest for number, digest in enumerate(of_targets, 1)}
+        if self.judged.functions:
+            found["numbers of your functions"] = self.judged.digest()
+        others = [found.get(str(self.asked.tokenizer), ""), found.get(KEPT, ""), *of_targets, self.judged.digest()]
+        digest = digest_of([*(one.digest for one in of_pools), *others])
         return External(digest, lambda: self, [one for pool in of_pools for one in pool.reads], found)
+
+
+def _is_of_files(data: Any) -> bool:
+    several = data if isinstance(data, list | tuple) else [data]
+    return bool(several) and all(isinstance(one, str | Path) for one in several)
 
 
 class Mixed:
@@ -159,10 +409,15 @@ class Mixed:
     @property
     def files(self) -> dict[str, Path]:
         """Every file of the mix but its manifests, by its path in the folder of the result."""
-        found = [self.folder / DRAWS]
+        found = [self.folder / name for name in (DRAWS, REJECTED) if (self.folder / name).is_file()]
         for name, told in self.summary.items():
-            found += [self.folder / name / DATA / shard for shard in told["files"]]
+            found += [self.folder / folder_of(name) / DATA / shard for shard in told["files"]]
         return {str(path.relative_to(self.folder)): path for path in found}
+
+
+def folder_of(name: str) -> str:
+    """The folder of a set: splits lie beside each other, the twin in one of its own."""
+    return TWIN if name == TWIN else ""
 
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, mixing: Mixed.load(folder))
@@ -174,12 +429,17 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     summary = {}
     try:
         for name, rows in sets.items():
-            content = write_shards(rows, folder / name / DATA, mixing.where)
-            summary[name] = realised(rows) | {"sha256": content, "files": rows.names}
+            content = write_shards(rows, folder / folder_of(name) / DATA, mixing.where)
+            summary[name] = (realised(rows) if name else mixing.described(realised(rows))) | {
+                "sha256": content,
+                "files": rows.names,
+            }
     except BadInput:  # what is there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    write_whole(folder / DRAWS, draws_frame(sets[""]))
+    write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+    if mixing.filtered is not None:
+        write_whole(folder / REJECTED, mixing.filtered.rejected())
     return Mixed(folder, summary)
 
 
@@ -201,17 +461,41 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
         **{key: value for key, value in told.items() if key != "files"},
         "requested": requested(mixing.asked),
         "inputs": mixing.external.names,
+        "read": mixing.read,
+        "read_as_numbers": mixing.plan.read_as_numbers,
         "warnings": [*mixing.plan.warnings],
         "shards": [*shards],
-    } | ({"search": mixing.searched.plain} if mixing.searched else {})
+    } | _splits_and_search(mixing)
+
+
+def _splits_and_search(mixing: Mixing) -> dict[str, Any]:
+    """How the pools are cut, and what a search found, where they were asked for."""
+    found = {} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))}
+    return found | ({"search": mixing.searched.plain} if mixing.searched else {})
+
+
+def held_back(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is in a split that is not trained on."""
+    return {key: told[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
+
+
+def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
+    """What the audit at the door found, for the manifest; nothing where none was asked for."""
+    return {"audit": at_the_door(mixing.asked, mixing.store, mixed)} if mixing.asked.audit else {}
 
 
 def _files(made: Mixed, mixing: Mixing) -> dict[str, Any]:
     """Every file of a mix; its manifest, by which it is known, comes last."""
-    told = {
-        name: manifest(one, [_shard(made.folder / name, shard) for shard in one["files"]], mixing)
-        for name, one in made.summary.items()
-    }
+    files = {name: [_shard(made.folder / folder_of(name), shard) for shard in one["files"]] for name, one in made.summary.items()}
+    told = {name: manifest(made.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
+    for name in EVALUATED:
+        if name in files:
+            told[""]["splits"][name] |= held_back(made.summary[name]) | {"shards": files[name]}
+    if mixing.asked.audit:
+        import polars as pl
+
+        shards = [read_parquet(made.folder / DATA / name) for name in made.summary[""]["files"]]
+        told[""] |= audited(mixing, pl.concat(shards))
     if TWIN in told:
         told[""]["match"] = {"folder": TWIN} | {key: told[TWIN][key] for key in ("rows", "sha256")}
     written = {

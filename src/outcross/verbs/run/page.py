@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outcross.collapse.closed_forms import selection_of
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
 from outcross.laws import LAWS
@@ -49,7 +50,12 @@ def study(run: Run) -> Study:
 
 def _named(law: Law, arm: Arm) -> Law:
     """A value of a closed form with the law's name and its source."""
-    name = name_of(kind(arm.experiment.policy), kind(arm.experiment.learner), law.measure)
+    name = name_of(
+        kind(arm.experiment.policy),
+        kind(arm.experiment.learner),
+        law.measure,
+        is_selected=bool(selection_of(arm.experiment)),
+    )
     return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 
 

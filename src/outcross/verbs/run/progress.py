@@ -30,14 +30,6 @@ HEADLINES = {
 COLUMNS = 5
 
 
-class Silence(AbstractContextManager):
-    """Nobody."""
-
-    def __call__(self, event: Any) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
 def watcher(made: tuple[Arm, ...]) -> Any:
     """A bar where standard error is a terminal, plain lines elsewhere."""
     return ProgressBar(made) if sys.stderr.isatty() else Lines(made)

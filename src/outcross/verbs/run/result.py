@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from outcross.collapse.slopes import Slope
 from outcross.data import HUMAN_PARTS, Made, Training
 from outcross.data.records import Blocks, load_records
+from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.ledger import Ledger
@@ -153,6 +154,20 @@ class Run:
         """The records that the model of a generation wrote. BadInput where the run stored none."""
         return load_records(self.kept(self._steps(arm, seed, generation)["drawn"]))
 
+    def chosen(self, arm: str, seed: int, generation: int) -> Any:
+        """The records of a generation that its filters kept, all that were drawn where it has none. BadInput where the run stored none."""
+        steps = self._steps(arm, seed, generation)
+        return load_records(self.kept(steps.get("kept", steps["drawn"])))
+
+    def judged(self, arm: str, seed: int, generation: int) -> JudgedCandidates:
+        """What the filters of a generation said of every drawn record: how often it is kept, the reason, the numbers. BadInput where it has none."""
+        steps = self._steps(arm, seed, generation)
+        if "kept" not in steps:
+            raise BadInput(
+                f"{self.name} selects nothing in arm {arm!r:.80}, so that no record was judged; write select in the experiment"
+            )
+        return JudgedCandidates.load(self.kept(steps["kept"]))
+
     def training(self, arm: str, seed: int, generation: int) -> Training:
         """What the model of a generation learned from: whose records, and which. They load when touched. BadInput where the run stored none."""
         key = self._steps(arm, seed, generation)["training"]
@@ -186,11 +201,12 @@ class Run:
         return tuple(records.texts)
 
     def lineage(self, arm: str, seed: int, generation: int) -> tuple[Ancestor, ...]:
-        """Where the records of a generation come from, back over its training set, its parts and the models that wrote them to the human files.
+        """Where the records of a generation that went on come from, back over its training set, its parts and the models that wrote them to the human files.
 
         Every step has its key, the digest of what it made, the keys of the steps that it read, and the digests of what people gave.
         """
-        return self.ledger.lineage(self._steps(arm, seed, generation)["drawn"])
+        steps = self._steps(arm, seed, generation)
+        return self.ledger.lineage(steps.get("kept", steps["drawn"]))
 
     def _steps(self, arm: str, seed: int, generation: int) -> Mapping[str, str]:
         """The keys of the steps of a generation; BadInput where none such has ended."""

@@ -112,6 +112,8 @@ class Runner:
         """Give a generation's steps their names for people, and record that it has ended."""
         experiment = arm.experiment
         steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
+        if generation.selection is not None:
+            steps["kept"] = generation.selection.key
         if self.folder is not None and experiment.store == "all":
             _name(self.folder, arm, generation.g, steps)
         samples = _samples(generation, experiment.prompts) if experiment.human.is_text else []
@@ -284,7 +286,7 @@ def _leave(folder: Path, made: tuple[Arm, ...]) -> None:
 
 
 def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> None:
-    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps."""
+    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps, and kept where filters chose."""
     (folder / "arms").mkdir(exist_ok=True)  # without its parents: a folder that is gone is not made again
     place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation:02d}"
     place.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,352 @@
+"""Is each kind of damage found in its own aspect and named first, and is none of it ever called kept?
+
+UCI Adult, COMPAS and an extract of the American Community Survey (ACS), dealt into a human set, a set to audit and spare records that are in neither; nothing is drawn twice. The set to audit is damaged in one way:
+the five kinds of the six sets above (tails cut and rare categories merged; 15 % less variance; half of the smallest group gone; every record 20 times; all of these), a common category halved, two classes or two columns
+swapped, a region of 10 % gone (a rule of three columns that leaves every single column within its tolerance), numbers moved by a fifth of a standard deviation or more, a column gone, a group gone; and
+five that lie inside the tolerance. Where records go, spare ones take their place as far as there are any (none in ACS, 14 in COMPAS at 3,600). *Found*: a check of what was damaged, in the aspect
+named, reads lost, with the exact binomial interval. *Named*: the first sentence names it (its column, its category, or what is repeated). *Cannot tell* and *kept*: sets not found in which a check whose true
+value lies beyond its tolerance reads so; kept is wrong (at most 5 % is wanted). Inside the tolerance *found* is wrong. Where nothing is planted, *found* counts sets with a loss in any aspect, with the exact one-sided upper bound of that
+rate for the splits of one table, which overlap. Asked are the aspects spread, tails, groups and structure, of coverage the regions, and diversity where records are repeated or
+nothing is planted: `use`, copies and neighbours are left out, as they cost most and hold none of the damage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from audit import damage
+from audit_real import DATA
+from figures import RESULTS, write
+from planted import planted
+
+from outcross import Audit, audit
+from outcross.verbs.audit.result import Check
+
+RESULT = RESULTS / "audit_damages.json"
+SIZES = (("acs", 500), ("compas", 1_000), ("adult", 1_000), ("compas", 3_600), ("adult", 5_000), ("adult", 12_000))
+SEEDS, SPLITS = 30, 400
+"""Damaged sets of a kind and a size, and honest splits of a table and a size, at most."""
+HONEST = "nothing"
+ASKED = ("spread", "tails", "groups", "structure", "regions")
+REPEATS = "diversity"
+"""Asked of honest sets, and of those in which records are repeated."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """What a damaged set is made of."""
+
+    other: pl.DataFrame
+    spare: pl.DataFrame
+    rng: np.random.Generator
+    table: Table
+
+    def without(self, is_gone: pl.Expr, kept: float = 0.0) -> pl.DataFrame:
+        """So much of some records left, and spare ones of the others in the place of those that are gone."""
+        inside, rest = self.other.filter(is_gone), self.other.filter(~is_gone)
+        left = inside[: round(kept * inside.height)]
+        return pl.concat([rest, left, self.spare.filter(~is_gone)[: inside.height - left.height]])
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One kind of damage to a table."""
+
+    aspect: str
+    """In which it should be found."""
+    harm: Callable[[Deal], pl.DataFrame]
+    is_of: Callable[[Check], bool]
+    """Which checks are about it; their true values lie beyond their tolerance, or inside of it where the damage does."""
+    words: tuple[str, ...]
+    """The first sentence names it where it holds one of them."""
+    is_inside: bool = False
+    """Whether its true size lies inside the tolerance."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where damage is planted."""
+
+    groups: tuple[str, str]
+    smallest: str
+    """The group of the second column of groups that is halved."""
+    gone: str
+    """The group of that column of which nobody is left."""
+    category: tuple[str, str]
+    """A common category, of 12 to 18 % of records."""
+    classes: str
+    """A column of which two classes are swapped."""
+    columns: tuple[str, str]
+    """Two columns of categories that are swapped."""
+    number: tuple[str, float]
+    """A column of numbers, and how far it is moved: a fifth to a quarter of a standard deviation, or a third of that inside the tolerance."""
+    narrowed: tuple[str, str]
+    cut: tuple[str, str]
+    """A column of numbers whose tails are cut, one of categories whose rare ones are merged."""
+    region: tuple[str, str, str]
+    """The columns of the rule of a region."""
+    dropped: str
+
+
+TABLES: Mapping[str, Table] = {
+    "adult": Table(
+        groups=("sex", "race"), smallest="Other", gone="Black", category=("occupation", "Craft-repair"), classes="income",
+        columns=("education", "occupation"), number=("age", 3), narrowed=("age", "hours-per-week"), cut=("age", "native-country"),
+        region=("age", "education", "hours-per-week"), dropped="education",
+    ),
+    "compas": Table(
+        groups=("sex", "race"), smallest="Other", gone="Hispanic", category=("c_charge_desc", "Battery"), classes="sex",
+        columns=("age_cat", "score_text"), number=("age", 3), narrowed=("age", "priors_count"), cut=("priors_count", "c_charge_desc"),
+        region=("age", "priors_count", "c_charge_degree"), dropped="decile_score",
+    ),
+    "acs": Table(
+        groups=("SEX", "RAC1P"), smallest="6", gone="6", category=("EDU", "9"), classes="DPHY",
+        columns=("MSP", "EDU"), number=("AGEP", 5), narrowed=("AGEP", "PINCP"), cut=("PINCP", "INDP_CAT"),
+        region=("AGEP", "EDU", "OWN_RENT"), dropped="MSP",
+    ),
+}  # fmt: skip
+
+
+def damages(name: str) -> dict[str, Damage]:
+    """Every kind of damage to a table, by its name."""
+    of = TABLES[name]
+    column, (number, far), race = of.category[0], of.number, of.groups[1]
+    halved, gone, common = (pl.col(one) == value for one, value in ((race, of.smallest), (race, of.gone), of.category))
+    cut, merged = of.cut
+    region, inside = _region(name)
+
+    def is_cut(check: Check) -> bool:
+        is_tail = check.metric == "mass" and check.column == cut and check.at in ("upper 1 %", "upper 0.5 %")
+        return is_tail or (check.metric == "rare_categories" and check.column == merged)
+
+    def is_narrowed(check: Check) -> bool:
+        return check.metric == "variance" and check.column in of.narrowed
+
+    def is_group(value: str) -> Callable[[Check], bool]:
+        return lambda check: check.metric in ("share", "category_share") and check.group == f"{race}={value}"
+
+    def is_repeated(check: Check) -> bool:
+        return check.metric in ("distinct_rows", "effective_rows") and not check.group
+
+    def is_shared(*columns: str) -> Callable[[Check], bool]:
+        return lambda check: check.metric in ("category_share", "share") and check.column in columns
+
+    def is_located(check: Check) -> bool:
+        return check.metric == "location" and check.column == number
+
+    def is_region(check: Check) -> bool:
+        return check.metric == "region" and (check.verdict != "lost" or sum(one in check.at for one in of.region) >= 2)
+
+    def moved(deal: Deal, by: float) -> pl.DataFrame:
+        return deal.other.with_columns(pl.col(number) + by)
+
+    def without_tails(deal: Deal) -> pl.DataFrame:
+        return damage.merged(_within(deal.other, cut, deal.rng), merged)
+
+    def everything(deal: Deal) -> pl.DataFrame:
+        damaged = Deal(damage.narrowed(without_tails(deal), of.narrowed), deal.spare, deal.rng, of)
+        return _repeated(damaged.without(halved, 0.5), 5)
+
+    every = (is_cut, is_narrowed, is_group(of.smallest), is_repeated)
+    found = {
+        "tails cut": Damage("tails", without_tails, is_cut, (cut, merged)),
+        "15 % less variance": Damage(
+            "spread", lambda deal: damage.narrowed(deal.other, of.narrowed), is_narrowed, of.narrowed
+        ),
+        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), (f"{of.smallest} ({race})",)),
+        "every record 20 times": Damage(
+            "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, REPEATED
+        ),
+        "all of these": Damage(
+            "any", everything, lambda check: any(one(check) for one in every),
+            (*of.cut, *of.narrowed, *REPEATED, f"{of.smallest} ({race})"),
+        ),
+        "a common category halved": Damage("groups", lambda deal: deal.without(common, 0.5), is_shared(column), (column,)),
+        "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, of.classes), is_shared(of.classes), (of.classes,)),
+        "two columns swapped": Damage(
+            "groups", lambda deal: deal.other.rename(dict(zip(of.columns, reversed(of.columns), strict=True))), is_shared(*of.columns), of.columns
+        ),
+        f"a region gone: {region}": Damage("coverage", lambda deal: deal.without(inside(deal)), is_region, of.region),
+        "a mean moved": Damage("spread", lambda deal: moved(deal, far), is_located, (number,)),
+        "a column gone": Damage(
+            "structure", lambda deal: deal.other.drop(of.dropped), lambda check: check.metric == "column" and check.column == of.dropped, (of.dropped,)
+        ),
+        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), (f"{of.gone} ({race})",)),
+        "a common category at 90 %": Damage("groups", lambda deal: deal.without(common, 0.9), is_shared(column), (), True),
+        "a group at 90 %": Damage("groups", lambda deal: deal.without(gone, 0.9), is_group(of.gone), (), True),
+        "5 % less variance": Damage("spread", lambda deal: damage.narrowed(deal.other, of.narrowed, 0.95), is_narrowed, (), True),
+        "a mean moved by a third of that": Damage("spread", lambda deal: moved(deal, round(far / 3)), is_located, (), True),
+        "a region at 90 %": Damage("coverage", lambda deal: deal.without(inside(deal), 0.9), lambda check: check.metric == "region", (), True),
+    }  # fmt: skip
+    return found
+
+
+def _region(name: str) -> tuple[str, Callable[[Deal], pl.Expr]]:
+    """A rule that holds 10 % of a table, and what says which records meet it, by the number of each."""
+    rule = _planted(name)
+    return rule.name, lambda deal: pl.col(ROW).is_in(np.flatnonzero(rule.inside).tolist())
+
+
+REPEATED = ("uplicates", "distinct records", "effective number of records")
+"""Words for records that are there again."""
+ROW = "_row"
+"""The number of each record in its table; it is taken out before an audit."""
+
+
+@cache
+def _planted(name: str) -> Any:
+    return planted(_table(name).drop(ROW), TABLES[name].region, 0.1, seed=1)
+
+
+@cache
+def _table(name: str) -> pl.DataFrame:
+    frame = damage.real(name, DATA)
+    return frame.drop("").with_row_index(ROW) if "" in frame.columns else frame.with_row_index(ROW)
+
+
+def _within(frame: pl.DataFrame, column: str, rng: np.random.Generator) -> pl.DataFrame:
+    """Numbers outside their 1–99 % band replaced by numbers of other records inside it, each of them taken once."""
+    values = frame[column].cast(pl.Float64).to_numpy().copy()
+    low, high = np.nanquantile(values, [0.01, 0.99])
+    is_out, is_in = (values < low) | (values > high), (values >= low) & (values <= high)
+    values[is_out] = rng.permutation(values[is_in])[: is_out.sum()]
+    return frame.with_columns(pl.Series(column, values, nan_to_null=True).cast(frame[column].dtype))
+
+
+def _swapped(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    first, second = frame[column].value_counts(sort=True)[column][:2]
+    other = pl.when(pl.col(column) == first).then(pl.lit(second)).when(pl.col(column) == second).then(pl.lit(first))
+    return frame.with_columns(other.otherwise(pl.col(column)).alias(column))
+
+
+def _repeated(frame: pl.DataFrame, times: int) -> pl.DataFrame:
+    return pl.concat([frame[: frame.height // times]] * times)
+
+
+def dealt(name: str, rows: int, seed: int) -> tuple[pl.DataFrame, Deal]:
+    """A human set, and what a damaged set is made of: disjoint records, none of them twice."""
+    frame, rng = _table(name), np.random.default_rng([45, rows, seed])
+    order = rng.permutation(frame.height)
+    human, other, spare = frame[order[:rows]], frame[order[rows : 2 * rows]], frame[order[2 * rows :]]
+    return human.drop(ROW), Deal(other, spare, rng, TABLES[name])
+
+
+def audited(name: str, human: pl.DataFrame, damaged: pl.DataFrame, asked: Sequence[str]) -> Audit:
+    groups = [one for one in TABLES[name].groups if one in damaged.columns]
+    return audit(damaged.drop(ROW), reference=human, groups=groups, aspects=asked)
+
+
+def outcome(found: Audit, planted: Damage) -> dict[str, Any]:
+    """How one damaged set was read."""
+    checks = [check for check in found.every if planted.is_of(check) and check.verdict != "not_applicable"]
+    is_found = any(check.verdict == "lost" and planted.aspect in ("any", check.aspect) for check in checks)
+    first = found.summary.partition(" Lost: ")[0]
+    return {
+        "found": is_found,
+        "named": is_found and any(word in first for word in planted.words),
+        "kept": not is_found and any(check.verdict == "kept" for check in checks),
+        "cannot_tell": not is_found and any(check.verdict == "cannot_tell" for check in checks),
+        "others": [aspect for aspect in found.lost if aspect != planted.aspect],
+    }
+
+
+def honest(found: Audit) -> dict[str, Any]:
+    """How a set was read in which nothing is damaged."""
+    return {"found": bool(found.lost), "named": False, "kept": False, "cannot_tell": False, "others": found.lost}
+
+
+class Row:
+    """The outcomes of one kind of damage at one size, as the results hold them."""
+
+    def __init__(self, told: dict[str, Any]):
+        self.told = told
+
+    def add(self, outcome: dict[str, Any]) -> None:
+        for name in ("found", "named", "kept", "cannot_tell"):
+            self.told[name] += outcome[name]
+        self.told["of"] += 1
+        self.told["others"] = dict((Counter(self.told["others"]) + Counter(outcome["others"])).most_common())
+        self._bound()
+
+    def _bound(self) -> None:
+        from scipy.stats import beta, binomtest
+
+        found, of = self.told["found"], self.told["of"]
+        interval = binomtest(found, of).proportion_ci(method="exact")
+        upper = 1.0 if found == of else float(beta.ppf(0.95, found + 1, of - found))
+        self.told |= {"low": float(interval.low), "high": float(interval.high), "upper": upper}
+
+
+def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[str, Any]:
+    aspect = "any" if damage_ is None else damage_.aspect
+    is_inside = damage_ is not None and damage_.is_inside
+    counts = dict.fromkeys(("found", "named", "kept", "cannot_tell", "of"), 0)
+    return {"table": name, "rows": rows, "planted": planted, "aspect": aspect, "is_inside": is_inside, **counts, "others": {}}
+
+
+def kept_rows(result: Path) -> dict[tuple[str, int, str], Row]:
+    told = json.loads(result.read_text(encoding="utf-8"))["damages"] if result.exists() else []
+    return {(one["table"], one["rows"], one["planted"]): Row(one) for one in told}
+
+
+def work(names: Sequence[tuple[str, int]], seeds: int, splits: int) -> Iterator[tuple[str, int, int, str]]:
+    """What is to be measured, seed by seed, so that what is there at any time is balanced."""
+    for seed in range(max(seeds, splits)):
+        for name, rows in names:
+            if seed < splits:
+                yield name, rows, seed, HONEST
+            if seed < seeds:
+                yield from ((name, rows, seed, kind) for kind in damages(name))
+
+
+def main() -> None:
+    """Go on where the results stand, for a number of seconds; the rows of a table and size that are named as adult:1000, or all."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("sizes", nargs="*", metavar="TABLE:ROWS", default=[f"{name}:{rows}" for name, rows in SIZES])
+    parser.add_argument("--seconds", type=float, default=3e5, help="begin no further set after so long")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--splits", type=int, default=SPLITS)
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of the results, where several processes share the work")
+    asked = parser.parse_args()
+    if not DATA.exists():
+        raise SystemExit(f"there is no {DATA}; set OUTCROSS_DATA to the folder that holds the tables")
+    names = [(name, int(rows)) for name, _, rows in (size.partition(":") for size in asked.sizes)]
+    load, rows, began, saved = os.getloadavg(), kept_rows(asked.folder / RESULT.name), time.monotonic(), time.monotonic()
+    made: dict[str, dict[str, Damage]] = {name: damages(name) for name, _ in names}
+    for name, size, seed, kind in work(names, asked.seeds, asked.splits):
+        harm = made[name].get(kind)
+        row = rows.setdefault((name, size, kind), Row(fresh(name, size, kind, harm)))
+        if row.told["of"] > seed:
+            continue
+        if time.monotonic() - began > asked.seconds:
+            break
+        human, deal = dealt(name, size, seed)
+        aspects = (*ASKED, REPEATS) if harm is None or harm.aspect in ("any", REPEATS) else ASKED
+        found = audited(name, human, deal.other if harm is None else harm.harm(deal), aspects)
+        row.add(honest(found) if harm is None else outcome(found, harm))
+        if time.monotonic() - saved > 20:
+            save(rows, load, asked.folder)
+            saved = time.monotonic()
+    save(rows, load, asked.folder)
+
+
+def save(rows: Mapping[tuple[str, int, str], Row], load: tuple[float, float, float], folder: Path) -> None:
+    order = {size: i for i, size in enumerate(SIZES)}
+    told = [row.told for row in rows.values() if row.told["of"]]
+    told.sort(key=lambda one: order.get((one["table"], one["rows"]), len(order)))
+    write("audit_damages", __doc__ or "", load, {"damages": told}, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What does a selection buy in the loop on text?
+
+An n-gram model learns from WikiText-2 again and again: replaced, accumulated, or beside the human records (augment), without a selection and with
+one. Every arm keeps as many records a generation. The n-gram model is fitted in closed form, so that no arm trains longer than another; arms of
+one policy learn from equally many records, except under importance, which by its definition draws half as many again.
+
+What a selection buys in generations: how much later than the same policy without one it comes to the held-out loss that it ends at.
+
+    python benchmarks/selecting_text.py [seed …]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import outcross
+from outcross.attributes.perplexity import Perplexity
+from outcross.estimate import NotApplicable, mean
+from outcross.experiment import experiment
+from outcross.loop import run
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "selecting_text.json"
+TEXT = HERE.parents[1] / "shared" / "data" / "text" / "wikitext2" / "test.txt.gz"
+ROWS, GENERATIONS, SEEDS = 500, 8, (0, 1, 2)
+READ = ("held_out_loss", "acceptance", "selected_spread", "selected_tail")
+ORACLE = {"kind": "importance", "detector": "oracle"}
+ERRING = ORACLE | {"hit": 0.8, "false_alarm": 0.05}
+
+
+def settings(seed: int) -> dict[str, Any]:
+    return {
+        "name": "text",
+        "human": {"path": str(TEXT), "rows": ROWS, "held_out": 0.2},
+        "block": 64,
+        "learner": {"kind": "ngram", "tokens": "words"},
+        "draw": {"prompts": "human"},
+        "generations": GENERATIONS,
+        "metrics": ["held_out", "selection"],
+        "seed": seed,
+    }
+
+
+def selections(bound: float) -> dict[str, dict[str, Any]]:
+    """The settings of every selection among what a model has written, three candidates for each record that is kept."""
+    three = {"draw": {"prompts": "human", "candidates": 3}}
+    equal = {"kind": "random", "records": ROWS}
+    return {
+        "none": {},
+        "random": three | {"select": [{"kind": "random", "share": 1 / 3}]},
+        "star": three | {"select": [{"kind": "star", "attributes": ["type_token", "sentence_length"]}]},
+        "best_of": three | {"select": [{"kind": "best_of", "by": "type_token"}]},
+        "verify": three | {"select": [{"kind": "verify", "attribute": "perplexity", "at_most": bound}, equal]},
+    }
+
+
+def arms(seed: int) -> dict[str, dict[str, Any]]:
+    """Every arm by policy and selection."""
+    base = settings(seed)
+    bound = human_perplexity(base)
+    told = {
+        f"{policy} {name}": base | {"policy": policy} | own
+        for policy in ("replace", "accumulate")
+        for name, own in selections(bound).items()
+    }
+    for policy in ("accumulate", "augment"):
+        for name, own in (("none", {}), ("importance", {"select": [ORACLE]}), ("importance erring", {"select": [ERRING]})):
+            told[f"{policy} {name}"] = base | {"policy": policy} | own
+    return told | {"human_only none": base | {"policy": "human_only"}}
+
+
+def human_perplexity(told: dict[str, Any]) -> float:
+    """The perplexity a byte below which nine in ten of the human training texts lie: the bound of the verifier."""
+    (first,) = run(experiment(told | {"generations": 1, "metrics": ["held_out"]}))
+    texts = first.human.training.records.texts
+    return float(np.nanquantile(Perplexity().fit(texts)(texts), 0.9))
+
+
+def main(seeds: list[int]) -> None:
+    for seed in seeds:
+        for name, one in arms(seed).items():
+            if name in stored()["seeds"].get(str(seed), {}):
+                continue
+            readings = curves(outcross.run(one).finish().readings)
+            print(seed, name, [round(value, 3) for value in readings["held_out_loss"]], flush=True)
+            told = stored()
+            told["seeds"].setdefault(str(seed), {})[name] = readings
+            told["bought"] = bought(told["seeds"])
+            RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def stored() -> dict[str, Any]:
+    """What has been measured; seeds may be run side by side."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": ROWS, "generations": GENERATIONS, "seeds": {}}
+
+
+def curves(readings: Any) -> dict[str, list[float | None]]:
+    """The readings of one arm, a number a generation."""
+    found: dict[str, list[float | None]] = {}
+    for (measure, at), rows in readings.group_by("measure", "at", maintain_order=True):
+        if measure in READ:
+            found[f"{measure} {at}".strip()] = rows.sort("generation")["value"].to_list()
+    return found
+
+
+def bought(seeds: dict[str, Any]) -> dict[str, Any]:
+    """Generations that each selection buys beside the same policy without one, and the loss at the end, over the seeds."""
+    names = {name for done in seeds.values() for name in done if not name.endswith(" none")}
+    return {name: told for name in sorted(names) if (told := _bought(name, seeds))}
+
+
+def _bought(name: str, seeds: dict[str, Any]) -> dict[str, Any] | None:
+    plain = f"{name.partition(' ')[0]} none"
+    pairs = [
+        (done[name]["held_out_loss"], done[plain]["held_out_loss"]) for done in seeds.values() if name in done and plain in done
+    ]
+    if not pairs:
+        return None
+    generations = [_later(selected, alone) for selected, alone in pairs]
+    differences = np.array([selected[-1] - alone[-1] for selected, alone in pairs])
+    return {
+        "seeds": len(pairs),
+        "loss at the end less that without": _interval(differences),
+        "generations": _interval(np.array([value for value in generations if np.isfinite(value)])),
+        "seeds in which the loss at the end lies outside the curve without": int(
+            sum(not np.isfinite(value) for value in generations)
+        ),
+    }
+
+
+def _later(selected: list[float], alone: list[float]) -> float:
+    """How much later the loss at the end comes than without a selection; infinite where the curve without is never so low or so high."""
+    curve, last = np.maximum.accumulate(alone), selected[-1]
+    if last < curve[0] or last > curve[-1]:
+        return np.inf if last < curve[0] else -np.inf
+    return float(len(selected) - 1 - np.interp(last, curve, np.arange(len(curve))))
+
+
+def _interval(values: np.ndarray) -> dict[str, float | None]:
+    if not values.size:
+        return {"value": None, "low": None, "high": None}
+    try:
+        estimate = mean(values, "seeds")
+    except NotApplicable:
+        return {"value": float(values[0]), "low": None, "high": None}
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+if __name__ == "__main__":
+    main([int(word) for word in sys.argv[1:]] or list(SEEDS))

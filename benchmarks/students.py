@@ -1,0 +1,142 @@
+"""Does a student take over what its data were chosen for?
+Active inheritance at the level of students. A teacher learns from WikiText-2 (1,000 blocks of the validation split in ../shared/data) and writes ten blocks of 64 tokens after each of its training blocks. A student of the same kind, fresh, learns one block a prompt: a random one of ten, the one with the most of an attribute, or with the least. All sets have the same number of tokens, and all students take as many steps. Each student then writes
+blocks after other human text. Every number is held against the student of random choice of the same seed; intervals are t over seeds. Perplexity is that of human text of held-out articles, per token.
+
+    python benchmarks/students.py [n-gram] [transformer]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import RESULTS, write
+from scipy.stats import t
+
+import outcross
+from outcross.attributes import ATTRIBUTES
+from outcross.data.records import Blocks
+from outcross.filters.best_of import BestOfFilter
+from outcross.ledger import stream
+from outcross.models.draw import Draw
+from outcross.recipe import read
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+K, SEEDS = 10, (0, 1, 2)
+LEARNERS = {
+    "n-gram": {"learner": {"kind": "ngram", "order": 3, "vocabulary": 2048}},
+    "transformer": {
+        "learner": {"kind": "transformer", "layers": 2, "width": 128, "heads": 2, "vocabulary": 2048},
+        "training": {"steps": 300, "batch": 16, "learning_rate": 0.003, "start": "scratch"},
+    },
+}
+CHOSEN = {"n-gram": ("characters", "type_token", "punctuation"), "transformer": ("characters",)}
+ROWS = {"n-gram": 1_000, "transformer": 1_000}
+"""Prompts, and blocks that a student writes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Blocks that a teacher wrote, block i after prompt i modulo their number."""
+
+    blocks: Blocks
+    of: int
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        return self.blocks.texts
+
+    @property
+    def prompts(self) -> np.ndarray:
+        return np.arange(len(self)) % self.of
+
+
+def experiment(kind: str, seed: int, data: Path) -> Any:
+    files = str(data / "text" / "wikitext2" / "valid.txt.gz")
+    told = {
+        "name": "students",
+        "human": {"path": files, "heading": "= [^=].* =", "held_out": 0.2, "rows": ROWS[kind]},
+        "block": 64,
+        "generations": 1,
+        "seed": seed,
+        "metrics": ["held_out"],
+        "draw": {"prompts": "human"},
+    }
+    return outcross.experiment(told | LEARNERS[kind])
+
+
+def studied(kind: str, seed: int, data: Path) -> list[dict[str, Any]]:
+    asked = experiment(kind, seed, data)
+    (first,) = outcross.run(asked)
+    human, teacher = first.human, first.model.value
+    prompts, others, neutral = human.training.records, human.holdout.records, human.reference.records
+    answers = Answers(teacher.sample(Draw(records=K * len(prompts)), prompts, stream(seed, kind, "teacher")), len(prompts))
+
+    def student(chosen: Blocks) -> tuple[list[str], float]:
+        start = asked.learner.begin(human, asked.training, stream(seed, kind, "begin"))
+        model = asked.learner.fit(chosen, None, start, asked.training, stream(seed, kind, "fit"))
+        told = model.sample(Draw(records=ROWS[kind]), others, stream(seed, kind, "student"))
+        return told.texts, float(np.exp(-model.log_prob(neutral).sum() / neutral.tokens.size))
+
+    def chosen(**how: Any) -> Blocks:
+        kept = BestOfFilter(**how).select(answers, stream(seed, kind, "choice")).kept  # type: ignore[arg-type]
+        return answers.blocks.take(np.flatnonzero(kept))
+
+    random = chosen(by="random")
+    wrote, perplexity = student(random)
+    rows = []
+    for name in CHOSEN[kind]:
+        attribute = read(ATTRIBUTES, name, "attribute")
+        for keep in ("most", "least"):
+            own = chosen(by=name, keep=keep)
+            texts, own_perplexity = student(own)
+            means = [float(np.nanmean(attribute(some))) for some in (random.texts, own.texts, wrote, texts)]
+            rows.append(
+                {
+                    "student": kind,
+                    "attribute": name,
+                    "keep": keep,
+                    "data": means[1] / means[0] - 1,
+                    "wrote": means[3] / means[2] - 1,
+                    "perplexity": own_perplexity / perplexity - 1,
+                    "random_perplexity": perplexity,
+                }
+            )
+            print(seed, rows[-1], flush=True)
+    return rows
+
+
+def over_seeds(values: Sequence[float]) -> dict[str, float]:
+    found = np.array(values)
+    half = float(t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
+    return {"value": float(found.mean()), "low": float(found.mean()) - half, "high": float(found.mean()) + half, "n": len(found)}
+
+
+def main(*kinds: str) -> None:
+    load, place = os.getloadavg(), RESULTS / "students.json"
+    rows = (
+        [one for one in json.loads(place.read_text())["students"] if one["student"] not in kinds]
+        if kinds and place.exists()
+        else []
+    )
+    for kind in kinds or LEARNERS:
+        seeds = [studied(kind, seed, DATA) for seed in SEEDS]
+        for same in zip(*seeds, strict=True):
+            told = {key: same[0][key] for key in ("student", "attribute", "keep")}
+            rows.append(
+                told | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity", "random_perplexity")}
+            )
+        write("students", __doc__ or "", load, {"students": rows})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

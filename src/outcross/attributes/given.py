@@ -1,0 +1,57 @@
+"""A function of yours as an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput, first_words
+
+
+@dataclass(frozen=True)
+class GivenAttribute:
+    """A function from n texts to n numbers. It is known by its name; what it gives decides whether a folder holds the same."""
+
+    name: str
+    function: InitVar[Callable[[Sequence[str]], Any]]
+
+    def __post_init__(self, function: Callable[[Sequence[str]], Any]):
+        object.__setattr__(self, "_call", function)
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """The number of each text, (n,); NaN where the function raised an error. BadInput where it gives no numbers."""
+        return self.with_complaint(texts)[0]
+
+    def with_complaint(self, texts: Sequence[str]) -> tuple[np.ndarray, str]:
+        """The number of each text, and the first error that the function raised, in words.
+
+        One text can spoil a whole batch, so that each is asked for by itself where the batch raises.
+        """
+        call = self._call  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            return self._checked(call(list(texts)), len(texts)), ""
+        except BadInput:
+            raise
+        except Exception:
+            pass
+        found, complaint = np.full(len(texts), np.nan), ""
+        for place, text in enumerate(texts):
+            try:
+                found[place] = self._checked(call([text]), 1)[0]
+            except BadInput:
+                raise
+            except Exception as error:
+                complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
+        return found, complaint
+
+    def _checked(self, given: Any, n: int) -> np.ndarray:
+        try:
+            found = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise BadInput(f"{self.name} must give numbers, a number a text, got {given!r:.80}") from None
+        if found.shape != (n,):
+            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {found.shape}")
+        return found

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from outcross.errors import BadInput
+from outcross.filters import Filter, FilterPage, Selection
+from outcross.filters.judging import check_column
+from outcross.recipe import recipe
+
+WHOLE, RUN = "its words are those of a test record", "it shares a run of words with a test record"
+STANDS_FOR = "the test set"
+"""What stands for the path of a test set where what it holds is said by its digest."""
+
+
+@recipe
+class DecontaminateFilter(Filter):
+    """Drop what stands in a test set: records of the same words, and those that share a long run of words with one."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """The test set: a file, a folder or a pattern."""
+    column: str | None = None
+    """The column of its texts; all columns of text if left out."""
+    run: Annotated[int, Field(ge=2, le=100)] = 13
+    """Words of a run that chance does not repeat."""
+
+    page = FilterPage(
+        "decontaminate", "A text goes where its words (lower case, punctuation left out) are those of a test text, or where a run of 13 (unless set) of its words stands in one. Its number is the words of the longest such stretch.",
+        "Quotations, names of laws and forms are runs that everybody writes. A test record that was put in other words is not found.",
+        "Brown et al., NeurIPS 2020, arXiv 2005.14165, appendix C",
+    )  # fmt: skip
+    libraries = ("icu4py", "pillow", "polars")
+
+    @property
+    def needs(self):
+        return ("texts",)
+
+    @property
+    def paths(self):
+        return (self.path,)
+
+    def without_paths(self):
+        return replace(self, path=STANDS_FOR)
+
+    def select(self, candidates, rng):
+        from outcross.text.copies import verbatim
+        from outcross.text.texts import texts
+
+        told, test = texts(candidates.texts), texts(self._test_texts())
+        longest = verbatim(told.words, test.words, self.run).longest
+        known = set(_in_words(test.strings))
+        whole = np.array([words != "" and words in known for words in _in_words(told.strings)], dtype=bool)
+        reason = np.where(whole, 0, np.where(longest > 0, 1, -1))
+        value = np.where(whole, told.words.per_block, longest).astype(float)
+        return Selection(
+            (reason < 0).astype(np.int64),
+            value=value,
+            reason=reason,
+            reasons=(WHOLE, RUN),
+            notes=(f"{len(test):,} test texts were looked for",),
+            facts={"test_texts": len(test), "whole": int(whole.sum()), "runs": int((reason == 1).sum())},
+        )
+
+    def _test_texts(self) -> list[str]:
+        import polars as pl
+
+        from outcross.files.chats import unfolded
+        from outcross.files.reading import read
+
+        source = unfolded(read(self.path))
+        if self.column is not None:
+            check_column(self.column, source.columns)
+        found: list[str] = []
+        for batch in source.batches(None):
+            wanted = (
+                [self.column] if self.column is not None else [name for name, kind in batch.schema.items() if kind == pl.String]
+            )
+            for name in wanted:
+                found += batch[name].cast(pl.String).drop_nulls().to_list()
+        if not found:
+            raise BadInput(f"{self.path} holds no text to look for; name its column, or give another test set")
+        return found
+
+
+def _in_words(texts: list[str]) -> list[str]:
+    """Each text as its words in lower case."""
+    import re
+
+    return [" ".join(re.findall(r"\w+", text.lower())) for text in texts]

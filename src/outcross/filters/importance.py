@@ -1,0 +1,106 @@
+"""Resampling by how likely a record is to be human."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.filters import Candidates, Filter, FilterPage, Selection
+from outcross.filters.judging import numeric
+from outcross.recipe import recipe
+
+
+@recipe
+class ImportanceFilter(Filter):
+    """Draw records anew with weight (1 − q)ᵇ, q the probability that a model wrote them, each `max_repeats` times at most.
+
+    In a loop it chooses among all that the next model is about to learn from, which is where human records stand; the learner
+    sees no origins. q is a column, or an oracle detector that knows who wrote a record and errs as often as it is told to:
+    it says `sure` of the records that it takes for a model's and 1 − `sure` of the others.
+    """
+
+    page = FilterPage(
+        "importance resampling",
+        "1.5 n draws without replacement from three copies of each record, with probability proportional to (1 − q)¹⁰.",
+        "What looks human is preferred, whether it is or not, and is repeated up to three times. With a perfect detector and half of the records human it is training on human records alone.",
+        "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654",
+    )
+    chooses = "training"
+
+    column: str | None = None
+    """The column of q, probabilities in [0, 1]."""
+    detector: Literal["oracle"] | None = None
+    """Where q comes from in the place of a column."""
+    hit: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The chance that the oracle takes a model's record for one."""
+    false_alarm: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The chance that it takes a human record for a model's."""
+    sure: Annotated[float, Field(ge=0.5, le=1)] = 0.9
+    """The probability that it then states."""
+    power: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    """b of (1 − q)ᵇ."""
+    draws: Annotated[float, Field(gt=0, le=1000)] = 1.5
+    """Records drawn, as a multiple of the candidates."""
+    max_repeats: Annotated[int, Field(ge=1, le=1000)] = 3
+    """How often a record is drawn at most."""
+
+    @model_validator(mode="after")
+    def _knows_one_source(self):
+        if (self.column is None) == (self.detector is None):
+            raise ValueError("column or detector is needed, one of them: write column: _p_ai, or detector: oracle")
+        if self.draws > self.max_repeats:
+            raise ValueError(
+                f"draws must be at most max_repeats, since no record is drawn more than {self.max_repeats} times, got {self.draws:g}"
+            )
+        return self
+
+    def reads(self, columns):
+        return () if self.column is None else (self.column,)
+
+    @property
+    def prefers(self):
+        return "records that are not taken for a model's"
+
+    def bounds(self, candidates):
+        return 0, round(self.draws * candidates)
+
+    def select(self, candidates, rng):
+        q = self._probabilities(candidates, rng)
+        if not ((q >= 0) & (q <= 1)).all():
+            worst = q[~((q >= 0) & (q <= 1))][0]
+            raise BadInput(
+                f"column {self.column!r} must hold probabilities in [0, 1], got {worst:g}; give a calibrated probability"
+            )
+        with np.errstate(divide="ignore"):
+            weights = self.power * np.log1p(-q) if self.power else np.zeros(len(q))
+        times = resampled(weights, self, rng)
+        if not times.any():
+            raise BadInput("every weight (1 − q)^power is 0, so that nothing can be drawn; add human records, or lower sure")
+        return Selection(
+            times, value=q, reasons=("not drawn",), facts={"draws": int(times.sum()), "unique": int((times > 0).sum())}
+        )
+
+    def _probabilities(self, candidates: Candidates, rng: np.random.Generator) -> np.ndarray:
+        if self.column is not None:
+            return numeric(candidates, self.column)
+        authors = np.asarray(candidates.authors)
+        if (authors == "unknown").any():
+            raise NotApplicable(
+                f"an oracle knows who wrote every record, the author of {(authors == 'unknown').sum():,} is unknown"
+            )
+        chance = np.where(authors == "model", self.hit, self.false_alarm)
+        return np.where(rng.random(len(authors)) < chance, self.sure, 1 - self.sure)
+
+
+def resampled(log_weights: np.ndarray, asked: ImportanceFilter, rng: np.random.Generator) -> np.ndarray:
+    """How often each record is drawn, (n,): successive draws without replacement from its copies, by exponential keys (Efraimidis and Spirakis, 2006)."""
+    n = len(log_weights)
+    copies = np.repeat(np.arange(n), asked.max_repeats)
+    keys = log_weights[copies] + rng.gumbel(size=len(copies))
+    count = min(round(asked.draws * n), int(np.isfinite(log_weights).sum()) * asked.max_repeats)
+    chosen = np.argpartition(-keys, count - 1)[:count] if 0 < count < len(copies) else np.arange(len(copies))[: count or 0]
+    return np.bincount(copies[chosen], minlength=n)

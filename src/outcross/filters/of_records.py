@@ -1,0 +1,118 @@
+"""The records of a loop as filters see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.data.records import Blocks, Vectors
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.recipe import nearest
+
+if TYPE_CHECKING:
+    import polars
+
+
+@dataclass(frozen=True, eq=False)
+class RecordCandidates:
+    """Records of any kind as candidates. Numbers have the columns x0, x1, …; texts those of their blocks."""
+
+    records: Any
+    people: Any = None
+    """The human records to compare with, of the same kind; None where there are none."""
+    author: np.ndarray | None = None
+    """Who wrote each, (n,) of words; None: a model, all of them."""
+    model: np.ndarray | None = None
+    """The model that wrote each, (n,) of words."""
+    asked: Any = None
+    """The records that the model continued, the first candidate the first of them, starting over; None where it continued none."""
+    number: np.ndarray | None = None
+    """Which of the candidates that the model wrote each is, (n,); None: all of them in their order, or chains that differ."""
+    slots: int | None = None
+    """Records that are to be kept: candidate i competes for slot i modulo this number where it has no prompt of its own."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return self.records.chains
+
+    @property
+    def texts(self) -> Sequence[str]:
+        if not isinstance(self.records, Blocks):
+            raise NotApplicable(f"needs texts, the records are {self.records.kind}")
+        return self.records.texts
+
+    @property
+    def points(self) -> np.ndarray:
+        if not isinstance(self.records, Vectors):
+            raise NotApplicable(f"needs points, the records are {self.records.kind}")
+        return self.records.array
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return list(self._frame.columns)
+
+    def column(self, name: str) -> polars.Series:
+        if name not in self._frame.columns:
+            known = self._frame.columns
+            raise BadInput(f"the records have no column {name!r}{nearest(name, known)}; they have {', '.join(known)[:200]}")
+        return self._frame[name]
+
+    @cached_property
+    def _frame(self) -> polars.DataFrame:
+        import polars
+
+        if isinstance(self.records, Vectors):
+            if self.records.chains:
+                raise NotApplicable("reads columns, which independent chains have not; write chains: 1")
+            return polars.DataFrame({f"x{i}": self.records.array[:, i] for i in range(self.records.dimensions)})
+        frame = getattr(self.records, "frame", None)
+        if frame is None:
+            raise NotApplicable(f"reads columns, {self.records.kind} have none")
+        return frame
+
+    @property
+    def prompts(self) -> np.ndarray:
+        own = self.records.column("_prompt") if isinstance(self.records, Blocks) else np.full(len(self), -1)
+        if (own >= 0).all() and len(own):
+            return own
+        return self._numbers % (self.slots or len(self))
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        return np.arange(len(self)) if self.number is None else self.number
+
+    @property
+    def prompt_texts(self) -> Sequence[str]:
+        if self.asked is None:
+            raise NotApplicable("needs prompts, the model wrote without")
+        texts = self.asked.texts
+        return [texts[i % len(texts)] for i in self._numbers]
+
+    @property
+    def authors(self) -> np.ndarray:
+        return np.full(len(self), "model") if self.author is None else self.author
+
+    @property
+    def models(self) -> np.ndarray:
+        return np.full(len(self), "") if self.model is None else self.model
+
+    @property
+    def human(self) -> RecordCandidates:
+        if self.people is None:
+            raise NotApplicable("compares with human records, there are none here")
+        return RecordCandidates(self.people, author=np.full(len(self.people), "human"))
+
+    def take(self, rows: np.ndarray) -> RecordCandidates:
+        """These candidates, (n,) or (chains…, n)."""
+        if rows.ndim > 1:
+            return replace(self, records=self.records.take(rows))
+        own = {name: None if value is None else value[rows] for name, value in (("author", self.author), ("model", self.model))}
+        return replace(self, records=self.records.take(rows), number=self._numbers[rows], **own)

@@ -1,0 +1,88 @@
+"""Ask filters one after the other, each of what the one before has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+
+from outcross.data.selected import JudgedCandidates, chosen
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.filters import FILTERS, Filter, Selection
+from outcross.filters.of_records import RecordCandidates
+from outcross.recipe import kind, many_of, recipe
+
+
+@recipe
+class Choice:
+    """What filters are asked, one after the other."""
+
+    filters: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")]
+    slots: int
+    """Records that were asked for, among which candidates without a prompt compete."""
+    content: dict[str, str]
+    """The digest of every file that they read, and of the source of every function of a user's own that they call, by its name."""
+
+
+def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.random.Generator) -> JudgedCandidates:
+    """What the filters say of every candidate. BadInput where one cannot be asked, keeps none, or keeps unequal numbers in the chains."""
+    shape = (*candidates.chains, len(candidates))
+    rows = np.broadcast_to(np.arange(len(candidates)), shape)  # (chains…, n), the candidates that are left
+    reason = np.full(shape, -1)
+    values = np.full((len(filters), *shape), np.nan)
+    reasons: list[str] = []
+    notes: list[str] = []
+    facts = {}
+    for number, one in enumerate(filters):
+        selection = _asked(one, candidates, rng)
+        if selection.value is not None:
+            _put(values[number], rows, selection.value)
+        local = np.zeros(selection.times.shape, dtype=np.int64) if selection.reason is None else selection.reason
+        gone = np.full(shape, -1)
+        _put(gone, rows, np.where(selection.kept, -1, local + len(reasons)))
+        reason = np.where((reason < 0) & (gone >= 0), gone, reason)
+        reasons += [f"{kind(one)}: {said}" for said in selection.reasons]
+        notes += [f"{kind(one)}: {note}" for note in selection.notes]
+        facts |= {f"{number} {kind(one)}": dict(selection.facts)} if selection.facts else {}
+        kept = chosen(_equal(selection.times, one))
+        rows = np.take_along_axis(rows, kept, axis=-1) if rows.ndim > 1 else rows[kept]
+        candidates = candidates.take(kept)
+    times = _times(rows, shape)
+    return JudgedCandidates(times, np.where(times > 0, -1, reason), values, tuple(reasons), tuple(notes), facts)
+
+
+def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) -> Selection:
+    try:
+        selection = one.select(candidates, rng)
+    except NotApplicable as why:
+        raise BadInput(f"select {kind(one)} {why}; choose another filter") from None
+    except BadInput as error:
+        raise BadInput(f"select {kind(one)}: {error}") from None
+    assert selection.times.shape == (*candidates.chains, len(candidates))
+    return selection
+
+
+def _equal(times: np.ndarray, one: Filter) -> np.ndarray:
+    """The same, where every chain keeps as many, and some."""
+    sums = times.sum(axis=-1)
+    if sums.max(initial=0) == 0:
+        raise BadInput(f"select {kind(one)} keeps none of {times.shape[-1]:,} records; loosen it, or raise draw.candidates")
+    if sums.min() != sums.max() or (times.ndim > 1 and np.ptp((times > 0).sum(axis=-1))):
+        raise BadInput(
+            f"select {kind(one)} keeps {sums.min():,} records in one chain and {sums.max():,} in another, all chains must keep as many; "
+            "choose a filter that keeps a share, or write chains: 1"
+        )
+    return times
+
+
+def _put(target: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """Write values (chains…, m) at the candidates `rows` (chains…, m)."""
+    np.put_along_axis(target, rows, values, axis=-1)
+
+
+def _times(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """How often each candidate is among `rows`, (chains…, n)."""
+    flat = rows.reshape(-1, rows.shape[-1]) + shape[-1] * np.arange(rows.size // rows.shape[-1])[:, None]
+    return np.bincount(flat.ravel(), minlength=int(np.prod(shape))).reshape(shape)

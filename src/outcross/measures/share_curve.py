@@ -1,0 +1,238 @@
+"""How much synthetic data: the only answer that Outcross gives. One function trains at a fixed number of human records and at a fixed number in all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from outcross.data.tables import Table, alike, table
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, rounded
+from outcross.measures import Evidence
+from outcross.measures.groups import is_group, named, subsets
+from outcross.recipe import nearest
+from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, task
+from outcross.statistics.share_curves import ShareData, ShareDesign, SharePoint, designs
+
+MOST_SHARES = 100
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Shares that are tried if none are named."""
+LEARNER = "boosted trees"
+ROWS = 10_000
+"""Human records that are learned from and tested on, at most, and as many of the holdout."""
+CURVE_STREAM = 71
+"""Names the random stream of a curve beside the seed."""
+GROUPS = 30
+"""Groups and intersections looked at, those with most test records first."""
+
+
+@dataclass(frozen=True)
+class ShareCurve:
+    """How the loss on human records that no fit has learned from depends on the share of synthetic records, with intervals."""
+
+    target: str
+    learner: str
+    loss: str
+    """What the loss is: log loss in nats, or squared error in human variances of the target."""
+    discrimination: str
+    """What discrimination is: the area under the ROC curve, or R²."""
+    tested: int
+    """Human records that fits are tested on."""
+    fixed_human: ShareDesign
+    """Synthetic records added to all human ones."""
+    fixed_total: ShareDesign
+    """Synthetic records in the place of human ones."""
+    note: str
+    """Of whom the tests are."""
+
+    @property
+    def designs(self) -> tuple[ShareDesign, ShareDesign]:
+        return self.fixed_human, self.fixed_total
+
+    @property
+    def answer(self) -> str:
+        """One sentence: up to which share synthetic records help and which share is best, or that no share helps."""
+        added, replacing = self.designs
+        said = f"adding synthetic records to all {added.size:,} human ones"
+        if added.helps:
+            most = f"helps up to {_percent(max(added.helps))} of the training set{_last(added)}"
+            first = f"{said[0].upper()}{said[1:]} {most}; {_best(added)}"
+        else:
+            first = f"No share helps: {said} {_hurting(added)}"
+        if replacing.helps:
+            return f"{first}; in the place of human records they help up to {_percent(max(replacing.helps))}, {_best(replacing)}."
+        return f"{first}; in the place of human records {'no share helps either' if not added.helps else 'no share helps'}, and it {_hurting(replacing)}."
+
+    def frame(self) -> Any:
+        """A row a share of either design (polars)."""
+        import polars
+
+        return polars.DataFrame(list(self._rows()), infer_schema_length=None)
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for design in self.designs:
+            for point in design.points:
+                yield {"fixed": design.fixed} | {
+                    f"{one.name}{end}": value
+                    for one in fields(point)
+                    for end, value in _cells(getattr(point, one.name), "loss" in one.name or one.name == "discrimination")
+                }
+
+
+def _cells(value: Any, is_estimate: bool) -> Iterator[tuple[str, Any]]:
+    if not is_estimate:
+        yield "", value
+        return
+    for end, name in (("", "value"), ("_low", "low"), ("_high", "high")):
+        yield end, None if value is None else getattr(value, name)
+
+
+def share_curve(
+    data: Any,
+    *,
+    reference: Any,
+    target: str,
+    holdout: Any = None,
+    groups: Iterable[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    shares: Any = SHARES,
+    learner: str = LEARNER,
+    seed: int = 0,
+) -> ShareCurve:
+    """How much of the synthetic `data` to train on beside or in the place of the human `reference`.
+
+    Data are what an audit takes. `target` is the column that models predict, `shares` are those of training records that are synthetic, in [0, 1], as a list or "0:0.9:0.1".
+    Models are tested on human records that they were not fitted on: of the holdout, if there is one. Raises NotApplicable where no curve can be had, with the reason; BadInput as an audit does.
+
+    >>> rng = np.random.default_rng(0)
+    >>> def people(n):
+    ...     x = rng.normal(size=n)
+    ...     return {"x": x, "y": np.where(rng.random(n) < 1 / (1 + np.exp(-2 * x)), "yes", "no")}
+    >>> human, fresh, flipped = people(400), people(400), people(400)
+    >>> flipped["y"] = np.where(flipped["y"] == "yes", "no", "yes")
+    >>> curve = share_curve(flipped, reference=human, target="y", shares=[0.25, 0.5], learner="linear model")
+    >>> print(curve.answer)
+    No share helps: adding synthetic records to all 320 human ones hurts from 25 % on; in the place of human records no share helps either, and it hurts from 25 % on.
+    """
+    groups = tuple(groups) if not isinstance(groups, str) else (groups,)
+    told = dict(kinds or {}) | {group: "category" for group in groups if group not in (kinds or {})}
+    human = table(reference, "reference", kinds=told, kept=[target])
+    sides = [(data, "synthetic"), *([] if holdout is None else [(holdout, "holdout")])]
+    comparable = alike([human, *(table(side, name, columns=human.kinds) for side, name in sides)])
+    human, synthetic, *more = comparable.tables
+    for column in groups:
+        if column not in human.kinds:
+            raise BadInput(f"no column {column!r} is in both sets (group){nearest(column, human.kinds)}")
+    evidence = Evidence(drawn=synthetic, reference=human, holdout=more[0] if more else None, groups=groups, target=target)
+    return curve_of(evidence, shares, np.random.default_rng([seed, CURVE_STREAM]), learner=learner)
+
+
+def curve_of(evidence: Evidence, shares: Any, rng: np.random.Generator, *, learner: str = LEARNER) -> ShareCurve:
+    """The curve of an audit's evidence. Raises NotApplicable with the reason, BadInput where a share is none."""
+    if learner not in LEARNERS:
+        raise BadInput(f"unknown learner {learner!r}{nearest(learner, LEARNERS)}; known: {', '.join(LEARNERS)}")
+    tried = shares_of(shares)
+    prediction = task(evidence.reference, evidence.target if evidence.has("target") else None)
+    holdout = evidence.holdout if evidence.has("holdout") else None
+    human, human_rows = _sampled(prediction, evidence.reference, rng)
+    synthetic, _ = prediction.records(evidence.drawn)
+    test, test_rows = (None, human_rows) if holdout is None else _sampled(prediction, holdout, rng)
+    tests = human if test is None else test
+    of_tests = (evidence.reference if holdout is None else holdout).take(test_rows)
+    masks = dict(_masks(of_tests, tuple(one for one in evidence.groups if one != prediction.target)))
+    data = ShareData(human, synthetic, test, masks, len(prediction.classes))
+    added, replacing = (_rounded(one) for one in designs(data, tried, LEARNERS[learner], rng))
+    said = (
+        "tested on the holdout"
+        if holdout is not None
+        else "tested on human records that a fit was not trained on; the generator may have seen them"
+    )
+    is_class = bool(prediction.classes)
+    return ShareCurve(
+        target=prediction.target,
+        learner=learner,
+        loss="log loss, in nats" if is_class else "squared error, in human variances of the target",
+        discrimination="area under the ROC curve" if is_class else "R²",
+        tested=len(tests),
+        fixed_human=added,
+        fixed_total=replacing,
+        note=said,
+    )
+
+
+def shares_of(value: Any) -> tuple[float, ...]:
+    """Shares in [0, 1] from a list, or from "first:last:step" with both ends.
+
+    >>> shares_of("0:0.5:0.25"), shares_of([1])
+    ((0.0, 0.25, 0.5), (1.0,))
+    """
+    try:
+        if isinstance(value, str):
+            first, last, step = map(float, value.split(":"))
+            # One more than may be asked for is enough to see that they are too many.
+            value = [first + i * step for i in range(min(MOST_SHARES, math.floor((last - first) / step + 1e-9)) + 1)]
+        shares = tuple(round(float(share), 9) for share in value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:0.9:0.1") from None
+    if not all(0 <= share <= 1 for share in shares) or len(shares) > MOST_SHARES:
+        raise BadInput(
+            f"shares must be at most {MOST_SHARES} shares of training records that are synthetic, in [0, 1], got {value!r:.80}; write 0.3 for thirty percent"
+        )
+    return shares
+
+
+def _sampled(prediction: PredictionTask, side: Table, rng: np.random.Generator) -> tuple[EncodedRecords, np.ndarray]:
+    """The records whose target is known, at most so many of them, and their rows."""
+    records, rows = prediction.records(side)
+    chosen = np.sort(rng.choice(len(records), min(len(records), ROWS), replace=False))
+    return records.take(chosen), rows[chosen]
+
+
+def _masks(tests: Table, columns: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    """The largest groups and which test records are of them."""
+    found: list[tuple[str, np.ndarray]] = []
+    for subset in subsets(columns):
+        for group in tests.frame.select(subset).drop_nulls().unique().sort(subset).iter_rows():
+            names = tuple(map(str, group))
+            inside = [is_group(tests, column, name) for column, name in zip(subset, names, strict=True)]
+            found.append((named(subset, names), np.logical_and.reduce(inside)))
+    yield from sorted(found, key=lambda one: -one[1].sum())[:GROUPS]
+
+
+def _rounded(design: ShareDesign) -> ShareDesign:
+    """The design with numbers to as many digits as two processors agree on."""
+    return replace(design, points=tuple(_rounded_point(point) for point in design.points))
+
+
+def _rounded_point(point: SharePoint) -> SharePoint:
+    digits: Callable[[float], float] = lambda number: rounded(number) or 0.0  # noqa: E731
+    estimates = {one.name: value for one in fields(point) if isinstance(value := getattr(point, one.name), Estimate)}
+    return replace(point, **{name: value.on_scale(digits) for name, value in estimates.items()})
+
+
+def _best(design: ShareDesign) -> str:
+    low, high = design.interval
+    return f"best share {_percent(design.best)} [{_percent(low)}, {_percent(high)}]"
+
+
+def _last(design: ShareDesign) -> str:
+    return ", the largest share tried" if max(design.helps) == design.points[-1].share else ""
+
+
+def _hurting(design: ShareDesign) -> str:
+    """From which share on the loss is known to be larger, or which shares cannot be told from the best."""
+    shares = [point.share for point in design.points]
+    if design.harms:
+        # The least share from which on every larger one that was tried does harm, where there is one.
+        from_on = next((share for share in shares if all(other in design.harms for other in shares if other >= share)), None)
+        return f"hurts from {_percent(from_on)} on" if from_on is not None else f"hurts at {', '.join(map(_percent, design.harms))}"
+    low, high = design.interval
+    return f"is not known to hurt either: the best share may be any from {_percent(low)} to {_percent(high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

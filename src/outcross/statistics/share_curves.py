@@ -1,0 +1,303 @@
+"""How the loss on held-out human records depends on the share of synthetic records among those that a model learns from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, rounding
+from outcross.statistics.prediction import EncodedRecords, Predict, discrimination, losses
+
+PARTS, ROUNDS = 5, 2
+"""Each fit leaves out one of five parts of the records; the records are parted twice."""
+CROSS_FITTED = "paired test records, cross-fitted"
+HELD_OUT = "paired test records and left-out parts"
+LEVEL = 0.05
+FEWEST = 50
+"""Human records that a model is trained on, at least."""
+FEWEST_IN_GROUP = 100
+"""Human test records of a group, at least."""
+Fixed = Literal["human", "total"]
+Learner = Callable[[EncodedRecords, int], Predict]
+
+
+@dataclass(frozen=True)
+class SharePoint:
+    """What models show that learned from one share of synthetic records."""
+
+    share: float
+    """Share of the training records that are synthetic, in [0, 1]."""
+    human: int
+    """Human records that a fit learns from."""
+    synthetic: int
+    loss: Estimate
+    """Mean loss on human records that no fit learned from."""
+    added_loss: Estimate
+    """The same less that of human records alone, split by split; below 0 synthetic records help."""
+    discrimination: Estimate | None
+    """Area under the ROC curve, or R²; None where a test part is of one class."""
+    worst_group: str = ""
+    """The group with the greatest loss; empty where no group has enough test records."""
+    worst_loss: Estimate | None = None
+    """The loss inside it, with an interval that holds for all groups together."""
+    harmed_group: str = ""
+    """The group whose loss has risen most."""
+    harmed_loss: Estimate | None = None
+    """By how much it has risen, with an interval that holds for all groups together."""
+
+
+@dataclass(frozen=True)
+class ShareDesign:
+    """The points of one way to vary the share, the lowest first, and what they say together."""
+
+    fixed: Fixed
+    """Of what there are always as many: human records, to which synthetic ones are added, or records in all."""
+    size: int
+    """How many of those."""
+    points: tuple[SharePoint, ...]
+    best: float
+    """The share with the least loss."""
+    likely: tuple[float, ...]
+    """The shares that cannot be told from the best one: with 95 % confidence the best of all that were tried is among them."""
+    helps: tuple[float, ...]
+    """The shares whose loss is below that of human records alone, at 5 % for all shares together."""
+    harms: tuple[float, ...]
+    """The shares whose loss is above it, likewise."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Shares that could not be tried, with the reason."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The least and the greatest share that may be the best one."""
+        return min(self.likely), max(self.likely)
+
+
+@dataclass(frozen=True)
+class ShareData:
+    """What models learn from and are tested on."""
+
+    human: EncodedRecords
+    synthetic: EncodedRecords
+    holdout: EncodedRecords | None
+    """Human records that no generator has seen; None where the human records themselves are the test, by fits that they were left out of."""
+    groups: Mapping[str, np.ndarray]
+    """Which test records are of each group. (test records,)"""
+    classes: int
+    """0 where the target is a number."""
+
+    @property
+    def tests(self) -> EncodedRecords:
+        return self.human if self.holdout is None else self.holdout
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Rows to train on, in random order, and to test on."""
+
+    human: np.ndarray
+    synthetic: np.ndarray
+    test: np.ndarray
+    """The part of the human records that was left out; with a holdout all of that."""
+
+
+def designs(
+    data: ShareData, shares: Sequence[float], learner: Learner, rng: np.random.Generator
+) -> tuple[ShareDesign, ShareDesign]:
+    """The curve at a fixed number of human records and the one at a fixed number in all, over the same splits.
+
+    A fit has the human records of all parts but one, and of a random order of the synthetic ones without a part of their own the first that the share
+    asks for; so the sets of two shares are nested. 0 is always among the shares.
+
+    Differences of two shares are taken record by record. Without a holdout their variance over test records is that of the cross-fitted mean (Bayle et al., Cross-validation
+    Confidence Intervals for Test Error, NeurIPS 2020). With one every fit is tested on all of it, and the jackknife over left-out parts is added, as other training records of the same
+    law would change all fits alike; degrees of freedom are Welch's and Satterthwaite's. Raises NotApplicable where records are too few or no share above 0 can be tried.
+    """
+    splits = list(_splits(data, rng))
+    human, synthetic = (min(len(getattr(split, side)) for split in splits) for side in ("human", "synthetic"))
+    if human < FEWEST or len(data.tests) < FEWEST:
+        raise NotApplicable(
+            f"{human} human records to train a model on and {len(data.tests)} to test it on; a curve needs at least {FEWEST} of each"
+        )
+    every = sorted({0.0, *shares})
+    groups = _groups(data, splits)
+    alone = _scored(data, splits, (human, 0), learner, groups)
+    found = []
+    for fixed in ("human", "total"):
+        sizes, left_out = _sizes(fixed, every, human, synthetic)
+        if len(sizes) < 2 and fixed == "total":
+            raise NotApplicable(f"no share above 0 can be tried: {'; '.join(left_out.values()) or 'none was asked for'}")
+        scores = {share: alone if share == 0 else _scored(data, splits, size, learner, groups) for share, size in sizes.items()}
+        found.append(_design(fixed, human, sizes, scores, tuple(groups), left_out))
+    return found[0], found[1]
+
+
+def _splits(data: ShareData, rng: np.random.Generator) -> Iterator[_Split]:
+    for _ in range(ROUNDS):
+        human, synthetic = (_parts(len(side), rng) for side in (data.human, data.synthetic))
+        for k in range(PARTS):
+            test = human[k] if data.holdout is None else np.arange(len(data.holdout))
+            learned = [np.concatenate([*side[:k], *side[k + 1 :]]) for side in (human, synthetic)]
+            yield _Split(human=learned[0], synthetic=learned[1], test=test)
+
+
+def _parts(n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    return np.array_split(rng.permutation(n), PARTS)
+
+
+def _groups(data: ShareData, splits: Sequence[_Split]) -> dict[str, np.ndarray]:
+    """The groups that have enough test records, and some in every split."""
+    return {
+        name: mask
+        for name, mask in data.groups.items()
+        if mask.sum() >= FEWEST_IN_GROUP and all(mask[split.test].any() for split in splits)
+    }
+
+
+def _sizes(
+    fixed: Fixed, shares: Sequence[float], human: int, synthetic: int
+) -> tuple[dict[float, tuple[int, int]], dict[str, str]]:
+    """How many human and synthetic records a fit has at each share, and the shares for which there are too few."""
+    sizes: dict[float, tuple[int, int]] = {}
+    left_out: dict[str, str] = {}
+    for share in shares:
+        if fixed == "human" and share >= 1:
+            left_out[f"{share:g}"] = "no number of records added to human ones makes all of them synthetic"
+            continue
+        added = round(human * share / (1 - share)) if fixed == "human" else round(human * share)
+        if added > synthetic:
+            left_out[f"{share:g}"] = f"a share of {share:g} takes {added:,} synthetic records a fit, and there are {synthetic:,}"
+            continue
+        sizes[share] = (human if fixed == "human" else human - added, added)
+    return sizes, left_out
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number of several fits together; two of them are subtracted record by record and fit by fit."""
+
+    value: float
+    records: np.ndarray
+    """What each test record contributes to it, up to a constant. (records,)"""
+    fits: np.ndarray | None
+    """The number of each fit, (rounds, parts); None where no two fits are tested on the same records."""
+
+    def __sub__(self, other: _Number) -> _Number:
+        fits = None if self.fits is None or other.fits is None else self.fits - other.fits
+        return _Number(self.value - other.value, self.records - other.records, fits)
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """The standard error and its degrees of freedom."""
+        n = self.records.size
+        of_tests = float(self.records.var(ddof=1)) / n
+        if self.fits is None:
+            return math.sqrt(of_tests), n - 1.0
+        apart = self.fits - self.fits.mean(axis=1, keepdims=True)
+        of_training = float(np.square(apart).sum(axis=1).mean()) * (PARTS - 1) / PARTS
+        whole = of_tests + of_training
+        if whole == 0:
+            return 0.0, n - 1.0
+        return math.sqrt(whole), whole**2 / (of_training**2 / (ROUNDS * (PARTS - 1)) + of_tests**2 / (n - 1))
+
+    def estimate(self, together: int = 1) -> Estimate:
+        """With an interval that is one of so many that hold together."""
+        from scipy.stats import t
+
+        n = self.records.size
+        if self.value == 0 and not self.records.any():
+            return Estimate(0.0, 0.0, 0.0, "nothing is added", n)
+        error, freedom = self.error
+        reach = max(float(t.isf(LEVEL / 2 / together, freedom)) * error, rounding(self.value))
+        return Estimate(self.value, self.value - reach, self.value + reach, CROSS_FITTED if self.fits is None else HELD_OUT, n)
+
+    def is_above(self, together: int) -> bool:
+        """Whether it is above 0, as one of so many tests."""
+        from scipy.stats import t
+
+        error, freedom = self.error
+        return self.value > max(float(t.isf(LEVEL / together, freedom)) * error, rounding(self.value))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What the fits of one share show on the records that they are tested on."""
+
+    loss: _Number
+    discrimination: _Number | None
+    groups: tuple[_Number, ...]
+    """The loss inside each group."""
+
+
+def _scored(
+    data: ShareData, splits: Sequence[_Split], size: tuple[int, int], learner: Learner, groups: Mapping[str, np.ndarray]
+) -> _Scores:
+    lost = np.full((len(splits), len(data.tests)), np.nan)  # (fits, test records)
+    areas: list[tuple[float, np.ndarray]] = []
+    for i, split in enumerate(splits):
+        training = data.human.take(split.human[: size[0]]) + data.synthetic.take(split.synthetic[: size[1]])
+        tests = data.tests.take(split.test)
+        predicted = learner(training, data.classes)(tests)
+        lost[i, split.test] = losses(predicted, tests)
+        with suppress(NotApplicable):
+            areas.append(discrimination(predicted, tests))
+    told = None
+    if len(areas) == len(splits):
+        contributed = np.full_like(lost, np.nan)
+        for row, split, (_, parts) in zip(contributed, splits, areas, strict=True):
+            row[split.test] = parts
+        told = _number(contributed, data, np.array([area for area, _ in areas]))
+    inside = (_number(lost[:, mask], data) for mask in groups.values())
+    return _Scores(_number(lost, data), told, tuple(inside))
+
+
+def _number(of_records: np.ndarray, data: ShareData, of_fits: np.ndarray | None = None) -> _Number:
+    """The mean over test records and fits, or over fits where they have a number of their own; of_records: (fits, records), NaN where a fit is not tested."""
+    means = np.nanmean(of_records, axis=0)
+    fits = np.nanmean(of_records, axis=1) if of_fits is None else of_fits
+    value = float(means.mean()) if of_fits is None else float(of_fits.mean())
+    return _Number(value, means, None if data.holdout is None else fits.reshape(ROUNDS, PARTS))
+
+
+def _design(
+    fixed: Fixed,
+    size: int,
+    sizes: Mapping[float, tuple[int, int]],
+    scores: Mapping[float, _Scores],
+    groups: Sequence[str],
+    left_out: Mapping[str, str],
+) -> ShareDesign:
+    alone, others = scores[0.0], max(1, len(sizes) - 1)
+    points = [
+        SharePoint(
+            share,
+            *sizes[share],
+            loss=one.loss.estimate(),
+            added_loss=(one.loss - alone.loss).estimate(),
+            discrimination=None if one.discrimination is None else one.discrimination.estimate(),
+            **_worst("worst", groups, one.groups),
+            **_worst("harmed", groups, [inside - before for inside, before in zip(one.groups, alone.groups, strict=True)]),
+        )
+        for share, one in scores.items()
+    ]
+    every = [one.loss for one in scores.values()]
+    # The best share of all is left out only where another one is found to be better than it: at most once in twenty times, over the others together.
+    likely = [share for share, one in scores.items() if not any((one.loss - other).is_above(others) for other in every)]
+    best = min(scores, key=lambda share: scores[share].loss.value)
+    helps = [share for share, one in scores.items() if (alone.loss - one.loss).is_above(others)]
+    harms = [share for share, one in scores.items() if (one.loss - alone.loss).is_above(others)]
+    return ShareDesign(fixed, size, tuple(points), best, tuple(likely), tuple(helps), tuple(harms), dict(left_out))
+
+
+def _worst(name: str, groups: Sequence[str], numbers: Sequence[_Number]) -> dict[str, Any]:
+    """The group with the greatest number. The greatest of several lies between the greatest of their lower ends and the greatest of their upper ends."""
+    if not groups:
+        return {}
+    ends = [number.estimate(together=len(groups)) for number in numbers]
+    worst = max(range(len(ends)), key=lambda i: ends[i].value)
+    low, high = (max(one.interval[side] for one in ends) for side in (0, 1))
+    return {f"{name}_group": groups[worst], f"{name}_loss": replace(ends[worst], low=low, high=high)}

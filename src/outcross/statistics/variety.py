@@ -1,0 +1,117 @@
+"""How few records have to change so that a set is varied enough: exact for numbers that are made of the shares of kinds.
+
+Each rule is called with a value and the limit that it has to reach, both as ratios to the human value, and gives the least share of records in [0, 1]. Where
+the records at hand show another value than the one asked about (the end of its interval), they are held to the same factor: the number they
+show has to grow by limit / value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class OfEntropy:
+    """Records that have to move between kinds so that the exponential of the entropy of their shares grows by a factor.
+
+    Of all shares within a total variation distance w those that cut the commonest kinds down to one level and fill the rarest up to another are the most
+    even, as all others majorise them, and so have the most entropy (Marshall and Olkin, Inequalities, 1979). For the eigenvalues of a similarity matrix w is a lower bound:
+    a record that changes moves the matrix by 1 / n in trace distance at most.
+    """
+
+    shares: tuple[float, ...]
+    """Of every kind, those that only people have too; they sum to 1."""
+
+    def __call__(self, value: float, limit: float) -> float:
+        """
+        >>> print(f"{OfEntropy((0.9, 0.1))(0.5, 0.6):.4f}")  # e to the entropy from 1.384 to 1.661
+        0.1051
+        """
+        if value >= limit:
+            return 0.0
+        shares = np.sort(np.array(self.shares))[::-1]
+        target = _entropy(shares) + (math.log(limit / value) if value > 0 else math.inf)
+        low, high = 0.0, float(np.clip(shares - 1 / shares.size, 0, None).sum())
+        if target >= math.log(shares.size):  # no change of these kinds suffices: all of them equally common is what can be had
+            return high
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if _entropy(_evened(shares, middle)) < target else (low, middle)
+        return high
+
+
+def _entropy(shares: np.ndarray) -> float:
+    from scipy.special import entr
+
+    return float(entr(shares).sum())
+
+
+def _evened(shares: np.ndarray, moved: float) -> np.ndarray:
+    """Shares in falling order after the commonest kinds gave so much, down to one level, to the rarest, up to another."""
+    number = np.arange(1, shares.size + 1)
+    down = ((np.cumsum(shares) - moved) / number).max()
+    up = ((np.cumsum(shares[::-1]) + moved) / number).min()
+    return np.clip(shares, up, down)
+
+
+@dataclass(frozen=True)
+class OfEqualPairs:
+    """Records that have to become unlike all others so that fewer pairs are equal: those of the things that repeat most."""
+
+    repeats: tuple[tuple[int, int], ...]
+    """How often a thing occurs, at least twice, and how many things do."""
+    records: int
+
+    @classmethod
+    def of(cls, counts: np.ndarray) -> OfEqualPairs:
+        each, things = np.unique(counts[counts > 1], return_counts=True)
+        return cls(tuple(zip(each.tolist(), things.tolist(), strict=True)), int(counts.sum()))
+
+    def __call__(self, value: float, limit: float) -> float:
+        """Pairs have to fall to value / limit of what they are, one pair more added to both.
+
+        >>> OfEqualPairs(((100, 1),), 1000)(0.1, 0.8)  # 4,950 pairs may be 618: 35 records alike are 595, 36 would be 630
+        0.065
+        """
+        if value >= limit or not self.repeats:
+            return 0.0
+        each, things = np.array(self.repeats, dtype=float).T
+        allowed = (float(things @ (each * (each - 1) / 2)) + 1) * max(0.0, value) / limit - 1
+
+        def pairs(most: float) -> float:
+            cut = np.minimum(each, most)
+            return float(things @ (cut * (cut - 1) / 2))
+
+        levels = range(1, int(each.max()) + 1)
+        level = max(1, int(np.searchsorted([pairs(one) for one in levels], max(0.0, allowed), side="right")))
+        # Of the things above the level some may keep one record more.
+        spare = int((max(0.0, allowed) - pairs(level)) // level)
+        above = float(things[each > level].sum())
+        return (float(things @ np.clip(each - level, 0, None)) - min(spare, above)) / self.records
+
+
+@dataclass(frozen=True)
+class OfDistinctThings:
+    """Records that have to bring something new so that as many things are distinct: one record a thing."""
+
+    human: float
+    """Distinct human things over the records among which they were counted, in [0, 1]."""
+
+    def __call__(self, value: float, limit: float) -> float:
+        """
+        >>> print(f"{OfDistinctThings(74 / 5000)(0.67, 0.9):.4f}")  # 49 of 74 ages are left; 17 more would do
+        0.0034
+        """
+        return self.human * max(0.0, limit - value)
+
+
+WORKED_VARIETY = (
+    ("diversity.effective_categories", "Of four equally common categories the rarer two are gone: .5 [.49, .52].", OfEntropy((0.5, 0.5, 0.0, 0.0)), 0.52, 0.9, "two shares of 0.5 give to two empty ones until the entropy has grown by ln(0.9 / 0.52): −w ln w − (1 − w) ln(1 − w) = 0.549", 0.2378),
+    ("diversity.effective_categories", "Thirty countries of 4 % in all are gone: .7 [.69, .72].", OfEntropy((1.0, *([0.0] * 30))), 0.72, 0.9, "one share of 1 gives to 30 empty ones until the entropy has grown by ln(0.9 / 0.72)", 0.028),
+    ("diversity.effective_rows", "100 of 1,000 records are one record again and again: .1 [.05, .15].", OfEqualPairs(((100, 1),), 1000), 0.15, 0.8, "4,951 × 0.15 / 0.8 − 1 = 927 pairs may be left: 43 equal records are 903", 0.057),
+    ("diversity.distinct_values", "49 of 74 ages are left among 5,000 records: .66 [.6, .72].", OfDistinctThings(74 / 5000), 0.72, 0.9, "74 / 5,000 × (0.9 − 0.72)", 0.002664),
+)  # fmt: skip
+"""Worked examples: check, what was seen, the rule, the end of the interval nearest to the limit, the limit, the sum, severity."""

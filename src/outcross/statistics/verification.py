@@ -1,0 +1,111 @@
+"""How good a verifier is, estimated on records whose truth is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, around
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a labelled sample says of a verifier: p, φ, ψ, and what follows of them, each an estimate."""
+
+    wrong: Estimate
+    """p, the share of labels that are wrong before the verifier looks."""
+    keeps_correct: Estimate | None
+    """φ = P(kept | correct); None where no label is correct."""
+    keeps_wrong: Estimate | None
+    """ψ = P(kept | wrong); None where none is wrong."""
+    kept_wrong: Estimate | None
+    """pψ / (pψ + (1 − p)φ), the share of wrong labels among those kept; None where none is kept."""
+    ratio: Estimate | None
+    """ψ/φ; None where either is not known, or its interval has no end."""
+
+    def breakdown(self, answers: int) -> Estimate:
+        """The share of wrong labels from which what is kept no longer teaches the right answer.
+
+        p* = 1/(1 + ψ/φ) for two answers; for K answers, wrong ones alike, (K − 1)φ / ((K − 1)φ + ψ). NotApplicable without a ratio.
+        """
+        if self.ratio is None:
+            raise NotApplicable("needs correct and wrong labels, and some of the correct ones kept")
+        ratio_low, ratio_high = self.ratio.interval
+        value, low, high = (1 / (1 + ratio / (answers - 1)) for ratio in (self.ratio.value, ratio_high, ratio_low))
+        return Estimate(value, low, high, self.ratio.method, self.ratio.n)
+
+
+def verified(correct: np.ndarray, kept: np.ndarray) -> Verified:
+    """What records with a known truth say of a verifier. correct, kept: (m,) of truth values.
+
+    Shares have Clopper and Pearson's exact interval. That of the wrong among the kept is theirs too, since the records are one
+    sample; the ratio ψ/φ has MOVER's on the logarithmic scale (Zou and Donner, 2008). NotApplicable where there is no record.
+
+    >>> told = verified(np.repeat([True, False], [80, 20]), np.repeat([True, False, True, False], [72, 8, 6, 14]))
+    >>> f"{told.kept_wrong.value:.4f}", f"{told.breakdown(2).value:.2f}"
+    ('0.0769', '0.75')
+    """
+    if len(correct) == 0:
+        raise NotApplicable("needs records whose truth is known, there are none")
+    wrong = ~correct
+    phi = clopper_pearson(int((kept & correct).sum()), int(correct.sum()))
+    psi = clopper_pearson(int((kept & wrong).sum()), int(wrong.sum()))
+    return Verified(
+        wrong=_there(clopper_pearson(int(wrong.sum()), len(correct))),
+        keeps_correct=phi,
+        keeps_wrong=psi,
+        kept_wrong=clopper_pearson(int((kept & wrong).sum()), int(kept.sum())),
+        ratio=_ratio(psi, phi),
+    )
+
+
+def error_of_kept(p: Estimate, phi: Estimate, psi: Estimate) -> Estimate:
+    """pψ / (pψ + (1 − p)φ) where p comes from another sample than φ and ψ: the delta interval on the logit, which is logit p + ln(ψ/φ).
+
+    NotApplicable where one of them is 0 or 1, so that the logit has no error to first order.
+    """
+    values = (p.value, phi.value, psi.value)
+    if not (0 < p.value < 1 and phi.value > 0 and psi.value > 0):
+        raise NotApplicable("the delta interval needs 0 < p < 1 and both keep rates above 0, got {:g}, {:g}, {:g}".format(*values))
+    logit = math.log(p.value / (1 - p.value)) + math.log(psi.value / phi.value)
+    variance = 1 / (p.n * p.value * (1 - p.value)) + sum((1 - rate.value) / (rate.n * rate.value) for rate in (phi, psi))
+    on_logit = around(logit, math.sqrt(variance), "delta on the logit", p.n)
+    return on_logit.on_scale(lambda x: 1 / (1 + math.exp(-x)))
+
+
+def clopper_pearson(count: int, n: int) -> Estimate | None:
+    """A share with Clopper and Pearson's interval, which holds it with 95 % at least; None of nothing.
+
+    >>> print(f"{clopper_pearson(0, 59).high:.4f}")
+    0.0606
+    """
+    from scipy.special import betaincinv
+
+    if n == 0:
+        return None
+    low = float(betaincinv(count, n - count + 1, LEVEL / 2)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - LEVEL / 2)) if count < n else 1.0
+    return Estimate(count / n, low, high, "Clopper-Pearson", n)
+
+
+def _ratio(top: Estimate | None, bottom: Estimate | None) -> Estimate | None:
+    """ψ/φ with MOVER's interval of ln ψ − ln φ; None where there is none."""
+    if top is None or bottom is None or bottom.value == 0:
+        return None
+    (top_low, top_high), (low, high) = top.interval, bottom.interval
+    if top.value == 0:
+        return Estimate(0.0, 0.0, top_high / low, "exact ends, divided", min(top.n, bottom.n))
+    difference = math.log(top.value) - math.log(bottom.value)
+    down = math.hypot(math.log(top.value / top_low), math.log(high / bottom.value))
+    up = math.hypot(math.log(top_high / top.value), math.log(bottom.value / low))
+    value, least, most = (math.exp(x) for x in (difference, difference - down, difference + up))
+    return Estimate(value, least, most, "MOVER of logarithms", min(top.n, bottom.n))
+
+
+def _there(estimate: Estimate | None) -> Estimate:
+    assert estimate is not None
+    return estimate

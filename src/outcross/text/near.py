@@ -1,0 +1,234 @@
+"""Texts that are almost the same: near duplicates, found without comparing every text with every other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.text.texts import texts
+from outcross.text.words import RunningWords, count_with_numbers
+
+SHINGLE = 5
+"""Words of a run by which texts are compared."""
+TOGETHER = 50_000
+"""Texts whose words are cut together."""
+COMPARED = 2**20
+"""Pairs that are compared together."""
+CROWD = 200
+"""Texts that share one of their rarest runs: up to so many all are compared with each other, of more each with the first of each likeness."""
+LIKENESSES = 64
+"""Different likenesses that are looked for in a crowd."""
+
+
+class Twins(NamedTuple):
+    """Pairs of texts that are almost the same, each once, in the order of their numbers."""
+
+    first: np.ndarray  # (pairs,)
+    second: np.ndarray  # (pairs,), the larger number of each pair
+    similarity: np.ndarray  # (pairs,): in [threshold, 1]
+
+
+def near_twins(given: Sequence[str], threshold: float = 0.8, shingle: int = SHINGLE) -> Twins:
+    """The pairs of texts whose distinct runs of `shingle` words have a Jaccard similarity of at least `threshold`.
+
+    Words are in lower case, bare numbers are words too, and neither punctuation nor white space counts. A text of fewer words than a run has one run, all
+    of it; a text without a word has no twin. Similarity is exact: shared runs over all runs of both. Two texts of such a similarity share one
+    of their rarest runs, the rarest (1 − threshold) of each (prefix filtering; Chaudhuri, Ganti & Kaushik, ICDE 2006; Bayardo, Ma & Srikant,
+    WWW 2007), so nothing is overlooked and nothing is left to chance. It is a filter as MinHash is, without its misses.
+
+    Every two twins are joined by a chain of the pairs, which need not hold all pairs: texts of the same runs are given as twins of the first
+    of them, and its other twins are not said of them again. Where more than 200 different texts share a rare run, each is compared
+    with the first of each of 64 likenesses alone, which keeps the work in proportion to the texts; there a chain can be broken.
+    Memory is some 60 bytes a word.
+
+    >>> said = ["the old tower fell in the night of the great storm", "a dog", "The old tower fell, in the night of the great storm!", "A dog."]
+    >>> [(int(i), int(j), float(alike)) for i, j, alike in zip(*near_twins(said))]
+    [(0, 2, 1.0), (1, 3, 1.0)]
+    """
+    if not 0 < threshold <= 1:
+        raise BadInput(f"threshold must be above 0 and at most 1, got {threshold}; write 0.8 for eighty percent of all runs shared")
+    if shingle < 1:
+        raise BadInput(f"shingle must be at least 1 word, got {shingle}")
+    runs = RankedRuns.of(given, shingle)
+    same_first, same_second = runs.of_the_same_runs()
+    is_copy = np.zeros(runs.texts, bool)
+    is_copy[same_second] = True
+    found = [_over(threshold, runs, same_first, same_second)]
+    found += [_over(threshold, runs, first, second) for first, second in _candidates(runs, threshold, ~is_copy)]
+    first, second, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    first, second = np.minimum(first, second), np.maximum(first, second)
+    _, keep = np.unique(first * np.int64(runs.texts) + second, return_index=True)
+    return Twins(first[keep], second[keep], similarity[keep])
+
+
+def _over(threshold: float, runs: RankedRuns, first: np.ndarray, second: np.ndarray) -> Twins:
+    """The pairs that are as similar as that."""
+    similarity = runs.similarity(first, second)
+    keep = similarity >= threshold
+    return Twins(first[keep], second[keep], similarity[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class RankedRuns:
+    """The distinct runs of words of texts, each as its rank among all runs, the rarest first."""
+
+    keys: np.ndarray  # (runs,), ascending: the text in the upper 32 bits, the rank of a run in the lower ones
+    bounds: np.ndarray  # (texts + 1,): where the runs of each text begin
+    times: np.ndarray  # (ranks,): in how many texts the run of each rank stands
+    digests: np.ndarray  # (texts,): of all runs of each text together
+
+    @classmethod
+    def of(cls, given: Sequence[str], shingle: int) -> RankedRuns:
+        read = texts(given).strings
+        parts = [_distinct(count_with_numbers(read[at : at + TOGETHER]), shingle) for at in range(0, len(read), TOGETHER)]
+        codes = np.concatenate([np.zeros(0, np.uint64), *(codes for codes, _ in parts)])
+        sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in parts)])
+        del parts
+        bounds = np.concatenate([[0], np.cumsum(sizes)])
+        digests = np.zeros(len(read), np.uint64)
+        filled = np.flatnonzero(sizes)
+        if filled.size:
+            digests[filled] = np.add.reduceat(codes * (codes | np.uint64(1)), bounds[filled])
+        ranks, times = _ranked(codes)
+        del codes
+        keys = np.repeat(np.arange(len(read), dtype=np.uint64) << np.uint64(32), sizes) | ranks
+        keys.sort()
+        return cls(keys, bounds, times, digests)
+
+    @property
+    def texts(self) -> int:
+        return self.bounds.size - 1
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Distinct runs of each text, (texts,)."""
+        return np.diff(self.bounds)
+
+    def of_the_same_runs(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each text that seems to have the runs of one before it the first of these, and the text."""
+        filled = np.flatnonzero(self.sizes)
+        order = filled[np.lexsort((filled, self.sizes[filled], self.digests[filled]))]
+        is_first = np.ones(order.size, bool)
+        is_first[1:] = (np.diff(self.sizes[order]) != 0) | (self.digests[order][1:] != self.digests[order][:-1])
+        leader = order[np.maximum.accumulate(np.where(is_first, np.arange(order.size), 0))]
+        return leader[~is_first], order[~is_first]
+
+    def rarest(self, threshold: float, is_asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rarest runs of these texts, of which two twins share one: their ranks, ascending, and the text of each; those that no other text has are left out."""
+        needed = np.ceil(threshold * self.sizes * (1 - 1e-12)).astype(
+            np.int64
+        )  # rounding may ask for a run more, never for one less
+        many = np.where(is_asked & (self.sizes > 0), self.sizes - needed + 1, 0)
+        text = np.repeat(np.arange(self.texts), many)
+        at = self.bounds[:-1][text] + np.arange(text.size) - np.repeat(np.cumsum(many) - many, many)
+        ranks = (self.keys[at] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        shared = self.times[ranks] > 1
+        ranks, text = ranks[shared], text[shared]
+        order = np.lexsort((text, self.sizes[text], ranks))
+        return ranks[order], text[order]
+
+    def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Shared runs over all runs of pairs of texts, (pairs,)."""
+        shared, sizes = np.zeros(first.size, np.int64), self.sizes
+        work = np.cumsum(np.minimum(sizes[first], sizes[second]))
+        for low, high in _pieces(work):
+            less = np.where(sizes[first[low:high]] <= sizes[second[low:high]], first[low:high], second[low:high])
+            more = first[low:high] + second[low:high] - less
+            many = sizes[less]
+            pair = np.repeat(np.arange(high - low), many)
+            at = self.bounds[less[pair]] + np.arange(pair.size) - np.repeat(np.cumsum(many) - many, many)
+            wanted = (more[pair].astype(np.uint64) << np.uint64(32)) | (self.keys[at] & np.uint64(0xFFFFFFFF))
+            there = self.keys[np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)] == wanted
+            shared[low:high] = np.bincount(pair[there], minlength=high - low)
+        return shared / np.maximum(sizes[first] + sizes[second] - shared, 1)
+
+
+def _distinct(words: RunningWords, shingle: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct runs of each text as numbers that are equal in whatever text, (runs,), and how many each text has, (texts,)."""
+    codes, starts = words.run_hashes(shingle)
+    owner = words.blocks[starts]
+    short = np.flatnonzero((words.per_block > 0) & (words.per_block < shingle))
+    if short.size:  # the whole text is its run
+        few = words.take(short)
+        firsts = np.cumsum(few.per_block) - few.per_block
+        length = np.repeat(few.per_block, few.per_block)
+        place = np.arange(len(few)) - np.repeat(firsts, few.per_block)
+        whole = np.zeros(short.size, np.uint64)
+        for size in np.unique(few.per_block).tolist():
+            of_size, at = few.run_hashes(size)
+            is_whole = (place[at] == 0) & (length[at] == size)
+            whole[few.blocks[at[is_whole]]] = of_size[is_whole]
+        codes, owner = np.concatenate([codes, whole]), np.concatenate([owner, short])
+    order = np.lexsort((codes, owner))
+    codes, owner = codes[order], owner[order]
+    is_first = np.ones(codes.size, bool)
+    is_first[1:] = (codes[1:] != codes[:-1]) | (owner[1:] != owner[:-1])
+    return codes[is_first], np.bincount(owner[is_first], minlength=words.n)
+
+
+def _ranked(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rank of each run among all, the rarest first, (runs,), and how many texts have the run of each rank, (ranks,)."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    is_first = np.ones(codes.size, bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    del ordered
+    number = np.cumsum(is_first) - 1
+    times = np.bincount(number) if codes.size else np.zeros(0, np.int64)
+    by_times = np.argsort(times, kind="stable")
+    place = np.empty(times.size, np.uint64)
+    place[by_times] = np.arange(times.size, dtype=np.uint64)
+    ranks = np.empty(codes.size, np.uint64)
+    ranks[order] = place[number]
+    return ranks, times[by_times]
+
+
+def _candidates(runs: RankedRuns, threshold: float, is_asked: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of texts that share one of their rarest runs and whose sizes allow the similarity, some at a time; a pair may come again."""
+    ranks, text = runs.rarest(threshold, is_asked)
+    if not ranks.size:
+        return
+    starts = np.flatnonzero(np.diff(ranks, prepend=-1))
+    sizes = np.diff(starts, append=ranks.size)
+    small = np.flatnonzero((sizes > 1) & (sizes <= CROWD))
+    work = np.cumsum(sizes[small] * (sizes[small] - 1) // 2)
+    for low, high in _pieces(work):
+        first, second = _all_pairs(text, starts[small[low:high]], sizes[small[low:high]])
+        near = np.minimum(runs.sizes[first], runs.sizes[second]) / np.maximum(runs.sizes[first], runs.sizes[second]) >= threshold
+        codes = np.unique(np.minimum(first, second)[near] * np.int64(runs.texts) + np.maximum(first, second)[near])
+        yield codes // runs.texts, codes % runs.texts
+    for crowd in np.flatnonzero(sizes > CROWD).tolist():
+        yield from _of_crowd(runs, threshold, text[starts[crowd] : starts[crowd] + sizes[crowd]])
+
+
+def _all_pairs(text: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs inside each of several stretches of an array."""
+    member = np.repeat(starts, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    later = np.repeat(starts + sizes, sizes) - member - 1
+    first = np.repeat(member, later)
+    second = first + 1 + np.arange(later.sum()) - np.repeat(np.cumsum(later) - later, later)
+    return text[first], text[second]
+
+
+def _of_crowd(runs: RankedRuns, threshold: float, members: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each text of a crowd with the first of each likeness that it has not been found to be of."""
+    for _ in range(LIKENESSES):
+        if members.size < 2:
+            return
+        first, second = np.full(members.size - 1, members[0]), members[1:]
+        yield first, second
+        members = second[runs.similarity(first, second) < threshold]
+
+
+def _pieces(work: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Stretches from low to high - 1 of so much work together. work: its running sum."""
+    low = 0
+    while low < work.size:
+        done = int(work[low - 1]) if low else 0
+        high = max(low + 1, int(np.searchsorted(work, done + COMPARED, side="right")))
+        yield low, high
+        low = high

@@ -1,0 +1,339 @@
+"""What a check has found in plain English, before and after, check by check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from outcross.escapes import RULE, shortened
+
+if TYPE_CHECKING:
+    from outcross.measures import Page
+    from outcross.verbs.audit.result import Check
+
+ENDS = (("upper ", "the highest "), ("lower ", "the lowest "))
+"""How places of a column are written, and how they are said."""
+
+
+class Found:
+    """What a check has found, as words for a sentence."""
+
+    def __init__(self, check: Check):
+        self.check = check
+        self.value = check.value or 0.0
+        self.real = check.real_vs_real or 0.0
+
+    @cached_property
+    def page(self) -> Page:
+        from outcross.measures import pages_of_aspect
+
+        return pages_of_aspect(self.check.aspect)[self.check.metric]
+
+    @cached_property
+    def column(self) -> str:
+        return shortened(self.check.column)
+
+    @cached_property
+    def other(self) -> str:
+        """The other column of a pair."""
+        return shortened(self.check.at.removeprefix("with "))
+
+    @cached_property
+    def at(self) -> str:
+        """The place in a column, or the rule of a region, in words."""
+        at = self.check.at
+        for end, words in ENDS:
+            at = at.replace(end, words)
+        return shortened(at, RULE)
+
+    @cached_property
+    def group(self) -> str:
+        """The group in words: `Male (sex) and Black (race)`."""
+        parts = [part.partition("=") for part in self.check.group.split(", ")] if "=" in self.check.group else []
+        named = " and ".join(f"{shortened(value)} ({shortened(column)})" for column, _, value in parts)
+        return named or shortened(self.check.group)
+
+    @cached_property
+    def among(self) -> str:
+        return f" among {self.group}" if self.check.group else ""
+
+    @cached_property
+    def of_column(self) -> str:
+        return f" of {self.column}" if self.check.column else ""
+
+    @property
+    def moved(self) -> str:
+        check = self.check
+        if check.before is not None and check.after is not None and check.before != check.after:
+            return "fell" if check.after < check.before else "rose"
+        return "fell" if self.value < self.real else "rose"
+
+    @cached_property
+    def before(self) -> str:
+        return written(self.check.before)
+
+    @cached_property
+    def after(self) -> str:
+        return written(self.check.after)
+
+    @cached_property
+    def of_records(self) -> str:
+        """Of a ratio of shares: the share before and after."""
+        if self.check.about >= 1:
+            return f"{self.moved} to {percent(self.value)} of the human share"
+        return f"{self.moved} from {percent(self.check.about)} to {percent(self.check.about * self.value)} of records"
+
+    @cached_property
+    def from_to(self) -> str:
+        """Of a share: before and after."""
+        return f"{self.moved} from {percent(self.real)} to {percent(self.value)}"
+
+    @cached_property
+    def rest_from_to(self) -> str:
+        """Of what is left of a share: before and after."""
+        return (
+            f"{'rose' if self.value < self.real else 'fell'} from {percent(1 - self.real)} to {percent(max(0.0, 1 - self.value))}"
+        )
+
+    @cached_property
+    def of_human(self) -> str:
+        """Of a ratio: how many times the human value."""
+        return f"{percent(self.value)} of" if self.value < 2 else f"{self.value:.2g} times"
+
+    @cached_property
+    def spread(self) -> str:
+        """Of a ratio of variances or of widths: the ratio of the widths."""
+        ratio = max(0.0, self.value)
+        return percent(ratio**0.5 if self.page.change == "variance" else ratio)
+
+    @cached_property
+    def points(self) -> str:
+        return f"{abs(100 * (self.value - self.real)):.2g} percentage points"
+
+
+def clause(check: Check) -> str:
+    """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
+    found = Found(check)
+    return PHRASES.get(check.metric, generic)(found)
+
+
+def generic(found: Found) -> str:
+    """What is said of a check that has no phrase of its own, by its title and its unit."""
+    about = f"{found.page.title}{found.of_column}{found.among}"
+    if found.page.unit == "ratio":
+        return f"{about} {found.moved} to {found.of_human} the human value"
+    if found.page.unit == "fraction" and found.page.values == (0.0, 1.0):
+        return f"{about} {found.from_to}"
+    return f"{about} {found.moved} by {found.points if found.page.unit == 'fraction' else f'{abs(found.value - found.real):.2g}'}"
+
+
+def _spread(found: Found) -> str:
+    if found.value < 1e-6:
+        return f"all values of {found.column}{found.among} are the same"
+    return f"the spread of {found.column}{found.among} {found.moved} to {found.spread} of the human one"
+
+
+def _group(found: Found) -> str:
+    name = found.group or found.column
+    together = " together" if " and " in found.group and ", " in found.check.group else ""
+    if found.value == 0:
+        return f"{name} never {'occur' if together else 'occurs'}{together}"
+    return f"{name}{together} {found.of_records}"
+
+
+def _region(found: Found) -> str:
+    if found.value == 0:
+        return f"no record has {found.at} ({percent(found.check.about)} of human ones)"
+    return f"records with {found.at} {found.of_records.removesuffix(' of records')}"
+
+
+def _cluster(found: Found) -> str:
+    if found.value == 0:
+        return f"a cluster of like records that holds {percent(found.check.about)} of human ones is empty"
+    return f"a cluster of like records {found.of_records}"
+
+
+def _end(found: Found) -> str:
+    if found.value == 0:
+        return f"{found.at} of {found.column} never occur"
+    return f"{found.at} of {found.column} {found.of_records}"
+
+
+def _location(found: Found) -> str:
+    if found.check.before is not None and found.check.after is not None and found.check.before != found.check.after:
+        return f"the median of {found.column} {found.moved} from {found.before} to {found.after}"
+    higher = found.value > 0.5
+    share = percent(found.value if higher else 1 - found.value)
+    return f"values of {found.column} are {'higher' if higher else 'lower'} than human ones in {share} of pairs, not in 50 %"
+
+
+def _rare(found: Found) -> str:
+    if found.value == 0:
+        return f"rare categories of {found.column} never occur"
+    return f"rare categories of {found.column} {found.of_records}"
+
+
+def _link(found: Found) -> str:
+    if found.check.before is None or found.check.after is None:
+        return f"the link between {found.column} and {found.other} weakened by {abs(found.value - found.real):.2g}"
+    return f"the link between {found.column} and {found.other} weakened from {found.check.before:.2f} to {found.check.after:.2f}"
+
+
+def _corner(found: Found) -> str:
+    one, _, two = found.at.partition(" with ")
+    return f"records with both {one} of {found.column} and {two} {found.of_records.removesuffix(' of records')}"
+
+
+def _direction(found: Found) -> str:
+    return (
+        f"the joint spread of {found.at.partition('(')[2].rstrip(')') or found.at} {found.moved} to {found.spread} of the human one"
+    )
+
+
+def _categories(found: Found) -> str:
+    if found.check.before is None or found.check.after is None:
+        return f"the variety of {found.column}{found.among} fell to {percent(found.value)} of the human one"
+    before, after = (f"{number:.3g}" for number in (found.check.before, found.check.after))
+    return f"the variety of {found.column}{found.among} fell from {before} to {after} equally common categories"
+
+
+def _pairs(found: Found) -> str:
+    if found.value <= 0:
+        return "equal records are far more common than among human ones"
+    return f"equal records are {written(float(f'{1 / found.value:.2g}'))} times as common as among human ones"
+
+
+def _ranks(found: Found) -> str:
+    learner = f"a model trained on it ({found.check.at})" if found.check.at else "a model trained on it"
+    if found.check.before is None or found.check.after is None:
+        return f"{learner} tells cases of {found.column} apart worse by {abs(found.value):.2g}"
+    return f"{learner} tells cases of {found.column} apart worse: from {found.check.before:.2f} to {found.check.after:.2f} (1 is without error)"
+
+
+def _loss(found: Found) -> str:
+    return f"a model trained on it predicts {found.column}{found.among} worse: its loss is {found.value:.3g} times that of one trained on human records"
+
+
+def _tail(found: Found) -> str:
+    return f"the far tail of {found.column} is {'cut short or lighter' if found.value < found.real else 'heavier'} (tail index {found.value - found.real:+.2g})"
+
+
+PHRASES: Mapping[str, Callable[[Found], str]] = {
+    # spread
+    "variance": _spread,
+    "interquartile_range": lambda f: f"the middle half of {f.column} {'narrowed' if f.value < f.real else 'widened'} to {f.spread} of its human width",
+    "direction": _direction,
+    "location": _location,
+    # tails
+    "mass": _end,
+    "tail_index": _tail,
+    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} still occur, {percent(f.real)} do in human data",
+    "rare_mass": _rare,
+    "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
+    "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
+    "rare_words": lambda f: f"of the words that people use {_often(f.at)}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
+    "rare_words_beyond_prompt": lambda f: f"of the words that people use {_often(f.at)} beyond the prompt, {percent(min(1.0, f.value))} are left",
+    # groups
+    "share": _group,
+    "category_share": _group,
+    "category_growth": _group,
+    "spread_inside": _spread,
+    # coverage
+    "precision": lambda f: f"records unlike any human one {f.rest_from_to}",
+    "recall": lambda f: f"human records out of reach of the synthetic ones {f.rest_from_to}",
+    "density": lambda f: f"records lie where human ones are sparse: {f.of_human} the human density",
+    "coverage": lambda f: f"human records with no synthetic one near by {f.rest_from_to}",
+    "clusters": _cluster,
+    "pair_support": lambda f: f"human pairs of values that no synthetic record has {f.rest_from_to}",
+    "region": _region,
+    # copying
+    "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
+    "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, 50 % do where nothing is copied",
+    "closest": lambda f: f"of the closest records {percent(abs(f.value))} more lie nearer to the reference than to the holdout",
+    "verbatim": lambda f: f"texts taken over word for word {f.from_to}",
+    "longest_run": lambda f: f"texts with a long run of words taken over {f.from_to}",
+    # diversity
+    "distinct_rows": lambda f: f"distinct records{f.among} {f.moved} to {percent(f.value)} of the human number",
+    "near_duplicates": lambda f: f"records with a near duplicate {f.from_to}",
+    "effective_rows": _pairs,
+    "vendi": lambda f: f"the variety of kinds of records{f.among} {f.moved} to {percent(f.value)} of the human one",
+    "effective_categories": _categories,
+    "distinct_values": lambda f: f"distinct values of {f.column} {f.moved} to {percent(f.value)} of the human number",
+    "copied_values": lambda f: f"values of {f.column} taken over digit by digit {f.from_to}",
+    "repeated_texts": lambda f: f"texts said again to the letter {f.from_to}",
+    "alike_texts": lambda f: f"texts nearly said again {f.from_to}",
+    "vocabulary_ratio": lambda f: f"the vocabulary{f.of_column} {f.moved} to {percent(f.value)} of the human one",
+    "distinct_n": lambda f: f"distinct runs of {f.at}{f.of_column and f' in {f.column}'} {f.moved} to {percent(f.value)} of the human number",
+    "word_entropy": lambda f: f"the words{f.of_column} are as varied as {percent(f.value)} of the human number of words",
+    "compression": lambda f: f"texts{f.of_column} repeat each other: packed they are {percent(f.value)} as long as human ones",
+    "self_bleu": lambda f: f"texts{f.of_column} are {f.of_human} as like each other as human ones",
+    # structure
+    "correlation": _link,
+    "correlation_ratio": _link,
+    "cramer": _link,
+    "tail_dependence": _corner,
+    "missing": lambda f: f"missing values of {f.column} fell by {f.points}",
+    "gone_missing": lambda f: f"missing values of {f.column} rose by {f.points}",
+    "sketch": lambda f: f"values of {f.column} ({f.at}) {f.moved} to {percent(f.value)} of their human share",
+    "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
+    "lasting": lambda f: f"distant values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
+    # use
+    "loss": _loss,
+    "loss_inside": _loss,
+    "brier": lambda f: f"a model trained on it predicts {f.column} worse: its squared error is {f.value:.3g} times that of one trained on human records",
+    "discrimination": _ranks,
+    "mixed_loss": lambda f: f"with half of it in the training data the loss on {f.column} is {f.value:.3g} times the human one",
+    "timid": lambda f: f"a model trained on it is too unsure of {f.column}, as where labels are noisy (calibration slope {f.value:.2f} times the human one)",
+    "overconfident": lambda f: f"a model trained on it is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
+    # text quality
+    "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {f.at.replace('_', ' ')}",
+    "spread": lambda f: f"the spread of {f.at.replace('_', ' ')} of texts {f.moved} to {f.spread} of the human one",
+    "ends": lambda f: f"texts at {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts at {_at_end(f.at)} never occur",
+    "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
+}  # fmt: skip
+"""What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+
+
+def _often(band: str) -> str:
+    """
+    >>> _often("1 time"), _often("3-5 times")
+    ('once', '3-5 times')
+    """
+    return "once" if band == "1 time" else band
+
+
+def _at_end(at: str) -> str:
+    """
+    >>> _at_end("mtld the highest 5 %")
+    'the highest 5 % of mtld'
+    """
+    attribute, the, end = at.partition(" the ")
+    return f"the {end} of {attribute.replace('_', ' ')}" if the else at
+
+
+def percent(share: float) -> str:
+    """A share in percent, to two digits.
+
+    >>> percent(0.4), percent(0.0512), percent(0.126), percent(0.00012), percent(1.0)
+    ('40 %', '5.1 %', '13 %', '0.012 %', '100 %')
+    """
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def written(value: float | None) -> str:
+    """A number to three digits.
+
+    >>> written(0.123456), written(12345.6), written(-0.00081234), written(-0.00001), written(None)
+    ('0.123', '12,300', '-0.0008', '0', 'unknown')
+    """
+    if value is None:
+        return "unknown"
+    rounded = float(f"{value:.3g}")
+    if abs(rounded) >= 1000:
+        return f"{rounded:,.0f}"
+    return f"{round(value, 4) + 0.0:g}" if abs(rounded) < 0.001 else f"{rounded:g}"
+
+
+__all__ = ["PHRASES", "clause", "generic", "percent", "written"]

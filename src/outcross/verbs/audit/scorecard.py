@@ -1,0 +1,154 @@
+"""How each aspect of an audit stands, in one word and one finding: what a terminal, a page and a notebook open with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from outcross.verbs.audit.judgement import Verdict
+from outcross.verbs.audit.phrases import clause
+from outcross.verbs.audit.rankings import Place, aspects_of, ranking
+from outcross.verbs.audit.sentences import capitalised
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Check
+
+MARKS: Mapping[Verdict, str] = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
+"""The worst first."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an aspect stands."""
+
+    aspect: str
+    verdict: Verdict
+    said: str
+    """Its worst finding in words; where nothing is lost, how many checks say what."""
+    checks: Mapping[Verdict, Sequence[Check]]
+    """Its checks by verdict, the most severe first."""
+
+    @property
+    def findings(self) -> list[Check]:
+        """What is lost, then what is invented."""
+        return [*self.checks["lost"], *self.checks["invented"]]
+
+
+def scorecard(audit: Audit) -> list[Standing]:
+    """Every aspect, those that lost most first."""
+    order = dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)])
+    standings = [standing(audit, aspect) for aspect in order]
+    return sorted(standings, key=lambda one: list(MARKS).index(one.verdict) if one.verdict not in ("lost", "invented") else 0)
+
+
+def standing(audit: Audit, aspect: str) -> Standing:
+    """How one aspect stands."""
+    checks: dict[Verdict, list[Check]] = {
+        verdict: [check for check in audit.of(verdict) if check.aspect == aspect] for verdict in MARKS
+    }
+    return Standing(aspect, _verdict(checks), _said(checks), checks)
+
+
+def _verdict(checks: Mapping[Verdict, Sequence[Check]]) -> Verdict:
+    """The worst verdict, where few checks that cannot tell do not outweigh those that are kept."""
+    for verdict in ("lost", "invented"):
+        if checks[verdict]:
+            return verdict
+    if not checks["kept"] and not checks["cannot_tell"]:
+        return "not_applicable"
+    return "kept" if len(checks["kept"]) >= len(checks["cannot_tell"]) else "cannot_tell"
+
+
+def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
+    if worst := [*checks["lost"], *checks["invented"]]:
+        more = f"; {len(worst) - 1:,} more" if len(worst) > 1 else ""
+        return f"{capitalised(clause(worst[0]))}{more}"
+    kept, untold = len(checks["kept"]), len(checks["cannot_tell"])
+    if not kept and not untold:
+        return next((check.why for check in checks["not_applicable"] if check.why), "nothing to look at")
+    if not untold:
+        return f"{'All ' if kept > 1 else ''}{kept:,} check{'s' * (kept != 1)} within {'their' if kept != 1 else 'its'} tolerance"
+    return f"{kept:,} of {kept + untold:,} checks within their tolerance; {untold:,} cannot tell"
+
+
+@dataclass(frozen=True)
+class LeastLost:
+    """Which sets lost least in an aspect."""
+
+    aspect: str
+    names: tuple[str, ...]
+    """Those that share the first rank; empty where no set can be told apart from another."""
+    behind: tuple[str, ...]
+    """Those that surely lost more than some set, the best of them first."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several sets side by side: which of them lost least of what."""
+
+    sets: tuple[str, ...]
+    aspects: tuple[str, ...]
+    places: Mapping[tuple[str, str], Place]
+    """By aspect and set."""
+    standings: Mapping[tuple[str, str], Standing]
+    """By aspect and set."""
+    best: tuple[LeastLost, ...]
+    """Of every aspect in which sets can be compared."""
+    people: tuple[str, ...]
+    """Sets that are human data."""
+
+
+def comparison(audits: Sequence[Audit]) -> Comparison:
+    """Several sets side by side."""
+    aspects = aspects_of(audits)
+    places = {(place.aspect, place.name): place for place in ranking(audits)}
+    standings = {(aspect, audit.name): standing(audit, aspect) for audit in audits for aspect in aspects}
+    people = tuple(audit.name for audit in audits if audit.is_human)
+    made = [audit.name for audit in audits if not audit.is_human]
+    best = []
+    for aspect in aspects:
+        ranked = sorted((place for (own, name), place in places.items() if own == aspect and name in made), key=_order)
+        if len(ranked) < 2:
+            continue
+        first = ranked[0].rank
+        leading = tuple(name for name in made if (aspect, name) in places and places[aspect, name].rank == first)
+        behind = tuple(place.name for place in ranked if place.rank > first)
+        best.append(LeastLost(aspect, leading if behind else (), behind))
+    return Comparison(tuple(audit.name for audit in audits), tuple(aspects), places, standings, tuple(best), people)
+
+
+def _order(place: Place) -> tuple[int, float]:
+    return place.rank, place.loss
+
+
+def sentence_of(compared: Comparison) -> str:
+    """Which set is best for what, in one sentence; never one grand score."""
+    lost = Counter(
+        name for (_, name), one in compared.standings.items() if one.verdict in ("lost", "invented") and name not in compared.people
+    )
+    made = [name for name in compared.sets if name not in compared.people]
+    clean = [name for name in made if not lost[name]]
+    opening = f"{len(made) - len(clean)} of {len(made)} sets have lost or invented something"
+    leads: dict[tuple[str, ...], list[str]] = {}
+    for one in compared.best:
+        if one.names:
+            leads.setdefault(one.names, []).append(one.aspect.replace("_", " "))
+    told = [
+        f"best for {_listed(aspects)}: {_listed(names)}" for names, aspects in sorted(leads.items(), key=lambda lead: -len(lead[1]))
+    ]
+    alike = [one.aspect.replace("_", " ") for one in compared.best if not one.names]
+    apart = f"not to be told apart for {_listed(alike)}" if alike else ""
+    return f"{'; '.join(filter(None, (opening, *told, apart)))}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """
+    >>> _listed(["a", "b", "c"]), _listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+__all__ = ["MARKS", "Comparison", "LeastLost", "Standing", "comparison", "scorecard", "sentence_of", "standing"]

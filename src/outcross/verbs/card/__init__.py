@@ -1,0 +1,1 @@
+"""The verb `card`: what is in a set of rows, for whoever finds it elsewhere."""

@@ -1,0 +1,195 @@
+"""What all the files of a card say of a set of rows: its parts, its columns, and what nobody knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from outcross.files.inputs import digest
+from outcross.verbs.mix import work
+from outcross.verbs.mix.asked import AUTHORS
+from outcross.verbs.mix.composition import UNNAMED, Composition
+from outcross.verbs.mix.provenance import PROVENANCE
+from outcross.verbs.mix.result import read_manifest, shards
+
+WORDS = {
+    "human": "people",
+    "model": "models",
+    "edited": "models that edited",
+    "translated": "models that translated",
+    "unknown": "nobody knows whom",
+}
+"""Who wrote rows of each origin."""
+COLUMNS = {
+    "_id": "a digest of the content of the row, the name of its pool and which of the rows of that content it is",
+    "_origin": "who wrote the row: human, model, edited, translated or unknown",
+    "_source": "the pool that the row was drawn from",
+    "_model": "the model that wrote the row, with its revision",
+    "_generation": "the generation of models in which the row was written, from 0",
+    "_parents": "the rows that the row was made from, the nearest first",
+    "_prompt": "what the model was asked",
+    "_decoding": "how the row was sampled",
+    "_weight": "the weight of the row",
+    "_p_ai": "the probability that a model wrote the row, where a detector said one",
+}
+"""What the columns of provenance hold."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of rows."""
+
+    path: str
+    """Below the folder of the data, with slashes."""
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class DataDescription:
+    """A set of rows, as its card describes it."""
+
+    composition: Composition
+    name: str
+    license: str
+    """As it was told; empty where nobody said."""
+
+    @cached_property
+    def files(self) -> tuple[DataFile, ...]:
+        """The files that hold the rows."""
+        return self._files(self.composition.files, self.composition.folder, self.manifest)
+
+    def _files(self, paths: Sequence[Path], folder: Path, manifest: Mapping[str, Any]) -> tuple[DataFile, ...]:
+        """Files of rows; of a mix with the digests of its manifest, which were checked when they were read."""
+        checked = {folder / shard["file"]: shard["sha256"] for shard in manifest.get("shards", ())}
+        root = self.composition.folder
+        return tuple(
+            DataFile(
+                path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name,
+                checked.get(path) or digest([path]),
+                path.stat().st_size,
+            )
+            for path in paths
+        )
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest of a mix; empty where the data are of none."""
+        return self.composition.manifest or {}
+
+    @cached_property
+    def twin(self) -> tuple[DataFile, ...]:
+        """The files of the set of human rows alone, where there is one."""
+        folder = self.composition.folder / work.TWIN
+        if not isinstance(self.manifest.get("match"), dict):
+            return ()
+        manifest = read_manifest(folder)
+        return self._files(shards(folder, manifest), folder, manifest)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the data, without those of provenance."""
+        return [name for name in self.composition.schema if name not in PROVENANCE]
+
+    @property
+    def provenance(self) -> list[str]:
+        return [name for name in self.composition.schema if name in PROVENANCE]
+
+    @property
+    def inputs(self) -> dict[str, dict[str, str]]:
+        """Of each pool the files that it was read from, with the SHA-256 of each; none for a pool that was given in memory."""
+        read = self.manifest.get("read")
+        found: dict[str, dict[str, str]] = {}
+        for pool, told in read.items() if isinstance(read, dict) else ():
+            files = told.get("files") if isinstance(told, dict) else None
+            found[str(pool)] = {str(name): str(sha256) for name, sha256 in files.items()} if isinstance(files, dict) else {}
+        return found
+
+    @property
+    def summary(self) -> str:
+        """How many rows there are and of whom, in one sentence."""
+        rows = self.composition.rows
+        said = [
+            f"{count:,} ({self.composition.share(count):.6g}) were written by {WORDS[origin]}"
+            for origin, count in self.composition.origins.items()
+        ]
+        return f"{rows:,} rows, of which {_listed(said)}." if rows else "There are no rows."
+
+    @property
+    def modalities(self) -> list[str]:
+        """What kinds of content the columns hold, as far as their types say so."""
+        return list(dict.fromkeys(kind for name in self.columns for kind in [modality(self.composition.schema[name])]))
+
+    def unknown(self) -> Iterator[str]:
+        """What nobody said, a sentence each."""
+        found = self.composition
+        if not self.license:
+            yield "The licence: nobody told it. The terms of every pool and of every model hold for these rows too."
+        if found.unknown_rows:
+            yield f"Who wrote {found.unknown_rows:,} of {found.rows:,} rows."
+        synthetic = found.synthetic_rows
+        of = f"of {synthetic:,} rows that models wrote, edited or translated"
+        unnamed = found.teachers.get(UNNAMED, 0)
+        for count, what in (
+            (unnamed, "Which model wrote"),
+            (found.generations.get(UNNAMED, 0), "The generation of"),
+            (synthetic - sum(one.with_decoding for one in found.synthetic), "How the model was sampled for"),
+            (synthetic - sum(one.with_prompt for one in found.synthetic), "The prompt of"),
+            (synthetic - sum(one.with_parents for one in found.synthetic), "The records that were the source of"),
+        ):
+            if count:
+                yield f"{what} {count:,} {of}."
+        if found.origins.get("human"):
+            yield "Whether people wrote the human rows: their pools say so, and no detector was asked."
+        yield "Whether the rows hold personal data, works under copyright, or harmful content: nothing here looked for them."
+        yield "The languages of texts, unless a group above counts them."
+        for pool, files in self.inputs.items():
+            if not files:
+                yield f"The files of pool {pool}: it was given in memory."
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was asked of a mix, as a mix file says it, with the files that were read; empty where the data are of none."""
+        requested = self.manifest.get("requested")
+        if not isinstance(requested, dict):
+            return {}
+        pools = []
+        for pool in requested.get("pools", ()):
+            own = dict(pool) if isinstance(pool, dict) else {}
+            files = list(self.inputs.get(str(own.get("name")), {}))
+            if isinstance(own.get("origin"), dict):
+                own["origin"] = _origin({key: value for key, value in own["origin"].items() if value is not None})
+            pools.append(
+                {"name": own.pop("name", None)} | ({"path": files[0] if len(files) == 1 else files} if files else {}) | own
+            )
+        rest = {key: value for key, value in requested.items() if key != "pools" and value not in (None, [], {})}
+        return {"pools": pools} | rest
+
+
+def _origin(said: dict[str, Any]) -> Any:
+    return said["author"] if set(said) == {"author"} and said["author"] in AUTHORS else said
+
+
+def modality(dtype: Any) -> str:
+    """What kind of content a column of this polars type holds."""
+    import polars as pl
+
+    if dtype == pl.String or dtype in (pl.Categorical, pl.Enum):
+        return "text"
+    if (
+        isinstance(dtype, pl.List)
+        and isinstance(dtype.inner, pl.Struct)
+        and "content" in {part.name for part in dtype.inner.fields}
+    ):
+        return "text"
+    if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean:
+        return "numbers"
+    return "other"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

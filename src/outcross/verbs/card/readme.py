@@ -1,0 +1,176 @@
+"""The card of a data set: README.md, as the Hugging Face Hub reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from outcross.escapes import coded, fenced, in_markdown, shortened
+from outcross.files.plain_yaml import dump
+from outcross.verbs.card.description import COLUMNS, DataDescription, DataFile
+from outcross.verbs.mix.work import DATA, MANIFEST
+
+SIZES = (
+    (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M"),
+    (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"), (10**12, "100B<n<1T"),
+)  # fmt: skip
+"""The sizes of the Hub, each below so many rows."""
+MOST = 200
+"""Values of a table that are shown; the manifest has all of them."""
+LONGEST = 120
+"""Characters of a value."""
+
+
+def readme(described: DataDescription) -> str:
+    """The card in Markdown, with the header that the Hub reads."""
+    return "\n".join(["---", dump(header(described)) + "---", "", *_body(described), ""])
+
+
+def header(described: DataDescription) -> dict[str, Any]:
+    """What the Hub reads: licence, size, tags, and where the rows lie."""
+    found = described.composition
+    tags = ["outcross", "croissant"]
+    if found.synthetic_rows:
+        tags.append("synthetic")
+    if found.rows and not found.unknown_rows:
+        tags.append(f"synthetic-share:{found.share(found.synthetic_rows):.6g}")
+    elif found.rows:
+        tags += [
+            f"synthetic-share-at-least:{found.share(found.synthetic_rows):.6g}",
+            f"unknown-share:{found.share(found.unknown_rows):.6g}",
+        ]
+    creators = {"language_creators": ["machine-generated"]} if found.synthetic_rows and "text" in described.modalities else {}
+    configs = [_config("default", described.files, is_first=True)]
+    configs += [_config("human-only", described.twin)] if described.twin else []
+    return {
+        "license": described.license or "unknown",
+        "pretty_name": shortened(described.name, LONGEST),
+        "size_categories": [next((size for most, size in SIZES if found.rows < most), "n>1T")],
+        **creators,
+        "tags": tags,
+        "configs": configs,
+    }
+
+
+def _config(name: str, files: Sequence[DataFile], is_first: bool = False) -> dict[str, Any]:
+    paths = [file.path for file in files]
+    return {"config_name": name} | ({"default": True} if is_first else {}) | {"data_files": [{"split": "train", "path": paths}]}
+
+
+def _body(described: DataDescription) -> Iterator[str]:
+    yield f"# {_words(described.name)}"
+    yield from ("", f"**{described.summary}**", "")
+    yield (
+        "Every row is counted, so that the numbers are exact and have no interval. "
+        "A share is a fraction of all rows, in [0, 1]. What nobody said is counted as unknown."
+    )
+    yield from ("", "## Composition")
+    for by, counts in described.composition.tables.items():
+        yield from ("", f"By {_words(by)}:", "")
+        yield from table((_words(by), "rows", "share"), _counted(described, counts))
+        if len(counts) > MOST:
+            yield from ("", f"… and {len(counts) - MOST:,} more values, which the rows hold.")
+    yield from ("", "## Columns", "")
+    yield from table(("column", "type", "what it is"), _columns(described))
+    yield from ("", "## How it was made", "")
+    yield from _made(described) if described.manifest else _found(described)
+    yield from ("", "## What stays unknown", "")
+    yield from (f"- {in_markdown(sentence)}" for sentence in described.unknown())
+    yield from ("", "## How to rebuild", "")
+    yield from _rebuilt(described)
+    yield from ("", "## Files", "")
+    yield from table(
+        ("file", "bytes", "SHA-256"), ((_words(one.path), f"{one.size:,}", f"`{one.sha256}`") for one in described.files)
+    )
+    yield ""
+    yield (
+        "`croissant.json` says the same for machines (Croissant 1.1, with the RAI vocabulary and PROV), and `training-content.md` answers the items on "
+        "synthetic data of the EU template for the public summary of training content."
+    )
+
+
+def _counted(described: DataDescription, counts: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    for value, rows in list(counts.items())[:MOST]:
+        yield _words(value), f"{rows:,}", f"{described.composition.share(rows):.6g}"
+
+
+def _columns(described: DataDescription) -> Iterator[tuple[str, str, str]]:
+    for name, dtype in described.composition.schema.items():
+        yield _words(name), _words(str(dtype)), COLUMNS.get(name, "of the data")
+
+
+def _found(described: DataDescription) -> Iterator[str]:
+    yield (
+        "Not known here: the data are of no mix of Outcross. Their rows carry columns of provenance "
+        f"({', '.join(coded(name) for name in described.provenance)}), and the counts above are of these."
+    )
+
+
+def _made(described: DataDescription) -> Iterator[str]:
+    told = described.manifest
+    realised, order = told["realised"], told["order"]
+    asked = told["requested"].get("human_share")
+    yield (
+        "It was mixed by `outcross mix` out of the pools below: a random sample of each, stratified, never a beginning of a file. "
+        f"The human share asked for was {_words(_said(asked))}; it is {_number(realised.get('human_share'))} of {_words(str(realised.get('unit')))}. "
+        f"Order {_words(str(order.get('kind')))}, seed {_number(told.get('seed'))}, {_number(realised.get('repeated_rows'))} repeated rows."
+    )
+    yield ""
+    heads = ("pool", "origin", "available", "drawn", "different rows", "most draws of a row", "unused")
+    keys = ("available", "used", "unique", "max_repeats", "unused")
+    rows = (
+        (_words(pool["name"]), _words(str(pool.get("origin"))), *(_number(pool.get(key)) for key in keys)) for pool in told["pools"]
+    )
+    yield from table(heads, rows)
+    for pool, columns in _mapping(told.get("read_as_numbers")).items():
+        yield from ("", f"Read as numbers of pool {_words(str(pool))}: {_words(', '.join(map(str, columns)))}.")
+    for warning in told["warnings"]:
+        yield from ("", f"Warning: {_words(str(warning))}.")
+
+
+def _rebuilt(described: DataDescription) -> Iterator[str]:
+    if not described.manifest:
+        yield "That cannot be said: nothing here knows what made the rows."
+        return
+    yield "With this mix file, from files of these digests:"
+    yield from ("", fenced(dump(described.asked, 100), "yaml"), "")
+    files = [(pool, name, sha256) for pool, names in described.inputs.items() for name, sha256 in names.items()]
+    if files:
+        yield from table(
+            ("pool", "file", "SHA-256"), ((_words(pool), _words(name), f"`{_words(sha256)}`") for pool, name, sha256 in files)
+        )
+        yield ""
+    yield "    outcross mix mix.yaml --out train"
+    yield from (
+        "",
+        f"The SHA-256 of the canonical rows, which `{MANIFEST}` says, must then be `{_words(described.manifest['sha256'])}`.",
+    )
+    yield f"Where a row comes from: `outcross show . --id` with its `_id`, or the beginning of it (the files of `{DATA}` name them)."
+
+
+def table(heads: Sequence[str], rows: Any) -> Iterator[str]:
+    """A table of Markdown. The cells are Markdown already."""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _words(text: str) -> str:
+    """Text from outside, as words of Markdown."""
+    return in_markdown(shortened(text, LONGEST)) if text.strip() else "(empty)"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"at least {value.get('at_least')}" if isinstance(value, dict) else str(value)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "unknown"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,145 @@
+"""The items on synthetic data of the template for the public summary of training content, as far as the rows answer them.
+
+The template (European Commission, 24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689) asks in its section 2.5 whether a provider made
+synthetic data, or had them made, to train the model; of which modality they are; which general-purpose models on the market made them; and which other models did,
+the provider's own among them. It asks for no share. Whose model it is and what is on the market cannot be read from rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from outcross.escapes import in_markdown, shortened
+from outcross.verbs.card.description import WORDS, DataDescription
+from outcross.verbs.card.readme import table
+from outcross.verbs.mix.composition import UNNAMED
+
+MOST = 1000
+"""Models that are named."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of the template: what is asked, what the rows answer, and what they cannot."""
+
+    number: str
+    asked: str
+    answer: str
+    unknown: str
+    """What has to be filled in by whoever knows it; empty where nothing has."""
+    facts: Any = None
+    """The answer as plain data."""
+
+    def plain(self) -> dict[str, Any]:
+        return {"item": self.number, "asked": self.asked, "answer": self.answer, "unknown": self.unknown, "facts": self.facts}
+
+
+def items(described: DataDescription) -> Iterator[Item]:
+    """The four items, and beside them how many rows each answer rests on."""
+    found = described.composition
+    unsure = f" {found.unknown_rows:,} rows of unknown origin may be synthetic too." if found.unknown_rows else ""
+    rows = {"rows": found.rows, "synthetic_rows": found.synthetic_rows, "unknown_rows": found.unknown_rows}
+    is_there = (
+        f"The data hold {found.synthetic_rows:,} synthetic rows of {found.rows:,} (share {found.share(found.synthetic_rows):.6g})."
+    )
+    yield Item(
+        "2.5 (question)",
+        "Were synthetic data made by the provider, or on the provider's behalf, to train the model?",
+        is_there + unsure,
+        "Whether the provider of the model made them, or had them made, and to train it: rows do not say for whom they were written.",
+        rows,
+    )
+    if not found.synthetic_rows:
+        nothing = "No row is said to be synthetic." + unsure
+        yield Item("2.5 (modality)", MODALITY, nothing, "", [])
+        yield Item("2.5 (models on the market)", ON_MARKET, nothing, "", [])
+        yield Item("2.5 (other models)", OTHERS, nothing, "", [])
+        return
+    kinds = [kind for kind in described.modalities if kind != "other"]
+    odd = "other" in described.modalities
+    yield Item(
+        "2.5 (modality)",
+        MODALITY,
+        f"By the types of the columns: {', '.join(kinds) or 'none that can be told'}.",
+        "What the columns hold that are neither text nor numbers." if odd else "",
+        described.modalities,
+    )
+    named = [one for one in found.synthetic if one.model]
+    models = [{"model": one.model, "origin": one.origin, "generation": one.generation, "rows": one.rows} for one in named[:MOST]]
+    teachers = {model: count for model, count in found.teachers.items() if model != UNNAMED}
+    said = (
+        f"{len(teachers):,} models are named, in {sum(teachers.values()):,} rows; they are listed below."
+        if teachers
+        else "No row names its model."
+    )
+    unnamed = found.teachers.get(UNNAMED, 0)
+    yield Item(
+        "2.5 (models on the market)",
+        ON_MARKET,
+        said,
+        "Which of them are general-purpose models that were on the market, and their providers: names of models do not say so.",
+        models,
+    )
+    yield Item(
+        "2.5 (other models)",
+        OTHERS,
+        f"{unnamed:,} synthetic rows name no model." if unnamed else "Every synthetic row names its model.",
+        "Which of the models are the provider's own, or were not on the market, and what is known of them"
+        + (f"; and which models wrote the {unnamed:,} rows that name none." if unnamed else "."),
+        {"rows_without_model": unnamed},
+    )
+
+
+MODALITY = "Of which modality are the synthetic data?"
+ON_MARKET = "Which general-purpose AI models that are on the market were used to make them?"
+OTHERS = "Which other AI models were used to make them, the provider's own that are not on the market among them?"
+TITLE = "Synthetic data, for the public summary of training content"
+SOURCE = (
+    "Worded after section 2.5 of the template of the European Commission (24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689). It answers what "
+    "the rows answer. It is no legal advice, and the template has other sections."
+)
+
+
+def as_markdown(described: DataDescription) -> str:
+    """The items in Markdown."""
+    return "\n".join(_lines(described))
+
+
+def _lines(described: DataDescription) -> Iterator[str]:
+    yield from (f"# {TITLE}", "", f"Of {in_markdown(shortened(described.name, 120))}. {SOURCE}")
+    for item in items(described):
+        yield from ("", f"## {item.asked}", "", item.answer)
+        if item.unknown:
+            yield from ("", f"**Cannot be known from the rows, fill in:** {item.unknown}")
+    found = described.composition
+    if found.synthetic:
+        yield from ("", "## Models", "")
+        yield from table(
+            ("model", "origin", "generation", "rows", "share"),
+            (
+                (
+                    in_markdown(shortened(one.model, 120)) if one.model else UNNAMED,
+                    WORDS[one.origin],
+                    UNNAMED if one.generation is None else str(one.generation),
+                    f"{one.rows:,}",
+                    f"{found.share(one.rows):.6g}",
+                )
+                for one in found.synthetic[:MOST]
+            ),
+        )
+    yield ""
+
+
+def as_json(described: DataDescription) -> str:
+    """The items as JSON."""
+    told = {
+        "schema": 1,
+        "title": TITLE,
+        "source": SOURCE,
+        "data": described.name,
+        "items": [item.plain() for item in items(described)],
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"

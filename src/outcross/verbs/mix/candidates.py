@@ -1,0 +1,226 @@
+"""The rows of the pools as filters see them: in an order of their content, and of their columns those alone that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.recipe import nearest
+from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, common, fitted, text_column
+from outcross.verbs.mix.provenance import prompt_of
+
+if TYPE_CHECKING:
+    import polars
+
+CHAT = ("system", "user", "assistant")
+"""Roles of messages; the last one answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateStore:
+    """All rows of the pools, pool after pool, those of a pool by their digests. A column is read when it is first asked for, and then kept."""
+
+    asked: MixRecipe
+    pools: tuple[OpenPool, ...]
+    scans: tuple[ScannedPool, ...]
+    schema: Schema
+    """Of the mix, without the columns of provenance."""
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    @cached_property
+    def pool(self) -> np.ndarray:
+        """The number of each candidate's pool, (n,)."""
+        return np.repeat(np.arange(len(self.scans)), [scan.rows for scan in self.scans])
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        """The number of each candidate in the order in which its pool was read, (n,)."""
+        orders = [np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0])) for scan in self.scans]
+        return np.concatenate([np.zeros(0, np.int64), *orders])
+
+    @cached_property
+    def schemas(self) -> Schema:
+        """The type of every column that a pool has, those of provenance among them; one that pools have of types without a common one is left out."""
+        found: Schema = {}
+        for pool in self.pools:
+            for name, dtype in pool.schema.items():
+                shared = common(found[name], dtype) if found.get(name) is not None else None if name in found else dtype
+                found[name] = shared
+        return {name: dtype for name, dtype in found.items() if dtype is not None} | self.schema
+
+    def column(self, name: str) -> polars.Series:
+        """A column of all candidates; null where a pool has not got it."""
+        if name not in self._kept:
+            self._kept[name] = self.frame([name]).to_series()
+        return self._kept[name]
+
+    def frame(self, names: Sequence[str], at: np.ndarray | None = None) -> polars.DataFrame:
+        """Some columns of all candidates, or of those at these places, ascending, in their order. Pools that none of them is of are not read."""
+        import polars as pl
+
+        schema = {name: self.schemas[name] for name in names}
+        frames = [pl.DataFrame(schema=schema)]
+        chosen = np.arange(len(self)) if at is None else at
+        for number, pool in enumerate(self.pools):
+            rows = self.row[chosen[self.pool[chosen] == number]]
+            wanted = [name for name in names if name in pool.schema]
+            if rows.size and wanted:
+                frames.append(pl.concat([fitted(batch, schema) for batch in pool.batches(wanted)])[rows])
+            elif rows.size:
+                frames.append(pl.DataFrame({name: pl.Series([None] * rows.size, dtype=dtype) for name, dtype in schema.items()}))
+        return pl.concat(frames)
+
+    @cached_property
+    def text_column(self) -> tuple[str, Any] | None:
+        """The column of texts and its type; None where it is not clear which that is."""
+        try:
+            return text_column(self.asked, self.schema)
+        except BadInput:
+            return None
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each; of a chat, what its assistant says. A missing one is empty."""
+        import polars as pl
+
+        if not len(self):
+            return []
+        if self.text_column is None:
+            raise BadInput(f"it reads texts; name their column as text_column, of {', '.join(self.schema)[:200]}")
+        name, dtype = self.text_column
+        if dtype == pl.String:
+            return self.column(name).fill_null("").to_list()
+        return self._said(name, CHAT[-1:])
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether texts are in memory."""
+        return "texts" in self.__dict__
+
+    @cached_property
+    def prompt_texts(self) -> list[str | None]:
+        """The prompt of each, as its pool or itself names it; of a chat without one, what others than the assistant say."""
+        import polars as pl
+
+        found = []
+        is_chat = self.text_column is not None and self.text_column[1] != pl.String
+        for number, pool in enumerate(self.pools):
+            names = [name for name in dict.fromkeys(["_prompt", pool.recipe.prompt_column]) if name in pool.schema]
+            if names:
+                batches = [batch.select(prompt_of(batch, pool.recipe).alias("p")) for batch in pool.batches(names)]  # type: ignore[arg-type]
+                read = pl.concat(batches)["p"] if batches else pl.Series("p", [], dtype=pl.String)
+                found.append(read[self.row[self.pool == number]])
+            else:
+                found.append(pl.Series("p", [None] * int((self.pool == number).sum()), dtype=pl.String))
+        said = pl.concat([pl.Series("p", [], dtype=pl.String), *found])
+        if is_chat:
+            assert self.text_column is not None
+            said = said.fill_null(
+                pl.Series("p", [text or None for text in self._said(self.text_column[0], CHAT[:-1])], dtype=pl.String)
+            )
+        return said.to_list()
+
+    def _said(self, name: str, roles: Sequence[str]) -> list[str]:
+        """What these roles say in each chat, line after line."""
+        chats = self.column(name).to_list()
+        return [
+            "\n".join(str(message["content"]) for message in chat or [] if message and message.get("role") in roles and message.get("content"))
+            for chat in chats
+        ]  # fmt: skip
+
+    def labels(self, name: str) -> np.ndarray:
+        """A part of each candidate's label (origin, model, group), empty where it is missing, (n,) of words."""
+        parts = [np.zeros(0, object)]
+        for scan, rows in zip(self.scans, np.split(self.row, np.cumsum([scan.rows for scan in self.scans])[:-1]), strict=True):
+            words = np.array(["" if label[name] is None else str(label[name]) for label in scan.labels], dtype=object)
+            parts.append(words[scan.strata[rows]] if scan.rows else np.zeros(0, object))
+        return np.concatenate(parts)
+
+    @cached_property
+    def authors(self) -> np.ndarray:
+        return self.labels("_origin")
+
+    @cached_property
+    def models(self) -> np.ndarray:
+        return self.labels("_model")
+
+    @cached_property
+    def prompts(self) -> np.ndarray:
+        """The number of each candidate's prompt, (n,); what has none competes with nothing and has a number of its own."""
+        said = self.prompt_texts
+        known = {prompt: number for number, prompt in enumerate(sorted({prompt for prompt in said if prompt is not None}))}
+        found = np.array([-1 if prompt is None else known[prompt] for prompt in said], dtype=np.int64)
+        alone = np.flatnonzero(found < 0)
+        found[alone] = len(known) + np.arange(alone.size)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class PoolCandidates:
+    """Some rows of the pools, as filters see them."""
+
+    store: CandidateStore
+    at: np.ndarray
+    """Which of all rows these are, ascending, (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @property
+    def texts(self) -> Sequence[str]:
+        return self._some(self.store.texts)
+
+    @property
+    def points(self) -> np.ndarray:
+        raise NotApplicable("rows of a mix are no points; name a column")
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return tuple(self.store.schemas)
+
+    def column(self, name: str) -> polars.Series:
+        if name not in self.store.schemas:
+            raise BadInput(f"there is no column {name!r}{nearest(name, self.columns)}; there are {', '.join(self.columns)[:200]}")
+        return self.store.column(name)[self.at]
+
+    @property
+    def prompts(self) -> np.ndarray:
+        self._check_prompts()
+        return self.store.prompts[self.at]
+
+    @property
+    def prompt_texts(self) -> Sequence[str]:
+        self._check_prompts()
+        return [prompt or "" for prompt in self._some(self.store.prompt_texts)]
+
+    def _check_prompts(self) -> None:
+        if len(self) and all(prompt is None for prompt in self._some(self.store.prompt_texts)):
+            raise NotApplicable("no row says which prompt it answers; name prompt_column in its pool")
+
+    @property
+    def authors(self) -> np.ndarray:
+        return self.store.authors[self.at]
+
+    @property
+    def models(self) -> np.ndarray:
+        return self.store.models[self.at]
+
+    @property
+    def human(self) -> PoolCandidates:
+        people = np.flatnonzero(self.store.authors == "human")
+        if not people.size:
+            raise NotApplicable("no pool holds human rows to compare with; give one of origin: human")
+        return PoolCandidates(self.store, people)
+
+    def _some(self, values: list) -> list:
+        return values if len(self.at) == len(values) else [values[place] for place in self.at.tolist()]

@@ -1,0 +1,389 @@
+"""How many rows of each cell a mix draws, where cells are crossed by pools and by what targets ask of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from outcross.data.shares import exact, largest_remainder
+from outcross.errors import BadInput
+
+MOST_CELLS = 20_000
+"""Cells that targets may cross into."""
+ROUNDS = 200
+"""Rounds of proportional fitting, at most."""
+DEAR = 1e4
+"""What a row that is lacking of a need costs, in rows that are moved."""
+CLOSE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What is asked of the rows of some cells together."""
+
+    target: str
+    """The target that asks it, by name."""
+    value: str
+    """The value of its column."""
+    cells: np.ndarray
+    """The cells that count, (cells,) of bool."""
+    among: np.ndarray
+    """The cells of which they are a share, (cells,) of bool."""
+    low: Fraction
+    high: Fraction
+
+    @property
+    def is_exact(self) -> bool:
+        return self.low == self.high
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """Rows of some cells, of which there should be some number more than usual."""
+
+    rule: str
+    cells: np.ndarray
+    more: int
+
+
+@dataclass(frozen=True, eq=False)
+class CellProblem:
+    """The cells, what there is in each, and what is asked of them."""
+
+    pool: np.ndarray
+    """The pool of each cell, (cells,)."""
+    available: np.ndarray
+    """What each holds, in the budget's unit, (cells,)."""
+    repeats: np.ndarray
+    """How often a row of each may be drawn, (cells,)."""
+    fixed: tuple[Demand, ...]
+    """What the shares of pools and of people ask."""
+    demands: tuple[Demand, ...]
+    """What targets ask, value by value."""
+    needs: tuple[Need, ...]
+    unit: str
+    names: tuple[str, ...]
+    """Of the pools."""
+
+    @property
+    def caps(self) -> np.ndarray:
+        return self.available * self.repeats
+
+    def solved(self, total: int, usual: np.ndarray, slacks: Sequence[int] = (0, 1)) -> tuple[np.ndarray, np.ndarray] | None:
+        """How much of each cell is drawn, near what would be usual, and what each need lacks; None where it cannot be.
+
+        The counts are whole numbers that meet every demand exactly, as largest remainders say. Where more than two ways are crossed and there are no such
+        numbers, a positive count may be one record off; slacks: by how much counts may be off, one after the other.
+        """
+        rows, low, high = self._constraints(total)
+        wanted = [int(usual @ need.cells) + need.more for need in self.needs]
+        near = _fitted(
+            usual,
+            self.caps.astype(float),
+            rows,
+            low,
+            high,
+            [(need.cells, goal) for need, goal in zip(self.needs, wanted, strict=True)],
+        )
+        for slack in slacks:
+            loose = np.where((low == high) & (high > 0), slack, 0)
+            loose[0] = 0
+            found = _nearest_whole(near, self.caps, rows, low - loose, high + loose, self.needs, wanted, self.unit == "rows")
+            if found is not None:
+                lacking = np.array(
+                    [max(0, goal - int(found @ need.cells)) for need, goal in zip(self.needs, wanted, strict=True)], dtype=np.int64
+                )
+                return found, lacking
+        return None
+
+    def largest(self, high: int | None = None, repeats: np.ndarray | None = None) -> int | None:
+        """The largest total that there is enough for; None where there is none."""
+        rows, low, up = self._ratios()
+        caps = (self.available * (self.repeats if repeats is None else repeats)).astype(float)
+        found = _linear(-np.ones(len(caps)), rows, low, up, caps)
+        if found is None:
+            return None
+        total = int(np.floor(found.sum() + 1e-6))
+        return min(total, high) if high is not None and total > 0 else total or None
+
+    def contradiction(self) -> tuple[str, ...]:
+        """The fewest targets that cannot be had together however many rows there are of each cell; none where all can."""
+        every = list(dict.fromkeys([demand.target for demand in (*self.fixed, *self.demands)]))
+        if self._can_be_of_any_supply(every):
+            return ()
+        for name in list(every):
+            rest = [other for other in every if other != name]
+            if not self._can_be_of_any_supply(rest):
+                every = rest
+        return tuple(every)
+
+    def _can_be_of_any_supply(self, names: Sequence[str]) -> bool:
+        kept = replace(
+            self,
+            fixed=tuple(demand for demand in self.fixed if demand.target in names),
+            demands=tuple(demand for demand in self.demands if demand.target in names),
+        )
+        rows, low, high = kept._ratios()
+        whole = np.ones((1, len(self.available)))
+        return (
+            _linear(
+                np.zeros(len(self.available)),
+                np.concatenate([whole, rows]),
+                np.concatenate([[1.0], low]),
+                np.concatenate([[1.0], high]),
+                np.where(self.available > 0, np.inf, 0.0),
+            )
+            is not None
+        )
+
+    def nearest_shares(self, total: int) -> dict[str, dict[str, float]] | None:
+        """The shares nearest to those asked for, by target and value, that there is enough for; None where pools lack rows whatever the shares."""
+        asked = [demand for demand in self.demands if demand.is_exact]
+        fixed = replace(self, demands=tuple(demand for demand in self.demands if not demand.is_exact))
+        rows, low, high = fixed._constraints(total)
+        cells, extra = len(self.available), 2 * len(asked)
+        whole = np.concatenate([rows, np.zeros((len(rows), extra))], axis=1)
+        soft = np.zeros((len(asked), cells + extra))
+        for place, demand in enumerate(asked):
+            soft[place, :cells] = demand.cells - float(demand.low) * demand.among
+            soft[place, cells + 2 * place], soft[place, cells + 2 * place + 1] = 1, -1
+        cost = np.concatenate([np.zeros(cells), np.ones(extra)])
+        upper = np.concatenate([self.caps.astype(float), np.full(extra, np.inf)])
+        found = _linear(
+            cost,
+            np.concatenate([whole, soft]),
+            np.concatenate([low, np.zeros(len(asked))]),
+            np.concatenate([high, np.zeros(len(asked))]),
+            upper,
+        )
+        if found is None:
+            return None
+        shares: dict[str, dict[str, float]] = {}
+        for demand in asked:
+            of = float(found[:cells] @ demand.among)
+            shares.setdefault(demand.target, {})[demand.value] = float(found[:cells] @ demand.cells) / of if of else 0.0
+        return shares
+
+    def with_shares(self, shares: dict[str, dict[str, float]]) -> CellProblem:
+        """The same problem with other shares asked for."""
+        asked = [
+            replace(demand, low=exact(share), high=exact(share))
+            if (share := shares.get(demand.target, {}).get(demand.value)) is not None
+            else demand
+            for demand in self.demands
+        ]
+        return replace(self, demands=tuple(asked))
+
+    def _ratios(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every demand as a bound of a sum of cells that does not depend on the total."""
+        rows, low, high = [np.zeros((0, len(self.available)))], [], []
+        for demand in (*self.fixed, *self.demands):
+            for share, ends in ((demand.low, (0.0, np.inf)), (demand.high, (-np.inf, 0.0))):
+                rows.append((demand.cells - float(share) * demand.among)[None, :])
+                low.append(ends[0])
+                high.append(ends[1])
+        return np.concatenate(rows), np.array(low), np.array(high)
+
+    def _constraints(self, total: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every demand in the budget's unit, the total first: rows of a matrix over the cells, and the bounds of each."""
+        cells = len(self.available)
+        rows, low, high = [np.ones(cells)], [float(total)], [float(total)]
+        known = {}
+        for group in _by_target((*self.fixed, *self.demands)):
+            base = group[0].among
+            whole = total if base.all() else known.get(base.tobytes())
+            parts = [demand.low for demand in group if demand.is_exact]
+            rest = 1 - sum(parts)
+            counts = largest_remainder([*parts, rest], [whole])[0].tolist() if whole is not None and parts else []
+            for demand in group:
+                if demand.is_exact and whole is not None:
+                    count = counts.pop(0)
+                    rows.append(demand.cells.astype(float))
+                    low.append(float(count))
+                    high.append(float(count))
+                    if group[0] in self.fixed:
+                        known[demand.cells.tobytes()] = count
+                    continue
+                slack = 1.0 if demand.is_exact else 0.0
+                if demand.low > 0 or demand.is_exact:
+                    rows.append(demand.cells - float(demand.low) * demand.among)
+                    low.append(-slack)
+                    high.append(np.inf)
+                if demand.high < 1 or demand.is_exact:
+                    rows.append(demand.cells - float(demand.high) * demand.among)
+                    low.append(-np.inf)
+                    high.append(slack)
+        return np.array(rows), np.array(low), np.array(high)
+
+
+def refusal(problem: CellProblem, total: int, usual: np.ndarray) -> BadInput:
+    """Why so much cannot be had, and the nearest that can. Each of those is tried before it is named."""
+    if names := problem.contradiction():
+        listed = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+        why = "contradict each other" if len(names) > 1 else "cannot be had of these pools"
+        return BadInput(
+            f"{listed} {why}: no rows of the pools would meet {'all of them' if len(names) > 1 else 'it'}; change one of them, or give other pools"
+        )
+    options = [*_options(problem, total, usual)]
+    short = "; ".join(_lacking(problem, total))
+    return BadInput(
+        f"there are too few rows for the targets{f': {short}' if short else ''}. max_repeats wins over shares, so this cannot be had."
+        + (f" Nearest: {'; or '.join(options)}" if options else "")
+    )
+
+
+def _lacking(problem: CellProblem, total: int) -> Iterator[str]:
+    """Values of which more is asked than there is, whatever else is asked."""
+    said = 0
+    for demand in problem.demands:
+        needed = float(demand.low) * total if demand.among.all() else 0.0
+        there = int(problem.available[demand.cells].sum())
+        if needed > int(problem.caps[demand.cells].sum()) and said < 3:
+            said += 1
+            yield f"{demand.target.split(' of ', 1)[1]} = {demand.value} would give {int(np.ceil(needed)):,} {problem.unit}, there are {there:,}"
+
+
+def _options(problem: CellProblem, total: int, usual: np.ndarray) -> Iterator[str]:
+    largest = problem.largest(total)
+    while largest and problem.solved(largest, usual * largest / total) is None:
+        largest = largest - max(1, largest // 1000)
+    if largest:
+        yield f"{problem.unit}: {largest}"
+    most = _smallest(lambda times: problem.largest(repeats=np.full(len(problem.repeats), times)), total)
+    if most is not None and replace(problem, repeats=np.full(len(problem.repeats), most)).solved(total, usual) is not None:
+        yield f"max_repeats: {most}"
+    shares = problem.nearest_shares(total)
+    if shares is not None:
+        for decimals in (2, 3, 4, 6, 9):
+            rounded = {name: _rounded(of, decimals) for name, of in shares.items()}
+            if problem.with_shares(rounded).solved(total, usual) is not None:
+                changed = {name: of for name, of in rounded.items() if of != _asked(problem, name)}
+                yield "; ".join(
+                    f"{name}: {', '.join(f'{value} {share:.12g}' for value, share in of.items())}" for name, of in changed.items()
+                )
+                return
+
+
+def _asked(problem: CellProblem, name: str) -> dict[str, float]:
+    return {demand.value: float(demand.low) for demand in problem.demands if demand.target == name and demand.is_exact}
+
+
+def _rounded(shares: dict[str, float], decimals: int) -> dict[str, float]:
+    """Shares in decimals that add up to what they did, to within as many decimals."""
+    scale = 10**decimals
+    whole = round(sum(shares.values()) * scale)
+    parts = (
+        largest_remainder([Fraction(max(share, 0.0)).limit_denominator(10**12) for share in shares.values()], [whole])[0].tolist()
+        if whole
+        else [0] * len(shares)
+    )
+    return {value: part / scale for value, part in zip(shares, parts, strict=True)}
+
+
+def _smallest(largest: Callable[[int], int | None], total: int) -> int | None:
+    """The smallest number of repeats for which there is enough, up to 10,000."""
+    low, high = 0, 10_000
+    if (largest(high) or 0) < total:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if (largest(middle) or 0) >= total else (middle, high)
+    return high
+
+
+def _by_target(demands: Sequence[Demand]) -> Iterator[list[Demand]]:
+    for name in dict.fromkeys(demand.target for demand in demands):
+        yield [demand for demand in demands if demand.target == name]
+
+
+def _fitted(
+    usual: np.ndarray,
+    caps: np.ndarray,
+    rows: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    needs: Sequence[tuple[np.ndarray, int]],
+) -> np.ndarray:
+    """What is usual, scaled until it meets sums of cells that are asked for, as far as there is enough (iterative proportional fitting).
+
+    Where nothing is lacking this is what has the smallest Kullback–Leibler divergence from what is usual (Csiszár, Ann. Probab. 3:146, 1975).
+    """
+    found = np.minimum(np.where((usual <= 0) & (caps > 0), 1e-6, usual), caps)
+    sums = [(row > 0, bottom, top) for row, bottom, top in zip(rows, low, high, strict=True) if ((row == 0) | (row == 1)).all()]
+    sums += [(cells, float(goal), np.inf) for cells, goal in needs]
+    for _ in range(ROUNDS):
+        worst = 0.0
+        for cells, bottom, top in sums:
+            now = float(found[cells].sum())
+            goal = min(max(now, bottom), top)
+            if abs(goal - now) > CLOSE * max(goal, 1.0):
+                worst = max(worst, abs(goal - now))
+                found[cells] = _scaled(found[cells], caps[cells], goal)
+        if worst < 1e-6:
+            break
+    return found
+
+
+def _scaled(values: np.ndarray, caps: np.ndarray, goal: float) -> np.ndarray:
+    """Values times one factor, none above its cap, that add up to a goal, or as near to it as the caps allow."""
+    if goal >= caps.sum():
+        return caps.copy()
+    low, high = 0.0, 1.0
+    while np.minimum(values * high, caps).sum() < goal and high < 1e18:
+        high *= 4
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.minimum(values * middle, caps).sum() < goal else (low, middle)
+    return np.minimum(values * high, caps)
+
+
+def _linear(cost: np.ndarray, rows: np.ndarray, low: np.ndarray, high: np.ndarray, upper: np.ndarray) -> Any:
+    """The cheapest amounts from 0 to `upper` whose sums lie between bounds; None where there are none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    constraints = [LinearConstraint(rows, low, high)] if len(rows) else []  # pyright: ignore[reportArgumentType]
+    found = milp(cost, constraints=constraints, bounds=Bounds(0.0, upper))  # pyright: ignore[reportArgumentType]
+    return found.x if found.success else None
+
+
+def _nearest_whole(
+    near: np.ndarray,
+    caps: np.ndarray,
+    rows: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    needs: Sequence[Need],
+    wanted: Sequence[int],
+    is_whole: bool,
+) -> np.ndarray | None:
+    """Whole numbers near these whose sums lie between bounds, with as little as can be lacking of the needs; None where there are none.
+
+    Of two-way tables such numbers always exist where fractions do (controlled rounding; Cox, J. Am. Stat. Assoc. 82:520, 1987).
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import block_array, csr_array, eye_array
+
+    cells, lacking = len(near), len(needs)
+    blocks = [
+        [csr_array(rows), None, None],
+        [eye_array(cells), -eye_array(cells), None],
+        [-eye_array(cells), -eye_array(cells), None],
+    ]
+    bottom, top = [low, np.full(2 * cells, -np.inf)], [high, near, -near]
+    if lacking:
+        blocks.append([csr_array(np.array([need.cells for need in needs], dtype=float)), None, eye_array(lacking)])
+        bottom.append(np.array(wanted, dtype=float))
+        top.append(np.full(lacking, np.inf))
+        matrix = block_array(blocks)
+    else:
+        matrix = block_array([block[:2] for block in blocks])
+    cost = np.concatenate([np.zeros(cells), np.ones(cells), np.full(lacking, DEAR)])
+    upper = np.concatenate([caps.astype(float), np.full(cells + lacking, np.inf)])
+    kinds = np.concatenate([np.full(cells, int(is_whole)), np.zeros(cells + lacking)])
+    bounds = LinearConstraint(matrix, np.concatenate(bottom), np.concatenate(top))  # pyright: ignore[reportArgumentType]
+    found = milp(cost, constraints=[bounds], bounds=Bounds(0.0, upper), integrality=kinds)  # pyright: ignore[reportArgumentType]
+    return np.rint(found.x[:cells]).astype(np.int64) if found.success else None

@@ -1,0 +1,287 @@
+"""What changed from one mix to another: who wrote the rows, the groups, the values that are gone, and the tails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.files.names import literal
+from outcross.verbs.mix.composition import MISSING, Composition, composed
+from outcross.verbs.mix.provenance import PROVENANCE
+from outcross.verbs.mix.result import is_stored
+
+CATEGORIES = 200
+"""Different values up to which a column of text is one of categories; of more, its texts are as long as they are."""
+LONGEST = 100
+"""Characters of the name of a category, at most."""
+FIRST = 20_000
+"""Rows by which most columns of text are known not to be of categories."""
+LEVELS = (0.01, 0.05)
+"""Shares of human rows beyond the bounds of a tail, on either side."""
+SAMPLE = 1 / min(LEVELS)
+"""Human values from which both bounds can be told: one is beyond each."""
+CENSUS = "Every row of both mixes is counted, so that the numbers are exact and have no interval."
+
+
+@dataclass(frozen=True)
+class ShareChange:
+    """A value, and how many rows have it before and after."""
+
+    value: str
+    before: int
+    after: int
+    total_before: int
+    total_after: int
+
+    @property
+    def share_before(self) -> float:
+        """Fraction of the rows of the first mix, in [0, 1]."""
+        return self.before / self.total_before if self.total_before else 0.0
+
+    @property
+    def share_after(self) -> float:
+        return self.after / self.total_after if self.total_after else 0.0
+
+    @property
+    def difference(self) -> float:
+        """Of the shares, after less before."""
+        return self.share_after - self.share_before
+
+    @property
+    def is_lost(self) -> bool:
+        return self.before > 0 and self.after == 0
+
+    @property
+    def is_new(self) -> bool:
+        return self.before == 0 and self.after > 0
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "value": self.value,
+            "before": {"rows": self.before, "share": self.share_before},
+            "after": {"rows": self.after, "share": self.share_after},
+            "difference": self.difference,
+        }
+
+
+@dataclass(frozen=True)
+class TailChange:
+    """The rows beyond a quantile of human rows, before and after."""
+
+    column: str
+    what: str
+    """What is measured: the numbers of the column, or the length of its texts in characters."""
+    side: str
+    """below or above"""
+    level: float
+    bound: float
+    human: ShareChange
+    """Beyond the bound among the human rows that gave it, of all of these."""
+    rows: ShareChange
+    """Beyond it in the two mixes, of the rows that have a value."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies beyond the bound anywhere: it is the end of what there is."""
+        return not (self.human.before or self.rows.before or self.rows.after)
+
+    def plain(self) -> dict[str, Any]:
+        told = {key: getattr(self, key) for key in ("column", "what", "side", "level", "bound")}
+        human = {"beyond": self.human.before, "n": self.human.total_before, "share": self.human.share_before}
+        counts = {
+            key: {"beyond": beyond, "n": n, "share": share}
+            for key, beyond, n, share in (
+                ("before", self.rows.before, self.rows.total_before, self.rows.share_before),
+                ("after", self.rows.after, self.rows.total_after, self.rows.share_after),
+            )
+        }
+        return told | {"human": human} | counts | {"difference": self.rows.difference}
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What changed from one mix to another."""
+
+    before: Composition
+    after: Composition
+    tables: Mapping[str, Sequence[ShareChange]]
+    """By origin, teacher, generation, pool, each group, and each column of categories."""
+    tails: Sequence[TailChange]
+    notes: Sequence[str]
+    """What could not be compared, and why."""
+
+    @property
+    def lost(self) -> dict[str, list[str]]:
+        """Values that the first mix has and the second has not, by what they are of."""
+        return self._values("is_lost")
+
+    @property
+    def summary(self) -> str:
+        """What changed first, in one sentence."""
+        human = [side.share(side.origins.get("human", 0)) for side in (self.before, self.after)]
+        said = [
+            f"the human share stays {human[0]:.4g}"
+            if human[0] == human[1]
+            else f"the human share goes from {human[0]:.4g} to {human[1]:.4g}"
+        ]
+        if gone := sum(map(len, self.lost.values())):
+            by = next(iter(self.lost))
+            said.append(
+                f"{gone:,} {'value is' if gone == 1 else 'values are'} gone ({by}: {', '.join(self.lost[by][:3])}{', …' if gone > 3 else ''})"
+            )
+        if self.thinner:
+            said.append(f"{len(self.thinner)} of {len(self.tails)} tails {'are' if len(self.thinner) > 1 else 'is'} thinner")
+        return f"{_capital(said[0])}{''.join(f', and {one}' if one is said[-1] else f', {one}' for one in said[1:])}."
+
+    @property
+    def thinner(self) -> list[TailChange]:
+        """Tails of which the second mix has a smaller share."""
+        return [tail for tail in self.tails if tail.rows.difference < 0]
+
+    @property
+    def new(self) -> dict[str, list[str]]:
+        """Values that the second mix has and the first has not."""
+        return self._values("is_new")
+
+    def _values(self, claim: str) -> dict[str, list[str]]:
+        found = {by: [one.value for one in changes if getattr(one, claim)] for by, changes in self.tables.items()}
+        return {by: values for by, values in found.items() if values}
+
+    def plain(self) -> dict[str, Any]:
+        """The changes as plain data."""
+        return {
+            "before": str(self.before.folder),
+            "after": str(self.after.folder),
+            "rows": {"before": self.before.rows, "after": self.after.rows},
+            "tables": {by: [one.plain() for one in changes] for by, changes in self.tables.items()},
+            "lost": self.lost,
+            "new": self.new,
+            "tails": [tail.plain() for tail in self.tails],
+            "notes": list(self.notes),
+        }
+
+
+def compared(before: Path, after: Path) -> Changes:
+    """What changed from one mix to another. BadInput where one of them is no mix, or is damaged."""
+    for folder in (before, after):
+        if not is_stored(folder):
+            raise BadInput(f"{folder} holds no mix, the other does; give two mixes")
+    sides = composed(before), composed(after)
+    named = [side.tables for side in sides]
+    tables = {by: _changes(named[0].get(by, {}), named[1].get(by, {}), sides) for by in _names(*named)}
+    schemas = [{name: dtype for name, dtype in side.schema.items() if name not in PROVENANCE} for side in sides]
+    notes = [
+        f"column {name} is in one of the mixes alone" for name in _names(*schemas) if not all(name in schema for schema in schemas)
+    ]
+    tails: list[TailChange] = []
+    for name in (name for name in schemas[0] if name in schemas[1] and f"group {name}" not in tables):
+        first, second = _categories(sides[0], name), _categories(sides[1], name)
+        if first is not None and second is not None:
+            tables[f"column {name}"] = _changes(first, second, sides)
+            continue
+        found = list(_tails(sides, name))
+        tails += [tail for tail in found if not tail.is_empty]
+        if empty := [f"{tail.side} {tail.bound:.4g}" for tail in found if tail.is_empty]:
+            notes.append(
+                f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix"
+            )
+        if not found:
+            notes.append(_why_not(sides, name))
+    return Changes(*sides, tables, tails, notes)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _names(*several: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(name for one in several for name in one))
+
+
+def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: tuple[Composition, Composition]) -> list[ShareChange]:
+    totals = sides[0].rows, sides[1].rows
+    return [ShareChange(value, before.get(value, 0), after.get(value, 0), *totals) for value in _names(before, after)]
+
+
+def _scanned(side: Composition, columns: Sequence[str]) -> Any:
+    import polars as pl
+
+    files = [literal(file) for file in side.files]
+    return pl.scan_parquet(files, glob=False, hive_partitioning=False).select(columns)
+
+
+def _categories(side: Composition, name: str) -> dict[str, int] | None:
+    """How many rows have each value of a column of categories: few, short, and repeated; None where it is none."""
+    import polars as pl
+
+    if side.schema[name] not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
+        return None
+    values = _scanned(side, [name]).select(pl.col(name).cast(pl.String))
+    if values.head(FIRST).collect()[name].n_unique() > CATEGORIES:
+        return None
+    counts = values.group_by(name).len().sort(name).collect()
+    if counts.height > CATEGORIES or 2 * counts.height > side.rows or (counts[name].str.len_chars().max() or 0) > LONGEST:
+        return None
+    return dict(counts.select(pl.col(name).fill_null(MISSING), "len").iter_rows())
+
+
+def _measured(side: Composition, name: str) -> tuple[np.ndarray, np.ndarray, str] | None:
+    """The numbers of a column or the lengths of its texts, which of them are of human rows, and what they are; None where it holds neither."""
+    import polars as pl
+
+    dtype = side.schema[name]
+    if dtype.is_numeric():
+        value, what = pl.col(name).cast(pl.Float64), "numbers"
+    elif dtype in (pl.String, pl.Categorical, pl.Enum):
+        value, what = pl.col(name).cast(pl.String).str.len_chars().cast(pl.Float64), "characters of its texts"
+    elif (
+        isinstance(dtype, pl.List)
+        and isinstance(dtype.inner, pl.Struct)
+        and "content" in {part.name for part in dtype.inner.fields}
+    ):
+        contents = pl.element().struct.field("content").cast(pl.String).str.len_chars()
+        value, what = pl.col(name).list.eval(contents).list.sum().cast(pl.Float64), "characters of its messages"
+    else:
+        return None
+    found = _scanned(side, [name, "_origin"]).select(value.alias("value"), human=pl.col("_origin") == "human").collect()
+    found = found.filter(pl.col("value").is_finite())
+    return found["value"].to_numpy(), found["human"].to_numpy(), what
+
+
+def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailChange]:
+    """The rows beyond the quantiles of the human rows of the first mix, or of the second where it has none."""
+    found = [_measured(side, name) for side in sides]
+    if found[0] is None or found[1] is None:
+        return
+    (first, is_human, what), (second, is_human_second, _) = found[0], found[1]
+    human = first[is_human] if is_human.any() else second[is_human_second]
+    if len(human) < SAMPLE:
+        return
+    for level in LEVELS:
+        for side, share in (("below", level), ("above", 1 - level)):
+            bound = float(np.quantile(human, share, method="inverted_cdf"))
+            counts = [
+                int((values < bound).sum() if side == "below" else (values > bound).sum()) for values in (human, first, second)
+            ]
+            yield TailChange(
+                name,
+                what,
+                side,
+                level,
+                bound,
+                ShareChange("", counts[0], counts[0], len(human), len(human)),
+                ShareChange("", counts[1], counts[2], len(first), len(second)),
+            )
+
+
+def _why_not(sides: tuple[Composition, Composition], name: str) -> str:
+    found = _measured(sides[0], name)
+    if found is None or _measured(sides[1], name) is None:
+        return f"column {name} holds {sides[0].schema[name]}, which has no tails to compare"
+    most = max(side.origins.get("human", 0) for side in sides)
+    return f"tails of column {name}: {most:,} human rows are too few for quantiles at {min(LEVELS)}; {SAMPLE:.0f} are needed"

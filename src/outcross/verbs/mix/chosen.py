@@ -1,0 +1,248 @@
+"""Which rows of each cell are drawn: at random, or with a preference that is as weak as what is asked allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.ledger import stream
+from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.draws import PoolDraws, nearest_amount, scrambled, sequence
+from outcross.verbs.mix.pools import ScannedPool
+
+STEPS = 80
+"""Halvings of a search for the strength of a preference."""
+ROUNDS = 30
+"""Rounds over several means, at most."""
+STRONGEST = 2.0**40
+"""Of a preference, in standard deviations of its number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Rows that may be drawn, all pools together, and what is asked of them."""
+
+    asked: MixRecipe
+    scans: tuple[ScannedPool, ...]
+    cell: np.ndarray
+    """(rows,)"""
+    pool: np.ndarray
+    """(rows,)"""
+    amounts: np.ndarray
+    """In the budget's unit, (rows,)."""
+    counts: np.ndarray
+    """How much of each cell is drawn, (cells,)."""
+    log_weights: np.ndarray | None
+    """How much likelier each should be than usual, in nats, (rows,); None where none is preferred."""
+    means: tuple[tuple[str, float, np.ndarray], ...]
+    """Names, goals and numbers (rows,) of the means that are asked for."""
+
+    @property
+    def repeats(self) -> tuple[np.ndarray, np.ndarray]:
+        """How often each row must be drawn at most for its cell to have enough, and how often it may be, (rows,)."""
+        most = np.array([self.asked.repeats_of(pool) for pool in self.asked.pools], dtype=np.int64)[self.pool]
+        there = np.bincount(self.cell, self.amounts, minlength=len(self.counts))
+        needed = np.ceil(self.counts / np.maximum(there, 1)).astype(np.int64)
+        return np.clip(needed[self.cell], 1, most), most
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The number of the first row of each pool."""
+        return np.concatenate([[0], np.cumsum([scan.rows for scan in self.scans])])
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenRows:
+    """The rows that are drawn of each pool."""
+
+    of_pools: tuple[PoolDraws, ...]
+
+    def rows(self, entries_start: np.ndarray) -> np.ndarray:
+        """Every draw by the number of its row among all pools, (draws,)."""
+        return np.concatenate(
+            [np.zeros(0, np.int64), *(own.rows + start for own, start in zip(self.of_pools, entries_start[:-1], strict=True))]
+        )
+
+
+def chosen(entries: Entries) -> ChosenRows:
+    """The rows of each cell.
+
+    Where no row is preferred they begin the cell's own random sequence. Else each row has a Gumbel-distributed random number, which its content decides, plus the
+    log of its weight, and those with the largest sums are drawn: a random sample without replacement in proportion to the weights (Efraimidis & Spirakis,
+    Inf. Process. Lett. 97:181, 2006). A mean is reached by weights exp(λ·number), which of all that reach it change the distribution least (minimum
+    Kullback–Leibler divergence); λ is searched with the random numbers held, where the mean only grows with it, one row after the other.
+    """
+    if entries.log_weights is None and not entries.means:
+        return ChosenRows(tuple(_at_random(entries)))
+    fewest, most = entries.repeats
+    try:
+        return _Preferred(entries, fewest).found()
+    except BadInput:
+        if (fewest == most).all():
+            raise
+        return _Preferred(entries, most).found()
+
+
+def _at_random(entries: Entries) -> list[PoolDraws]:
+    found, surplus = [], 0
+    unit, starts = entries.asked.unit, entries.starts
+    for place, (recipe, scan) in enumerate(zip(entries.asked.pools, entries.scans, strict=True)):
+        cell, amounts = (values[starts[place] : starts[place + 1]] for values in (entries.cell, entries.amounts))
+        order = np.argsort(cell, kind="stable")
+        numbers, firsts = np.unique(cell[order], return_index=True)
+        rows, passes = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+        for number, own in zip(numbers.tolist(), np.split(order, firsts[1:]) if len(order) else [], strict=True):
+            wanted = int(entries.counts[number])
+            if not wanted:
+                continue
+            part = scan.take(own)
+            if unit == "rows":
+                draws = sequence(part, wanted, entries.asked.seed, recipe.name)
+            else:
+                times = min(entries.asked.repeats_of(recipe), wanted // max(int(amounts[own].sum()), 1) + 1)
+                draws = sequence(part, part.rows * times, entries.asked.seed, recipe.name)
+                reached = np.concatenate([[0], np.cumsum(amounts[own][draws.rows])])
+                draws = draws.first(nearest_amount(reached, wanted - surplus))
+                surplus += int(reached[len(draws)]) - wanted
+            rows.append(own[draws.rows])
+            passes.append(draws.passes)
+        found.append(PoolDraws(np.concatenate(rows), np.concatenate(passes)))
+    return found
+
+
+class _Preferred:
+    """Rows that are drawn with a preference. Each row stands here as often as it may be drawn."""
+
+    def __init__(self, entries: Entries, repeats: np.ndarray):
+        self.entries = entries
+        self.row = np.repeat(np.arange(len(repeats)), repeats)
+        copy = np.arange(len(self.row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        digests = np.concatenate([scan.of_rows[:, 0] for scan in entries.scans])
+        occurrences = np.concatenate([scan.occurrences for scan in entries.scans]).astype(np.uint64)
+        again = scrambled(occurrences[self.row] + (copy.astype(np.uint64) << np.uint64(32)))
+        self.bits = scrambled(scrambled(digests ^ self._salt("weights"))[self.row] + again)
+        uniform = ((self.bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        noise = -np.log(-np.log(uniform))
+        self.base = noise if entries.log_weights is None else noise + entries.log_weights[self.row]
+        self.cell = entries.cell[self.row]
+        self.amounts = entries.amounts[self.row]
+        self.values = [values[self.row] for _, _, values in entries.means]
+
+    def _salt(self, name: str) -> np.uint64:
+        return stream(self.entries.asked.seed, "mix", name).integers(2**64, dtype=np.uint64)
+
+    def found(self) -> ChosenRows:
+        return self._draws(self._taken(self._strengths()))
+
+    def _taken(self, strengths: Sequence[float], only: tuple[int, float] | None = None) -> np.ndarray:
+        """Which entries are drawn at these strengths of the means, (entries,) of bool; `only`: by one number alone, up or down."""
+        keys = self.base + sum(
+            (strength * values for strength, values in zip(strengths, self.values, strict=True)), np.zeros(len(self.base))
+        )
+        first = keys if only is None else only[1] * self.values[only[0]]
+        order = np.lexsort((-keys, -first, self.cell)) if only is not None else np.lexsort((-keys, self.cell))
+        cell, amounts = self.cell[order], self.amounts[order]
+        reached = np.cumsum(amounts)
+        is_first = np.ones(len(cell), bool)
+        is_first[1:] = cell[1:] != cell[:-1]
+        before = (reached - amounts)[is_first]
+        inside = reached - np.repeat(before, np.diff(np.flatnonzero(is_first), append=len(cell)))
+        taken = np.zeros(len(cell), bool)
+        taken[order] = inside - amounts / 2 <= self.entries.counts[cell] - 0.25  # to the nearest record
+        return taken
+
+    def _mean(self, taken: np.ndarray, number: int) -> float:
+        return float(self.values[number][taken].mean()) if taken.any() else 0.0
+
+    @cached_property
+    def scales(self) -> list[float]:
+        """The standard deviation of each number."""
+        return [float(values.std()) or 1.0 for values in self.values]
+
+    def _strengths(self) -> list[float]:
+        """The strengths at which every mean is what is asked, to within one record. BadInput where there are none."""
+        means = self.entries.means
+        strengths = [0.0] * len(means)
+        for number, (name, goal, _) in enumerate(means):
+            low, high = (self._mean(self._taken(strengths, (number, sign)), number) for sign in (-1.0, 1.0))
+            if not low - 1e-9 * abs(low) <= goal <= high + 1e-9 * abs(high):
+                raise BadInput(
+                    f"the mean of {name} cannot be {goal:.6g}: rows in the shares that are asked for reach from {low:.6g} to {high:.6g}; ask for a mean between them, for "
+                    "fewer rows, or for a larger max_repeats"
+                )
+        for _ in range(ROUNDS if len(means) > 1 else 1):
+            for number in range(len(means)):
+                strengths[number] = self._search(strengths, number)
+            if all(self._is_met(self._taken(strengths), number) for number in range(len(means))):
+                break
+        taken = self._taken(strengths)
+        if not all(self._is_met(taken, number) for number in range(len(means))):
+            nearest = ", ".join(f"{name} {self._mean(taken, number):.6g}" for number, (name, _, _) in enumerate(means))
+            raise BadInput(
+                f"the means of {' and '.join(name for name, _, _ in means)} cannot be had together of these rows; the nearest found are {nearest}"
+            )
+        return strengths
+
+    def _is_met(self, taken: np.ndarray, number: int) -> bool:
+        """Whether a mean is right to within what one record can change it by."""
+        values = self.values[number]
+        return (
+            abs(self._mean(taken, number) - self.entries.means[number][1])
+            <= (float(values.max()) - float(values.min())) / max(int(taken.sum()), 1) + 1e-12
+        )
+
+    def _search(self, strengths: Sequence[float], number: int) -> float:
+        """The strength of one number at which its mean is nearest to its goal, the others held."""
+        goal, scale = self.entries.means[number][1], self.scales[number]
+
+        def mean(strength: float) -> float:
+            return self._mean(self._taken([*strengths[:number], strength, *strengths[number + 1 :]]), number)
+
+        start = strengths[number]
+        here = mean(start)
+        if here == goal:
+            return start
+        sign, step = (1.0 if here < goal else -1.0), 1.0 / scale
+        near, far = start, start + sign * step
+        while (mean(far) < goal if sign > 0 else mean(far) > goal) and step * scale < STRONGEST:
+            near, step = far, step * 4
+            far = start + sign * step
+        best = min((abs(mean(one) - goal), abs(one), one) for one in (start, near, far))
+        for _ in range(STEPS):
+            middle = (near + far) / 2
+            if middle in (near, far):
+                break
+            found = mean(middle)
+            best = min(best, (abs(found - goal), abs(middle), middle))
+            if found == goal:
+                break
+            near, far = (middle, far) if (found < goal) == (sign > 0) else (near, middle)
+        return best[2]
+
+    def _draws(self, taken: np.ndarray) -> ChosenRows:
+        """The entries that are taken, in a random order of their own in each pool."""
+        starts = self.entries.starts
+        at = np.flatnonzero(taken)
+        order = at[np.argsort(scrambled(self.bits[at] ^ self._salt("order of weighted rows")), kind="stable")]
+        row, pool = self.row[order], self.entries.pool[self.row[order]]
+        found = []
+        for place in range(len(self.entries.scans)):
+            rows = row[pool == place] - starts[place]
+            found.append(PoolDraws(rows, _times_before(rows)))
+        return ChosenRows(tuple(found))
+
+
+def _times_before(rows: np.ndarray) -> np.ndarray:
+    """How often each number came before, (n,)."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    is_first = np.ones(len(rows), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    firsts = np.flatnonzero(is_first)
+    found = np.zeros(len(rows), np.int32)
+    found[order] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
+    return found

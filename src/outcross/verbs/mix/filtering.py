@@ -1,0 +1,225 @@
+"""What filters keep of the pools: between the first reading and the plan. Each filter sees what those before it left."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.filters import Selection
+from outcross.ledger import stream
+from outcross.verbs.mix.asked import MixFilter, MixRecipe
+from outcross.verbs.mix.candidates import CandidateStore, PoolCandidates
+from outcross.verbs.mix.canonical import ids
+from outcross.verbs.mix.draws import Draws, PoolDraws
+from outcross.verbs.mix.pools import ScannedPool
+
+if TYPE_CHECKING:
+    import polars
+
+MOST_TIMES = 1000
+"""How often a filter may keep one row."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilterOutcome:
+    """What one filter did."""
+
+    number: int
+    """Its place among the filters, from 1."""
+    recipe: MixFilter
+    at: np.ndarray
+    """The candidates that it looked at, by their numbers among all rows, ascending: (n,)."""
+    selection: Selection
+
+    @property
+    def step(self) -> str:
+        return f"{self.number} {self.recipe.name}"
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The candidates that it kept."""
+        return self.at[self.selection.kept]
+
+    @property
+    def rejected(self) -> np.ndarray:
+        return self.at[~self.selection.kept]
+
+    @cached_property
+    def reasons(self) -> np.ndarray:
+        """The number of the reason of each that it rejected, in `selection.reasons`."""
+        reason = self.selection.reason
+        gone = ~self.selection.kept
+        return np.zeros(int(gone.sum()), np.int64) if reason is None else np.asarray(reason)[gone]
+
+
+@dataclass(frozen=True, eq=False)
+class FilteredPools:
+    """What all filters left of the pools."""
+
+    store: CandidateStore
+    outcomes: tuple[FilterOutcome, ...]
+    times: np.ndarray
+    """How often each row is kept, (rows of all pools,)."""
+    weights: np.ndarray | None
+    """The weight that filters give each row, (rows of all pools,); None where they give none."""
+
+    def times_of(self, pool: int) -> np.ndarray:
+        """How often each row of a pool is kept, in the order in which it was read."""
+        return self._as_read(pool, self.times)
+
+    def weights_of(self, pool: int) -> np.ndarray | None:
+        return None if self.weights is None else self._as_read(pool, self.weights)
+
+    def _as_read(self, pool: int, values: np.ndarray) -> np.ndarray:
+        of_pool = self.store.pool == pool
+        found = np.empty(int(of_pool.sum()), values.dtype)
+        found[self.store.row[of_pool]] = values[of_pool]
+        return found
+
+    @cached_property
+    def kept(self) -> tuple[tuple[np.ndarray, ScannedPool], ...]:
+        """Of each pool the rows that are kept, as often as they are, and what is known of them."""
+        return tuple(scan.kept(self.times_of(pool)) for pool, scan in enumerate(self.store.scans))
+
+    def as_read(self, draws: Draws) -> Draws:
+        """Draws of what is kept as draws of the pools as they were read."""
+        pools = []
+        for own, (rows, _), pool in zip(draws.pools, self.kept, range(len(draws.pools)), strict=True):
+            found = rows[own.rows]
+            is_copied = bool((self.times_of(pool) > 1).any())
+            pools.append(PoolDraws(found, _earlier(found) if is_copied else own.passes))
+        return Draws(tuple(pools), draws.order)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells one outcome of filters from another: what they kept, how often and with what weight."""
+        content = hashlib.sha256()
+        for values in (self.store.pool, self.row_digests, self.times, *([] if self.weights is None else [self.weights])):
+            content.update(np.ascontiguousarray(values).tobytes())
+        return content.hexdigest()
+
+    @cached_property
+    def row_digests(self) -> np.ndarray:
+        parts = [scan.of_rows[self.store.row[self.store.pool == pool]] for pool, scan in enumerate(self.store.scans)]
+        return np.concatenate([np.zeros((0, 2), np.uint64), *parts])
+
+    def ids(self, at: np.ndarray) -> list[str]:
+        """The `_id` of some rows: the one that a row has where it is drawn first."""
+        occurrences = [scan.occurrences[self.store.row[self.store.pool == pool]] for pool, scan in enumerate(self.store.scans)]
+        return ids(self.row_digests[at], np.concatenate([np.zeros(0, np.uint32), *occurrences])[at])
+
+    def rejected(self) -> polars.DataFrame:
+        """Every rejected row: its id and pool, the filter, its reason in words, the number by which it was judged, and the row for whose sake it went."""
+        import polars as pl
+
+        words = {
+            "_id": pl.String,
+            "_source": pl.String,
+            "filter": pl.String,
+            "reason": pl.String,
+            "value": pl.Float64,
+            "match": pl.String,
+        }
+        frames = [pl.DataFrame(schema=words)]
+        names = np.array([pool.name for pool in self.store.asked.pools], dtype=object)
+        for outcome in self.outcomes:
+            gone, chosen = outcome.rejected, ~outcome.selection.kept
+            value, match = outcome.selection.value, outcome.selection.match
+            matched = np.full(gone.size, -1) if match is None else np.asarray(match)[chosen]
+            of_match = iter(self.ids(outcome.at[matched[matched >= 0]]))
+            frames.append(
+                pl.DataFrame(
+                    {
+                        "_id": self.ids(gone),
+                        "_source": names[self.store.pool[gone]].tolist(),
+                        "filter": [outcome.step] * gone.size,
+                        "reason": [outcome.selection.reasons[number] for number in outcome.reasons.tolist()],
+                        "value": pl.Series(np.full(gone.size, np.nan) if value is None else np.asarray(value, float)[chosen]).fill_nan(None),
+                        "match": [next(of_match) if place >= 0 else None for place in matched.tolist()],
+                    },
+                    schema=words,
+                )
+            )  # fmt: skip
+        return pl.concat(frames)
+
+
+def filter_pools(store: CandidateStore) -> FilteredPools:
+    """The pools after all filters. BadInput where a filter lacks what it judges by, or keeps nothing."""
+    check_columns(store)
+    times, outcomes, weights = np.ones(len(store), np.int64), [], None
+    for number, recipe in enumerate(store.asked.filters, 1):
+        at = np.flatnonzero((times > 0) & _of_pools(store, recipe))
+        outcome = FilterOutcome(number, recipe, at, _selected(store, number, recipe, at))
+        times[at] *= outcome.selection.times
+        if outcome.selection.weights is not None:
+            weights = np.ones(len(store)) if weights is None else weights
+            weights[at] *= outcome.selection.weights
+        outcomes.append(outcome)
+        if len(store) and not times.any():
+            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in reasons_of(outcome).items())
+            raise BadInput(f"filter {outcome.step} leaves no row: {reasons}; change it, or leave it out")
+    return FilteredPools(store, tuple(outcomes), times, weights)
+
+
+def check_columns(store: CandidateStore) -> None:
+    """BadInput where a filter names a column that no pool has."""
+    for number, recipe in enumerate(store.asked.filters, 1):
+        try:
+            recipe.filter.reads(tuple(store.schemas))
+        except BadInput as error:
+            raise BadInput(f"filter {number} {recipe.name}: {error}") from None
+
+
+def reasons_of(outcome: FilterOutcome) -> dict[str, int]:
+    """How many a filter rejected for each of its reasons."""
+    counts = np.bincount(outcome.reasons, minlength=len(outcome.selection.reasons)).tolist()
+    return {reason: count for reason, count in zip(outcome.selection.reasons, counts, strict=True) if count}
+
+
+def _of_pools(store: CandidateStore, recipe: MixFilter) -> np.ndarray:
+    """Whether a filter looks at the rows of each one's pool, (rows of all pools,) of bool."""
+    looks = np.array([not recipe.pools or pool.name in recipe.pools for pool in store.asked.pools], dtype=bool)
+    return looks[store.pool]
+
+
+def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndarray) -> Selection:
+    try:
+        found = recipe.filter.select(PoolCandidates(store, at), stream(store.asked.seed, "mix", "filter", number))
+    except (BadInput, NotApplicable) as error:
+        raise BadInput(f"filter {number} {recipe.name}: {error}") from None
+    most = int(found.times.max(initial=0))
+    if found.times.shape != at.shape or most > MOST_TIMES or (found.times < 0).any():
+        raise BadInput(
+            f"filter {number} {recipe.name} must say of each of {len(at):,} rows how often it is kept, from 0 to {MOST_TIMES:,}; "
+            f"it gave an array of shape {found.times.shape} of at most {most:,}"
+        )
+    return found
+
+
+def bounds_of(asked: MixRecipe, rows: Sequence[int]) -> Iterator[tuple[MixFilter, int, int, int]]:
+    """Of each filter the most rows that it can see, and the fewest and the most that it leaves of them. rows: of each pool."""
+    low, high = list(rows), list(rows)
+    for recipe in asked.filters:
+        looks = [place for place, pool in enumerate(asked.pools) if not recipe.pools or pool.name in recipe.pools]
+        seen = sum(high[place] for place in looks)
+        fewest, most = recipe.filter.bounds(sum(low[place] for place in looks))[0], recipe.filter.bounds(seen)[1]
+        yield recipe, seen, fewest, most
+        for place in looks:
+            low[place] = 0 if len(looks) > 1 else fewest
+            high[place] = min(most, max(high[place], most - seen + high[place]))
+
+
+def _earlier(rows: np.ndarray) -> np.ndarray:
+    """How many times each row stands earlier in the sequence, (n,)."""
+    order = np.argsort(rows, kind="stable")
+    starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    found = np.empty(len(rows), np.int32)
+    found[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    return found

@@ -1,0 +1,443 @@
+"""What targets read of every row: its group, its numbers, how like another file it is, and which needs it meets."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.attributes.given import GivenAttribute
+from outcross.attributes.learned import Labelled
+from outcross.errors import BadInput, first_words
+from outcross.files import plain_yaml
+from outcross.files.reading import read
+from outcross.files.whole import read_text
+from outcross.ledger import stream
+from outcross.recipe import nearest
+from outcross.statistics.density_ratio import density_ratio
+from outcross.text.hashed import HashedTexts, hashed
+from outcross.text.texts import texts
+from outcross.verbs.mix.aims import GroupTarget, LikeTarget, NeedTarget, NumberTarget, needs_place
+from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, contents, fitted, text_column
+from outcross.verbs.mix.provenance import prompt_of
+
+if TYPE_CHECKING:
+    import polars
+
+OF_LABELS = ("_origin", "_model", "_generation")
+MOST_VALUES = 1000
+"""Values of a column whose shares are asked for, at most."""
+OTHER = -1
+"""The code of a row whose value nothing is asked of."""
+MOST_BYTES = 10_000_000
+"""Bytes of a needs.yaml."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The value that each row has in a column, as far as something is asked of it."""
+
+    target: GroupTarget
+    values: tuple[str, ...]
+    codes: tuple[np.ndarray, ...]
+    """For each pool the place of each row's value, `OTHER` where nothing is asked of it: (rows,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A number of each row."""
+
+    target: NumberTarget
+    values: tuple[np.ndarray, ...]
+    """For each pool: (rows,), NaN where there is none."""
+    complaint: str = ""
+    """What a function of yours complained of first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """How much likelier each row is in the target's file than among all rows."""
+
+    target: LikeTarget
+    log_weights: tuple[np.ndarray, ...]
+    """For each pool in nats, −inf where a row is too short to be judged: (rows,)."""
+    hashed: HashedTexts | None = None
+    """The texts of all pools, for dsir."""
+    wanted: np.ndarray | None = None
+    """The distribution of hashed n-grams of the target."""
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """Which rows lie in the regions and groups that an audit found too few of."""
+
+    target: NeedTarget
+    rules: tuple[str, ...]
+    missing: tuple[int, ...]
+    """Records that the audit said are missing of each."""
+    inside: tuple[np.ndarray, ...]
+    """For each pool: (rows, rules) of bool."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedRows:
+    """Everything that targets read of the rows of all pools."""
+
+    groups: tuple[Groups, ...] = ()
+    numbers: tuple[Numbers, ...] = ()
+    likenesses: tuple[Likeness, ...] = ()
+    needs: tuple[Needs, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Why rows are rejected."""
+    reason: tuple[np.ndarray, ...] = ()
+    """For each pool the number of each row's reason, −1 where it is kept: (rows,)."""
+    funnel: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many rows of each pool each reason rejected."""
+
+    @property
+    def functions(self) -> list[Numbers]:
+        """The numbers that functions of yours gave."""
+        return [numbers for numbers in self.numbers if isinstance(numbers.target.attribute, GivenAttribute)]
+
+    def digest(self) -> str:
+        """The digest of the numbers that functions of yours gave: nobody else can know what they do."""
+        content = hashlib.sha256()
+        for values in (values for numbers in self.functions for values in numbers.values):
+            content.update(values.tobytes())
+        return content.hexdigest()
+
+    def facts(self) -> Iterator[dict[str, Any]]:
+        """What is to be known of the classifiers that were fitted."""
+        for numbers in self.numbers:
+            if isinstance(attribute := numbers.target.attribute, Labelled):
+                area = attribute.area
+                yield {
+                    "target": numbers.target.name,
+                    "held_out_auroc": area.value,
+                    "low": area.low,
+                    "high": area.high,
+                    "n": area.n,
+                    "method": area.method,
+                }
+
+
+def judged(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> JudgedRows:
+    """Read of every row what targets ask. BadInput where a column is not there, or too many rows have no number."""
+    reader = _Reader(asked, pools, scans, schema)
+    groups = tuple(reader.groups(target) for target in asked.targets if isinstance(target, GroupTarget))
+    numbers = tuple(reader.numbers(target) for target in asked.targets if isinstance(target, NumberTarget))
+    likenesses = tuple(reader.likeness(target) for target in asked.targets if isinstance(target, LikeTarget))
+    needs = tuple(reader.needs(target) for target in asked.targets if isinstance(target, NeedTarget))
+    reasons: list[str] = []
+    reason = [np.full(scan.rows, -1) for scan in scans]
+    for words, masks in (*_bounds(numbers), *_too_short(likenesses)):
+        if any(mask.any() for mask in masks):
+            for own, mask in zip(reason, masks, strict=True):
+                own[mask & (own < 0)] = len(reasons)
+            reasons.append(words)
+    _check_failures(asked, numbers, scans)
+    funnel = {
+        words: {pool.name: int((own == number).sum()) for pool, own in zip(asked.pools, reason, strict=True)}
+        for number, words in enumerate(reasons)
+    }
+    return JudgedRows(groups, numbers, likenesses, needs, tuple(reasons), tuple(reason), funnel)
+
+
+def _bounds(numbers: Sequence[Numbers]) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """What numbers reject, and why."""
+    for one in numbers:
+        target = one.target
+        complaint = f" ({one.complaint})" if one.complaint else ""
+        yield f"no {target.of}{complaint}", [np.isnan(values) for values in one.values]
+        if target.at_least is not None:
+            yield f"{target.of} below {target.at_least:g}", [values < target.at_least for values in one.values]
+        if target.at_most is not None:
+            yield f"{target.of} above {target.at_most:g}", [values > target.at_most for values in one.values]
+
+
+def _too_short(likenesses: Sequence[Likeness]) -> Iterator[tuple[str, list[np.ndarray]]]:
+    for one in likenesses:
+        yield f"fewer than {one.target.shortest} words and signs", [np.isneginf(weights) for weights in one.log_weights]
+
+
+def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequence[ScannedPool]) -> None:
+    rows = sum(scan.rows for scan in scans)
+    for one in numbers:
+        failed = sum(int(np.isnan(values).sum()) for values in one.values)
+        if failed > one.target.failures * rows:
+            complaint = f" ({one.complaint})" if one.complaint else ""
+            raise BadInput(
+                f"{failed:,} of {rows:,} rows have no {one.target.of}{complaint}, and at most {one.target.failures:.3g} of them may; "
+                f"give another attribute or column, or failures: {min(1.0, math.ceil(100 * failed / rows) / 100):g}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """The pools, and what is read of them."""
+
+    asked: MixRecipe
+    pools: Sequence[OpenPool]
+    scans: Sequence[ScannedPool]
+    schema: Schema
+
+    def column(self, name: str) -> list[polars.Series]:
+        """A column of each pool, of one type."""
+        import polars as pl
+
+        if name not in self.schema:
+            raise BadInput(
+                f"the mix has no column {name!r}{nearest(name, self.schema)} (targets); it has {', '.join(self.schema)[:200]}"
+            )
+        found = []
+        for pool in self.pools:
+            names = [name] if name in pool.schema else [*pool.schema][:1]
+            batches = [fitted(batch, {name: self.schema[name]})[name] for batch in pool.batches(names)] if pool.schema else []
+            found.append(pl.concat(batches) if batches else pl.Series(name, [], dtype=self.schema[name]))
+        return found
+
+    def batches_of_texts(self, pool: OpenPool, column: str | None) -> Iterator[list[str]]:
+        """The texts of a pool, batch by batch."""
+        name, dtype = self._text(column)
+        names = [name] if name in pool.schema else [*pool.schema][:1]
+        for batch in pool.batches(names) if pool.schema else ():
+            yield contents(fitted(batch, {name: dtype}).to_series()).to_list()
+
+    def _text(self, column: str | None) -> tuple[str, Any]:
+        from dataclasses import replace
+
+        if column is not None and column not in self.schema:
+            raise BadInput(
+                f"the mix has no column {column!r}{nearest(column, self.schema)} (targets); it has {', '.join(self.schema)[:200]}"
+            )
+        return text_column(self.asked if column is None else replace(self.asked, text_column=column), self.schema)
+
+    def groups(self, target: GroupTarget) -> Groups:
+        import polars as pl
+
+        said = self._labels(target.column)
+        if target.parity:
+            values = sorted({value for one in said for value in one.drop_nulls().unique().to_list()})
+            if not values:
+                raise BadInput(f"{target.name}: no row has a value of {target.column!r}; leave the target out")
+        else:
+            values = [*target.shares]
+        if len(values) > MOST_VALUES:
+            raise BadInput(
+                f"{target.name}: {target.column!r} has {len(values):,} values, {MOST_VALUES:,} are possible; name a column of fewer"
+            )
+        known = {value for one in said for value in one.drop_nulls().unique().to_list()}
+        for value, share in target.shares.items():
+            if value not in known and share != 0.0:
+                raise BadInput(
+                    f"{target.name}: no row has {target.column} = {value}{nearest(value, known)}; there are {', '.join(sorted(known))[:200]}"
+                )
+        codes = tuple(
+            one.replace_strict(values, list(range(len(values))), default=OTHER, return_dtype=pl.Int32).fill_null(OTHER).to_numpy()
+            for one in said
+        )
+        return Groups(target, tuple(values), codes)
+
+    def _labels(self, column: str) -> list[polars.Series]:
+        """A column of each pool as words: of the user's own, or of provenance."""
+        import polars as pl
+
+        if column == "_source":
+            return [
+                pl.repeat(pool.name, scan.rows, dtype=pl.String, eager=True)
+                for pool, scan in zip(self.asked.pools, self.scans, strict=True)
+            ]
+        if column == "_prompt":
+            return [
+                pl.concat(
+                    [
+                        pl.Series("p", [], dtype=pl.String),
+                        *(batch.select(prompt_of(batch, pool.recipe).alias("p")).to_series() for batch in pool.batches()),
+                    ]
+                )
+                for pool in self.pools
+            ]
+        if column in OF_LABELS:
+            words = [[None if label[column] is None else str(label[column]) for label in scan.labels] for scan in self.scans]
+            return [
+                pl.Series("l", own, dtype=pl.String).gather(scan.strata) if own else pl.Series("l", [], dtype=pl.String)
+                for own, scan in zip(words, self.scans, strict=True)
+            ]
+        try:
+            return [one.cast(pl.String) for one in self.column(column)]
+        except pl.exceptions.PolarsError as error:
+            raise BadInput(
+                f"column {column!r} holds no plain values ({first_words(error)}); targets are of words, numbers and truths"
+            ) from None
+
+    def numbers(self, target: NumberTarget) -> Numbers:
+        if target.attribute is None:
+            assert target.column is not None
+            return Numbers(target, tuple(_as_numbers(one, target.column) for one in self.column(target.column)))
+        reader, complaint = self._reader_of(target), ""
+        values = []
+        for pool in self.pools:
+            found = [np.zeros(0)]
+            for batch in self.batches_of_texts(pool, target.column):
+                if isinstance(reader, GivenAttribute):
+                    own, first = reader.with_complaint(batch)
+                    complaint = complaint or first
+                else:
+                    own = reader(texts(batch))
+                found.append(np.where(np.isfinite(own), own, np.nan))
+            values.append(np.concatenate(found))
+        return Numbers(target, tuple(values), complaint)
+
+    def _reader_of(self, target: NumberTarget) -> Any:
+        """What reads an attribute; one that compares has read the human pools."""
+        if not getattr(target.attribute, "compares", False):
+            return target.attribute
+        people = [pool for pool in self.pools if pool.recipe.is_human]
+        human = [text for pool in people for batch in self.batches_of_texts(pool, target.column) for text in batch]
+        if not human:
+            raise BadInput(
+                f"{target.name} compares with human texts, and no pool has origin: human; name one, or leave the target out"
+            )
+        return target.attribute.fit(texts(human))
+
+    def likeness(self, target: LikeTarget) -> Likeness:
+        return self._by_ngrams(target) if target.method == "dsir" else self._by_densities(target)
+
+    def _by_ngrams(self, target: LikeTarget) -> Likeness:
+        source = read(target.like)
+        name = target.column or self._text(None)[0]
+        _check_there(target, name, source.columns)
+        wanted = hashed(contents(batch[name]).to_list() for batch in source.batches([name])).distribution
+        own = hashed(texts_ for pool in self.pools for texts_ in self.batches_of_texts(pool, target.column))
+        long_enough = own.pieces >= target.shortest
+        if not long_enough.any():
+            raise BadInput(
+                f"{target.name}: every text has fewer than {target.shortest} words and signs, of which n-grams say too little; write shortest: 0 to draw by them all the same"
+            )
+        weights = own.log_ratio(wanted, own.take(np.flatnonzero(long_enough)).distribution)
+        weights[~long_enough] = -np.inf
+        bounds = np.cumsum([scan.rows for scan in self.scans])[:-1]
+        return Likeness(target, tuple(np.split(weights, bounds)), own, wanted)
+
+    def _by_densities(self, target: LikeTarget) -> Likeness:
+        import polars as pl
+
+        source = read(target.like)
+        for name in target.columns:
+            _check_there(target, name, source.columns)
+        frame = pl.concat([*source.batches(list(target.columns))])
+        wanted = np.stack([_as_numbers(frame[name], name) for name in target.columns], axis=1)
+        own = np.stack([np.concatenate([_as_numbers(one, name) for one in self.column(name)]) for name in target.columns], axis=1)
+        if not np.isfinite(wanted).all() or not np.isfinite(own).all():
+            raise BadInput(f"{target.name}: columns of numbers must have no missing values; drop those rows, or name other columns")
+        ratio = density_ratio(own, wanted, stream(self.asked.seed, "mix", "ulsif"))
+        with np.errstate(divide="ignore"):
+            weights = np.log(np.maximum(ratio, 1e-12))
+        bounds = np.cumsum([scan.rows for scan in self.scans])[:-1]
+        return Likeness(target, tuple(np.split(weights, bounds)))
+
+    def needs(self, target: NeedTarget) -> Needs:
+        said = _needs_file(target)
+        rules, missing, inside, notes = [], [], [], []
+        for need in said:
+            conditions = need.get("conditions")
+            rule = str(need.get("rule", ""))
+            try:
+                masks = (
+                    [self._holds(condition) for condition in conditions] if isinstance(conditions, list) and conditions else None
+                )
+            except (KeyError, TypeError, ValueError, AttributeError):
+                masks = None
+            if masks is None or any(mask is None for mask in masks):
+                notes.append(f"{rule[:100]}: no rule by columns that the mix has, so that no row is looked for")
+                continue
+            rules.append(rule)
+            missing.append(int(need["missing_records"]))
+            inside.append(
+                [np.logical_and.reduce([mask[pool] for mask in masks if mask is not None]) for pool in range(len(self.pools))]
+            )
+        by_pool = tuple(
+            np.stack([one[pool] for one in inside], axis=1) if inside else np.zeros((scan.rows, 0), bool)
+            for pool, scan in enumerate(self.scans)
+        )
+        return Needs(target, tuple(rules), tuple(missing), by_pool, tuple(notes))
+
+    def _holds(self, condition: dict[str, Any]) -> list[np.ndarray] | None:
+        """For each pool which rows meet a condition of an audit; None where it cannot be told of rows."""
+        import polars as pl
+
+        kind, name, of = condition["kind"], condition["column"], condition.get("of", "")
+        if name not in self.schema or kind == "like" or of not in ("", "word", "words", "lines"):
+            return None
+        values = self.column(name)
+        if kind == "missing":
+            return [one.is_null().to_numpy() for one in values]
+        missing = [one.is_null().to_numpy() for one in values]
+        or_missing = bool(condition.get("or_missing", False))
+        if kind == "interval":
+            numbers = [_of_text(one, of) if of else _as_numbers(one, name) for one in values]
+            low, high = float(condition.get("at_least", -math.inf)), float(condition.get("below", math.inf))
+            return [((own >= low) & (own < high)) | (or_missing & gone) for own, gone in zip(numbers, missing, strict=True)]
+        if kind not in ("among", "none_of"):
+            return None
+        named = [str(value) for value in condition.get("values", ())]
+        if of == "word":
+            are = [_says(one, named[0]) for one in values]
+        else:
+            are = [one.cast(pl.String).is_in(named).fill_null(False).to_numpy() for one in values]
+        return [((own if kind == "among" else ~own) & ~gone) | (or_missing & gone) for own, gone in zip(are, missing, strict=True)]
+
+
+def _needs_file(target: NeedTarget) -> list[dict[str, Any]]:
+    """What a needs.yaml says. BadInput where it says nothing that is known."""
+    place = needs_place(target)
+    said = plain_yaml.read(read_text(place, "give the needs.yaml that outcross audit --out wrote", MOST_BYTES), str(place))
+    needs = said.get("needs") if isinstance(said, dict) and said.get("schema") == 1 else None
+    if not isinstance(needs, list) or not all(
+        isinstance(need, dict) and isinstance(need.get("missing_records"), int) for need in needs
+    ):
+        raise BadInput(f"{place} is no needs.yaml of an audit; write it again with outcross audit DATA --reference HUMAN --out DIR")
+    return needs
+
+
+def _check_there(target: LikeTarget, name: str, columns: Sequence[str]) -> None:
+    if name not in columns:
+        raise BadInput(f"{target.like} has no column {name!r}{nearest(name, columns)} (targets); it has {', '.join(columns)[:200]}")
+
+
+def _as_numbers(values: polars.Series, name: str) -> np.ndarray:
+    """A column as numbers, NaN where there is none. BadInput where no value is a number."""
+    import polars as pl
+
+    try:
+        found = values.cast(pl.Float64, strict=False)
+    except pl.exceptions.PolarsError:
+        raise BadInput(f"column {name!r} is {values.dtype} and holds no numbers; name another") from None
+    if values.len() > values.null_count() and found.null_count() == found.len():
+        raise BadInput(
+            f"column {name!r} holds no numbers, as {values.drop_nulls()[0]!r:.40}; name another, or ask for shares of its values"
+        )
+    numbers = found.fill_null(float("nan")).to_numpy()
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _of_text(values: polars.Series, of: str) -> np.ndarray:
+    """The words or the lines of each text, as an audit counts them."""
+    read_ = texts(contents(values))
+    return read_.words.per_block.astype(float) if of == "words" else np.array([text.count("\n") + 1 for text in read_], dtype=float)
+
+
+def _says(values: polars.Series, word: str) -> np.ndarray:
+    """Whether each text says a word."""
+    read_ = texts(contents(values))
+    inside = read_.words.kinds_inside
+    found = np.zeros(len(read_), bool)
+    if word in read_.words.spellings:
+        found[inside.blocks[inside.ids == read_.words.spellings.index(word)]] = True
+    return found

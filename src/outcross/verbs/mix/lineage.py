@@ -1,0 +1,239 @@
+"""Which rows of the pools belong together: families by lineage, which no split may part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.text.near import near_twins
+from outcross.verbs.mix.asked import MixPool, MixRecipe
+from outcross.verbs.mix.canonical import canonical, ids
+from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, contents, fitted, text_column
+from outcross.verbs.mix.provenance import parents_of, prompt_of
+
+if TYPE_CHECKING:
+    import polars
+
+Pairs = tuple[np.ndarray, np.ndarray]
+"""Rows that are joined, and what each is joined with: two arrays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Families:
+    """The family of every row of the pools. Its number follows from what its rows hold, never from where they were read."""
+
+    of_rows: tuple[np.ndarray, ...]
+    """For each pool the family of each of its rows: (rows,)."""
+    keys: np.ndarray
+    """A number of each family that its content alone decides, (families,)."""
+    joined: dict[str, int]
+    """How many pairs each reason joined."""
+    notes: tuple[str, ...] = ()
+    """What was not looked at, and why."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def take(self, rows: Sequence[np.ndarray]) -> Families:
+        """The families of some rows of each pool."""
+        return replace(self, of_rows=tuple(own[some] for own, some in zip(self.of_rows, rows, strict=True)))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Rows of each family, (families,)."""
+        return sum((np.bincount(rows, minlength=len(self)) for rows in self.of_rows), np.zeros(len(self), np.int64))
+
+
+def families(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> Families:
+    """The families of all rows: joined by parents, by the same text, by nearly the same, and by the same prompt where that is asked, transitively."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    reading = _reading(asked, pools, scans, schema)
+    rows, lineage = sum(scan.rows for scan in scans), asked.lineage
+    joined: dict[str, Pairs] = {}
+    if lineage.parents:
+        joined["parents"] = _by_parents(reading)
+    if lineage.twins:
+        joined["twins"] = _by_value(reading.contents)
+    if lineage.near is not None and reading.texts is not None:
+        joined["near"] = _by_nearness(reading.texts, scans, lineage.near)
+    if lineage.prompts:
+        joined["prompts"] = _by_value(reading.prompts)
+    first, second = (
+        (np.concatenate([np.zeros(0, np.int64), *parts]) for parts in zip(*joined.values(), strict=True)) if joined else ([], [])
+    )
+    nodes = rows + len(reading.parents)
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(nodes, nodes))
+    label = connected_components(graph, directed=False)[1][:rows]
+    keys, of_rows = _keyed(label, np.concatenate([np.zeros((0, 2), np.uint64), *(scan.of_rows for scan in scans)]))
+    bounds = np.cumsum([scan.rows for scan in scans])[:-1]
+    counts = {reason: len(pairs[0]) for reason, pairs in joined.items()}
+    return Families(tuple(np.split(of_rows, bounds)), keys, counts, reading.notes)
+
+
+def _keyed(label: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each family, ascending, and the family of each row by the place of its key. digests: (rows, 2)."""
+    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    place = np.empty(len(label), np.int64)
+    place[order] = np.arange(len(label))
+    least = np.full(int(label.max(initial=-1)) + 1, len(label))
+    np.minimum.at(least, label, place)
+    ranked = np.argsort(least)
+    number = np.empty(len(least), np.int64)
+    number[ranked] = np.arange(len(least))
+    return digests[order[least[ranked]], 0], number[label]
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """What joins rows, as numbers that are equal where what they stand for is equal. Rows of all pools, pool after pool."""
+
+    contents: np.ndarray
+    """(rows,)"""
+    prompts: np.ndarray
+    """(rows,); each row without a prompt has a number of its own."""
+    texts: list[str] | None
+    """None where near twins are not looked for."""
+    names: Pairs
+    """A row and a name that it has."""
+    children: Pairs
+    """A row and the name of a parent."""
+    parents: np.ndarray
+    """The names of parents, ascending."""
+    notes: tuple[str, ...]
+
+
+def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> _Reading:
+    text, notes = _text(asked, schema)
+    apart = {column for pool in asked.pools for column in (pool.id_column, pool.parents_column)}
+    compared = dict([text]) if text else {name: dtype for name, dtype in schema.items() if name not in apart}
+    has_texts = text is not None and asked.lineage.near is not None
+    contents_of, prompts, texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
+    names, children, start = [_no_pairs()], [_no_pairs()], 0
+    for pool in pools:
+        for batch in pool.batches():
+            rows = fitted(batch, compared)
+            said = contents(rows.to_series()) if text else None
+            contents_of.append(_numbers_or_own(canonical(rows) if said is None else said, start))
+            if has_texts and said is not None:
+                texts += said.to_list()
+            if asked.lineage.prompts:
+                prompts.append(_prompts(batch, pool.recipe, start))
+            names.append(_names(batch, pool.recipe, start))
+            children.append(_parents(batch, pool.recipe, start))
+            start += batch.height
+    child, parent = (np.concatenate(parts) for parts in zip(*children, strict=True))
+    if parent.size:  # a record that an earlier mix gave an _id is known by it
+        names += _given_names(scans)
+    named, name = (np.concatenate(parts) for parts in zip(*names, strict=True))
+    known = np.unique(parent)
+    is_parent = np.isin(name, known)
+    return _Reading(
+        contents=np.concatenate(contents_of),
+        prompts=np.concatenate(prompts),
+        texts=texts if has_texts else None,
+        names=(named[is_parent], name[is_parent]),
+        children=(child, parent),
+        parents=known,
+        notes=notes,
+    )
+
+
+def _text(asked: MixRecipe, schema: Schema) -> tuple[tuple[str, Any] | None, tuple[str, ...]]:
+    """The column of text that twins are looked for in, and what is to be said where there is none."""
+    import polars as pl
+
+    try:
+        return text_column(asked, schema), ()
+    except BadInput:
+        if asked.text_column is not None:
+            raise
+    texts = [name for name, dtype in schema.items() if dtype == pl.String]
+    if not texts or asked.lineage.near is None:
+        return None, ()
+    return None, ("near twins were not looked for: it is not clear which column is the text; name it as text_column",)
+
+
+def _no_pairs() -> Pairs:
+    return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+
+
+def _numbers(words: polars.Series) -> np.ndarray:
+    """A number for each word, equal where words are; two others share one with a chance of 2⁻⁶⁴."""
+    return words.hash(seed=0).to_numpy()
+
+
+def _prompts(batch: polars.DataFrame, pool: MixPool, start: int) -> np.ndarray:
+    return _numbers_or_own(batch.select(prompt_of(batch, pool).alias("prompt")).to_series(), start)
+
+
+def _numbers_or_own(words: polars.Series, start: int) -> np.ndarray:
+    """A number for each word, as `_numbers` gives; what says nothing has a number of its own, and so no twin."""
+    found = _numbers(words).copy()
+    empty = words.is_null().to_numpy() | (words == "").fill_null(False).to_numpy()
+    found[empty] = np.arange(start, start + words.len(), dtype=np.uint64)[empty]
+    return found
+
+
+def _names(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
+    """The names that rows have: what they were called in another mix, and what the pool's column says."""
+    import polars as pl
+
+    rows, names = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    for column in dict.fromkeys(("_id", pool.id_column)):
+        if column is not None and column in batch.columns:
+            said = batch[column].cast(pl.String)
+            there = said.is_not_null().to_numpy()
+            rows.append(start + np.flatnonzero(there))
+            names.append(_numbers(said)[there])
+    return np.concatenate(rows), np.concatenate(names)
+
+
+def _parents(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
+    """Rows and the names of their parents."""
+    import polars as pl
+
+    said = batch.select(parents_of(batch, pool).alias("parents")).to_series()
+    many = said.list.len().fill_null(0).to_numpy().astype(np.int64)
+    if not many.any():
+        return _no_pairs()
+    names = said.explode().drop_nulls().cast(pl.String)
+    return start + np.repeat(np.arange(batch.height), many), _numbers(names)
+
+
+def _given_names(scans: Sequence[ScannedPool]) -> Iterator[Pairs]:
+    """The `_id` that each row has in this mix, which it had in every earlier mix of the same pool."""
+    import polars as pl
+
+    start = 0
+    for scan in scans:
+        names = pl.Series("_id", ids(scan.of_rows, scan.occurrences), dtype=pl.String)
+        yield start + np.arange(scan.rows), _numbers(names)
+        start += scan.rows
+
+
+def _by_parents(reading: _Reading) -> Pairs:
+    """Each child and each row that is a parent, with the parent's name, which stands behind all rows."""
+    rows = len(reading.contents)
+    owner, name = (np.concatenate(parts) for parts in zip(reading.children, reading.names, strict=True))
+    return owner, rows + np.searchsorted(reading.parents, name)
+
+
+def _by_value(numbers: np.ndarray) -> Pairs:
+    """Each row whose number another before it has, with that."""
+    order = np.argsort(numbers, kind="stable")
+    same = np.flatnonzero(numbers[order][1:] == numbers[order][:-1])
+    return order[same], order[same + 1]
+
+
+def _by_nearness(texts: list[str], scans: Sequence[ScannedPool], threshold: float) -> Pairs:
+    """Near twins, looked for in an order that the content of the rows decides."""
+    digests = np.concatenate([scan.of_rows for scan in scans])
+    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    found = near_twins([texts[row] for row in order.tolist()], threshold)
+    return order[found.first], order[found.second]

@@ -1,0 +1,69 @@
+"""What changed from one mix to another, as one HTML file that opens offline."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from outcross.files.outputs import write_page
+from outcross.report.templates import environment, resource
+from outcross.verbs.mix.changes import CENSUS, Changes
+
+MOST = 60
+"""Values of a table that are shown; those that changed most come first."""
+LONGEST = 300
+"""Characters of one piece of text on the page."""
+LEFT, RIGHT = 3.0, 97.0
+"""Where the lines begin and end, in hundredths of their width."""
+
+
+def write_changes(changes: Changes, path: Path) -> Path:
+    """Write the page."""
+    return write_page(path, page(changes))
+
+
+def page(changes: Changes) -> bytes:
+    """The page, rendered."""
+    tables = []
+    for by, rows in changes.tables.items():
+        order = sorted(rows, key=lambda row: -abs(row.difference)) if len(rows) > MOST else rows
+        tables.append((by, order[:MOST], max(0, len(rows) - MOST), _largest([(row.share_before, row.share_after) for row in rows])))
+    names = [str(side.folder) for side in (changes.before, changes.after)]
+    text = _template().render(
+        changes=changes,
+        before=names[0],
+        after=names[1],
+        census=CENSUS,
+        tables=tables,
+        tails=changes.tails,
+        tails_most=_largest([(tail.rows.share_before, tail.rows.share_after, tail.human.share_before) for tail in changes.tails]),
+        mixes=[(name, side.manifest) for name, side in zip(names, (changes.before, changes.after), strict=True)],
+        style=resource("page.css") + resource("mixes.css"),
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _largest(shares: list[tuple[float, ...]]) -> float:
+    """The end of the scale of a table."""
+    return max((share for one in shares for share in one), default=0.0) or 1.0
+
+
+@cache
+def _template() -> Any:
+    templates = environment(LONGEST)
+    templates.filters |= {"share": _share, "signed": _signed, "place": _place}
+    return templates.from_string(resource("mixes.html"))
+
+
+def _share(share: float) -> str:
+    return f"{share:.4g}"
+
+
+def _signed(difference: float) -> str:
+    return "0" if difference == 0 else f"{difference:+.4g}".replace("-", "−")
+
+
+def _place(share: float, most: float) -> str:
+    """Where a share stands on a line that ends at the largest."""
+    return f"{LEFT + (RIGHT - LEFT) * share / most:.4g}%"

@@ -1,0 +1,259 @@
+"""The training rows of a mix with targets: so much of each cell, and of each cell those rows that bring means and distributions to what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outcross.data.order import even_order
+from outcross.data.shares import exact, largest_remainder
+from outcross.errors import BadInput
+from outcross.verbs.mix.aims import Between
+from outcross.verbs.mix.asked import AtLeast, MixRecipe
+from outcross.verbs.mix.cells import MOST_CELLS, CellProblem, Demand, Need, refusal
+from outcross.verbs.mix.chosen import ChosenRows, Entries, chosen
+from outcross.verbs.mix.draws import Draws, PoolDraws, arranged
+from outcross.verbs.mix.judged import OTHER, Groups, JudgedRows
+from outcross.verbs.mix.plan import MixPlan, Supply, plan_of, split_of
+from outcross.verbs.mix.pools import ScannedPool
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """The pools as the training rows see them."""
+
+    asked: MixRecipe
+    scans: tuple[ScannedPool, ...]
+    rows: tuple[np.ndarray, ...]
+    """For each pool which of all its rows these are."""
+    judged: JudgedRows
+    budget: int | None
+
+    @cached_property
+    def amounts(self) -> np.ndarray:
+        """What each row holds in the budget's unit, pool after pool, (rows,)."""
+        unit = self.asked.unit
+        return np.concatenate([np.ones(scan.rows, np.int64) if unit == "rows" else scan.amounts[unit] for scan in self.scans])
+
+    @cached_property
+    def pool(self) -> np.ndarray:
+        """The pool of each row, (rows,)."""
+        return np.repeat(np.arange(len(self.scans)), [scan.rows for scan in self.scans])
+
+    @cached_property
+    def supplies(self) -> list[Supply]:
+        held = np.bincount(self.pool, self.amounts, minlength=len(self.scans)).astype(np.int64).tolist()
+        return [Supply(scan.rows, amount) for scan, amount in zip(self.scans, held, strict=True)]
+
+    @cached_property
+    def is_human(self) -> np.ndarray:
+        """Which rows people wrote, as far as is said, (rows,)."""
+        found = [
+            np.array([label["_origin"] == "human" for label in scan.labels], dtype=bool)[scan.strata]
+            for scan in self.scans
+            if scan.rows
+        ]
+        return np.concatenate([np.zeros(0, bool), *found])
+
+    def of(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """What was read of the rows of all pools, of these rows alone, (rows, …)."""
+        return np.concatenate([own[rows] for own, rows in zip(values, self.rows, strict=True)])
+
+    @cached_property
+    def cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cell of each row, (rows,), and one row of each cell, (cells,)."""
+        keys = [self.pool, self.is_human, *(self.of(one.codes) - OTHER for one in self.judged.groups)]
+        keys += [column for one in self.judged.needs for column in self.of(one.inside).T]
+        cell = np.zeros(len(self.pool), np.int64)
+        for key in keys:
+            crossed = cell * (int(key.max(initial=0)) + 1) + key
+            _, first, cell = np.unique(crossed, return_index=True, return_inverse=True)
+            if len(first) > MOST_CELLS:
+                raise BadInput(f"the targets cross into more than {MOST_CELLS:,} cells; name columns of fewer values")
+        return cell, np.unique(cell, return_index=True)[1]
+
+    @cached_property
+    def problem(self) -> CellProblem:
+        """How much there is of each cell, and what is asked of cells."""
+        cell, row = self.cells
+        pool = self.pool[row]
+        repeats = np.array([self.asked.repeats_of(one) for one in self.asked.pools], dtype=np.int64)
+        return CellProblem(
+            pool=pool,
+            available=np.bincount(cell, self.amounts, minlength=len(row)).astype(np.int64),
+            repeats=repeats[pool],
+            fixed=tuple(self._fixed(pool)),
+            demands=tuple(demand for one in self.judged.groups for demand in self._demands(one)),
+            needs=(),
+            unit=self.asked.unit,
+            names=tuple(one.name for one in self.asked.pools),
+        )
+
+    def _fixed(self, pool: np.ndarray) -> Iterator[Demand]:
+        """What the human share and the weights of pools ask. Where a pool has no weight, targets may move what it gives."""
+        split, wanted = split_of(self.asked, self.supplies)
+        every = np.ones(len(pool), bool)
+        people = np.array([one.is_human for one in self.asked.pools])[pool]
+        if wanted is not None:
+            share, most = exact(wanted), Fraction(1) if isinstance(self.asked.human_share, AtLeast) else exact(wanted)
+            yield Demand("human_share", "human", people, every, share, most)
+            if share == most:
+                yield Demand("human_share", "other", ~people, every, 1 - share, 1 - share)
+        for side in split.sides:
+            if any(self.asked.pools[place].weight is None for place in side.pools) or len(side.pools) < 2:
+                continue
+            among = np.isin(pool, side.pools)
+            for place, weight in zip(side.pools, side.weights, strict=True):
+                share = weight / sum(side.weights)
+                yield Demand(
+                    f"weights of {self.asked.pools[side.pools[0]].name} and others",
+                    self.asked.pools[place].name,
+                    pool == place,
+                    among,
+                    share,
+                    share,
+                )
+
+    def _demands(self, groups: Groups) -> Iterator[Demand]:
+        """What a target asks of each value of its column."""
+        row, target = self.cells[1], groups.target
+        code = self.of(groups.codes)[row]
+        among = {None: np.ones(len(row), bool), "human": self.is_human[row], "synthetic": ~self.is_human[row]}[target.among]
+        total = Fraction(0)
+        for place, value in enumerate(groups.values):
+            share = Fraction(1, len(groups.values)) if target.parity else target.shares[value]
+            if isinstance(share, Between):
+                low, high = (
+                    Fraction(0) if share.at_least is None else exact(share.at_least),
+                    Fraction(1) if share.at_most is None else exact(share.at_most),
+                )
+            else:
+                low = high = share if isinstance(share, Fraction) else exact(share)
+            total += low if low == high else 2  # between bounds nothing follows for the others
+            yield Demand(target.name, value, (code == place) & among, among, low, high)
+        if total == 1 and (code == OTHER).any():
+            yield Demand(target.name, "any other", (code == OTHER) & among, among, Fraction(0), Fraction(0))
+
+    def usual(self, total: int) -> np.ndarray:
+        """What a mix without targets would draw of each cell: of a pool's cells in proportion. (cells,)"""
+        shares = np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]) * total
+        problem = self.problem
+        whole = np.array([supply.available for supply in self.supplies])
+        return shares[problem.pool] * problem.available / np.maximum(whole[problem.pool], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Aimed:
+    """What is drawn of each cell, and which rows these are."""
+
+    training: Training
+    plan: MixPlan
+    counts: np.ndarray
+    """In the budget's unit, (cells,)."""
+    lacking: np.ndarray
+    """What each need lacks."""
+    problem: CellProblem
+
+    @cached_property
+    def rows(self) -> ChosenRows:
+        """The rows, cell by cell. BadInput where no rows have the means that are asked for."""
+        return chosen(self._entries)
+
+    @property
+    def at_random(self) -> ChosenRows:
+        """As many rows of each cell without any preference."""
+        return chosen(replace(self._entries, log_weights=None, means=()))
+
+    @cached_property
+    def _entries(self) -> Entries:
+        training, judged = self.training, self.training.judged
+        return Entries(
+            asked=training.asked,
+            scans=training.scans,
+            cell=training.cells[0],
+            pool=training.pool,
+            amounts=training.amounts,
+            counts=self.counts,
+            log_weights=sum((training.of(one.log_weights) for one in judged.likenesses), np.zeros(len(training.pool)))
+            if judged.likenesses
+            else None,
+            means=tuple(
+                (one.target.of, one.target.mean, training.of(one.values)) for one in judged.numbers if one.target.mean is not None
+            ),
+        )
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The rows by their numbers among those that training sees, in the order that is asked for."""
+        return arranged(self.training.asked, [self._merged(pool, own) for pool, own in enumerate(self.rows.of_pools)], "order")
+
+    def _merged(self, pool: int, draws: PoolDraws) -> PoolDraws:
+        """The draws of a pool, its cells merged evenly."""
+        own = self.training.cells[0][self.training.pool == pool]
+        cells = np.unique(own[draws.rows], return_inverse=True)[1]
+        counts = np.bincount(cells).tolist()
+        if len(counts) < 2:
+            return draws
+        by_cell = np.argsort(cells, kind="stable")
+        order = np.empty_like(by_cell)
+        order[np.argsort(even_order(counts), kind="stable")] = by_cell
+        rows, passes = draws.rows[order], draws.passes[order]
+        return PoolDraws(rows, passes)
+
+    @cached_property
+    def facts(self) -> list[dict[str, Any]]:
+        """What each target asked, and what it has, as plain data."""
+        from outcross.verbs.mix.facts import facts_of
+
+        return facts_of(self)
+
+
+def aimed(training: Training) -> Aimed:
+    """How much is drawn of each cell. BadInput where targets contradict each other, or there are too few rows for them, with the nearest that can be had."""
+    if not len(training.pool):
+        raise BadInput("no row of the pools meets the bounds of the targets; widen them")
+    asked, total, problem = training.asked, training.budget, training.problem
+    if total is None:
+        total = _as_many_as_there_are(training)
+    problem = replace(problem, needs=tuple(_needs(training, total)))
+    usual = training.usual(total)
+    solved = problem.solved(total, usual)
+    if solved is None:
+        raise refusal(problem, total, usual)
+    counts, lacking = solved
+    targets = np.bincount(problem.pool, counts, minlength=len(training.scans)).astype(np.int64)
+    return Aimed(training, plan_of(asked, training.supplies, targets), counts, lacking, problem)
+
+
+def _as_many_as_there_are(training: Training) -> int:
+    """The largest total for which no row repeats."""
+    once = replace(training.problem, repeats=np.ones_like(training.problem.repeats))
+    largest = once.largest() or 0
+    for slacks in ((0,), (0, 1)):
+        for total in range(largest + ROUNDING, max(0, largest - TRIED), -1):
+            if once.solved(total, training.usual(total), slacks) is not None:
+                return total
+    raise refusal(training.problem, 1, training.usual(1))
+
+
+ROUNDING = 4
+"""Rows beyond the largest total of unrounded shares that are tried."""
+TRIED = 50
+"""Smaller totals that are tried."""
+
+
+def _needs(training: Training, total: int) -> Iterator[Need]:
+    """How many rows more than usual each rule of an audit gets, of what is to be spent on them."""
+    row = training.cells[1]
+    for one in training.judged.needs:
+        wanted = sum(one.missing)
+        spent = min(wanted, total if one.target.rows is None else one.target.rows)
+        more = largest_remainder(one.missing, [spent])[0].tolist() if wanted else [0] * len(one.missing)
+        inside = training.of(one.inside)[row]
+        for place, rule in enumerate(one.rules):
+            yield Need(rule, inside[:, place], more[place])

@@ -1,0 +1,395 @@
+"""Back from a row of a mix to the file that it was read from, to its parents, and through a mix of a mix; where the chain ends it says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput, OutcrossError
+from outcross.files import names
+from outcross.files.inputs import digest as digest_of_file
+from outcross.files.names import literal, read_parquet
+from outcross.verbs.mix import work
+from outcross.verbs.mix.asked import MixPool, MixRecipe
+from outcross.verbs.mix.canonical import digests, ids
+from outcross.verbs.mix.pools import OpenPool, opened
+from outcross.verbs.mix.provenance import PROVENANCE
+from outcross.verbs.mix.result import is_stored, read_manifest, shards
+
+SHORTEST = 4
+"""Signs of an `_id` that are taken for its beginning, at least."""
+DEEPEST = 50
+"""Mixes of mixes that are followed."""
+MOST_PARENTS = 20
+"""Parents of a row that are followed; the others are named."""
+SHOWN = 5
+"""Ids that a refusal names."""
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A row of a file that a pool was read from."""
+
+    file: str
+    """Where it lies now."""
+    row: int
+    """Its number in the file, from 1; a header is no row."""
+    sha256: str
+    """Of the file, as the manifest of the mix gives it."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A record and what it comes from. What nobody said is None."""
+
+    id: str
+    mix: str | None = None
+    """The folder of the mix that the record is of; None for a parent that was found in none."""
+    shard: str | None = None
+    """The file of the mix that holds it; None for a record that was not drawn."""
+    row: int | None = None
+    """Its number in that file, from 1."""
+    pool: str | None = None
+    source: str | None = None
+    """What its column `_source` says: the pool, and the pool that it was of in an earlier mix."""
+    digest: str | None = None
+    """Of its content and the name of its pool: the `_id` of the first record of that content."""
+    origin: str | None = None
+    model: str | None = None
+    generation: int | None = None
+    decoding: str | None = None
+    file: FileRow | None = None
+    """Where it was read from; None where that cannot be said, as `ends` explains."""
+    parents: tuple[Trace, ...] = ()
+    """What it was made from, or the same record in an earlier mix; the nearest first."""
+    ends: str = ""
+    """Why the chain ends here; empty where a parent continues it."""
+
+    def plain(self) -> dict[str, Any]:
+        """The trace as plain data."""
+        return {"schema": 1, **self._plain()}
+
+    def _plain(self) -> dict[str, Any]:
+        own = {key: getattr(self, key) for key in self.__dataclass_fields__ if key not in ("file", "parents")}
+        file = None if self.file is None else {"file": self.file.file, "row": self.file.row, "sha256": self.file.sha256}
+        return own | {"file": file, "parents": [parent._plain() for parent in self.parents]}
+
+
+def traced(folder: Path, beginning: str) -> Trace:
+    """Where the record with this `_id`, or the one record whose `_id` begins so, comes from. BadInput where there is none, or more than one."""
+    if not re.fullmatch("[0-9a-f]{1,32}", beginning):
+        raise BadInput(f"--id must be an _id or its beginning, of the signs 0-9 and a-f and at most 32, got {beginning!r:.80}")
+    if len(beginning) < SHORTEST:
+        raise BadInput(f"--id {beginning} is too short to mean one row; give {SHORTEST} signs or more")
+    mix = _Mix(folder)
+    found = mix.beginning_with(beginning)
+    if not found:
+        raise BadInput(
+            f"{folder} has no row, drawn or not, whose _id begins with {beginning}; the column _id of {folder / work.DATA} names them"
+        )
+    if len(found) > 1:
+        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+        raise BadInput(f"{len(found):,} rows begin with {beginning}: {', '.join(found[:SHOWN])}{more}; give more signs")
+    trace = mix.trace(found[0], DEEPEST)
+    assert trace is not None
+    return trace
+
+
+@dataclass(frozen=True, eq=False)
+class _Mix:
+    """A mix in a folder, through which rows are followed."""
+
+    folder: Path
+    digests: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """Of the rows of each file of a pool, once they were worked out."""
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.folder)
+
+    @cached_property
+    def shards(self) -> list[Path]:
+        splits = self.manifest.get("splits")
+        held_back = (
+            [one for one in splits.values() if isinstance(one, dict) and "shards" in one] if isinstance(splits, dict) else []
+        )
+        return [path for told in (self.manifest, *held_back) for path in shards(self.folder, told)]
+
+    @cached_property
+    def recipe(self) -> MixRecipe | None:
+        """What was asked; None where the manifest says it in a way that cannot be read."""
+        try:
+            return MixRecipe(**self.manifest["requested"])
+        except (OutcrossError, TypeError):
+            return None
+
+    @cached_property
+    def pools(self) -> dict[str, tuple[OpenPool, dict[str, str]] | str]:
+        """Each pool, open, with the digest of each of its files by where it lies; or why it cannot be read again."""
+        found: dict[str, tuple[OpenPool, dict[str, str]] | str] = {}
+        for recipe in self.recipe.pools if self.recipe else ():
+            found[recipe.name] = self._opened(recipe)
+        return found
+
+    def _opened(self, recipe: MixPool) -> tuple[OpenPool, dict[str, str]] | str:
+        read = self.manifest.get("read", {})
+        told = read.get(recipe.name) if isinstance(read, dict) else None
+        files = told.get("files") if isinstance(told, dict) else None
+        if not isinstance(files, dict) or not files:
+            if isinstance(told, dict) and "memory" in told:
+                return f"pool {recipe.name!r} was given in memory, as {', '.join(map(str, told['memory']))}, and not as a file"
+            return f"the manifest does not say which files pool {recipe.name!r} was read from"
+        places: dict[str, str] = {}
+        for name, sha256 in files.items():
+            place = self._place(str(name), str(sha256))
+            if isinstance(place, str):
+                return place
+            places[str(place)] = str(sha256)
+        try:
+            return opened(recipe, list(places)), places
+        except OutcrossError as error:
+            return str(error)
+
+    def _place(self, name: str, sha256: str) -> Path | str:
+        """Where a file of this content lies, by its name from here or from a folder around the mix; or why it cannot be found."""
+        is_there = False
+        for around in ("", self.folder.resolve(), *self.folder.resolve().parents):
+            place = Path(around, name)
+            if names.kind_at(place) == "file":
+                is_there = True
+                if digest_of_file([place]) == sha256:
+                    return place
+        if is_there:
+            return f"{name} has been changed since the mix was made (its SHA-256 is not {sha256[:16]}…)"
+        return f"{name} is no longer there; it was looked for from here and from the folders around {self.folder}"
+
+    def beginning_with(self, beginning: str) -> list[str]:
+        """The ids that begin so, of rows of the mix first, else of rows that were not drawn."""
+        import polars as pl
+
+        found: list[str] = []
+        for path in [*self.shards, *self._draws]:
+            if path in self._draws and found:
+                break
+            column = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select("_id").collect()["_id"]
+            found += column.filter(column.str.starts_with(beginning)).to_list()
+        return sorted(set(found))
+
+    @property
+    def _draws(self) -> list[Path]:
+        path = self.folder / work.DRAWS
+        return [path] if names.kind_at(path) == "file" else []
+
+    def row(self, record: str) -> tuple[str, int, dict[str, Any]] | None:
+        """The file and the number of a row of the mix, from 1, with its columns of provenance; None where it was not drawn."""
+        import polars as pl
+
+        for path in self.shards:
+            query = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select(PROVENANCE).with_row_index("row", 1)
+            found = query.filter(pl.col("_id") == record).collect()
+            if found.height:
+                own = found.row(0, named=True)
+                return str(path.relative_to(self.folder)), own.pop("row"), own
+        return None
+
+    def undrawn(self, record: str) -> str | None:
+        """The pool of a row that was not drawn; None where no pool has it."""
+        import polars as pl
+
+        for path in self._draws:
+            found = read_parquet(path).filter(pl.col("_id") == record)
+            if found.height:
+                return found["_source"][0]
+        return None
+
+    def trace(self, record: str, depth: int) -> Trace | None:
+        """Where a record comes from; None where the mix does not know it."""
+        place = self.row(record)
+        if place is None:
+            pool = self.undrawn(record)
+            if pool is None:
+                return None
+            trace = Trace(record, str(self.folder), pool=pool, source=pool)
+            return replace(self._read(trace, [pool], None, depth), shard=None, row=None)
+        shard, row, own = place
+        trace = Trace(
+            id=record,
+            mix=str(self.folder),
+            shard=shard,
+            row=row,
+            source=own["_source"],
+            origin=own["_origin"],
+            model=own["_model"],
+            generation=own["_generation"],
+            decoding=own["_decoding"],
+        )
+        pools = [pool["name"] for pool in self.manifest["pools"]]
+        of_source = [name for name in pools if own["_source"] == name or str(own["_source"]).startswith(f"{name}/")]
+        return self._read(trace, sorted(of_source, key=len, reverse=True), own["_parents"] or [], depth)
+
+    def _read(self, trace: Trace, pools: Sequence[str], parents: Sequence[str] | None, depth: int) -> Trace:
+        """The record in the file that it was read from, and its parents."""
+        why = f"no pool of the manifest is called as _source says ({trace.source})"
+        for name in pools:
+            opened = self.pools.get(name, f"the manifest does not say how pool {name!r} was read")
+            if isinstance(opened, str):
+                why, trace = opened, replace(trace, pool=name)
+                continue
+            try:
+                found = _row_of_pool(*opened, self._digests(name), trace.id, self._repeats(name))
+            except OutcrossError as error:
+                why = str(error)
+                continue
+            if found is not None:
+                file, digest, own = found
+                trace = replace(trace, pool=name, file=file, digest=digest)
+                return self._with_parents(trace, own, parents, depth)
+            why = f"the files of pool {name!r} hold no row with this _id, as they are read now"
+        return self._with_parents(replace(trace, ends=why), {}, parents, depth)
+
+    def _digests(self, name: str) -> list[np.ndarray]:
+        """The digests of the rows of each file of a pool, worked out once."""
+        opened = self.pools[name]
+        assert not isinstance(opened, str)
+        if name not in self.digests:
+            self.digests[name] = [_digests(opened[0], number) for number in range(len(opened[0].sources))]
+        return self.digests[name]
+
+    @cached_property
+    def earlier(self) -> list[_Mix]:
+        """The mixes that pools of this one were read from, as far as they are still there."""
+        folders = [_folder_of(file) for opened in self.pools.values() if not isinstance(opened, str) for file in opened[1]]
+        return [
+            _Mix(folder) for folder in dict.fromkeys(folders) if folder is not None and folder.resolve() != self.folder.resolve()
+        ]
+
+    def parent(self, record: str, depth: int) -> Trace:
+        """A record that another was made from: in this mix, or in one that a pool was read from."""
+        if depth <= 1:
+            return Trace(record, ends=f"{DEEPEST} steps are followed, and no more")
+        for mix in (self, *self.earlier):
+            try:
+                found = mix.trace(record, depth - 1)
+            except OutcrossError:  # a mix whose files are damaged holds nothing that can be believed
+                continue
+            if found is not None:
+                return found
+        return Trace(record, ends="it names a record that is in none of the files of this mix")
+
+    def _repeats(self, pool: str) -> int:
+        """How often a row of a pool was drawn, at most."""
+        times = next((told.get("max_repeats") for told in self.manifest["pools"] if told["name"] == pool), 1)
+        return times if isinstance(times, int) and times > 0 else 1
+
+    def _with_parents(self, trace: Trace, own: Mapping[str, Any], parents: Sequence[str] | None, depth: int) -> Trace:
+        """The record with what it comes from: itself in an earlier mix, then the records that it was made from."""
+        found: list[Trace] = []
+        rest = list(parents or [])
+        former = own.get("_id")
+        if isinstance(former, str) and former:
+            earlier = _earlier(former, trace.file, depth)
+            found.append(earlier)
+            rest = rest[1 + len(own.get("_parents") or []) :]
+        elif trace.ends and rest and trace.pool is not None and trace.source not in (None, trace.pool):
+            pool = str(trace.source).removeprefix(f"{trace.pool}/")
+            found.append(
+                Trace(rest.pop(0), source=pool, ends=f"it was a record of pool {pool} in an earlier mix, whose files are not there")
+            )
+        found += [
+            self.parent(parent, depth) if parent != trace.id else Trace(parent, ends="it names itself")
+            for parent in rest[:MOST_PARENTS]
+        ]
+        found += [Trace(parent, ends=f"only the first {MOST_PARENTS} parents are followed") for parent in rest[MOST_PARENTS:]]
+        if trace.ends:
+            return replace(trace, parents=tuple(found))
+        return replace(trace, parents=tuple(found), ends="" if found else _end(trace, parents is not None))
+
+
+def _end(trace: Trace, is_drawn: bool) -> str:
+    """Why nothing comes before a record whose file was found."""
+    if not is_drawn:
+        return "the record was not drawn; this is the file that holds it"
+    if trace.origin == "human":
+        return "people wrote it, as its pool says; this is the file that it was read from"
+    if trace.origin == "unknown":
+        return "nobody said who wrote it; this is the file that it was read from"
+    by = trace.model or "a model that nobody named"
+    what = {"edited": f"it was edited by {by}", "translated": f"it was translated by {by}"}.get(str(trace.origin), f"{by} wrote it")
+    return f"{what}, and nobody said from which records (parents_column); this is the file that it was read from"
+
+
+def _earlier(former: str, file: FileRow | None, depth: int) -> Trace:
+    """A record in the mix that it was of before."""
+    if depth <= 1:
+        return Trace(former, ends=f"{DEEPEST} mixes of mixes are followed, and no more")
+    assert file is not None
+    folder = _folder_of(file.file)
+    if folder is None:
+        return Trace(former, ends=f"{file.file} carries this _id from an earlier mix, and lies in no folder of a mix")
+    try:
+        found = _Mix(folder).trace(former, depth - 1)
+    except OutcrossError as error:
+        return Trace(former, str(folder), ends=str(error))
+    return found or Trace(former, str(folder), ends=f"{folder} holds a mix without this record")
+
+
+def _folder_of(file: str) -> Path | None:
+    """The folder of the mix that a file is of; None where it is of none."""
+    return next((folder for folder in [*Path(file).parents][:2] if is_stored(folder)), None)
+
+
+def _row_of_pool(
+    pool: OpenPool, files: Mapping[str, str], by_file: Sequence[np.ndarray], record: str, repeats: int
+) -> tuple[FileRow, str, dict[str, Any]] | None:
+    """The row of the files of a pool that became a record, the digest of its content, and what it says of itself; None where none did.
+
+    by_file: the digests of the rows of each file, (n, 2).
+    """
+    whole = np.concatenate([np.zeros((0, 2), np.uint64), *by_file])
+    wanted = _occurrence(whole, record, repeats)
+    if wanted is None:
+        return None
+    digest, occurrence = wanted
+    alike = np.flatnonzero((whole == digest).all(axis=1))
+    place = int(alike[occurrence % len(alike)])  # a row that is drawn again follows all rows of its content
+    ends = np.cumsum([len(part) for part in by_file])
+    number = int(np.searchsorted(ends, place, side="right"))
+    row = place - int(ends[number] - len(by_file[number]))
+    name = pool.sources[number].name
+    return FileRow(name, row + 1, files.get(name, "")), ids(digest[None], np.zeros(1, int))[0], _cells(pool, number, row)
+
+
+def _digests(pool: OpenPool, number: int) -> np.ndarray:
+    found = [digests(batch, pool.recipe.name) for batch in replace(pool, sources=(pool.sources[number],)).batches()]
+    return np.concatenate([np.zeros((0, 2), np.uint64), *found])
+
+
+def _occurrence(whole: np.ndarray, record: str, repeats: int) -> tuple[np.ndarray, int] | None:
+    """The digest of a record and which of the records of its content it is, from 0. whole: the digest of each row of a pool, (n, 2)."""
+    own = np.frombuffer(bytes.fromhex(record), dtype=">u8").astype(np.uint64)
+    if len(own) == 2 and (whole == own).all(axis=1).any():
+        return own, 0
+    contents, counts = np.unique(whole, axis=0, return_counts=True)
+    for occurrence in range(1, int(counts.max(initial=0)) * repeats):
+        there = contents[counts * repeats > occurrence]
+        named = ids(there, np.full(len(there), occurrence))
+        if record in named:
+            return there[named.index(record)], occurrence
+    return None
+
+
+def _cells(pool: OpenPool, number: int, row: int) -> dict[str, Any]:
+    """The columns of provenance that a row of a file came with."""
+    start = 0
+    for batch in replace(pool, sources=(pool.sources[number],)).batches():
+        if row < start + batch.height:
+            own = [name for name in ("_id", "_parents") if name in batch.columns]
+            return batch[row - start].select(own).row(0, named=True) if own else {}
+        start += batch.height
+    return {}

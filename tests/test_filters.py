@@ -1,0 +1,252 @@
+"""Filters against what they must give: closed forms, worked examples, and what people write wrongly."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import polars
+import pytest
+from given_candidates import Given
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.filters import FILTERS
+from outcross.filters.best_of import BestOfFilter
+from outcross.filters.drop_duplicates import DropDuplicatesFilter
+from outcross.filters.route import RouteFilter, shares_of_rewards
+from outcross.recipe import plain, read
+
+ERRORS = 4.5
+"""Standard errors within which a mean must be: a false alarm in 150,000."""
+
+
+def scored(scores: np.ndarray, k: int, **more: list) -> Given:
+    """Candidates of which every k answer one prompt."""
+    n = len(scores)
+    return Given([""] * n, {"score": scores.tolist(), **more}, asked=[f"{number // k}" for number in range(n)])
+
+
+def kept(one, candidates, seed=0) -> np.ndarray:
+    return one.select(candidates, np.random.default_rng(seed)).kept
+
+
+@pytest.mark.parametrize(("k", "expected"), [(2, 0.5642), (5, 1.1630), (10, 1.5388)])
+def test_the_best_of_k_normal_numbers_is_as_far_above_their_mean_as_order_statistics_say(k, expected):
+    scores = np.random.default_rng(5).standard_normal(4000 * k)
+    chosen = scores[kept(BestOfFilter(by={"column": "score"}), scored(scores, k))]
+    assert len(chosen) == 4000
+    assert abs(chosen.mean() - expected) < ERRORS * chosen.std() / np.sqrt(4000)
+    of_ten = scored(np.random.default_rng(6).standard_normal(40_000), 10)
+    drawn = np.array(of_ten.data["score"])[kept(BestOfFilter(by={"column": "score"}, k=k), of_ten)]
+    assert abs(drawn.mean() - expected) < ERRORS * drawn.std() / np.sqrt(4000)
+
+
+def test_a_constant_number_chooses_as_chance_does():
+    constant, any_of = BestOfFilter(by={"column": "score"}), BestOfFilter(by="random")
+    candidates = scored(np.ones(3000), 3)
+    assert np.array_equal(kept(constant, candidates), kept(any_of, candidates))
+    places = np.flatnonzero(kept(any_of, candidates)) % 3
+    assert np.abs(np.bincount(places, minlength=3) - 1000 / 3).max() < ERRORS * np.sqrt(1000 * 2 / 9)
+
+
+def test_the_least_of_f_is_the_most_of_its_negative():
+    scores = np.random.default_rng(0).standard_normal(600)
+    least, most = (BestOfFilter(by={"column": "score"}, keep=keep) for keep in ("least", "most"))
+    assert np.array_equal(kept(least, scored(scores, 6)), kept(most, scored(-scores, 6)))
+    assert not (kept(least, scored(scores, 6)) & kept(most, scored(scores, 6))).any()
+
+
+def test_the_first_is_the_first_and_nothing_is_preferred_by_a_baseline():
+    assert np.flatnonzero(kept(BestOfFilter(by="first"), scored(np.arange(12.0), 4))).tolist() == [0, 4, 8]
+    assert [BestOfFilter(by=by).prefers for by in ("first", "random")] == ["", ""]
+    assert BestOfFilter(by="mtld", keep="least").prefers == "of each prompt the candidate with the least mtld"
+
+
+def test_a_function_of_texts_chooses_and_one_text_that_it_cannot_read_is_rejected_alone():
+    candidates = Given(["aaa", "bb", "", "dddd"], asked=["one", "one", "two", "two"])
+
+    def length(texts):
+        return [1 / bool(text) * len(text) for text in texts]
+
+    found = BestOfFilter(by=length).select(candidates, np.random.default_rng(0))
+    assert found.kept.tolist() == [True, False, False, True] and found.reasons[found.reason[2]] == "it has no number"
+    with pytest.raises(BadInput, match=r"length_of_all must give a number a text: 4 for 4 texts, got an array of shape \(\)"):
+
+        def length_of_all(texts):
+            return sum(map(len, texts))
+
+        BestOfFilter(by=length_of_all).select(candidates, np.random.default_rng(0))
+    with pytest.raises(BadInput, match=r"a loop needs a function that a module defines"):
+        _ = BestOfFilter(by=length).functions
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"best_of": {}}, "by is needed"),
+        ({"best_of": {"by": "wrods"}}, "did you mean 'words'"),
+        ({"best_of": {"by": "words", "k": 0}}, r"k must be greater than or equal to 1, got 0"),
+        ({"best_of": {"by": "words", "keep": "most of all"}}, "keep must be 'most' or 'least'"),
+        ({"route": {"rule": "reward"}}, "rule: reward needs a reward"),
+        ({"route": {"rule": "table"}}, "rule: table and a table"),
+        ({"route": {"rule": "table", "table": {"en": "a"}}}, "by: language"),
+        ({"drop_duplicates": {"threshold": 80}}, "threshold must be less than or equal to 1, got 80"),
+        ({"decontaminate": {}}, "path is needed"),
+        ({"bestof": {"by": "words"}}, "did you mean 'best_of'"),
+    ],
+)
+def test_a_filter_that_is_written_wrongly_is_refused_in_one_line(told, why):
+    with pytest.raises(BadInput, match=why) as refused:
+        read(FILTERS, told, "filter")
+    assert "\n" not in str(refused.value)
+
+
+# Routing: the competence of teacher m in language l is mu[l, m], and answers differ by noise.
+
+MU = np.array([[2.0, 0.5, 0.0], [0.0, 2.5, 1.0], [0.5, 0.0, 2.0]])
+LANGUAGES, TEACHERS = ("en", "mt", "pt"), ("a", "b", "c")
+PROMPTS = 1500
+
+
+def answers(mu: np.ndarray, noise: float, judged: float = 0.0) -> tuple[Given, np.ndarray]:
+    """An answer of every teacher to every prompt, and how good it is; the reward errs by so much."""
+    rng = np.random.default_rng(11)
+    cells = list(itertools.product(range(PROMPTS), range(3)))
+    good = np.array([mu[prompt % 3, teacher] for prompt, teacher in cells]) + noise * rng.standard_normal(len(cells))
+    candidates = Given(
+        [""] * len(cells),
+        {
+            "reward": (good + judged * rng.standard_normal(len(cells))).tolist(),
+            "language": [LANGUAGES[prompt % 3] for prompt, _ in cells],
+        },
+        asked=[f"write about {LANGUAGES[prompt % 3]} thing {prompt}" for prompt, _ in cells],
+        wrote=[TEACHERS[teacher] for _, teacher in cells],
+    )
+    return candidates, good
+
+
+BEST_OF_LANGUAGE = {language: TEACHERS[int(MU[row].argmax())] for row, language in enumerate(LANGUAGES)}
+REWARD = {"column": "reward"}
+RULES = {
+    "random": RouteFilter(rule="random"),
+    "single": RouteFilter(rule="single", reward=REWARD),
+    "fixed": RouteFilter(rule="table", by="language", table=BEST_OF_LANGUAGE),
+    "reward": RouteFilter(rule="reward", reward=REWARD),
+}
+
+
+def test_random_single_fixed_and_reward_based_routing_give_what_the_competence_matrix_says():
+    candidates, good = answers(MU, noise=1.0)
+    found = {name: good[kept(rule, candidates)] for name, rule in RULES.items()}
+    normal = np.random.default_rng(0).standard_normal((200_000, 3))
+    expected = {
+        "random": MU.mean(),
+        "single": MU.mean(axis=0).max(),
+        "fixed": MU.max(axis=1).mean(),
+        "reward": np.mean([(row + normal).max(axis=1).mean() for row in MU]),
+    }
+    for name, chosen in found.items():
+        assert len(chosen) == PROMPTS and abs(chosen.mean() - expected[name]) < ERRORS * chosen.std() / np.sqrt(PROMPTS)
+    means = [found[name].mean() for name in ("random", "single", "fixed", "reward")]
+    assert means == sorted(means)
+
+
+def test_equal_teachers_are_equal_however_prompts_are_routed():
+    candidates, good = answers(np.tile([[1.0], [2.0], [0.5]], 3), noise=0.0)
+    assert {round(float(good[kept(rule, candidates)].mean()), 12) for rule in RULES.values()} == {round(7 / 6, 12)}
+
+
+def test_a_reward_that_is_all_noise_routes_as_chance_does():
+    candidates, good = answers(MU, noise=0.0, judged=1000.0)
+    chosen = good[kept(RULES["reward"], candidates)]
+    assert abs(chosen.mean() - MU.mean()) < ERRORS * good.std() / np.sqrt(PROMPTS)
+
+
+def test_a_learned_router_finds_the_best_teacher_of_each_kind_of_prompt_from_the_prompt_alone():
+    candidates, good = answers(MU, noise=0.3)
+    learned = RouteFilter(rule="learned", reward=REWARD)
+    found = learned.select(candidates, np.random.default_rng(0))
+    single, fixed = (good[kept(RULES[name], candidates)].mean() for name in ("single", "fixed"))
+    assert single < good[found.kept].mean() <= fixed + 1e-9 and good[found.kept].mean() > fixed - 0.05
+    assert found.facts["gain"]["low"] > 0 and found.facts["kl"] < found.facts["kl_without_prompts"]
+    by_column = RouteFilter(rule="learned", reward=REWARD, columns=["language"], temperature=0.1, ridge=0.01)
+    assert by_column.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts["kl"] < 0.01
+
+
+def test_rewards_become_shares_that_add_up_over_the_teachers_that_answer():
+    shares = shares_of_rewards(np.array([[1.0, 2.0, np.nan], [3.0, 3.0, 3.0], [np.nan, np.nan, 5.0]]), 1.0)
+    assert shares.sum(axis=1) == pytest.approx([1, 1, 1]) and shares[0, 2] == 0 and shares[1] == pytest.approx([1 / 3] * 3)
+    assert shares[0, 1] > shares[0, 0]
+
+
+def test_routing_without_teachers_or_with_one_that_is_not_there_is_refused():
+    candidates, _ = answers(MU, 0.0)
+    with pytest.raises(NotApplicable, match="which model wrote it"):
+        kept(RULES["random"], scored(np.ones(4), 2))
+    with pytest.raises(BadInput, match="no candidate is of the model 'd'"):
+        kept(RouteFilter(rule="table", by="language", table={"*": "d"}), candidates)
+    with pytest.raises(BadInput, match="table has no line for language 'mt'"):
+        kept(RouteFilter(rule="table", by="language", table={"en": "a"}), candidates)
+
+
+# Duplicates, test sets, boilerplate.
+
+STORY = "the old tower fell in the night of the great storm and nobody in the village heard it fall"
+NEAR = STORY.replace("village", "valley") + " at all"
+
+
+def test_of_the_same_and_almost_the_same_texts_the_human_one_stays_and_is_named():
+    candidates = Given(
+        [STORY, "something else that is said here by one", NEAR, STORY],
+        who=["model", "model", "human", "human"],
+        wrote=["a", "a", "", ""],
+    )
+    found = DropDuplicatesFilter(threshold=0.5).select(candidates, np.random.default_rng(0))
+    assert found.kept.tolist() == [False, True, True, False]
+    assert found.match is not None and found.match[0] in (2, 3) and found.kept[found.match[0]]
+    exact = DropDuplicatesFilter(near=False).select(candidates, np.random.default_rng(0))
+    assert exact.times.tolist() == [0, 1, 1, 1] and exact.match is not None and exact.match[0] == 3
+
+
+def test_no_kept_text_has_a_twin_that_is_kept_and_every_text_that_goes_has_one():
+    from outcross.text.near import near_twins
+
+    rng = np.random.default_rng(0)
+    words = np.array(["tower", "night", "storm", "river", "stone", "bread", "window", "garden", "letter", "winter"])
+    bases = [rng.choice(words, 30) for _ in range(20)]
+    texts = []
+    for number in range(200):
+        text = bases[number % 20].copy()
+        text[rng.integers(30, size=number % 4)] = "changed"
+        texts.append(" ".join(text))
+    found = DropDuplicatesFilter(threshold=0.6).select(Given(texts), np.random.default_rng(0))
+    left = [text for text, stays in zip(texts, found.kept, strict=True) if stays]
+    assert 0 < len(left) < 200 and not len(near_twins(left, 0.6).first)
+    assert found.match is not None and (found.match[~found.kept] >= 0).all() and found.kept[found.match[~found.kept]].all()
+
+
+def test_records_of_a_test_set_go_whole_or_by_a_long_run_of_words(tmp_path):
+    question = "How many of the seven bridges of Königsberg must a walker cross who wants to come home again?"
+    polars.DataFrame({"question": [question], "answer": ["All seven"]}).write_parquet(tmp_path / "test.parquet")
+    filtered = read(FILTERS, {"decontaminate": {"path": str(tmp_path / "test.parquet")}}, "filter")
+    texts = [question.upper(), f"They asked: {question} I said no.", "Seven bridges are many.", "all seven!"]
+    found = filtered.select(Given(texts), np.random.default_rng(0))
+    assert found.kept.tolist() == [False, False, True, False]
+    assert found.reason is not None and found.reason.tolist() == [0, 1, -1, 0]
+    assert found.value is not None and found.value[1] == 18
+    assert plain(filtered.without_paths())["path"] == "the test set"
+
+
+def test_lines_that_many_share_and_phrases_that_were_named_go():
+    menu = "Home. About us. Contact. All rights reserved 2024."
+    texts = [
+        menu,
+        menu.replace("2024", "2025"),
+        f"A story of its own, long enough to stand. {menu} It goes on and on with words.",
+    ] + [f"Page {word}. Home. About us." for word in ("one", "two")]
+    texts += ["As an AI language model, I cannot say.", "What a day it was in the garden."]
+    boilerplate = read(FILTERS, {"drop_boilerplate": {"texts": 3, "share": 0.6, "phrases": ["as an AI language model"]}}, "filter")
+    found = boilerplate.select(Given(texts), np.random.default_rng(0))
+    assert found.kept.tolist() == [True, True, True, False, False, False, True]  # the two menus are copies of one text
+    assert found.reason is not None and found.reason[5] == 0

@@ -1,0 +1,263 @@
+"""What a loop keeps goes on and what it rejects does not, everywhere; filters that cannot be asked are refused in one line."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+import outcross
+from outcross import loop
+from outcross.collapse.closed_forms import law_arguments
+from outcross.data.selected import JudgedCandidates, Rejected
+from outcross.errors import BadInput
+from outcross.experiment import experiment
+from outcross.experiment.arms import arms
+from outcross.experiment.file import load
+from outcross.filters import FILTERS, Filter, Selection
+from outcross.filters.of_records import RecordCandidates
+from outcross.filters.selecting import judged
+from outcross.ledger import Ledger
+from outcross.recipe import plain, read, recipe
+from outcross.verbs.audit.generations import lines
+from outcross.verbs.run.page import study
+
+GAUSSIAN = {
+    "name": "cut",
+    "human": {"distribution": "normal", "rows": 40, "dimensions": 2},
+    "learner": "gaussian",
+    "policy": "accumulate",
+    "draw": {"prompts": "none", "candidates": 3},
+    "select": [{"kind": "central", "share": 0.5}, {"kind": "random", "share": 0.5}],
+    "generations": 3,
+    "metrics": ["fitted_law", "selection"],
+}
+
+
+def text(paragraphs=60):
+    words = ["rain", "falls", "on", "the", "green", "hill", "and", "every", "river", "sleeps", "under", "snow"]
+    chosen = random.Random(0)
+    return "\n\n".join(" ".join(chosen.choices(words, k=25)) + "." for _ in range(paragraphs)) + "\n"
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """An experiment of texts."""
+    path = tmp_path_factory.mktemp("words") / "text.txt"
+    path.write_text(text())
+    human = {"path": str(path), "held_out": 0.2, "rows": 20}
+    return {"name": "words", "human": human, "block": 8, "learner": "ngram", "generations": 2, "metrics": ["selection"]}
+
+
+def ran(told, folder=None):
+    ledger = Ledger(folder)
+    return list(loop.run(experiment(told), ledger)), ledger
+
+
+@pytest.mark.parametrize("chains", [1, 5])
+def test_what_is_kept_goes_on_and_what_is_rejected_does_not(chains):
+    generations, _ = ran(GAUSSIAN | {"chains": chains, "store": "all"})
+    for g, generation in enumerate(generations):
+        drawn, kept, said = generation.drawn.records.array, generation.kept.records.array, generation.selection.value.judged
+        assert drawn.shape[-2] == 120 and kept.shape[-2] == len(generation.kept) == 30
+        assert len(generation.training.value) == 40 + 30 * g
+        rejected = Rejected.of(generation.drawn.records, said)
+        both = np.concatenate([kept, rejected.records.array], axis=-2)
+        assert np.array_equal(np.sort(both, axis=-2), np.sort(drawn, axis=-2))  # the funnel adds up, dimension by dimension
+        counts = [(said.reason == number).sum() for number in range(len(said.reasons))]
+        assert sum(counts) + (said.times > 0).sum() == said.times.size and (said.times <= 1).all()
+        assert np.isfinite(said.values[0]).all() and np.isnan(said.values[1]).all()
+        central = next(number for number, reason in enumerate(said.reasons) if reason.startswith("central"))
+        assert counts[central] == 60 * chains
+    newest = generations[2].training.value.pool.newest
+    assert newest.records.array[..., :30, :] == pytest.approx(generations[1].kept.records.array)
+
+
+def test_the_acceptance_rate_is_a_reading_and_the_spread_stands_beside_a_random_choice():
+    (generation, *_), _ = ran(GAUSSIAN)
+    told = {(one.measure, one.at): one for one in generation.measured}
+    assert told["acceptance", ""].estimate.value == 0.25
+    assert told["rejection", "central: not among the nearest to the middle"].estimate.value == 0.5
+    spread = told["selected_spread", ""]
+    assert spread.estimate.value < 0.6 < spread.null.low < spread.null.typical < spread.null.high
+    assert told["selected_tail", ""].estimate.value == 0 and told["selected_tail", ""].null.typical > 0.5
+
+
+def test_what_filters_find_out_of_themselves_is_read_at_every_generation():
+    verify = {"kind": "verify", "rules": ["x0 + x1 < 1"], "truth": "x0 < 1", "answers": 2}
+    star = {"kind": "star", "columns": ["x0"], "share": 0.25, "cells": 500}
+    (first, *_), _ = ran(GAUSSIAN | {"select": [verify, star], "draw": {"prompts": "none", "candidates": 10}, "generations": 1})
+    told = {one.measure: one.estimate for one in first.measured if one.estimate is not None}
+    x = first.drawn.records.array
+    right, kept = x[:, 0] < 1, x.sum(axis=1) < 1
+    assert told["keeps_correct"].value == pytest.approx(kept[right].mean()) and told["keeps_wrong"].value == pytest.approx(
+        kept[~right].mean()
+    )
+    assert told["kept_wrong"].value == pytest.approx((~right)[kept].mean()) and told["kept_wrong"].method == "Clopper-Pearson"
+    assert told["breakdown"].value == pytest.approx(1 / (1 + told["keeps_wrong"].value / told["keeps_correct"].value))
+    assert told["fill_in"].value == 1  # 500 cells and fewer records: no cell is due one
+
+
+def test_a_random_selection_moves_a_gaussian_as_the_laws_of_as_many_records_say():
+    told = law_arguments(experiment(GAUSSIAN | {"select": ["random"], "draw": {"prompts": "none", "candidates": 2}}))
+    assert told["n"] == 40 and "kept_variance" not in told
+    assert law_arguments(experiment(GAUSSIAN))["kept_variance"] == pytest.approx(0.306853, abs=1e-6)  # 1 − ln 2, two dimensions
+    assert law_arguments(experiment(GAUSSIAN | {"select": ["central", "outlying"]})) == {}
+
+
+def test_without_a_selection_no_step_selects_and_no_key_knows_of_it():
+    told = GAUSSIAN | {"draw": {"prompts": "none"}, "metrics": ["fitted_law"]}
+    _, bare = ran({name: value for name, value in told.items() if name != "select"})
+    _, empty = ran(told | {"select": [], "draw": {"prompts": "none", "candidates": 1}})
+    assert bare.entries.keys() == empty.entries.keys()
+    assert "select" not in {entry.verb for entry in bare.entries.values()}
+    assert all("candidates" not in json.dumps(entry.recipe) for entry in bare.entries.values() if entry.verb != "select")
+
+
+def test_a_run_folder_keeps_what_was_chosen_and_goes_on_to_the_same_bytes(tmp_path):
+    whole = outcross.run(GAUSSIAN, out=tmp_path / "whole").finish()
+    outcross.run(GAUSSIAN | {"generations": 1}, out=tmp_path / "stopped").finish()
+    outcross.run(GAUSSIAN, out=tmp_path / "stopped").finish()
+    assert (tmp_path / "whole" / "ledger.jsonl").read_bytes() == (tmp_path / "stopped" / "ledger.jsonl").read_bytes()
+    (name,) = {arm.name for arm in whole.arms}
+    assert len(whole.drawn(name, 0, 1)) == 120 and len(whole.chosen(name, 0, 1)) == 30
+    assert isinstance(whole.judged(name, 0, 1), JudgedCandidates)
+    assert whole.lineage(name, 0, 0)[0].verb == "select"
+    (line,) = lines(tmp_path / "whole")
+    assert [len(line.sets[f"g{g}"].value) for g in range(3)] == [30, 30, 30]
+    opened = outcross.open(tmp_path / "whole")
+    assert opened.experiment["draw"]["candidates"] == 3 and plain(opened.arms[0].experiment) == plain(whole.arms[0].experiment)
+
+
+def test_a_verifier_of_texts_keeps_a_number_that_depends_on_them_and_the_policy_counts_it(words):
+    generations, _ = ran(words | {"policy": "accumulate", "select": [{"kind": "verify", "patterns": {"text": "rain|snow"}}]})
+    first, second = generations
+    assert 0 < len(first.kept) < len(first.drawn) == 20
+    assert all("rain" in one or "snow" in one for one in first.kept.records.texts)
+    assert len(second.training.value) == 20 + len(first.kept)
+
+
+def test_candidates_of_a_prompt_compete(words):
+    generations, _ = ran(words | {"draw": {"candidates": 2}, "rows": 8, "select": ["random"]})
+    assert sorted(generations[0].drawn.records.column("_prompt").tolist()) == sorted([*range(8)] * 2)
+    asked = generations[0].human.training.records
+    candidates = RecordCandidates(generations[0].drawn.records, asked=asked, slots=8)
+    assert candidates.take(np.array([9, 1])).prompts.tolist() == [1, 1]
+    assert candidates.take(np.array([9])).prompt_texts == [asked.texts[9]]
+
+
+def test_importance_chooses_among_what_is_learned_from_and_keeps_origins(words):
+    told = words | {"policy": "augment", "select": [{"kind": "importance", "detector": "oracle"}], "metrics": ["held_out_loss"]}
+    told.pop("metrics")
+    generations, ledger = ran(told)
+    assert len(generations[0].training.value) == 20  # generation 0 learns from the human records as they are
+    pool = generations[1].training.value.pool
+    assert len(pool) == 60 and pool.human_share == 1  # a perfect detector: each of 20 human records three times
+    assert {entry.verb for entry in ledger.entries.values()} >= {"resample"} and generations[1].selection is None
+    erring = told | {"select": [{"kind": "importance", "detector": "oracle", "hit": 0.5, "false_alarm": 0.5}]}
+    assert 0 < ran(erring)[0][1].training.value.pool.human_share < 1
+
+
+def is_even(record):
+    return len(record["text"]) % 2 == 0
+
+
+def is_broken(record):
+    raise ValueError("no")
+
+
+def test_a_function_of_ones_own_is_a_verifier_and_its_source_is_in_the_key(words, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    keys = []
+    for number, body in enumerate(("len(record['text']) % 2 == 0", "len(record['text']) % 3 == 0", "len(record['text']) % 2 == 0")):
+        (tmp_path / f"judge{number}.py").write_text(f"def passes(record):\n    return {body}\n")
+        select = [{"kind": "verify", "function": f"judge{number}:passes"}]
+        generations, ledger = ran(words | {"select": select, "generations": 1})
+        assert all(len(one) % (2, 3, 2)[number] == 0 for one in generations[0].kept.records.texts)
+        (entry,) = (entry for entry in ledger.entries.values() if entry.verb == "select")
+        keys.append(entry.recipe["content"][f"judge{number}:passes"])
+    assert len(set(keys)) == 3  # each is of a module of its own
+
+
+@recipe
+class UnequalFilter(Filter):
+    """Keep points above 0: another number in every chain."""
+
+    def select(self, candidates, rng):
+        return Selection((candidates.points[..., 0] > 0).astype(int))
+
+
+def test_chains_that_would_keep_unequal_numbers_are_refused():
+    candidates = RecordCandidates(experiment(GAUSSIAN).human.truth.draw(30, (4,), np.random.default_rng(0)))
+    with pytest.raises(BadInput, match=r"in one chain and .* in another, all chains must keep as many"):
+        judged((UnequalFilter(),), candidates, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"select": []}, "draw.candidates 3 has the model write 120 records a generation for 40, and nothing chooses among them"),
+        ({"select": [{"kind": "random", "share": 1.0}]}, "select keeps them all"),
+        ({"select": "central"}, "select must be a list"),
+        ({"select": ["centre"]}, "did you mean 'central'"),
+        ({"select": [{"kind": "central", "share": 1.5}]}, "share must be less than or equal to 1"),
+        ({"select": ["central"], "human": {"distribution": "normal", "records": "moments"}, "metrics": []}, "human.records is moments"),
+        ({"select": [{"kind": "verify", "attribute": "words", "at_most": 3}]}, "judges by texts, gaussian learns vectors"),
+        ({"select": [{"kind": "verify"}]}, "a verifier that asks nothing keeps all"),
+        ({"select": [{"kind": "verify", "rules": ["x0 >"]}]}, "is no condition"),
+        ({"select": [{"kind": "verify", "rules": ["x0 + 1"]}]}, "must be true or false of each record"),
+        ({"select": [{"kind": "verify", "rules": ["y > 1"]}]}, "no column 'y'"),
+        ({"select": [{"kind": "verify", "rules": ["x0 > 100"]}]}, "keeps none of 120 records"),
+        ({"select": [{"kind": "verify", "patterns": {"x0": "(?=a)"}}]}, "is no regular expression"),
+        ({"select": [{"kind": "verify", "schema": {"type": "nothing"}}]}, "is no JSON schema"),
+        ({"select": [{"kind": "verify", "schema": {"$ref": "http://example.org/s"}}]}, "is not fetched"),
+        ({"select": [{"kind": "verify", "score": "x0"}]}, "a score needs at_least or at_most"),
+        ({"select": [{"kind": "verify", "function": "nowhere:f"}]}, "cannot be had"),
+        ({"select": [{"kind": "verify", "function": f"{__name__}:is_broken"}]}, "cannot be had|failed on 120 of 120 records"),
+        ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "answers": 2}]}, "answers needs truth"),
+        ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "truth": "x0"}]}, "must be true, false or nothing"),
+        ({"select": ["star"]}, "columns are needed"),
+        ({"select": [{"kind": "star", "columns": ["x0"], "cells": 2}]}, "star was told of 2 cells"),
+        ({"select": [{"kind": "importance"}]}, "column or detector is needed"),
+        ({"select": [{"kind": "importance", "detector": "oracle", "draws": 4.0}, "random"]}, "draws must be at most max_repeats"),
+        ({"select": [{"kind": "importance", "detector": "oracle"}, "random"], "chains": 2}, "chains is 2"),
+        ({"draw": {"prompts": "none", "candidates": 0}}, "draw.candidates must be greater than or equal to 1"),
+        ({"draw": {"prompts": "none", "candidats": 2}}, "did you mean 'candidates'"),
+    ],
+)  # fmt: skip
+def test_a_selection_that_cannot_be_is_refused_in_one_line(settings, said):
+    with pytest.raises(BadInput, match=said) as refused:
+        list(outcross.run(GAUSSIAN | settings))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_schema_keeps_texts_that_are_valid_json(words):
+    import polars as pl
+
+    from outcross.data.records import blocks
+
+    texts = ['{"a": 1}', '{"a": "x"}', "no json", '{"b": 2}']
+    records = blocks(np.zeros((4, 1), dtype=np.int32), texts, np.zeros(4))
+    verify = read(
+        FILTERS,
+        {"kind": "verify", "schema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}},
+        "filter",
+    )
+    told = verify.select(RecordCandidates(records), np.random.default_rng(0))
+    assert told.times.tolist() == [1, 0, 0, 0] and isinstance(records.frame, pl.DataFrame)
+
+
+def test_the_law_of_the_cut_is_drawn_under_the_curve_by_its_name():
+    told = load(
+        "selection", ["arms=null", "policy=accumulate", "draw.candidates=2", "select=[central]", "generations=4", "chains=6"]
+    )
+    drawn = study(outcross.run(told).finish())
+    laws = {law.generation: law for law in drawn.laws if law.measure == "spread_ratio"}
+    assert {law.name for law in laws.values()} == {"variance_accumulate_selected"} and laws[0].value == 1
+    assert all(law.citation for law in laws.values()) and "acceptance" in drawn.pages
+
+
+def test_the_built_in_experiment_has_four_families_under_four_policies():
+    made = arms(load("selection"))
+    assert len(made) == 16 and len({arm.name.partition("-")[0] for arm in made}) == 4
+    assert {arm.experiment.kept(5) for arm in made} == {300} and {len(arm.experiment.select) for arm in made} == {0, 1}
