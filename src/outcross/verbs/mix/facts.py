@@ -10,7 +10,7 @@ import numpy as np
 from outcross.recipe import plain
 from outcross.statistics.density_ratio import effective_size
 from outcross.text.hashed import divergence
-from outcross.verbs.mix.judged import Groups, Likeness, Needs, Numbers
+from outcross.verbs.mix.judged import Likeness, Needs, Numbers, RowGroups
 
 if TYPE_CHECKING:
     from outcross.verbs.mix.targets import Aimed
@@ -38,7 +38,7 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
     ]
 
 
-def _of_groups(aimed: Aimed, groups: Groups, drawn: np.ndarray) -> dict[str, Any]:
+def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, Any]:
     training, target = aimed.training, groups.target
     among = {None: np.ones(len(training.pool), bool), "human": training.is_human, "synthetic": ~training.is_human}[target.among]
     code, amounts = training.of(groups.codes), training.amounts

@@ -39,7 +39,7 @@ MOST_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Groups:
+class RowGroups:
     """The value that each row has in a column, as far as something is asked of it."""
 
     target: GroupTarget
@@ -89,7 +89,7 @@ class Needs:
 class JudgedRows:
     """Everything that targets read of the rows of all pools."""
 
-    groups: tuple[Groups, ...] = ()
+    groups: tuple[RowGroups, ...] = ()
     numbers: tuple[Numbers, ...] = ()
     likenesses: tuple[Likeness, ...] = ()
     needs: tuple[Needs, ...] = ()
@@ -129,7 +129,7 @@ class JudgedRows:
 
 def judged(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> JudgedRows:
     """Read of every row what targets ask. BadInput where a column is not there, or too many rows have no number."""
-    reader = _Reader(asked, pools, scans, schema)
+    reader = _RowReader(asked, pools, scans, schema)
     groups = tuple(reader.groups(target) for target in asked.targets if isinstance(target, GroupTarget))
     numbers = tuple(reader.numbers(target) for target in asked.targets if isinstance(target, NumberTarget))
     likenesses = tuple(reader.likeness(target) for target in asked.targets if isinstance(target, LikeTarget))
@@ -179,7 +179,7 @@ def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequenc
 
 
 @dataclass(frozen=True, eq=False)
-class _Reader:
+class _RowReader:
     """The pools, and what is read of them."""
 
     asked: MixRecipe
@@ -218,7 +218,7 @@ class _Reader:
             )
         return text_column(self.asked if column is None else replace(self.asked, text_column=column), self.schema)
 
-    def groups(self, target: GroupTarget) -> Groups:
+    def groups(self, target: GroupTarget) -> RowGroups:
         import polars as pl
 
         said = self._labels(target.column)
@@ -242,7 +242,7 @@ class _Reader:
             one.replace_strict(values, list(range(len(values))), default=OTHER, return_dtype=pl.Int32).fill_null(OTHER).to_numpy()
             for one in said
         )
-        return Groups(target, tuple(values), codes)
+        return RowGroups(target, tuple(values), codes)
 
     def _labels(self, column: str) -> list[polars.Series]:
         """A column of each pool as words: of the user's own, or of provenance."""

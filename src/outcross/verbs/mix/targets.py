@@ -18,13 +18,13 @@ from outcross.verbs.mix.asked import AtLeast, MixRecipe
 from outcross.verbs.mix.cells import MOST_CELLS, CellProblem, Demand, Need, refusal
 from outcross.verbs.mix.chosen import ChosenRows, Entries, chosen
 from outcross.verbs.mix.draws import Draws, PoolDraws, arranged
-from outcross.verbs.mix.judged import OTHER, Groups, JudgedRows
+from outcross.verbs.mix.judged import OTHER, JudgedRows, RowGroups
 from outcross.verbs.mix.plan import MixPlan, Supply, plan_of, split_of
 from outcross.verbs.mix.pools import ScannedPool
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingRows:
     """The pools as the training rows see them."""
 
     asked: MixRecipe
@@ -119,7 +119,7 @@ class Training:
                     share,
                 )
 
-    def _demands(self, groups: Groups) -> Iterator[Demand]:
+    def _demands(self, groups: RowGroups) -> Iterator[Demand]:
         """What a target asks of each value of its column."""
         row, target = self.cells[1], groups.target
         code = self.of(groups.codes)[row]
@@ -151,7 +151,7 @@ class Training:
 class Aimed:
     """What is drawn of each cell, and which rows these are."""
 
-    training: Training
+    training: TrainingRows
     plan: MixPlan
     counts: np.ndarray
     """In the budget's unit, (cells,)."""
@@ -213,7 +213,7 @@ class Aimed:
         return facts_of(self)
 
 
-def aimed(training: Training) -> Aimed:
+def aimed(training: TrainingRows) -> Aimed:
     """How much is drawn of each cell. BadInput where targets contradict each other, or there are too few rows for them, with the nearest that can be had."""
     if not len(training.pool):
         raise BadInput("no row of the pools meets the bounds of the targets; widen them")
@@ -230,7 +230,7 @@ def aimed(training: Training) -> Aimed:
     return Aimed(training, plan_of(asked, training.supplies, targets), counts, lacking, problem)
 
 
-def _as_many_as_there_are(training: Training) -> int:
+def _as_many_as_there_are(training: TrainingRows) -> int:
     """The largest total for which no row repeats."""
     once = replace(training.problem, repeats=np.ones_like(training.problem.repeats))
     largest = once.largest() or 0
@@ -247,7 +247,7 @@ TRIED = 50
 """Smaller totals that are tried."""
 
 
-def _needs(training: Training, total: int) -> Iterator[Need]:
+def _needs(training: TrainingRows, total: int) -> Iterator[Need]:
     """How many rows more than usual each rule of an audit gets, of what is to be spent on them."""
     row = training.cells[1]
     for one in training.judged.needs:

@@ -48,7 +48,7 @@ from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
 from outcross.verbs.mix.splits import Cut, cut, described
-from outcross.verbs.mix.targets import Aimed, Training, aimed
+from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 from outcross.verbs.mix.weights import weights_of_pools
 
@@ -162,7 +162,7 @@ class Mixing:
         budget = self.asked.budget if self.cut is None else self.cut.plan.total
         as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
         try:
-            found = aimed(Training(self.asked, scans, as_read, self.judged, budget))
+            found = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
             _ = found.rows
         except BadInput as error:
             raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
