@@ -94,7 +94,7 @@ def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
         (b"just words", "holds no experiment"),
         (b"- a\n- b", "holds no experiment"),
         (b"a: \x07", "not"),
-        (b"x: 1\n" * 300_000, "an experiment file is a page"),
+        (b"x: 1\n" * 300_000, "holds more than 1,000,000 bytes; give an experiment file"),
     ],
 )
 def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys):

@@ -269,6 +269,7 @@ READS = {
     "groups": "path",
     "blobs": "blobs",
     "pairs": "regression",
+    "selection": "normal",
 }
 TEXT = "\n\n".join(f"The {a} {b} of the {c} sleeps under a {b} tree, and paragraph {i} says so again and again." for i, (a, b, c) in enumerate(itertools.product(("old", "red", "wet", "shy", "raw"), ("fox", "oak", "sea", "elk"), ("hill", "town", "shore", "field"))))  # fmt: skip
 

@@ -160,4 +160,4 @@ def test_diversity_inside_a_group_is_about_the_records_of_the_group():
         if (check.metric, check.column, check.group) == ("effective_categories", "job", "group=few")
     )
     assert found.about == pytest.approx(0.1) and found.severity <= 0.1
-    assert "of the human value" in clause(found)
+    assert clause(found) == "the variety of job among few (group) fell from 8.16 to 1 equally common categories"

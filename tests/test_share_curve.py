@@ -15,6 +15,7 @@ from outcross.report.share_curves import share_curve_picture
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs
 from outcross.verbs.audit.result import stored
+from outcross.verbs.audit.screen import audit_lines
 
 LINEAR = {"learner": "linear model", "target": "y"}
 DIMENSIONS = 8
@@ -154,7 +155,7 @@ def test_bad_shares_are_refused(value):
         shares_of(value)
 
 
-def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path, capsys):
+def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path):
     rng = np.random.default_rng(11)
     human, synthetic = (polars.DataFrame(people(rng, 150)) for _ in range(2))
     asked = {"target": "y", "aspects": ("groups",), "groups": ("group",)}
@@ -164,10 +165,8 @@ def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path, capsys):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "How much to train on" in page and share_curve_picture(found.share_curve.fixed_human, found.share_curve.loss) in page
     assert "share helps" in found.markdown() or "records to all" in found.markdown()
-    from outcross.verbs.audit.screen import print_audit
-
-    print_audit(found)
-    assert " ".join(found.share_curve.answer.split()[:6]) in " ".join(capsys.readouterr().out.split())
+    screen = " ".join(" ".join(audit_lines(found, 80)).split())
+    assert " ".join(found.share_curve.answer.split()[:6]) in screen
     few = outcross.audit(synthetic, reference=human[:60], shares=[0.5], **asked)
     assert few.share_curve is None and few.notes[0].startswith("how much synthetic data to train on: not applicable; 48 human")
     without = outcross.audit(synthetic.drop("y"), reference=human, shares=[0.5], **asked)

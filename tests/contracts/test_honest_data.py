@@ -343,6 +343,17 @@ NO_HEALTHY_NUMBER = {
     "excess_elbo": "no autoencoder is the true law of pictures, so none is healthy by construction; tests/test_vae.py holds its values",
     "latent_spread": "as excess_elbo; what is healthy is generation 0's own value",
     "latent_mean": "as latent_spread",
+    "acceptance": "what a selection keeps is what was asked of it; tests/test_selecting_in_the_loop.py holds its values",
+    "rejection": "as acceptance",
+    "selected_spread": "a selection that prefers is no honest draw; tests/test_selecting_in_the_loop.py holds a random one and the central cut",
+    "selected_tail": "as selected_spread",
+    "selected_group": "as selected_spread",
+    "fill_in": "as acceptance; tests/laws/test_selection.py holds the expected shares of the cells",
+    "wrong_before": "a verifier has the rates that it has; tests/laws/test_selection.py holds the coverage of its intervals",
+    "kept_wrong": "as wrong_before",
+    "keeps_correct": "as wrong_before",
+    "keeps_wrong": "as wrong_before",
+    "breakdown": "as wrong_before",
     "verbatim_training": "what a model learned from need not be what people wrote; verbatim holds copies against fresh human text",
 }
 """Pages that no honest data can be held against, and why."""

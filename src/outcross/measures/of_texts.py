@@ -10,7 +10,7 @@ import numpy as np
 from outcross.data.tables import Table
 from outcross.estimate import NotApplicable, Reading
 from outcross.measures import BEYOND, Evidence, Page, unread
-from outcross.measures.groups import largest, named
+from outcross.measures.groups import is_group, largest, named
 from outcross.measures.of_tables import OfTables, as_tables
 from outcross.measures.tabular import PROMPT
 from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
@@ -126,7 +126,8 @@ def inside_groups(
             if why := too_few(len(sides["synthetic"]), len(sides["reference"])):
                 yield unread(measure, why, column=column, group=group)
                 continue
-            yield from (replace(reading, group=group) for reading in read(column, sides))
+            about = float(is_group(evidence.reference, group_column, value).mean())
+            yield from (replace(reading, group=group, about=about * reading.about) for reading in read(column, sides))
         if why := left_out(groups, most):
             yield unread(measure, why, at=group_column, column=column)
 

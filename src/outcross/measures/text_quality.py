@@ -144,8 +144,9 @@ def _inside(
         yield unread("spread", why, column=column, group=group)
         return
     own = {attribute: (told[0][masks[0]], told[1][masks[1]]) for attribute, told in readings.items()}
+    about = float(masks[1].mean())
     for reading in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
-        yield replace(_of_texts(reading, column, (synthetic, human), more), group=group)
+        yield replace(_of_texts(reading, column, (synthetic, human), more), group=group, about=about * reading.about)
 
 
 def _of_texts(reading: Reading, column: str, texts: tuple[int, int], more: str) -> Reading:

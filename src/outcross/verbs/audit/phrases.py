@@ -115,7 +115,8 @@ class Found:
 def clause(check: Check) -> str:
     """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
     found = Found(check)
-    return PHRASES.get(check.metric, generic)(found)
+    phrase = PHRASES.get(check.metric, generic)(found)
+    return phrase if found.group in phrase else phrase + found.among
 
 
 def generic(found: Found) -> str:
