@@ -47,6 +47,15 @@ class GivenAttribute:
                 complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
         return found, complaint
 
+    @property
+    def place(self) -> str:
+        """`module:function`, by which a loop finds it again. BadInput where no module defines it."""
+        if "<" in self.name or "." in self.name:
+            raise BadInput(
+                f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
+            )
+        return f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
+
     def _checked(self, given: Any, n: int) -> np.ndarray:
         try:
             found = np.asarray(given, dtype=np.float64)

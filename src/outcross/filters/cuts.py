@@ -17,19 +17,12 @@ NO_NUMBER = "it has no number to be judged by"
 
 
 @recipe
-class CentralFilter(Filter):
-    """Keep the share of candidates that lie nearest to their middle, in each chain on its own.
+class CutFilter(Filter):
+    """A share of the candidates by how far they lie from their middle, in each chain on its own.
 
-    Nearness is Mahalanobis distance under the candidates' own covariance; in one dimension that is the plain distance. It is
-    judged by points, or by the columns and attributes that are named.
+    Distance is Mahalanobis distance under the candidates' own covariance; in one dimension that orders as the plain distance. It is
+    measured on points, or on the columns and attributes that are named.
     """
-
-    page = FilterPage(
-        "the central share",
-        "The candidates of the smallest Mahalanobis distance to the mean (or the median) of all of them.",
-        "It always narrows: each generation keeps λ = 1 − 2aφ(a)/c of the variance in one dimension. Accumulation with it collapses as a power of the generations.",
-        QIAO,
-    )
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the candidates that is kept, in (0, 1]."""
@@ -44,10 +37,6 @@ class CentralFilter(Filter):
     def needs(self):
         return _needs(self.columns, self.attributes)
 
-    @property
-    def prefers(self):
-        return "records near the middle of the others"
-
     def bounds(self, candidates):
         most = share_of(candidates, self.share)
         return most if self.needs == ("points",) else 0, most
@@ -55,14 +44,33 @@ class CentralFilter(Filter):
     def reads(self, columns):
         return self.columns
 
+    def far(self, candidates: Candidates) -> np.ndarray:
+        """The distance of each candidate from the middle, (chains…, n); NaN where it has no number."""
+        return distances(numbers(candidates, self.columns, self.attributes), self.about)
+
+
+@recipe
+class CentralFilter(CutFilter):
+    """Keep the share of candidates that lie nearest to their middle, by points or by the columns and attributes that are named."""
+
+    page = FilterPage(
+        "the central share",
+        "The candidates of the smallest Mahalanobis distance to the mean (or the median) of all of them.",
+        "It always narrows: each generation keeps λ = 1 − 2aφ(a)/c of the variance in one dimension. Accumulation with it collapses as a power of the generations.",
+        QIAO,
+    )
+
+    @property
+    def prefers(self):
+        return "records near the middle of the others"
+
     def select(self, candidates, rng):
-        values = numbers(candidates, self.columns, self.attributes)
-        far = distances(values, self.about)
+        far = self.far(candidates)
         return nearest(far, far, share_of(len(candidates), self.share), "not among the nearest to the middle")
 
 
 @recipe
-class OutlyingFilter(Filter):
+class OutlyingFilter(CutFilter):
     """Keep the share of candidates that lie farthest from their middle: the opposite of `central`."""
 
     page = FilterPage(
@@ -72,33 +80,12 @@ class OutlyingFilter(Filter):
         QIAO,
     )
 
-    share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Fraction of the candidates that is kept, in (0, 1]."""
-    about: Literal["mean", "median"] = "mean"
-    """The middle. The median is that of each dimension."""
-    columns: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Columns of numbers to judge by."""
-    attributes: Annotated[tuple[Attribute, ...], many_of(ATTRIBUTES, "attributes")] = ()
-    """Attributes of texts to judge by."""
-
-    @property
-    def needs(self):
-        return _needs(self.columns, self.attributes)
-
     @property
     def prefers(self):
         return "records far from the middle of the others"
 
-    def bounds(self, candidates):
-        most = share_of(candidates, self.share)
-        return most if self.needs == ("points",) else 0, most
-
-    def reads(self, columns):
-        return self.columns
-
     def select(self, candidates, rng):
-        values = numbers(candidates, self.columns, self.attributes)
-        far = distances(values, self.about)
+        far = self.far(candidates)
         return nearest(-far, far, share_of(len(candidates), self.share), "not among the farthest from the middle")
 
 

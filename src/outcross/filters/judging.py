@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import PlainValidator
 
 from outcross.attributes import ATTRIBUTES, Attribute
+from outcross.attributes.given import GivenAttribute
 from outcross.errors import BadInput, first_words
 from outcross.filters import Candidates
 from outcross.recipe import kind, nearest, read, recipe
@@ -25,55 +26,7 @@ class ColumnNumber:
     column: str
 
 
-@dataclass(frozen=True)
-class GivenFunction:
-    """A function of yours, from n texts to n numbers. It is known by its name; what it gave decides whether a folder holds the same."""
-
-    name: str
-    function: InitVar[Callable[[Sequence[str]], Any]]
-
-    def __post_init__(self, function: Callable[[Sequence[str]], Any]):
-        object.__setattr__(self, "_call", function)
-
-    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, str]:
-        """The number of each text, NaN where it gave none, and its first complaint."""
-        call = self._call  # pyright: ignore[reportAttributeAccessIssue]
-        try:
-            return self._checked(call(list(texts)), len(texts)), ""
-        except BadInput:
-            raise
-        except Exception:
-            pass  # one text can spoil all: each is asked for by itself, so that it alone is rejected
-        found, complaint = np.full(len(texts), np.nan), ""
-        for place, text in enumerate(texts):
-            try:
-                found[place] = self._checked(call([text]), 1)[0]
-            except BadInput:
-                raise
-            except Exception as error:
-                complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
-        return found, complaint
-
-    @property
-    def place(self) -> str:
-        """`module:function`, by which a loop finds it again. BadInput where no module defines it."""
-        if "<" in self.name or "." in self.name:
-            raise BadInput(
-                f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
-            )
-        return f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
-
-    def _checked(self, given: Any, n: int) -> np.ndarray:
-        try:
-            found = np.asarray(given, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise BadInput(f"{self.name} must give numbers, a number a text, got {given!r:.80}") from None
-        if found.shape != (n,):
-            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {found.shape}")
-        return found
-
-
-Number = Attribute | ColumnNumber | GivenFunction
+Number = Attribute | ColumnNumber | GivenAttribute
 
 
 def number(value: object) -> Any:
@@ -83,7 +36,7 @@ def number(value: object) -> Any:
     if isinstance(value, Mapping) and [*value] == ["column"]:
         return ColumnNumber(column=value["column"])
     if callable(value) and not is_dataclass(value):
-        return GivenFunction(getattr(value, "__qualname__", type(value).__name__), value)
+        return GivenAttribute(getattr(value, "__qualname__", type(value).__name__), value)
     if isinstance(value, str) and value not in ATTRIBUTES:
         raise BadInput(
             f"{value!r} is no attribute{nearest(value, ATTRIBUTES)}; it must be one of {', '.join(ATTRIBUTES)}, or {{column: NAME}}"
@@ -104,7 +57,7 @@ def name_of(by: Any) -> str:
     """A number in words, as people wrote it."""
     if isinstance(by, ColumnNumber):
         return by.column
-    return by.name if isinstance(by, GivenFunction) else kind(by)
+    return by.name if isinstance(by, GivenAttribute) else kind(by)
 
 
 def needs_of(by: Any) -> tuple[Literal["texts"], ...]:
@@ -114,7 +67,7 @@ def needs_of(by: Any) -> tuple[Literal["texts"], ...]:
 
 def functions_of(by: Any) -> tuple[str, ...]:
     """The functions of a user's own that a number is read by."""
-    return (by.place,) if isinstance(by, GivenFunction) else ()
+    return (by.place,) if isinstance(by, GivenAttribute) else ()
 
 
 def columns_of(by: Any, columns: Sequence[str]) -> tuple[str, ...]:
@@ -139,8 +92,8 @@ def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarr
     complaint = ""
     if isinstance(by, ColumnNumber):
         found, complaint = _of_column(candidates, by.column)
-    elif isinstance(by, GivenFunction):
-        found, complaint = by(candidates.texts)
+    elif isinstance(by, GivenAttribute):
+        found, complaint = by.with_complaint(candidates.texts)
     else:
         found = attribute_of(candidates, by)
     found = np.where(np.isfinite(found), found, np.nan)
@@ -199,7 +152,7 @@ def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
 __all__ = [
     "ByNumber",
     "ColumnNumber",
-    "GivenFunction",
+    "GivenAttribute",
     "Number",
     "attribute_of",
     "check_column",
