@@ -214,6 +214,6 @@ def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = No
             names = id_column(scan.of_rows[part], scan.occurrences[part])
             columns = {"_source": pl.lit(opened.recipe.name), "drawn": pl.Series(counts[part], dtype=pl.UInt32)}
             if splits is not None:
-                columns["split"] = pl.Series(splits[place][part], dtype=pl.String)
+                columns["split"] = pl.Series(splits[place][part].tolist(), dtype=pl.String)
             frames.append(names.to_frame().with_columns(**columns))
     return pl.concat(frames)
