@@ -97,6 +97,22 @@ def test_hugging_face_datasets_loads_a_folder_with_its_card(made, tmp_path, monk
         assert found["train"]["_id"][:] == frame["_id"].to_list()
 
 
+def test_the_splits_of_a_mix_are_splits_for_hugging_face_datasets(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    pools = [
+        {"name": name, "data": {"text": [f"{name} {row}" for row in range(60)]}, "origin": origin}
+        for name, origin in (("human", "human"), ("gpt", {"model": "gpt-x"}))
+    ]
+    mixed = mix(pools=pools, rows=40, splits={"train": 0.5, "test": 0.5}, out=tmp_path / "out")
+    card(tmp_path / "out")
+    found = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {name: found[name]["_id"][:] for name in found} == {
+        name: mixed.frame(name)["_id"].to_list() for name in ("train", "test")
+    }
+    assert mixed.manifest["splits"]["train"]["families"] + mixed.manifest["splits"]["test"]["families"] == 120
+
+
 def test_the_sizes_are_those_of_the_hub(made):
     from dataclasses import replace
 

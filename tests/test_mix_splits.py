@@ -249,7 +249,10 @@ def test_splits_that_cannot_be_are_refused_in_one_line(splits, said):
 def test_rows_that_a_filter_rejects_belong_to_no_split(tmp_path):
     """Of a pool of which half is rejected, half has a split, the kept rows."""
     told = {"pools": [human(60), model(60)], "rows": 40, "splits": {"train": 0.5, "test": 0.5}, "columns": ["text"]}
-    mix(**told, filters=[{"verify": {"patterns": {"text": "^human|[02468]$"}}}]).write(tmp_path / "out")
+    made = mix(**told, filters=[{"verify": {"patterns": {"text": "^human|[02468]$"}}}])
+    made.write(tmp_path / "out")
+    splits = made.manifest["splits"]
+    assert splits["families"]["count"] == splits["train"]["families"] + splits["test"]["families"] == 90
     drawn = polars.read_parquet(tmp_path / "out" / "draws.parquet")
     assert drawn.filter(_source="gpt")["split"].null_count() == 30
     assert drawn.filter(_source="human")["split"].null_count() == 0

@@ -14,6 +14,7 @@ from outcross.verbs.mix.asked import AUTHORS
 from outcross.verbs.mix.composition import UNNAMED, Composition
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import read_manifest, shards
+from outcross.verbs.mix.wanted import EVALUATED
 
 WORDS = {
     "human": "people",
@@ -89,6 +90,12 @@ class DataDescription:
             return ()
         manifest = read_manifest(folder)
         return self._files(shards(folder, manifest), folder, manifest)
+
+    @property
+    def held_back(self) -> dict[str, list[str]]:
+        """The files of the splits that are not trained on, by the name of the split."""
+        splits = self.manifest.get("splits") or {}
+        return {name: [shard["file"] for shard in splits[name]["shards"]] for name in EVALUATED if "shards" in splits.get(name, {})}
 
     @property
     def columns(self) -> list[str]:

@@ -40,7 +40,7 @@ def header(described: DataDescription) -> dict[str, Any]:
             f"unknown-share:{found.share(found.unknown_rows):.6g}",
         ]
     creators = {"language_creators": ["machine-generated"]} if found.synthetic_rows and "text" in described.modalities else {}
-    configs = [_config("default", described.files, is_first=True)]
+    configs = [_config("default", described.files, is_first=True, held_back=described.held_back)]
     configs += [_config("human-only", described.twin)] if described.twin else []
     return {
         "license": described.license or "unknown",
@@ -52,9 +52,12 @@ def header(described: DataDescription) -> dict[str, Any]:
     }
 
 
-def _config(name: str, files: Sequence[DataFile], is_first: bool = False) -> dict[str, Any]:
-    paths = [file.path for file in files]
-    return {"config_name": name} | ({"default": True} if is_first else {}) | {"data_files": [{"split": "train", "path": paths}]}
+def _config(
+    name: str, files: Sequence[DataFile], is_first: bool = False, held_back: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    paths = {"train": [file.path for file in files]} | {split: [*names] for split, names in (held_back or {}).items()}
+    splits = [{"split": split, "path": of_split} for split, of_split in paths.items()]
+    return {"config_name": name} | ({"default": True} if is_first else {}) | {"data_files": splits}
 
 
 def _body(described: DataDescription) -> Iterator[str]:

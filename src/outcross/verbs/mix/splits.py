@@ -259,7 +259,7 @@ def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[S
             "share": size / part.total,
             asked.unit: size,
             "synthetic": split.synthetic,
-            "families": int((part.split == number).sum()),
+            "families": int(((part.split == number) & (sizes > 0)).sum()),
             "rows_of_its_families": sum(int((own == number).sum()) for own in of_rows),
             "available": {
                 pool.name: len(rows)
