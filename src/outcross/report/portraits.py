@@ -35,11 +35,13 @@ def _histogram(column: str, one: Portrait) -> str:
     human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
     most = _scale([*human, *synthetic])
     width = WIDTH / len(human)
-    bars = [
-        _label((i + 0.5) * width, 9, f"{100 * share:.0f} %", "start")
-        for i, share in enumerate(human)
-        if share > most  # it goes on above the picture
+    cut_off = [
+        _label((i + 1) * width + 2, 9, said, "start") if i < len(human) / 2 else _label(i * width - 2, 9, said, "end")
+        for i, said in (
+            (i, f"{100 * share:.0f} %") for i, share in enumerate(human) if share > most
+        )  # it goes on above the picture
     ]
+    bars: list[str] = []
     human, synthetic = ([min(share, most) for share in shares] for shares in (human, synthetic))
     for i, (ours, theirs) in enumerate(zip(synthetic, human, strict=True)):
         x, top, outline = i * width, HEIGHT * (1 - ours / most), HEIGHT * (1 - theirs / most)
@@ -55,7 +57,7 @@ def _histogram(column: str, one: Portrait) -> str:
     spoken = (
         f"{column}: histogram of {sum(one.synthetic):,} synthetic values, filled, and of {sum(one.human):,} human ones, outlined"
     )
-    return _svg(WIDTH, HEIGHT + FOOT, spoken, [*bars, f'<polyline class="human" points="{points}"/>', labels])
+    return _svg(WIDTH, HEIGHT + FOOT, spoken, [*bars, f'<polyline class="human" points="{points}"/>', labels, *cut_off])
 
 
 def _bars(column: str, one: Portrait) -> str:
