@@ -26,8 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from audit import damage
-from audit_real import DATA
-from figures import RESULTS, write
+from figures import DATA, RESULTS, write
 from planted import planted
 
 from outcross import Audit, audit

@@ -14,15 +14,13 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 from audit import Audit, audited, damage, rates
-from figures import HERE, RESULTS, write
+from figures import DATA, RESULTS, write
 
 SPLITS = 10
 RESULT = RESULTS / "audit_real.json"
-DATA = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data")
 TARGETS = {"adult": "income", "compas": "two_year_recid", "acs": "PINCP_DECILE"}
 
 

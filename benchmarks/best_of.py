@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from figures import write
+from figures import DATA, write
 
 import outcross
 from outcross.attributes.length import Words
 from outcross.attributes.variety import Mtld
 from outcross.ledger import stream
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 """Beside the checkout."""
 HUMAN, ODD = "human_reference", "phi-2"
 SAMPLES = 2_000

@@ -17,6 +17,8 @@ from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
+DATA = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data")
+"""The shared data, where there are any."""
 RESULTS = HERE / "results"
 OUTCROSS = (sys.executable, "-m", "outcross")
 QUIET = {

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import HERE, write
+from figures import DATA, write
 from over_seeds import RUNS, difference, over_seeds, readings_of, run, study, work
 
-DATA = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data")
 TEXT = (f"human.path={DATA / 'text/wikitext2'}/*.gz", "human.heading== [^=].* =")
 PERPLEXITY = "held_out_perplexity"
 READINGS = (

@@ -23,8 +23,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from audit_real import DATA
-from figures import RESULTS, write
+from figures import DATA, RESULTS, write
 from planted import is_near, planted
 from scipy.stats import beta
 

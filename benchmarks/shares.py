@@ -12,19 +12,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars
 from audit import Rate, damage
-from figures import HERE, write
+from figures import DATA, write
 
 import outcross
 from outcross.statistics.categories import ComparedCounts, worst
 from outcross.statistics.location import superiority
 
-DATA = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data")
 SIMULATED, SPLITS, DAMAGED = 1_000, 400, 60
 """Pairs of sets of a simulated law, honest splits of Adult, and damaged ones of a size."""
 SHARES: Mapping[str, np.ndarray] = {

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from figures import HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, write
+from figures import DATA, HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, write
 from torch import nn
 from torch.nn import functional
 
@@ -179,7 +179,7 @@ def plain(pictures: np.ndarray, is_bf16: bool) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mnist", default="/work/shared/data/images/mnist", help="the folder of MNIST's four files")
+    parser.add_argument("--mnist", default=DATA / "images" / "mnist", help="the folder of MNIST's four files")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS[:1])
     parser.add_argument("--speed", action="store_true", help="measure only how fast it learns, and keep the runs")
     parser.add_argument("--published", action="store_true", help="on a GPU: only the published size, five seeds")

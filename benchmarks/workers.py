@@ -9,14 +9,13 @@ the human one with its holdout, every aspect, groups and a target, counted in se
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures import HERE, OUTCROSS, Figure, Side, answer, compare, process
+from figures import DATA, OUTCROSS, Figure, Side, answer, compare, process
 
 ARMS = (
     "{policy: replace}",
@@ -37,7 +36,7 @@ REHEARSAL = (
     "training.steps=4", "training.batch=8", "training.start.steps=6", "training.start.batch=8",
     "metrics=[held_out]",
 )  # fmt: skip
-ADULT = Path(os.environ.get("OUTCROSS_DATA") or HERE.parents[1] / "shared" / "data") / "tabular_synthetic" / "adult"
+ADULT = DATA / "tabular_synthetic" / "adult"
 SETS = ("perturbed_flip50", "syn_ctgan", "syn_mostly", "syn_synthpop")
 PAIRS = 3
 TARGET = 1.7
