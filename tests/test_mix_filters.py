@@ -203,7 +203,7 @@ def test_a_plan_asks_filters_where_rows_are_few_and_gives_bounds_where_they_are_
         "high": 60,
     }
     assert few.filters[1].low == few.filters[1].high == few.total
-    assert any("prefers" in warning and "power of the generation" in warning for warning in few.warnings)
+    assert any("prefers" in warning and "can collapse, even where they accumulate" in warning for warning in few.warnings)
     rows = 30_000
     many = [
         {"name": "human", "data": {"text": ["a"] * 10}, "origin": "human"},

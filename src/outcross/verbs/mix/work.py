@@ -69,7 +69,7 @@ KEPT = "what the filters kept"
 """The name under which its digest stands among those of the inputs."""
 ASKED = 20_000
 """Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
-PREFERS = "Data that are selected so again and again collapse, as a power of the generation even where they accumulate; what the filter costs stands in the manifest"
+PREFERS = "Data that are selected by one preference again and again can collapse, even where they accumulate; the manifest says what the filter costs"
 """What a plan says of every filter that prefers (science/oracles.md B1)."""
 
 
