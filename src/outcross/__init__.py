@@ -39,6 +39,7 @@ _WHERE = {
     "Schedule": "models.schedule",
     "ShareCurve": "measures.share_curve",
     "Export": "verbs.export.result",
+    "Figure": "report.figure",
     "experiment": "experiment",
     "export": "verbs.export.answer",
     "mix": "verbs.mix.answer",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
+    from outcross.report.figure import Figure
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.card.answer import card
@@ -102,7 +104,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
     "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

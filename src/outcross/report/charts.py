@@ -64,6 +64,8 @@ class Axis:
     ticks: tuple[float, ...]
     is_log: bool = False
     is_fraction: bool = False
+    title: str = ""
+    """What it is of; empty where the words above the chart say it."""
 
     def pixel(self, value: float, height: int) -> float:
         """How far below the top of a chart a value stands."""
@@ -176,18 +178,21 @@ def draw(specification: Specification, key: str) -> str:
 
     Raises ModuleNotFoundError where vl-convert is missing, MachineGaveOut where it has not the memory, files or threads that it needs.
     """
-    svg = _converted(specification)
+    svg = converted(specification).decode()
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
-def _converted(specification: Specification) -> str:
+def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
+    """A specification as the bytes of an SVG, PDF or PNG. Raises as `draw`."""
     try:
         import vl_convert
 
-        return vl_convert.vegalite_to_svg(specification)
+        if form == "png":  # a pixel of a specification is a point, of which 72 make an inch
+            return vl_convert.vegalite_to_png(specification, ppi=dots_an_inch)
+        return vl_convert.vegalite_to_pdf(specification) if form == "pdf" else vl_convert.vegalite_to_svg(specification).encode()
     except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of Rust is no Exception
@@ -276,7 +281,7 @@ def vertical(axis: Axis) -> Specification:
         labels = {"format": ".1~e"}
     scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
     ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count Vega thins the values
-    return {"type": "quantitative", "title": None, "scale": scale, "axis": {**ticks, **labels}}
+    return {"type": "quantitative", "title": visible(axis.title) or None, "scale": scale, "axis": {**ticks, **labels}}
 
 
 def across(settings: Sequence[float], title: str) -> Specification:
@@ -349,16 +354,16 @@ def _line_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
     rows = [row for curve in curves for row in _segments(curve.points, curve.arm)]
     layers = [_lines(rows, {"strokeWidth": 2}, axis)]
     if len({row["generation"] for row in rows}) <= CROWD and len(rows) <= DOTS:
-        layers.append(_dots(rows))
+        layers.append(_dots(rows, axis))
     return layers
 
 
-def _dots(rows: Sequence[Specification]) -> Specification:
+def _dots(rows: Sequence[Specification], axis: Axis) -> Specification:
     return {
         "data": {"values": list(rows)},
         "mark": {"type": "point", "filled": True, "size": 24, "opacity": 1},
         "encoding": {
-            "y": {"field": "value", "type": "quantitative"},
+            "y": {"field": "value", **vertical(axis)},
             "description": {"field": "arm"},
             "strokeDash": {"value": [1, 0]},
         },
@@ -396,7 +401,11 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
         {
             "data": {"values": rows[-1:]},
             "mark": {"type": "text", "text": "floor", "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
-            "encoding": {"y": {"field": "value", "type": "quantitative"}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
+            "encoding": {
+                "y": {"field": "value", "type": "quantitative", "title": None},
+                "color": {"value": INK},
+                "strokeDash": {"value": [1, 0]},
+            },
         },
     ]
 
