@@ -10,7 +10,7 @@ from scipy.stats import binom
 import outcross
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.measures.share_curve import shares_of
+from outcross.verbs.share_curve import shares_of
 from outcross.report.share_curves import share_curve_picture
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs

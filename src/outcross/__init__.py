@@ -37,7 +37,7 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
-    "ShareCurve": "measures.share_curve",
+    "ShareCurve": "verbs.share_curve",
     "Export": "verbs.export.result",
     "Figure": "report.figure",
     "experiment": "experiment",
@@ -49,7 +49,7 @@ _WHERE = {
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
-    "share_curve": "measures.share_curve",
+    "share_curve": "verbs.share_curve",
     "show": "verbs.show",
 }
 
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from outcross.ledger import Ledger
     from outcross.loop import Generation
     from outcross.measures import Evidence
-    from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
     from outcross.report.figure import Figure
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from outcross.verbs.report import report
     from outcross.verbs.run.answer import open, run
     from outcross.verbs.run.result import Run
+    from outcross.verbs.share_curve import ShareCurve, share_curve
     from outcross.verbs.show import show
 
 

@@ -227,6 +227,8 @@ STYLE: Specification = {
         "domainColor": "#b8b6b0",
         "gridColor": FAINT,
     },
+    "legend": {"labelColor": INK, "titleColor": INK},
+    "title": {"color": INK},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -20,6 +19,7 @@ from outcross.report.figures import Canvas, axes_of, axis_of, bands_of, curves_f
 from outcross.report.headline import chiefs
 from outcross.report.histograms import HISTOGRAMS, histogram_figures
 from outcross.report.response import leads, response_figure, responses, responses_of
+from outcross.report.shapes import file_word
 from outcross.report.slopes import drawn_slopes, shown_slopes, slope_figure
 from outcross.report.study import Study
 
@@ -59,12 +59,17 @@ class Chart:
 
 
 def plot(study: Study, measure: str = "", *, by: str = "", at: str = "") -> Figure:
-    """A measure over the generations: a line an arm, or a line a level of the setting `by`; a chart a place, or of one place alone (`at`).
+    """A measure over the generations: a line an arm, or a line a level of the setting `by`. Of a measure that is read as a whole that is drawn, else
+    a chart a place; `at` names one place.
 
     `measure` is what the page leads with if left out. `by` is a key of the experiment (`policy.share`), the end of one (`share`), or the name of a
     part that arms differ in the dose of (`human_share`). BadInput names the nearest reading, place or setting.
     """
-    places = _places(study, measure, at)
+    return _figure(study, _places(study, measure, at), by, at)
+
+
+def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = "") -> Figure:
+    """Places of one measure: a chart a place, and a chart a level of what tells arms apart beside `by`."""
     page = page_of(study, places[0].measure, places)
     if places[0].measure in HISTOGRAMS and not by and not at:
         return _histograms(study, places, page)
@@ -82,7 +87,7 @@ def plot(study: Study, measure: str = "", *, by: str = "", at: str = "") -> Figu
     ]
     if len(drawn) > 1 or len(names) * LABEL_HEIGHT > ALONE.height:
         figures = [(heading, replace(one, spec=_with_legend(one.spec, styles))) for heading, one in figures]
-    name = "-".join(filter(None, (places[0].measure, _file_word(at), by and f"by-{_file_word(by)}")))
+    name = "-".join(filter(None, (places[0].measure, file_word(at), by and f"by-{file_word(by)}")))
     title = f"{page.title}{f', {at}' if at else ''}{f' by {split.key}' if split.key else ''}"
     return together(
         name,
@@ -130,8 +135,15 @@ def figures(study: Study) -> Iterator[Figure]:
         groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
     for (_, measure, _), group in groups.items():
         yield _response(group, page_of(study, measure, every))
-    for measure in dict.fromkeys(one.measure for one in every):
-        yield plot(study, measure)
+    by_measure: dict[str, list[Measured]] = {}
+    for one in map(pooled, every):
+        by_measure.setdefault(one.measure, []).append(one)
+    for places in by_measure.values():
+        whole, parts = [one for one in places if not one.at], [one for one in places if one.at]
+        if whole:
+            yield _figure(study, whole)
+        if parts:
+            yield _figure(study, parts, at="places" if whole else "")
     for lead in chiefs(every):
         yield from _seeds(lead, page_of(study, lead.measure, every))
     shown = shown_slopes(study, [one.measure for one in chiefs(every)])
@@ -160,7 +172,7 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
             raise BadInput(f"{measure} has no value in {study.name}: {next(filter(None, notes), 'not applicable')[:200]}")
         raise BadInput(f"{study.name} holds no reading {measure!r:.80}{nearest(measure, known)}; it holds {', '.join(known)[:600]}")
     if not at:
-        return found
+        return [one for one in found if not one.at] or found
     there = [one.at for one in found]
     if at not in there:
         raise BadInput(
@@ -263,7 +275,9 @@ def _with_legend(spec: Specification, styles: Mapping[str, Look]) -> Specificati
     legend = {
         "title": None,
         "orient": "bottom",
+        "symbolType": "stroke",
         "symbolSize": 300,
+        "symbolOpacity": 1,
         "symbolStrokeWidth": 2,
         "labelLimit": 260,
         "columns": 3,
@@ -333,14 +347,9 @@ def _caption(study: Study, drawn: Sequence[Measured], split: Split, *, left_out:
     return " ".join(told)
 
 
-def _file_word(text: str) -> str:
-    """A text as a part of a file's name."""
-    return re.sub(r"[^\w.=+]+", "-", text).strip("-")
-
-
 def _named(figure: Figure) -> Figure:
     """The figure under a name that a file can have."""
-    return replace(figure, name=_file_word(figure.name))
+    return replace(figure, name=file_word(figure.name))
 
 
 __all__ = ["figures", "plot", "plot_against"]
