@@ -10,12 +10,12 @@ from scipy.stats import binom
 import outcross
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.verbs.share_curve import shares_of
 from outcross.report.share_curves import share_curve_picture
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs
 from outcross.verbs.audit.result import stored
 from outcross.verbs.audit.screen import audit_lines
+from outcross.verbs.share_curve import shares_of
 
 LINEAR = {"learner": "linear model", "target": "y"}
 DIMENSIONS = 8

@@ -109,10 +109,15 @@ def themed(spec: Specification, theme: str) -> Specification:
     ...     "mark": {"color": "#d6d4ce"}, "data": {"values": ["#111"]}, "background": "#171715"}
     True
     """
-    if theme not in THEMES:
-        raise BadInput(f"theme must be {_or(list(THEMES))}, got {str(theme)!r:.80}{nearest(str(theme), THEMES)}")
+    check_theme(theme)
     colours = THEMES[theme]
     return {**_recoloured(spec, colours), "background": colours["background"]}
+
+
+def check_theme(theme: str) -> None:
+    """BadInput where there is no such theme."""
+    if theme not in THEMES:
+        raise BadInput(f"theme must be {_or(list(THEMES))}, got {str(theme)!r:.80}{nearest(str(theme), THEMES)}")
 
 
 def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
@@ -168,4 +173,4 @@ def _or(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-__all__ = ["FORMATS", "THEMES", "Figure", "chosen_formats", "themed", "together"]
+__all__ = ["FORMATS", "THEMES", "Figure", "check_theme", "chosen_formats", "themed", "together"]

@@ -87,7 +87,7 @@ def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = ""
     ]
     if len(drawn) > 1 or len(names) * LABEL_HEIGHT > ALONE.height:
         figures = [(heading, replace(one, spec=_with_legend(one.spec, styles))) for heading, one in figures]
-    name = "-".join(filter(None, (places[0].measure, file_word(at), by and f"by-{file_word(by)}")))
+    name = "-".join(filter(None, (places[0].measure, at and file_word(at), by and f"by-{file_word(by)}")))
     title = f"{page.title}{f', {at}' if at else ''}{f' by {split.key}' if split.key else ''}"
     return together(
         name,

@@ -82,8 +82,8 @@ def _histogram(column: str, names: Sequence[str], data: Any) -> Specification:
         "layer": [
             {
                 "data": {"values": [row for row in rows if row["side"] == "synthetic"]},
-                "mark": {"type": "bar", "opacity": 0.45},
-                "encoding": {"x": across, "x2": {"field": "end"}, "y": upward, "color": _sides()},
+                "mark": {"type": "rect", "opacity": 0.45},
+                "encoding": {"x": across, "x2": {"field": "end"}, "y": upward, "y2": {"datum": 0}, "color": _sides()},
             },
             {
                 "data": {"values": outline},
@@ -234,16 +234,20 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
         "field": "share",
         "type": "quantitative",
         "title": "share of training records that are synthetic",
-        "axis": {"format": ".3~%", "grid": False},
+        "axis": {"format": ".3~%", "grid": False, "values": [point.share for point in design.points], "labelOverlap": True},
+        "scale": {"padding": 12},
     }
 
     def upward(field: str) -> Specification:
         return {"field": field, "type": "quantitative", "title": visible(loss), "scale": {"zero": False}}
 
     first, last = design.interval
+    apart = {"all records": -0.005, "worst group": 0.005}  # so that the intervals of the two lines do not lie on each other
+    reach = max(point.share for point in design.points) or 1.0
+    shown = [{**row, "share": row["share"] + apart[row["of"]] * reach} for row in data.to_dicts()]
     spec = {
         **canvas(WIDTH, HEIGHT, right=4),
-        "data": {"values": data.to_dicts()},
+        "data": {"values": shown},
         "layer": [
             {
                 "data": {"values": [{"first": first, "last": last}]},
@@ -281,17 +285,21 @@ def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
     )
 
 
-def changes_figure(name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str) -> Figure:
-    """Shares before and after; rows: value, rows before, rows after, share before, share after."""
+BEFORE = {"before": "#8a8880", "after": SYNTHETIC}
+"""The colours of two mixes."""
+
+
+def changes_figure(
+    name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str, sides: Mapping[str, str] = BEFORE
+) -> Figure:
+    """Shares on two sides; rows: value, rows of the first side, rows of the second, their shares. sides: the names with their colours."""
     import polars
 
     told = [
-        (value, side, count, share)
-        for value, *both in rows
-        for side, count, share in (("before", both[0], both[2]), ("after", both[1], both[3]))
+        (value, side, count, share) for value, *both in rows for side, count, share in zip(sides, both[:2], both[2:], strict=True)
     ]
     data = polars.DataFrame(told, schema=["value", "side", "rows", "share"], orient="row")
-    spec = _bars([value for value, *_ in rows], data, "side", {"before": "#8a8880", "after": SYNTHETIC}, "share", "share of rows")
+    spec = _bars([value for value, *_ in rows], data, "side", sides, "share", "share of records")
     return Figure(file_word(name), title, spec, data, caption)
 
 
@@ -410,6 +418,6 @@ def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
 
 
 __all__ = [
-    "calibration_figure", "changes_figure", "checks_figure", "column_figure", "counts_figure", "file_word", "lines_figure", "matrix_figure",
+    "SIDES", "calibration_figure", "changes_figure", "checks_figure", "column_figure", "counts_figure", "file_word", "lines_figure", "matrix_figure",
     "quantile_figure", "share_curve_figure",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from outcross.measures import pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.figure import Figure
 from outcross.report.shapes import (
+    SIDES,
     calibration_figure,
     changes_figure,
     checks_figure,
@@ -95,7 +96,7 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
         shares = [(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in regions]
         told = [(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares]
         yield changes_figure(
-            "regions", "Regions of the data that are lost", told, "Before: the share of human records; after: of synthetic ones."
+            "regions", "Regions of the data that are lost", told, "The share of records of each side that lie in the region.", SIDES
         )
     if changes := associations(worst):
         names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]

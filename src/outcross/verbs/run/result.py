@@ -14,11 +14,13 @@ from outcross.data.records import load_records
 from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
+from outcross.files.outputs import check_page
 from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
 from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
 from outcross.sources.images import Images
+from outcross.verbs.results import WIDTH, Result
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from outcross.verbs.run.written import Lineage
 
 
-@dataclass(eq=False)
-class Run:
+@dataclass(eq=False, repr=False)
+class Run(Result):
     """An experiment as it is done: in memory, or into a folder.
 
     Iterating does the work, arm by arm, and yields each generation as it ends; what the folder holds is loaded. `finish` does the rest.
@@ -62,7 +64,8 @@ class Run:
                 yield generation
 
     def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None) -> Run:
-        """Do what is left of the work, with as many workers as the run was given, and return the run.
+        """Do what is left of the work, with as many workers as the run was given, and return the run. A folder then holds what the command leaves
+        there, report.html included.
 
         `watch` is told of every step and of every generation as it ends.
         """
@@ -70,8 +73,11 @@ class Run:
             for _ in self:
                 pass
             return self
+        page = self.folder / "report.html"
+        check_page(page)  # before the work, not after it
         with on_device(self.device):
             self.tables = fill(self.folder, self.arms, self.reuse, self.where, watch)
+        self.report(page)
         return self
 
     @property
@@ -290,10 +296,18 @@ class Run:
             "report": None if self.page is None or not self.page.is_file() else str(self.page),
         }
 
-    def __repr__(self) -> str:
+    @property
+    def short(self) -> str:
+        """How far it is, and what its report opens with."""
         from outcross.verbs.run.page import short
 
         return short(self)
+
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
+        """What a terminal shows: the last generation of every arm, its seeds pooled. BadInput where no generation has ended."""
+        from outcross.verbs.run.screen import run_lines
+
+        return run_lines(self, width)
 
     def _repr_html_(self) -> str:
         from outcross.verbs.run.page import fragment
