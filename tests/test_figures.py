@@ -192,7 +192,7 @@ def test_the_command_refuses_what_it_cannot_write_in_one_line(tmp_path, capsys, 
 def test_audits_mixes_and_share_curves_have_figures_of_their_own(tmp_path):
     rng = np.random.default_rng([20_26, 13])
     human = pl.DataFrame({"age": rng.normal(40, 9, 600), "job": rng.choice(["clerk", "driver", "nurse"], 600)})
-    narrow = human.with_columns(40 + 0.5 * (pl.col("age") - 40))
+    narrow = human.with_columns(age=40 + 0.5 * (pl.col("age") - 40))
     audit = outcross.audit(narrow, reference=human, aspects=("spread", "groups"))
     assert {"checks", "column-age"} <= {one.name for one in audit.figures()}
     assert audit.frame().height == len(audit.every) and audit.plot("age").data["records"].sum() == 1200

@@ -192,7 +192,9 @@ def converted(specification: Specification, form: str = "svg", dots_an_inch: int
 
         if form == "png":  # a pixel of a specification is a point, of which 72 make an inch
             return vl_convert.vegalite_to_png(specification, ppi=dots_an_inch)
-        return vl_convert.vegalite_to_pdf(specification) if form == "pdf" else vl_convert.vegalite_to_svg(specification).encode()
+        if form == "pdf":
+            return _NAMES_OF_A_PDF.sub(_sorted_lines, vl_convert.vegalite_to_pdf(specification))
+        return vl_convert.vegalite_to_svg(specification).encode()
     except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of Rust is no Exception
@@ -203,6 +205,14 @@ def converted(specification: Specification, form: str = "svg", dots_an_inch: int
                 "write the report again"
             ) from None
         raise
+
+
+# The engine lists the names of a page in the order of a hash that is another in every call.
+_NAMES_OF_A_PDF = re.compile(rb"(?: {6}/\w+ \d+ 0 R\n)+")
+
+
+def _sorted_lines(found: re.Match[bytes]) -> bytes:
+    return b"".join(sorted(found[0].splitlines(keepends=True)))
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')

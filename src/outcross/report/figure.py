@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -102,6 +102,14 @@ class Figure:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
 
+def table(rows: Iterable[Sequence[Any]], schema: Mapping[str, type]) -> Any:
+    """Rows as the data of a figure (polars); in texts what cannot be seen, or is no text, is shown by its code."""
+    import polars
+
+    shown = [tuple(visible(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+    return polars.DataFrame(shown, schema=dict(schema), orient="row")
+
+
 def themed(spec: Specification, theme: str) -> Specification:
     """A specification in the colours of a theme; its data and the names of its lines stay as they are.
 
@@ -173,4 +181,4 @@ def _or(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-__all__ = ["FORMATS", "THEMES", "Figure", "check_theme", "chosen_formats", "themed", "together"]
+__all__ = ["FORMATS", "THEMES", "Figure", "check_theme", "chosen_formats", "table", "themed", "together"]

@@ -10,7 +10,7 @@ from typing import Any
 from outcross.measures import standing_for
 from outcross.report.charts import Axis, Look, Size, axis, chart, draw
 from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
-from outcross.report.figure import Figure
+from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
 from outcross.report.numerals import number
 from outcross.report.study import Page, ShownReading, Study
@@ -138,8 +138,6 @@ CURVE_COLUMNS = {
 
 def curve_data(one: Measured, laws: Laws) -> Any:
     """Every number that curves draw, a row a generation of an arm; single seeds that are drawn follow their mean (polars)."""
-    import polars
-
     rows = []
     for arm, line in one.curves.items():
         for seed, points in ((None, line.points), *zip(line.seeds, line.threads, strict=True)):
@@ -149,7 +147,7 @@ def curve_data(one: Measured, laws: Laws) -> Any:
                 law = laws.get(arm, {}).get(point.generation)
                 place = (one.measure, one.at, arm, seed, point.generation)
                 rows.append((*place, point.value, point.low, point.high, point.method, point.n, law, *of_human))
-    return polars.DataFrame(rows, schema=CURVE_COLUMNS, orient="row")
+    return table(rows, CURVE_COLUMNS)
 
 
 def page_of(study: Study, measure: str, found: Iterable[Measured]) -> Page:

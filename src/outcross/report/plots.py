@@ -33,7 +33,7 @@ DOSES = ("share", "weight")
 
 
 @dataclass(frozen=True)
-class Split:
+class ArmLines:
     """How arms are spread over the charts and lines of a figure."""
 
     key: str
@@ -181,9 +181,9 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
     return [one for one in found if one.at == at]
 
 
-def _split(study: Study, by: str, arms: Sequence[str]) -> Split:
+def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
     if not by:
-        return Split("", {}, {arm: arm for arm in arms}, dict.fromkeys(arms, ""))
+        return ArmLines("", {}, {arm: arm for arm in arms}, dict.fromkeys(arms, ""))
     flat = {arm: study.settings[arm] for arm in arms if arm in study.settings}
     key, levels = _levels(by, flat)
     own = {arm: flat[arm] for arm in levels}
@@ -197,7 +197,7 @@ def _split(study: Study, by: str, arms: Sequence[str]) -> Split:
     are_numbers = all(isinstance(level, int | float) for level in levels.values())
     ordered = sorted(levels, key=lambda arm: levels[arm]) if are_numbers else list(levels)  # type: ignore[arg-type, return-value]
     lines = {arm: f"{by} = {word(levels[arm])}" if are_numbers else str(levels[arm]) for arm in ordered}
-    return Split(key, {arm: levels[arm] for arm in ordered}, lines, panels, tuple(arm for arm in arms if arm not in levels))
+    return ArmLines(key, {arm: levels[arm] for arm in ordered}, lines, panels, tuple(arm for arm in arms if arm not in levels))
 
 
 def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Level]]:
@@ -240,7 +240,7 @@ def _dosed(kind: str, flat: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
     return [f"{head}.{dose}" for head in sorted(heads) for dose in DOSES if f"{head}.{dose}" in known]
 
 
-def _charts(study: Study, one: Measured, split: Split) -> Iterator[Chart]:
+def _charts(study: Study, one: Measured, split: ArmLines) -> Iterator[Chart]:
     """The charts of one place."""
     laws = laws_of(study, one)
     for panel in dict.fromkeys(split.panels[arm] for arm in split.lines):
@@ -257,16 +257,18 @@ def _charts(study: Study, one: Measured, split: Split) -> Iterator[Chart]:
             )
 
 
-def _drawn(chart: Chart, page: Page, canvas: Canvas, split: Split) -> Figure:
+def _drawn(chart: Chart, page: Page, canvas: Canvas, split: ArmLines) -> Figure:
     """A chart, its data by the arms' own names and, where lines are told apart by a setting, with its level."""
     import polars
 
     figure = curves_figure(chart.one, page, canvas, chart.laws)
     lines = figure.data["arm"]
-    data = figure.data.with_columns(lines.replace_strict(chart.arms, return_dtype=polars.String).alias("arm"))
+    arms = {visible(line): visible(arm) for line, arm in chart.arms.items()}
+    data = figure.data.with_columns(lines.replace_strict(arms, return_dtype=polars.String).alias("arm"))
     if split.key:
-        levels = polars.Series(split.key, [split.levels[chart.arms[line]] for line in lines], strict=False)
-        data = data.insert_column(data.columns.index("arm") + 1, levels)
+        levels = {visible(line): split.levels[arm] for line, arm in chart.arms.items()}
+        values = polars.Series(split.key, [levels[line] for line in lines], strict=False)
+        data = data.insert_column(data.columns.index("arm") + 1, values)
     return replace(figure, data=data)
 
 
@@ -332,7 +334,7 @@ def _axis_title(page: Page) -> str:
     return page.title if page.unit in ("", "fraction") else f"{page.title} ({page.unit})"
 
 
-def _caption(study: Study, drawn: Sequence[Measured], split: Split, *, left_out: int, is_apart: bool) -> str:
+def _caption(study: Study, drawn: Sequence[Measured], split: ArmLines, *, left_out: int, is_apart: bool) -> str:
     told = [bands_of(drawn)]
     if not split.key:
         told += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]

@@ -10,7 +10,7 @@ from outcross.experiment.settings import Family, families, word
 from outcross.report.characters import visible
 from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint, Measured
-from outcross.report.figure import Figure
+from outcross.report.figure import Figure, table
 from outcross.report.figures import (
     NARROW,
     WIDE,
@@ -169,8 +169,6 @@ DATA_COLUMNS = {
 
 def _data(group: Sequence[Response]) -> Any:
     """Every number that responses draw (polars); the column of the setting has its name."""
-    import polars
-
     rows = [
         (
             *(one.measured.measure, one.measured.at, answer.setting, one.among, answer.arm, point.generation),
@@ -180,7 +178,7 @@ def _data(group: Sequence[Response]) -> Any:
         for answer in one.answers
         for point in (answer.point,)
     ]
-    return polars.DataFrame(rows, schema=DATA_COLUMNS, orient="row").rename({"setting": group[0].setting})
+    return table(rows, DATA_COLUMNS).rename({"setting": group[0].setting})
 
 
 def bars_of(group: Sequence[Response]) -> str:

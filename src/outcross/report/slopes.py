@@ -15,7 +15,7 @@ from outcross.estimate import Estimate
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint
-from outcross.report.figure import Figure
+from outcross.report.figure import Figure, table
 from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
@@ -113,8 +113,6 @@ DATA_COLUMNS = {
 
 def _data(drawn: Sequence[Slope]) -> Any:
     """The points that lines are fitted to, each with the slope of its line (polars); the column of the setting has its name."""
-    import polars
-
     rows = [
         (
             *(
@@ -133,7 +131,7 @@ def _data(drawn: Sequence[Slope]) -> Any:
         for one in drawn
         for point in one.points
     ]
-    return polars.DataFrame(rows, schema=DATA_COLUMNS, orient="row").rename({"setting": drawn[0].setting})
+    return table(rows, DATA_COLUMNS).rename({"setting": drawn[0].setting})
 
 
 def _row(one: Slope, look: Look) -> SlopeRow:

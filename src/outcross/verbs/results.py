@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.errors import BadInput
-from outcross.recipe import nearest
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -67,6 +66,7 @@ class Result(ABC):
 
 def named_figure(figures: Iterable[Figure], name: str, whose: str) -> Figure:
     """The figure of this name, or what its name ends with (`age` for `column-age`); the first if no name is given. BadInput names the nearest."""
+    from outcross.recipe import nearest
     from outcross.report.shapes import file_word
 
     by_name = {one.name: one for one in figures}

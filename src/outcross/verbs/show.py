@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Parameter
 
 from outcross.errors import BadInput
-from outcross.recipe import flatten
 from outcross.verbs.asking import asks
 from outcross.verbs.results import WIDTH, Result
 
@@ -63,6 +62,8 @@ class Described(Result):
     def frame(self) -> Any:
         """A row a setting (polars): its dotted key and its value; what arms differ in stands under arms."""
         import polars
+
+        from outcross.recipe import flatten
 
         flat = flatten(self.experiment)
         return polars.DataFrame(

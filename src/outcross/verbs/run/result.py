@@ -27,7 +27,7 @@ from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, gener
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
     from outcross.verbs.audit.result import Audits
-    from outcross.verbs.run.written import Lineage
+    from outcross.verbs.run.written import Ancestry
 
 
 @dataclass(eq=False, repr=False)
@@ -214,7 +214,7 @@ class Run(Result):
 
         return texts_frame(self, arm, seed, generation)
 
-    def lineage(self, id: str) -> Lineage:
+    def lineage(self, id: str) -> Ancestry:
         """Where a text comes from, by its id in `texts()` (arm/seed-0/g02/17), or all of a generation (arm/seed-0/g02): back over the model that
         wrote it, its training set and the models before it to the human files.
 

@@ -84,7 +84,7 @@ def _human_step(run: Run, drawn: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Lineage(Sequence[Ancestor]):
+class Ancestry(Sequence[Ancestor]):
     """The steps that a generation or a text of it comes from, the nearest first, back to what people gave."""
 
     id: str
@@ -140,7 +140,7 @@ class Lineage(Sequence[Ancestor]):
         return f"<pre>{escape(chr(10).join(self.lines()))}</pre>"
 
 
-def lineage_of(run: Run, id: str) -> Lineage:
+def lineage_of(run: Run, id: str) -> Ancestry:
     """Where a text, or all texts of a generation, come from. BadInput where there is no such generation or text."""
     match = ID.fullmatch(str(id).strip())
     if match is None:
@@ -149,11 +149,11 @@ def lineage_of(run: Run, id: str) -> Lineage:
     steps = run.steps_of(arm, seed, generation)
     found = run.ledger.lineage(steps.get("kept", steps["drawn"]))
     if match["row"] is None:
-        return Lineage(id, found)
+        return Ancestry(id, found)
     texts, row = texts_frame(run, arm, seed, generation), int(match["row"])
     if row >= texts.height:
         raise BadInput(f"generation {generation} of {arm} holds {texts.height:,} texts, from 0 on; there is no text {row:,}")
-    return Lineage(id, found, texts.row(row, named=True))
+    return Ancestry(id, found, texts.row(row, named=True))
 
 
-__all__ = ["Lineage", "lineage_of", "texts_frame"]
+__all__ = ["Ancestry", "lineage_of", "texts_frame"]
