@@ -24,6 +24,8 @@ from outcross.models.transformer.network import Shape, initial  # noqa: E402
 from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 torch.set_num_threads(1)
 TEXTS = ["the cat sat on the mat", "the dog sat on the log", "naïve café: 你好 <|start|>"] * 20
 BLOCK = 12

@@ -9,6 +9,8 @@ import pytest
 import outcross
 from outcross.errors import BadInput
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 NUMBERS = {
     "name": "numbers",
     "human": {"distribution": "normal", "rows": 30},

@@ -22,6 +22,8 @@ from outcross.recipe import plain, read, recipe
 from outcross.verbs.audit.generations import lines
 from outcross.verbs.run.page import study
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 GAUSSIAN = {
     "name": "cut",
     "human": {"distribution": "normal", "rows": 40, "dimensions": 2},

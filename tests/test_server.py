@@ -323,6 +323,8 @@ def test_ctrl_c_waits_for_no_answer(server, asked, tmp_path, monkeypatch):
 KILLED = """
 import os, pathlib
 import outcross
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 run = outcross.run("SPEC", out="RUN")
 pathlib.Path("RUN/pid").write_text(str(os.getpid()))
 run.finish()
