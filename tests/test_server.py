@@ -28,6 +28,8 @@ pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 from speaking_server import NAME, speaking_server
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 SECRET = "sk-never-to-be-seen-1234567890"
 ROWS, BLOCK = 12, 8
 
@@ -323,8 +325,6 @@ def test_ctrl_c_waits_for_no_answer(server, asked, tmp_path, monkeypatch):
 KILLED = """
 import os, pathlib
 import outcross
-
-pytestmark = pytest.mark.usefixtures("without_charts")
 run = outcross.run("SPEC", out="RUN")
 pathlib.Path("RUN/pid").write_text(str(os.getpid()))
 run.finish()
