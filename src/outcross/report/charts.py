@@ -414,7 +414,7 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
             "data": {"values": rows[-1:]},
             "mark": {"type": "text", "text": "floor", "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
             "encoding": {
-                "y": {"field": "value", "type": "quantitative", "title": None},
+                "y": {"field": "value", **vertical(axis)},
                 "color": {"value": INK},
                 "strokeDash": {"value": [1, 0]},
             },

@@ -61,8 +61,8 @@ def depth_of(check: Check) -> Depth | None:
     def depth(number: float) -> float:
         return (healthy - number) / (healthy - margin)
 
-    ends = sorted((depth(low), depth(high)))
-    return Depth(depth(value), *ends, None if check.floor is None else depth(check.floor))
+    first, last = sorted((depth(low), depth(high)))
+    return Depth(depth(value), first, last, None if check.floor is None else depth(check.floor))
 
 
 def associations(worst: Sequence[Check]) -> dict[tuple[str, str], float]:

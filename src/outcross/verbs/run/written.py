@@ -133,7 +133,10 @@ class Ancestry(Sequence[Ancestor]):
             yield escaped(f"  {step.verb}, {when}: step {step.key[:12]}{given}")
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{escaped(name)} ({digest[:12]})" for name, digest in self.given.items()) or "no file"
+        given = (
+            ", ".join(f"{escaped(name)} ({digest[:12]})" for name, digest in self.given.items())
+            or "the human data of the experiment"
+        )
         return f"Lineage of {self.id}: {len(self.steps)} steps, back to {shortened(given, 300)}"
 
     def _repr_html_(self) -> str:
