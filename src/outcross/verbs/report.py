@@ -157,7 +157,7 @@ def _of_mixes(
 
     if other := next((folder for folder in folders if folder not in mixes), None):
         raise BadInput(f"{other} holds no mix, {mixes[0]} does; give two mixes, or runs or audits alone")
-    if len(mixes) == 1 and (question.figures is not None or question.out is not None):
+    if len(mixes) == 1 and question.figures is not None:
         mix = Mix(None, mixes[0])
         return Report(None if question.out is None else mix.report(page)), mix.figures()
     if len(mixes) != 2:
