@@ -206,7 +206,7 @@ def test_audits_mixes_and_share_curves_have_figures_of_their_own(tmp_path):
     mixes = [
         outcross.mix(pools=pools, rows=200, human_share=share, groups=["job"], out=tmp_path / f"{share}") for share in (0.2, 0.4)
     ]
-    assert dict(mixes[0].plot("origins").data.select("value", "rows").iter_rows()) == {"human": 40, "model": 160}
+    assert dict(mixes[0].plot("origin").data.select("value", "rows").iter_rows()) == {"human": 40, "model": 160}
     assert isinstance(mixes[0].plot("job"), Figure)
     changes = outcross.report([mix.folder for mix in mixes]).changes
     assert changes.plot("origin").data.filter(value="human")["share"].to_list() == [0.2, 0.4]

@@ -146,13 +146,13 @@ class Mix(Result):
             return ()
         told = self.manifest
         counts = {
-            by: {value: one["rows"] for value, one in told.get(by, {}).items()} for by in ("origins", "teachers", "generations")
+            by: {value: one["rows"] for value, one in told.get(f"{by}s", {}).items()} for by in ("origin", "teacher", "generation")
         }
-        counts["pools"] = {pool["name"]: pool.get("used", 0) for pool in told["pools"]}
+        counts["pool"] = {pool["name"]: pool.get("used", 0) for pool in told["pools"]}
         counts |= {
-            f"group-{name}": {value: one["rows"] for value, one in of.items()} for name, of in told.get("groups", {}).items()
+            f"group {name}": {value: one["rows"] for value, one in of.items()} for name, of in told.get("groups", {}).items()
         }
-        return tuple(counts_figure(by, f"Rows by {by.replace('-', ' ')}", of) for by, of in counts.items() if of)
+        return tuple(counts_figure(by, f"Rows by {by}", of) for by, of in counts.items() if of)
 
     def report(self, path: str | Path) -> Path:
         """Write what is in it as one HTML file that opens offline. Returns the path."""
