@@ -176,7 +176,9 @@ def family_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int
     for family, members in families.items():
         yield from wrapped(f"{family:12} {len(members):3}  {FAMILY_WORDS.get(family, '')}", width, hang=18)
     yield ""
-    yield from wrapped("outcross list policies shows the parts of one family with their papers; outcross list --json has all.", width)
+    yield from wrapped(
+        "outcross list policies shows the parts of one family with their papers; outcross list --json has all.", width
+    )
 
 
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
