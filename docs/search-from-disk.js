@@ -1,19 +1,16 @@
 // A page that is opened from disk may start no Worker. The search of the site then runs in a hidden frame, which takes the same messages.
 if (location.protocol === "file:") {
-  window.Worker = class extends EventTarget {
+  window.Worker = class {
     constructor(url) {
-      super()
       this.waiting = []
       const frame = document.createElement("iframe")
       frame.hidden = true
       frame.srcdoc = "<!doctype html><title>search</title>"
       frame.addEventListener("load", () => {
         const inner = frame.contentWindow
-        inner.postMessage = data => {
-          const answer = new MessageEvent("message", { data })
-          this.dispatchEvent(answer)
-          if (this.onmessage) this.onmessage(answer)
-        }
+        inner.postMessage = data => setTimeout(() => {
+          if (this.onmessage) this.onmessage(new MessageEvent("message", { data }))
+        })
         const script = inner.document.createElement("script")
         script.src = url
         script.addEventListener("load", () => {
@@ -26,7 +23,7 @@ if (location.protocol === "file:") {
       document.body.append(frame)
     }
     postMessage(data) {
-      if (this.inner) this.inner.dispatchEvent(new MessageEvent("message", { data }))
+      if (this.inner) setTimeout(() => this.inner.dispatchEvent(new MessageEvent("message", { data })))
       else this.waiting.push(data)
     }
     terminate() {
