@@ -90,7 +90,7 @@ def complaints(site: Path) -> list[str]:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            if not target.is_file():
+            if not (target.is_file() and target.is_relative_to(site.resolve())):
                 found.append(f"{where} links to {link}, which is not there")
             elif parts.fragment and target in read and unquote(parts.fragment) not in read[target].anchors | {"__skip", "__toc"}:
                 found.append(f"{where} links to {link}, and there is no such anchor")
@@ -110,7 +110,9 @@ def main(root: Path = ROOT) -> list[str]:
     if found:
         return found
     shutil.rmtree(site, ignore_errors=True)
-    built = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=root, capture_output=True, text=True)
+    built = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=root, capture_output=True, text=True
+    )
     if built.returncode:
         return [(built.stdout + built.stderr).strip()]
     for path in site.rglob("*.html"):

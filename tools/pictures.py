@@ -1,7 +1,7 @@
 """The pictures of docs/explanation: the first chart on the page of a run, as a small SVG file of its own.
 
-    outcross run gaussian --out runs/gaussian
-    python tools/pictures.py runs/gaussian docs/explanation/gaussian.svg
+outcross run gaussian --out runs/gaussian
+python tools/pictures.py runs/gaussian docs/explanation/gaussian.svg
 """
 
 from __future__ import annotations
