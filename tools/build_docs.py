@@ -5,6 +5,7 @@ The folder `site` opens from disk, without a server and without a network.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -52,9 +53,20 @@ def first_paragraph(page: str) -> str:
     """The first sentences of a page that are neither a heading, code nor a table, up to 200 characters."""
     for paragraph in page.split("\n\n"):
         if paragraph.strip() and not paragraph.startswith(("#", "    ", "```", "|", "!")):
-            words = " ".join(paragraph.split())
+            words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(paragraph.split()))
             return words if len(words) <= 200 else f"{words[:200].rpartition(' ')[0]} …"
     return ""
+
+
+def labelled(page: str) -> str:
+    """A page whose table cells carry the title of their column, which a phone shows beside the cell in the place of columns (docs/site.css)."""
+    return re.sub(r"<table>.*?</table>", _labelled, page, flags=re.DOTALL)
+
+
+def _labelled(table: re.Match) -> str:
+    titles = [re.sub(r"<[^>]*>", "", title) for title in re.findall(r"<th[^>]*>(.*?)</th>", table.group(), flags=re.DOTALL)]
+    rows = re.split(r"(?=<tr)", table.group())
+    return "".join(re.sub(r"<td", lambda _, left=iter(titles): f'<td data-title="{next(left, "")}"', row) for row in rows)
 
 
 class _Page(HTMLParser):
@@ -118,7 +130,7 @@ def main(root: Path = ROOT) -> list[str]:
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         here = "../" * (len(path.relative_to(site).parts) - 1)
-        path.write_text(text.replace(FROM_ELSEWHERE, f"{here}search-from-disk.js"), encoding="utf-8")
+        path.write_text(labelled(text.replace(FROM_ELSEWHERE, f"{here}search-from-disk.js")), encoding="utf-8")
     for path in docs.rglob("*.md"):
         shutil.copyfile(path, site / path.relative_to(docs))
     (site / "llms.txt").write_text(llms(settings, docs), encoding="utf-8")

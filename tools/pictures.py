@@ -16,8 +16,12 @@ def picture(page: str) -> str:
     drawn = re.search(r"<svg\b.*?</svg>", page, flags=re.DOTALL)
     if drawn is None:
         raise SystemExit("there is no chart on the page; install outcross[report] and write it again")
-    svg = re.sub(r"\d+\.\d{2,}", lambda digits: f"{float(digits.group()):.1f}", drawn.group())
+    svg = re.sub(r'="[^"]*"', _rounded, drawn.group())
     return svg.replace("<svg ", '<svg style="background:#fff" ', 1) + "\n"
+
+
+def _rounded(attribute: re.Match) -> str:
+    return re.sub(r"\d+\.\d{2,}", lambda digits: f"{float(digits.group()):.1f}", attribute.group())
 
 
 if __name__ == "__main__":
