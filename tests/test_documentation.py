@@ -70,7 +70,7 @@ def python_of(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_a_page_is_one_that_the_command_line_takes(page):
     for line in commands(page):
-        words = shlex.split(line)
+        words = shlex.split(re.sub(r"\$\w+", "1", line))
         words = words[words.index("outcross") :] if "outcross" in words else []
         if words and not {"…", "COMMAND", "SPEC", "RUN", "MIX"} & set(words[1:3]) and "[OPTIONS]" not in words:
             words = words[1 : next((at for at, word in enumerate(words) if word in (">", "|", "&&")), None)]

@@ -65,8 +65,12 @@ def labelled(page: str) -> str:
 
 def _labelled(table: re.Match) -> str:
     titles = [re.sub(r"<[^>]*>", "", title) for title in re.findall(r"<th[^>]*>(.*?)</th>", table.group(), flags=re.DOTALL)]
-    rows = re.split(r"(?=<tr)", table.group())
-    return "".join(re.sub(r"<td", lambda _, left=iter(titles): f'<td data-title="{next(left, "")}"', row) for row in rows)
+    return "".join(_labelled_row(row, titles) for row in re.split(r"(?=<tr)", table.group()))
+
+
+def _labelled_row(row: str, titles: list[str]) -> str:
+    first, *cells = row.split("<td")
+    return first + "".join(f'<td data-title="{title}"{cell}' for title, cell in zip(titles, cells, strict=False))
 
 
 class _Page(HTMLParser):
