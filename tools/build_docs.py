@@ -70,6 +70,7 @@ def _labelled(table: re.Match) -> str:
 
 def _labelled_row(row: str, titles: list[str]) -> str:
     first, *cells = row.split("<td")
+    titles = [*titles, *[""] * len(cells)]
     return first + "".join(f'<td data-title="{title}"{cell}' for title, cell in zip(titles, cells, strict=False))
 
 
