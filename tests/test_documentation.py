@@ -46,6 +46,8 @@ ELSEWHERE = {
     "outcross audit": "each option of an audit has tests of its own, tests/test_audit*.py",
     "outcross show train --id": "the id is of a row of that mix; tests/test_trace.py traces rows",
     "outcross report train-1": "it compares two mixes; tests/test_changes.py compares them",
+    "outcross report runs/stdlib --figures": "the figures of a run have tests of their own",
+    "outcross mix": "each key of a mix has tests of its own, tests/test_mix*.py",
     "uvx": "it asks the package index; the test below runs it where OUTCROSS_UVX is set",
     "make": "it sets up an environment of its own",
 }
@@ -142,7 +144,7 @@ def test_the_python_of_the_readme_runs(place):
     first, *others = python_of(ROOT / "README.md")
     given = {"frame": polars.read_csv("synthetic.csv"), "human": polars.read_csv("human.csv")}
     given["outcross"] = __import__("outcross")
-    exec(first.replace('groups=("sex", "race"), target="income"', 'groups=("sex", "race"), aspects=("groups",)'), given)
+    exec(first, given)
     for code in others:
         exec(code.replace('"chains": 1000', '"chains": 5'), {})
 
