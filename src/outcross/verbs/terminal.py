@@ -182,7 +182,10 @@ def family_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int
 
 
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
-    """Every family with its members, their readings and the numbers of their papers; then each paper once."""
+    """Of several families how many parts each has; of one its members, their readings and the numbers of their papers, then each paper once."""
+    if len(families) > 1:
+        yield from family_lines(families, width)
+        return
     numbers: dict[str, int] = {}
     for family, members in families.items():
         yield family

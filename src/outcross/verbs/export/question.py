@@ -17,7 +17,7 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ExportQuestion:
-    """Write a model of a run in the format of another tool, with a model card."""
+    """Hand a model of a run to other tools, with a card that says what it was trained on."""
 
     run: Folder
     """The folder of a run, finished or not."""
