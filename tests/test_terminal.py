@@ -60,7 +60,7 @@ def test_the_help_says_what_a_command_does_in_one_or_two_lines(capsys, monkeypat
             lines[name] = []
         lines[[*lines][-1]].append(text)
     assert {"run", "audit", "mix", "list", "show", "card"} <= set(lines)
-    assert all(len(text) <= 2 and " ".join(text).endswith(".") for text in lines.values())
+    assert all(len(text) <= 2 and " ".join(text).endswith((".", "?")) for text in lines.values())
 
 
 def test_every_arm_and_seed_is_shown_with_its_interval_on_request(run, capsys):
