@@ -37,9 +37,9 @@ RUN = {
 }
 """Commands of the README, and the small form in which each is run here, in this order."""
 ELSEWHERE = {
-    "outcross run stdlib": "it trains networks for minutes; tests/test_resume.py runs a small transformer",
-    "outcross run shakespeare": "it trains networks for minutes; tests/test_own_prompts.py runs text of a file",
-    "outcross run nature-lm": "it trains a language model; tests/test_cases.py runs a small one",
+    "outcross run stdlib": "it trains networks for minutes; the tests that call write_tiny run a small transformer",
+    "outcross run shakespeare": "it trains networks for minutes; the tests that call write_tiny run it on the text of a file",
+    "outcross run nature-lm": "it trains a language model; tests/test_causal_lm.py trains a small one",
     "outcross run vae": "it trains networks for minutes; tests/test_vae.py runs a small one",
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",
