@@ -114,6 +114,13 @@ def complaints(site: Path) -> list[str]:
     return found
 
 
+def refusals(output: str) -> list[str]:
+    """What Zensical complains of, a line each: the file, the line and what is wrong; or all that it printed where it says so in another way."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    found = re.findall(r"Warning: (.+)\n\s*╭─\[ (\S+) \]", plain)
+    return [f"docs/{where}: {what}" for what, where in found] or [plain.strip()]
+
+
 def main(root: Path = ROOT) -> list[str]:
     """Build the site; the complaints about it, none where it is whole."""
     settings = tomllib.loads((root / "zensical.toml").read_text(encoding="utf-8"))
@@ -131,7 +138,7 @@ def main(root: Path = ROOT) -> list[str]:
         [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=root, capture_output=True, text=True
     )
     if built.returncode:
-        return [(built.stdout + built.stderr).strip()]
+        return refusals(built.stdout + built.stderr)
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         here = "../" * (len(path.relative_to(site).parts) - 1)
