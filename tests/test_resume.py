@@ -44,7 +44,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 def test_a_run_killed_at_five_random_moments_ends_as_an_uninterrupted_one(whole, tmp_path):
-    """A random moment of each of five equal stretches of 0.3 to 5 seconds after it starts, in random order: later ones find more done."""
+    """A random moment of each of five equal stretches of 0.3 to 5 seconds after it starts, in random order."""
     moments = random.Random(0)
     after = [moments.uniform(0.3 + stretch * 0.94, 0.3 + (stretch + 1) * 0.94) for stretch in range(5)]
     moments.shuffle(after)
