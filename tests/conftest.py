@@ -84,8 +84,19 @@ class Ready:
             code = int(self.process.stdout.readline())
             return subprocess.CompletedProcess(["outcross", *arguments], code, out.read(), err.read())
 
+    def end(self) -> None:
+        """Wait for its end, so that its processor time counts as that of the tests."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
 
 _ready = functools.cache(Ready)
+
+
+def pytest_sessionfinish() -> None:
+    if _ready.cache_info().currsize:
+        _ready().end()
 
 
 WITHOUT_CHARTS = {
