@@ -36,7 +36,7 @@ def ready() -> None:
 
 
 def become(asked: dict) -> None:
-    """Be the command, to its end."""
+    """Be the command, to its end: SystemExit with its code."""
     from outcross.__main__ import main
 
     signal.alarm(TIMEOUT)
@@ -49,15 +49,7 @@ def become(asked: dict) -> None:
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
     sys.argv = ["outcross", *asked["arguments"]]
-    code = 1
-    try:
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(code)
+    main()
 
 
 def serve() -> None:
