@@ -106,7 +106,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from outcross.detectors import Detector, FittedDetector, Reader
-from outcross.errors import BadInput
 from outcross.detectors.lengths import cut_words, in_pieces, words_of
+from outcross.errors import BadInput
 
 FOLDS = 5
 LENGTHS = (10, 25, 50, 100, 200, 400)

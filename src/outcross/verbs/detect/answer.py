@@ -23,8 +23,9 @@ from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.asking import asks
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.question import DetectQuestion
-from outcross.verbs.detect.result import Detection, Flags, SliceOfData, SliceOfHuman
-from outcross.verbs.detect.samples import LEAST, calibration as sample_of
+from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
+from outcross.verbs.detect.samples import LEAST
+from outcross.verbs.detect.samples import calibration as sample_of
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import least_share
 from outcross.verbs.detect.work import Calibration, ReadTexts, calibration, read_texts
@@ -299,9 +300,9 @@ def _written(result: Detection, question: DetectQuestion) -> Detection:
     import json
 
     files: Mapping[str, Any] = {
-        "records.parquet": records(result, question),
+        RECORDS: records(result, question),
         "report.html": page(result),
-        "detection.json": json.dumps(result.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+        FILE: json.dumps(result.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
     }
     results.write_folder(out, "detect", files, list(_inputs(question)))
     return replace(result, folder=out)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import polars
 
     from outcross.verbs.detect.shares import Shares
-    from outcross.verbs.detect.work import Calibration, ReadTexts
+
+FILE, RECORDS = "detection.json", "records.parquet"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class Detection:
         """The detection as design.md's JSON."""
         return {
             "schema": 1,
+            "name": self.name,
             "n": len(self),
             "share": _plain(self.share) | {"in_distribution": self.in_distribution, "checks": {name: rounded(p) for name, p in self.checks.items()}},
             "shares": None if self.shares is None else {
@@ -175,6 +177,7 @@ class Detection:
             "weights": dict(self.weights),
             "samples": {author: dict(counts) for author, counts in self.samples.items()},
             "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum())},
+            "histogram": {name: [rounded(number) for number in numbers] for name, numbers in self.histogram.items()},
             "summary": self.summary,
             "warnings": list(self.warnings),
         }  # fmt: skip
@@ -205,3 +208,64 @@ def _percent(share: float) -> str:
 def _with_interval(one: Estimate) -> str:
     low, high = one.interval
     return f"{_percent(one.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def is_detection(folder: Path) -> bool:
+    """Whether a folder holds a detection."""
+    return (folder / FILE).is_file() and (folder / RECORDS).is_file()
+
+
+def stored_detection(folder: Path) -> Detection | None:
+    """The detection that a folder holds; None where it holds none. BadInput where its files are damaged."""
+    import json
+
+    import polars as pl
+
+    from outcross.files.whole import read_text
+    from outcross.verbs.detect.shares import Shares
+
+    if not is_detection(folder):
+        return None
+    try:
+        told = json.loads(read_text(folder / FILE))
+        frame = pl.read_parquet(folder / RECORDS, columns=["_p_ai", "_weight", "_flagged", "_why"], glob=False)
+
+        def estimate(one: dict[str, Any] | None) -> Any:
+            return None if one is None else Estimate(*(one[name] for name in ("value", "low", "high", "method", "n")))
+
+        shares, share, flags, detector = told["shares"], told["share"], told["fpr"], dict(told["detector"])
+        area, hits = detector.pop("area", None), detector.pop("hits", {})
+        why = frame["_why"].fill_null("").to_list()
+        return Detection(
+            name=told["name"],
+            share=estimate(share),
+            shares=None if shares is None else Shares(share["n"], *(estimate(shares[name]) for name in ("model", "edited", "human"))),
+            in_distribution=share["in_distribution"],
+            checks=share["checks"],
+            naive=told["naive"]["count"],
+            adjusted=told["naive"]["adjusted_count"],
+            flags=None if not flags else Flags(
+                flags["asked"], {int(length): estimate(rate) for length, rate in flags["lengths"].items()}, flags["groups_needed"], flags["flagged"], flags["judged"],
+            ),
+            slices=tuple(
+                SliceOfData(part["column"], part["value"], part["n"], None if part["share"] is None else Shares(part["n"], estimate(part["share"])), part["why"])
+                for part in told["slices"]
+            ),
+            human_slices=tuple(
+                SliceOfHuman(part["column"], part["value"], estimate(part["rate"]), part["differs"]) for part in flags.get("slices", [])
+            ),
+            area=estimate(area),
+            hits={float(rate): hit for rate, hit in hits.items()},
+            weights=told["weights"],
+            warnings=tuple(told["warnings"]),
+            detector=detector,
+            samples=told["samples"],
+            states=np.array([0 if not word else 1 if "short" in word else 2 for word in why], np.int64),
+            p_ai=frame["_p_ai"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+            weight=frame["_weight"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+            is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),
+            histogram=told["histogram"],
+            folder=folder,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise BadInput(f"{folder} holds a damaged detection ({type(error).__name__}); run detect again into a new folder") from None
