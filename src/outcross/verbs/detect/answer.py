@@ -138,7 +138,7 @@ def _answer(
         hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
         weights=weight[1],
         warnings=tuple(warnings),
-        detector={"kind": kind(detector), "recipe": plain(detector), "controls": calibrated.controls},
+        detector=_told(detector) | {"controls": calibrated.controls},
         samples={
             sample.author: {
                 "texts": len(sample.texts), "groups": int(np.unique(sample.groups).size), "too_short": sample.too_short, "left_out": sample.beyond,
@@ -152,6 +152,12 @@ def _answer(
         histogram=_histogram(calibrated, texts),
         data=question.data,
     )  # fmt: skip
+
+
+def _told(detector: Detector) -> dict[str, Any]:
+    """A detector as plain data; a function by its name."""
+    name = getattr(detector, "name", None)
+    return {"kind": kind(detector)} | ({"recipe": plain(detector)} if name is None else {"function": name})
 
 
 def _tried(make: Any) -> tuple[Any, str]:

@@ -152,14 +152,17 @@ def fits(calibrated: Calibration, texts: ReadTexts) -> tuple[float, dict[str, fl
     if rows.size < FEWEST:
         raise NotApplicable("too few texts can be judged")
     _, groups = np.unique(texts.digests[rows], return_inverse=True)
-    samples = calibrated.samples[:2]
-    of_groups = (groups, _numbered(samples[0].groups), _numbered(samples[1].groups))
-    plain = [texts.plain[where], *(plain_features(sample.texts, calibrated.frequent) for sample in samples)]
-    edges = np.quantile(np.concatenate(calibrated.ratios[0][:2]), np.arange(1, BINS) / BINS)
-    steps = [(texts.ratios[rows, 0][:, :, None] > edges).mean(axis=1)] + [own[:, None] > edges for own in calibrated.ratios[0][:2]]
+    of_groups = [groups, *(_numbered(sample.groups) for sample in calibrated.samples)]
+    plain = [texts.plain[where], *(plain_features(sample.texts, calibrated.frequent) for sample in calibrated.samples)]
+    steps: list[list[np.ndarray]] = [[] for _ in plain]
+    for number, own in enumerate(calibrated.ratios):
+        edges = np.quantile(np.concatenate(own), np.arange(1, BINS) / BINS)
+        steps[0].append((texts.ratios[rows, number][:, :, None] > edges).mean(axis=1))
+        for sample, ratios in enumerate(own):
+            steps[sample + 1].append(ratios[:, None] > edges)
     found = {
-        "histogram of the log-ratio": mixture_fit(*(step.astype(np.float64) for step in steps), of_groups).p,
-        "letters, lengths and subjects": mixture_fit(*plain, of_groups).p,
+        "histogram of the log-ratio": mixture_fit([np.concatenate(step, axis=1).astype(np.float64) for step in steps], of_groups).p,
+        "letters, lengths and subjects": mixture_fit(plain, of_groups).p,
     }
     return min(1.0, 2 * min(found.values())), found
 
