@@ -42,7 +42,7 @@ class ClassifierDetector(Detector):
         rarity = 1 + np.log((1 + features.shape[0]) / (1 + np.bincount(features.indices, minlength=features.shape[1])))
         model = LogisticRegression(C=self.strength, solver="liblinear", class_weight="balanced", max_iter=200, random_state=0)
         model.fit(_unit(features @ diags_array(rarity)), is_model)
-        return LinearDetector(rarity, model.coef_[0] * rarity, float(model.intercept_[0]))
+        return LinearDetector(rarity, np.asarray(model.coef_)[0] * rarity, float(np.asarray(model.intercept_)[0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -235,7 +235,7 @@ def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> li
             if rows.size >= least_sample(rate):
                 others = np.flatnonzero((values != value) & judged)
                 hits, rest = int(flagged[rows].sum()), int(flagged[others].sum())
-                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]])[1]) if others.size else 1.0
+                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0
                 own.append((p, SliceOfHuman(column, value, clopper_pearson(hits, rows.size), False)))  # type: ignore[arg-type]
         worst = 0.0
         for at, (p, part) in enumerate(sorted(own, key=lambda one: one[0])):
@@ -275,7 +275,7 @@ def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarra
 def _histogram(calibrated: Calibration, texts: ReadTexts) -> dict[str, Sequence[float]]:
     own = [texts.ratios[texts.is_judged, 0].mean(axis=1), *calibrated.ratios[0][:2]]
     both = np.concatenate(own)
-    edges = np.linspace(*np.quantile(both, (0.002, 0.998)), BINS + 1)
+    edges = np.linspace(float(np.quantile(both, 0.002)), float(np.quantile(both, 0.998)), BINS + 1)
     counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(values.size, 1) for values in own]
     return {"edges": edges.tolist()} | {
         name: count.tolist() for name, count in zip(("data", "human", "model"), counts, strict=True)

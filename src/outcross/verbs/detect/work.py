@@ -111,7 +111,7 @@ class ReadTexts:
     @property
     def is_judged(self) -> np.ndarray:
         """Whether each text is long enough, and the detector does not abstain, (n,)."""
-        return np.isfinite(self.ratios).all(axis=(1, 2))
+        return np.asarray(np.isfinite(self.ratios).all(axis=(1, 2)))
 
 
 def calibration(detector: Detector, samples: Sequence[CalibrationSample], group: str | None, seed: int) -> Calibration:
