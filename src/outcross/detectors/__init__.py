@@ -63,6 +63,7 @@ class Detector:
 
 DETECTORS: Family = {
     "classifier": "outcross.detectors.classifier:ClassifierDetector",
+    "watermark": "outcross.detectors.watermark:WatermarkDetector",
 }
 
 __all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader"]

@@ -14,6 +14,7 @@ from outcross.detectors.calibrated import LENGTHS
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
 from outcross.files import names
+from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
 from outcross.recipe import kind, plain, read
 from outcross.statistics.false_alarms import least_sample, realised
@@ -83,7 +84,9 @@ def _check(question: DetectQuestion) -> None:
 
 
 def detector_of(given: Any) -> Detector:
-    """A detector by its name, as a mapping with settings, as a function of a list of texts, or as it is."""
+    """A detector by its name, as a mapping with settings (in YAML on the command line), as a function of a list of texts, or as it is."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        given = read_yaml(given, "--detector")
     if isinstance(given, Detector):
         return given
     if callable(given):
@@ -235,7 +238,7 @@ def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> li
             if rows.size >= least_sample(rate):
                 others = np.flatnonzero((values != value) & judged)
                 hits, rest = int(flagged[rows].sum()), int(flagged[others].sum())
-                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0
+                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0  # type: ignore[attr-defined]
                 own.append((p, SliceOfHuman(column, value, clopper_pearson(hits, rows.size), False)))  # type: ignore[arg-type]
         worst = 0.0
         for at, (p, part) in enumerate(sorted(own, key=lambda one: one[0])):
