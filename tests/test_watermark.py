@@ -50,7 +50,9 @@ def test_a_green_list_is_counted_as_its_closed_form_says(folder):
     rate = marks.sum() / counted.sum()
     assert rate == pytest.approx(0.7112, abs=3 * np.sqrt(0.7112 * 0.2888 / counted.sum()))
     z = (marks - chance * counted) / np.sqrt(counted * chance * (1 - chance))
-    assert z.mean() == pytest.approx(15.06, abs=3 * np.sqrt(0.7112 * 0.2888 / (0.25 * 0.75)) / np.sqrt(12) + 0.3)  # runs that repeat are counted once
+    assert z.mean() == pytest.approx(
+        15.06, abs=3 * np.sqrt(0.7112 * 0.2888 / (0.25 * 0.75)) / np.sqrt(12) + 0.3
+    )  # runs that repeat are counted once
     assert (detector.p_values(texts) < 1e-20).all()
     assert (detector.fit(None, np.zeros(0, bool), np.random.default_rng(0)).score(detector.reader([])(texts)) > 20).all()
 
@@ -78,10 +80,18 @@ def synthid(depth, n=20_000):
     processor = transformers.SynthIDTextWatermarkLogitsProcessor(5, list(range(11, 11 + depth)), 65536, 0, 4, device="cpu")
     contexts = torch.randint(100_000, (n, 4), generator=torch.Generator().manual_seed(2))
     law = torch.tensor([0.5, 0.25, 0.15, 0.1]).log().expand(n, 4)
-    for read in range(1, 5):  # the processor keeps the context itself, a token a call
+    for read in (
+        1,
+        1,
+        2,
+        3,
+        4,
+    ):  # the processor keeps the context itself: the first call begins it, each later one adds the last token
         scores = processor(contexts[:, :read], law.clone())
     after = torch.softmax(scores, dim=1)
-    marks = torch.stack([processor.compute_g_values(torch.cat((contexts, torch.full((n, 1), token)), dim=1))[:, 0, -1] for token in range(4)], dim=1)
+    marks = torch.stack(
+        [processor.compute_g_values(torch.cat((contexts, torch.full((n, 1), token)), dim=1))[:, 0, -1] for token in range(4)], dim=1
+    )
     return float((after * marks).sum(dim=1).mean())
 
 
@@ -92,7 +102,9 @@ def test_the_tournament_has_its_closed_form(depth, mean):
 
 def test_synthid_is_found_and_its_absence_too(folder):
     keys = (654, 400, 836, 123, 340, 443, 597, 160, 57)
-    processor = transformers.SynthIDTextWatermarkLogitsProcessor(5, list(keys), 65536, 0, 1024, device="cpu", skip_first_ngram_calls=True)
+    processor = transformers.SynthIDTextWatermarkLogitsProcessor(
+        5, list(keys), 65536, 0, 1024, device="cpu", skip_first_ngram_calls=True
+    )
     detector = WatermarkDetector(tokenizer=folder, scheme="synthid", keys=keys)
     assert (detector.p_values(marked(processor, 4, 80)) < 1e-6).all()
     rng = np.random.default_rng(3)
