@@ -8,7 +8,7 @@ from outcross.estimate import NotApplicable
 from outcross.statistics.false_alarms import least_sample, rank_of, realised, sure_sample, weight_above
 from outcross.statistics.mixture_fit import mixture_fit
 from outcross.statistics.two_sources import (
-    Scored,
+    ScoredSample,
     adjusted_count,
     alone,
     at_least,
@@ -84,7 +84,7 @@ def test_moments_need_no_right_densities():
 def test_records_of_a_group_count_as_one():
     rng = np.random.default_rng(4)
     once = rng.normal(size=300)
-    copied = Scored(np.repeat(once, 10), np.repeat(np.arange(300), 10))
+    copied = ScoredSample(np.repeat(once, 10), np.repeat(np.arange(300), 10))
     assert copied.mean() == pytest.approx(alone(once).mean())
 
 

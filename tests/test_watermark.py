@@ -46,7 +46,7 @@ def test_a_green_list_is_counted_as_its_closed_form_says(folder):
     processor = transformers.WatermarkLogitsProcessor(vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0)
     detector = WatermarkDetector(tokenizer=folder)
     texts = marked(processor, 12)
-    marks, counted, chance = detector._marks(texts)
+    marks, counted, chance = detector.marks(texts)
     rate = marks.sum() / counted.sum()
     assert rate == pytest.approx(0.7112, abs=3 * np.sqrt(0.7112 * 0.2888 / counted.sum()))
     z = (marks - chance * counted) / np.sqrt(counted * chance * (1 - chance))

@@ -29,7 +29,7 @@ STEEPEST = 12.0
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class AuthorTexts:
     """Texts of one author, in the form that detectors read, and the group of each."""
 
     texts: list[str]
@@ -38,7 +38,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class LogRatioLine:
     """log A(x)/H(x) as a line in the score, whose level and slope change with the logarithm of the words."""
 
     weights: np.ndarray
@@ -57,7 +57,7 @@ class CalibratedDetector:
     recipe: Detector
     reader: Reader
     fits: tuple[FittedDetector, ...]
-    line: Line
+    line: LogRatioLine
     human: np.ndarray
     """Of the human calibration texts, each by the detector that did not see it, (n,)."""
     ai: np.ndarray
@@ -77,7 +77,7 @@ def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) ->
 
 
 def calibrated(
-    detector: Detector, samples: Sequence[Sample], folds: np.ndarray, reader: Reader, rng: np.random.Generator
+    detector: Detector, samples: Sequence[AuthorTexts], folds: np.ndarray, reader: Reader, rng: np.random.Generator
 ) -> tuple[CalibratedDetector, list[np.ndarray]]:
     """A detector of the second sample's author against the first's (people), and the log-ratios of every sample's texts, each by the detector that did not see its group.
 
@@ -101,7 +101,13 @@ def calibrated(
 
 
 def _cut(
-    sample: Sample, fold: np.ndarray, words: np.ndarray, length: int, reader: Reader, fits: Sequence[FittedDetector], line: Line
+    sample: AuthorTexts,
+    fold: np.ndarray,
+    words: np.ndarray,
+    length: int,
+    reader: Reader,
+    fits: Sequence[FittedDetector],
+    line: LogRatioLine,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The log-ratios of a sample's texts that have so many words, cut there, each by the detector that did not see it; and the row of each."""
     rows = np.flatnonzero(words >= length)
@@ -115,7 +121,7 @@ def _cut(
     return found, rows
 
 
-def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: Line, texts: Sequence[str]) -> np.ndarray:
+def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
     """Log-ratios of texts by every detector, (n, folds). A long text is read in pieces."""
     counts = words_of(texts)
     pieces, owner = list(texts), np.arange(len(texts))
@@ -133,7 +139,7 @@ def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: Line, texts: S
     return np.stack([np.bincount(owner, weights * column, len(texts)) / total for column in found.T], axis=1)
 
 
-def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> Line:
+def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> LogRatioLine:
     """Logistic regression on the scores of texts that no fit saw; each author counts a half, so that it is a log-ratio of densities."""
     from scipy.optimize import minimize
 
@@ -152,7 +158,7 @@ def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: 
         slope = -weights * sign / (1 + np.exp(np.clip(margin, -700, 700)))
         return float((weights * np.logaddexp(0, -margin)).sum() + 1e-6 * line @ line), design.T @ slope + 2e-6 * line
 
-    return Line(minimize(loss, np.zeros(4), jac=True, method="BFGS").x, centre, scale)
+    return LogRatioLine(minimize(loss, np.zeros(4), jac=True, method="BFGS").x, centre, scale)
 
 
 def _design(scores: np.ndarray, words: np.ndarray) -> np.ndarray:

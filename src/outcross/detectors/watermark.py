@@ -76,14 +76,14 @@ class WatermarkDetector(Detector):
         """P(so many marks or more | no watermark) of each text, (n,); NaN where too few runs can be counted."""
         from scipy.stats import binom
 
-        marks, counted, chance = self._marks(texts)
+        found, counted, chance = self.marks(texts)
         enough = counted >= FEWEST * (len(self.keys) or 1)
-        return np.where(enough, binom.sf(marks - 1, counted, chance), np.nan)
+        return np.where(enough, binom.sf(found - 1, counted, chance), np.nan)
 
     def _scores(self, texts: Sequence[str]) -> np.ndarray:
         return -np.log10(np.maximum(self.p_values(texts), 1e-300))[:, None]
 
-    def _marks(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
+    def marks(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
         """Marks and marked places of each text, (n,) each, and the chance of a mark without a watermark."""
         read = _tokenizer(self.tokenizer)
         tokens = [read.encode(text, add_special_tokens=False).ids for text in texts]

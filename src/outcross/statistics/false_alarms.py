@@ -11,7 +11,7 @@ from outcross.estimate import NotApplicable
 
 
 @dataclass(frozen=True)
-class Rate:
+class RealisedRate:
     """How often human records pass a threshold that was taken from n of them."""
 
     asked: float
@@ -54,7 +54,7 @@ def rank_of(rate: float, n: int) -> int:
     return math.ceil((n + 1) * (1 - rate) - 1e-9)
 
 
-def realised(rate: float, n: int) -> Rate:
+def realised(rate: float, n: int) -> RealisedRate:
     """What the rate comes to, which is Beta(j, n + 1 − j) with j = n + 1 − the rank of the threshold. NotApplicable where n is too small.
 
     >>> told = realised(0.01, 1000)
@@ -65,7 +65,7 @@ def realised(rate: float, n: int) -> Rate:
 
     j = n + 1 - rank_of(rate, n)
     low, high = (float(betaincinv(j, n + 1 - j, tail)) for tail in (0.025, 0.975))
-    return Rate(rate, j / (n + 1), low, high, n)
+    return RealisedRate(rate, j / (n + 1), low, high, n)
 
 
 def weight_above(scores: np.ndarray, human: np.ndarray, weights: np.ndarray) -> np.ndarray:

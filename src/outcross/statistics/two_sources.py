@@ -24,7 +24,7 @@ INSIDE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredSample:
     """A number of each record of a sample, and the group that each belongs to (records of one group are not independent)."""
 
     values: np.ndarray
@@ -41,9 +41,9 @@ class Scored:
         return value, float((sums**2).sum()) / n**2 * several / max(several - 1, 1)
 
 
-def alone(values: np.ndarray) -> Scored:
+def alone(values: np.ndarray) -> ScoredSample:
     """A sample of independent records."""
-    return Scored(values, np.arange(values.size))
+    return ScoredSample(values, np.arange(values.size))
 
 
 def count_and_classify(chances: np.ndarray, threshold: float = 0.5) -> float:
@@ -113,7 +113,7 @@ def efficient_moment(log_ratio: np.ndarray, share: float) -> np.ndarray:
     return excess / (1 + inside * excess)
 
 
-def share_by_moments(mixed: Scored, first: Scored, second: Scored, method: str) -> Estimate:
+def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSample, method: str) -> Estimate:
     """α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source, with Fieller's 95 % interval (1954), cut to [0, 1].
 
     It is consistent whatever the moment, since all three means are of the same function; with `efficient_moment` it has the variance of the maximum of the
@@ -134,7 +134,7 @@ def share_by_moments(mixed: Scored, first: Scored, second: Scored, method: str) 
     return Estimate(value, min(low, value), max(high, value), method, mixed.values.size)
 
 
-def at_least(mixed: np.ndarray, human: Scored, bins: int = 10) -> Estimate:
+def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate:
     """The least share of a set that one known source cannot explain, where nothing is known of the other: 1 − min over regions of M(region)/H(region), cut at 0.
 
     Whatever the other source is, H's share is at most M(R)/H(R) for every region R of a record's number. The regions are the tails of the known source's

@@ -195,10 +195,10 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
 
 def _from_the_human_sample(calibrated: Calibration, texts: ReadTexts) -> Estimate:
     """The least share that the human sample cannot explain."""
-    from outcross.statistics.two_sources import Scored, at_least
+    from outcross.statistics.two_sources import ScoredSample, at_least
 
     judged = texts.is_judged
-    human = Scored(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
+    human = ScoredSample(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
     return at_least(texts.ratios[judged, 0].astype(np.float64), human)
 
 

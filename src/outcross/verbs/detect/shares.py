@@ -10,7 +10,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
 from outcross.statistics.mixture_fit import mixture_fit
-from outcross.statistics.two_sources import Scored, adjusted_count, efficient_moment, most_likely_share, share_by_moments
+from outcross.statistics.two_sources import ScoredSample, adjusted_count, efficient_moment, most_likely_share, share_by_moments
 from outcross.verbs.detect.unlike import plain_features
 from outcross.verbs.detect.work import Calibration, ReadTexts
 
@@ -62,9 +62,9 @@ def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> 
     start = most_likely_share(np.exp(ratios).mean(axis=1))
     human, ai = calibrated.ratios[0][:2]
     return share_by_moments(
-        Scored(efficient_moment(ratios, start).mean(axis=1), groups),
-        Scored(efficient_moment(human, start), _numbered(calibrated.samples[0].groups)),
-        Scored(efficient_moment(ai, start), _numbered(calibrated.samples[1].groups)),
+        ScoredSample(efficient_moment(ratios, start).mean(axis=1), groups),
+        ScoredSample(efficient_moment(human, start), _numbered(calibrated.samples[0].groups)),
+        ScoredSample(efficient_moment(ai, start), _numbered(calibrated.samples[1].groups)),
         METHOD,
     )
 

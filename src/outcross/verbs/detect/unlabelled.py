@@ -10,7 +10,7 @@ from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, fold_of
 from outcross.detectors.lengths import words_of
 from outcross.errors import BadInput
-from outcross.statistics.two_sources import Scored, at_least
+from outcross.statistics.two_sources import ScoredSample, at_least
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.result import Detection
 from outcross.verbs.detect.samples import LEAST, CalibrationSample, batches, grouped, opened, text_column
@@ -58,7 +58,7 @@ def least_share(question: DetectQuestion, detector: Detector, human: Calibration
         score[held_out] = detector.fit(features[np.flatnonzero(~held_out)], is_data[~held_out], rng).score(
             features[np.flatnonzero(held_out)]
         )
-    share = at_least(score[is_data], Scored(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
+    share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
     n = len(raw)
     nothing = np.full(n, np.nan)
     return Detection(

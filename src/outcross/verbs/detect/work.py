@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.detectors import Detector
-from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, CalibratedDetector, Sample, calibrated, fold_of
+from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, CalibratedDetector, AuthorTexts, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.lengths import cut_words, words_of
 from outcross.errors import BadInput
@@ -134,7 +134,7 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     for number in range(1, len(own)):
         order = [own[0], own[number], *(sample for other, sample in enumerate(own) if other not in (0, number))]
         fitted, found = calibrated(
-            detector, [Sample(sample.texts, sample.groups) for sample in order], folds, reader, streams[number]
+            detector, [AuthorTexts(sample.texts, sample.groups) for sample in order], folds, reader, streams[number]
         )
         back = [next(at for at, sample in enumerate(order) if sample is one) for one in own]
         detectors.append(fitted)
