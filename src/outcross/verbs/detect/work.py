@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.detectors import Detector
-from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, CalibratedDetector, AuthorTexts, calibrated, fold_of
+from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, AuthorTexts, CalibratedDetector, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.lengths import cut_words, words_of
 from outcross.errors import BadInput
