@@ -17,6 +17,7 @@ from cyclopts import App
 from outcross.attributes import ATTRIBUTES, LEARNED
 from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
 from outcross.filters import FILTERS
@@ -407,6 +408,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
         "An attribute is a number for each text. Filters and targets compare records by it: `{best_of: {by: flesch}}`. The last ones are learned from labels or read from a folder.",
         {**ATTRIBUTES, **LEARNED},
     ),
+    "detectors.md": _family("Detectors", "A detector says how likely it is that a model wrote a text. `outcross detect --detector NAME` takes it.", DETECTORS),
     "targets.md": _family("Export formats", "`outcross export RUN --to NAME` writes in one of these formats.", TARGETS),
     "measures.md": _family(
         "Measures",

@@ -20,7 +20,7 @@ class ListQuestion:
     """
 
     family: str = ""
-    """experiments, policies, models, measures, attributes, filters, sources, targets, definitions or laws; all if left out."""
+    """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
 
 
 @dataclass(frozen=True)
