@@ -18,6 +18,7 @@ from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import SETTINGS, AuditQuestion
 from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.card.result import Card
+from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
@@ -39,6 +40,7 @@ COMMANDS = {
     "show": (ShowQuestion, outcross.show),
     "export": (ExportQuestion, outcross.export),
     "card": (CardQuestion, outcross.card),
+    "detect": (DetectQuestion, outcross.detect),
     "list": (ListQuestion, outcross.parts),
 }
 RESULTS = {
@@ -48,6 +50,7 @@ RESULTS = {
     "report": Report,
     "export": Export,
     "card": Card,
+    "detect": outcross.Detection,
     "list": Parts,
 }
 """What the function of a command returns; `show` returns what it finds."""

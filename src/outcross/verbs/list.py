@@ -15,10 +15,13 @@ from outcross.verbs.results import WIDTH, Result
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ListQuestion:
-    """List the parts, each with the paper that it comes from."""
+    """List the families of parts, or the parts of one family with their papers.
+
+    Without a family each family is one line with the number of its parts. `--json` always holds every part.
+    """
 
     family: str = ""
-    """experiments, policies, models, measures, attributes, filters, sources, targets, definitions or laws; all if left out."""
+    """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
 
 
 @dataclass(frozen=True, repr=False)

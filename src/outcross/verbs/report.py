@@ -31,7 +31,10 @@ FIGURES = "report of figures"
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReportQuestion:
-    """Write any result as one HTML file that opens offline, and with --figures each figure by itself; of two mixes what changed from the first to the second in origin, groups and tails."""
+    """Write any result as one HTML page that opens without a network, and with --figures each figure of the page by itself.
+
+    Several runs, or several audits, are put on one page. Of two mixes the page shows what changed from the first to the second: origin, groups and tails.
+    """
 
     results: Results = ()
     """Folders of runs, or of audits; several are put together. Or of two mixes, which are compared."""
@@ -132,6 +135,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     from outcross.report import join
     from outcross.report.plots import figures
     from outcross.verbs.audit.result import joined, stored
+    from outcross.verbs.detect.result import is_detection
     from outcross.verbs.mix.result import is_stored
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import study, write_runs
@@ -139,6 +143,10 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _of_mixes(folders, mixes, page, question)
+    if detections := [folder for folder in folders if is_detection(folder)]:
+        if question.figures is not None:
+            raise BadInput(f"{detections[0]} holds a detection, which has no figures by themselves; leave out --figures")
+        return _of_detection(folders, detections, page), ()
     if not audits:
         runs = [open_run(folder) for folder in folders]
         return Report(write_runs(runs, page)), figures(join([study(run) for run in runs])) if question.figures is not None else ()
@@ -191,6 +199,17 @@ def names_like(name: str) -> Iterator[str]:
     """
     yield name
     yield from (f"{name}-{number}" for number in count(2))
+
+
+def _of_detection(folders: Sequence[Path], detections: Sequence[Path], page: Path) -> Report:
+    """The page of a detection. BadInput where there are several results."""
+    from outcross.verbs.detect.result import stored_detection
+
+    if len(folders) != 1:
+        raise BadInput(f"{detections[0]} holds a detection, whose page is its own; give it alone")
+    result = stored_detection(folders[0])
+    assert result is not None
+    return Report(result.report(page))
 
 
 report = asks(ReportQuestion, reported)

@@ -15,6 +15,7 @@ from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.detect.result import Detection
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.trace import Trace
@@ -29,7 +30,11 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix or in other data whose rows say where they come from, or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print a result or an experiment in the terminal.
+
+    Of a run: the last generation of every arm, with its seeds pooled. Of an audit: its findings. Of a mix, or of other data whose rows name their
+    origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
+    """
 
     what: What
     """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
@@ -85,13 +90,14 @@ class Described(Result):
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | Described:
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.generations import is_run
     from outcross.verbs.audit.result import stored
+    from outcross.verbs.detect.result import stored_detection
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
@@ -105,7 +111,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | 
         return Described(experiment, planned(loaded), missing)
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    for result in (stored(Path(what)), stored_mix(Path(what))):
+    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):
         if result is not None:
             return result
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
@@ -124,10 +130,12 @@ def _traced(what: What, beginning: str) -> Trace:
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, every_seed: bool = False) -> None:
+def print_shown(result: Run | Audits | Mix | Detection | Composition | Trace | Described, every_seed: bool = False) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.detect.result import Detection
+    from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
@@ -139,6 +147,8 @@ def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, ev
         print_audits(result)
     elif isinstance(result, Mix):
         print("\n".join(mix_lines(result, width())))
+    elif isinstance(result, Detection):
+        print("\n".join(detection_lines(result, width())))
     elif isinstance(result, Composition):
         print("\n".join(composition_lines(result, width())))
     elif isinstance(result, Trace):
