@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from outcross import own
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -60,7 +61,15 @@ def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) 
         raise BadInput(f"select {kind(one)} {why}; choose another filter") from None
     except BadInput as error:
         raise BadInput(f"select {kind(one)}: {error}") from None
-    assert selection.times.shape == (*candidates.chains, len(candidates))
+    place, shape = own.place_of(type(one), "select"), (*candidates.chains, len(candidates))
+    if not isinstance(selection, Selection):
+        raise BadInput(f"{place} must give a Selection, got {selection!r:.80}; write return Selection(times)")
+    times = np.asarray(selection.times)
+    if times.shape != shape or not np.issubdtype(times.dtype, np.integer) or times.min(initial=0) < 0:
+        raise BadInput(
+            f"{place} must say of each of {len(candidates):,} candidates how often it is kept, as whole numbers of shape {shape}, "
+            f"got {times.dtype} of shape {times.shape}"
+        )
     return selection
 
 
