@@ -1,0 +1,94 @@
+"""The promises of families, for parts of your own too: `check(MyPolicy(…))` says in plain words which one is broken, with the class and the line.
+
+The tests of Outcross hold every built-in member to the same promises. No test framework is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+from outcross import own
+from outcross.errors import BadInput, OutcrossError, PromiseBroken
+from outcross.recipe import kind
+from outcross.testing.promises import Broken, Promise, of_every_part
+
+FAMILIES = {
+    "policies": "outcross.policies:POLICIES",
+    "models": "outcross.models:LEARNERS",
+    "measures": "outcross.measures:MEASURES",
+    "filters": "outcross.filters:FILTERS",
+    "attributes": "outcross.attributes:ATTRIBUTES",
+    "sources": "outcross.sources:SOURCES",
+}
+"""The families whose promises are known, each with its table; the promises are in the module of the same name."""
+
+
+def check(part: Any) -> tuple[str, ...]:
+    """Hold a part to every promise of its family. Returns the promises, a sentence each, where it keeps them all.
+
+    PromiseBroken names every promise that is broken, the class with its file and line, and what was seen. BadInput where the value is a member of
+    no family. The part is tried on small data, and twice in processes of their own: with other clocks, other global seeds, another
+    PYTHONHASHSEED and another number of threads, and with global random functions that raise.
+
+    >>> from outcross.policies.human_share import HumanShare
+    >>> from outcross.testing import check
+    >>> check(HumanShare(share=0.2))[-1]
+    'It gives the same in another process, whatever the clock, the global seeds, PYTHONHASHSEED and the number of threads.'
+    """
+    family = family_of(part)
+    broken: list[str] = []
+    kept: list[str] = []
+    for promise in promises(family):
+        seen = seen_against(promise, part)
+        (broken if seen else kept).append(f"{promise.sentence} {seen}".strip())
+    if broken:
+        count = "one promise" if len(broken) == 1 else f"{len(broken)} promises"
+        raise PromiseBroken(f"{own.place_of(type(part))} breaks {count} of {family}: " + " | ".join(broken))
+    return tuple(kept)
+
+
+def promises(family: str) -> tuple[Promise, ...]:
+    """The promises of every member of a family; the last tries a part in other processes."""
+    from outcross.testing.twice import TWICE
+
+    return (*of_every_part(table(family)), *importlib.import_module(f"outcross.testing.{family}").PROMISES, TWICE)
+
+
+def table(family: str) -> Any:
+    """The table of a family."""
+    module, _, name = FAMILIES[family].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def family_of(part: Any) -> str:
+    """The family that a part is a member of. BadInput where it is of none, or is not what every member must be, with its class and line."""
+    for family in FAMILIES:
+        members = table(family)
+        if isinstance(part, members.protocol):
+            if own.is_own(type(part)):
+                members.admitted(type(part), family)
+            return family
+    known = ", ".join(f"{table(family).protocol.__module__}.{table(family).protocol.__name__}" for family in FAMILIES)
+    if isinstance(part, type):
+        raise BadInput(f"check takes an instance, got the class {part.__name__}; write check({part.__name__}(…))")
+    raise BadInput(f"{type(part).__name__} is a member of no family; derive it from one of {known}")
+
+
+def seen_against(promise: Promise, part: Any) -> str:
+    """What was seen where a part breaks a promise; empty where it keeps it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            promise(part)
+    except Broken as broken:
+        return broken.seen(part)
+    except OutcrossError as error:
+        return f"({own.place_of(type(part))} was refused: {error})"
+    except Exception as error:
+        return f"({own.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
+    return ""
+
+
+__all__ = ["FAMILIES", "Promise", "check", "family_of", "promises", "seen_against", "table"]
