@@ -70,11 +70,6 @@ def gives_reasons(one: Any) -> None:
         require(found.reason.max(initial=-1) < len(found.reasons), "reason names a reason that is not in reasons", "select")
     if found.value is not None:
         require(np.asarray(found.value).shape == found.times.shape, f"value has shape {np.asarray(found.value).shape}", "select")
-        require(
-            np.isfinite(np.asarray(found.value, float)[found.kept]).any(),
-            "every candidate that it keeps has NaN for its number",
-            "select",
-        )
     if found.weights is not None:
         weights = np.asarray(found.weights, float)
         require(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
@@ -16,16 +17,41 @@ from outcross.testing.promises import Broken, promise, require, unchanged
 STREAM = 7
 
 
-def readings_of(part: Any, evidence: Evidence, stream: int = STREAM) -> list[Reading]:
-    """The readings of a measure; none where it refuses the evidence, which it does in words."""
+def readings_of(part: Any, evidence: Evidence, is_enough: bool = True) -> list[Reading]:
+    """The readings of a measure; none where it refuses evidence that is not enough, which it does in words."""
     try:
-        every = list(part(evidence, np.random.default_rng(stream)))
+        every = list(part(evidence, np.random.default_rng(STREAM)))
     except NotApplicable as why:
         require(str(why), "it refuses evidence with NotApplicable and no reason", "__call__")
+        if is_enough:
+            raise Broken(f"it refuses evidence that it says it can read: {why}", "__call__") from None
         return []
     wrong = next((one for one in every if not isinstance(one, Reading | Pointed | Reliability)), None)
     require(wrong is None, f"it must yield readings, got {wrong!r:.60}; write yield Reading(name, estimate, null)", "__call__")
     return [one for one in every if isinstance(one, Reading)]
+
+
+@lru_cache(maxsize=2)
+def _first_readings(part: _Same) -> list[Reading]:
+    return readings_of(part.value, evidence_for(part.value))
+
+
+class _Same:
+    """A part by which readings are remembered: itself, not its value."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+def first_readings(part: Any) -> list[Reading]:
+    """The readings of a measure of the evidence that it can read, read once."""
+    return _first_readings(_Same(part))
 
 
 def values(readings: list[Reading]) -> dict[tuple[str, str, str, str], float | None]:
@@ -64,7 +90,7 @@ def has_pages(part: Any) -> None:
 @promise("The same evidence and stream give the same readings, each place once, and at least one of them is a number.")
 def reads_the_same(part: Any) -> None:
     evidence = evidence_for(part)
-    readings, again = readings_of(part, evidence), readings_of(part, evidence)
+    readings, again = first_readings(part), readings_of(part, evidence)
     require(readings, "it yields no reading of evidence that it says it can read", "__call__")
     require(repr(readings) == repr(again), "the same stream gave other readings; draw from the rng that you are given", "__call__")
     require(len(values(readings)) == len(readings), "it yields two readings of one place; tell them apart by at", "__call__")
@@ -73,7 +99,7 @@ def reads_the_same(part: Any) -> None:
 
 @promise("A reading has a page, an interval that holds its value (or a reason why it has none), and never NaN.")
 def readings_are_whole(part: Any) -> None:
-    for one in readings_of(part, evidence_for(part)):
+    for one in first_readings(part):
         require(one.measure in type(part).pages, f"the reading {one.measure} has no page", "__call__")
         if one.estimate is None:
             require(one.note, f"{one.measure} has no number and no reason", "__call__")
@@ -103,7 +129,7 @@ def readings_are_whole(part: Any) -> None:
 def judged_has_a_null(part: Any) -> None:
     if not any(page.margin for page in type(part).pages.values()):
         return
-    judged = [one for one in readings_of(part, evidence_for(part)) if one.estimate is not None]
+    judged = [one for one in first_readings(part) if one.estimate is not None]
     require(judged, "it has a margin and no number", "__call__")
     for one in judged:
         require(one.null is not None and one.null.method, f"{one.measure} has a margin and no null", "__call__")
@@ -120,7 +146,7 @@ def refuses_in_words(part: Any) -> None:
     for missing in ("everything", "reference", "human", "model"):
         evidence = Evidence() if missing == "everything" else evidence_for(part).but(**{missing: None})
         try:
-            readings = readings_of(part, evidence)
+            readings = readings_of(part, evidence, is_enough=False)
         except Broken:
             raise
         except Exception as error:
