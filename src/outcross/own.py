@@ -653,3 +653,14 @@ def file_of_entry(one: EntryPoint) -> Path | None:
     with contextlib.suppress(BadInput):
         return located(one.module)[1]
     return None
+
+
+def forget(modules: Sequence[str]) -> None:
+    """Forget modules that were imported and their classes, so that files of the same names can be imported in their place."""
+    for module in modules:
+        sys.modules.pop(module, None)
+        _imported.pop(module, None)
+    for told in [told for told, cls in _known.items() if cls.__module__ in modules]:
+        del _known[told]
+    for notify in _changes:
+        notify()

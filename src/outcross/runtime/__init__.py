@@ -151,7 +151,7 @@ def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, ha
 
 
 def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], handle: Emit, workers: int, address: str) -> None:
-    """One Ray task an item's turn; what a task emits comes when it ends."""
+    """One Ray task an item's turn; what a task emits comes when it ends. A cluster that this process has joined already is used, and left as it is."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -161,9 +161,11 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         raise missing_extra("ray", "ray") from None
     shipped = own.shipped()
     _check_answers(address)
+    is_ours = not ray.is_initialized()
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
     try:
-        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        if is_ours:
+            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise MachineGaveOut(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
     try:
@@ -188,7 +190,8 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
             if packed is not None:
                 pending.append(turn.remote(shipped, packed, environment))
     finally:
-        ray.shutdown()
+        if is_ours:
+            ray.shutdown()
 
 
 def _check_answers(address: str) -> None:

@@ -13,6 +13,7 @@ from outcross import own
 from outcross.errors import BadInput, OutcrossError, PromiseBroken
 from outcross.recipe import kind
 from outcross.testing.promises import Broken, Promise, of_every_part
+from outcross.testing.twice import TWICE, seen_elsewhere
 
 FAMILIES = {
     "policies": "outcross.policies:POLICIES",
@@ -25,11 +26,11 @@ FAMILIES = {
 """The families whose promises are known, each with its table; the promises are in the module of the same name."""
 
 
-def check(part: Any) -> tuple[str, ...]:
-    """Hold a part to every promise of its family. Returns the promises, a sentence each, where it keeps them all.
+def check(*parts: Any) -> tuple[str, ...]:
+    """Hold parts to every promise of their families. Returns the promises, a sentence each, where they keep them all.
 
-    PromiseBroken names every promise that is broken, the class with its file and line, and what was seen. BadInput where the value is a member of
-    no family. The part is tried on small data, and twice in processes of their own: with other clocks, other global seeds, another
+    PromiseBroken names every promise that is broken, the class with its file and line, and what was seen. BadInput where a value is a member of
+    no family. Parts are tried on small data, and twice in processes of their own: with other clocks, other global seeds, another
     PYTHONHASHSEED and another number of threads, and with global random functions that raise.
 
     >>> from outcross.policies.human_share import HumanShare
@@ -37,22 +38,25 @@ def check(part: Any) -> tuple[str, ...]:
     >>> check(HumanShare(share=0.2))[-1]
     'It gives the same in another process, whatever the clock, the global seeds, PYTHONHASHSEED and the number of threads.'
     """
-    family = family_of(part)
-    broken: list[str] = []
-    kept: list[str] = []
-    for promise in promises(family):
-        seen = seen_against(promise, part)
-        (broken if seen else kept).append(f"{promise.sentence} {seen}".strip())
+    families = [family_of(part) for part in parts]
+    seen = [
+        {promise.sentence: seen_against(promise, part) for promise in promises(family) if promise is not TWICE}
+        for part, family in zip(parts, families, strict=True)
+    ]
+    for found, said in zip(seen, seen_elsewhere(parts), strict=True):
+        found[TWICE.sentence] = said
+    broken = []
+    for part, family, found in zip(parts, families, seen, strict=True):
+        if told := [f"{sentence} {said}" for sentence, said in found.items() if said]:
+            count = "one promise" if len(told) == 1 else f"{len(told)} promises"
+            broken.append(f"{own.place_of(type(part))} breaks {count} of {family}: {' | '.join(told)}")
     if broken:
-        count = "one promise" if len(broken) == 1 else f"{len(broken)} promises"
-        raise PromiseBroken(f"{own.place_of(type(part))} breaks {count} of {family}: " + " | ".join(broken))
-    return tuple(kept)
+        raise PromiseBroken(" || ".join(broken))
+    return tuple(dict.fromkeys(sentence for found in seen for sentence in found))
 
 
 def promises(family: str) -> tuple[Promise, ...]:
     """The promises of every member of a family; the last tries a part in other processes."""
-    from outcross.testing.twice import TWICE
-
     return (*of_every_part(table(family)), *importlib.import_module(f"outcross.testing.{family}").PROMISES, TWICE)
 
 

@@ -27,15 +27,26 @@ LIMIT = 300
 
 def is_the_same_elsewhere(part: Any) -> None:
     """Broken where a part gives something else in another process."""
-    if own.is_own(type(part)) and own.file_of(type(part)) is None:
-        raise Broken("it is defined in no file, so that no other process can import it; write it into a file")
     (said,) = compared([part])
     if said:
         raise Broken(said)
 
 
+def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
+    """What was seen of each part in other processes, with its class and line; empty where it gives the same there."""
+    try:
+        return [Broken(said).seen(part) if said else "" for part, said in zip(parts, compared(parts), strict=True)]
+    except Broken as broken:
+        return [broken.seen(part) for part in parts]
+
+
 def compared(parts: Sequence[Any]) -> list[str]:
     """Of each part what differs between two processes, in words; empty where nothing does."""
+    for part in parts:
+        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+            raise Broken(
+                f"{type(part).__name__} is defined in no file, so that no other process can import it; write it into a file"
+            )
     asked = json.dumps([_told(part) for part in parts])
     one, other = (_in_a_process(asked, number) for number in (1, 2))
     return [_difference(first, second) for first, second in zip(one, other, strict=True)]
