@@ -354,6 +354,25 @@ def beside(spec: object) -> Iterator[None]:
         _beside.reset(token)
 
 
+_allowed: set[str] = set()
+"""Functions, `module:function`, that were handed over in Python."""
+
+
+def allow(function: str) -> None:
+    """Let a function that was handed over in Python be called by its name."""
+    _allowed.add(function)
+
+
+def check_function(function: str) -> None:
+    """BadInput where a function that an experiment or a mix names, `module:function`, is of a module that nobody imported on request."""
+    module = function.partition(":")[0]
+    if function not in _allowed and module not in _imported:
+        raise BadInput(
+            f"{function!r:.80} is code that no file of settings runs by itself; if you trust it, add --import {module:.80} "
+            f"(in Python: imports=[{module!r:.80}], or pass the function)"
+        )
+
+
 # Entry points
 
 

@@ -173,7 +173,8 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(("OUTCROSS_", "OMP_", "PYTHONHASHSEED"))
         }
-        pending = [turn.remote(shipped, pickle.dumps((function, item)), environment) for item in items]
+        packed_function = pickle.dumps(function)
+        pending = [turn.remote(shipped, packed_function, pickle.dumps(item), environment) for item in items]
         while pending:
             ended, pending = ray.wait(pending, num_returns=1)
             try:
@@ -188,7 +189,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
                 kind, message = failure
                 raise _FAILURES.get(kind, RuntimeError)(message)
             if packed is not None:
-                pending.append(turn.remote(shipped, packed, environment))
+                pending.append(turn.remote(shipped, packed_function, packed, environment))
     finally:
         if is_ours:
             ray.shutdown()
@@ -207,8 +208,10 @@ def _check_answers(address: str) -> None:
         ) from None
 
 
-def _turn(shipped: own.Shipped, packed: bytes, environment: dict[str, str]) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
-    """What one turn of an item emits, the rest of the item with its function, and how it failed.
+def _turn(
+    shipped: own.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
+) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
+    """What one turn of an item emits, the rest of the item, and how it failed.
 
     Values travel as bytes, because a machine can read them only once it has the source of the parts of the user's own.
     """
@@ -216,9 +219,8 @@ def _turn(shipped: own.Shipped, packed: bytes, environment: dict[str, str]) -> t
     events: list[Any] = []
     try:
         shipped.unpack()
-        function, item = pickle.loads(packed)
-        rest = function(item, events.append)
-        return pickle.dumps(events), None if rest is None else pickle.dumps((function, rest)), None
+        rest = pickle.loads(packed_function)(pickle.loads(packed), events.append)
+        return pickle.dumps(events), None if rest is None else pickle.dumps(rest), None
     except (OutcrossError, MemoryError) as error:
         return pickle.dumps(events), None, (type(error).__name__, str(error))
     except Exception as error:

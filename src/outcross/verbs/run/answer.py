@@ -39,6 +39,9 @@ def begun(question: RunQuestion) -> Run:
     """
     check_workers(question.workers)
     made = arms_of(question)
+    for one in (one for arm in made for one in arm.experiment.select):
+        for function in one.functions:
+            own.check_function(function)
     _check_sources(made, question)
     if question.out is None:
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:

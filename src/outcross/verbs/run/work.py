@@ -29,7 +29,7 @@ from outcross.ledger.locks import alone
 from outcross.loop import Generation
 from outcross.recipe import flatten, plain
 from outcross.runtime.environment import environment
-from outcross.verbs.run.of_users import of_users
+from outcross.verbs.run.of_users import of_users, within
 from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
 SAMPLES = 6
@@ -87,6 +87,9 @@ class Runner:
         from outcross.loop import run
 
         name, experiment = job.arm.name, job.arm.experiment
+        for part in within(experiment.parts):
+            if own.is_own(type(part)):
+                own.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
 
         def watch(step: Step) -> None:
