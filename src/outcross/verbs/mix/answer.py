@@ -28,8 +28,9 @@ def mixed(question: MixQuestion) -> Mix:
     own.load(question.imports)
     with own.beside(question.spec), own.blaming():
         asked, data = read_asked(question.spec)
-    for function in (function for one in asked.filters for function in one.filter.functions):
-        own.check_function(function)
+    for function in (getattr(one.filter, "function", None) for one in asked.filters):
+        if function is not None:
+            own.check_function(function)
     if question.plan and question.out is not None and asked.search is None:
         raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
     check_workers(question.workers)
