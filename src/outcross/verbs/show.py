@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
-from outcross import own
 from outcross.errors import BadInput
 from outcross.verbs.asking import asks
 
@@ -76,6 +75,7 @@ class Described:
 
 def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
+    from outcross import own
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
