@@ -41,6 +41,7 @@ from outcross.report.templates import environment, resource
 from outcross.report.texts import excerpts, writers
 
 LIMIT = 1_000_000  # bytes
+VIEWPORT = b'<meta name="viewport"'
 ROWS = 6_000
 PREPARED = 30_000  # characters of an experiment or environment shown
 
@@ -81,15 +82,15 @@ class Pair:
     change: Change
 
 
-def write(study: Study, path: str | Path) -> Path:
-    """Write the report of a study; the same study gives the same bytes. Returns the path."""
+def write(study: Study, path: str | Path, head: bytes = b"") -> Path:
+    """Write the report of a study, with something more in its head; the same study gives the same bytes. Returns the path."""
     path = Path(path)
     allowance = Allowance()
     page = render(study, allowance)
     while len(page) > LIMIT and allowance.rows > 100:
         allowance = allowance.less()
         page = render(study, allowance)
-    return write_page(path, page)
+    return write_page(path, page.replace(VIEWPORT, head + VIEWPORT, 1))
 
 
 def render(study: Study, allowance: Allowance) -> bytes:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     Spec = str | Path | Mapping[str, Any] | Experiment
     Settings = Mapping[str, Any] | Sequence[str]
     Folder = str | Path
+    Names = str | Sequence[str]
 else:  # what the command line gives
-    Spec, Settings, Folder = str, tuple[str, ...], Path
+    Spec, Settings, Folder, Names = str, tuple[str, ...], Path, str
 
 
 @Parameter(name="*")
@@ -30,7 +31,7 @@ class RunQuestion:
     """Changes to it, as key.subkey=value (generations=10, human.rows=50)."""
     _: KW_ONLY
     out: Folder | None = None
-    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). A folder of the same experiment is gone on with."""
+    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). If the folder holds the same experiment, the run resumes."""
     workers: int | None = None
     """Arms run at a time, one thread each; as many as there are cores if left out (in Python: 1)."""
     fork: bool = False
@@ -39,3 +40,5 @@ class RunQuestion:
     """Where networks are trained: cpu, cuda, cuda:1."""
     ray: str | None = None
     """A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder."""
+    track: Names = ""
+    """Log each generation as it ends: mlflow, tensorboard, wandb or trackio, several with commas between. Each writes a folder beside that of the run, as runs/NAME-mlflow."""
