@@ -110,7 +110,7 @@ def test_tables_are_read_back_as_they_were(run, tmp_path, to, read):
     assert set(export.files) == {f"{name}.{to}" for name in ("readings", "profile", "laws")}
     back = read(tmp_path / "tables" / f"readings.{to}")
     assert back.columns == run.readings.columns and back["value"].to_list() == run.readings["value"].to_list()
-    assert back["policy"].to_list() == run.readings["policy"].to_list()
+    assert back["policy.kind"].to_list() == run.readings["policy.kind"].to_list()
 
 
 def test_checks_of_an_audit_and_rows_of_a_mix_become_tables(audit, tmp_path):

@@ -23,8 +23,6 @@ METRICS, PARAMETERS, LONGEST = 1000, 100, 6000
 class Mlflow(Tracker):
     """MLflow: a SQLite store with an experiment and a run for every arm and seed, its page as an artefact. `mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db` opens it."""
 
-    owns = ("mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal", "artifacts")
-
     def opened(self, folder, project, out):
         return Store(folder, project, out)
 
@@ -49,8 +47,19 @@ class Store(Log):
         address = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
         self.folder, self.out = folder.absolute(), out.absolute()
         self.client = MlflowClient(tracking_uri=address, registry_uri=address)
-        self.experiment = self.client.create_experiment(project, artifact_location=str(self.out / "artifacts"))
+        self.experiment = self._experiment(project)
         self.open: dict[Series, str] = {}
+
+    def _experiment(self, project: str) -> str:
+        """The experiment of a project, without a run. A server may have the store open, so that runs which are written again are deleted as MLflow does it,
+        and not with the file."""
+        there = self.client.get_experiment_by_name(project)
+        if there is None:
+            return self.client.create_experiment(project, artifact_location=str(self.out / "artifacts"))
+        while runs := self.client.search_runs([there.experiment_id]):
+            for run in runs:
+                self.client.delete_run(run.info.run_id)
+        return there.experiment_id
 
     def begin(self, series: Series) -> None:
         from mlflow.entities import Param

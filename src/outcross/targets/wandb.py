@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ class Wandb(Tracker):
 
     def keeps(self, path):
         return path.parts[1:2] != ("latest-run",) and not {"logs", "tmp"} & {*path.parts[2:3]} and super().keeps(path)
+
+
+USED: Counter[str] = Counter()
+"""How often this process has begun a run of W&B, by its name."""
 
 
 class OfflineRuns(Log):
@@ -52,13 +58,19 @@ class OfflineRuns(Log):
             project=self.project,
             name=series.name,
             group=series.group,
-            # The same run of a folder has the same name, so that what is written again after a stop is no second run.
-            id=hashlib.sha256(f"{self.project}\0{series.name}".encode()).hexdigest()[:16],
+            id=self._identity(series),
             config={**series.settings, "outcross.varied": [*series.varied]},
             dir=str(self.folder),
             settings=settings,
             reinit="create_new",
         )
+
+    def _identity(self, series: Series) -> str:
+        """The name by which W&B knows a run: the same for what is written again after a stop, so that it is no second run there. In one process W&B takes
+        such a name once."""
+        digest = hashlib.sha256(f"{self.project}\0{series.name}".encode()).hexdigest()[:16]
+        USED[digest] += 1
+        return digest if USED[digest] == 1 else f"{digest}-{USED[digest]}"
 
     def add(self, series: Series, step: int, numbers: Mapping[str, float]) -> None:
         self.open[series].log({"generation": step, **numbers}, step=step, commit=True)
@@ -66,8 +78,10 @@ class OfflineRuns(Log):
     def end(self, series: Series, report: Path | None) -> None:
         run = self.open.pop(series)
         if report is not None:
-            run.save(str(report), base_path=str(report.parent), policy="now")
-        run.finish(quiet=True)
+            place = Path(run.dir)
+            shutil.copyfile(report, place / "report.html")  # W&B itself would leave a link to it there
+            run.save(str(place / "report.html"), base_path=str(place), policy="now")
+        run.finish()
 
     def __exit__(self, *error: object) -> None:
         for series in [*self.open]:
