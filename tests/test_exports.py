@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from test_trackers import GAUSSIAN, expected
@@ -89,7 +90,7 @@ def test_mlflow_reads_every_generation_with_its_interval_the_settings_and_the_pa
                 (step, told[place]) for step, told in expected(run, arm, seed).items()
             ]
         page = client.download_artifacts(found.info.run_id, "report.html", str(tmp_path))
-        assert open(page, "rb").read() == run.report(tmp_path / "page.html").read_bytes()
+        assert Path(page).read_bytes() == run.report(tmp_path / "page.html").read_bytes()
 
 
 def test_wandb_reads_every_generation_with_its_interval_the_settings_and_the_page(run, tmp_path):
@@ -103,7 +104,7 @@ def test_wandb_reads_every_generation_with_its_interval_the_settings_and_the_pag
     assert {row["_step"]: tuple(row[f"log_variance{end}"] for end in ("", "_low", "_high")) for row in rows} == told
     pages = [*(tmp_path / "store").glob("wandb/*/files/report.html")]
     assert len(pages) == 4 and pages[0].read_bytes() == run.report(tmp_path / "page.html").read_bytes()
-    assert not [path for path in (tmp_path / "store").rglob("requirements.txt")]
+    assert not list((tmp_path / "store").rglob("requirements.txt"))
 
 
 def test_croissant_reads_every_row_of_the_readings(run, tmp_path):

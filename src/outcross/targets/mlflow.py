@@ -39,7 +39,7 @@ class Store(Log):
         try:
             import alembic  # noqa: F401  # pyright: ignore[reportMissingImports]
             import sqlalchemy  # noqa: F401  # pyright: ignore[reportMissingImports]
-            from mlflow.tracking import MlflowClient
+            from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise missing_extra(error.name or "mlflow", "mlflow") from None
         for name in ("mlflow", "alembic"):  # they say how they make their tables
@@ -62,7 +62,7 @@ class Store(Log):
         return there.experiment_id
 
     def begin(self, series: Series) -> None:
-        from mlflow.entities import Param
+        from mlflow.entities import Param  # pyright: ignore[reportMissingImports]
 
         tags = {"outcross.arm": series.group, "outcross.varied": ", ".join(series.varied)}
         run = self.client.create_run(self.experiment, run_name=series.name, tags=tags)
@@ -72,7 +72,7 @@ class Store(Log):
             self.client.log_batch(run.info.run_id, params=some)
 
     def add(self, series: Series, step: int, numbers: Mapping[str, float]) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric  # pyright: ignore[reportMissingImports]
 
         now = int(1000 * time.time())
         for some in _several([Metric(name, value, now, step) for name, value in numbers.items()], METRICS):
@@ -81,7 +81,7 @@ class Store(Log):
     def end(self, series: Series, report: Path | None) -> None:
         run = self.open.pop(series)
         if report is not None:  # what MLflow's own copy would do, were the folder at its place already
-            place = Path(url2pathname(self.client.get_run(run).info.artifact_uri.removeprefix("file://")))
+            place = Path(url2pathname(str(self.client.get_run(run).info.artifact_uri).removeprefix("file://")))
             artefacts = self.folder / place.relative_to(self.out)
             artefacts.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(report, artefacts / "report.html")

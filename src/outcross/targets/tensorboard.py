@@ -40,13 +40,13 @@ class EventFiles(Log):
         self._write(series, 0, hparams_pb(plain, trial_id=series.name, start_time_secs=0))
 
     def add(self, series: Series, step: int, numbers: Mapping[str, float]) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
         self._write(series, step, Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]))
         self.open[series].flush()
 
     def _write(self, series: Series, step: int, summary: Any) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
         self.open[series].add_event(Event(wall_time=time.time(), step=step, summary=summary))
 

@@ -37,7 +37,7 @@ class OfflineRuns(Log):
     def __init__(self, folder: Path, project: str):
         os.environ.update(WANDB_ERROR_REPORTING="false", WANDB_SILENT="true")
         try:
-            import wandb
+            import wandb  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise missing_extra("wandb", "wandb") from None
         self.folder, self.project, self.wandb = folder.absolute(), folder_name(project), wandb
