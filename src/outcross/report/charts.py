@@ -132,12 +132,13 @@ def chart(
     floor: Curve | None = None,
     laws: Mapping[str, Mapping[int, float]] | None = None,
     law_names: Mapping[str, str] | None = None,
+    human: str = "human data",
 ) -> Specification:
     """Curves over the generations with their intervals; what other human data show and closed forms lie under them."""
     size = _with_room_for_names(curves, axis, size) if size.labels else size
     theory = _law_ends(laws or {}, law_names or {}, axis, size) if size.labels else []
     layers = [
-        *_floor_layers(floor, curves, axis),
+        *_floor_layers(floor, curves, axis, human),
         *_law_layers(curves, laws or {}, axis),
         *_interval_layers(curves, axis),
         *_thread_layers(curves, axis),
@@ -379,7 +380,7 @@ def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Sp
     }
 
 
-def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, human: str) -> list[Specification]:
     if floor is None:
         return []
     points = floor.known
@@ -399,7 +400,7 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
             "data": {"values": rows[-1:]},
             "mark": {
                 "type": "text",
-                "text": "other human data",
+                "text": f"other {human}",
                 "align": "right",
                 "dy": -6,
                 "fontSize": 10,

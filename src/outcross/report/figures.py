@@ -87,6 +87,8 @@ class Pen:
 
     looks: Mapping[str, Look]
     ink: int
+    human: str = "human data"
+    """What people gave, in words: human text where they wrote it."""
     law_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Of closed forms, by measure and arm."""
     is_missing: bool = False
@@ -103,7 +105,9 @@ class Pen:
     ) -> str:
         """A chart of curves; `looks` where arms are drawn otherwise than on the rest of the page."""
         names = {arm: self.law_names.get((one.measure, arm)) or "closed form" for arm in laws}
-        return self.draw_specification(chart(tuple(one.curves.values()), looks or self.looks, over, size, one.floor, laws, names))
+        return self.draw_specification(
+            chart(tuple(one.curves.values()), looks or self.looks, over, size, one.floor, laws, names, self.human)
+        )
 
     def draw_specification(self, specification: Specification) -> str:
         """Any chart; nothing where there is no ink or no library."""
@@ -144,7 +148,7 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
         (panel,),
         table_of(study, main.measure, every),
         _remarks(main, laws),
-        bands_of([main]),
+        bands_of([main], pen.human),
         named_laws(study, [main]),
     )
 
@@ -172,7 +176,9 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
         remarks += (f"{len(places) - PANELS} more places are in the table.",)
-    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
+    return Figure(
+        measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn, pen.human), named_laws(study, drawn)
+    )
 
 
 def _largest(several: Sequence[Measured]) -> float:
@@ -198,7 +204,7 @@ def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...
     return tuple(NamedLaw(name, citation, tuple(own)) for (name, citation), own in arms.items())
 
 
-def bands_of(several: Sequence[Measured]) -> str:
+def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
     """What the bands of these charts are: 95 % intervals, over what and by which method; and what is dashed.
 
     >>> line = Curve("replace", (CurvePoint(0, 1.0, 0.9, 1.1, "chains", 2000),))
@@ -212,7 +218,7 @@ def bands_of(several: Sequence[Measured]) -> str:
     floors = [line for one in several for line in (one.floor, *one.floors.values()) if line]
     if floors:
         has_interval = any(point.low is not None for line in floors for point in line.known)
-        told += f" Dashed: what other human data of the same size show{'; grey: the interval of that' * has_interval}."
+        told += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
     if any(line.threads for one in several for line in one.curves.values()):
         told += " Thin lines: single seeds."
     return told
@@ -240,8 +246,8 @@ def _method_words(method: str, fewest: int, most: int, is_held_out: bool = False
     count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     if method in ("chains", "seeds"):
         return f"over {count} {method}"
-    how, _, what = method.rpartition(" over ")
-    if what and most:
+    how, over, what = method.rpartition(" over ")
+    if over and most:
         unit = f"held-out {what}" if is_held_out and what in ("documents", "blocks") else what
         return f"over {count} {unit}" + (f" ({how})" if how else "")
     told = f"by {method}" if method else "by a method that the readings do not name"

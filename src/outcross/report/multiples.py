@@ -95,7 +95,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         page,
         drawn,
         _table(cells, lines, main),
-        bands=bands_of([main]),
+        bands=bands_of([main], pen.human),
         laws=named_laws(study, [main]),
     )
     columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)

@@ -104,7 +104,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
     seeded = measured(study)
     found = [pooled(one) for one in seeded]
     names = {(law.measure, law.arm): law.name for law in study.laws}
-    pen = Pen(looks(study.arms), allowance.charts, names)
+    pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
     answers = response_figures(study, seeded, pen)
     leads = [(one, page_of(study, one.measure, found)) for one in chiefs(found)]
