@@ -164,7 +164,7 @@ def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
         for place, column in enumerate(columns, 1)
         if re.fullmatch(r"[\w .%-]+", column)
     ]
-    return f"@media (max-width: 720px) {{{''.join(rules)}}}"
+    return f"@media screen and (max-width: 720px) {{{''.join(rules)}}}"
 
 
 @cache
