@@ -77,7 +77,7 @@ def metric_name(measure: str, column: str = "", at: str = "", group: str = "") -
     >>> metric_name("group_spread", "age", "upper 1 %", "sex: Female")
     'group_spread/column age/at upper 1 percent/group sex: Female'
     >>> metric_name("rare_words", at="3–5 × a"), metric_name("rare_words", at="3_5 _ a")
-    ('rare_words/at 3_5 _ a-0f5aa9', 'rare_words/at 3_5 _ a')
+    ('rare_words/at 3_5 _ a-604f31', 'rare_words/at 3_5 _ a')
     """
     places = (("column", column), ("at", at), ("group", group))
     parts = [plain_name(measure), *(f"{what} {plain_name(where)}" for what, where in places if where)]
