@@ -22,6 +22,8 @@ _WHERE = {
     "BadInput": "errors",
     "Card": "verbs.card.result",
     "card": "verbs.card.answer",
+    "Detection": "verbs.detect.result",
+    "detect": "verbs.detect.answer",
     "Draw": "models.draw",
     "Estimate": "estimate",
     "Evidence": "measures",
@@ -37,8 +39,9 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
-    "ShareCurve": "measures.share_curve",
+    "ShareCurve": "verbs.share_curve",
     "Export": "verbs.export.result",
+    "Figure": "report.figure",
     "experiment": "experiment",
     "export": "verbs.export.answer",
     "mix": "verbs.mix.answer",
@@ -48,7 +51,7 @@ _WHERE = {
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
-    "share_curve": "measures.share_curve",
+    "share_curve": "verbs.share_curve",
     "show": "verbs.show",
 }
 
@@ -62,13 +65,15 @@ if TYPE_CHECKING:
     from outcross.ledger import Ledger
     from outcross.loop import Generation
     from outcross.measures import Evidence
-    from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
+    from outcross.report.figure import Figure
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.card.answer import card
     from outcross.verbs.card.result import Card
+    from outcross.verbs.detect.answer import detect
+    from outcross.verbs.detect.result import Detection
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
@@ -77,6 +82,7 @@ if TYPE_CHECKING:
     from outcross.verbs.report import report
     from outcross.verbs.run.answer import open, run
     from outcross.verbs.run.result import Run
+    from outcross.verbs.share_curve import ShareCurve, share_curve
     from outcross.verbs.show import show
 
 
@@ -102,7 +108,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

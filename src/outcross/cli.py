@@ -17,6 +17,7 @@ from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.card.question import CardQuestion
+from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
@@ -39,7 +40,6 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only error
 
 @app.command(help=RunQuestion.__doc__)
 def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
-    from outcross.files.outputs import check_page
     from outcross.verbs.run.answer import begun, in_a_folder
     from outcross.verbs.run.progress import watcher
     from outcross.verbs.run.screen import end_lines, note_lines
@@ -47,18 +47,15 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
     from outcross.verbs.terminal import width
 
     result = begun(in_a_folder(question))
-    assert result.page is not None
-    check_page(result.page)
     if not (as_json or quiet):
         for line in note_lines(result, width()):
             print(line, flush=True)
     with Silence() if quiet or as_json else watcher(result.arms) as watch:
         result.finish(watch, live=True)
-    page = result.report()
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print(*end_lines(result, width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*end_lines(result, width()), f"report: {escaped(str(result.page))}", sep="\n")
 
 
 @app.command(help=AuditQuestion.__doc__)
@@ -100,6 +97,19 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
         _print_json(result.plain())
     elif not quiet:
         print("\n".join(mix_lines(result, width())))
+
+
+@app.command(help=DetectQuestion.__doc__)
+def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.detect.answer import detected
+    from outcross.verbs.detect.screen import detection_lines
+    from outcross.verbs.terminal import width
+
+    result = detected(question)
+    if as_json:
+        _print_json(result.plain())
+    elif not quiet:
+        print("\n".join(detection_lines(result, width())))
 
 
 @app.command(help=ReportQuestion.__doc__)

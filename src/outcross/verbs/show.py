@@ -11,9 +11,11 @@ from cyclopts import Parameter
 
 from outcross.errors import BadInput
 from outcross.verbs.asking import asks
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.detect.result import Detection
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.trace import Trace
@@ -28,7 +30,11 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix or in other data whose rows say where they come from, or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print a result or an experiment in the terminal.
+
+    Of a run: the last generation of every arm, with its seeds pooled. Of an audit: its findings. Of a mix, or of other data whose rows name their
+    origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
+    """
 
     what: What
     """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
@@ -41,8 +47,8 @@ class ShowQuestion:
     """Of a mix, where one row comes from: its _id, or the beginning of it, back to the file that it was read from, to its parents, and through earlier mixes."""
 
 
-@dataclass(frozen=True)
-class Described:
+@dataclass(frozen=True, repr=False)
+class Described(Result):
     """What an experiment says, every default written out."""
 
     experiment: Mapping[str, Any]
@@ -51,11 +57,29 @@ class Described:
     missing: Sequence[str]
     """Keys that must be given before it can be run."""
 
+    @property
+    def short(self) -> str:
+        """What experiment it is, how many arms it has, and what must be given."""
+        missing = f"; {', '.join(self.missing)} must be given before it can be run" if self.missing else ""
+        names = sum(len(names.split(", ")) for names in self.plans)
+        return f"Experiment {self.experiment.get('name')}: {names} arm{'s' * (names != 1)}{missing}"
+
+    def frame(self) -> Any:
+        """A row a setting (polars): its dotted key and its value; what arms differ in stands under arms."""
+        import polars
+
+        from outcross.recipe import flatten
+
+        flat = flatten(self.experiment)
+        return polars.DataFrame(
+            {"key": list(flat), "value": [str(value) for value in flat.values()]}, schema={"key": str, "value": str}
+        )
+
     def plain(self) -> dict[str, Any]:
         """The experiment as plain data."""
         return {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
 
-    def lines(self, width: int) -> Iterator[str]:
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The experiment as YAML that `run` takes."""
         from outcross.files.plain_yaml import dump
         from outcross.verbs.terminal import comment_lines
@@ -66,13 +90,14 @@ class Described:
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | Described:
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.generations import is_run
     from outcross.verbs.audit.result import stored
+    from outcross.verbs.detect.result import stored_detection
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
@@ -86,7 +111,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | 
         return Described(experiment, planned(loaded), missing)
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    for result in (stored(Path(what)), stored_mix(Path(what))):
+    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):
         if result is not None:
             return result
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
@@ -105,10 +130,12 @@ def _traced(what: What, beginning: str) -> Trace:
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, every_seed: bool = False) -> None:
+def print_shown(result: Run | Audits | Mix | Detection | Composition | Trace | Described, every_seed: bool = False) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.detect.result import Detection
+    from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
@@ -120,6 +147,8 @@ def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, ev
         print_audits(result)
     elif isinstance(result, Mix):
         print("\n".join(mix_lines(result, width())))
+    elif isinstance(result, Detection):
+        print("\n".join(detection_lines(result, width())))
     elif isinstance(result, Composition):
         print("\n".join(composition_lines(result, width())))
     elif isinstance(result, Trace):

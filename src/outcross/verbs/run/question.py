@@ -23,7 +23,7 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RunQuestion:
-    """What happens if models keep learning from models, under this data policy?"""
+    """Train models on what models wrote, generation after generation, and measure what is lost."""
 
     spec: Spec
     """An experiment file, or the name of a built-in experiment (see `outcross list experiments`)."""
