@@ -21,6 +21,7 @@ from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 from outcross.verbs.run.result import opened as open
 from outcross.verbs.run.tables import Tables
+from outcross.verbs.run.tracking import trackers_of
 from outcross.verbs.run.work import open_folder
 
 
@@ -38,12 +39,15 @@ def begun(question: RunQuestion) -> Run:
     [0, 1, 2]
     """
     check_workers(question.workers)
+    track = trackers_of(question.track)
     made = arms_of(question)
     for one in (one for arm in made for one in arm.experiment.select):
         for function in one.functions:
             own.check_function(function)
     _check_sources(made, question)
     if question.out is None:
+        if track:
+            raise BadInput(f"--track {track[0]} writes beside the folder of a run, and this run stays in memory; pass out=")
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:
             raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
         return Run(made, None, Tables(made, Ledger(None)), device=question.device)
@@ -51,7 +55,9 @@ def begun(question: RunQuestion) -> Run:
     if question.settings and _is_file_of(question.spec, folder):
         first = _first(question.settings)
         raise BadInput(f"{question.spec} is an input, and the run would write it anew with {first!r:.80}; run a copy of it")
-    return Run(made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device)
+    return Run(
+        made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device, track
+    )
 
 
 SETTINGS = (*(field.name for field in fields(Experiment)), "sweep", "arms")
