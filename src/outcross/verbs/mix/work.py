@@ -47,7 +47,7 @@ from outcross.verbs.mix.pools import (
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
-from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.splits import Cut, cut, described, replanned
 from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 from outcross.verbs.mix.weights import weights_of_pools
@@ -67,6 +67,10 @@ DRAWS = "draws.parquet"
 REJECTED = "rejected.parquet"
 KEPT = "what the filters kept"
 """The name under which its digest stands among those of the inputs."""
+CUT = "how the pools were cut before the search"
+"""The same for the splits of a mix whose shares were searched."""
+UNCHANGED = ("pools", "schema", "scans", "externals", "store", "filtered", "judged", "admitted", "admitted_scans", "families")
+"""What does not depend on the shares of a mix."""
 ASKED = 20_000
 """Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
 PREFERS = "Data that are selected by one preference again and again can collapse, even where they accumulate; the manifest says what the filter costs"
@@ -94,11 +98,15 @@ class Mixing:
             pools = zip(asked.pools, searched.weights, strict=True)
             asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
         found = replace(self, asked=asked, searched=searched)
-        found.__dict__.update(
-            {name: self.__dict__[name] for name in ("pools", "schema", "scans", "externals") if name in self.__dict__}
-        )
+        found.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
         before = self.external  # the same files, read for another request
-        found.__dict__["external"] = External(before.digest, lambda: found, before.reads, before.names)
+        digest, names_of = before.digest, before.names
+        if self.cut is not None:
+            # Splits are cut before the search, so that no row of the test split has a part in it.
+            found.__dict__["cut"] = replanned(self.cut, asked, self.admitted_scans)
+            names_of = {**names_of, CUT: self.cut.digest}
+            digest = digest_of([digest, self.cut.digest])
+        found.__dict__["external"] = External(digest, lambda: found, before.reads, names_of)
         return found
 
     @cached_property
@@ -153,13 +161,18 @@ class Mixing:
         rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
         return self.cut.scans("train", self.admitted_scans), rows
 
+    @property
+    def training_budget(self) -> int | None:
+        """How much is trained on, in the budget's unit; None where that is as much as the shares allow."""
+        return self.asked.budget if self.cut is None else self.cut.plan.total
+
     @cached_property
     def aimed(self) -> Aimed | None:
         """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
         if not self.asked.targets:
             return None
         scans, rows = self.training
-        budget = self.asked.budget if self.cut is None else self.cut.plan.total
+        budget = self.training_budget
         as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
         try:
             found = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
@@ -219,7 +232,8 @@ class Mixing:
     @property
     def filters_are_bounded(self) -> bool:
         """Whether the plan says of filters how many rows they leave at most, and does not ask them: it is to be had in seconds."""
-        return self.is_plan and bool(self.asked.filters) and sum(pool.rows for pool in self.pools) > ASKED
+        is_asked = self.searched is not None or "filtered" in self.__dict__
+        return self.is_plan and bool(self.asked.filters) and not is_asked and sum(pool.rows for pool in self.pools) > ASKED
 
     def _filter_plans(self) -> Iterator[FilterPlan]:
         if self.filters_are_bounded:
