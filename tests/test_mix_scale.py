@@ -160,3 +160,44 @@ def test_a_plan_of_what_is_left_of_the_pools_reads_every_text(more):
 def test_a_number_of_workers_below_one_is_refused(pools):
     with pytest.raises(BadInput, match="workers"):
         outcross.mix(pools=pools[1], rows=10, plan=True, workers=0)
+
+
+def large_pools(rows: int, seed: int) -> tuple[list[dict], list[polars.DataFrame]]:
+    """Two pools whose numbers are alike among neighbours, with three rows a prompt."""
+    rng = np.random.default_rng(seed)
+    frames = [
+        polars.DataFrame(
+            {
+                "text": ["a"] * rows,
+                "x": rng.normal(size=rows) + np.repeat(rng.normal(size=rows // 250), 250),
+                "p": np.arange(rows) // 3,
+            }
+        )
+        for _ in range(2)
+    ]
+    named = zip(("human", "gpt"), frames, ("human", {"model": "g"}), strict=True)
+    return [{"name": name, "data": frame, "origin": origin, "prompt_column": "p"} for name, frame, origin in named], frames
+
+
+def test_a_plan_says_which_counts_are_bounds_and_estimates_what_filters_leave():
+    inside, many = 0, 12
+    for seed in range(many):
+        pools, frames = large_pools(30_000, seed)
+        said = outcross.mix(pools=pools, rows=50_000, filters=[{"verify": {"rules": ["x > 0.5"]}}], seed=seed, plan=True).plain()
+        truth = sum(int((frame["x"] > 0.5).sum()) for frame in frames)
+        (one,) = said["filters"]
+        assert (one["low"], one["high"]) == (0, 60_000) and one["estimate"]["n"] == 40_000
+        inside += one["estimate"]["low"] <= truth <= one["estimate"]["high"]
+    assert inside >= 9  # of 12 intervals of 95 %: fewer once in 500 times
+    assert "is a bound, as if the filters left every row" in said["warnings"][0]
+    assert "by the sample the mix cannot be had" in said["warnings"][-1]
+
+
+def test_a_plan_samples_whole_prompts_where_candidates_of_one_compete_and_says_what_no_sample_tells():
+    pools, frames = large_pools(30_000, 0)
+    ask = [{"verify": {"rules": ["x > 0.5"]}}, {"best_of": {"by": {"column": "x"}}}, "drop_duplicates"]
+    said = outcross.mix(pools=pools, rows=100, filters=ask, plan=True).plain()
+    truth = polars.concat(frames).filter(polars.col("x") > 0.5)["p"].n_unique()
+    low, high = (said["filters"][1]["estimate"][end] for end in ("low", "high"))
+    assert low <= truth <= high < 1.2 * low and "estimate" not in said["filters"][2]
+    assert any("a sample says nothing of drop_duplicates" in warning for warning in said["warnings"])

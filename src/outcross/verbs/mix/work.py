@@ -28,6 +28,7 @@ from outcross.verbs.mix.candidates import CandidateStore
 from outcross.verbs.mix.costs import lost_groups
 from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
+from outcross.verbs.mix.filter_samples import FilterEstimate, estimated, notes_of
 from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
 from outcross.verbs.mix.judged import JudgedRows, judged
 from outcross.verbs.mix.lineage import Families, families
@@ -235,11 +236,17 @@ class Mixing:
         is_asked = self.searched is not None or "filtered" in self.__dict__
         return self.is_plan and bool(self.asked.filters) and not is_asked and sum(pool.rows for pool in self.pools) > ASKED
 
+    @cached_property
+    def sampled(self) -> FilterEstimate:
+        """What a sample says of the filters, where a plan does not ask them."""
+        return estimated(self.asked, self.pools, self.schema)
+
     def _filter_plans(self) -> Iterator[FilterPlan]:
         if self.filters_are_bounded:
             bounds = bounds_of(self.asked, [pool.rows for pool in self.pools])
             for number, (recipe, seen, low, high) in enumerate(bounds, 1):
-                yield FilterPlan(f"{number} {recipe.name}", recipe.filter.prefers, seen, low, high)
+                estimate = self.sampled.steps[number - 1]
+                yield FilterPlan(f"{number} {recipe.name}", recipe.filter.prefers, seen, low, high, estimate)
             return
         for outcome in self.filtered.outcomes if self.filtered is not None else ():
             kept = int(outcome.selection.times.sum())
@@ -250,7 +257,12 @@ class Mixing:
             if plan.prefers:
                 yield f"filter {plan.step} prefers: {plan.prefers}. {PREFERS}"
         if self.filters_are_bounded:
-            yield f"{sum(pool.rows for pool in self.pools):,} rows are too many to ask the filters in a plan; what is planned is the most that they can leave"
+            rows = sum(pool.rows for pool in self.pools)
+            yield (
+                f"what is available, unique, repeated and unused of each pool is a bound, as if the filters left every row: a plan asks them of {ASKED:,} rows at most, and "
+                f"there are {rows:,}; the mix itself asks them of all and may be refused"
+            )
+            yield from notes_of(self.asked, self.sampled)
         elif self.filtered is not None:
             yield from lost_groups(self.filtered)
 
