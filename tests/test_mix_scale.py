@@ -201,3 +201,40 @@ def test_a_plan_samples_whole_prompts_where_candidates_of_one_compete_and_says_w
     low, high = (said["filters"][1]["estimate"][end] for end in ("low", "high"))
     assert low <= truth <= high < 1.2 * low and "estimate" not in said["filters"][2]
     assert any("a sample says nothing of drop_duplicates" in warning for warning in said["warnings"])
+
+
+def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_named_and_plans_what_is_built(tmp_path):
+    rng = np.random.default_rng(0)
+    pools = []
+    for name, origin in (("human", "human"), ("gpt", {"model": "g"})):
+        frame = polars.DataFrame(
+            {
+                "text": [f"{name} {row // 2}" for row in range(12_000)],
+                "lang": rng.choice(["en", "de"], 12_000, p=[0.8, 0.2]),
+                "x": rng.normal(size=12_000),
+            }
+        )
+        frame.with_columns(unread=polars.lit("y")).write_parquet(tmp_path / f"{name}.parquet")
+        pools.append({"name": name, "path": str(tmp_path / f"{name}.parquet"), "origin": origin})
+    targets = [{"column": "lang", "shares": {"de": 0.3}}, {"column": "x", "mean": 0.2}]
+    asked = {
+        "pools": pools,
+        "rows": 6_000,
+        "human_share": 0.4,
+        "splits": {"train": 0.9, "test": 0.1},
+        "targets": targets,
+        "text_column": "text",
+    }
+    plan = outcross.mix(asked, plan=True).plain()
+    made = outcross.mix(asked).plan.plain()
+    for key in ("rows", "feasible"):
+        assert plan[key] == made[key]
+    for one, other in zip(plan["pools"], made["pools"], strict=True):
+        assert (one["used"], one["requested_share"], one["repeated"]) == (
+            other["used"],
+            other["requested_share"],
+            other["repeated"],
+        )
+        assert one["available"] == pytest.approx(other["available"], rel=0.01)  # the cut is another random one
+    assert [one["values"]["de"]["realised"] for one in plan["targets"] if "values" in one] == [0.3]
+    assert any("near twins are not looked for in a plan" in warning for warning in plan["warnings"])

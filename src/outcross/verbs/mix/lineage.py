@@ -116,7 +116,7 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
     contents_of, prompts, texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
     names, children, start = [_no_pairs()], [_no_pairs()], 0
     for pool in pools:
-        for batch in pool.batches():
+        for batch in pool.batches(_named(pool, compared)):
             rows = fitted(batch, compared)
             said = contents(rows.to_series()) if text else None
             contents_of.append(_numbers_or_own(canonical(rows) if said is None else said, start))
@@ -142,6 +142,13 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
         parents=known,
         notes=notes,
     )
+
+
+def _named(pool: OpenPool, compared: Schema) -> list[str] | None:
+    """The columns of a pool that join rows, which are all that is read of it; None where it has no columns."""
+    recipe = pool.recipe
+    names = [*compared, recipe.prompt_column, recipe.id_column, recipe.parents_column, "_prompt", "_id", "_parents"]
+    return [name for name in dict.fromkeys(names) if name in pool.schema] or [*pool.schema][:1] or None
 
 
 def _text(asked: MixRecipe, schema: Schema) -> tuple[tuple[str, Any] | None, tuple[str, ...]]:

@@ -17,7 +17,8 @@ from outcross.errors import BadInput
 from outcross.ledger import stream
 from outcross.ledger.digests import digest_of
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.draws import Draws, sampled, scrambled
+from outcross.verbs.mix.canonical import scrambled
+from outcross.verbs.mix.draws import Draws, sampled
 from outcross.verbs.mix.lineage import Families
 from outcross.verbs.mix.plan import MixPlan, Supply, planned, split_of
 from outcross.verbs.mix.pools import ScannedPool

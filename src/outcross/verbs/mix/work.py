@@ -29,6 +29,7 @@ from outcross.verbs.mix.costs import lost_groups
 from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
 from outcross.verbs.mix.filter_samples import FilterEstimate, estimated, notes_of
+from outcross.verbs.mix.filter_steps import FilterSteps
 from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
 from outcross.verbs.mix.judged import JudgedRows, judged
 from outcross.verbs.mix.lineage import Families, families
@@ -38,6 +39,7 @@ from outcross.verbs.mix.pools import (
     OpenPool,
     ScannedPool,
     Schema,
+    counted_pool,
     opened,
     read_as_numbers,
     scanned,
@@ -74,6 +76,7 @@ UNCHANGED = ("pools", "schema", "scans", "externals", "store", "filtered", "judg
 """What does not depend on the shares of a mix."""
 ASKED = 20_000
 """Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
+NO_NEAR = "near twins are not looked for in a plan of so many rows: the mix itself joins their families, so that the number of families is a bound here"
 PREFERS = "Data that are selected by one preference again and again can collapse, even where they accumulate; the manifest says what the filter costs"
 """What a plan says of every filter that prefers (science/oracles.md B1)."""
 
@@ -147,6 +150,10 @@ class Mixing:
     def families(self) -> Families:
         """Which of the admitted rows belong together; what they share with others counts too."""
         rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
+        if self.is_counted and self.asked.lineage.near is not None:
+            asked = replace(self.asked, lineage=replace(self.asked.lineage, near=None))
+            found = families(asked, self.pools, self.scans, self.schema).take(rows)
+            return replace(found, notes=(*found.notes, NO_NEAR))
         return families(self.asked, self.pools, self.scans, self.schema).take(rows)
 
     @cached_property
@@ -231,6 +238,16 @@ class Mixing:
         return replace(plan, splits=splits, warnings=(*plan.warnings, *self.families.notes))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a plan reads of the rows only the columns that are named, and does not look for near twins: it is to be had in seconds."""
+        asked = self.asked
+        has_parents = any(
+            pool.recipe.parents_column or "_parents" in pool.schema for pool in self.pools
+        )  # who are named by digests
+        is_plain = not asked.filters and asked.search is None and "tokens" not in asked.counted and not has_parents
+        return self.is_plan and is_plain and sum(pool.rows for pool in self.pools) > ASKED
+
+    @property
     def filters_are_bounded(self) -> bool:
         """Whether the plan says of filters how many rows they leave at most, and does not ask them: it is to be had in seconds."""
         is_asked = self.searched is not None or "filtered" in self.__dict__
@@ -281,6 +298,12 @@ class Mixing:
         """What filters leave of the pools; None where none is asked for."""
         return filter_pools(self.store) if self.asked.filters else None
 
+    def filtered_by(self, ledger: Ledger) -> None:
+        """Ask the filters now, or find in a ledger what they said before. BadInput where one cannot be asked, or keeps nothing."""
+        if self.asked.filters and "filtered" not in self.__dict__:
+            steps = FilterSteps(ledger, self.asked, digest_of([one.digest for one in self.externals]))
+            self.__dict__["filtered"] = filter_pools(self.store, steps)
+
     @property
     def available(self) -> tuple[ScannedPool, ...]:
         """The pools after the filters."""
@@ -294,6 +317,8 @@ class Mixing:
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
+        if self.is_counted:
+            return tuple(counted_pool(pool, self.asked, self.schema, place) for place, pool in enumerate(self.pools))
         if is_apart(self.where, self.pools):
             return scanned_apart(self.pools, self.asked, self.schema, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
@@ -473,11 +498,16 @@ def write(mixing: Mixing, out: Path) -> None:
     """Write a mix into a folder. BadInput where it holds something else, another mix too; what is there of this mix is kept."""
     inputs = [*mixing.inputs()]
     results.check_folder(out, "mix", inputs)
-    _ = mixing.plan  # what cannot be had is told before anything is written
+    if not mixing.asked.filters:
+        _ = mixing.plan  # what cannot be had is told before anything is written
     with results.opened(out, "mix", inputs) as ledger:
+        mixing.filtered_by(ledger)
+        _ = mixing.plan  # what the filters said is kept even where the mix cannot be had
         _check_same(ledger, mixing, out)
         made = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
-        results.write(ledger, _files(made.value, mixing), [made.key, *(mixing.searched.keys if mixing.searched else ())])
+        judged = () if mixing.filtered is None else mixing.filtered.keys
+        searched = () if mixing.searched is None else mixing.searched.keys
+        results.write(ledger, _files(made.value, mixing), [made.key, *judged, *searched])
 
 
 def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
