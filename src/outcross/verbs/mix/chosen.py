@@ -114,6 +114,10 @@ def _at_random(entries: Entries) -> list[PoolDraws]:
     return found
 
 
+EXACT = 4
+"""Parts of what one record changes a mean by: nearer than one of them the strength of a mean is not searched."""
+
+
 class _Preferred:
     """Rows that are drawn with a preference. Each row stands here as often as it may be drawn."""
 
@@ -207,21 +211,36 @@ class _Preferred:
         if here == goal:
             return start
         sign, step = (1.0 if here < goal else -1.0), 1.0 / scale
-        near, far = start, start + sign * step
-        while (mean(far) < goal if sign > 0 else mean(far) > goal) and step * scale < STRONGEST:
-            near, step = far, step * 4
+        near, at_near, far = start, here, start + sign * step
+        at_far = mean(far)
+        while (at_far < goal if sign > 0 else at_far > goal) and step * scale < STRONGEST:
+            near, at_near, step = far, at_far, step * 4
             far = start + sign * step
-        best = min((abs(mean(one) - goal), abs(one), one) for one in (start, near, far))
+            at_far = mean(far)
+        tried = [(abs(here - goal), abs(start), start), (abs(at_near - goal), abs(near), near), (abs(at_far - goal), abs(far), far)]
+        values = self.values[number]
+        a_record = (float(values.max()) - float(values.min())) / max(int(self._taken(strengths).sum()), 1)
+        is_straight = (
+            True  # the mean is nearly a straight line over a short stretch, whose halving would take four times as many trials
+        )
         for _ in range(STEPS):
-            middle = (near + far) / 2
+            if abs(at_far - at_near) <= a_record / EXACT:
+                break
+            part = min(max((goal - at_near) / (at_far - at_near), 0.02), 0.98) if is_straight else 0.5
+            middle = near + part * (far - near)
             if middle in (near, far):
                 break
             found = mean(middle)
-            best = min(best, (abs(found - goal), abs(middle), middle))
+            tried.append((abs(found - goal), abs(middle), middle))
             if found == goal:
                 break
-            near, far = (middle, far) if (found < goal) == (sign > 0) else (near, middle)
-        return best[2]
+            before = abs(far - near)
+            if (found < goal) == (sign > 0):
+                near, at_near = middle, found
+            else:
+                far, at_far = middle, found
+            is_straight = abs(far - near) < before / 2 or not is_straight
+        return min(tried)[2]
 
     def _draws(self, taken: np.ndarray) -> ChosenRows:
         """The entries that are taken, in a random order of their own in each pool."""
