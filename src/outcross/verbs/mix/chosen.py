@@ -148,6 +148,8 @@ class _Preferred:
             (strength * values for strength, values in zip(strengths, self.values, strict=True)), np.zeros(len(self.base))
         )
         first = keys if only is None else only[1] * self.values[only[0]]
+        if self.is_in_rows:
+            return self._largest(first)
         order = np.lexsort((-keys, -first, self.cell)) if only is not None else np.lexsort((-keys, self.cell))
         cell, amounts = self.cell[order], self.amounts[order]
         reached = np.cumsum(amounts)
@@ -157,6 +159,31 @@ class _Preferred:
         inside = reached - np.repeat(before, np.diff(np.flatnonzero(is_first), append=len(cell)))
         taken = np.zeros(len(cell), bool)
         taken[order] = inside - amounts / 2 <= self.entries.counts[cell] - 0.25  # to the nearest record
+        return taken
+
+    @cached_property
+    def is_in_rows(self) -> bool:
+        """Whether every entry counts as one, so that none need be sorted to be counted."""
+        return bool((self.amounts == 1).all())
+
+    @cached_property
+    def _cells(self) -> list[tuple[int, np.ndarray]]:
+        """How many entries are drawn of each cell, and which entries are of it."""
+        order = np.argsort(self.cell, kind="stable")
+        bounds = np.searchsorted(self.cell[order], np.arange(len(self.entries.counts) + 1))
+        return [
+            (int(wanted), order[low:high])
+            for wanted, low, high in zip(self.entries.counts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        ]
+
+    def _largest(self, keys: np.ndarray) -> np.ndarray:
+        """Of each cell as many entries as are drawn of it: those of the largest keys. (entries,) of bool"""
+        taken = np.zeros(len(keys), bool)
+        for wanted, own in self._cells:
+            if wanted >= len(own):
+                taken[own] = True
+            elif wanted > 0:
+                taken[own[np.argpartition(-keys[own], wanted - 1)[:wanted]]] = True
         return taken
 
     def _mean(self, taken: np.ndarray, number: int) -> float:
