@@ -48,6 +48,8 @@ def _section(told: dict[str, Any]) -> str:
         body = [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])]
     elif "students" in told:
         body = [_students(told["students"])]
+    elif "equal_k" in told:
+        body = [_equal_k(told["equal_k"])]
     elif "sizes" in told:
         body = [_sizes(told)]
     else:
@@ -174,6 +176,23 @@ def _students(rows: list[dict[str, Any]]) -> str:
     return _table(
         ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
     )
+
+
+def _equal_k(rows: list[dict[str, Any]]) -> str:
+    def cell(one: dict[str, float]) -> str:
+        return f"{one['value']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+
+    told = [
+        [
+            one["model"],
+            one["attribute"],
+            one["arm"],
+            *(cell(one[key]) for key in ("data", "wrote", "perplexity")),
+            str(one["data"]["n"]),
+        ]
+        for one in rows
+    ]
+    return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], told)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:

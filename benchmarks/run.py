@@ -31,6 +31,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "mix": lambda: sys.executable,
     "best_of": lambda: sys.executable,
     "students": lambda: sys.executable,
+    "equal_k": lambda: sys.executable,
     "vae": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
     "nature_lm_scratch": lambda: sys.executable,

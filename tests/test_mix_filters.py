@@ -211,7 +211,7 @@ def test_a_plan_asks_filters_where_rows_are_few_and_gives_bounds_where_they_are_
     ]
     plan = mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}, "twice"], plan=True).plan
     assert [(one.low, one.high) for one in plan.filters] == [(1, rows), (0, 3 * (rows + 10))]
-    assert "30,010 rows are too many" in plan.warnings[-1] and "leaves 1 to 30,000" in "\n".join(
+    assert "there are 30,010" in plan.warnings[-2] and "leaves 1 to 30,000" in "\n".join(
         mix_lines(mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}], plan=True), 120)
     )
 
@@ -347,3 +347,52 @@ def test_the_command_reads_filters_from_a_mix_file_and_says_what_they_did(tmp_pa
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert str(tmp_path / "human.parquet") in manifest["inputs"] and "what the filters kept" in manifest["inputs"]
     assert manifest["requested"]["filters"][2]["filter"]["path"] == "the test set"
+
+
+JUDGES = """
+import os, signal, sys
+from pathlib import Path
+import outcross
+
+def first(texts):
+    Path("first.log").open("a").write("asked\\n")
+    return [len(text) for text in texts]
+
+def second(texts):
+    if stop == "second filter":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [-len(text) for text in texts]
+
+def killed(event, arguments):
+    if event == "open" and stop == "shard" and "train-00000" in str(arguments[0]) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+out, stop = sys.argv[1:]
+sys.addaudithook(killed)
+pools = [{"name": "human", "path": "h.jsonl", "origin": "human", "prompt_column": "p"}, {"name": "gpt", "path": "g.jsonl", "origin": {"model": "g"}, "prompt_column": "p"}]
+outcross.mix(pools=pools, rows=20, filters=[{"best_of": {"by": first, "k": 3}}, {"best_of": {"by": second}}], out=out)
+"""
+
+
+def test_a_mix_that_was_killed_does_not_ask_its_filters_again(tmp_path):
+    for name in ("h", "g"):
+        rows = [{"text": f"{name}{'x' * (row % 7)}{row}", "p": f"{name} {row // 4}"} for row in range(80)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "judges.py").write_text(JUDGES)
+
+    def run(out: str, stop: str = "") -> int:
+        return subprocess.run([sys.executable, "judges.py", out, stop], cwd=tmp_path, capture_output=True).returncode
+
+    assert run("whole") == 0
+    (tmp_path / "first.log").unlink()
+    assert run("out", "second filter") == -9 and run("out", "shard") == -9 and run("out") == 0 and run("out") == 0
+    assert (tmp_path / "first.log").read_text() == "asked\n"
+    files = [
+        path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.suffix in (".parquet", ".json")
+    ]
+    assert len(files) > 3
+    for path in files:
+        assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "out" / path).read_bytes(), path
+    judges = (tmp_path / "judges.py").read_text().replace("[len(text)", "[1 + len(text)")
+    (tmp_path / "judges.py").write_text(judges)  # another function is another filter
+    assert run("other") == 0 and (tmp_path / "first.log").read_text() == "asked\n" * 2

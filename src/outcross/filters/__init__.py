@@ -124,6 +124,12 @@ class Filter:
     """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
 
     @property
+    def samples(self) -> Literal["", "rows", "prompts"]:
+        """Of what a sample tells which share of all candidates it keeps: of rows, where it judges each by itself or keeps a share of them; of whole prompts, where
+        candidates of one prompt compete; of nothing (empty), where it looks for likeness among all of them, or keeps a fixed number."""
+        return ""
+
+    @property
     def needs(self) -> tuple[Literal["points", "texts"], ...]:
         """What candidates must have for it, so that a loop over other records is refused before it begins."""
         return ()

@@ -48,6 +48,10 @@ class StarFilter(Filter):
         return self
 
     @property
+    def samples(self):
+        return "rows"
+
+    @property
     def needs(self):
         return ("texts",) if self.attributes else ()
 
