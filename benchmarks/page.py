@@ -59,9 +59,14 @@ def _damages(rows: list[dict[str, Any]]) -> str:
     """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
     wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
     untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    found, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
     lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    beyond, kept, within, called_lost = (
+        sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
+    )
     said = (
-        f"Of {sets} sets damaged beyond the tolerance {untold} were called kept by some check of the damage without being found; of {inside} damaged inside it {lost} were called lost.\n\n"
+        f"Of {sets} sets damaged beyond the tolerance {found} were found, {named} of them named in the first sentence; in {untold} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
+        f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} whose true value lies inside {called_lost:,} read lost.\n\n"
         if sets
         else ""
     )
