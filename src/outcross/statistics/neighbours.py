@@ -95,20 +95,23 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
 
         distances, rows = KDTree(among).query(points, k)
         return distances.reshape(-1, k), rows.reshape(-1, k)
+    # A coordinate in which all are equal separates none: categories are coordinates of their own, and many of them occur in neither set.
+    is_constant = (among == among[0]).all(axis=0) & (points == among[0]).all(axis=0)
+    if is_constant.any():
+        points, among = points[:, ~is_constant], among[:, ~is_constant]
     centre = among.mean(axis=0)
     candidates = (among - centre).astype(np.float32)
     lengths = np.einsum("nd,nd->n", candidates, candidates)
-    told = [
+    found = [
         _decided(block, among, _candidates((block - centre).astype(np.float32), candidates, lengths, k), k)
         for block in np.array_split(points, max(1, -(-len(points) * len(among) // BLOCK)))
     ]
-    return np.concatenate([distances for distances, _ in told]), np.concatenate([rows for _, rows in told])
+    return np.concatenate([distances for distances, _ in found]), np.concatenate([rows for _, rows in found])
 
 
 def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: int) -> np.ndarray:
     """Rows of `among` that may be the nearest to each point, (n, k or a few more)."""
-    squares = points @ among.T
-    squares *= -2
+    squares = (-2 * points) @ among.T
     squares += lengths
     most = min(k + SHORTLIST if k > 1 else 1, len(among))
     if k > 3:
