@@ -279,6 +279,17 @@ def truths(name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
     return {place_of(check): is_beyond(check) for check in found.every if check.value is not None and check.margin is not None}
 
 
+def truths_kept(folder: Path, name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
+    """`truths`, worked out once: a file beside the results keeps them, which goes where they go."""
+    path = folder / "audit_damages_truths.json"
+    told: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    key = f"{name}: {kind}"
+    if key not in told:
+        told[key] = [[*place, is_so] for place, is_so in truths(name, damage_, kind).items()]
+        path.write_text(json.dumps(told), encoding="utf-8")
+    return {(metric, column, group, at): is_so for metric, column, group, at, is_so in told[key]}
+
+
 def asked_of(damage_: Damage | None) -> Sequence[str]:
     return (*ASKED, REPEATS) if damage_ is None or damage_.aspect in ("any", REPEATS) else ASKED
 
@@ -393,7 +404,7 @@ def main() -> None:
             told = honest(found)
         else:
             if (name, kind) not in true:
-                true[name, kind] = truths(name, harm, kind)
+                true[name, kind] = truths_kept(asked.folder, name, harm, kind)
             told = outcome(found, harm, true[name, kind])
         row.add(told)
         for fault in faults(found, told, harm):

@@ -111,6 +111,14 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     return Condition(facet.column, kind, facet.of, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
 
 
+def meets(said: Condition, facet: Facet) -> np.ndarray:
+    """Which records meet an interval of numbers, (records,); none where a condition is of another kind, whose records the codes tell apart."""
+    if said.kind != "interval" or facet.values is None or said.of != facet.of:
+        return np.zeros(facet.codes.size, dtype=bool)
+    at_least = -math.inf if said.at_least is None else said.at_least
+    return (facet.values >= at_least) & (facet.values < (math.inf if said.below is None else said.below))
+
+
 def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
     assert facet.values is not None
     distinct, place = np.unique(facet.values[np.isfinite(facet.values)], return_inverse=True)
@@ -215,4 +223,4 @@ def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tup
     return f"{name} {'in' if is_among else 'not in'} ({', '.join(listed)})"
 
 
-__all__ = ["Condition", "Facet", "between", "condition", "of_categories", "of_numbers"]
+__all__ = ["Condition", "Facet", "between", "condition", "meets", "of_categories", "of_numbers"]

@@ -17,6 +17,8 @@ NAMED = 3
 """Losses that the first sentence names."""
 OF_NUMBERS = ("diversity", "use")
 """Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
+PLAIN = ("location", "category_share", "share", "variance", "interquartile_range")
+"""Checks of one column that say what a region of that column shows more plainly."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 
@@ -49,7 +51,7 @@ def _losses(audit: Audit) -> str:
 
 def greatest(audit: Audit) -> list[Check]:
     """The losses that the sentence names, each about something else, the most severe first; a group of which nobody is left is always among them."""
-    lost = [check for check in audit.of("lost") if check.metric != "column"]
+    lost = _explained([check for check in audit.of("lost") if check.metric != "column"])
     of_groups = {frozenset(_subjects(check, audit)) for check in lost if _is_share(check) and not check.at}
     named: list[Check] = []
     covered: set[str] = set()
@@ -65,6 +67,15 @@ def greatest(audit: Audit) -> list[Check]:
     if named and vanished and not any(check in vanished for check in named):
         named[-1] = vanished[0]
     return named
+
+
+def _explained(lost: list[Check]) -> list[Check]:
+    """The losses with the plain loss of a column in the place of every region that the change of this column explains, where it has one."""
+    plain: list[Check] = []
+    for check in lost:
+        of_column = [one for one in lost if one.metric in PLAIN and one.column == check.explained_by] if check.explained_by else []
+        plain += [one for one in (of_column or [check])[:1] if one not in plain]
+    return plain
 
 
 def _is_share(check: Check) -> bool:
