@@ -212,6 +212,8 @@ class _Levels:
 
 
 def _levels(human: Table, column: str) -> _Levels:
+    import polars as pl
+
     if human.kinds[column] == "number":
         values = human.numbers(column)
         edges = (
@@ -233,7 +235,8 @@ def _levels(human: Table, column: str) -> _Levels:
     place = {value: i for i, value in enumerate(known)}
 
     def codes_of(table: Table) -> np.ndarray:
-        return np.array([place.get(value, len(known)) for value in table.frame[column].to_list()], dtype=np.int64)
+        places = table.frame[column].replace_strict(place, default=None, return_dtype=pl.Int64)
+        return places.fill_null(len(known)).to_numpy()
 
     return _Levels([f"{column} = {value}" for value in known], codes_of)
 
