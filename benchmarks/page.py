@@ -50,6 +50,8 @@ def _section(told: dict[str, Any]) -> str:
         body = [_students(told["students"])]
     elif "sizes" in told:
         body = [_sizes(told)]
+    elif "costs" in told:
+        body = [_costs(told["costs"])]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
@@ -333,6 +335,15 @@ def _headlines(seen: list[dict[str, Any]]) -> str:
     scores = list(seen[0]["scores"])
     rows = [[one["set"], *(f"{one['scores'][score]:.3f}" for score in scores), ", ".join(one["lost"]) or "nothing"] for one in seen]
     return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
+
+
+def _costs(costs: list[dict[str, Any]]) -> str:
+    """A row a piece of work, with the processor time that it may take."""
+    rows = [
+        [one["what"], f"**{_time(one['cpu'])}**", _time(one["target"]), "met" if one["cpu"] <= one["target"] else "missed", _time(one["seconds"]), f"{one['memory']:,.0f} MB"]
+        for one in costs
+    ]  # fmt: skip
+    return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 
 
 def _sizes(told: dict[str, Any]) -> str:
