@@ -16,8 +16,8 @@ import numpy as np
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.statistics.embedding import embedding
-from outcross.statistics.neighbours import nearest
+from outcross.statistics.embedding import Embedding, embedding
+from outcross.statistics.neighbours import nearest_by_kinds
 from outcross.statistics.repeats import hashes_of
 
 MOST = 25_000
@@ -90,9 +90,16 @@ class Nearness:
         self._found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
+    def _embedding(self) -> Embedding:
+        return embedding(self._human, beside=self._sides[1:])
+
+    @cached_property
     def _points(self) -> list[np.ndarray]:
-        embed = embedding(self._human, beside=self._sides[1:])
-        return [embed(side) for side in self._sides]
+        return [self._embedding(side) for side in self._sides]
+
+    @cached_property
+    def _kinds(self) -> list[slice]:
+        return self._embedding.categories(self._human)
 
     def others(self, side: Table, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The distance of each record of a side to the nearest other one among so many of it, (n,), and which that is."""
@@ -104,7 +111,8 @@ class Nearness:
     def humans(self, side: Table) -> np.ndarray:
         """The distance of each record of a side to the nearest human one, (n,)."""
         people = self._points[0]
-        return nearest(self._points[self._place(side)], people[self._some(len(people), MOST)], 1)[0][:, 0]
+        among = people[self._some(len(people), MOST)]
+        return nearest_by_kinds(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
 
     def _place(self, side: Table) -> int:
         return next(place for place, one in enumerate(self._sides) if one is side)
@@ -115,7 +123,7 @@ class Nearness:
 
     def _alone(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self._some(len(points), size)
-        distances, places = nearest(points, points[chosen] if chosen.size < len(points) else points, 2)
+        distances, places = nearest_by_kinds(points, points[chosen], 2, self._kinds)
         row = np.arange(len(points))
         second = np.where(chosen[places[:, 0]] == row, distances.shape[1] - 1, 0)
         return distances[row, second], chosen[places[row, second]]
