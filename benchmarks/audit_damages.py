@@ -138,9 +138,6 @@ def damages(name: str) -> dict[str, Damage]:
     def is_group(value: str) -> Callable[[Check], bool]:
         return lambda check: check.metric in ("share", "category_share") and check.group == f"{race}={value}"
 
-    def is_repeated(check: Check) -> bool:
-        return check.metric in ("distinct_rows", "effective_rows") and not check.group
-
     def is_shared(*columns: str) -> Callable[[Check], bool]:
         return lambda check: check.metric in ("category_share", "share") and check.column in columns
 
@@ -192,6 +189,10 @@ def damages(name: str) -> dict[str, Damage]:
         "a region at 90 %": Damage("coverage", lambda deal: deal.without(inside(deal), 0.9), lambda check: check.metric == "region", (), True),
     }  # fmt: skip
     return found
+
+
+def is_repeated(check: Check) -> bool:
+    return check.metric in ("distinct_rows", "effective_rows") and not check.group
 
 
 def _region(name: str) -> tuple[str, Callable[[Deal], pl.Expr]]:
@@ -270,13 +271,16 @@ def is_beyond(check: Check) -> bool:
 def truths(name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
     """Whether the true value of each check lies beyond its tolerance: that of the whole table, damaged, against the whole table.
 
-    A check of regions is left out: which regions it looks at is chance. Where a region is planted, none of it is left.
+    A check of regions is left out: which regions it looks at is chance. Where a region is planted, none of it is left. Where records are repeated, only what counts repeats has one value:
+    all else is that of the few records which are left, other ones in every set.
     """
     whole = _table(name)
     rng = np.random.default_rng([45, *kind.encode()])
     damaged = damage_.harm(Deal(whole, whole[:0], rng, TABLES[name]))
     found = audited(name, whole.drop(ROW), damaged, [aspect for aspect in asked_of(damage_) if aspect != "regions"])
-    return {place_of(check): is_beyond(check) for check in found.every if check.value is not None and check.margin is not None}
+    is_of_few = damage_.aspect in ("any", REPEATS)
+    checks = [check for check in found.every if check.value is not None and check.margin is not None]
+    return {place_of(check): is_beyond(check) for check in checks if not is_of_few or is_repeated(check)}
 
 
 def truths_kept(folder: Path, name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
