@@ -163,13 +163,13 @@ def damages(name: str) -> dict[str, Damage]:
         "15 % less variance": Damage(
             "spread", lambda deal: damage.narrowed(deal.other, of.narrowed), is_narrowed, of.narrowed
         ),
-        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), (f"{of.smallest} ({race})",)),
+        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), named(race, of.smallest)),
         "every record 20 times": Damage(
             "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, REPEATED
         ),
         "all of these": Damage(
             "any", everything, lambda check: any(one(check) for one in every),
-            (*of.cut, *of.narrowed, *REPEATED, f"{of.smallest} ({race})"),
+            (*of.cut, *of.narrowed, *REPEATED, *named(race, of.smallest)),
         ),
         "a common category halved": Damage("groups", lambda deal: deal.without(common, 0.5), is_shared(column), (column,)),
         "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, of.classes), is_shared(of.classes), (of.classes,)),
@@ -181,7 +181,7 @@ def damages(name: str) -> dict[str, Damage]:
         "a column gone": Damage(
             "structure", lambda deal: deal.other.drop(of.dropped), lambda check: check.metric == "column" and check.column == of.dropped, (of.dropped,)
         ),
-        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), (f"{of.gone} ({race})",)),
+        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), named(race, of.gone)),
         "a common category at 90 %": Damage("groups", lambda deal: deal.without(common, 0.9), is_shared(column), (), True),
         "a group at 90 %": Damage("groups", lambda deal: deal.without(gone, 0.9), is_group(of.gone), (), True),
         "5 % less variance": Damage("spread", lambda deal: damage.narrowed(deal.other, of.narrowed, 0.95), is_narrowed, (), True),
@@ -189,6 +189,11 @@ def damages(name: str) -> dict[str, Damage]:
         "a region at 90 %": Damage("coverage", lambda deal: deal.without(inside(deal), 0.9), lambda check: check.metric == "region", (), True),
     }  # fmt: skip
     return found
+
+
+def named(column: str, group: str) -> tuple[str, ...]:
+    """How the first sentence may name a group."""
+    return f"{group} ({column})", f"{column} = {group}"
 
 
 def is_repeated(check: Check) -> bool:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from outcross.measures import Page
     from outcross.verbs.audit.result import Check
 
+BARE = ("yes", "no", "true", "false", "none", "nan", "null", "other", "unknown")
+"""Names of categories that many columns have."""
 ENDS = (("upper ", "the highest "), ("lower ", "the lowest "))
 """How places of a column are written, and how they are said."""
 
@@ -49,10 +51,18 @@ class Found:
 
     @cached_property
     def group(self) -> str:
-        """The group in words: `Male (sex) and Black (race)`."""
+        """The group in words: `Male (sex) and Black (race)`; `RAC1P = 6` where a value says nothing by itself."""
         parts = [part.partition("=") for part in self.check.group.split(", ")] if "=" in self.check.group else []
-        named = " and ".join(f"{shortened(value)} ({shortened(column)})" for column, _, value in parts)
+        named = " and ".join(
+            f"{shortened(value)} ({shortened(column)})" if is_telling(value) else f"{shortened(column)} = {shortened(value)}"
+            for column, _, value in parts
+        )
         return named or shortened(self.check.group)
+
+    @cached_property
+    def is_named(self) -> bool:
+        """Whether every value of the group says something by itself."""
+        return all(is_telling(part.partition("=")[2]) for part in self.check.group.split(", "))
 
     @cached_property
     def among(self) -> str:
@@ -112,6 +122,15 @@ class Found:
         return f"{abs(100 * (self.value - self.real)):.2g} percentage points"
 
 
+def is_telling(value: str) -> bool:
+    """Whether the name of a category says something without its column: a number, a letter and yes or no do not.
+
+    >>> [is_telling(value) for value in ("Male", "<=50K", "yes", "m", "6")]
+    [True, True, False, False, False]
+    """
+    return sum(map(str.isalpha, value)) > 0 and len(value) > 1 and value.lower() not in BARE
+
+
 def clause(check: Check) -> str:
     """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
     found = Found(check)
@@ -137,6 +156,10 @@ def _spread(found: Found) -> str:
 
 def _group(found: Found) -> str:
     name = found.group or found.column
+    if found.check.group and not found.is_named:
+        if found.value == 0:
+            return f"no record has {name} ({percent(found.check.about)} of human ones)"
+        return f"records with {name} {found.of_records.removesuffix(' of records')}"
     together = " together" if " and " in found.group and ", " in found.check.group else ""
     if found.value == 0:
         return f"{name} never {'occur' if together else 'occurs'}{together}"
@@ -187,16 +210,16 @@ def _corner(found: Found) -> str:
 
 
 def _direction(found: Found) -> str:
-    return (
-        f"the joint spread of {found.at.partition('(')[2].rstrip(')') or found.at} {found.moved} to {found.spread} of the human one"
-    )
+    columns = [name.lstrip("+-") for name in found.at.partition("(")[2].rstrip(")").split(", ") if name]
+    joined = " and ".join(columns) or found.at
+    return f"the joint spread of {joined} {found.moved} to {found.spread} of the human one"
 
 
 def _categories(found: Found) -> str:
     if found.check.before is None or found.check.after is None:
         return f"the variety of {found.column}{found.among} fell to {percent(found.value)} of the human one"
     before, after = (f"{number:.3g}" for number in (found.check.before, found.check.after))
-    return f"the variety of {found.column}{found.among} fell from {before} to {after} equally common categories"
+    return f"the values of {found.column} are less varied{found.among}: as if it had {after} equally common categories, and not {before}"
 
 
 def _pairs(found: Found) -> str:
@@ -229,7 +252,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     # tails
     "mass": _end,
     "tail_index": _tail,
-    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} still occur, {percent(f.real)} do in human data",
+    "rare_categories": lambda f: f"of the rare categories of {f.column} {percent(f.value)} occur, and {percent(f.real)} do among as many fresh human records",
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",

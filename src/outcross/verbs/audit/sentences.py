@@ -19,6 +19,8 @@ OF_NUMBERS = ("diversity", "use")
 """Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
 PLAIN = ("location", "category_share", "share", "variance", "interquartile_range")
 """Checks of one column that say what a region of that column shows more plainly."""
+EMPTIER = 0.8
+"""Share of what is left of a group that is left of an intersection of it, below which the intersection is a loss of its own."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 
@@ -70,12 +72,22 @@ def greatest(audit: Audit) -> list[Check]:
 
 
 def _explained(lost: list[Check]) -> list[Check]:
-    """The losses with the plain loss of a column in the place of every region that the change of this column explains, where it has one."""
+    """The losses with the plainer one that explains it in the place of each that has one."""
     plain: list[Check] = []
     for check in lost:
-        of_column = [one for one in lost if one.metric in PLAIN and one.column == check.explained_by] if check.explained_by else []
-        plain += [one for one in (of_column or [check])[:1] if one not in plain]
+        said = next((one for one in lost if _explains(one, check)), check)
+        plain += [said] if said not in plain else []
     return plain
+
+
+def _explains(plain: Check, check: Check) -> bool:
+    """Whether a loss of one column says what a region of that column shows, or that of one group what an intersection shows which is no emptier than the group."""
+    if check.explained_by:
+        return plain.metric in PLAIN and plain.column == check.explained_by
+    if check.metric != "share" or plain.metric != "share" or None in (plain.value, check.value):
+        return False
+    parts = check.group.split(", ")
+    return len(parts) > 1 and plain.group in parts and check.value >= EMPTIER * plain.value  # type: ignore[operator]
 
 
 def _is_share(check: Check) -> bool:
@@ -89,6 +101,8 @@ def _subjects(check: Check, audit: Audit) -> set[str]:
         return {f"{check.column} {check.at}"}
     if _is_share(check):
         return {part.partition("=")[0] for part in check.group.split(", ")}
+    if check.metric == "direction" and "(" in check.at:
+        return {check.at.partition("(")[2].rstrip(")").split(", ")[0].lstrip("+-")}  # the column that leans on it most
     if check.metric == "region":
         return {column for column in audit.kinds if column in check.at} or {check.at}
     return {check.column} if check.column else {check.aspect}
