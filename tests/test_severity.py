@@ -111,6 +111,20 @@ def test_a_group_is_named_and_no_intersection_that_lost_no_more_of_it():
     assert audit_of(emptier, group).summary.startswith("Black (race) and Male (sex) together fell")
 
 
+def test_a_set_that_lost_nothing_and_copies_says_so_first():
+    copies = check(0.5, 0.03, "copying", "exact", column="", group="", about=1.0, typical=0.0)
+    first = "Nothing is lost that 1,000 records can show (0 checks within their margins), but 50 % of records are exact copies of human ones. Invented: 1 check."
+    assert audit_of(copies).summary == first
+
+
+def test_a_rare_amount_that_is_gone_costs_the_records_that_had_it():
+    """8 % of people have a gain, here nobody has one: 8 % of records would have to change, and not all."""
+    rng = np.random.default_rng(12)
+    human = polars.DataFrame({"gain": np.where(rng.random(2000) < 0.08, rng.lognormal(8, 1, 2000), 0.0)})
+    (lost,) = [one for one in outcross.audit(human * 0, reference=human, aspects="spread").of("lost") if one.metric == "variance"]
+    assert lost.severity == pytest.approx((human["gain"] > 0).mean(), abs=1e-9)
+
+
 def test_men_lead_in_an_audit_of_records():
     rng = np.random.default_rng([20_26, 70])
 

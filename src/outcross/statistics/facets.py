@@ -106,7 +106,7 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     values = tuple(name for code, name in enumerate(facet.names, start=1) if chosen[code] != chosen[-1])
     has_missing = bool((facet.codes == 0).any())
     words = _category_words(facet, kind, values)
-    if has_missing and bool(chosen[0]) != (kind == "none_of"):
+    if values and has_missing and bool(chosen[0]) != (kind == "none_of"):
         words += " or missing" if chosen[0] else ", not missing"
     return Condition(facet.column, kind, facet.of, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
 

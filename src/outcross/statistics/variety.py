@@ -147,6 +147,21 @@ class OfWordsSaidOnce:
         return high / int(each @ words)
 
 
+@dataclass(frozen=True)
+class OfOneValue:
+    """Records that have to change in a column where all have one value: as many as people have with another one."""
+
+    others: float
+    """The share of human records with another value, in [0, 1]."""
+
+    def __call__(self, value: float, limit: float) -> float:
+        """
+        >>> OfOneValue(0.08)(0.0, 0.9)  # 92 % of people have no capital gain, and here nobody has one
+        0.08
+        """
+        return self.others if value < limit else 0.0
+
+
 WORKED_VARIETY = (
     ("diversity.effective_categories", "Of four equally common categories the rarer two are gone: .5 [.49, .52].", OfEntropy((0.5, 0.5, 0.0, 0.0)), 0.52, 0.9, "two shares of 0.5 give to two empty ones until the entropy has grown by ln(0.9 / 0.52): −w ln w − (1 − w) ln(1 − w) = 0.549", 0.2378),
     ("diversity.effective_categories", "Thirty countries of 4 % in all are gone: .7 [.69, .72].", OfEntropy((1.0, *([0.0] * 30))), 0.72, 0.9, "one share of 1 gives to 30 empty ones until the entropy has grown by ln(0.9 / 0.72)", 0.028),

@@ -189,7 +189,7 @@ def _location(found: Found) -> str:
         return f"the median of {found.column} {found.moved} from {found.before} to {found.after}"
     higher = found.value > 0.5
     share = percent(found.value if higher else 1 - found.value)
-    return f"values of {found.column} are {'higher' if higher else 'lower'} than human ones in {share} of pairs, not in 50 %"
+    return f"values of {found.column} lie {'higher' if higher else 'lower'}: {share} of comparisons with a human value go that way, where 50 % is even"
 
 
 def _rare(found: Found) -> str:
@@ -265,11 +265,11 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "spread_inside": _spread,
     # coverage
     "precision": lambda f: f"records unlike any human one {f.rest_from_to}",
-    "recall": lambda f: f"human records out of reach of the synthetic ones {f.rest_from_to}",
+    "recall": lambda f: f"human records unlike any synthetic one {f.rest_from_to}",
     "density": lambda f: f"records lie where human ones are sparse: {f.of_human} the human density",
     "coverage": lambda f: f"human records with no synthetic one near by {f.rest_from_to}",
     "clusters": _cluster,
-    "pair_support": lambda f: f"human pairs of values that no synthetic record has {f.rest_from_to}",
+    "pair_support": lambda f: f"pairs of values that people have and no synthetic record has {f.rest_from_to}",
     "region": _region,
     # copying
     "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
@@ -302,6 +302,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "sketch": lambda f: f"values of {f.column} ({f.at}) {f.moved} to {percent(f.value)} of their human share",
     "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
     "lasting": lambda f: f"distant values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
+    "band": lambda f: f"{SWINGS.get(f.check.at, f.at)} of {f.column} {f.moved} to {percent(f.value)} of their human strength",
     # use
     "loss": _loss,
     "loss_inside": _loss,
@@ -312,11 +313,31 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "overconfident": lambda f: f"a model trained on it is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
     # text quality
     "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {f.at.replace('_', ' ')}",
-    "spread": lambda f: f"the spread of {f.at.replace('_', ' ')} of texts {f.moved} to {f.spread} of the human one",
+    "spread": lambda f: f"the spread of {_attribute(f.at)} {f.moved} to {f.spread} of the human one",
     "ends": lambda f: f"texts at {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts at {_at_end(f.at)} never occur",
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
 """What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+
+
+SWINGS = {
+    "slow": "slow swings (over 20 steps and more)",
+    "middle": "swings over 4 to 20 steps",
+    "fast": "fast swings (over less than 4 steps)",
+}
+"""How the bands of a series are said (`statistics.dynamics`)."""
+
+
+def _attribute(at: str) -> str:
+    """
+    >>> _attribute("characters"), _attribute("self_bleu")
+    ('the length of texts in characters', 'self bleu of texts')
+    """
+    return (
+        f"the length of texts in {at}"
+        if at in ("characters", "words", "sentences", "lines")
+        else f"{at.replace('_', ' ')} of texts"
+    )
 
 
 def _often(band: str) -> str:

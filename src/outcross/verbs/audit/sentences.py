@@ -17,7 +17,7 @@ NAMED = 3
 """Losses that the first sentence names."""
 OF_NUMBERS = ("diversity", "use")
 """Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
-PLAIN = ("location", "category_share", "share", "variance", "interquartile_range")
+PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
 """Checks of one column that say what a region of that column shows more plainly."""
 EMPTIER = 0.8
 """Share of what is left of a group that is left of an intersection of it, below which the intersection is a loss of its own."""
@@ -46,7 +46,12 @@ def _losses(audit: Audit) -> str:
         kept = len(audit.of("kept"))
         if not kept and not audit.of("cannot_tell", "invented"):
             return "No check could be made; each says why"
-        return f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show: {_count(kept, 'check')} within their margins"
+        said, within = (
+            f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show",
+            f"{_count(kept, 'check')} within their margins",
+        )
+        invented = audit.of("invented")
+        return f"{said} ({within}), but {clause(invented[0])}" if invented else f"{said}: {within}"
     clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
     return capitalised(clauses)
 
@@ -133,7 +138,10 @@ def _counts(audit: Audit) -> str:
 
 
 def inventions(audit: Audit) -> str:
+    """What human data have not; how many checks say so, where the first sentence names the worst."""
     invented = audit.of("invented")
+    if invented and not audit.of("lost"):
+        return f"Invented: {_count(len(invented), 'check')}."
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 
