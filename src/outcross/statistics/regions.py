@@ -21,7 +21,7 @@ from outcross.statistics.categories import ComparedCounts, chance_of_fewer, rati
 from outcross.statistics.facets import Condition, Facet, condition, meets
 from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.likeness import Points, alike
-from outcross.statistics.scan import Scan, worth
+from outcross.statistics.scan import PRICE, Scan, worth
 
 PARTS = 3
 """Parts that the records are dealt into."""
@@ -138,19 +138,19 @@ def boxes(
     if not facets:
         return
     every = np.stack([facet.codes for facet in facets])
-    scan = Scan(facets, every[:, rows])
+    scans = [Scan(facets, every[:, rows], price) for price in (PRICE, 1.0)]
     human = is_human[rows]
     is_left = np.ones(rows.size, dtype=bool)
     proposed = 0
     for share_left in LEFT:
         says = worth(human, share_left)
         while proposed < MOST:
-            value, box = scan.best(np.where(is_left, says, 0.0), rng)
-            if (not box or value <= 0) and (proposed or share_left != LEFT[-1]):
+            worths = np.where(is_left, says, 0.0)
+            value, found = _best(scans, facets, every, rows, worths, is_left & human, fewest, rng)
+            if (found is None or value <= 0) and (proposed or share_left != LEFT[-1]):
                 break
-            if not box:
+            if found is None:
                 return
-            found = _with_ends(facets, every, box, rows, np.where(is_left, says, 0.0))
             own = found.inside[rows] & is_left
             if (own & human).sum() < fewest:
                 break
@@ -159,6 +159,23 @@ def boxes(
             if value <= 0:
                 return
             is_left &= ~own
+
+
+def _best(
+    scans: Sequence[Scan], facets: Sequence[Facet], every: np.ndarray, rows: np.ndarray, worths: np.ndarray, is_human: np.ndarray, fewest: float,
+    rng: np.random.Generator,
+) -> tuple[float, Proposal | None]:  # fmt: skip
+    """The best box of the first search whose box holds enough human records, or else of the last, and what it is worth; None where there is none.
+
+    At a low price chance alone outlines small boxes; where the best one is too small, a plainer one may not be.
+    """
+    value, found = 0.0, None
+    for scan in scans:
+        value, box = scan.best(worths, rng)
+        found = _with_ends(facets, every, box, rows, worths) if box else None
+        if found is not None and (found.inside[rows] & is_human).sum() >= fewest:
+            break
+    return value, found
 
 
 def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarray) -> Proposal:

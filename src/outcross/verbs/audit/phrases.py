@@ -302,6 +302,10 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "sketch": lambda f: f"values of {f.column} ({f.at}) {f.moved} to {percent(f.value)} of their human share",
     "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
     "lasting": lambda f: f"distant values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
+    "spectral_entropy": lambda f: f"fewer rhythms are left in {f.column}: spectral entropy at {percent(f.value)} of the human one",
+    "series_variance": lambda f: f"the spread within one series of {f.column} ({f.at}) {f.moved} to {f.spread} of the human one",
+    "entropy_rate": lambda f: f"what comes next in {f.column} is less predictable (entropy rate higher by {abs(f.value):.2g})",
+    "transitions": lambda f: f"steps of {f.column} from one value to the next are other ones than people's in {percent(f.value)} of cases, where {percent(f.real)} is usual",
     "band": lambda f: f"{SWINGS.get(f.check.at, f.at)} of {f.column} {f.moved} to {percent(f.value)} of their human strength",
     # use
     "loss": _loss,
