@@ -10,6 +10,7 @@ from typing import Any
 
 from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.detectors import DETECTORS
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
 from outcross.filters import FILTERS
@@ -30,6 +31,7 @@ FAMILIES: dict[str, Family] = {
     "measures": MEASURES,
     "attributes": ATTRIBUTES,
     "filters": FILTERS,
+    "detectors": DETECTORS,
     "sources": SOURCES,
     "targets": TARGETS,
 }
