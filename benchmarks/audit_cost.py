@@ -44,7 +44,7 @@ def main() -> None:
         for what, target in TARGETS.items():
             if not asked or any(word in what for word in asked):
                 found[what] = _measured(what, _command(what, Path(folder)), target)
-    write("audit_cost", __doc__ or "", load, {"costs": [found[what] for what in TARGETS if what in found]})
+                write("audit_cost", __doc__ or "", load, {"costs": [found[one] for one in TARGETS if one in found]})
 
 
 def _measured(what: str, command: Sequence[object], target: float) -> dict[str, Any]:
