@@ -52,6 +52,8 @@ def _section(told: dict[str, Any]) -> str:
         body = [_equal_k(told["equal_k"])]
     elif "sizes" in told:
         body = [_sizes(told)]
+    elif "costs" in told:
+        body = [_costs(told["costs"])]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
@@ -61,9 +63,14 @@ def _damages(rows: list[dict[str, Any]]) -> str:
     """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
     wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
     untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    found, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
     lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    beyond, kept, within, called_lost = (
+        sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
+    )
     said = (
-        f"Of {sets} sets damaged beyond the tolerance {untold} were called kept by some check of the damage without being found; of {inside} damaged inside it {lost} were called lost.\n\n"
+        f"Of {sets} sets damaged beyond the tolerance {found} were found, {named} of them named in the first sentence; in {untold} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
+        f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} whose true value lies inside {called_lost:,} read lost.\n\n"
         if sets
         else ""
     )
@@ -347,6 +354,15 @@ def _headlines(seen: list[dict[str, Any]]) -> str:
     scores = list(seen[0]["scores"])
     rows = [[one["set"], *(f"{one['scores'][score]:.3f}" for score in scores), ", ".join(one["lost"]) or "nothing"] for one in seen]
     return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
+
+
+def _costs(costs: list[dict[str, Any]]) -> str:
+    """A row a piece of work, with the processor time that it may take."""
+    rows = [
+        [one["what"], f"**{_time(one['cpu'])}**", _time(one["target"]), "met" if one["cpu"] <= one["target"] else "missed", _time(one["seconds"]), f"{one['memory']:,.0f} MB"]
+        for one in costs
+    ]  # fmt: skip
+    return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 
 
 def _sizes(told: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "blind_spots": lambda: sys.executable,
     "shares": lambda: sys.executable,
     "regions": lambda: sys.executable,
+    "audit_cost": lambda: sys.executable,
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
     "mix": lambda: sys.executable,

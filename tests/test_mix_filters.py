@@ -15,6 +15,8 @@ from scipy.stats import hypergeom
 from outcross import BadInput, mix, show
 from outcross.filters import FILTERS, Filter, FilterPage, Selection
 from outcross.recipe import recipe
+from outcross.verbs.mix.aims import targets_of
+from outcross.verbs.mix.door import as_asked
 from outcross.verbs.mix.screen import mix_lines
 
 WORDS = ["tower", "night", "storm", "river", "stone", "bread", "window", "garden", "letter", "winter"]
@@ -259,6 +261,43 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
         _ = mix(pools=[given_pools[1]], audit=["spread"]).manifest
     with pytest.raises(BadInput, match="audit of the mix: "):
         _ = mix(pools=given_pools, audit=["spraed"]).manifest
+
+
+def test_the_audit_at_the_door_calls_no_share_lost_that_a_target_asked_for():
+    """Women rise from 30 % to 50 %, so that husbands fall and ages with them: all of it was asked for. A generator's loss beside it is still seen."""
+    rng = np.random.default_rng(1)
+
+    def people(rows, women):
+        sex = np.where(rng.random(rows) < women, "woman", "man")
+        kin = np.where(rng.random(rows) < 0.5, "single", np.where(sex == "man", "husband", "wife"))
+        return {"sex": sex.tolist(), "kin": kin.tolist(), "age": rng.normal(np.where(sex == "man", 45.0, 40.0), 10)}
+
+    human, fresh = people(4000, 0.3), people(4000, 0.3)
+    pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": fresh, "origin": {"model": "m"}}]
+    shares = {"rows": 2000, "targets": [{"column": "sex", "parity": True}], "audit": ["groups", "spread"]}
+    told = mix(pools=pools, **shares).manifest["audit"]
+    assert told["lost"] == [] and 2000 < told["human_rows"]["as_asked"] < told["human_rows"]["all"] == 4000
+    fresh["kin"] = [kin if kin != "single" or rng.random() < 0.3 else "wife" for kin in fresh["kin"]]
+    told = mix(pools=pools, human_share=0.1, **shares).manifest["audit"]
+    assert [check["group"] for check in told["checks"] if check["metric"] == "category_share"] == ["kin=single"]
+
+
+def test_human_rows_are_as_shares_bounds_and_means_ask_for_them():
+    rng = np.random.default_rng(2)
+    human = polars.DataFrame(
+        {"sex": ["man"] * 3000 + ["woman"] * 1000, "city": rng.choice(["a", "b", "c"], 4000), "age": rng.normal(50, 10, 4000)}
+    )
+    asked = targets_of(
+        [
+            {"column": "sex", "shares": {"woman": 0.5}},
+            {"column": "city", "shares": {"a": {"at_least": 0.5}}},
+            {"column": "age", "at_least": 30, "mean": 45},
+        ]
+    )
+    people = as_asked(human, asked, rng)
+    assert abs((people["sex"] == "woman").mean() - 0.5) < 0.05 and abs((people["city"] == "a").mean() - 0.5) < 0.05
+    assert people["age"].min() >= 30 and abs(people["age"].mean() - 45) < 1
+    assert as_asked(human, (), rng) is human
 
 
 CHAT = [
