@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from outcross.attributes import ATTRIBUTES
+from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
@@ -28,6 +29,7 @@ FAMILIES: dict[str, Family] = {
     "policies": POLICIES,
     "models": LEARNERS,
     "measures": MEASURES,
+    "classifiers": CLASSIFIERS,
     "attributes": ATTRIBUTES,
     "filters": FILTERS,
     "sources": SOURCES,
