@@ -29,6 +29,7 @@ NEEDED = {
     "star": {"columns": ["label"]},
     "importance": {"detector": "oracle"},
     "path": {"path": "text.txt"},
+    "labelled_table": {"path": "people.csv"},
     "hub": {"hub": "someone/something"},
     "best_of": {"by": "words"},
     "route": {"rule": "random"},
@@ -96,12 +97,15 @@ def interval(n, chains=(), seed=0):
 
 LEARNABLE = {"spike": interval}
 """Records for a learner that takes fewer than all of its kind."""
-UNTEMPERED = ("kde", "gaussian_mixture", "spike")
+UNTEMPERED = ("kde", "gaussian_mixture", "spike", "principal", "trees")
 """Models that refuse a temperature: p^(1/temperature) of a sum of densities has no exact sampler."""
 
 
-NUMERIC = [name for name in LEARNERS if not ("text" in (cls := member(LEARNERS, name, "learner")).learns or cls.trains)]
-"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py makes the same promises of one that trains."""
+NUMERIC = [
+    name for name in LEARNERS if not ({"text", "labelled"} & {*(cls := member(LEARNERS, name, "learner")).learns} or cls.trains)
+]
+"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py and tests/test_labelling.py make the same promises of
+others."""
 
 
 class Fixed:
@@ -206,7 +210,7 @@ def test_a_model_keeps_without_pickle_and_the_same_stream_gives_the_same_records
     assert np.isfinite(model.log_prob(records)).all()
 
 
-STARTS_AT_ROWS = {"gaussian_mixture"}
+STARTS_AT_ROWS = {"gaussian_mixture", "principal"}
 """Learners that draw the rows at which they start: another order of rows is another draw."""
 
 
@@ -227,7 +231,14 @@ def test_a_fit_changes_no_record_and_the_order_of_rows_changes_no_fit(name):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the_way_out(name):
     learns = member(LEARNERS, name, "learner").learns
-    told = {"vectors": "categorical", "blobs": "categorical", "pairs": "categorical", "counts": "normal", "text": "normal"}
+    told = {
+        "vectors": "categorical",
+        "blobs": "categorical",
+        "pairs": "categorical",
+        "counts": "normal",
+        "text": "normal",
+        "labelled": "normal",
+    }
     source = read(SOURCES, told[learns[0]], "human")
     experiment = {
         "name": "small",
@@ -241,7 +252,11 @@ def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the
         list(outcross.run(outcross.experiment(experiment)))
 
 
-OF_NUMBERS = [name for name in SOURCES if not member(SOURCES, name, "source").is_text and name not in ("array", "images")]
+OF_NUMBERS = [
+    name
+    for name in SOURCES
+    if not member(SOURCES, name, "source").is_text and name not in ("array", "images", "coloured_digits", "labelled_table")
+]
 """Sources that are distributions."""
 DRAWS = 4_000
 FALSE_ALARM = 1e-5

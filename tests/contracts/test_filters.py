@@ -112,7 +112,7 @@ MADE = {
     "drop_boilerplate": {"texts": 2},
 }
 """Settings by which a member can judge these candidates; {} where it needs none."""
-IN_ORDER = {"random", "importance", "star"}
+IN_ORDER = {"random", "importance", "star", "reweigh", "equalise", "oversample"}
 """Members whose choice depends on the order of the candidates through what they draw, or because the first are served first."""
 
 

@@ -17,7 +17,7 @@ FILE = "labelled.npz"
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledPoints:
     """Points (n, d), the class and the group of each, and what classes and groups are called. There are no chains.
 
     The last class is the favourable one: a rate of selection is the share of it.
@@ -86,18 +86,18 @@ class Labelled:
     def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(len(self))[:n]
 
-    def take(self, rows: Reference | None) -> Labelled:
+    def take(self, rows: Reference | None) -> LabelledPoints:
         if rows is None:
             return self
         rows = row_numbers(rows, self.kind)
-        return Labelled(self.array[rows], self.label[rows], self.group[rows], self.classes, self.groups, self.columns)
+        return LabelledPoints(self.array[rows], self.label[rows], self.group[rows], self.classes, self.groups, self.columns)
 
-    def blinded(self) -> Labelled:
+    def blinded(self) -> LabelledPoints:
         """The records in an order that their content alone decides."""
         return self.take(np.lexsort((*self.array.T[::-1], self.group, self.label)))
 
     @classmethod
-    def concat(cls, many: Sequence[Labelled]) -> Labelled:
+    def concat(cls, many: Sequence[LabelledPoints]) -> LabelledPoints:
         """The records, one after the other; BadInput where they have not the same classes and groups."""
         first = many[0]
         for other in many[1:]:
@@ -111,7 +111,7 @@ class Labelled:
         (folder / "labelled.json").write_text(json.dumps(self.described, sort_keys=True))
 
     @classmethod
-    def load(cls, folder: Path) -> Labelled:
+    def load(cls, folder: Path) -> LabelledPoints:
         told = json.loads((folder / "labelled.json").read_text())
         with np.load(folder / FILE, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("array", "label", "group")}

@@ -504,7 +504,7 @@ FILES = {
 def record_type(kind: str) -> Any:
     """The class of a kind of records."""
     from outcross.data.framed import EntitySeries, TableRows
-    from outcross.data.labelled import Labelled
+    from outcross.data.labelled import LabelledPoints
     from outcross.data.store import Store
 
     classes = {
@@ -512,7 +512,7 @@ def record_type(kind: str) -> Any:
         "moments": Moments,
         "counts": Counts,
         "text": Blocks,
-        "labelled": Labelled,
+        "labelled": LabelledPoints,
         "rows": TableRows,
         "series": EntitySeries,
         "store": Store,

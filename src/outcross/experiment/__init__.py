@@ -367,7 +367,7 @@ class Experiment:
         return self.metrics or self._default_metrics()
 
     def _default_metrics(self) -> tuple[Measure, ...]:
-        there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
+        there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
         there |= {"selection"} if self.select else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))

@@ -35,6 +35,8 @@ class CellFilter(Filter):
         return self.wanted(counts, rng), {}
 
     def select(self, candidates, rng):
+        if not len(candidates):
+            return Selection(np.zeros(0, dtype=np.int64))
         (label, classes), (group, groups) = (_numbered(candidates, name) for name in (self.label, self.group))
         counts = np.zeros((len(classes), len(groups)), dtype=np.int64)
         np.add.at(counts, (label, group), 1)
@@ -52,7 +54,7 @@ def _numbered(candidates: Candidates, name: str) -> tuple[np.ndarray, list[str]]
     import polars
 
     values, number = np.unique(candidates.column(name).cast(polars.String).fill_null("missing").to_numpy(), return_inverse=True)
-    if len(values) < 2:
+    if len(values) < 2 <= len(candidates):
         raise BadInput(
             f"column {name!r} has one value alone, {str(values[0])!r:.80}, of {len(candidates)}; name a column that differs"
         )

@@ -418,6 +418,7 @@ MEASURES: Family = {
     "generated_perplexity": "outcross.measures.likelihood:GeneratedPerplexity",
     "decoding": "outcross.measures.decoding:Decoding",
     "text_groups": "outcross.measures.text_groups:TextGroups",
+    "taught_groups": "outcross.measures.taught_groups:TaughtGroups",
     "tail_mass": "outcross.measures.tail_mass:TailMass",
     "modes": "outcross.measures.modes:Modes",
     "neighbours": "outcross.measures.neighbours:Neighbours",

@@ -26,7 +26,7 @@ class CellsMeasure(Measure):
         "rarest_share": Page(
             "CL1", "share of the rarest cell", "Fitted share of the cell, class by group, that is rarest among people; the mean over chains.",
             unit="share of records", healthy="that of people", collapsed="stays on average while single runs lose it",
-            role="groups", lead=8, paper=DRIFT, range=(0.0, 1.0),
+            role="groups", lead=13, paper=DRIFT, range=(0.0, 1.0),
         ),
         "rarest_variance": Page(
             "CL2", "variance of the rarest cell", "Variance over chains of the fitted share of the cell that is rarest among people.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Measure, Page, read_with_null, unread
 from outcross.recipe import recipe
@@ -35,7 +35,7 @@ class FairnessMeasure(Measure):
         "accuracy": Page(
             "FA1", "accuracy", "Share of held-out human records whose class the classifier says.",
             unit="share of records", healthy="that of generation 0", collapsed="that of a guess",
-            worse="smaller", role="risk", preference=8, lead=9, paper=WYLLIE, range=(0.0, 1.0),
+            worse="smaller", role="use", lead=11, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "group_accuracy": Page(
             "FA2", "accuracy of each group", "Share of a group's held-out human records whose class the classifier says.",
@@ -55,7 +55,7 @@ class FairnessMeasure(Measure):
         "demographic_parity_gap": Page(
             "FA5", "demographic parity difference", "The largest rate of selection of a group less the smallest.",
             unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
-            worse="larger", role="groups", lead=10, paper=FAIRLEARN, range=(0.0, 1.0),
+            worse="larger", role="groups", lead=12, paper=FAIRLEARN, range=(0.0, 1.0),
         ),
         "equalised_odds_gap": Page(
             "FA6", "equalised odds difference", "The larger of the gaps of the true positive rate and of the false positive rate.",
@@ -90,12 +90,12 @@ class FairnessMeasure(Measure):
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
-        people: Labelled = evidence.reference
+        people: LabelledPoints = evidence.reference
         said = np.argmax(evidence.model.classifier.predict(people.array), axis=1)
         yield from of_groups(said, people)
 
 
-def of_groups(said: np.ndarray, people: Labelled) -> list[Reading]:
+def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     """The readings of the classes that a classifier says of some people, (n,)."""
     groups = [people.group == number for number in range(len(people.groups))]
     right, chosen, ought = said == people.label, said == len(people.classes) - 1, people.label == len(people.classes) - 1
@@ -132,12 +132,12 @@ def _one(measure: str, estimate: Callable[[], Estimate], **place: Any) -> Readin
     return read_with_null(measure, lambda: (estimate(), None), **place)
 
 
-def _each(measure: str, rates: list[tuple[int, int]], people: Labelled) -> list[Reading]:
+def _each(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
     """A reading of each group, by its place."""
     return [_one(measure, lambda one=one: rate(*one), at=name) for one, name in zip(rates, people.groups, strict=True)]
 
 
-def _signed(measure: str, rates: list[tuple[int, int]], people: Labelled) -> list[Reading]:
+def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
     """Each group less all others; of two groups the last less the first."""
     counts, sizes = (sum(column) for column in zip(*rates, strict=True))
     shown = list(enumerate(people.groups))[1:] if len(rates) == 2 else enumerate(people.groups)

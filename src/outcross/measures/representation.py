@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.estimate import null_of, share, without_interval
 from outcross.measures import Measure, Page, read_with_null
 from outcross.recipe import recipe
@@ -96,24 +96,22 @@ class Representation(Measure):
             yield from _annotators(model, evidence.reference)
 
 
-def _annotated(model, records: Labelled) -> Labelled:
+def _annotated(model, records: LabelledPoints) -> LabelledPoints:
     """The records with the classes and the groups that the annotators give them; a group that the generator writes stays."""
     label = np.argmax(model.of_classes.predict(records.array), axis=1)
     by_generator = model.learner.groups == "generator"
     group = records.group if by_generator else np.argmax(model.of_groups.predict(records.array), axis=1)
-    return Labelled(records.array, label, group, records.classes, records.groups, records.columns)
+    return LabelledPoints(records.array, label, group, records.classes, records.groups, records.columns)
 
 
-def _numbers(records: Labelled, name: str) -> np.ndarray:
+def _numbers(records: LabelledPoints, name: str) -> np.ndarray:
     return {"cell": records.cell, "group": records.group, "class": records.label}[name]
 
 
-def _annotators(model, people: Labelled):
+def _annotators(model, people: LabelledPoints):
     """How often each annotator is right about held-out people of each cell."""
-    for measure, annotator, truth in (
-        ("group_annotator", model.of_groups, people.group),
-        ("class_annotator", model.of_classes, people.label),
-    ):
+    asked = [("group_annotator", model.of_groups, people.group)] if model.learner.groups == "annotator" else []
+    for measure, annotator, truth in (*asked, ("class_annotator", model.of_classes, people.label)):
         right = np.argmax(annotator.predict(people.array), axis=1) == truth
         for number, place in enumerate(people.cells):
             inside = people.cell == number

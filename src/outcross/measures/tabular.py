@@ -9,7 +9,7 @@ import numpy as np
 
 from outcross.data.columns import Given
 from outcross.data.framed import EntitySeries, TableRows
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.tables import Kind, Table, table_of
 from outcross.estimate import NotApplicable
@@ -78,7 +78,7 @@ def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
     if isinstance(records, EntitySeries):
         lists = [name for name in records.columns if name != records.entity]
         return records.frame, {records.entity: "category", **dict.fromkeys(lists, "series")}
-    if isinstance(records, Labelled):
+    if isinstance(records, LabelledPoints):
         frame = records.frame
         return frame, {name: "category" if name in ("label", GROUP) else "number" for name in frame.columns}
     array = records.array

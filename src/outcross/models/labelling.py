@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier
 from outcross.classifiers.logistic import LogisticClassifier
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Vectors
 from outcross.errors import BadInput
 from outcross.models import LEARNERS, Learner
@@ -115,20 +115,24 @@ class Labelling(Learner):
         classifier = self.classifier.fit(Examples(curated.array, curated.label, len(curated.classes)), counted, None, rng)
         return LabellingModel(self, generator, classifier, start.of_classes, start.of_groups, start.like, facts)
 
-    def with_columns(self, records: Labelled) -> np.ndarray:
+    def with_columns(self, records: LabelledPoints) -> np.ndarray:
         """The points with the columns of classes and groups that the generator writes itself, (n, d + columns)."""
         own = [records.label] * (self.setting == "SeqGenOwnClass") + [records.group] * (self.groups == "generator")
         return np.concatenate([records.array, *(column[:, None].astype(float) for column in own)], axis=1)
 
     def _curated(
-        self, write: Callable[[int], Labelled], wanted: int, rng: np.random.Generator
-    ) -> tuple[Labelled, np.ndarray | None, dict[str, Any]]:
+        self, write: Callable[[int], LabelledPoints], wanted: int, rng: np.random.Generator
+    ) -> tuple[LabelledPoints, np.ndarray | None, dict[str, Any]]:
         """What a classifier learns from: records, their weights, and what the reparation did."""
         if self.reparation == "star":
             size = getattr(self.classifier, "batch", wanted)
             sizes = [size] * (wanted // size) + [wanted % size] * (wanted % size > 0)
             parts, fill_ins = zip(*(star_batch(write, one, round(self.extra * one)) for one in sizes), strict=True)
-            return Labelled.concat(parts), None, {"fill_in": sum(fill_ins), "kept": wanted, "batches": len(sizes), "batch": size}
+            return (
+                LabelledPoints.concat(parts),
+                None,
+                {"fill_in": sum(fill_ins), "kept": wanted, "batches": len(sizes), "batch": size},
+            )
         written = write(wanted)
         if self.reparation == "none":
             return written, None, {}
@@ -145,10 +149,10 @@ class Labelling(Learner):
         generator = self.generator.load(folder / "generator") if told["generates"] else None
         annotators = [self.annotator.load(folder / name) for name in ("of_classes", "of_groups")]
         classifier = self.classifier.load(folder / "classifier") if told["classifies"] else annotators[0]
-        return LabellingModel(self, generator, classifier, *annotators, Labelled.load(folder), told["facts"])
+        return LabellingModel(self, generator, classifier, *annotators, LabelledPoints.load(folder), told["facts"])
 
 
-def star_batch(write: Callable[[int], Labelled], wanted: int, extra: int) -> tuple[Labelled, int]:
+def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
     """A batch of `wanted` records curated by stratified reparation (STAR), and how many of them are fill-ins.
 
     Of wanted + extra records the first ⌊wanted/K⌋ of each of the K cells are kept; what is missing is written anew and not curated.
@@ -157,10 +161,10 @@ def star_batch(write: Callable[[int], Labelled], wanted: int, extra: int) -> tup
     quota = wanted // len(offered.cells)
     kept = offered.take(np.flatnonzero(first_of_cells(offered.cell, quota)))
     missing = wanted - len(kept)
-    return (kept if missing == 0 else Labelled.concat([kept, write(missing)])), missing
+    return (kept if missing == 0 else LabelledPoints.concat([kept, write(missing)])), missing
 
 
-def check_cells(people: Labelled) -> None:
+def check_cells(people: LabelledPoints) -> None:
     """BadInput where classes or groups are one alone, where there are more cells than records, or where a cell is empty at the start."""
     for what, names in (("label", people.classes), ("group", people.groups)):
         if len(names) < 2:
@@ -188,12 +192,12 @@ class LabellingModel:
     classifier: FittedClassifier
     of_classes: FittedClassifier
     of_groups: FittedClassifier
-    like: Labelled
+    like: LabelledPoints
     """No record: what classes, groups and columns are called."""
     facts: dict[str, Any]
     """What the reparation of the classifier's records did, as plain data."""
 
-    def written(self, n: int, rng: np.random.Generator, draw: Draw | None = None) -> Labelled:
+    def written(self, n: int, rng: np.random.Generator, draw: Draw | None = None) -> LabelledPoints:
         """n records of the generator, with the classes and groups that are believed of them."""
         rows = self.generator.sample(draw or Draw(records=n), None, rng).array
         d = self.like.dimensions
@@ -205,18 +209,18 @@ class LabellingModel:
             groups = np.clip(own[:, -1], 0, len(self.like.groups) - 1)
         else:
             groups = np.argmax(self.of_groups.predict(points), axis=1)
-        return Labelled(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
+        return LabelledPoints(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
 
     def labelled(self, points: np.ndarray) -> np.ndarray:
         """The class that the next generation believes of each point, (n,)."""
         source = self.of_classes if self.learner.setting == "SeqGenNonSeqClass" else self.classifier
         return np.argmax(source.predict(points), axis=1)
 
-    def sample(self, draw, prompts, rng) -> Labelled:
+    def sample(self, draw, prompts, rng) -> LabelledPoints:
         """Records of the generator, labelled as the next generation would."""
         return self.written(draw.records, rng, draw)
 
-    def log_prob(self, records: Labelled) -> np.ndarray:
+    def log_prob(self, records: LabelledPoints) -> np.ndarray:
         """Log-density of the generator in nats, (n,)."""
         return self.generator.log_prob(Vectors(self.learner.with_columns(records)))
 

@@ -78,14 +78,14 @@ class CellsSource(Source):
         table = np.array(self.shares)
         classes = self.classes or tuple(f"class {i}" for i in range(table.shape[0]))
         groups = self.groups or tuple(f"group {i}" for i in range(table.shape[1]))
-        return Cells(table, classes, groups, self.fixed_groups)
+        return CellShares(table, classes, groups, self.fixed_groups)
 
     def open(self, form, chains, rng):
         return Human(training=part_of(HUMAN, self.truth.draw(self.rows, chains, rng)), truth=self.truth, chains=chains)
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellShares:
     """Known shares of cells, class by group; a state is a cell, all groups of the first class first."""
 
     shares: np.ndarray  # (classes, groups)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from outcross.data import HUMAN, Human, part_of
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.errors import BadInput
 from outcross.files.names import named
 from outcross.files.numbers import points
@@ -89,12 +89,12 @@ class ColouredDigits(Source):
             reserve=part_of(HUMAN, people.take(np.arange(self.rows, len(people)))) if len(people) > self.rows else None,
         )
 
-    def _coloured(self, pictures: np.ndarray, label: np.ndarray, group: np.ndarray) -> Labelled:
+    def _coloured(self, pictures: np.ndarray, label: np.ndarray, group: np.ndarray) -> LabelledPoints:
         """The records of grey pictures (n, height, width)."""
         small = pictures if self.side is None else _resized(pictures, self.side)
         colour = np.zeros((len(small), len(GROUPS), *small.shape[1:]), dtype=np.float32)
         colour[np.arange(len(small)), group.astype(int)] = small
-        return Labelled(colour.reshape(len(small), -1), label.astype(np.int64), group.astype(np.int64), CLASSES, GROUPS)
+        return LabelledPoints(colour.reshape(len(small), -1), label.astype(np.int64), group.astype(np.int64), CLASSES, GROUPS)
 
     def _digits(self):
         from sklearn.datasets import load_digits

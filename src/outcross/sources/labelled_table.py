@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data import HUMAN, Human, part_of
-from outcross.data.labelled import Labelled
+from outcross.data.labelled import LabelledPoints
 from outcross.errors import BadInput
 from outcross.files.names import named
 from outcross.files.reading import content_digest, read
@@ -95,7 +95,7 @@ class LabelledTable(Source):
             raise BadInput(f"{self.path} holds no row with a class and one of the groups asked for; look at human.only_groups")
         return frame
 
-    def _labelled(self, frame: polars.DataFrame) -> Labelled:
+    def _labelled(self, frame: polars.DataFrame) -> LabelledPoints:
         names = [one for one in frame.columns if one not in (self.label_column, self.group_column)]
         points = np.stack([self._numbers(frame[name]) for name in names], axis=1)
         classes, label = np.unique(frame[self.label_column].to_numpy(), return_inverse=True)
@@ -107,7 +107,7 @@ class LabelledTable(Source):
             )
         order = [one for one in classes.tolist() if one != last] + [last]
         number = np.array([order.index(one) for one in classes.tolist()])
-        return Labelled(points, number[label], group.astype(np.int64), tuple(order), tuple(groups.tolist()), tuple(names))
+        return LabelledPoints(points, number[label], group.astype(np.int64), tuple(order), tuple(groups.tolist()), tuple(names))
 
     def _numbers(self, values: polars.Series) -> np.ndarray:
         """A column as numbers, (n,) float64."""
