@@ -34,21 +34,17 @@ def main() -> None:
     seeds = SEEDS[:2] if asked.rehearse else SEEDS
     sizes = ("size=digits", "generations=2") if asked.rehearse else ("size=small", f"human.path={MNIST}")
     load = os.getloadavg()
-    common = (*sizes, f"sweep.seed={list(seeds)}", "--quiet", "--workers", str(asked.workers))
-    run(folder / "arms", "fairness-mnist", *common)
-    run(folder / "beside", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
-    readings = polars.concat([readings_of([one]).select(COLUMNS) for one in (folder / "arms", folder / "beside")])
+    for seed in asked.seeds or seeds:
+        common = (*sizes, f"seed={seed}", "--quiet", "--workers", "1")
+        run(folder / f"arms-{seed}", "fairness-mnist", *common)
+        run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
+    if asked.seeds:
+        return
+    readings = polars.concat([readings_of([folder / f"{of}-{seed}"]).select(COLUMNS) for seed in seeds for of in ("arms", "beside")])
     told = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
     write("fairness_mnist", __doc__ or "", load, told, results)
     for claim in told["claims"]:
-        print(
-            claim["claim"],
-            claim["mean"]["value"],
-            claim["mean"]["low"],
-            claim["mean"]["high"],
-            claim["p_holm"],
-            claim["as_claimed"],
-        )
+        print(claim["claim"], claim["mean"]["value"], claim["mean"]["low"], claim["mean"]["high"], claim["p_holm"], claim["as_claimed"])
 
 
 def values(readings: polars.DataFrame, arm: str, measure: str, generation: int, at: str = "") -> np.ndarray:
@@ -136,7 +132,7 @@ def curves(readings: polars.DataFrame) -> list[dict[str, Any]]:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rehearse", action="store_true", help="two seeds of scikit-learn's digits, two generations")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="*", help="only run these seeds, and work out nothing")
     return parser.parse_args()
 
 

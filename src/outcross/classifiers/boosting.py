@@ -61,9 +61,9 @@ class BoostingClassifier(Classifier):
         )
 
     def load_learned(self, folder):
-        stored = packed.load(folder / "boosting.npz")
-        numbers = {"rate": float(stored["rate"]), "depth": int(stored["depth"]), "classes": int(stored["classes"])}
-        return FittedBoosting(**stored | numbers)
+        stored: dict[str, Any] = packed.load(folder / "boosting.npz")
+        stored |= {"rate": float(stored["rate"]), "depth": int(stored["depth"]), "classes": int(stored["classes"])}
+        return FittedBoosting(**stored)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -51,8 +51,9 @@ class LogisticClassifier(Classifier):
         return FittedLogistic(fitted.coef_, fitted.intercept_, centre, scale, present, rows.classes)
 
     def load_learned(self, folder):
-        stored = packed.load(folder / "logistic.npz")
-        return FittedLogistic(**stored | {"classes": int(stored["classes"])})
+        stored: dict[str, Any] = packed.load(folder / "logistic.npz")
+        stored["classes"] = int(stored["classes"])
+        return FittedLogistic(**stored)
 
 
 @dataclass(frozen=True, eq=False)

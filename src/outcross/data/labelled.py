@@ -103,8 +103,10 @@ class LabelledPoints:
         for other in many[1:]:
             if other.described != first.described:
                 raise BadInput(f"labelled records of {other.described!r:.80} cannot be joined to those of {first.described!r:.80}")
-        parts = (np.concatenate([getattr(one, name) for one in many]) for name in ("array", "label", "group"))
-        return first if len(many) == 1 else cls(*parts, first.classes, first.groups, first.columns)
+        if len(many) == 1:
+            return first
+        array, label, group = (np.concatenate([getattr(one, name) for one in many]) for name in ("array", "label", "group"))
+        return cls(array, label, group, first.classes, first.groups, first.columns)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / FILE, array=self.array, label=self.label, group=self.group)
@@ -115,4 +117,5 @@ class LabelledPoints:
         told = json.loads((folder / "labelled.json").read_text())
         with np.load(folder / FILE, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("array", "label", "group")}
-        return cls(**arrays, **{name: tuple(value) for name, value in told.items()})
+        names = {name: tuple(value) for name, value in told.items()}
+        return cls(arrays["array"], arrays["label"], arrays["group"], names["classes"], names["groups"], names["columns"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class CellsLearner(Learner):
         sizes = truth.shares.sum(axis=0) if getattr(truth, "fixed_groups", False) else np.zeros(0)
         return CellsModel(truth.probabilities, sizes)
 
-    def fit(self, records, weights, start, training, rng):
+    def fit(self, records, weights, start: Any, training, rng):
         sizes = np.zeros(0) if start is None else start.sizes
         return CellsModel(records.array / records.array.sum(axis=-1, keepdims=True), sizes)
 

@@ -51,7 +51,7 @@ class Labelling(Learner):
     """
 
     paper = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
-    libraries = ("numpy",)
+    libraries = ("numpy", "scikit-learn")
     learns = ("labelled",)
     continues = True
 
@@ -70,10 +70,9 @@ class Labelling(Learner):
 
     @model_validator(mode="after")
     def _generates_points(self):
-        if "vectors" not in self.generator.learns:
-            raise ValueError(
-                f"generator must learn vectors, {type(self.generator).__name__} learns {self.generator.learns[0]}; choose another"
-            )
+        learns: tuple[str, ...] = self.generator.learns
+        if "vectors" not in learns:
+            raise ValueError(f"generator must learn vectors, {type(self.generator).__name__} learns {learns[0]}; choose another")
         return self
 
     @property
@@ -101,10 +100,11 @@ class Labelling(Learner):
     def begin(self, human, training, rng):
         people = human.training.records
         check_cells(people)
-        annotators = []
-        for labels, names in ((people.label, people.classes), (people.group, people.groups)):
-            annotators.append(self.annotator.fit(Examples(people.array, labels, len(names)), None, None, rng))
-        return LabellingModel(self, None, annotators[0], *annotators, people.take(np.zeros(0, dtype=int)), {})
+        of_classes, of_groups = (
+            self.annotator.fit(Examples(people.array, labels, len(names)), None, None, rng)
+            for labels, names in ((people.label, people.classes), (people.group, people.groups))
+        )
+        return LabellingModel(self, None, of_classes, of_classes, of_groups, people.take(np.zeros(0, dtype=int)), {})
 
     def fit(self, records, weights, start: Any, training, rng):
         generator = start.generator
@@ -147,9 +147,9 @@ class Labelling(Learner):
     def load(self, folder):
         told = json.loads((folder / "labelling.json").read_text())
         generator = self.generator.load(folder / "generator") if told["generates"] else None
-        annotators = [self.annotator.load(folder / name) for name in ("of_classes", "of_groups")]
-        classifier = self.classifier.load(folder / "classifier") if told["classifies"] else annotators[0]
-        return LabellingModel(self, generator, classifier, *annotators, LabelledPoints.load(folder), told["facts"])
+        of_classes, of_groups = (self.annotator.load(folder / name) for name in ("of_classes", "of_groups"))
+        classifier = self.classifier.load(folder / "classifier") if told["classifies"] else of_classes
+        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), told["facts"])
 
 
 def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
@@ -166,7 +166,8 @@ def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) 
 
 def check_cells(people: LabelledPoints) -> None:
     """BadInput where classes or groups are one alone, where there are more cells than records, or where a cell is empty at the start."""
-    for what, names in (("label", people.classes), ("group", people.groups)):
+    named: dict[str, tuple[str, ...]] = {"label": people.classes, "group": people.groups}
+    for what, names in named.items():
         if len(names) < 2:
             raise BadInput(
                 f"the {what} of all {len(people):,} records is {names[0]!r:.80}, fairness needs two values; name another column"

@@ -57,7 +57,7 @@ class LabelledTable(Source):
             raise BadInput("chains are independent repeats of a distribution, a table has one; write sweep: {seed: [0, 1]} instead")
         people = self._labelled(self._frame())
         people = people.take(rng.permutation(len(people)))
-        held_out = int(round(self.held_out * len(people)))
+        held_out = round(self.held_out * len(people))
         if self.rows > len(people) - held_out:
             raise BadInput(
                 f"{self.path} holds {len(people):,} rows with a class and a group, {held_out:,} of them held out, human.rows={self.rows} needs more; "
