@@ -14,6 +14,8 @@ from outcross.recipe import flatten, kind
 
 NEEDS_TEXT = {
     "languages": ("human.path=sentences.parquet",),
+    "fairness-compas": ("human.path=compas.parquet",),
+    "fairness-text": ("human.path=texts.parquet",),
     "shakespeare": ("human.path=a.txt",),
 }
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}

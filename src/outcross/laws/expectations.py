@@ -188,7 +188,7 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("cells", "rarest_variance"): {"replace": "cell_variance"},
     ("cells", "heterozygosity"): {"replace": "heterozygosity"},
     ("cells", "rarest_lost"): {"replace": "cell_lost"},
-    ("cells", "signed_gap"): {"replace": "squared_gap"},
+    ("cells", "signed_gap"): {"replace": "cell_share"},
     ("cells", "squared_gap"): {"replace": "squared_gap"},
 }
 _NAMES |= {

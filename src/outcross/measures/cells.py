@@ -26,7 +26,7 @@ class CellsMeasure(Measure):
         "rarest_share": Page(
             "CL1", "share of the rarest cell", "Fitted share of the cell, class by group, that is rarest among people; the mean over chains.",
             unit="share of records", healthy="that of people", collapsed="stays on average while single runs lose it",
-            role="groups", lead=13, paper=DRIFT, range=(0.0, 1.0),
+            role="groups", paper=DRIFT, range=(0.0, 1.0),
         ),
         "rarest_variance": Page(
             "CL2", "variance of the rarest cell", "Variance over chains of the fitted share of the cell that is rarest among people.",
@@ -51,7 +51,7 @@ class CellsMeasure(Measure):
         "squared_gap": Page(
             "CL6", "squared gap between groups", "Square of the gap between groups; the mean over chains.",
             unit="difference squared", healthy="the error of one sample", collapsed="grows, even where groups are exchangeable",
-            worse="larger", role="groups", paper=WYLLIE, range=(0.0, 1.0),
+            worse="larger", role="groups", lead=13, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "cell_share": Page(
             "CL7", "share of each cell", "Fitted share of each cell, class by group; the mean over chains.",
