@@ -1,6 +1,6 @@
 """Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation win it back?
 
-`outcross run fairness-mnist` on MNIST at 14 by 14 pixels with seeds 0 to 9: 5,000 records a generation, ten generations, a mixture on 20 principal
+`outcross run fairness-mnist` on MNIST at 14 by 14 pixels with seeds 0 to 9: 2,000 records a generation, ten generations, a mixture on 20 principal
 components as the generator, logistic regression as the classifier. The claims are those of Wyllie, Shumailov and Papernot (FAccT 2024) as they can be
 asked here; each is the mean of a difference within a seed, with a t-interval, the exact sign-flip test (1,024 flips), Holm over the claims, and the
 count of seeds in which it points as claimed. Beside STAR the classifier's side is reweighed, equalised and oversampled; two more arms have no bias in the
@@ -40,11 +40,20 @@ def main() -> None:
         run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
     if asked.seeds:
         return
-    readings = polars.concat([readings_of([folder / f"{of}-{seed}"]).select(COLUMNS) for seed in seeds for of in ("arms", "beside")])
+    readings = polars.concat(
+        [readings_of([folder / f"{of}-{seed}"]).select(COLUMNS) for seed in seeds for of in ("arms", "beside")]
+    )
     told = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
     write("fairness_mnist", __doc__ or "", load, told, results)
     for claim in told["claims"]:
-        print(claim["claim"], claim["mean"]["value"], claim["mean"]["low"], claim["mean"]["high"], claim["p_holm"], claim["as_claimed"])
+        print(
+            claim["claim"],
+            claim["mean"]["value"],
+            claim["mean"]["low"],
+            claim["mean"]["high"],
+            claim["p_holm"],
+            claim["as_claimed"],
+        )
 
 
 def values(readings: polars.DataFrame, arm: str, measure: str, generation: int, at: str = "") -> np.ndarray:

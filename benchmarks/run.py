@@ -32,6 +32,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "best_of": lambda: sys.executable,
     "students": lambda: sys.executable,
     "vae": lambda: sys.executable,
+    "fairness_mnist": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
     "nature_lm_scratch": lambda: sys.executable,
     "nature_lm_small": lambda: sys.executable,
