@@ -7,6 +7,7 @@ import polars
 import pytest
 
 import outcross
+from outcross.cli import main
 from outcross.data import HUMAN, Human, part_of
 from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Vectors
@@ -276,3 +277,37 @@ def test_a_folder_without_mnist_is_refused_with_the_way_out(tmp_path):
     (tmp_path / "a.txt").write_text("none")
     with pytest.raises(BadInput, match=r"one file train-images-idx.*leave human\.path out"):
         list(outcross.run(told(human={"kind": "coloured_digits", "rows": 50, "path": str(tmp_path)})))
+
+
+def test_a_share_of_the_training_set_is_human_where_the_policy_says_so():
+    policy = {"kind": "human_share", "share": 0.4}
+    every = list(outcross.run(told(policy=policy)))
+    training = every[1].training.value
+    assert len(training) == 150 and len(training.pool.human) == 60 and training.records.classes == ("below 5", "5 or above")
+
+
+def test_an_autoencoder_is_a_generator_too():
+    learner_ = {"kind": "labelling", "generator": {"kind": "vae", "height": 16, "latents": 2}}
+    training = {"epochs": 1, "batch": 64, "start": "scratch"}
+    (first,) = outcross.run(told(learner=learner_, training=training, generations=1, human={"kind": "coloured_digits", "rows": 64}))
+    assert first.drawn.records.array.shape == (64, 128) and first.model.value.classifier is not None
+    with pytest.raises(BadInput, match=r"training\.start must be scratch for labelling"):
+        outcross.run(told(learner=learner_, training=training | {"start": "previous"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (("fairness-compas",), "human must say where the data come from; add human.path=FILE"),
+        (("fairness-categorical", "arms=null", "human.shares=[[0.5,0.5],[0,0]]"), "the cell chosen × majority empty"),
+        (("fairness-categorical", "arms=null", "human.rows=3"), "4 cells, more than the 3 records"),
+        (("fairness-mnist", "human.rows=5000", "generations=1", "arms=null"), "human.rows=5000 needs as many; lower human.rows"),
+        (("fairness-mnist", "arms=null", "learner.reparation=start"), "learner.reparation must be"),
+        (("fairness-mnist", "arms=null", "learner.generator=ngram"), "generator must learn vectors"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_one_line_and_ends_with_2(settings, says, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *settings, "--out", str(tmp_path / "run"), "--workers", "1", "--quiet"])
+    told = capsys.readouterr().err.strip()
+    assert ended.value.code == 2 and "\n" not in told and says in told
