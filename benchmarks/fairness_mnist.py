@@ -37,7 +37,8 @@ def main() -> None:
     for seed in asked.seeds or seeds:
         common = (*sizes, f"seed={seed}", "--quiet", "--workers", "1")
         run(folder / f"arms-{seed}", "fairness-mnist", *common)
-        run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
+        if not asked.arms_only:
+            run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
     if asked.seeds:
         return
     readings = polars.concat(
@@ -141,6 +142,7 @@ def curves(readings: polars.DataFrame) -> list[dict[str, Any]]:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rehearse", action="store_true", help="two seeds of scikit-learn's digits, two generations")
+    parser.add_argument("--arms-only", action="store_true", help="with --seeds: leave out what STAR is compared with, and the arms without bias")
     parser.add_argument("--seeds", type=int, nargs="*", help="only run these seeds, and work out nothing")
     return parser.parse_args()
 
