@@ -48,7 +48,7 @@ class LogisticClassifier(Classifier):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is cut short is the one that was asked for
             fitted.fit((rows.points - centre) / scale, rows.labels, sample_weight=weights)
-        return FittedLogistic(fitted.coef_, fitted.intercept_, centre, scale, present, rows.classes)
+        return FittedLogistic(fitted.coef_, np.asarray(fitted.intercept_), centre, scale, present, rows.classes)
 
     def load_learned(self, folder):
         stored: dict[str, Any] = packed.load(folder / "logistic.npz")

@@ -169,8 +169,9 @@ def check_cells(people: LabelledPoints) -> None:
     named: dict[str, tuple[str, ...]] = {"label": people.classes, "group": people.groups}
     for what, names in named.items():
         if len(names) < 2:
+            only = "".join(names)
             raise BadInput(
-                f"the {what} of all {len(people):,} records is {names[0]!r:.80}, fairness needs two values; name another column"
+                f"the {what} of all {len(people):,} records is {only!r:.80}, fairness needs two values; name another column"
             )
     if len(people.cells) > len(people):
         raise BadInput(
