@@ -209,6 +209,13 @@ def test_a_run_resumes_to_the_same_readings_and_star_chooses_by_predicted_cells(
     assert whole.readings.filter(measure="fill_in").height == 2
 
 
+def test_a_run_of_labelled_points_can_be_audited_group_by_group(tmp_path):
+    human = {"kind": "coloured_digits", "rows": 300, "side": 4}
+    outcross.run(told(human=human, generations=1), out=tmp_path / "run").finish()
+    (audit,) = outcross.audits([str(tmp_path / "run")], groups=("group",), target="label", aspects=("groups",)).every
+    assert audit.rows["reference"] == 300 and any("group" in str(check) for check in audit.lost)
+
+
 def test_digits_of_two_colours_are_as_biased_as_they_are_asked_to_be():
     source = outcross.experiment(told(human={"kind": "coloured_digits", "rows": 1198})).human
     human = source.open(None, (), np.random.default_rng(0))
