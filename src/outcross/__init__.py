@@ -22,6 +22,8 @@ _WHERE = {
     "BadInput": "errors",
     "Card": "verbs.card.result",
     "card": "verbs.card.answer",
+    "Detection": "verbs.detect.result",
+    "detect": "verbs.detect.answer",
     "Draw": "models.draw",
     "Estimate": "estimate",
     "Evidence": "measures",
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.card.answer import card
     from outcross.verbs.card.result import Card
+    from outcross.verbs.detect.answer import detect
+    from outcross.verbs.detect.result import Detection
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
     from outcross.verbs.list import parts
@@ -102,7 +106,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from outcross.escapes import escaped, escaped_json
 from outcross.verbs.asking import as_many_as_cores
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.card.question import CardQuestion
+from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
@@ -100,6 +101,19 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
         _print_json(result.plain())
     elif not quiet:
         print("\n".join(mix_lines(result, width())))
+
+
+@app.command(help=DetectQuestion.__doc__)
+def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.detect.answer import detected
+    from outcross.verbs.detect.screen import detection_lines
+    from outcross.verbs.terminal import width
+
+    result = detected(question)
+    if as_json:
+        _print_json(result.plain())
+    elif not quiet:
+        print("\n".join(detection_lines(result, width())))
 
 
 @app.command(help=ReportQuestion.__doc__)

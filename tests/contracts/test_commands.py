@@ -17,6 +17,7 @@ from outcross.errors import BadInput
 from outcross.verbs.audit.question import SETTINGS, AuditQuestion
 from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.card.result import Card
+from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
@@ -34,6 +35,7 @@ COMMANDS = {
     "show": (ShowQuestion, outcross.show),
     "export": (ExportQuestion, outcross.export),
     "card": (CardQuestion, outcross.card),
+    "detect": (DetectQuestion, outcross.detect),
     "list": (ListQuestion, outcross.parts),
 }
 NEEDED = {

@@ -34,6 +34,7 @@ NEEDED = {
     "best_of": {"by": "words"},
     "route": {"rule": "random"},
     "decontaminate": {"path": "test.jsonl"},
+    "watermark": {"tokenizer": "folder"},
     "server": {"url": "http://localhost:9/v1", "model": "someone"},
 }
 """What a member cannot be made without."""

@@ -17,7 +17,7 @@ class ListQuestion:
     """List the parts, each with the paper that it comes from."""
 
     family: str = ""
-    """experiments, policies, models, measures, attributes, filters, sources, targets, definitions or laws; all if left out."""
+    """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
 
 
 @dataclass(frozen=True)

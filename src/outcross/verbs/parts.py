@@ -11,6 +11,7 @@ from typing import Any
 from outcross.attributes import ATTRIBUTES
 from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.detectors import DETECTORS
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
 from outcross.filters import FILTERS
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Family] = {
     "classifiers": CLASSIFIERS,
     "attributes": ATTRIBUTES,
     "filters": FILTERS,
+    "detectors": DETECTORS,
     "sources": SOURCES,
     "targets": TARGETS,
 }

@@ -59,6 +59,7 @@ def reported(question: ReportQuestion) -> Report:
     """Write the page of one result, or of several of one kind. BadInput where a folder holds none, or where the page may not be written."""
     from outcross.files import outputs
     from outcross.verbs.audit.result import joined, stored
+    from outcross.verbs.detect.result import is_detection
     from outcross.verbs.mix.result import is_stored
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import write_runs
@@ -73,6 +74,8 @@ def reported(question: ReportQuestion) -> Report:
     audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _compared(folders, mixes, page)
+    if detections := [folder for folder in folders if is_detection(folder)]:
+        return _of_detection(folders, detections, page)
     if not audits:
         return Report(write_runs([open_run(folder) for folder in folders], page))
     if other := next((folder for folder in folders if folder not in audits), None):
@@ -93,6 +96,17 @@ def _compared(folders: Sequence[Path], mixes: Sequence[Path], page: Path) -> Rep
         )
     changes = compared(*mixes)
     return Report(write_changes(changes, page), changes)
+
+
+def _of_detection(folders: Sequence[Path], detections: Sequence[Path], page: Path) -> Report:
+    """The page of a detection. BadInput where there are several results."""
+    from outcross.verbs.detect.result import stored_detection
+
+    if len(folders) != 1:
+        raise BadInput(f"{detections[0]} holds a detection, whose page is its own; give it alone")
+    result = stored_detection(folders[0])
+    assert result is not None
+    return Report(result.report(page))
 
 
 report = asks(ReportQuestion, reported)

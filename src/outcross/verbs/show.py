@@ -14,6 +14,7 @@ from outcross.verbs.asking import asks
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.detect.result import Detection
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.trace import Trace
@@ -66,13 +67,14 @@ class Described:
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | Described:
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.generations import is_run
     from outcross.verbs.audit.result import stored
+    from outcross.verbs.detect.result import stored_detection
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
@@ -86,7 +88,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Composition | Trace | 
         return Described(experiment, planned(loaded), missing)
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    for result in (stored(Path(what)), stored_mix(Path(what))):
+    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):
         if result is not None:
             return result
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
@@ -105,10 +107,12 @@ def _traced(what: What, beginning: str) -> Trace:
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, every_seed: bool = False) -> None:
+def print_shown(result: Run | Audits | Mix | Detection | Composition | Trace | Described, every_seed: bool = False) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
+    from outcross.verbs.detect.result import Detection
+    from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
@@ -120,6 +124,8 @@ def print_shown(result: Run | Audits | Mix | Composition | Trace | Described, ev
         print_audits(result)
     elif isinstance(result, Mix):
         print("\n".join(mix_lines(result, width())))
+    elif isinstance(result, Detection):
+        print("\n".join(detection_lines(result, width())))
     elif isinstance(result, Composition):
         print("\n".join(composition_lines(result, width())))
     elif isinstance(result, Trace):

@@ -1,0 +1,69 @@
+"""Who wrote this: a number a text that is higher the more it looks like a model's.
+
+A detector is a recipe. `reader(texts)` gives what turns texts into features, which may know how the calibration texts are written and never who wrote them;
+`fit(features, is_model, rng)` gives a fitted detector, whose `score(features)` is a number a text, (n,), NaN where it abstains. Scores are not
+probabilities: `calibrated` turns those of any detector into log-odds, thresholds and shares, on texts that the fit did not see.
+
+A detector that learns from no labels (a likelihood, a watermark) has `needs_ai` False and ignores them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from outcross.recipe import Family
+
+Reader = Callable[[Sequence[str]], Any]
+"""From n texts to features of n rows, which can be indexed by rows."""
+
+
+@dataclass(frozen=True)
+class DetectorPage:
+    """What a reader must know of one detector."""
+
+    title: str
+    definition: str
+    misleads: str
+    paper: str
+
+
+class FittedDetector(Protocol):
+    """What came of a fit."""
+
+    def score(self, features: Any) -> np.ndarray:
+        """A number a text, (n,): the higher, the more it looks like a model's; NaN where the detector abstains."""
+        ...
+
+
+class Detector:
+    """How texts of models are told from those of people."""
+
+    page: ClassVar[DetectorPage]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    needs_ai: ClassVar[bool] = True
+    """Whether it must be shown texts of models."""
+
+    def reader(self, given: Sequence[str]) -> Reader:
+        """What turns texts into features, knowing these texts and not who wrote them."""
+        raise NotImplementedError
+
+    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+        """What scores texts, after these. is_model: (n,) of truth values."""
+        raise NotImplementedError
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that it reads."""
+        return ()
+
+
+DETECTORS: Family = {
+    "classifier": "outcross.detectors.classifier:ClassifierDetector",
+    "watermark": "outcross.detectors.watermark:WatermarkDetector",
+}
+
+__all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader"]

@@ -1,0 +1,174 @@
+"""Any detector, calibrated on texts that it did not see: log-odds, thresholds at a false-positive rate, and what a set's share is estimated from.
+
+The calibration texts are dealt to folds by their groups, so that texts of one document, and twins, are never on both sides. Each fold is scored by a detector that is
+fitted to the others, and a new text by all of them: what is averaged over the folds for a set is averaged over the same folds for the
+calibration texts, so that a share that is computed from such averages needs no assumption on how the detectors were fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from outcross.detectors import Detector, FittedDetector, Reader
+from outcross.detectors.lengths import cut_words, in_pieces, words_of
+from outcross.errors import BadInput
+
+FOLDS = 5
+LENGTHS = (10, 25, 50, 100, 200, 400)
+"""Words at which thresholds are taken, as far as there are human texts of that length."""
+LONGEST = 800
+"""Words of a text that are scored together; a longer one is scored in such pieces, and its log-odds are the mean."""
+FEWEST = 50
+"""Groups of texts of each author, at least."""
+STEEPEST = 12.0
+"""The largest log-ratio of a text, in size: a text is never held to be more than e¹² times as likely under one author."""
+
+
+@dataclass(frozen=True, eq=False)
+class AuthorTexts:
+    """Texts of one author, in the form that detectors read, and the group of each."""
+
+    texts: list[str]
+    groups: np.ndarray
+    """(n,), numbers that samples of several authors share: a human text and its rewrite by a model are one group."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogRatioLine:
+    """log A(x)/H(x) as a line in the score, whose level and slope change with the logarithm of the words."""
+
+    weights: np.ndarray
+    """(4,): level, score, log words, score × log words."""
+    centre: float
+    scale: float
+
+    def __call__(self, scores: np.ndarray, words: np.ndarray) -> np.ndarray:
+        return np.clip(_design((scores - self.centre) / self.scale, words) @ self.weights, -STEEPEST, STEEPEST)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedDetector:
+    """A detector after two samples. Texts are log-ratios log A(x)/H(x): prior odds times their exponential are posterior odds."""
+
+    recipe: Detector
+    reader: Reader
+    fits: tuple[FittedDetector, ...]
+    line: LogRatioLine
+    human: np.ndarray
+    """Of the human calibration texts, each by the detector that did not see it, (n,)."""
+    ai: np.ndarray
+    excerpts: dict[int, tuple[np.ndarray, np.ndarray]]
+    """By words: log-ratios of the human texts that are so long, cut there, and the row of each."""
+
+    def log_ratios(self, texts: Sequence[str]) -> np.ndarray:
+        """By every fold's detector, (n, folds); NaN where it abstains."""
+        return _by_all(self.reader, self.fits, self.line, texts)
+
+
+def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
+    """The fold of each group, dealt evenly, (groups,)."""
+    fold = np.empty(groups.size, np.int64)
+    fold[rng.permutation(groups.size)] = np.arange(groups.size) % folds
+    return fold
+
+
+def calibrated(
+    detector: Detector, samples: Sequence[AuthorTexts], folds: np.ndarray, reader: Reader, rng: np.random.Generator
+) -> tuple[CalibratedDetector, list[np.ndarray]]:
+    """A detector of the second sample's author against the first's (people), and the log-ratios of every sample's texts, each by the detector that did not see its group.
+
+    folds: the fold of each group. Raises BadInput where a sample has too few groups.
+    """
+    features = [reader(sample.texts) for sample in samples]
+    own = [folds[sample.groups] for sample in samples]
+    words = [words_of(sample.texts) for sample in samples]
+    fits, scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
+    for fold in range(int(folds.max()) + 1):
+        human, ai = (np.flatnonzero(own[side] != fold) for side in (0, 1))
+        fits.append(detector.fit(_stacked(features[0][human], features[1][ai]), np.arange(human.size + ai.size) >= human.size, rng))
+        for side, feature in enumerate(features):
+            held_out = np.flatnonzero(own[side] == fold)
+            if held_out.size:
+                scores[side][held_out] = fits[-1].score(feature[held_out])
+    line = _line(scores[0], scores[1], words[0], words[1])
+    ratios = [line(score, count) for score, count in zip(scores, words, strict=True)]
+    excerpts = {length: _cut(samples[0], own[0], words[0], length, reader, fits, line) for length in LENGTHS}
+    return CalibratedDetector(detector, reader, tuple(fits), line, ratios[0], ratios[1], excerpts), ratios
+
+
+def _cut(
+    sample: AuthorTexts,
+    fold: np.ndarray,
+    words: np.ndarray,
+    length: int,
+    reader: Reader,
+    fits: Sequence[FittedDetector],
+    line: LogRatioLine,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The log-ratios of a sample's texts that have so many words, cut there, each by the detector that did not see it; and the row of each."""
+    rows = np.flatnonzero(words >= length)
+    found = np.full(rows.size, np.nan)
+    if rows.size:
+        features = reader(cut_words([sample.texts[row] for row in rows.tolist()], length))
+        for number, fit in enumerate(fits):
+            held_out = np.flatnonzero(fold[rows] == number)
+            if held_out.size:
+                found[held_out] = line(fit.score(features[held_out]), np.full(held_out.size, length))
+    return found, rows
+
+
+def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
+    """Log-ratios of texts by every detector, (n, folds). A long text is read in pieces."""
+    counts = words_of(texts)
+    pieces, owner = list(texts), np.arange(len(texts))
+    if long := np.flatnonzero(counts > LONGEST).tolist():
+        cut = [(row, piece) for row in long for piece in in_pieces(texts[row], LONGEST)]
+        kept = np.flatnonzero(counts <= LONGEST)
+        pieces = [texts[row] for row in kept.tolist()] + [piece for _, piece in cut]
+        owner = np.concatenate((kept, np.array([row for row, _ in cut], np.int64)))
+    features, words = reader(pieces), words_of(pieces)
+    found = np.stack([line(fit.score(features), words) for fit in fits], axis=1)
+    if not long:
+        return found
+    weights = np.maximum(words, 1).astype(np.float64)
+    total = np.bincount(owner, weights, len(texts))
+    return np.stack([np.bincount(owner, weights * column, len(texts)) / total for column in found.T], axis=1)
+
+
+def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> LogRatioLine:
+    """Logistic regression on the scores of texts that no fit saw; each author counts a half, so that it is a log-ratio of densities."""
+    from scipy.optimize import minimize
+
+    scores, words = np.concatenate((human, ai)), np.concatenate((human_words, ai_words))
+    is_ai = np.arange(scores.size) >= human.size
+    there = np.isfinite(scores)
+    if not (there & is_ai).any() or not (there & ~is_ai).any():
+        raise BadInput("the detector scores no text of one of the samples; give longer texts")
+    centre, scale = float(scores[there].mean()), float(scores[there].std()) or 1.0
+    design = _design((scores[there] - centre) / scale, words[there])
+    weights = np.where(is_ai[there], 0.5 / is_ai[there].sum(), 0.5 / (~is_ai[there]).sum())
+    sign = np.where(is_ai[there], 1.0, -1.0)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (design @ line)
+        slope = -weights * sign / (1 + np.exp(np.clip(margin, -700, 700)))
+        return float((weights * np.logaddexp(0, -margin)).sum() + 1e-6 * line @ line), design.T @ slope + 2e-6 * line
+
+    return LogRatioLine(minimize(loss, np.zeros(4), jac=True, method="BFGS").x, centre, scale)
+
+
+def _design(scores: np.ndarray, words: np.ndarray) -> np.ndarray:
+    length = np.log(np.maximum(words, 1)) - np.log(100.0)
+    return np.stack((np.ones(scores.size), scores, length, scores * length), axis=1)
+
+
+def _stacked(first: Any, second: Any) -> Any:
+    if isinstance(first, np.ndarray):
+        return np.concatenate((first, second))
+    from scipy.sparse import vstack
+
+    return vstack((first, second)).tocsr()

@@ -1,0 +1,178 @@
+"""Watermarks: signs that a model was made to leave in what it writes, which who knows the key can count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross.detectors import Detector, DetectorPage, FittedDetector, Reader
+from outcross.detectors.given import FirstColumn
+from outcross.errors import BadInput, missing_extra
+from outcross.recipe import FROM_LIST, recipe
+
+FEWEST = 16
+"""Different runs of tokens of a text that are counted, at least; from a text with fewer the detector abstains."""
+SEED_OF_TABLE, SIZE_OF_TABLE = 0, 65536
+"""Of SynthID's table, as in transformers."""
+
+
+@recipe
+class WatermarkDetector(Detector):
+    """The green list of Kirchenbauer et al., or SynthID-Text's tournament: the exact binomial tail of the marks, each run of tokens counted once."""
+
+    page = DetectorPage(
+        "watermark",
+        "−log₁₀ of P(so many marks or more | no watermark), by the exact binomial tail over the different runs of tokens of a text.",
+        "It finds texts of models that were made to leave this mark with this key, and nothing else. Text that repeats itself, or that has little choice of words, carries little. Paraphrase removes it. "
+        "With one key, runs that many people write have fixed marks, so that P is exact over keys and not over texts: give a human sample, which calibrates that.",
+        "Kirchenbauer et al., ICML 2023, arXiv 2301.10226; Dathathri et al., Nature 634:818 (2024)",
+    )  # fmt: skip
+    libraries = ("torch", "transformers", "tokenizers", "scipy")
+    needs_ai = False
+
+    tokenizer: str
+    """The folder of the model that was to leave the mark, with its tokenizer.json and config.json; texts are read by that tokenizer."""
+    scheme: Literal["green", "synthid"] = "green"
+    key: int | None = None
+    """The hashing key of the green list; transformers' 15485863 if left out."""
+    keys: Annotated[tuple[int, ...], FROM_LIST] = ()
+    """SynthID's keys, one a layer."""
+    green: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """The share of the vocabulary that is green."""
+    seeding: Literal["lefthash", "selfhash"] = "lefthash"
+    context: Annotated[int, Field(ge=1, le=20)] = 1
+    """Tokens before that seed the green list."""
+    ngram: Annotated[int, Field(ge=2, le=20)] = 5
+    """Tokens that seed SynthID's marks, the marked one included."""
+
+    @model_validator(mode="after")
+    def _knows_its_keys(self):
+        if self.scheme == "synthid" and not self.keys:
+            raise ValueError(
+                "keys must be given for synthid: the list that the model was sampled with, as in keys: [654, 400, 836]"
+            )
+        if self.scheme == "synthid" and self.key is not None:
+            raise ValueError("key is of the green list; synthid has keys")
+        if self.scheme == "green" and self.keys:
+            raise ValueError("keys are synthid's; the green list has one key")
+        return self
+
+    def reader(self, given: Sequence[str]) -> Reader:
+        return self._scores
+
+    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+        return FirstColumn()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (str(Path(self.tokenizer) / "tokenizer.json"),)
+
+    def p_values(self, texts: Sequence[str]) -> np.ndarray:
+        """P(so many marks or more | no watermark) of each text, (n,); NaN where too few runs can be counted."""
+        from scipy.stats import binom
+
+        found, counted, chance = self.marks(texts)
+        enough = counted >= FEWEST * (len(self.keys) or 1)
+        return np.where(enough, binom.sf(found - 1, counted, chance), np.nan)
+
+    def _scores(self, texts: Sequence[str]) -> np.ndarray:
+        return -np.log10(np.maximum(self.p_values(texts), 1e-300))[:, None]
+
+    def marks(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Marks and marked places of each text, (n,) each, and the chance of a mark without a watermark."""
+        read = _tokenizer(self.tokenizer)
+        tokens = [read.encode(text, add_special_tokens=False).ids for text in texts]
+        count = self._green if self.scheme == "green" else self._tournament
+        found = np.array([count(ids) for ids in tokens], np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1], self.green if self.scheme == "green" else 0.5
+
+    def _green(self, ids: list[int]) -> tuple[int, int]:
+        """Green tokens among the different runs of a text, and the runs."""
+        import torch
+
+        own = int(self.seeding == "selfhash")
+        width = self.context + 1 - own
+        runs = sorted({tuple(ids[at : at + width]) for at in range(len(ids) - width + 1)})
+        hits = 0
+        for run in runs:
+            prefix = torch.tensor(run if own else run[:-1])
+            hits += bool((self._greenlist(prefix) == run[-1]).any())
+        return hits, len(runs)
+
+    def _greenlist(self, prefix: Any) -> Any:
+        key = tuple(prefix.tolist())
+        if key not in self._lists:
+            if len(self._lists) > 4096:
+                self._lists.clear()
+            self._lists[key] = self._processor._get_greenlist_ids(prefix)
+        return self._lists[key]
+
+    @cached_property
+    def _lists(self) -> dict[tuple[int, ...], Any]:
+        return {}
+
+    def _tournament(self, ids: list[int]) -> tuple[int, int]:
+        """Marks of all layers at the places whose context stands for the first time, and how many there are."""
+        import torch
+
+        if len(ids) < self.ngram:
+            return 0, 0
+        row = torch.tensor(ids)[None]
+        values = self._processor.compute_g_values(row)[0]
+        first = self._processor.compute_context_repetition_mask(row)[0].bool()
+        return int(values[first].sum()), int(first.sum()) * len(self.keys)
+
+    @cached_property
+    def _processor(self) -> Any:
+        try:
+            from transformers import SynthIDTextWatermarkLogitsProcessor, WatermarkLogitsProcessor
+        except ImportError as error:
+            raise missing_extra(error.name or "transformers", "lm") from None
+        if self.scheme == "synthid":
+            return SynthIDTextWatermarkLogitsProcessor(
+                self.ngram, list(self.keys), SIZE_OF_TABLE, SEED_OF_TABLE, 1024, device="cpu", skip_first_ngram_calls=False
+            )
+        return WatermarkLogitsProcessor(
+            vocab_size=_vocabulary(self.tokenizer), device="cpu", greenlist_ratio=self.green, bias=2.0,
+            hashing_key=15485863 if self.key is None else self.key, seeding_scheme=self.seeding, context_width=self.context,
+        )  # fmt: skip
+
+
+def _tokenizer(folder: str) -> Any:
+    """BadInput where the folder has none that can be read."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise missing_extra(error.name or "tokenizers", "lm") from None
+    file = Path(folder).expanduser() / "tokenizer.json"
+    if not file.is_file():
+        raise BadInput(
+            f"detector.tokenizer: {folder} has no tokenizer.json; a watermark is counted in tokens, so give the folder of the model that was to leave it"
+        )
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise BadInput(f"{file} is no tokenizer: {str(error)[:160]}; save it with tokenizers or transformers") from None
+
+
+def _vocabulary(folder: str) -> int:
+    """Tokens of the model, on which the green list depends: config.json says how many, which can be more than the tokenizer knows."""
+    import json
+
+    from outcross.files.whole import read_text
+
+    file = Path(folder).expanduser() / "config.json"
+    try:
+        size = json.loads(read_text(file))["vocab_size"]
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(
+            f"{file} names no vocab_size, on which the green list depends; give the folder of the model itself"
+        ) from None
+    if not isinstance(size, int) or size < 2:
+        raise BadInput(f"{file}: vocab_size must be a whole number above 1, got {size!r:.40}")
+    return size

@@ -1,0 +1,72 @@
+"""Whether a set could be a mixture of known sources: its means of many features lie between theirs, within their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import NotApplicable
+from outcross.statistics.clusters import totals
+
+LEAST_PER_FEATURE = 8
+"""Groups a feature in the smallest of the samples, at least; with fewer, features are put together (principal components)."""
+
+
+@dataclass(frozen=True)
+class MixtureFit:
+    """A test that a set is a mixture of some sources."""
+
+    p: float
+    """P(a mixture fits as badly), in (0, 1]."""
+    features: int
+    n: int
+    """Groups of the smallest sample."""
+
+
+def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> MixtureFit:
+    """Hotelling's T² of m − Σ αₖ sₖ at the shares α that make it least, m the means of features over a set and sₖ those over samples of its sources, Σ αₖ = 1.
+
+    sets: the set first, then two sources or more, (n, features) each; groups: the group of each row, as rows of a group are not independent. Of d features and k sources
+    d − k + 1 are left after the shares are fitted, and T² is scaled to F with as many degrees of freedom as the smallest sample has groups. NotApplicable where
+    there are too few groups.
+    """
+    from scipy.special import fdtrc
+
+    fewest = min(int(np.unique(own).size) for own in groups)
+    most = fewest // LEAST_PER_FEATURE
+    fitted = len(sets) - 2
+    if most <= fitted:
+        raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, there are {fewest}")
+    calibration = np.concatenate(sets[1:])
+    centre, scale = calibration.mean(axis=0), calibration.std(axis=0)
+    alive = scale > 1e-9
+    sides = [(side[:, alive] - centre[alive]) / scale[alive] for side in sets]
+    if (features := int(alive.sum())) > most:
+        _, _, axes = np.linalg.svd(np.concatenate(sides[1:]), full_matrices=False)
+        sides, features = [side @ axes[:most].T for side in sides], most
+    if features <= fitted:
+        raise NotApplicable("no feature varies")
+    means = [side.mean(axis=0) for side in sides]
+    errors = [_error(side, mean, own) for side, mean, own in zip(sides, means, groups, strict=True)]
+    gaps, away = np.stack([mean - means[1] for mean in means[2:]], axis=1), means[0] - means[1]
+    shares = np.full(fitted, 1 / (fitted + 1))
+    for _ in range(20):
+        spread = errors[0] + (1 - shares.sum()) ** 2 * errors[1] + 1e-9 * np.eye(features)
+        spread = spread + sum(share**2 * error for share, error in zip(shares, errors[2:], strict=True))
+        solved = np.linalg.solve(spread, gaps)
+        shares = np.clip(np.linalg.lstsq(gaps.T @ solved, solved.T @ away, rcond=None)[0], -0.2, 1.2)
+    rest = away - gaps @ shares
+    square = float(rest @ np.linalg.solve(spread, rest))
+    left = features - fitted
+    p = float(fdtrc(left, fewest - left, square * (fewest - left) / (left * (fewest - 1))))
+    return MixtureFit(max(p, 1e-300), features, fewest)
+
+
+def _error(side: np.ndarray, mean: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The covariance of a mean over groups, (features, features)."""
+    _, own = np.unique(groups, return_inverse=True)
+    count = int(own.max()) + 1
+    sums = np.stack([totals(column, own, count) for column in (side - mean).T], axis=1)
+    return sums.T @ sums / len(side) ** 2 * count / max(count - 1, 1)

@@ -1,0 +1,322 @@
+"""The function `detect`: from texts of unknown authors to the share of each author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.detectors import DETECTORS, Detector
+from outcross.detectors.calibrated import LENGTHS
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, NotApplicable
+from outcross.files import names
+from outcross.files.plain_yaml import read as read_yaml
+from outcross.ledger import results
+from outcross.recipe import kind, plain, read
+from outcross.statistics.false_alarms import least_sample, realised
+from outcross.statistics.prediction import area_under_the_curve
+from outcross.statistics.two_sources import effective_size
+from outcross.statistics.verification import clopper_pearson
+from outcross.verbs.asking import asks
+from outcross.verbs.audit.question import words_of
+from outcross.verbs.detect.question import DetectQuestion
+from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
+from outcross.verbs.detect.samples import LEAST
+from outcross.verbs.detect.samples import calibration as sample_of
+from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
+from outcross.verbs.detect.unlabelled import least_share
+from outcross.verbs.detect.work import Calibration, ReadTexts, calibration, read_texts
+
+HIT_RATES = (0.01, 0.05)
+"""False-positive rates at which hits are given."""
+STRONG = 0.8
+"""An area under the ROC curve of a detector that reads no word, from which on the samples differ in how they were made."""
+BINS = 30
+
+
+def detected(question: DetectQuestion) -> Detection:
+    """Calibrate on the samples, read the data, and say who wrote how much. BadInput where something cannot be read, or is too small."""
+    _check(question)
+    by = words_of(question.by) if question.by else ()
+    detector = detector_of(question.detector)
+    samples = [
+        sample_of(author, data, flag, question.text_column, question.seed)
+        for author, data, flag in (
+            ("human", question.human, "--human"),
+            ("model", question.ai, "--ai"),
+            ("edited", question.edited, "--edited"),
+        )
+        if data is not None
+    ]
+    if len(samples) == 1:
+        result = least_share(question, detector, samples[0])
+    else:
+        calibrated = calibration(detector, samples, question.group, question.seed)
+        texts = read_texts(question.data, calibrated, question.text_column, by, question.fpr)
+        result = _answer(question, detector, calibrated, texts, by)
+    if question.out is None:
+        return result
+    return _written(result, question)
+
+
+def _check(question: DetectQuestion) -> None:
+    checked_rate(question.fpr)
+    if isinstance(question.data, str | tuple | list) and not question.data:
+        raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
+    if question.human is None:
+        raise BadInput(
+            "--human is missing: texts that people wrote, of the same kind as the data, are what the false-positive rate is held against"
+        )
+    if question.edited is not None and question.ai is None:
+        raise BadInput("--edited needs --ai: without texts that a model wrote, edited ones cannot be told from them")
+    if not 0 < question.power <= 1000:
+        raise BadInput(f"--power must be above 0 and at most 1000, got {question.power:g}")
+    if not question.most_weight > 0:
+        raise BadInput(f"--most-weight must be above 0, got {question.most_weight:g}")
+    if question.add_columns and question.out is None:
+        raise BadInput("--add-columns needs --out: name a folder for records.parquet")
+    if question.out is not None:
+        results.check_folder(Path(question.out), "detect", list(_inputs(question)))
+
+
+def detector_of(given: Any) -> Detector:
+    """A detector by its name, as a mapping with settings (in YAML on the command line), as a function of a list of texts, or as it is."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        given = read_yaml(given, "--detector")
+    if isinstance(given, Detector):
+        return given
+    if callable(given):
+        from outcross.detectors.given import GivenDetector
+
+        return GivenDetector(given)
+    return read(DETECTORS, given, "detector")
+
+
+def _answer(
+    question: DetectQuestion, detector: Detector, calibrated: Calibration, texts: ReadTexts, by: Sequence[str]
+) -> Detection:
+    warnings = [*_warnings(calibrated, texts)]
+    found, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
+    fit, why_not = _tried(lambda: fits(calibrated, texts))
+    if found is None:
+        raise BadInput(f"no share can be estimated: {why}")
+    in_distribution = None if fit is None else fit[0] > RATE
+    if fit is None:
+        warnings.append(f"Whether the data are of the kinds that were calibrated is not known: {why_not}.")
+    share = found.model
+    posterior = posteriors(calibrated, texts, share.value)
+    if in_distribution is False:
+        tests = ", ".join(f"{name} p = {p:.2g}" for name, p in fit[1].items())  # type: ignore[index]
+        warnings.append(
+            f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of text. The share is then a lower limit that "
+            "rests on the human sample alone, and assumes that the data's human texts are like it. Give samples of the data's kind."
+        )
+        share = _from_the_human_sample(calibrated, texts)
+    flags, is_flagged = _flags(question.fpr, calibrated, texts)
+    naive, adjusted = counted(calibrated, texts)
+    weight = _weights(question, posterior)
+    human, ai = calibrated.ratios[0][:2]
+    human_slices = _human_slices(question.fpr, calibrated, by)
+    warnings += [
+        f"Human texts with {part.column} = {part.value} are flagged at {100 * part.rate.value:.1f} %, unlike the others."
+        for part in human_slices
+        if part.differs
+    ]
+    return Detection(
+        name=_name(question.data),
+        share=share,
+        shares=None if in_distribution is False else found,
+        in_distribution=in_distribution,
+        checks={} if fit is None else fit[1],
+        naive=naive,
+        adjusted=adjusted,
+        flags=flags,
+        slices=() if in_distribution is False else tuple(_slices(calibrated, texts)),
+        human_slices=tuple(human_slices),
+        area=area_under_the_curve(np.concatenate((human, ai)), np.arange(human.size + ai.size) >= human.size),
+        hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
+        weights=weight[1],
+        warnings=tuple(warnings),
+        detector=_told(detector) | {"controls": calibrated.controls},
+        samples={
+            sample.author: {
+                "texts": len(sample.texts), "groups": int(np.unique(sample.groups).size), "too_short": sample.too_short, "left_out": sample.beyond,
+            }
+            for sample in calibrated.samples
+        },
+        states=np.where(texts.words < LEAST, 1, np.where(texts.is_judged, 0, 2)),
+        p_ai=posterior,
+        weight=weight[0],
+        is_flagged=is_flagged,
+        histogram=_histogram(calibrated, texts),
+        data=question.data,
+    )  # fmt: skip
+
+
+def _told(detector: Detector) -> dict[str, Any]:
+    """A detector as plain data; a function by its name."""
+    name = getattr(detector, "name", None)
+    return {"kind": kind(detector)} | ({"recipe": plain(detector)} if name is None else {"function": name})
+
+
+def _tried(make: Any) -> tuple[Any, str]:
+    try:
+        return make(), ""
+    except NotApplicable as why:
+        return None, str(why)
+
+
+def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
+    for name in calibrated.telling:
+        yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
+    for name, area in calibrated.controls.items():
+        if area >= STRONG:
+            yield (
+                f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples differ in how they were made. "
+                "Detectors read normalised texts, from which signs are taken, but not lengths; give samples of equal lengths."
+            )
+    if texts.invisible:
+        yield f"{texts.invisible:,} texts hold invisible characters, which were taken out before they were judged."
+    if texts.lookalikes:
+        yield f"{texts.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
+    judged = texts.is_judged
+    if not judged.all():
+        short = int((texts.words < LEAST).sum())
+        other = int((~judged).sum()) - short
+        parts = [f"{short:,} are shorter than {LEAST} words"] * bool(short) + [f"the detector abstained from {other:,}"] * bool(
+            other
+        )
+        yield f"Of {len(texts):,} texts {' and '.join(parts)}: cannot_tell."
+
+
+def _from_the_human_sample(calibrated: Calibration, texts: ReadTexts) -> Estimate:
+    """The least share that the human sample cannot explain."""
+    from outcross.statistics.two_sources import ScoredSample, at_least
+
+    judged = texts.is_judged
+    human = ScoredSample(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
+    return at_least(texts.ratios[judged, 0].astype(np.float64), human)
+
+
+def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flags, np.ndarray]:
+    reached: dict[int, Estimate | None] = {}
+    for length in LENGTHS:
+        groups = calibrated.human_groups(calibrated.detectors[0].excerpts[length][1])
+        if groups < least_sample(rate):
+            reached[length] = None
+            continue
+        told = realised(rate, groups)
+        reached[length] = Estimate(told.expected, told.low, told.high, "Beta of order statistics", groups)
+    can = np.isfinite(texts.chance)
+    flagged = np.where(can, texts.chance <= rate, -1).astype(np.int8)
+    return Flags(rate, reached, least_sample(rate), int((flagged == 1).sum()), int(can.sum())), flagged
+
+
+def _slices(calibrated: Calibration, texts: ReadTexts) -> Iterator[SliceOfData]:
+    for column, (codes, values) in texts.values.items():
+        for code, value in enumerate(values):
+            rows = np.flatnonzero(codes == code)
+            found, why = _tried(lambda rows=rows: shares(calibrated, texts, rows))
+            yield SliceOfData(column, value, rows.size, found, why)
+
+
+def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> list[SliceOfHuman]:
+    """False-positive rates of human calibration texts by slice. A slice with too few of them has none."""
+    from scipy.stats import fisher_exact
+
+    table, parts = calibrated.human.table, []
+    flagged, judged = _human_flags(rate, calibrated)
+    for column in (name for name in by if name in table.columns):
+        values = np.array(["missing" if value is None else str(value) for value in table[column].to_list()])
+        own = []
+        for value in sorted(set(values.tolist())):
+            rows = np.flatnonzero((values == value) & judged)
+            if rows.size >= least_sample(rate):
+                others = np.flatnonzero((values != value) & judged)
+                hits, rest = int(flagged[rows].sum()), int(flagged[others].sum())
+                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0  # type: ignore[attr-defined]
+                own.append((p, SliceOfHuman(column, value, clopper_pearson(hits, rows.size), False)))  # type: ignore[arg-type]
+        worst = 0.0
+        for at, (p, part) in enumerate(sorted(own, key=lambda one: one[0])):
+            worst = max(worst, p * (len(own) - at))
+            parts.append(replace(part, differs=worst <= 0.05))
+    return parts
+
+
+def _human_flags(rate: float, calibrated: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Which human calibration texts are flagged at the longest length that they reach, against the others, and which reach one: (n,) each."""
+    n = len(calibrated.human.texts)
+    flagged, judged = np.zeros(n, bool), np.zeros(n, bool)
+    for length in calibrated.lengths(rate):
+        excerpts, rows = calibrated.detectors[0].excerpts[length]
+        above = np.argsort(np.argsort(-excerpts, kind="stable"), kind="stable") + 1
+        flagged[rows] = above <= rate * (rows.size + 1)
+        judged[rows] = True
+    return flagged, judged
+
+
+def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """The weight of each text, and what it is; a text that cannot be told has none."""
+    if question.weight == "importance":
+        weight = (1 - posterior) ** question.power
+        told: dict[str, Any] = {"kind": "importance", "power": question.power}
+    else:
+        with np.errstate(divide="ignore"):
+            weight = np.minimum((1 - posterior) / posterior, question.most_weight)
+        told = {"kind": "odds", "most_weight": question.most_weight}
+    known = weight[np.isfinite(weight)]
+    size, why = _tried(lambda: effective_size(known))
+    return weight, told | {"n": int(known.size), "effective_sample_size": None if size is None else round(size, 2)} | (
+        {"why": why} if why else {}
+    )
+
+
+def _histogram(calibrated: Calibration, texts: ReadTexts) -> dict[str, Sequence[float]]:
+    own = [texts.ratios[texts.is_judged, 0].mean(axis=1), *calibrated.ratios[0][:2]]
+    both = np.concatenate(own)
+    edges = np.linspace(float(np.quantile(both, 0.002)), float(np.quantile(both, 0.998)), BINS + 1)
+    counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(values.size, 1) for values in own]
+    return {"edges": edges.tolist()} | {
+        name: count.tolist() for name, count in zip(("data", "human", "model"), counts, strict=True)
+    }
+
+
+def _name(data: Any) -> str:
+    if isinstance(data, str | Path):
+        return str(data)
+    if isinstance(data, tuple | list) and data and isinstance(data[0], str | Path):
+        return str(data[0]) if len(data) == 1 else f"{data[0]}, …"
+    return "data"
+
+
+def _inputs(question: DetectQuestion) -> Iterator[Path]:
+    """The files that are named."""
+    for given in (question.data, question.human, question.ai, question.edited):
+        for word in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(word, str | Path) and str(word):
+                yield from names.fitting(str(word)) if names.is_pattern(str(word)) else [Path(word)]
+
+
+def _written(result: Detection, question: DetectQuestion) -> Detection:
+    from outcross.verbs.detect.page import page
+    from outcross.verbs.detect.records import records
+
+    out = Path(question.out)  # type: ignore[arg-type]
+    import json
+
+    files: Mapping[str, Any] = {
+        RECORDS: records(result, question),
+        "report.html": page(result),
+        FILE: json.dumps(result.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+    }
+    results.write_folder(out, "detect", files, list(_inputs(question)))
+    return replace(result, folder=out)
+
+
+detect = asks(DetectQuestion, detected)
+
+__all__ = ["Detection", "Shares", "detect", "detected", "detector_of"]

@@ -1,0 +1,57 @@
+"""Of which texts the authors are asked for, and what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    Data = Any
+    Sample = Any
+    Words = str | Sequence[str]
+    Means = str | Mapping[str, Any] | Callable[[Sequence[str]], Any] | Any
+    Folder = str | Path
+else:  # what the command line gives
+    Data, Sample, Words, Means, Folder = tuple[str, ...], str | None, str, str, Path
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DetectQuestion:
+    """How much of this did a model write, which texts, and what weight should they get?"""
+
+    data: Data = ()
+    """Texts whose authors are asked for: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob."""
+    _: KW_ONLY
+    human: Sample = None
+    """Texts that people wrote, of the same kind as the data."""
+    ai: Sample = None
+    """Texts that a model wrote, of the same kind. Without it only a lower limit of the share of other texts is given."""
+    edited: Sample = None
+    """Texts of people that a model edited; with --ai the share has then three parts."""
+    detector: Means = "classifier"
+    """How texts are told apart; outcross list detectors names them."""
+    text_column: str | None = None
+    """The column that holds text; found by itself where there is one."""
+    group: str | None = None
+    """The column of the samples that says which texts belong together, as a document or an author: they are then never on both sides of a calibration."""
+    by: Words = ""
+    """Columns by whose values shares and false-positive rates are given too, as in language,source,year."""
+    fpr: float = 0.01
+    """The false-positive rate: the share of human texts that may be flagged."""
+    weight: Literal["importance", "odds"] = "importance"
+    """What _weight is, of the chance q that a model wrote the text: (1 − q) to the power of --power, or the odds (1 − q)/q."""
+    power: float = 10.0
+    """With --weight importance: the power."""
+    most_weight: float = 100.0
+    """With --weight odds: the largest weight."""
+    add_columns: bool = False
+    """With --out: records.parquet holds the columns of the data too, in front of _p_ai and _weight."""
+    seed: int = 0
+    """Of the random streams: how calibration texts are dealt to folds."""
+    out: Folder | None = None
+    """A folder for detection.json, report.html and records.parquet."""

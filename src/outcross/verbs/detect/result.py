@@ -1,0 +1,271 @@
+"""Detection: who wrote how much of the data, and what each text weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, rounded
+from outcross.recipe import nearest
+
+if TYPE_CHECKING:
+    import polars
+
+    from outcross.verbs.detect.shares import Shares
+
+FILE, RECORDS = "detection.json", "records.parquet"
+
+
+@dataclass(frozen=True)
+class SliceOfHuman:
+    """How often human calibration texts of one slice are flagged, each by a detector that did not see it."""
+
+    column: str
+    value: str
+    rate: Estimate
+    differs: bool
+    """Whether the rate differs from that of the others (exact test, Holm over the slices)."""
+
+
+@dataclass(frozen=True)
+class SliceOfData:
+    """The share of one slice of the data, or why it has none."""
+
+    column: str
+    value: str
+    n: int
+    shares: Shares | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What is flagged at the rate that was asked for."""
+
+    rate: float
+    lengths: Mapping[int, Estimate | None]
+    """Words, and the realised false-positive rate there with the central 95 % over human samples of this size; None where the human sample is too small for the length."""
+    needed: int
+    """Groups of human texts that a length needs."""
+    flagged: int
+    judged: int
+    """Texts that are as long as the shortest length with a threshold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """Who wrote how much of the data.
+
+    `share` is what models wrote, an Estimate; where the data are unlike both calibration samples it is a lower limit alone, as it is without texts of
+    models. `frame()` has a row a text: `_p_ai`, the chance that a model wrote it at the estimated share, and `_weight`. `by(column)` gives the share of each value.
+    """
+
+    name: str
+    share: Estimate
+    shares: Shares | None
+    """None where the share has no upper limit."""
+    in_distribution: bool | None
+    """Whether the data could be a mixture of the calibration kinds; None where that is not known."""
+    checks: Mapping[str, float]
+    """P by test."""
+    naive: float | None
+    """The share of texts that look more like a model's: biased, beside the estimate to explain the difference."""
+    adjusted: float | None
+    """That count, adjusted for false alarms and misses."""
+    flags: Flags | None
+    slices: tuple[SliceOfData, ...]
+    human_slices: tuple[SliceOfHuman, ...]
+    area: Estimate | None
+    """The area under the ROC curve on calibration texts that the detector did not see."""
+    hits: Mapping[float, float]
+    """Share of the models' calibration texts that are found, by false-positive rate."""
+    weights: Mapping[str, Any]
+    """How `_weight` is made, and the effective sample size."""
+    warnings: tuple[str, ...]
+    detector: Mapping[str, Any]
+    samples: Mapping[str, Mapping[str, int]]
+    states: np.ndarray
+    """(n,): 0 judged, 1 too short, 2 the detector abstained."""
+    p_ai: np.ndarray
+    """(n,), NaN where it cannot be told."""
+    weight: np.ndarray
+    is_flagged: np.ndarray
+    """(n,) of 1, 0, and -1 where it cannot be told."""
+    histogram: Mapping[str, Sequence[float]]
+    """Shares of texts by bin of the log-ratio: the data, human and model calibration texts; and the edges."""
+    folder: Path | None = None
+    data: Any = None
+
+    def __len__(self) -> int:
+        return self.states.size
+
+    def frame(self) -> polars.DataFrame:
+        """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot."""
+        import polars as pl
+
+        why = np.array(["", "cannot_tell: too short", "cannot_tell: the detector abstained"])[self.states]
+        told = np.isfinite(self.p_ai)
+        return pl.DataFrame(
+            {
+                "_row": np.arange(len(self)),
+                "_p_ai": pl.Series(self.p_ai).fill_nan(None),
+                "_weight": pl.Series(np.where(told, self.weight, np.nan)).fill_nan(None),
+                "_flagged": pl.Series([None if flag < 0 else bool(flag) for flag in self.is_flagged.tolist()], dtype=pl.Boolean),
+                "_why": pl.Series(why).replace("", None),
+            }
+        )
+
+    def by(self, column: str) -> dict[str, Estimate]:
+        """The share of each value of a column that was asked for with `by`; values without one are left out. BadInput for another column."""
+        known = list(dict.fromkeys(part.column for part in self.slices))
+        if column not in known:
+            raise BadInput(f"no slices by {column!r}{nearest(column, known)}; ask detect for by={column!r}")
+        return {part.value: part.shares.model for part in self.slices if part.column == column and part.shares is not None}
+
+    @cached_property
+    def summary(self) -> str:
+        """One sentence of what was found."""
+        if self.shares is None:
+            reason = (
+                "no texts of models were given" if self.in_distribution is None else "the data are unlike both calibration samples"
+            )
+            if self.share.low:
+                return f"At least {_percent(self.share.low)} of the texts are not of the human sample's kind; no more can be said, because {reason}."
+            return f"Nothing can be said of who wrote the texts, because {reason}."
+        if self.shares.edited is not None:
+            parts = (
+                ("a model wrote", self.shares.model),
+                ("a model edited", self.shares.edited),
+                ("people wrote", self.shares.people),
+            )
+            return "Of the texts " + ", ".join(f"{who} {_with_interval(part)}" for who, part in parts) + "."
+        return f"A model wrote {_with_interval(self.share)} of the {self.share.n:,} texts that can be judged."
+
+    def plain(self) -> dict[str, Any]:
+        """The detection as design.md's JSON."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "n": len(self),
+            "share": _plain(self.share) | {"in_distribution": self.in_distribution, "checks": {name: rounded(p) for name, p in self.checks.items()}},
+            "shares": None if self.shares is None else {
+                "model": _plain(self.shares.model), "human": _plain(self.shares.people),
+                "edited": None if self.shares.edited is None else _plain(self.shares.edited),
+            },
+            "naive": {"count": rounded(self.naive), "adjusted_count": rounded(self.adjusted)},
+            "slices": [
+                {"column": part.column, "value": part.value, "n": part.n, "why": part.why}
+                | {"share": None if part.shares is None else _plain(part.shares.model)}
+                for part in self.slices
+            ],
+            "fpr": {} if self.flags is None else {
+                "asked": self.flags.rate, "flagged": self.flags.flagged, "judged": self.flags.judged, "groups_needed": self.flags.needed,
+                "lengths": {str(length): None if rate is None else _plain(rate) for length, rate in self.flags.lengths.items()},
+                "slices": [
+                    {"column": part.column, "value": part.value, "differs": part.differs, "rate": _plain(part.rate)} for part in self.human_slices
+                ],
+            },
+            "detector": dict(self.detector) | {
+                "area": None if self.area is None else _plain(self.area), "hits": {str(rate): rounded(hit) for rate, hit in self.hits.items()},
+            },
+            "weights": dict(self.weights),
+            "samples": {author: dict(counts) for author, counts in self.samples.items()},
+            "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum())},
+            "histogram": {name: [rounded(number) for number in numbers] for name, numbers in self.histogram.items()},
+            "summary": self.summary,
+            "warnings": list(self.warnings),
+        }  # fmt: skip
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page of it."""
+        from outcross.verbs.detect.page import write_page_of
+
+        return write_page_of(self, Path(path))
+
+    def __repr__(self) -> str:
+        return f"Detection({self.name!r}, {len(self):,} texts)\n{self.summary}"
+
+
+def _plain(one: Estimate) -> dict[str, Any]:
+    return {"value": rounded(one.value), "low": rounded(one.low), "high": rounded(one.high), "method": one.method, "n": one.n}
+
+
+def _percent(share: float) -> str:
+    """A share in percent with one digit behind the point.
+
+    >>> _percent(0.1234)
+    '12.3 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def _with_interval(one: Estimate) -> str:
+    low, high = one.interval
+    return f"{_percent(one.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def is_detection(folder: Path) -> bool:
+    """Whether a folder holds a detection."""
+    return (folder / FILE).is_file() and (folder / RECORDS).is_file()
+
+
+def stored_detection(folder: Path) -> Detection | None:
+    """The detection that a folder holds; None where it holds none. BadInput where its files are damaged."""
+    import json
+
+    import polars as pl
+
+    from outcross.files.whole import read_text
+    from outcross.verbs.detect.shares import Shares
+
+    if not is_detection(folder):
+        return None
+    try:
+        told = json.loads(read_text(folder / FILE))
+        frame = pl.read_parquet(folder / RECORDS, columns=["_p_ai", "_weight", "_flagged", "_why"], glob=False)
+
+        def estimate(one: dict[str, Any] | None) -> Any:
+            return None if one is None else Estimate(*(one[name] for name in ("value", "low", "high", "method", "n")))
+
+        shares, share, flags, detector = told["shares"], told["share"], told["fpr"], dict(told["detector"])
+        area, hits = detector.pop("area", None), detector.pop("hits", {})
+        why = frame["_why"].fill_null("").to_list()
+        return Detection(
+            name=told["name"],
+            share=estimate(share),
+            shares=None if shares is None else Shares(share["n"], *(estimate(shares[name]) for name in ("model", "edited", "human"))),
+            in_distribution=share["in_distribution"],
+            checks=share["checks"],
+            naive=told["naive"]["count"],
+            adjusted=told["naive"]["adjusted_count"],
+            flags=None if not flags else Flags(
+                flags["asked"], {int(length): estimate(rate) for length, rate in flags["lengths"].items()}, flags["groups_needed"], flags["flagged"], flags["judged"],
+            ),
+            slices=tuple(
+                SliceOfData(part["column"], part["value"], part["n"], None if part["share"] is None else Shares(part["n"], estimate(part["share"])), part["why"])
+                for part in told["slices"]
+            ),
+            human_slices=tuple(
+                SliceOfHuman(part["column"], part["value"], estimate(part["rate"]), part["differs"]) for part in flags.get("slices", [])
+            ),
+            area=estimate(area),
+            hits={float(rate): hit for rate, hit in hits.items()},
+            weights=told["weights"],
+            warnings=tuple(told["warnings"]),
+            detector=detector,
+            samples=told["samples"],
+            states=np.array([0 if not word else 1 if "short" in word else 2 for word in why], np.int64),
+            p_ai=frame["_p_ai"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+            weight=frame["_weight"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+            is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),
+            histogram=told["histogram"],
+            folder=folder,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise BadInput(f"{folder} holds a damaged detection ({type(error).__name__}); run detect again into a new folder") from None

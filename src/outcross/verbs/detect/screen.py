@@ -1,0 +1,91 @@
+"""What a person sees of a detection in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outcross.escapes import escaped
+from outcross.estimate import Estimate
+from outcross.verbs.detect.result import Detection
+from outcross.verbs.terminal import wrapped
+
+MOST = 12
+"""Slices that are shown."""
+NAME = 30
+"""Characters of a slice's name."""
+
+
+def detection_lines(result: Detection, width: int) -> Iterator[str]:
+    """The sentence, the shares, what is flagged, slices and warnings."""
+    yield from wrapped(result.summary, width)
+    if result.shares is not None:
+        rows = [
+            ("written by a model", result.shares.model),
+            ("edited by a model", result.shares.edited),
+            ("written by people", result.shares.people),
+        ]
+        yield from _table([(name, *_cells(share)) for name, share in rows if share is not None])
+        if result.naive is not None and result.adjusted is not None:
+            yield from wrapped(
+                f"(Counting the texts that look more like a model's gives {100 * result.naive:.1f} %, which counts false alarms and overlooks misses; adjusted "
+                f"for both, {100 * result.adjusted:.1f} %.)",
+                width,
+            )
+    yield from _flag_lines(result, width)
+    if result.slices:
+        yield "by slice, the share that a model wrote:"
+        yield from _table(
+            [
+                (
+                    f"{part.column} = {part.value}"[:NAME],
+                    *(("–", "", part.why) if part.shares is None else (*_cells(part.shares.model), f"{part.n:,} texts")),
+                )
+                for part in result.slices[:MOST]
+            ]
+        )
+        if len(result.slices) > MOST:
+            yield f"… and {len(result.slices) - MOST} more; --json has all"
+    if size := result.weights.get("effective_sample_size"):
+        what = f"(1 - q)^{result.weights['power']:g}" if result.weights["kind"] == "importance" else "(1 - q)/q"
+        yield from wrapped(f"weights {what}: worth {size:,.0f} equal ones of {result.weights['n']:,}", width)
+    for warning in result.warnings:
+        yield from wrapped(f"warning: {warning}", width)
+    yield from wrapped("These are shares and chances of texts. They are no verdict about a person.", width)
+    if result.folder is not None:
+        yield f"written: {escaped(str(result.folder))}"
+
+
+def _flag_lines(result: Detection, width: int) -> Iterator[str]:
+    flags = result.flags
+    if flags is None:
+        return
+    known = {length: rate for length, rate in flags.lengths.items() if rate is not None}
+    if not known:
+        yield from wrapped(
+            f"No text can be flagged at a false-positive rate of {100 * flags.rate:g} %: that needs {flags.needed:,} human texts of one length; give more, or a larger --fpr.",
+            width,
+        )
+        return
+    shortest, longest = min(known), max(known)
+    low, high = known[shortest].interval
+    yield from wrapped(
+        f"flagged: {flags.flagged:,} of {flags.judged:,} texts of {shortest} words or more, at a false-positive rate of {100 * flags.rate:g} % (with "
+        f"{known[shortest].n:,} human texts of {shortest} words it comes to {100 * low:.2f} to {100 * high:.2f} %; thresholds reach to {longest} words)",
+        width,
+    )
+
+
+def _cells(share: Estimate) -> tuple[str, str]:
+    low, high = share.interval
+    return f"{100 * share.value:.1f} %", f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    shown = [[escaped(cell) for cell in row] for row in rows]
+    widths = [max(len(row[place]) if place < len(row) else 0 for row in shown) for place in range(max(map(len, shown)))]
+    for row in shown:
+        cells = [
+            f"{cell:<{size}}" if place in (0, 3) else f"{cell:>{size}}"
+            for place, (cell, size) in enumerate(zip(row, widths, strict=False))
+        ]
+        yield "  " + "  ".join(cells).rstrip()

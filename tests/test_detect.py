@@ -1,0 +1,268 @@
+"""The verb detect: shares, thresholds, weights and warnings on texts whose authors are known by construction."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import outcross as command
+
+import outcross
+from outcross.errors import BadInput
+from outcross.text.normalised import normalised
+
+WORDS = 600
+LAW = 1 / np.arange(1, WORDS + 1)
+
+
+def written(rng, n, tilt, words=(12, 70), first=0):
+    """Texts of independent words: a Zipf law, whose every third word is exp(tilt) times as frequent."""
+    weights = LAW * np.exp(tilt * (np.arange(WORDS) % 3 == 0))
+    chosen = rng.choice(WORDS, (n, words[1]), p=weights / weights.sum()) + first
+    lengths = rng.integers(*words, n)
+    return [
+        " ".join(_spelt(word) for word in row[:length]) + "." for row, length in zip(chosen.tolist(), lengths.tolist(), strict=True)
+    ]
+
+
+def _spelt(number):
+    """A word of letters for a number."""
+    return "".join(chr(97 + number // 26**place % 26) for place in range(3)) + "aeiou"[number % 5]
+
+
+HUMAN, EDITED, MODEL = 0.0, 0.8, 1.6
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rng = np.random.default_rng(0)
+    return {"human": written(rng, 400, HUMAN), "ai": written(rng, 400, MODEL)}
+
+
+@pytest.fixture(scope="module")
+def mixed(samples):
+    """A quarter of 600 texts by the model, in two slices of which one has none."""
+    rng = np.random.default_rng(1)
+    texts = [*written(rng, 450, HUMAN), *written(rng, 150, MODEL), "too short"]
+    sources = ["web"] * 300 + ["blog"] * 300 + ["web"]
+    return pl.DataFrame({"text": texts, "source": sources})
+
+
+@pytest.fixture(scope="module")
+def detection(samples, mixed):
+    return outcross.detect(mixed, **frames(samples), by="source", fpr=0.05)
+
+
+def frames(samples):
+    return {name: pl.DataFrame({"text": texts}) for name, texts in samples.items()}
+
+
+def test_the_share_has_an_interval_that_holds_it(detection):
+    low, high = detection.share.interval
+    assert low <= 0.25 <= high
+    assert high - low < 0.15
+    assert detection.in_distribution is True
+    assert detection.shares.people.value == pytest.approx(1 - detection.share.value)
+    assert low <= detection.adjusted <= high
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_all_of_one_author(samples, share):
+    texts = written(np.random.default_rng(2), 300, MODEL if share else HUMAN)
+    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert found.share.low <= share <= found.share.high
+    assert abs(found.share.value - share) < 0.06
+
+
+def test_slices_have_their_own_shares(detection):
+    shares = detection.by("source")
+    assert shares["web"].low <= 0.0
+    assert shares["blog"].low <= 0.5 <= shares["blog"].high
+    with pytest.raises(BadInput, match="did you mean 'source'"):
+        detection.by("sourc")
+
+
+def test_a_row_a_text_and_weights(detection, mixed):
+    frame = detection.frame()
+    assert frame.height == mixed.height
+    assert frame["_why"].to_list()[-1] == "cannot_tell: too short"
+    assert frame["_p_ai"].to_list()[-1] is None
+    judged = frame.head(600)
+    assert judged["_p_ai"][450:].mean() > judged["_p_ai"][:450].mean() + 0.5
+    assert judged["_weight"].to_numpy() == pytest.approx((1 - judged["_p_ai"].to_numpy()) ** 10)
+    assert judged["_p_ai"].mean() == pytest.approx(detection.share.value, abs=0.05)  # calibrated
+    weights = judged["_weight"].to_numpy()
+    assert detection.weights["effective_sample_size"] == pytest.approx(weights.sum() ** 2 / (weights**2).sum(), abs=0.01)
+
+
+def test_false_alarms_keep_the_rate_at_every_length(samples):
+    """Of 1,500 fresh human texts of each length the flagged share is inside the stated range of the realised rate, binomial scatter added."""
+    rng = np.random.default_rng(3)
+    for words in (12, 60):
+        fresh = pl.DataFrame({"text": written(rng, 1500, HUMAN, (words, words + 1))})
+        found = outcross.detect(fresh, **frames(samples), fpr=0.05)
+        length = max(length for length in found.flags.lengths if length <= words)
+        told = found.flags.lengths[length]
+        scatter = 2 * np.sqrt(0.05 * 0.95 / 1500)
+        assert told.low - scatter <= found.flags.flagged / found.flags.judged <= told.high + scatter
+
+
+def test_another_kind_of_text_gives_a_lower_limit_alone(samples):
+    other = pl.DataFrame({"text": written(np.random.default_rng(4), 300, HUMAN, first=5000)})
+    found = outcross.detect(other, **frames(samples))
+    assert found.in_distribution is False
+    assert found.shares is None
+    assert found.share.high == 1.0
+    assert any("unlike both calibration samples" in warning for warning in found.warnings)
+
+
+def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
+    found = outcross.detect(mixed, human=frames(samples)["human"])
+    assert 0.0 <= found.share.low <= 0.25
+    assert found.share.high == 1.0
+    assert found.frame()["_p_ai"].null_count() == mixed.height
+
+
+def test_three_authors(samples):
+    rng = np.random.default_rng(5)
+    edited = pl.DataFrame({"text": written(rng, 400, EDITED)})
+    texts = [*written(rng, 400, HUMAN), *written(rng, 200, EDITED), *written(rng, 200, MODEL)]
+    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples), edited=edited)
+    parts = found.shares
+    for estimate, truth in ((parts.model, 0.25), (parts.edited, 0.25), (parts.people, 0.5)):
+        assert estimate.low <= truth <= estimate.high
+    assert parts.model.value + parts.edited.value + parts.people.value == pytest.approx(1)
+
+
+def test_the_order_of_the_data_changes_nothing(detection, samples, mixed):
+    turned = outcross.detect(mixed.reverse(), **frames(samples), by="source", fpr=0.05)
+    before, after = (found.frame()["_p_ai"].drop_nulls() for found in (detection, turned))
+    assert after.reverse().to_numpy() == pytest.approx(before.to_numpy(), rel=1e-6, abs=1e-9)
+    assert turned.share.value == pytest.approx(detection.share.value, abs=1e-9)
+
+
+def test_signs_do_not_change_what_a_text_is():
+    plain = ["The small house stood near the river and nobody came."] * 2
+    dressed = [
+        "**The sm\u0430ll**\u200b house stood\nnear the river\u00a0and  nobody came.",
+        "> The small house stood near the river and nobody came.",
+    ]
+    form = normalised(dressed)
+    assert form.strings == plain
+    assert form.has_invisible.tolist() == [True, False]
+    assert form.has_lookalikes.tolist() == [True, False]
+
+
+def test_leaks_are_named(samples):
+    human = pl.DataFrame({"text": samples["human"], "file": "a"})
+    ai = pl.DataFrame({"text": [f"{text}\n\n{text}" for text in samples["ai"]], "file": "b"})
+    found = outcross.detect(pl.DataFrame({"text": samples["human"][:50]}), human=human, ai=ai)
+    assert any("'file'" in warning and "perfectly" in warning for warning in found.warnings)
+    assert any("punctuation and white space alone" in warning for warning in found.warnings)
+
+
+def test_near_twins_are_never_on_both_sides(samples):
+    """Each human text ten times with one word more: ten times the texts, no more groups."""
+    human = [f"{text[:-1]} {_spelt(i)}." for text in samples["human"] for i in range(3)]
+    found = outcross.detect(
+        pl.DataFrame({"text": samples["ai"][:40]}), human=pl.DataFrame({"text": human}), ai=frames(samples)["ai"]
+    )
+    assert found.samples["human"]["texts"] == 1200
+    assert found.samples["human"]["groups"] <= 420
+
+
+def test_a_function_is_a_detector(samples, mixed):
+    def share_of_thirds(texts):
+        every_third = {_spelt(number) for number in range(0, WORDS, 3)}
+        return [np.mean([word.strip(".") in every_third for word in text.split()]) for text in texts]
+
+    found = outcross.detect(mixed, **frames(samples), detector=share_of_thirds)
+    assert found.share.low <= 0.25 <= found.share.high
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda texts: 1 / 0, "ZeroDivisionError"),
+        (lambda texts: [0.5], "one number a text"),
+        (lambda texts: [float("inf")] * len(texts), "infinite"),
+        (lambda texts: [float("nan")] * len(texts), "scores no text"),
+    ],
+)
+def test_a_function_that_is_no_detector(samples, mixed, function, words):
+    with pytest.raises(BadInput, match=words):
+        outcross.detect(mixed, **frames(samples), detector=function)
+
+
+def test_a_document_of_many_words_is_read_in_pieces(samples):
+    rng = np.random.default_rng(6)
+    texts = [*written(rng, 40, HUMAN, (5000, 5001)), *written(rng, 1, MODEL, (200_000, 200_001))]
+    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert found.frame()["_p_ai"].to_list()[-1] > 0.9
+
+
+def test_a_folder_holds_what_was_found(tmp_path, samples, mixed):
+    for name, frame in {**frames(samples), "data": mixed}.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    told = [
+        "detect",
+        tmp_path / "data.parquet",
+        "--human",
+        tmp_path / "human.parquet",
+        "--ai",
+        tmp_path / "ai.parquet",
+        "--by",
+        "source",
+        "--add-columns",
+    ]
+    ran = command(*told, "--out", tmp_path / "out")
+    assert ran.returncode == 0, ran.stderr
+    assert "A model wrote" in ran.stdout
+    records = pl.read_parquet(tmp_path / "out" / "records.parquet")
+    assert records.columns == ["text", "source", "_p_ai", "_weight", "_flagged", "_why"]
+    assert records["text"].to_list() == mixed["text"].to_list()
+    shown = outcross.show(tmp_path / "out")
+    stored = json.loads((tmp_path / "out" / "detection.json").read_text())
+    assert shown.plain() == stored
+    page = outcross.report(tmp_path / "out", out=tmp_path / "again.html").path
+    assert page.read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
+    again = outcross.detect(
+        str(tmp_path / "data.parquet"), human=str(tmp_path / "human.parquet"), ai=str(tmp_path / "ai.parquet"), by="source"
+    )
+    assert again.plain() == stored
+    (tmp_path / "out" / "detection.json").write_text("{}")
+    with pytest.raises(BadInput, match="damaged"):
+        outcross.show(tmp_path / "out")
+
+
+BAD = [
+    ({"human": None}, "--human is missing"),
+    ({"fpr": 0.0}, "--fpr must be above 0"),
+    ({"fpr": 0.7}, "--fpr must be above 0 and at most 0.5"),
+    ({"power": -1.0}, "--power"),
+    ({"weight": "odds", "most_weight": 0.0}, "--most-weight"),
+    ({"add_columns": True}, "--add-columns needs --out"),
+    ({"ai": None, "edited": ["a b c"] * 3}, "--edited needs --ai"),
+    ({"text_column": "txt"}, "no column 'txt'"),
+    ({"group": "document"}, "no sample has a column 'document'"),
+    ({"by": "sauce"}, "did you mean 'source'"),
+    ({"detector": "clasifier"}, "did you mean 'classifier'"),
+    ({"human": pl.DataFrame({"text": ["one two"] * 300})}, "no text of 10 words or more"),
+    ({"ai": pl.DataFrame({"text": ["one two three four five six seven eight nine ten eleven"] * 300})}, "1 independent texts"),
+    ({"human": pl.DataFrame({"number": [1, 2]})}, "no column holds text"),
+    ({"human": pl.DataFrame({"first": ["a"], "second": ["b"]})}, "which of first, second"),
+]
+
+
+@pytest.mark.parametrize(("changed", "words"), BAD, ids=[words for _, words in BAD])
+def test_bad_input_is_one_line(samples, mixed, changed, words):
+    with pytest.raises(BadInput, match=words) as refusal:
+        outcross.detect(mixed, **(frames(samples) | changed))
+    assert "\n" not in str(refusal.value)
+
+
+def test_empty_data_are_refused(samples):
+    with pytest.raises(BadInput, match="empty"):
+        outcross.detect(pl.DataFrame({"text": []}, {"text": pl.String}), **frames(samples))
+    with pytest.raises(BadInput, match="no share can be estimated"):
+        outcross.detect(pl.DataFrame({"text": ["", "one"] * 40}), **frames(samples))

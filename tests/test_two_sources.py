@@ -1,0 +1,168 @@
+"""Shares of two sources, against closed forms, another library, and their own coverage."""
+
+import numpy as np
+import pytest
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.statistics.false_alarms import least_sample, rank_of, realised, sure_sample, weight_above
+from outcross.statistics.mixture_fit import mixture_fit
+from outcross.statistics.two_sources import (
+    ScoredSample,
+    adjusted_count,
+    alone,
+    at_least,
+    count_and_classify,
+    effective_size,
+    efficient_moment,
+    expected_share,
+    most_likely_share,
+    share_by_moments,
+)
+
+DISTANCE = 2 / 1.5
+
+
+def gaussian_chances(rng, share, n):
+    """Two normal laws 2/1.5 apart: the chances of the second where both are as frequent (science/mitigation.md §5.6 b)."""
+    values = rng.normal(size=n) + DISTANCE * (np.arange(n) < share * n)
+    return 1 / (1 + np.exp(-(DISTANCE * values - DISTANCE**2 / 2)))
+
+
+@pytest.mark.parametrize(("share", "naive"), [(0.05, 0.275), (0.2, 0.353), (0.5, 0.5)])
+def test_em_finds_the_share_where_counting_does_not(share, naive):
+    chances = gaussian_chances(np.random.default_rng(0), share, 10_000)
+    assert abs(expected_share(chances, 0.5) - share) < 0.02
+    assert count_and_classify(chances) == pytest.approx(naive, abs=0.015)
+
+
+def test_em_and_adjusted_count_are_those_of_a_quantification_library():
+    mlquantify = pytest.importorskip("mlquantify.likelihood", reason="mlquantify is not installed")
+    counting = pytest.importorskip("mlquantify.counting")
+    rng = np.random.default_rng(1)
+    train, test = gaussian_chances(rng, 0.5, 4000), gaussian_chances(rng, 0.15, 3000)
+    labels = (np.arange(4000) < 2000).astype(int)
+    both = [np.stack((1 - chances, chances), axis=1) for chances in (test, train)]
+    theirs = mlquantify.EMQ(max_iter=10_000, tol=1e-10).aggregate(*both, labels)
+    assert expected_share(test, 0.5) == pytest.approx(theirs[1], abs=1e-4)
+    flagged, false_alarms, hits = (float((own > 0.5).mean()) for own in (test, train[labels == 0], train[labels == 1]))
+    counted = counting.TAC(threshold=0.5).aggregate(*both, labels)
+    assert adjusted_count(flagged, false_alarms, hits) == pytest.approx(counted[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 1.0])
+def test_moments_cover_the_share_and_lose_little_to_the_likelihood(share):
+    """Over 200 sets of 1,000: 95 % intervals, and inside (0, 1) a standard deviation within a quarter of the maximum likelihood's, which knows both densities."""
+    rng = np.random.default_rng(2)
+    covered, values, likeliest = [], [], []
+    for _ in range(200):
+        mixed, human, model = (
+            DISTANCE * (rng.normal(size=n) + DISTANCE * is_model) - DISTANCE**2 / 2
+            for n, is_model in ((1000, rng.random(1000) < share), (1500, 0), (1500, 1))
+        )
+        start = most_likely_share(np.exp(mixed))
+        estimate = share_by_moments(*(alone(efficient_moment(own, start)) for own in (mixed, human, model)), "moments")
+        covered.append(estimate.low <= share <= estimate.high)
+        values.append(estimate.value)
+        likeliest.append(start)
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
+    assert abs(np.mean(values) - share) < 0.012  # cut to [0, 1] at the ends
+    if 0 < share < 1:
+        assert np.std(values) < 1.25 * np.std(likeliest)
+
+
+def test_moments_need_no_right_densities():
+    """Log-ratios that are twice too large and shifted give the same share, within its interval: all three means are of one function."""
+    rng = np.random.default_rng(3)
+    mixed = rng.normal(size=20_000) + DISTANCE * (np.arange(20_000) < 4000)
+    sides = (mixed, rng.normal(size=20_000), rng.normal(size=20_000) + DISTANCE)
+    estimate = share_by_moments(*(alone(efficient_moment(3 * own + 1, 0.4)) for own in sides), "moments")
+    assert estimate.low <= 0.2 <= estimate.high
+    assert abs(estimate.value - 0.2) < 0.02
+
+
+def test_records_of_a_group_count_as_one():
+    rng = np.random.default_rng(4)
+    once = rng.normal(size=300)
+    copied = ScoredSample(np.repeat(once, 10), np.repeat(np.arange(300), 10))
+    assert copied.mean() == pytest.approx(alone(once).mean())
+
+
+def test_sources_that_do_not_differ_give_no_share():
+    rng = np.random.default_rng(5)
+    with pytest.raises(NotApplicable, match="do not differ"):
+        share_by_moments(*(alone(rng.normal(size=200)) for _ in range(3)), "moments")
+    with pytest.raises(NotApplicable, match="says nothing"):
+        adjusted_count(0.5, 0.6, 0.5)
+    with pytest.raises(BadInput, match="calibration"):
+        expected_share(np.array([0.5]), 0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_least_share_is_a_lower_limit(share):
+    """Of 200 sets at most a few have a limit above the truth, whatever the other source is; far from the known one it comes near to it."""
+    rng = np.random.default_rng(6)
+    above, lows = 0, []
+    for _ in range(200):
+        mixed = rng.normal(size=1000) + 4 * (rng.random(1000) < share)
+        found = at_least(mixed, alone(rng.normal(size=1000)))
+        above += found.low > share
+        lows.append(found.low)
+    assert above <= 10
+    assert found.high == 1.0
+    assert np.mean(lows) > share - 0.15
+
+
+def test_thresholds_at_a_rate():
+    assert [sure_sample(rate) for rate in (0.05, 0.01, 0.001)] == [59, 299, 2995]
+    assert rank_of(0.01, 1000) == 991
+    told = realised(0.01, 1000)
+    assert (round(100 * told.low, 2), round(100 * told.high, 2)) == (0.48, 1.70)
+    with pytest.raises(NotApplicable, match="at least 99"):
+        rank_of(0.01, least_sample(0.01) - 1)
+
+
+def test_the_realised_rate_is_its_beta_law():
+    """Normal scores: the rate above the threshold of 199 human ones, over 2,000 samples, has the mean and the central 95 % that are stated."""
+    from scipy.special import ndtr
+
+    rng = np.random.default_rng(7)
+    samples = np.sort(rng.normal(size=(2000, 199)), axis=1)
+    rates = 1 - ndtr(samples[:, rank_of(0.05, 199) - 1])
+    told = realised(0.05, 199)
+    assert rates.mean() == pytest.approx(told.expected, abs=3 * rates.std() / np.sqrt(2000))
+    assert np.mean((rates >= told.low) & (rates <= told.high)) == pytest.approx(0.95, abs=0.015)
+
+
+def test_weights_above_are_ranks():
+    rng = np.random.default_rng(8)
+    human, scores = rng.normal(size=199), rng.normal(size=500)
+    is_flagged = (1 + weight_above(scores, human, np.ones(199))) / 200 <= 0.05
+    assert (is_flagged == (scores > np.sort(human)[rank_of(0.05, 199) - 1])).all()
+
+
+def test_a_mixture_fits_and_another_set_does_not():
+    rng = np.random.default_rng(9)
+    first, second = rng.normal(size=(800, 12)), rng.normal(size=(800, 12)) + np.linspace(0, 1, 12)
+    groups = (np.arange(600), np.arange(800), np.arange(800))
+    chances = []
+    for _ in range(200):
+        mixed = rng.normal(size=(600, 12)) + np.linspace(0, 1, 12) * (rng.random((600, 1)) < 0.3)
+        chances.append(mixture_fit([mixed, first, second], groups).p)
+    assert np.mean(np.array(chances) <= 0.05) < 0.2  # the calibration samples are the same ones in all 200
+    strange = rng.normal(size=(600, 12))
+    strange[:, 0] += 0.5  # the sources do not differ there
+    assert mixture_fit([strange, first, second], groups).p < 1e-4
+    fresh = [
+        mixture_fit(
+            [rng.normal(size=(300, 5)), rng.normal(size=(300, 5)), rng.normal(size=(300, 5)) + 0.5], (np.arange(300),) * 3
+        ).p
+        for _ in range(400)
+    ]
+    assert np.mean(np.array(fresh) <= 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_effective_size():
+    assert effective_size(np.full(7, 0.3)) == pytest.approx(7)
+    with pytest.raises(NotApplicable):
+        effective_size(np.zeros(3))

@@ -1,0 +1,135 @@
+"""Watermarks, against closed forms (science/oracles.md D6, mitigation.md §5.7) and transformers' own marking."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from outcross.detectors.watermark import WatermarkDetector
+from outcross.errors import BadInput
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+SIZE, LENGTH = 500, 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model's folder: a tokenizer of 500 words, and the size of the vocabulary."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    where = tmp_path_factory.mktemp("model")
+    tokenizer = Tokenizer(models.WordLevel({f"w{number}": number for number in range(SIZE)}, unk_token="w0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(where / "tokenizer.json"))
+    (where / "config.json").write_text(json.dumps({"vocab_size": SIZE}))
+    return str(where)
+
+
+def texts_of(tokens):
+    return [" ".join(f"w{number}" for number in row) for row in tokens]
+
+
+def marked(processor, n, length=LENGTH):
+    """Texts that are sampled from uniform logits under a processor of transformers."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(SIZE, (n, 1), generator=generator)
+    for _ in range(length):
+        chances = torch.softmax(processor(ids, torch.zeros(n, SIZE)), dim=1)
+        ids = torch.cat((ids, torch.multinomial(chances, 1, generator=generator)), dim=1)
+    return texts_of(ids.tolist())
+
+
+def test_a_green_list_is_counted_as_its_closed_form_says(folder):
+    """γ = .25, δ = 2: the green rate is γe^δ/(1 − γ + γe^δ) = .7112 and z over 200 tokens is 15.06."""
+    processor = transformers.WatermarkLogitsProcessor(vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0)
+    detector = WatermarkDetector(tokenizer=folder)
+    texts = marked(processor, 12)
+    marks, counted, chance = detector.marks(texts)
+    rate = marks.sum() / counted.sum()
+    assert rate == pytest.approx(0.7112, abs=3 * np.sqrt(0.7112 * 0.2888 / counted.sum()))
+    z = (marks - chance * counted) / np.sqrt(counted * chance * (1 - chance))
+    assert z.mean() == pytest.approx(
+        15.06, abs=3 * np.sqrt(0.7112 * 0.2888 / (0.25 * 0.75)) / np.sqrt(12) + 0.3
+    )  # runs that repeat are counted once
+    assert (detector.p_values(texts) < 1e-20).all()
+    assert (detector.fit(None, np.zeros(0, bool), np.random.default_rng(0)).score(detector.reader([])(texts)) > 20).all()
+
+
+def test_text_without_the_mark_has_a_valid_p(folder):
+    """A fresh key a text, repeated runs ignored: P(p ≤ α) is at most α + 3 standard errors."""
+    rng = np.random.default_rng(1)
+    n = 100
+    texts = texts_of(rng.zipf(1.5, (n, 60)) % SIZE)
+    p = np.array([WatermarkDetector(tokenizer=folder, key=1000 + row).p_values([text])[0] for row, text in enumerate(texts)])
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / n)
+
+
+def test_the_tail_is_exact(folder):
+    """T = 200, γ = .25, z = 4: 6.15e-5, where the normal tail says 3.17e-5."""
+    from scipy.stats import binom
+
+    marks = int(np.ceil(0.25 * 200 + 4 * np.sqrt(200 * 0.25 * 0.75)))
+    assert binom.sf(marks - 1, 200, 0.25) == pytest.approx(6.15e-5, rel=0.01)
+
+
+def synthid(depth, n=20_000):
+    """The mean mark of the last layer under the tournament of p = (.5, .25, .15, .1), over n random contexts."""
+    processor = transformers.SynthIDTextWatermarkLogitsProcessor(5, list(range(11, 11 + depth)), 65536, 0, 4, device="cpu")
+    contexts = torch.randint(100_000, (n, 4), generator=torch.Generator().manual_seed(2))
+    law = torch.tensor([0.5, 0.25, 0.15, 0.1]).log().expand(n, 4)
+    for read in (
+        1,
+        1,
+        2,
+        3,
+        4,
+    ):  # the processor keeps the context itself: the first call begins it, each later one adds the last token
+        scores = processor(contexts[:, :read], law.clone())
+    after = torch.softmax(scores, dim=1)
+    marks = torch.stack(
+        [processor.compute_g_values(torch.cat((contexts, torch.full((n, 1), token)), dim=1))[:, 0, -1] for token in range(4)], dim=1
+    )
+    return float((after * marks).sum(dim=1).mean())
+
+
+@pytest.mark.parametrize(("depth", "mean"), [(1, 0.66375), (2, 0.652873)])
+def test_the_tournament_has_its_closed_form(depth, mean):
+    assert synthid(depth) == pytest.approx(mean, abs=3 * 0.25 / np.sqrt(20_000) + 0.001)
+
+
+def test_synthid_is_found_and_its_absence_too(folder):
+    keys = (654, 400, 836, 123, 340, 443, 597, 160, 57)
+    processor = transformers.SynthIDTextWatermarkLogitsProcessor(
+        5, list(keys), 65536, 0, 1024, device="cpu", skip_first_ngram_calls=True
+    )
+    detector = WatermarkDetector(tokenizer=folder, scheme="synthid", keys=keys)
+    assert (detector.p_values(marked(processor, 4, 80)) < 1e-6).all()
+    rng = np.random.default_rng(3)
+    plain = detector.p_values(texts_of(rng.integers(SIZE, size=(60, 80))))
+    assert np.mean(plain <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_short_texts_are_abstained_from(folder):
+    assert np.isnan(WatermarkDetector(tokenizer=folder).p_values(["w1 w2 w3"])).all()
+    assert np.isnan(WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1, 2)).p_values(["", "w1 w2 w3"])).all()
+
+
+def test_bad_settings_are_one_line(folder, tmp_path):
+    with pytest.raises(BadInput, match="keys must be given"):
+        WatermarkDetector(tokenizer=folder, scheme="synthid")
+    with pytest.raises(BadInput, match="synthid has keys"):
+        WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,), key=3)
+    with pytest.raises(BadInput, match="one key"):
+        WatermarkDetector(tokenizer=folder, keys=(1,))
+    with pytest.raises(BadInput, match=r"no tokenizer\.json"):
+        WatermarkDetector(tokenizer=str(tmp_path)).p_values(["a"])
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(BadInput, match="no tokenizer"):
+        replace(WatermarkDetector(tokenizer=folder), tokenizer=str(tmp_path)).p_values(["a"])
+    (tmp_path / "config.json").write_text('{"vocab_size": "many"}')
+    (tmp_path / "tokenizer.json").write_bytes(__import__("pathlib").Path(folder, "tokenizer.json").read_bytes())
+    with pytest.raises(BadInput, match="vocab_size must be a whole number"):
+        WatermarkDetector(tokenizer=str(tmp_path)).p_values(["w1 w2 " * 20])
