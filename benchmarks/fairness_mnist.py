@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import polars
 from figures import DATA, RESULTS, write
 from over_seeds import RUNS, over_seeds, readings_of, run
 
+import outcross
 from outcross.statistics.sign_flip import holm, sign_flip
 
 MNIST = DATA / "images" / "mnist"
@@ -34,16 +37,14 @@ def main() -> None:
     seeds = SEEDS[:2] if asked.rehearse else SEEDS
     sizes = ("size=digits", "generations=2") if asked.rehearse else ("size=small", f"human.path={MNIST}")
     load = os.getloadavg()
-    for seed in asked.seeds or seeds:
+    for seed in () if asked.finished else asked.seeds or seeds:
         common = (*sizes, f"seed={seed}", "--quiet", "--workers", "1")
         run(folder / f"arms-{seed}", "fairness-mnist", *common)
         if not asked.arms_only:
             run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
     if asked.seeds:
         return
-    readings = polars.concat(
-        [readings_of([folder / f"{of}-{seed}"]).select(COLUMNS) for seed in seeds for of in ("arms", "beside")]
-    )
+    readings = polars.concat([readings_of([one]).select(COLUMNS) for one in ended(folder, seeds, must=not asked.finished)])
     told = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
     write("fairness_mnist", __doc__ or "", load, told, results)
     for claim in told["claims"]:
@@ -57,73 +58,90 @@ def main() -> None:
         )
 
 
-def values(readings: polars.DataFrame, arm: str, measure: str, generation: int, at: str = "") -> np.ndarray:
-    """The values of a reading of an arm at a generation (-1 is the last), by seed; NaN where there is none."""
+def ended(folder: Path, seeds: Sequence[int], must: bool) -> list[Path]:
+    """The folders of runs that have ended, which all `must` have."""
+    folders = [folder / f"{of}-{seed}" for seed in seeds for of in ("arms", "beside")]
+    done = [one for one in folders if (one / "ledger.jsonl").exists() and not outcross.open(one).unfinished]
+    if must and len(done) < len(folders):
+        raise SystemExit(f"{len(folders) - len(done)} runs have not ended; run it again to go on, or write --finished")
+    return done
+
+
+def values(readings: polars.DataFrame, arm: str, measure: str, generation: int, at: str = "") -> dict[int, float]:
+    """The values of a reading of an arm at a generation (-1 is the last), by seed; seeds where it could not be had are left out."""
     last = int(readings["generation"].max())  # type: ignore[arg-type]
-    own = readings.filter(arm=arm, measure=measure, at=at, generation=last if generation < 0 else generation).sort("seed")
-    return own["value"].cast(polars.Float64).to_numpy()
+    own = readings.filter(arm=arm, measure=measure, at=at, generation=last if generation < 0 else generation).drop_nulls("value")
+    return dict(own.select("seed", "value").iter_rows())
+
+
+def less(own: dict[int, float], other: dict[int, float]) -> list[float]:
+    """The differences of the seeds that both have."""
+    return [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
 
 
 def claims(readings: polars.DataFrame) -> list[dict[str, Any]]:
     """A row a claim: what is compared, its mean over seeds, the tests, and in how many seeds it points as claimed."""
 
-    def change(arm: str, measure: str, at: str = "") -> np.ndarray:
-        return values(readings, arm, measure, -1, at) - values(readings, arm, measure, 0, at)
+    def change(arm: str, measure: str, at: str = "") -> dict[int, float]:
+        first, last = (values(readings, arm, measure, generation, at) for generation in (0, -1))
+        return {seed: last[seed] - first[seed] for seed in first.keys() & last.keys()}
 
-    def against(arm: str, measure: str) -> np.ndarray:
-        return values(readings, arm, measure, -1) - values(readings, CHAIN, measure, -1)
+    def against(arm: str, measure: str) -> list[float]:
+        return less(values(readings, arm, measure, -1), values(readings, CHAIN, measure, -1))
 
-    def imbalance(arm: str) -> np.ndarray:
-        return np.abs(values(readings, arm, "group_representation", -1, "green") - 0.5)
+    def imbalance(arm: str) -> dict[int, float]:
+        return {seed: abs(value - 0.5) for seed, value in values(readings, arm, "group_representation", -1, "green").items()}
 
     asked = [
-        ("(i) SeqGenSeqClass loses accuracy, last generation less first", change(CHAIN, "accuracy"), -1),
+        ("(i) SeqGenSeqClass loses accuracy, last generation less first", [*change(CHAIN, "accuracy").values()], -1),
         (
-            "(i) SeqGenSeqClass selects fewer of the minority, last generation less first",
-            change(CHAIN, "selection_rate", "red"),
+            "(i) SeqGenSeqClass selects fewer of the minority, last less first",
+            [*change(CHAIN, "selection_rate", "red").values()],
             -1,
         ),
         ("(ii) classifier-side STAR has a lower demographic parity difference", against(STAR, "demographic_parity_gap"), -1),
         ("(ii) classifier-side STAR has a lower equalised odds difference", against(STAR, "equalised_odds_gap"), -1),
-        ("(iii) generator-side STAR holds the share of groups nearer one half", imbalance(GENERATOR_STAR) - imbalance(CHAIN), -1),
-        ("(iv) SeqClass loses less accuracy than SeqGenSeqClass", change(FIXED, "accuracy") - change(CHAIN, "accuracy"), 1),
+        (
+            "(iii) generator-side STAR holds the share of groups nearer one half",
+            less(imbalance(GENERATOR_STAR), imbalance(CHAIN)),
+            -1,
+        ),
+        ("(iv) SeqClass loses less accuracy than SeqGenSeqClass", less(change(FIXED, "accuracy"), change(CHAIN, "accuracy")), 1),
     ]
-    known = [(claim, found[np.isfinite(found)], sign) for claim, found, sign in asked]
-    p = [sign_flip(found.tolist()) for _, found, _ in known]
+    p = [sign_flip(found) for _, found, _ in asked]
     return [
-        {"claim": claim, "mean": over_seeds(found.tolist()), "differences": found.tolist(), "p": one, "p_holm": corrected}
+        {"claim": claim, "mean": over_seeds(found), "differences": found, "p": one, "p_holm": corrected}
         | {"as_claimed": int((np.sign(found) == sign).sum()), "seeds": len(found)}
-        for (claim, found, sign), one, corrected in zip(known, p, holm(p), strict=True)
+        for (claim, found, sign), one, corrected in zip(asked, p, holm(p), strict=True)
     ]
 
 
 def beside(readings: polars.DataFrame) -> list[dict[str, Any]]:
     """Each reparation against none at the last generation, within a seed; no claim was made of these."""
-    arms = (STAR, "reweigh", "equalise", "oversample", GENERATOR_STAR)
     return [
-        {"arm": arm, "measure": measure, "less_none": over_seeds((own - values(readings, CHAIN, measure, -1)).tolist())}
-        for arm in arms
+        {
+            "arm": arm,
+            "measure": measure,
+            "less_none": over_seeds(less(values(readings, arm, measure, -1), values(readings, CHAIN, measure, -1))),
+        }
+        for arm in (STAR, "reweigh", "equalise", "oversample", GENERATOR_STAR)
         for measure in ("accuracy", "demographic_parity_gap", "equalised_odds_gap")
-        if np.isfinite(own := values(readings, arm, measure, -1)).all()
     ]
 
 
 def unbiased(readings: polars.DataFrame) -> list[dict[str, Any]]:
     """The signed difference of selection where the data have no bias, and its square, at the first and the last generation."""
-    place = "green less the others"
     rows = []
     for arm in ("unbiased", "unbiased-fifth"):
-        first, last = (values(readings, arm, "selection_difference", generation, place) for generation in (0, -1))
-        both = np.isfinite(first) & np.isfinite(last)
+        first, last = (values(readings, arm, "selection_difference", generation, "green less the others") for generation in (0, -1))
+        seeds = sorted(first.keys() & last.keys())
+        squares = [{seed: value**2 for seed, value in one.items()} for one in (first, last)]
         rows.append(
-            {
-                "arm": arm,
-                "seeds": int(both.sum()),
-                "first": over_seeds(first[both].tolist()),
-                "last": over_seeds(last[both].tolist()),
-            }
-            | {"square_first": over_seeds((first[both] ** 2).tolist()), "square_last": over_seeds((last[both] ** 2).tolist())}
-            | {"square_grows": over_seeds((last[both] ** 2 - first[both] ** 2).tolist())}
+            {"arm": arm, "seeds": len(seeds)}
+            | {"first": over_seeds([first[seed] for seed in seeds]), "last": over_seeds([last[seed] for seed in seeds])}
+            | {"square_first": over_seeds([squares[0][seed] for seed in seeds])}
+            | {"square_last": over_seeds([squares[1][seed] for seed in seeds])}
+            | {"square_grows": over_seeds(less(squares[1], squares[0]))}
         )
     return rows
 
@@ -142,7 +160,10 @@ def curves(readings: polars.DataFrame) -> list[dict[str, Any]]:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rehearse", action="store_true", help="two seeds of scikit-learn's digits, two generations")
-    parser.add_argument("--arms-only", action="store_true", help="with --seeds: leave out what STAR is compared with, and the arms without bias")
+    parser.add_argument("--finished", action="store_true", help="run nothing, work out what the runs that have ended say")
+    parser.add_argument(
+        "--arms-only", action="store_true", help="with --seeds: leave out what STAR is compared with, and the arms without bias"
+    )
     parser.add_argument("--seeds", type=int, nargs="*", help="only run these seeds, and work out nothing")
     return parser.parse_args()
 
