@@ -26,6 +26,11 @@ test-fast: .venv/.dev
 lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
+docs: .venv/.dev
+	@$(BIN)/python tools/build_docs.py
+.PHONY: docs
+SLOW += tests/test_documentation.py
+
 bench: .venv/.dev
 	@$(BIN)/python benchmarks/run.py $(QUESTIONS)
 

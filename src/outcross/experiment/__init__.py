@@ -61,6 +61,7 @@ class Growth:
     """Every generation draws so many times as many records as the one before; the first the original human rows times it."""
 
     grow: Annotated[float, Field(gt=0, le=100)]
+    """How many times as many records each generation draws as the one before."""
 
 
 def _rows(value: object) -> object:
@@ -128,17 +129,23 @@ class Experiment:
     """One chain of generations, or many side by side; every field is identity, none says where it runs."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """The name of the run, and of its folder if --out is left out."""
     human: Annotated[Source, one_of(SOURCES, "human"), BeforeValidator(_source)]
+    """Where the human data come from."""
     learner: Annotated[Learner, one_of(LEARNERS, "learner")]
+    """What learns from records and writes new ones."""
     policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
+    """What every generation after the first is trained on."""
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
+    """How long a network is trained; for learners that are trained in steps."""
     rows: Annotated[int | Growth | Literal["constant", "online"], Nested(_rows, recipe=Growth)] = "constant"
     """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: what
     a fit reads is drawn anew for every batch. A learner that reads on-line (vae) has the models write while it is fitted, and as many records as
     the original human ones are drawn to be measured; for another as many are drawn as the next fit reads, each of them once under `replace`."""
     draw: Annotated[Draw, DRAWING] = field(default_factory=Draw)
+    """How a model is sampled."""
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
     """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
     select: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")] = ()
@@ -156,6 +163,7 @@ class Experiment:
     of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
     out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    """The seed of every random stream."""
     notes: Annotated[tuple[str, ...], FROM_LIST] = ()
     """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
 

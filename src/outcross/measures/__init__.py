@@ -74,7 +74,7 @@ class Page:
     worse: Worse | Literal["either"] | None = None
     """Which way is worse: either, where there is a tolerance on both sides of what is healthy; None where neither direction is worse by itself."""
     margin: float | None = None
-    """The smallest loss worth naming: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
+    """The tolerance: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
     None where a reading is not judged."""
     of: Literal["ratio", "difference"] = "ratio"
     range: tuple[float, float] | None = None

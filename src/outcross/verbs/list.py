@@ -14,7 +14,10 @@ from outcross.verbs.asking import asks
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ListQuestion:
-    """List the parts, each with the paper that it comes from."""
+    """List the families of parts, or the parts of one family with their papers.
+
+    Without a family each family is one line with the number of its parts. `--json` always holds every part.
+    """
 
     family: str = ""
     """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""

@@ -143,10 +143,14 @@ def _settings(cls: type) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{field.name}`", default, said.get(field.name, ""))) + " |"
 
 
-CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a
-factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
-the same size show. Records that see it: how many a side tell a loss of exactly the margin from none, two-sided at 5 %, in 90 % of sets; a loss that is twice as
-large needs about a quarter of them. `outcross list measures` prints the same.
+CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with the same number of the human reference. It is one-sided, unless the column *worse* says "either".
+
+- *Healthy* is the value where nothing is lost. "real against real" means the value that human data of the same size have against other human data.
+- *Margin* is the tolerance: a factor of the healthy value (ratio) or a distance from it (difference). `--margins aspect.check=value` changes it.
+- *Records that see it* is a sample size. With so many records on each side, a loss of exactly the margin is told from no loss, two-sided at 5 %, in 90 % of sets. A loss that
+  is twice as large needs about a quarter of them.
+
+`outcross list measures` prints the checks in short.
 
 **Verdicts are equivalence tests.** A verdict compares the 95 % interval with the margin; a p-value never overrules it.
 

@@ -24,7 +24,10 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReportQuestion:
-    """Write any result as one HTML file that opens offline; of two mixes what changed from the first to the second in origin, groups and tails."""
+    """Write any result as one HTML page that opens without a network.
+
+    Several runs, or several audits, are put on one page. Of two mixes the page shows what changed from the first to the second: origin, groups and tails.
+    """
 
     results: Results = ()
     """Folders of runs, or of audits; several are put together. Or of two mixes, which are compared."""

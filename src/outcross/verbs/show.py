@@ -29,7 +29,11 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix or in other data whose rows say where they come from, or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print a result or an experiment in the terminal.
+
+    Of a run: the last generation of every arm, with its seeds pooled. Of an audit: its findings. Of a mix, or of other data whose rows name their
+    origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
+    """
 
     what: What
     """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""

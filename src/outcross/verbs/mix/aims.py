@@ -111,6 +111,7 @@ class NumberTarget:
     column: str | None = None
     """The column that holds the number; beside an attribute the column of its texts."""
     attribute: Annotated[Any, PlainValidator(lambda value: None if value is None else attribute_of(value))] = None
+    """The attribute of the texts that gives the number; left out where the column holds the number."""
     at_least: Annotated[float | None, BeforeValidator(_number)] = None
     """Rows below are not drawn."""
     at_most: Annotated[float | None, BeforeValidator(_number)] = None

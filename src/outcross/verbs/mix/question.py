@@ -19,7 +19,10 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MixQuestion:
-    """Build a training set out of human and synthetic pools: the shares you asked for, exactly, with the origin of every row; or a refusal that says what is possible."""
+    """Build a training set out of human and synthetic pools, with exact shares and the origin of every row.
+
+    Where the shares cannot be had from these pools, nothing is written, and the error names requests near it that are possible.
+    """
 
     spec: Spec
     """A mix file (YAML): pools with their origins, rows (or characters, or tokens of a tokenizer), human_share, max_repeats, order, seed."""

@@ -22,7 +22,7 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RunQuestion:
-    """What happens if models keep learning from models, under this data policy?"""
+    """Train models on what models wrote, generation after generation, and measure what is lost."""
 
     spec: Spec
     """An experiment file, or the name of a built-in experiment (see `outcross list experiments`)."""
@@ -30,7 +30,7 @@ class RunQuestion:
     """Changes to it, as key.subkey=value (generations=10, human.rows=50)."""
     _: KW_ONLY
     out: Folder | None = None
-    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). A folder of the same experiment is gone on with."""
+    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). If the folder holds the same experiment, the run resumes."""
     workers: int | None = None
     """Arms run at a time, one thread each; as many as there are cores if left out (in Python: 1)."""
     fork: bool = False

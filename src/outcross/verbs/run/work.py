@@ -141,7 +141,7 @@ class Runner:
 def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
     """The folder to run these arms into, and the older run whose steps may be taken over.
 
-    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference, that
+    If the folder holds the same experiment, the run resumes; more generations, metrics, arms or seeds are growth. Any other difference, that
     the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
     """
     for arm in made:
