@@ -107,7 +107,8 @@ WITHOUT_CHARTS = {
 
 @pytest.fixture(scope="module")
 def without_charts():
-    """Commands that the tests of a file start, and its fixtures, write their pages without charts."""
+    """The tests of a file and the commands that they start write their pages without charts."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "vl_convert", None)
         patch.setenv("PYTHONPATH", WITHOUT_CHARTS["PYTHONPATH"])
         yield

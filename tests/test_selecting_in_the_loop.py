@@ -22,6 +22,8 @@ from outcross.recipe import plain, read, recipe
 from outcross.verbs.audit.generations import lines
 from outcross.verbs.run.page import study
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 GAUSSIAN = {
     "name": "cut",
     "human": {"distribution": "normal", "rows": 40, "dimensions": 2},
@@ -122,7 +124,7 @@ def test_a_run_folder_keeps_what_was_chosen_and_goes_on_to_the_same_bytes(tmp_pa
     (name,) = {arm.name for arm in whole.arms}
     assert len(whole.drawn(name, 0, 1)) == 120 and len(whole.chosen(name, 0, 1)) == 30
     assert isinstance(whole.judged(name, 0, 1), JudgedCandidates)
-    assert whole.lineage(name, 0, 0)[0].verb == "select"
+    assert whole.lineage(f"{name}/seed-0/g00")[0].verb == "select"
     (line,) = lines(tmp_path / "whole")
     assert [len(line.sets[f"g{g}"].value) for g in range(3)] == [30, 30, 30]
     opened = outcross.open(tmp_path / "whole")

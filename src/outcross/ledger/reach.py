@@ -29,6 +29,11 @@ LEFT_OUT = {
     "outcross.models.as_transformers": "It writes a model that a step has made for other tools; no step reads what it writes.",
     "outcross.models.server.asking": "It carries questions to a server and answers back; what was asked and answered is kept.",
     "outcross.models.transformer.gpt_neox": "It writes a model that a step has made for other tools; no step reads what it writes.",
+    "outcross.report.figure": "It holds and saves what is drawn of a result; no step reads what it holds.",
+    "outcross.report.shapes": "It draws results, from what the steps have stored.",
+    "outcross.verbs.results": "It shows results, from what the steps have stored.",
+    "outcross.verbs.audit.figures": "It draws what an audit found, from the checks that the step has stored.",
+    "outcross.verbs.audit.screen": "It prints what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.page": "It draws what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.sentences": "It says what an audit found, from the checks that the step has stored.",
 }

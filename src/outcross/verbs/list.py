@@ -9,6 +9,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from outcross.verbs.asking import asks
+from outcross.verbs.results import WIDTH, Result
 
 
 @Parameter(name="*")
@@ -23,17 +24,32 @@ class ListQuestion:
     """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
 
 
-@dataclass(frozen=True)
-class Parts:
+@dataclass(frozen=True, repr=False)
+class Parts(Result):
     """The parts that there are, by family: each with its name, what it is, and its papers."""
 
     families: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @property
+    def short(self) -> str:
+        """How many parts each family has."""
+        return f"Parts: {', '.join(f'{len(members)} {family}' for family, members in self.families.items())}"
+
+    def frame(self) -> Any:
+        """A row a part (polars): family, name, what it is, papers."""
+        import polars
+
+        rows = [
+            (family, one["name"], one["what"], list(one["papers"])) for family, members in self.families.items() for one in members
+        ]
+        schema = {"family": polars.String, "name": polars.String, "what": polars.String, "papers": polars.List(polars.String)}
+        return polars.DataFrame(rows, schema=schema, orient="row")
 
     def plain(self) -> dict[str, Any]:
         """The parts as plain data."""
         return {"schema": 1, "parts": self.families}
 
-    def lines(self, width: int) -> Iterator[str]:
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The parts as a terminal shows them."""
         from outcross.verbs.terminal import part_lines
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from outcross.errors import BadInput
 from outcross.verbs.asking import asks
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
@@ -46,8 +47,8 @@ class ShowQuestion:
     """Of a mix, where one row comes from: its _id, or the beginning of it, back to the file that it was read from, to its parents, and through earlier mixes."""
 
 
-@dataclass(frozen=True)
-class Described:
+@dataclass(frozen=True, repr=False)
+class Described(Result):
     """What an experiment says, every default written out."""
 
     experiment: Mapping[str, Any]
@@ -56,11 +57,29 @@ class Described:
     missing: Sequence[str]
     """Keys that must be given before it can be run."""
 
+    @property
+    def short(self) -> str:
+        """What experiment it is, how many arms it has, and what must be given."""
+        missing = f"; {', '.join(self.missing)} must be given before it can be run" if self.missing else ""
+        names = sum(len(names.split(", ")) for names in self.plans)
+        return f"Experiment {self.experiment.get('name')}: {names} arm{'s' * (names != 1)}{missing}"
+
+    def frame(self) -> Any:
+        """A row a setting (polars): its dotted key and its value; what arms differ in stands under arms."""
+        import polars
+
+        from outcross.recipe import flatten
+
+        flat = flatten(self.experiment)
+        return polars.DataFrame(
+            {"key": list(flat), "value": [str(value) for value in flat.values()]}, schema={"key": str, "value": str}
+        )
+
     def plain(self) -> dict[str, Any]:
         """The experiment as plain data."""
         return {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
 
-    def lines(self, width: int) -> Iterator[str]:
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The experiment as YAML that `run` takes."""
         from outcross.files.plain_yaml import dump
         from outcross.verbs.terminal import comment_lines
