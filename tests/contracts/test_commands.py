@@ -62,6 +62,8 @@ NEEDED = {
     "card": {"data": "x"},
 }
 """What a question cannot be asked without."""
+IN_PYTHON = {"import": "imports"}
+"""Options whose name is a word of Python, by the name that Python gives them."""
 HOW_LOUD = {"quiet", "json"}
 """Options that say how loud a command is; they are no part of a question."""
 
@@ -69,7 +71,8 @@ HOW_LOUD = {"quiet", "json"}
 def options(command: str) -> dict[str, str]:
     """The options of a command with their help, by the name that Python gives them."""
     arguments = app[command].assemble_argument_collection(parse_docstring=True)
-    return {argument.name.lstrip("-").replace("-", "_"): argument.parameter.help or "" for argument in arguments if argument.show}
+    names = [(argument.name.lstrip("-").replace("-", "_"), argument) for argument in arguments if argument.show]
+    return {IN_PYTHON.get(name, name): argument.parameter.help or "" for name, argument in names}
 
 
 def fields(question: type) -> list[str]:

@@ -61,9 +61,11 @@ class Detector:
         return ()
 
 
-DETECTORS: Family = {
-    "classifier": "outcross.detectors.classifier:ClassifierDetector",
-    "watermark": "outcross.detectors.watermark:WatermarkDetector",
-}
+DETECTORS: Family = Family(
+    {
+        "classifier": "outcross.detectors.classifier:ClassifierDetector",
+        "watermark": "outcross.detectors.watermark:WatermarkDetector",
+    }
+)
 
 __all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader"]

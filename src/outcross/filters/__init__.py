@@ -170,7 +170,7 @@ class Filter:
         raise NotImplementedError
 
 
-FILTERS: Family = {
+FILTERS: Family = Family({
     "best_of": "outcross.filters.best_of:BestOfFilter",
     "route": "outcross.filters.route:RouteFilter",
     "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
@@ -185,6 +185,6 @@ FILTERS: Family = {
     "equalise": "outcross.filters.parity:EqualiseFilter",
     "oversample": "outcross.filters.parity:OversampleFilter",
     "importance": "outcross.filters.importance:ImportanceFilter",
-}
+}, name="filters", protocol=Filter, page=FilterPage)  # fmt: skip
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outcross.data.records import Vectors
 from outcross.models import LEARNERS, Learner
-from outcross.models.gaussian_mixture import GaussianMixture
+from outcross.models.gaussian import Gaussian
 from outcross.recipe import one_of, recipe
 
 
@@ -27,9 +27,7 @@ class Principal(Learner):
 
     components: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Principal components that are learned; all where points have fewer dimensions."""
-    learner: Annotated[Learner, one_of(LEARNERS, "learner.learner")] = field(
-        default_factory=lambda: GaussianMixture(components=2, regularisation=1e-4)
-    )
+    learner: Annotated[Learner, one_of(LEARNERS, "learner.learner")] = field(default_factory=Gaussian)
     """What learns the components, in units of the deviation of the first one."""
 
     @property

@@ -68,7 +68,7 @@ class PreviousBest(Start):
     follows = "best"
 
 
-STARTS: Family = {"pretrained": Pretrained, "scratch": Scratch, "previous": Previous, "previous_best": PreviousBest}
+STARTS: Family = Family({"pretrained": Pretrained, "scratch": Scratch, "previous": Previous, "previous_best": PreviousBest})
 
 
 class Rate:
@@ -138,7 +138,7 @@ def _done(step: int, steps: int, warmup: float) -> float:
     return max(0, step - rising) / max(1, steps - rising)
 
 
-RATES: Family = {"constant": ConstantRate, "linear": LinearRate, "cosine": CosineRate}
+RATES: Family = Family({"constant": ConstantRate, "linear": LinearRate, "cosine": CosineRate})
 
 
 @recipe

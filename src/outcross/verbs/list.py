@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from outcross.verbs.asking import asks
 from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    Imports = Sequence[str | Path]
+else:  # what the command line gives
+    Imports = tuple[str, ...]
 
 
 @Parameter(name="*")
@@ -22,6 +28,9 @@ class ListQuestion:
 
     family: str = ""
     """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
+    _: KW_ONLY
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, whose parts are listed too; it is read and not run. May be repeated."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +69,7 @@ def listed(question: ListQuestion) -> Parts:
     """The members of one family, or of all. BadInput where there is no such family."""
     from outcross.verbs.parts import parts
 
-    return Parts(parts(question.family))
+    return Parts(parts(question.family, tuple(map(str, question.imports))))
 
 
 parts = asks(ListQuestion, listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class Described(Result):
     """What each generation learns from, in words, by the names of the arms."""
     missing: Sequence[str]
     """Keys that must be given before it can be run."""
+    of_users: Sequence[str] = ()
+    """Parts of the user's own, each with the digest of its source; none was imported."""
 
     @property
     def short(self) -> str:
@@ -77,21 +80,26 @@ class Described(Result):
 
     def plain(self) -> dict[str, Any]:
         """The experiment as plain data."""
-        return {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
+        told = {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
+        return told | ({"of_users": list(self.of_users)} if self.of_users else {})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The experiment as YAML that `run` takes."""
         from outcross.files.plain_yaml import dump
+        from outcross.report.characters import visible
         from outcross.verbs.terminal import comment_lines
 
         for key in self.missing:
             yield f"# {key} is missing: give it before this can be run, as in {key}=FILE"
+        for said in self.of_users:
+            yield from textwrap.wrap(visible(said), width, initial_indent="# ", subsequent_indent="#   ")
         yield from dump(self.experiment, width).splitlines()
         yield from comment_lines(self.plans, width)
 
 
 def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
+    from outcross import own
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
@@ -101,14 +109,18 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Compositio
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
+    from outcross.verbs.run.of_users import of_users_in, said_of
 
     what, settings = question.what, question.settings
     if question.id:
         return _traced(what, question.id)
     if kind_at(what) != "folder":
         loaded = load(str(what), settings)
-        experiment, missing = described(loaded)
-        return Described(experiment, planned(loaded), missing)
+        with own.beside(what), own.unimported({}):
+            experiment, missing = described(loaded)
+            plans = planned(loaded)
+            said = [said_of(name, own.facts_beside(name)) for name in of_users_in(experiment)]
+        return Described(experiment, plans, missing, tuple(said))
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
     for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     Spec = str | Path | Mapping[str, Any] | Experiment
     Settings = Mapping[str, Any] | Sequence[str]
     Folder = str | Path
+    Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Spec, Settings, Folder = str, tuple[str, ...], Path
+    Spec, Settings, Folder, Imports = str, tuple[str, ...], Path, tuple[str, ...]
 
 
 @Parameter(name="*")
@@ -37,5 +38,7 @@ class RunQuestion:
     """Where the folder holds another experiment: a new folder beside it that reuses every step that still fits."""
     device: str = "cpu"
     """Where networks are trained: cpu, cuda, cuda:1."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, whose parts the experiment may use (kind: "my_parts.py:Half"); its code is run. May be repeated."""
     ray: str | None = None
     """A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outcross import own
 from outcross.collapse.slopes import Slope
 from outcross.data import HUMAN_PARTS, Made, Training
 from outcross.data.records import load_records
@@ -21,6 +22,7 @@ from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
 from outcross.sources.images import Images
 from outcross.verbs.results import WIDTH, Result
+from outcross.verbs.run.of_users import said_of
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
 
@@ -135,6 +137,7 @@ class Run(Result):
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before the numbers: as the experiment says it, and of the networks that learn pictures."""
         said = [note for arm in self.arms for note in arm.experiment.notes]
+        said += [said_of(name, facts) for name, facts in (self.ledger.run.own if self.ledger.run is not None else {}).items()]
         return tuple(dict.fromkeys([*said, *self.of_networks]))
 
     @property
@@ -332,5 +335,6 @@ def opened(folder: str | Path) -> Run:
         raise BadInput(
             f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
-    made = arms(ledger.run.experiment)
+    with own.unimported(ledger.run.own):
+        made = arms(ledger.run.experiment)
     return Run(made, folder, Tables(made, ledger))
