@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from outcross.recipe import Family
+from outcross.errors import BadInput
+from outcross.recipe import Family, kind
 
 if TYPE_CHECKING:
     import polars
@@ -163,7 +164,9 @@ class Filter:
 
     def select_counts(self, counts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
         """How many records of every cell are kept, (chains…, classes, groups) as are the counts, and what the filter found out, summed over chains."""
-        raise NotImplementedError
+        raise BadInput(
+            f"{kind(self)} looks at records one by one, and of these only the counts are known; choose star, reweigh, equalise or oversample"
+        )
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
         """Say of each candidate how often it is kept. NotApplicable where the candidates lack what it judges by."""
