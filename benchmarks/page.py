@@ -50,6 +50,8 @@ def _section(told: dict[str, Any]) -> str:
         body = [_students(told["students"])]
     elif "equal_k" in told:
         body = [_equal_k(told["equal_k"])]
+    elif "claims" in told:
+        body = [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])]
     elif "sizes" in told:
         body = [_sizes(told)]
     elif "costs" in told:
@@ -57,6 +59,38 @@ def _section(told: dict[str, Any]) -> str:
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _claims(rows: list[dict[str, Any]]) -> str:
+    """A row a claim: its mean over seeds, the tests, and in how many seeds it points as claimed."""
+    told = [
+        [row["claim"], _interval(row["mean"]), f"{row['p']:.4f}", f"{row['p_holm']:.4f}", f"{row['as_claimed']} of {row['seeds']}"]
+        for row in rows
+    ]
+    return _table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], told)
+
+
+def _beside(rows: list[dict[str, Any]]) -> str:
+    """A row a reparation: what it differs by from none at the last generation."""
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    of = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
+    arms = dict.fromkeys(row["arm"] for row in rows)
+    told = [[arm, *(of.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
+    return "Each reparation less none, at the last generation [95 %]:\n\n" + _table(["arm", *measures], told)
+
+
+def _unbiased(rows: list[dict[str, Any]]) -> str:
+    """The signed difference of selection and its square where the data have no bias."""
+    told = [
+        [row["arm"], *(_interval(row[name]) for name in ("first", "last", "square_first", "square_last", "square_grows"))]
+        for row in rows
+    ]
+    head = ["no bias in the data", "signed difference, first", "last", "its square, first", "last", "the square grows by"]
+    return "The rate of selection of green less that of red [95 %]:\n\n" + _table(head, told)
+
+
+def _interval(told: dict[str, Any]) -> str:
+    return f"{told['value']:+.4f}" if told["low"] is None else f"**{told['value']:+.4f}** [{told['low']:+.4f}, {told['high']:+.4f}]"
 
 
 def _damages(rows: list[dict[str, Any]]) -> str:

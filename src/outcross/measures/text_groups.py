@@ -334,23 +334,33 @@ def _ratios(
 @remembered
 def _classified(human: Blocks, blocks: Blocks) -> np.ndarray:
     """The likeliest group of each block, (n,); -1 for a block without characters."""
+    return said_by(_classifier(human), blocks)
+
+
+def said_by(classifier: MultinomialNB, blocks: Blocks) -> np.ndarray:
+    """The group that a classifier says of each block, (n,); -1 for a block without characters."""
     runs = _characters(blocks)
     if runs.nnz == 0:
         return np.full(len(blocks), -1)
-    return np.where(np.diff(runs.indptr) > 0, _classifier(human).predict(runs), -1)
+    return np.where(np.diff(runs.indptr) > 0, classifier.predict(runs), -1)
 
 
 @remembered
 def _classifier(human: Blocks) -> MultinomialNB:
     """What tells groups apart by how often each uses each bucket of character runs, fitted on the human training text."""
+    return fitted_on(Grouped(human).own(human))
+
+
+def fitted_on(text: BlocksWithGroups) -> MultinomialNB:
+    """What tells groups apart by how often each uses each bucket of character runs, fitted on blocks whose groups are known."""
     from scipy.sparse import csr_array
     from sklearn.naive_bayes import MultinomialNB
 
-    own = Grouped(human).own(human).groups
+    own = text.groups
     rows = np.flatnonzero(own >= 0)
-    members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(human)))
+    members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(own)))
     counts = csr_array(
-        members @ _characters(human)
+        members @ _characters(text.blocks)
     )  # (groups, buckets): fitted on sums, where blocks would take a column a group each
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
     groups = np.arange(own.max() + 1)

@@ -11,8 +11,8 @@ from typing import Any
 from outcross import own
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
-from outcross.experiment.arms import Arm, arm_of, arms
-from outcross.experiment.file import changed, load, setting
+from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
+from outcross.experiment.file import builtin, changed, load, setting
 from outcross.ledger import Ledger
 from outcross.recipe import nearest, plain
 from outcross.runtime import Where
@@ -105,7 +105,9 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
     """The question with what the command line leaves out: the folder, and a worker a core for experiments that gain by it."""
     made, workers = arms_of(question), question.workers
     if workers is None:  # what is fitted in closed form is sooner done in one process
-        workers = as_many_as_cores(len(made) if made[0].experiment.learner.trains else 1)
+        learner = made[0].experiment.learner
+        takes_long = learner.trains or "labelled" in learner.learns
+        workers = as_many_as_cores(len(made) if takes_long else 1)
     return replace(question, out=question.out or Path("runs") / made[0].experiment.name, workers=workers)
 
 
@@ -120,7 +122,15 @@ def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
             if not settings:
                 return (arm_of(spec),)
             spec = {key: value for key, value in plain(spec).items() if key != "kind"}
-        return arms(changed(spec, settings, str(spec.get("name", ""))) if isinstance(spec, Mapping) else load(str(spec), settings))
+        if isinstance(spec, Mapping):
+            return arms(changed(spec, settings, str(spec.get("name", ""))))
+        told = load(str(spec), settings)
+        if str(spec) in builtin() and lacks_a_source(told):
+            needs = builtin()[str(spec)].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            raise BadInput(
+                f"human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, as {spec} says: {needs}"
+            )
+        return arms(told)
 
 
 def _is_file_of(spec: Any, folder: Path) -> bool:
