@@ -17,7 +17,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.experiment.arms import arms
 from outcross.experiment.file import load, override
-from outcross.experiment.settings import Family, families, flat_settings
+from outcross.experiment.settings import ArmFamily, families, flat_settings
 from outcross.laws import categorical, expected, gaussian
 from outcross.loop import run
 from outcross.verbs.run.tables import tabulate
@@ -314,7 +314,7 @@ def test_blocks_that_no_human_would_write_are_hallucinated():
 
 
 def by_rows(policy, sizes):
-    return Family("human.rows", policy, tuple((n, f"{policy},rows={n}") for n in sizes))
+    return ArmFamily("human.rows", policy, tuple((n, f"{policy},rows={n}") for n in sizes))
 
 
 def test_a_sweep_over_rows_shows_whether_the_scaling_law_changes():

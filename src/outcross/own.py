@@ -61,7 +61,7 @@ def load(names: Sequence[str | os.PathLike[str]]) -> None:
     """Import Python files (`my_parts.py`) and installed modules (`my_package.parts`). BadInput where one cannot be imported, with its file and line."""
     if isinstance(names, str | os.PathLike):
         names = [names]
-    for name in map(os.fspath, names):
+    for name in (os.fspath(given) for given in names):
         if name.endswith(".py") or os.sep in name:
             _load_file(Path(name), f"--import {name}")
         else:

@@ -346,7 +346,7 @@ def class_facts_read(told: Mapping[str, Any], page: type | None) -> dict[str, An
         except (TypeError, ValueError, AssertionError, AttributeError) as error:
             raise BadInput(f"what was recorded of a part is no page of its family: {error}") from None
 
-    read_back = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    read_back: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     if "page" in read_back:
         read_back["page"] = page_of(read_back["page"])
     if "pages" in read_back:

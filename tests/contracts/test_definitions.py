@@ -12,7 +12,7 @@ from scipy.stats import binom
 from outcross.collapse.definitions import DEFINITIONS, Answer, Thresholds
 from outcross.collapse.profile import profile
 from outcross.errors import BadInput
-from outcross.experiment.settings import Family
+from outcross.experiment.settings import ArmFamily
 
 ASKED = [*DEFINITIONS, "early collapse", "late collapse"]
 RUNS, GENERATIONS, SIZES = 100, 12, (100, 1000)
@@ -49,7 +49,7 @@ def readings_of(run, seeds, drift=0.0):
 
 
 def asked(readings) -> dict[str, Answer]:
-    families = (Family("human.rows", "replace", tuple((size, f"rows={size}") for size in SIZES)),)
+    families = (ArmFamily("human.rows", "replace", tuple((size, f"rows={size}") for size in SIZES)),)
     found = profile(readings, arm=f"rows={SIZES[0]}", families=families)
     return {name: found[name] for name in ASKED}
 

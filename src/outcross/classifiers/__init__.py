@@ -102,10 +102,12 @@ class OneClass:
         return cls(int(stored["label"]), int(stored["classes"]))
 
 
-CLASSIFIERS: Family = {
-    "logistic": "outcross.classifiers.logistic:LogisticClassifier",
-    "boosting": "outcross.classifiers.boosting:BoostingClassifier",
-    "convolutional": "outcross.classifiers.convolutional:ConvolutionalClassifier",
-}
+CLASSIFIERS: Family = Family(
+    {
+        "logistic": "outcross.classifiers.logistic:LogisticClassifier",
+        "boosting": "outcross.classifiers.boosting:BoostingClassifier",
+        "convolutional": "outcross.classifiers.convolutional:ConvolutionalClassifier",
+    }
+)
 
 __all__ = ["CLASSIFIERS", "Classifier", "Examples", "FittedClassifier", "OneClass"]

@@ -16,7 +16,7 @@ from outcross.measures import pages_of_runs
 if TYPE_CHECKING:
     import polars as pl
 
-    from outcross.experiment.settings import Family
+    from outcross.experiment.settings import ArmFamily
 
 NO_INTERVAL = "no interval"
 
@@ -194,7 +194,7 @@ class Readings:
     every: pl.DataFrame
     arm: str
     seed: int | None = None
-    families: tuple[Family, ...] = ()
+    families: tuple[ArmFamily, ...] = ()
     """The arms that one number alone tells apart; none where what they were told is not known."""
 
     @cached_property

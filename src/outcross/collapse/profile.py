@@ -15,7 +15,7 @@ from outcross.collapse.definitions import DEFINITIONS, Answer, Definition, Thres
 from outcross.collapse.definitions.signals import signals
 from outcross.collapse.definitions.stages import early, late
 from outcross.estimate import NotApplicable
-from outcross.experiment.settings import Family
+from outcross.experiment.settings import ArmFamily
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +66,7 @@ def profile(
     arm: str,
     seed: int | None = None,
     thresholds: Thresholds | None = None,
-    families: Sequence[Family] = (),
+    families: Sequence[ArmFamily] = (),
 ) -> Profile:
     """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse and every signal of them.
 

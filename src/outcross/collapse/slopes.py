@@ -29,7 +29,7 @@ import numpy as np
 from outcross.collapse.course import NO_INTERVAL, Course, Interval, Readings
 from outcross.collapse.definitions.risk import risk_of
 from outcross.estimate import Estimate, NotApplicable, rounding, student_quantile
-from outcross.experiment.settings import ROWS, Family, families, word
+from outcross.experiment.settings import ROWS, ArmFamily, families, word
 from outcross.measures import standing_for
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _law(laws: Laws, arm: str, measure: str) -> Mapping[int, float]:
     return {g: math.log(value) for g, value in law.items() if value > 0} if measure.startswith("log ") else law
 
 
-def _slope(family: Family, key: Key, read: Mapping[str, Mapping[Key, Quantity]]) -> Slope:
+def _slope(family: ArmFamily, key: Key, read: Mapping[str, Mapping[Key, Quantity]]) -> Slope:
     """The slope of one quantity over a family, or why there is none; arms in which it was not read are named."""
     there = [(value, arm, read[arm][key]) for value, arm in family.arms if key in read[arm]]
     shared = min(quantity.course.generations for _, _, quantity in there)
@@ -234,7 +234,7 @@ def _point(arm: str, setting: float, quantity: Quantity) -> Point:
     return Point(arm, setting, interval.value, low, high, quantity.closed_form)
 
 
-def _left_out(name: str, family: Family, there: list[tuple[float, str, Quantity]], shared: int) -> str:
+def _left_out(name: str, family: ArmFamily, there: list[tuple[float, str, Quantity]], shared: int) -> str:
     """What of the family's readings is not compared: arms without them, and generations that only some arms have."""
     unread = [arm for _, arm in family.arms if arm not in {one for _, one, _ in there}]
     longest = max(quantity.course.generations for _, _, quantity in there)

@@ -52,7 +52,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Family:
+class ArmFamily:
     """Arms that differ in one number alone."""
 
     setting: str
@@ -88,7 +88,7 @@ def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
-def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Family, ...]:
+def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[ArmFamily, ...]:
     """The arms that differ in one number alone, by that number. Numbers that change together are none: nothing tells them apart.
 
     >>> [one.arms for one in families({"a": {"rows": 9}, "b": {"rows": 5}})]
@@ -101,7 +101,7 @@ def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Family, ...]:
             if not one.along:
                 found.setdefault(one.key, []).extend(_otherwise_alike(one, several))
     return tuple(
-        Family(key, among, arms)
+        ArmFamily(key, among, arms)
         for key, rivals in found.items()
         for among, arms in zip(_told_apart(key, [arms[0][1] for arms in rivals], flat), rivals, strict=True)
     )

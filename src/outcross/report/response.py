@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.experiment.settings import Family, families, word
+from outcross.experiment.settings import ArmFamily, families, word
 from outcross.report.characters import visible
 from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint, Measured
@@ -99,7 +99,7 @@ def responses(
     return responses_of(swept, leads(found), laws or {})
 
 
-def responses_of(swept: Sequence[Family], found: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
+def responses_of(swept: Sequence[ArmFamily], found: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
     """The responses of these readings to the numbers in which families of arms differ, where at least two values are known."""
     made = [
         Response(

@@ -99,7 +99,7 @@ def draws_what_it_plans(policy: Any) -> None:
             require(
                 len(taken.human) == plan.human_rows + plan.fresh_rows, "other human records are drawn than the plan says", "plan"
             )
-            oldest = min((part.origin.generation for part in taken.models.parts), default=generations)
+            oldest = min((part.origin.generation or 0 for part in taken.models.parts), default=generations)
             require(plan.reach is None or oldest >= generations - plan.reach, "it reads further back than its plan says", "plan")
         require(taken.is_weighted == any(take.weight is not None for take in plan.takes), "weights differ from the plan", "plan")
 

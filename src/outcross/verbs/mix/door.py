@@ -33,7 +33,7 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
     BadInput where there are too few human rows, or an aspect is not known. The human rows of the mix are among those that it is held against.
     """
 
-    from outcross.verbs.audit.answer import audits
+    from outcross.verbs.audit.answer import audit
 
     human = store.frame([*store.schema], np.flatnonzero(store.authors == "human"))
     if not human.height:
@@ -43,7 +43,7 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
     own = mixed.drop(PROVENANCE, strict=False)
     people = as_asked(human, asked.targets, np.random.default_rng([STREAM, asked.seed]))
     try:
-        (found,) = audits({"mix": own}, reference=people, aspects=asked.audit, groups=asked.groups, seed=asked.seed)
+        found = audit(own, name="mix", reference=people, aspects=asked.audit, groups=asked.groups, seed=asked.seed)
     except BadInput as error:
         raise BadInput(f"audit of the mix: {error}") from None
     plain = found.plain()

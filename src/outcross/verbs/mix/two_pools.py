@@ -15,12 +15,12 @@ from outcross.estimate import NotApplicable, rounded
 from outcross.files.whole import read_text, write_whole
 from outcross.ledger import verb
 from outcross.measures import Evidence
-from outcross.measures.share_curve import SHARES, CurveWords, ShareCurve, curve_between, curve_of
 from outcross.recipe import kind, plain, recipe
 from outcross.statistics.share_curves import ShareData
 from outcross.verbs.mix.search_asked import MixSearch, Searched
 from outcross.verbs.mix.small_mixes import HELD, LIBRARIES, RECORDS, SmallPools, TextPools, as_blocks
 from outcross.verbs.mix.trial import MixTrial
+from outcross.verbs.share_curve import SHARES, CurveWords, ShareCurve, curve_between, curve_of
 
 CURVE = "curve.json"
 STEPS = 1000
