@@ -266,3 +266,64 @@ def test_empty_data_are_refused(samples):
         outcross.detect(pl.DataFrame({"text": []}, {"text": pl.String}), **frames(samples))
     with pytest.raises(BadInput, match="no share can be estimated"):
         outcross.detect(pl.DataFrame({"text": ["", "one"] * 40}), **frames(samples))
+
+
+def declared(texts, **columns):
+    return pl.DataFrame({"text": texts} | columns)
+
+
+def test_declared_origins_are_counted_and_contradicted(samples):
+    """40 of 200 that are declared human are a model's, and 30 of 100 that are declared a model's are human."""
+    rng = np.random.default_rng(11)
+    long = (40, 70)
+    texts = [
+        *written(rng, 160, HUMAN, long),
+        *written(rng, 40, MODEL, long),
+        *written(rng, 70, MODEL, long),
+        *written(rng, 30, HUMAN, long),
+    ]
+    data = declared(texts, _origin=["human"] * 200 + [None] * 100, _model=[None] * 200 + ["m"] * 100)
+    found = outcross.detect(data, **frames(samples), fpr=0.05)
+    assert found.declared["authors"] == {"human": 200, "model": 100, "edited": 0, "translated": 0, "unknown": 0}
+    assert found.declared["models"] == {"m": 100}
+    human, model = found.declared["human_but_flagged"], found.declared["model_but_in_the_human_tail"]
+    assert (human["judged"], human["by_chance"]) == (200, 10.0)
+    assert 25 <= human["texts"] <= 40 + 20
+    assert 15 <= model["texts"] <= 30 + 12
+    assert outcross.detect(pl.DataFrame({"text": texts}), **frames(samples)).declared is None
+
+
+def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_path):
+    texts = ["plain words"] * 6 + ["As an AI language model, I cannot say."] * 2 + ["an old letter"] * 2
+    data = declared(texts, _origin=["human"] * 3 + ["model"] * 2 + [None] * 5, date=["2024-01-01"] * 8 + ["1999-05-01"] * 2)
+    found = outcross.detect(data, detector="declared", out=tmp_path / "out")
+    assert (found.share.value, found.share.low, found.share.high) == (2 / 5, 0.2, 0.7)
+    assert found.declared["unknown_with_a_phrase"] == 2 and found.declared["unknown_and_early"] == 2
+    assert found.declared["assumed_share"]["low"] == 0.4 and found.declared["assumed_share"]["high"] == 0.5
+    assert found.frame()["_p_ai"].to_list() == [0.0] * 3 + [1.0] * 2 + [None] * 5
+    assert outcross.show(tmp_path / "out").plain() == found.plain()
+    assert "What the data declare" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "words"),
+    [
+        ({"text": ["a", "b"]}, {}, "declare no author"),
+        ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
+        ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads what the data declare and no samples"),
+        ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "date": "dat"}}, "no column 'dat'"),
+        ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "before": 1}}, "before"),
+    ],
+)
+def test_declarations_that_say_nothing(data, asked, words):
+    with pytest.raises(BadInput, match=words):
+        outcross.detect(pl.DataFrame(data), **({"detector": "declared"} | asked))
+
+
+def test_another_language_is_named(samples):
+    rng = np.random.default_rng(12)
+    texts = [*written(rng, 200, HUMAN, (40, 70)), *written(rng, 60, HUMAN, (40, 70), first=5000)]
+    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert any("60 texts hold hardly any of the words" in warning for warning in found.warnings)
+    own = outcross.detect(pl.DataFrame({"text": texts[:200]}), **frames(samples))
+    assert not any("hardly any" in warning for warning in own.warnings)

@@ -52,6 +52,11 @@ class WatermarkDetector(Detector):
 
     @model_validator(mode="after")
     def _knows_its_keys(self):
+        for name, numbers in (("key", () if self.key is None else (self.key,)), ("keys", self.keys)):
+            if wrong := next((number for number in numbers if not 0 <= number < 2**63), None):
+                raise ValueError(
+                    f"{name} must be in [0, 2⁶³), as transformers takes them, got {wrong}; give the key that the model was sampled with"
+                )
         if self.scheme == "synthid" and not self.keys:
             raise ValueError(
                 "keys must be given for synthid: the list that the model was sampled with, as in keys: [654, 400, 836]"
