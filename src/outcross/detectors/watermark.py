@@ -109,6 +109,13 @@ class WatermarkDetector(Detector):
             hits += bool((self._greenlist(prefix) == run[-1]).any())
         return hits, len(runs)
 
+    def is_green(self, before: Sequence[int], token: int) -> bool:
+        """Whether a token is on the green list that `context` tokens before it seed, or with selfhash it and one fewer. For the scheme green."""
+        import torch
+
+        seed = (*before, token) if self.seeding == "selfhash" else tuple(before)
+        return bool((self._greenlist(torch.tensor(seed[-self.context :])) == token).any())
+
     def _greenlist(self, prefix: Any) -> Any:
         key = tuple(prefix.tolist())
         if key not in self._lists:

@@ -12,6 +12,8 @@ import numpy as np
 from outcross.detectors import DETECTORS, Detector
 from outcross.detectors.calibrated import LENGTHS
 from outcross.detectors.declared import DeclaredDetector
+from outcross.detectors.samples import LEAST
+from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
@@ -28,8 +30,6 @@ from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declarations, declared_share
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
-from outcross.verbs.detect.samples import LEAST
-from outcross.verbs.detect.samples import calibration as sample_of
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import least_share
 from outcross.verbs.detect.work import ENOUGH_WORDS, UNUSUAL, Calibration, ReadTexts, calibration, read_texts

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.detectors.declared import DeclaredDetector, phrases_of
+from outcross.detectors.samples import batches, opened, text_column
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.recipe import nearest
 from outcross.statistics.two_sources import effective_size
 from outcross.verbs.detect.result import Detection
-from outcross.verbs.detect.samples import batches, opened, text_column
 from outcross.verbs.detect.work import Calibration, ReadTexts
 
 if TYPE_CHECKING:

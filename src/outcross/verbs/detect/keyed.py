@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from outcross.detectors.samples import batches, opened, text_column
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.detect.result import Detection
-from outcross.verbs.detect.samples import batches, opened, text_column
 
 if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion

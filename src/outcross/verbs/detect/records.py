@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from outcross.detectors.samples import opened
 from outcross.errors import BadInput
 from outcross.verbs.detect.result import Detection
-from outcross.verbs.detect.samples import opened
 
 if TYPE_CHECKING:
     import polars

@@ -13,10 +13,10 @@ from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, AuthorTexts, CalibratedDetector, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.lengths import cut_words, words_of
+from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, telling_columns, text_column
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.text.normalised import normalised
-from outcross.verbs.detect.samples import LEAST, CalibrationSample, batches, grouped, opened, telling_columns, text_column
 from outcross.verbs.detect.unlike import common_shares, control_area, lengths_alone, plain_features, signs_alone
 
 if TYPE_CHECKING:
