@@ -34,6 +34,7 @@ NEEDED = {
     "route": {"rule": "random"},
     "decontaminate": {"path": "test.jsonl"},
     "watermark": {"tokenizer": "folder"},
+    "blend": {"detectors": ["classifier", "ngram"]},
     "server": {"url": "http://localhost:9/v1", "model": "someone"},
 }
 """What a member cannot be made without."""

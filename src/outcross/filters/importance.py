@@ -46,6 +46,7 @@ class ImportanceFilter(Filter):
         "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654",
     )
     chooses = "training"
+    libraries = ("icu4py", "pillow", "polars", "scikit-learn", "scipy")
 
     column: str | None = None
     """The column of q, probabilities in [0, 1]."""
