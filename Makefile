@@ -11,17 +11,25 @@ test: .venv/.dev
 
 # Left out of the daily check: a file of tests that takes eight seconds of processor time or more, that of the commands it starts included
 # (user and sys of `time python -m pytest -n 0 FILE`, less the two of its start), nothing else.
-SLOW = $(addprefix tests/,$(addsuffix .py,test_audit test_audit_floors test_audit_near test_audit_real_tables test_audit_several test_audit_text \
-	test_audit_text_groups test_audit_use test_audits_are_steps test_bad_input test_believed test_beyond test_bombs test_coverage_of_intervals \
-	test_error_sources test_exit_codes test_export test_fuzz test_ledger test_lexicon test_names test_outputs test_real_text test_report test_resume test_server test_sweeps \
-	test_text_metrics test_what_a_key_covers test_what_a_run_keeps contracts/test_attributes contracts/test_honest_data contracts/test_measures \
-	contracts/test_ngram contracts/test_transformer_sampling laws/test_spike laws/test_the_loop_obeys_the_laws))
+SLOW = $(addprefix tests/,$(addsuffix .py,test_acting_on_an_audit test_audit test_audit_copying test_audit_flips test_audit_floors \
+	test_audit_near test_audit_real_tables test_audit_several test_audit_text test_audit_text_groups test_audit_use \
+	test_audits_are_steps test_bad_input test_believed test_beyond test_bombs test_cases test_causal_lm test_causal_lm_writing \
+	test_coverage_of_intervals test_error_sources test_exit_codes test_figures test_fuzz test_ledger test_lexicon test_mix test_mix_scale \
+	test_names test_outputs test_real_text test_report test_resume test_server test_sweeps test_text_metrics \
+	test_what_a_key_covers test_what_a_run_keeps test_written_as_stored contracts/test_attributes contracts/test_commands \
+	contracts/test_definitions contracts/test_honest_data contracts/test_measures contracts/test_ngram laws/test_spike \
+	laws/test_the_loop_obeys_the_laws))
 
 test-fast: .venv/.dev
 	@$(BIN)/python -m pytest $(SLOW:%=--ignore=%)
 
 lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
+
+docs: .venv/.dev
+	@$(BIN)/python tools/build_docs.py
+.PHONY: docs
+SLOW += tests/test_documentation.py
 
 bench: .venv/.dev
 	@$(BIN)/python benchmarks/run.py $(QUESTIONS)

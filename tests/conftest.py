@@ -1,8 +1,12 @@
 """What several tests share: a transformer experiment small enough to run in seconds."""
 
+import functools
+import itertools
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,10 @@ for name, threads in ONE_THREAD.items():
     os.environ.setdefault(name, threads)
 threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports it for a filter of warnings
 
-collect_ignore = ["without_charts"]
+AT_START = dict(os.environ)
+"""The environment before any test or fixture changes it."""
+
+collect_ignore = ["without_charts", "ready_command.py"]
 
 TINY = """
 name: tiny
@@ -45,9 +52,51 @@ def write_tiny(folder: Path, name: str = "tiny", more: str = "") -> Path:
 
 
 def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
-    """The command line in a process of its own, as a user calls it."""
-    command = [sys.executable, "-m", "outcross", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300, check=False)
+    """The command line in a process of its own, as a user calls it.
+
+    A command of one worker is forked by a process that has imported what it needs (`ready_command`); any other one is started afresh.
+    """
+    words, given = [*map(str, arguments)], {**os.environ, **environment}
+    if ("--workers", "1") in itertools.pairwise(words) and "PYTHONHASHSEED" not in environment and hasattr(os, "fork"):
+        return _ready().call(words, given)
+    command = [sys.executable, "-m", "outcross", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=given, timeout=300, check=False)
+
+
+class Ready:
+    """A process that forks one for each command."""
+
+    def __init__(self) -> None:
+        script = [sys.executable, Path(__file__).with_name("ready_command.py")]
+        self.process = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=AT_START)
+
+    def call(self, arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as err:
+            asked = {
+                "arguments": arguments,
+                "environment": environment,
+                "folder": str(Path.cwd()),
+                "out": out.name,
+                "err": err.name,
+            }
+            print(json.dumps(asked), file=self.process.stdin, flush=True)
+            code = int(self.process.stdout.readline())
+            return subprocess.CompletedProcess(["outcross", *arguments], code, out.read(), err.read())
+
+    def end(self) -> None:
+        """Wait for its end, so that its processor time counts as that of the tests."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+_ready = functools.cache(Ready)
+
+
+def pytest_sessionfinish() -> None:
+    if _ready.cache_info().currsize:
+        _ready().end()
 
 
 WITHOUT_CHARTS = {
@@ -58,7 +107,8 @@ WITHOUT_CHARTS = {
 
 @pytest.fixture(scope="module")
 def without_charts():
-    """Commands that the tests of a file start, and its fixtures, write their pages without charts."""
+    """The tests of a file and the commands that they start write their pages without charts."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "vl_convert", None)
         patch.setenv("PYTHONPATH", WITHOUT_CHARTS["PYTHONPATH"])
         yield

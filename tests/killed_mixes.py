@@ -9,6 +9,7 @@ itself with SIGKILL at the one that it was told.
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -80,9 +81,9 @@ def main() -> None:
     source_digest((root_of(step.do), root_of(work)), read_asked(asked(folder))[0].identity)  # once, and not in every child
     _, count = build(folder, folder / "whole", 0)
     told = {"changes": count, "whole": left(folder / "whole"), "killed": []}
-    out = folder / "out"
-    for number in range(moments):
-        moment = 1 + number * count // moments
+    out, chosen = folder / "out", random.Random(0)
+    for number in range(moments):  # a random moment of each of as many equal stretches
+        moment = chosen.randrange(1 + number * count // moments, 1 + (number + 1) * count // moments)
         told["killed"].append([(*build(folder, out, at), left(out)) for at in (moment, max(1, moment // 2), 0)])
         shutil.rmtree(out, ignore_errors=True)
     sys.stdout.write(json.dumps(told))

@@ -35,8 +35,10 @@ from outcross.text.texts import texts
 from outcross.verbs.audit.generations import lines
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 """`make bench` takes thirty."""
+PAIRS = 80
+"""Of so many pairs a check that looks bad four times as often as its 5 % is found in 97 % of such studies, one that does three times as often as its 10 % too."""
 OF_TEXT = ("tails", "copying", "diversity", "text_quality")
 HTML = "<script>alert(1)</script> \x07\x1b[31m <b>qzx wvk</b> \x00 &amp; xkcdq zzyzx brrr ftagn &lt;p&gt; qwrtz"
 
@@ -241,7 +243,7 @@ def sentences():
 
 @pytest.mark.parametrize("holdout", [False, True])
 def test_real_text_against_real_text_looks_bad_no_more_often_than_it_says(sentences, holdout):
-    told = p_values(sentences, 120, 150, [20_26, 1 + holdout], holdout=holdout)
+    told = p_values(sentences, PAIRS, 150, [20_26, 1 + holdout], holdout=holdout)
     assert {"rare_words", "vocabulary_ratio", "verbatim"} <= {check for check, _ in told}
     assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in told}
     assert too_small_too_often(told) == {}
@@ -251,7 +253,7 @@ def test_documents_are_what_is_independent_where_they_are_known(sentences):
     """Documents of ten sentences of one language: sentences alone would look far apart."""
     some = sentences[::3][:1200]
     documents = np.repeat(np.arange(120), 10)
-    told = p_values(some, 120, 0, [20_26, 3], documents=documents)
+    told = p_values(some, PAIRS, 0, [20_26, 3], documents=documents)
     assert too_small_too_often(told) == {}
 
 

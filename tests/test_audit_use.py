@@ -61,7 +61,7 @@ def test_real_data_seldom_look_less_useful_than_real_data(target):
     from scipy.stats import binom
 
     told: dict[tuple[str, str, str], list[float]] = {}
-    for i in range(50):
+    for i in range(36):
         rng = np.random.default_rng([30, i])
         asked = compared(people(rng, 240), people(rng, 300), people(rng, 300), target, ("sex",))
         for one in readings(Use(learners=LINEAR, fits=2)(asked, rng)):

@@ -261,9 +261,14 @@ def test_the_source_of_an_audit_holds_its_checks_and_judgement_and_not_how_they_
 KILLED = """
 import itertools, os, signal, sys, traceback
 from pathlib import Path
-import outcross.verbs.audit.page, polars, scipy, sklearn
+import outcross.verbs.audit.answer, outcross.verbs.audit.page, polars, scipy.spatial, scipy.stats, sklearn
 from outcross.cli import main
+from outcross.ledger.reach import reached
+from outcross.measures import audit_aspects, measure
 
+# Once, and not in every child: parts are imported, and the source of steps is read.
+parts = [measure(name).__module__ for names in audit_aspects().values() for name in names]
+reached([(module, None) for module in ("outcross.verbs.audit.steps", "outcross.verbs.audit.asked", *parts)])
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "truncate", "rmdir")
 data, moments = Path(sys.argv[1]), [int(word) for word in sys.argv[2:]]
 
@@ -318,8 +323,10 @@ def killed(data: Path, *moments: int) -> str:
 
 
 def test_an_audit_killed_at_any_call_of_the_system_goes_on_to_the_same_bytes(data):
+    """At the second call, the last, and a random one of three equal stretches in between."""
     calls = int(killed(data, 0))
-    moments = sorted({2, *random.Random(5).sample(range(3, calls), 3), calls})
+    stretches = np.array_split(np.arange(3, calls), 3)
+    moments = [2, *map(random.Random(5).choice, map(np.ndarray.tolist, stretches)), calls]
     killed(data, *moments)
     for moment in moments:
         assert contents(data / f"at-{moment}") == contents(data / "at-0"), moment

@@ -67,8 +67,14 @@ KILLED = """
 import itertools, os, shutil, signal, sys, traceback
 from pathlib import Path
 import numpy, polars
-import outcross.verbs.run.answer, outcross.verbs.audit.result, outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
+import outcross.verbs.run.page, outcross.verbs.run.answer, outcross.verbs.audit.result, outcross.loop, outcross.models.gaussian, outcross.models.ngram, outcross.policies.accumulate, outcross.measures.fitted_law
+import outcross.collapse.closed_forms
+from outcross.ledger.reach import reached
+from outcross.measures import pages_of_runs
 
+# Once, and not in every child: parts are imported, and the source of steps is read.
+pages_of_runs()
+reached([("outcross." + module, None) for module in ("loop", "verbs.run.work", "models.gaussian", "models.ngram", "sources.text", "measures.fitted_law", "measures.lexical_diversity")])
 CALLS = ("fsync", "replace", "rename", "mkdir", "unlink", "symlink", "truncate", "rmdir")
 spec, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), [int(word) for word in sys.argv[3:]]
 
@@ -255,15 +261,15 @@ def test_a_page_quotes_no_time(runs, tmp_path, capsys):
 # Going on
 
 
-@pytest.mark.parametrize(("experiment", "sampled"), [("numbers", 6), ("words", 3)])
+@pytest.mark.parametrize(("experiment", "sampled"), [("numbers", 4), ("words", 2)])
 def test_a_run_killed_at_any_call_of_the_system_goes_on_to_the_same_bytes(experiment, sampled, runs, tmp_path):
-    """At the first calls, the last, and some in between."""
+    """At the first calls, the last, and a random one of as many equal stretches of those in between."""
     spec = runs[experiment].with_name(f"{experiment}.yaml")
     calls = int(stopped(spec, tmp_path, 0))
     expected = contents(tmp_path / "0")
-    moments = sorted(
-        {*range(1, sampled + 1), *random.Random(3).sample(range(1, calls + 1), sampled), *range(calls - sampled, calls + 1)}
-    )
+    stretches = np.array_split(np.arange(sampled + 1, calls - sampled), sampled)
+    between = map(random.Random(3).choice, map(np.ndarray.tolist, stretches))
+    moments = [*range(1, sampled + 1), *between, *range(calls - sampled, calls + 1)]
     stopped(spec, tmp_path, *moments)
     for moment in moments:
         assert contents(tmp_path / str(moment)) == expected, moment

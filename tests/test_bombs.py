@@ -247,8 +247,8 @@ def test_of_eight_thousand_columns_only_those_are_read_that_are_looked_at(tmp_pa
     rng = np.random.default_rng(0)
     frame = polars.DataFrame(rng.normal(size=(20, 8_000)), schema=[f"c{i}" for i in range(8_000)])
     frame.write_csv(tmp_path / "t.csv")
-    assert table(tmp_path / "t.csv", columns=["c7999"], most_columns=200).records.width == 400
-    made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c7999")
-    assert len(made.kinds) == 200 and "c7999" in made.kinds and "c0" in made.kinds
-    assert len(made.unseen.columns) == 7_800
+    assert table(tmp_path / "t.csv", columns=["c7999"], most_columns=50).records.width == 100
+    made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c7999", most_columns=50)
+    assert len(made.kinds) == 50 and "c7999" in made.kinds and "c0" in made.kinds
+    assert len(made.unseen.columns) == 7_950
     assert any("columns are not read" in note for note in made.notes)

@@ -24,6 +24,8 @@ from outcross.models.transformer.network import Shape, initial  # noqa: E402
 from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 torch.set_num_threads(1)
 TEXTS = ["the cat sat on the mat", "the dog sat on the log", "naïve café: 你好 <|start|>"] * 20
 BLOCK = 12
@@ -161,7 +163,7 @@ def test_the_card_says_what_the_model_was_trained_on(run, tmp_path):
     (settings,) = (part.split("```")[0] for part in body.split("```yaml\n")[1:2])
     assert yaml.safe_load(settings)["policy"] == {"kind": "human_share", "share": 0.25, "rows": "redrawn", "align": True}
     model = run.ledger.generations["human_share=0.25", 0, 2].steps["model"]
-    gathered = next(step.key for step in run.lineage("human_share=0.25", 0, 2) if step.verb == "gather")
+    gathered = next(step.key for step in run.lineage("human_share=0.25/seed-0/g02") if step.verb == "gather")
     human = json.loads((run.kept(gathered) / "human.json").read_text())
     assert human["note"]["sha256"] in body and run.ledger.entries[model].output in body
 

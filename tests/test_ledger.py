@@ -22,10 +22,12 @@ def test_a_first_step_that_fails_leaves_the_users_folder_as_it_was(tmp_path):
     (tmp_path / "experiment.yaml").write_text("name: g\nhuman: {array: human.npy, rows: 900}\nlearner: gaussian\n")
     np.save(tmp_path / "human.npy", np.arange(10.0))
     (tmp_path / "notes.txt").write_text("mine")
-    refused = outcross("run", tmp_path / "experiment.yaml", "--out", tmp_path)
+    refused = outcross("run", tmp_path / "experiment.yaml", "--workers", 1, "--out", tmp_path)
     assert refused.returncode == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.yaml", "human.npy", "notes.txt"]
-    refused = outcross("run", tmp_path / "experiment.yaml", f"human.array={tmp_path}/human.npy", "--out", tmp_path / "run")
+    refused = outcross(
+        "run", tmp_path / "experiment.yaml", f"human.array={tmp_path}/human.npy", "--workers", 1, "--out", tmp_path / "run"
+    )
     assert refused.returncode == 2 and not (tmp_path / "run").exists()
 
 
@@ -62,12 +64,12 @@ def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):
     (tmp_path / "g.yaml").write_text(
         f"name: g\nhuman: {{array: {tmp_path}/h.npy, rows: 20}}\nlearner: gaussian\npolicy: {{kind: fresh, human: 30}}\nsweep: {{seed: [0, 1]}}\n"
     )
-    assert outcross("run", tmp_path / "g.yaml", "generations=3", "--out", tmp_path / "run").returncode == 0
-    grown = outcross("run", tmp_path / "g.yaml", "generations=9", "--out", tmp_path / "run")
+    assert outcross("run", tmp_path / "g.yaml", "generations=3", "--workers", 1, "--out", tmp_path / "run").returncode == 0
+    grown = outcross("run", tmp_path / "g.yaml", "generations=9", "--workers", 1, "--out", tmp_path / "run")
     assert grown.returncode == 2 and "fresh human records run out" in grown.stderr
     there = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(measure="w2").select("seed", "generation").rows()
     assert {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)} <= set(there)
-    smaller = outcross("run", tmp_path / "g.yaml", "generations=2", "--out", tmp_path / "run")
+    smaller = outcross("run", tmp_path / "g.yaml", "generations=2", "--workers", 1, "--out", tmp_path / "run")
     assert smaller.returncode == 2 and "a run only grows" in smaller.stderr
 
 

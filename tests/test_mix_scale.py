@@ -71,25 +71,6 @@ def test_a_mix_counts_every_text(pools):
     assert {pool["name"]: pool["characters"]["available"] for pool in made.manifest["pools"]} == truth
 
 
-def test_a_cluster_gives_the_bytes_of_one_process(tmp_path):
-    pytest.importorskip("ray")
-    for name, rows in (("human", 300), ("gpt", 900)):
-        (tmp_path / name).mkdir()
-        for file in range(3):
-            own = [
-                {"text": f"{name} {row % 250} {file // 2}", "lang": "ab"[row % 2]} for row in range(rows // 3)
-            ]  # some rows are alike
-            (tmp_path / name / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
-    pools = [{"name": "human", "path": str(tmp_path / "human"), "origin": "human"}, {"name": "gpt", "path": str(tmp_path / "gpt"), "origin": {"model": "g"}}]  # fmt: skip
-    asked = {"pools": pools, "rows": 600, "human_share": 0.6, "max_repeats": 2, "shards": 2, "groups": "lang"}
-    outcross.mix(asked, out=tmp_path / "here")
-    outcross.mix(asked, out=tmp_path / "there", ray="local", workers=2)
-    files = [path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*") if path.suffix in (".parquet", ".json")]
-    assert len([path for path in files if path.suffix == ".parquet" and ".outcross" not in path.parts]) == 3
-    for path in files:
-        assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
-
-
 @pytest.mark.parametrize(
     "more",
     [

@@ -7,6 +7,8 @@ import pytest
 import outcross
 from outcross.errors import BadInput
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 TOLD = {
     "name": "mine",
     "human": {"path": str(Path(outcross.__file__).parents[2] / "docs" / "explanation" / "*.md"), "rows": 40},

@@ -276,7 +276,7 @@ def test_rows_of_one_group_are_dealt_as_a_plain_shuffle():
 
 @pytest.mark.parametrize("name", ["shakespeare", "languages"])
 def test_without_a_text_it_says_what_to_write(name, tmp_path):
-    ended = outcross("run", name, "--out", tmp_path / "run")
+    ended = outcross("run", name, "--workers", 1, "--out", tmp_path / "run")
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert "add human.path=FILE" in ended.stderr
@@ -334,7 +334,7 @@ def test_a_dataset_saved_to_disk_is_read(datasets, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_refused_in_one_line(datasets, tmp_path):
-    ended = outcross("run", "shakespeare", f"human.hub={tmp_path / 'none'}", "--out", tmp_path / "run")
+    ended = outcross("run", "shakespeare", f"human.hub={tmp_path / 'none'}", "--workers", 1, "--out", tmp_path / "run")
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1, ended.stderr
 

@@ -9,6 +9,8 @@ import pytest
 import outcross
 from outcross.errors import BadInput
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 NUMBERS = {
     "name": "numbers",
     "human": {"distribution": "normal", "rows": 30},
@@ -116,7 +118,7 @@ def test_a_folder_that_is_no_run_or_a_damaged_one_is_refused_in_one_line(tmp_pat
 def test_the_lineage_leads_from_a_generation_over_parts_and_models_to_the_human_files(tmp_path):
     told = words(tmp_path)
     run = outcross.run(told, out=tmp_path / "run").finish()
-    found = run.lineage("accumulate", 0, 2)
+    found = run.lineage("accumulate/seed-0/g02")
     assert (found[0].verb, found[0].generation) == ("generate", 2)
     steps = {one.key: one for one in found}
     (mixed,) = [one for one in found if one.verb == "mix" and one.generation == 2]
@@ -128,17 +130,28 @@ def test_the_lineage_leads_from_a_generation_over_parts_and_models_to_the_human_
     (gathered,) = [one for one in found if one.verb == "gather"]
     assert list(gathered.given) == [str(tmp_path / "text.txt")] and len(gathered.given[str(tmp_path / "text.txt")]) == 64
     (tmp_path / "text.txt").write_text("other words, " * 2000)
-    other = outcross.run(told, out=tmp_path / "other").finish().lineage("accumulate", 0, 2)
+    other = outcross.run(told, out=tmp_path / "other").finish().lineage("accumulate/seed-0/g02")
     assert other[0].output != found[0].output and other[-1].output != found[-1].output
 
 
 def test_the_texts_of_a_generation_are_all_that_its_model_wrote(tmp_path):
     run = outcross.run(words(tmp_path), out=tmp_path / "run").finish()
-    texts = run.texts("accumulate", 0, 1)
+    frame = run.texts("accumulate", 0, 1)
+    texts = frame["text"].to_list()
     assert len(texts) == 40 and all(isinstance(text, str) and text for text in texts)
+    assert frame["prompt"].to_list()[:3] == run.samples.filter(pl.col("generation") == 1)["prompt"].to_list()[:3]
+    assert run.texts().height == 120 and run.texts(generation=2)["generation"].unique().to_list() == [2]
+    whence = run.lineage(frame["id"][3])
+    assert whence.record["text"] == texts[3] and whence[0].verb == "generate" and str(tmp_path / "text.txt") in whence.given
+    assert whence.frame().height == len(whence) and "accumulate/seed-0/g01/3" in repr(whence)
+    for bad in ("accumulate/seed-0/g01/40", "accumulate/seed-0/g07", "nowhere"):
+        with pytest.raises(BadInput):
+            run.lineage(bad)
+    with pytest.raises(BadInput, match="did you mean 'accumulate'"):
+        run.texts("acumulate")
     first = run.samples.filter(pl.col("generation") == 1)["text"].to_list()
-    assert list(texts[: len(first)]) == first
-    with pytest.raises(BadInput, match="no generation 7"):
+    assert texts[: len(first)] == first
+    with pytest.raises(BadInput, match="generation 7 has ended"):
         run.texts("accumulate", 0, 7)
     shutil.rmtree(tmp_path / "run" / "steps")
     with pytest.raises(BadInput, match="lost step"):

@@ -28,6 +28,8 @@ pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 from speaking_server import NAME, speaking_server
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 SECRET = "sk-never-to-be-seen-1234567890"
 ROWS, BLOCK = 12, 8
 
@@ -130,7 +132,7 @@ def test_a_chat_is_told_to_continue_each_prompt(server, asked, tmp_path):
     run = outcross.run(asked({"endpoint": "chat", "instruction": "Go on."}, generations=1), out=tmp_path / "run").finish()
     assert set(server.paths) == {"/v1/chat/completions"} and "top_k" not in server.bodies[0]
     assert all(body["messages"][0] == {"role": "system", "content": "Go on."} for body in server.bodies)
-    assert {body["messages"][1]["role"] for body in server.bodies} == {"user"} and len(run.texts("replace", 0, 0)) == ROWS
+    assert {body["messages"][1]["role"] for body in server.bodies} == {"user"} and run.texts("replace", 0, 0).height == ROWS
 
 
 def test_without_prompts_a_completion_begins_with_nothing_and_a_chat_with_its_instruction(server, asked):
@@ -157,10 +159,10 @@ def test_what_was_cut_off_goes_on_and_what_had_ended_is_asked_again(server, aske
         first + " ab",
         first + " ab ab",
     }
-    assert all(text.startswith(" ab ab") for text in run.texts("replace", 0, 0))
+    assert all(text.startswith(" ab ab") for text in run.texts("replace", 0, 0)["text"])
     server.finish, server.bodies[:] = "stop", []
     run = outcross.run(asked(generations=1), out=tmp_path / "stop").finish()
-    assert all(text.startswith(" ab\n ab\n") for text in run.texts("replace", 0, 0))
+    assert all(text.startswith(" ab\n ab\n") for text in run.texts("replace", 0, 0)["text"])
     prompts = [body["prompt"] for body in server.bodies]
     assert len(set(prompts)) == ROWS < len(prompts) and len({body["seed"] for body in server.bodies}) == len(prompts)
 
@@ -181,7 +183,7 @@ def test_a_busy_server_is_asked_again(server, asked, tmp_path, status):
 
     server.fault = busy_at_first
     run = outcross.run(asked(generations=1), out=tmp_path / "run").finish()
-    assert len(run.texts("replace", 0, 0)) == ROWS and set(server.answered.values()) == {1} and len(server.bodies) == 2 * ROWS
+    assert run.texts("replace", 0, 0).height == ROWS and set(server.answered.values()) == {1} and len(server.bodies) == 2 * ROWS
 
 
 def test_a_dropped_connection_and_a_slow_answer_are_asked_again(server, asked, tmp_path, monkeypatch):
@@ -199,7 +201,7 @@ def test_a_dropped_connection_and_a_slow_answer_are_asked_again(server, asked, t
 
     server.fault = fault
     run = outcross.run(asked(generations=1), out=tmp_path / "run").finish()
-    assert len(run.texts("replace", 0, 0)) == ROWS and len(server.bodies) == ROWS + 2
+    assert run.texts("replace", 0, 0).height == ROWS and len(server.bodies) == ROWS + 2
 
 
 def test_an_answer_that_never_ends_is_given_up(server, asked, tmp_path, monkeypatch):
@@ -343,7 +345,7 @@ def test_an_answer_by_another_model_is_refused_unless_the_experiment_names_it(se
     said = refused(asked(), tmp_path / "run")
     assert f"answers as the model 'gpt-other', '{NAME}' was asked for; write learner.model or learner.answers_as" in said
     run = outcross.run(asked({"answers_as": "gpt-other"}, generations=1), out=tmp_path / "other").finish()
-    assert len(run.texts("replace", 0, 0)) == ROWS
+    assert run.texts("replace", 0, 0).height == ROWS
 
 
 ODD = [
@@ -391,7 +393,7 @@ def test_a_refusal_says_what_the_server_said_and_what_to_do(server, asked, tmp_p
 def test_text_that_is_no_unicode_is_kept_as_question_marks(server, asked, tmp_path):
     server.text = lambda body: " \ud800 a\x00b" * 9
     run = outcross.run(asked(generations=1), out=tmp_path / "run").finish()
-    assert all(text.startswith(" ? a\x00b") for text in run.texts("replace", 0, 0))
+    assert all(text.startswith(" ? a\x00b") for text in run.texts("replace", 0, 0)["text"])
 
 
 def test_the_key_reaches_the_server_and_no_file_and_no_message(server, asked, tmp_path, monkeypatch):

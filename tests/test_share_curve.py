@@ -10,12 +10,12 @@ from scipy.stats import binom
 import outcross
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.measures.share_curve import shares_of
 from outcross.report.share_curves import share_curve_picture
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs
 from outcross.verbs.audit.result import stored
 from outcross.verbs.audit.screen import audit_lines
+from outcross.verbs.share_curve import shares_of
 
 LINEAR = {"learner": "linear model", "target": "y"}
 DIMENSIONS = 8
@@ -102,6 +102,9 @@ def test_the_group_that_is_harmed_is_named():
     assert (point.worst_group, point.harmed_group) == ("group=f", "group=f") and point.harmed_loss.low > 0
     assert curve.tested == 600 and "holdout" in curve.note
     frame = curve.frame()
+    drawn = curve.plot("share-curve-human")
+    assert drawn.data.filter(of="all records")["loss"].to_list() == [point.loss.value for point in curve.fixed_human.points]
+    assert curve.answer in repr(curve) and len(repr(curve).splitlines()) == 2
     assert frame.height == 4 and {"fixed", "share", "loss", "loss_low", "added_loss_high", "worst_group"} <= set(frame.columns)
 
 

@@ -43,6 +43,26 @@ def test_show_and_list_fit_the_terminal(run, columns, capsys, monkeypatch):
         assert max(map(len, told.splitlines())) <= columns
 
 
+def test_the_families_fit_one_screen_with_the_number_of_their_parts(capsys):
+    lines = shown(capsys, "list").splitlines()
+    assert len(lines) <= 24
+    for family, members in json.loads(shown(capsys, "list", "--json"))["parts"].items():
+        assert any(line.split()[:2] == [family, str(len(members))] for line in lines if line)
+
+
+def test_the_help_says_what_a_command_does_in_one_or_two_lines(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    table = shown(capsys, "--help").partition("Commands")[2].splitlines()[1:]
+    cells = [(line[2:15].strip(), line[15:-1].strip()) for line in table if line.startswith("│")]
+    lines = {}
+    for name, text in cells:
+        if name:
+            lines[name] = []
+        lines[[*lines][-1]].append(text)
+    assert {"run", "audit", "mix", "list", "show", "card"} <= set(lines)
+    assert all(len(text) <= 2 and " ".join(text).endswith((".", "?")) for text in lines.values())
+
+
 def test_every_arm_and_seed_is_shown_with_its_interval_on_request(run, capsys):
     told = shown(capsys, "show", run, "--seeds").partition("\nlog_variance\n")[2]
     assert "replace,temperature=0.5,rows=20 seed 1" in told

@@ -173,7 +173,7 @@ def test_words_for_people_are_in_no_key(after):
         ("verbs/run/question.py", "fork: bool = False", "fork: bool = bool(0)"),
         ("ledger/__init__.py", "could not be written: {error.strerror}", "was not written: {error.strerror}"),
         ("ledger/__init__.py", "self.entries.get(entry.key), entry\n", "self.entries.get(entry.key, None), entry\n"),
-        ("policies/__init__.py", 'POLICIES: Family = {', 'POLICIES: Family = {"newer": "outcross.policies.replace:Replace",'),
+        ("policies/__init__.py", 'POLICIES: Family = Family({', 'POLICIES: Family = Family({"newer": "outcross.policies.replace:Replace",'),
         ("measures/held_out.py", "import math\n", "import math\nNEW = 1\n"),
     )  # fmt: skip
     assert done == set()

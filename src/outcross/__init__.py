@@ -39,8 +39,9 @@ _WHERE = {
     "Profile": "collapse.profile",
     "Reading": "estimate",
     "Schedule": "models.schedule",
-    "ShareCurve": "measures.share_curve",
+    "ShareCurve": "verbs.share_curve",
     "Export": "verbs.export.result",
+    "Figure": "report.figure",
     "experiment": "experiment",
     "export": "verbs.export.answer",
     "mix": "verbs.mix.answer",
@@ -50,7 +51,7 @@ _WHERE = {
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
-    "share_curve": "measures.share_curve",
+    "share_curve": "verbs.share_curve",
     "show": "verbs.show",
 }
 
@@ -64,9 +65,9 @@ if TYPE_CHECKING:
     from outcross.ledger import Ledger
     from outcross.loop import Generation
     from outcross.measures import Evidence
-    from outcross.measures.share_curve import ShareCurve, share_curve
     from outcross.models.draw import Draw
     from outcross.models.schedule import Schedule
+    from outcross.report.figure import Figure
     from outcross.verbs.audit.answer import audit, audits
     from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.card.answer import card
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from outcross.verbs.report import report
     from outcross.verbs.run.answer import open, run
     from outcross.verbs.run.result import Run
+    from outcross.verbs.share_curve import ShareCurve, share_curve
     from outcross.verbs.show import show
 
 
@@ -106,7 +108,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
     "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

@@ -40,7 +40,6 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only error
 
 @app.command(help=RunQuestion.__doc__)
 def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -> None:
-    from outcross.files.outputs import check_page
     from outcross.verbs.run.answer import begun, in_a_folder
     from outcross.verbs.run.progress import watcher
     from outcross.verbs.run.screen import end_lines, note_lines
@@ -48,18 +47,15 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
     from outcross.verbs.terminal import width
 
     result = begun(in_a_folder(question))
-    assert result.page is not None
-    check_page(result.page)
     if not (as_json or quiet):
         for line in note_lines(result, width()):
             print(line, flush=True)
     with Silence() if quiet or as_json else watcher(result.arms) as watch:
         result.finish(watch)
-    page = result.report()
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print(*end_lines(result, width()), f"report: {escaped(str(page))}", sep="\n")
+        print(*end_lines(result, width()), f"report: {escaped(str(result.page))}", sep="\n")
 
 
 @app.command(help=AuditQuestion.__doc__)

@@ -20,6 +20,10 @@ class GateFailed(OutcrossError):
     exit_code = 1
 
 
+class PromiseBroken(OutcrossError, AssertionError):
+    """A part does not do what every member of its family does."""
+
+
 class MachineGaveOut(OutcrossError):
     """The disk, the memory or the network failed; what was finished is kept."""
 

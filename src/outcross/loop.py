@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import data
+from outcross import data, own
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
@@ -23,7 +23,7 @@ from outcross.filters.of_records import RecordCandidates
 from outcross.filters.selecting import Choice, judged
 from outcross.ledger import Ledger, Steps, verb
 from outcross.ledger.reach import source_digest
-from outcross.measures import Evidence, Measure, unread
+from outcross.measures import Evidence, Measure, check_readings, unread
 from outcross.models import Learner, Task
 from outcross.models.draw import Draw
 from outcross.models.online import Online
@@ -124,6 +124,13 @@ def _reach(experiment: Experiment, human: Human) -> int | None:
 def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     """Read or draw the human data, split them, and put them in the learner's form."""
     human = gathering.open(rng)
+    source = gathering.source
+    if not isinstance(human, Human):
+        raise BadInput(f"{own.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
+    if own.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
+        raise BadInput(
+            f"{own.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
+        )
     if len(human.training) == 0:
         raise BadInput("the human data hold no records; give more data or a smaller block")
     return human
@@ -169,7 +176,11 @@ def train(
         weights = None
     online = {} if writers is None else {"online": Online.of(training.pool, writers)}
     try:
-        return task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
+        model = task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
+        for method in ("sample", "log_prob", "save"):
+            if not callable(getattr(model, method, None)):
+                raise BadInput(f"{own.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}")
+        return model
     except np.linalg.LinAlgError as error:
         raise BadInput(
             f"{kind(task.learner)} cannot be fitted to these records ({error}); give more of them, or columns that differ"
@@ -225,18 +236,28 @@ class RecordRange:
 @verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts, *stored: load_records(folder))
 def generate(draw: Draw, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
     """Let the model write. Refuses fewer records than were asked for, and a writer that is not the stored model."""
-    return _held(
-        model.sample(draw, None if prompts is None else prompts.records, rng),
-        RecordRange(draw=draw, first=0, total=draw.records),
-        stored,
-        prompts,
-    )
+    records = model.sample(draw, None if prompts is None else prompts.records, rng)
+    _check_written(records, model, draw)
+    return _held(records, RecordRange(draw=draw, first=0, total=draw.records), stored, prompts)
+
+
+def _check_written(records: Any, model: Any, draw: Draw) -> None:
+    """BadInput where a model writes no records, or not as many as it was asked for."""
+    if not (hasattr(records, "save") and hasattr(records, "__len__")):
+        raise BadInput(
+            f"{own.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
+        )
+    if len(records) != draw.records:
+        raise BadInput(
+            f"{own.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
+        )
 
 
 @verb(OF_RECORDS, 4, load=lambda folder, digest, shard, model, prompts, *stored: load_records(folder))
 def write(shard: RecordRange, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
     """Let the model write some of the records of a generation, as `generate` does all."""
     records = model.sample(shard.draw, None if prompts is None else prompts.records, rng, first=shard.first)
+    _check_written(records, model, shard.draw)
     return _held(records, shard, stored, prompts)
 
 
@@ -255,7 +276,6 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
     Of a generation at least a thousand decoded tokens are read again, of a shard its share of them. MachineGaveOut where the writer was not the stored
     model: fast writers have written with stale weights in silence.
     """
-    assert len(records) == shard.draw.records
     if stored is None or records.decoded is None:
         return records
     records = replace(records, decoded=records.decoded.some(RESCORED_TOKENS * len(records) / shard.total))
@@ -338,7 +358,9 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
     A measure of tables reads what an audit of the same records reads, with the random numbers of that audit and not with `rng`.
     """
     try:
-        return tuple(one for one in part.of_run(Evidence(**evidence), rng) if isinstance(one, Reading))
+        every = tuple(part.of_run(Evidence(**evidence), rng))
+        check_readings(part, every)
+        return tuple(one for one in every if isinstance(one, Reading))
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import importlib
+import inspect
+import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, make_dataclass, replace
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import field as plain_field
 from typing import Any, dataclass_transform
 
 import numpy as np
@@ -19,10 +24,116 @@ from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationErro
 from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
 
+from outcross import own
 from outcross.errors import BadInput
 
-Family = Mapping[str, "str | type"]
-"""Members by name: a class, or "module:Class" so that naming a member costs no import."""
+
+class Family(dict[str, "str | type"]):
+    """Members by name: a class, or "module:Class" so that naming a member costs no import.
+
+    A family with a name and a protocol is open: users add members of their own, which are instances of the protocol. They come as an instance, as
+    `my_parts.py:Half` of a file or module that was imported on request (`own`), or by an entry point of an installed package (`outcross.NAME`).
+    The mapping holds the built-in members alone, so that what is done by default does not depend on what is installed.
+    """
+
+    def __init__(
+        self, members: Mapping[str, str | type], *, name: str = "", protocol: type | None = None, page: type | None = None
+    ):
+        super().__init__(members)
+        self.name = name
+        """By which packages offer members, as in `outcross.policies`; empty for a closed family."""
+        self.protocol = protocol
+        self.page = page
+        """The type of what a reader must know of a member, where members have pages."""
+        self.of_users: dict[str, type] = {}
+        """Members of users that were read in this process, by their reference."""
+
+    def __or__(self, others: Mapping[str, str | type]) -> Family:  # type: ignore[override]
+        return Family({**self, **others}, name=self.name, protocol=self.protocol, page=self.page)
+
+    @property
+    def is_open(self) -> bool:
+        return self.protocol is not None
+
+    def may_have(self, name: str) -> bool:
+        """Whether a name can be of a member: of a built-in one, of a class of the user's own, or of an entry point."""
+        return name in self or (self.is_open and (":" in name or name in own.offered(self.name)))
+
+    def of_user(self, name: str, what: str) -> type | None:
+        """A class of the user's own; None where nothing goes by the name. BadInput where it may not be imported, or is no member."""
+        if not self.is_open:
+            return None
+        if ":" in name:
+            return self.admitted(own.find(name, what), what)
+        offered = own.entry(self.name, name, what)
+        if offered is None:
+            return None
+        cls = own.loaded(offered)
+        if isinstance(cls, type) and _kind_of(cls) != name:
+            raise BadInput(
+                f"the entry point {name} of {own.distribution(offered)} names {cls.__name__}, which is called {_kind_of(cls)}; "
+                "give the entry point that name"
+            )
+        if isinstance(cls, type):
+            own.name(cls, name)
+        return self.admitted(cls, what)
+
+    def admitted(self, cls: type, what: str) -> type:
+        """A class of the user's own, once it is known to be a member. BadInput names the class, its file and line, and what is wrong."""
+        assert self.protocol is not None
+        if not isinstance(cls, type) or not issubclass(cls, self.protocol):
+            base = f"{self.protocol.__module__}.{self.protocol.__qualname__}"
+            where = own.place_of(cls) if isinstance(cls, type) else repr(cls)[:80]
+            raise BadInput(f"{what}: {where} is no {self.protocol.__name__}; derive it from {base}")
+        if cls in self.of_users.values() or not own.is_own(cls):
+            return cls
+        if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            raise BadInput(
+                f"{what}: {own.place_of(cls)} is no frozen value; write @recipe above the class (from outcross.recipe import recipe)"
+            )
+        if (called := _kind_of(cls)) in self and own.reference(cls) != called:
+            raise BadInput(f"{what}: {own.place_of(cls)} is called {called}, as the built-in one is; rename the class")
+        if lacking := _lacking(cls, self.protocol):
+            raise BadInput(f"{what}: {own.place_of(cls)} {lacking}")
+        own.know(cls)
+        self.of_users[own.reference(cls)] = cls
+        return cls
+
+
+def _lacking(cls: type, protocol: type) -> str:
+    """What a class lacks of its protocol, in words; empty where it lacks nothing: values that must be given, and methods with their arguments."""
+    for name in _needed(protocol):
+        if not hasattr(cls, name):
+            return f"does not say {name}; write {name} = … in the class"
+    for name, promised in vars(protocol).items():
+        if not inspect.isfunction(promised) or (name.startswith("_") and name != "__call__"):
+            continue
+        given = getattr(cls, name)
+        if given is promised:
+            if is_abstract(promised) and not (name == "__call__" and getattr(cls, "compares", False)):
+                return f"has no {name}; write def {name}{_arguments(promised)}"
+            continue
+        positional = [one for one in inspect.signature(promised).parameters.values() if one.default is one.empty]
+        try:
+            inspect.signature(given).bind(*positional)
+        except TypeError:
+            return f"has {own.place_of(cls, name)} with the arguments {_arguments(given)}; it is called with {_arguments(promised)}"
+    return ""
+
+
+def _needed(protocol: type) -> list[str]:
+    """What every member of a protocol must say of its class."""
+    declared = {name: hint for base in reversed(protocol.__mro__) for name, hint in vars(base).get("__annotations__", {}).items()}
+    return [name for name, hint in declared.items() if str(hint).startswith("ClassVar") and not hasattr(protocol, name)]
+
+
+def is_abstract(function: Any) -> bool:
+    """Whether a method of a protocol does nothing but say that a member must have it."""
+    return "NotImplementedError" in function.__code__.co_names
+
+
+def _arguments(function: Any) -> str:
+    return "(" + ", ".join(inspect.signature(function).parameters) + ")"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -39,10 +150,17 @@ def recipe(cls: type) -> Any:
         try:
             checked(self, *args, **{name: of_python(value) for name, value in kwargs.items()})
         except ValidationError as error:
-            raise BadInput(explain(error, known=[field.name for field in fields(cls)])) from None
+            raised = (one.get("ctx", {}).get("error") for one in error.errors(include_url=False))
+            blamed = next((said for one in raised if isinstance(one, Exception) and (said := _blame(one, cls))), "")
+            raise BadInput(blamed or explain(error, known=[field.name for field in fields(cls)])) from None
 
     made.__init__ = __init__
     return made
+
+
+def _blame(error: Exception, cls: type) -> str:
+    """Where a part of the user's own raised an error while another recipe was checked; what a class says of its own values is not blamed on it."""
+    return "" if isinstance(error, BadInput) or own.is_own(cls) else own.blame(error)
 
 
 def of_python(value: Any) -> Any:
@@ -71,41 +189,169 @@ def kind(value: object) -> str:
     >>> kind(Normal()), kind(ZipfianStatesSource())
     ('normal', 'zipfian_states')
     """
-    name = type(value).__name__
-    for protocol in type(value).__mro__[1:-1]:
+    return _kind_of(type(value))
+
+
+def _kind_of(cls: type) -> str:
+    name = cls.__name__
+    for protocol in cls.__mro__[1:-1]:
         name = name.removesuffix(protocol.__name__) or name
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def member(family: Family, name: str, what: str) -> type:
+def member(family: Mapping[str, str | type], name: str, what: str) -> type:
     """The class called `name` in a family, imported now; BadInput with the nearest name where there is none."""
-    if name not in family:
+    if name in family:
+        found = family[name]
+        if isinstance(found, str):
+            module, _, attribute = found.partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+        if own.is_own(found):
+            own.name(found, name)
+        return found
+    found = family.of_user(name, what) if isinstance(family, Family) else None
+    if found is None:
         raise BadInput(f"unknown {what} {name!r}{nearest(name, family)}; known: {', '.join(family)}")
-    found = family[name]
-    if isinstance(found, str):
-        module, _, attribute = found.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-    return found  # type: ignore[return-value]
+    return found
 
 
-def read(family: Family, value: object, what: str) -> Any:
+def _made(family: Mapping[str, str | type], name: str, arguments: dict[str, Any], what: str) -> Any:
+    """A member of a family, made; in its place what was recorded of it where it is of the user's own and must not be imported."""
+    if name not in family and isinstance(family, Family) and family.may_have(name) and (told := own.recorded(name)) is not None:
+        return _stand_in(family, name, arguments, told)
+    return _make(member(family, name, what), arguments, what)
+
+
+def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
     """A member of a family from plain data.
 
     A plain word is a kind (`policy: replace`); a mapping names its kind (`{kind: human_share, share: 0.1}`) or is
-    keyed by it (`{pretrained: {steps: 1500}}`); a recipe is passed through.
+    keyed by it (`{pretrained: {steps: 1500}}`); a recipe is passed through, of the user's own too.
     """
     if isinstance(value, str):
-        return _make(member(family, value, what), {}, what)
+        return _made(family, value, {}, what)
     if isinstance(value, Mapping):
         arguments = dict(value)
         if "kind" in arguments:
-            return _make(member(family, str(arguments.pop("kind")), what), arguments, what)
+            return _made(family, str(arguments.pop("kind")), arguments, what)
         if len(arguments) == 1 and isinstance(inner := next(iter(arguments.values())), Mapping):
-            return _make(member(family, str(next(iter(arguments))), what), dict(inner), what)
+            return _made(family, str(next(iter(arguments))), dict(inner), what)
         raise BadInput(f"{what} must name its kind; write {what}: {{kind: {next(iter(family))}, …}}")
+    if isinstance(family, Family) and family.is_open:
+        assert family.protocol is not None
+        if isinstance(value, type) and issubclass(value, family.protocol):
+            raise BadInput(f"{what} must be an instance, got the class {value.__name__}; write {value.__name__}(…)")
+        if isinstance(value, own.Unimported) and isinstance(value, family.protocol):
+            return value
+        if isinstance(value, family.protocol) and (is_dataclass(value) or own.is_own(type(value))):
+            if not _is_in(family, type(value)):
+                family.admitted(type(value), what)
+            return value
     if is_dataclass(value) and kind(value) in family:
         return value
     raise BadInput(f"{what} must be one of {', '.join(family)}, got {value!r:.80}")
+
+
+def _is_in(family: Mapping[str, str | type], cls: type) -> bool:
+    """Whether the table of a family itself names a class."""
+    there = family.get(_kind_of(cls))
+    return there is cls or there == f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
+    """A part of which the code was not imported: its settings, and what was recorded of its class."""
+    settings = {str(key): value for key, value in arguments.items() if str(key).isidentifier()}
+    cls = _stand_in_class(family, name, tuple(settings), json.dumps(told, sort_keys=True))
+    if name not in family.of_users or issubclass(family.of_users[name], own.Unimported):
+        family.of_users[name] = cls
+    return cls(**settings)
+
+
+_stand_ins: dict[tuple[str, str, tuple[str, ...], str], type] = {}
+
+
+def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], told: str) -> type:
+    """The class of such parts: equal ones have one class, so that equal parts are equal."""
+    key = (family.name, name, settings, told)
+    if key not in _stand_ins:
+        facts, protocol = json.loads(told), family.protocol
+        assert protocol is not None
+        methods = [one for one, function in vars(protocol).items() if inspect.isfunction(function) and is_abstract(function)]
+        said = class_facts_read(facts.get("class", {}), family.page)
+        body: dict[str, Any] = {one: _refuses(name, one) for one in methods} | dict.fromkeys(_needed(protocol), ())
+        body |= {one: value for one, value in said.items() if one not in settings} | {"laws": facts.get("laws", {})}
+        body["__doc__"] = str(facts.get("what", "")) or f"A part of the user's own, {name}."
+        label = re.sub(r"\W", "", name.rpartition(":")[2] if ":" in name else name.title()) or "Part"
+        members = [(setting, Any, plain_field(default=None)) for setting in settings]
+        cls = make_dataclass(label, members, bases=(own.Unimported, protocol), namespace=body, frozen=True, kw_only=True)
+        cls.__module__ = __name__
+        own.name(cls, name)
+        _stand_ins[key] = cls
+    return _stand_ins[key]
+
+
+def _refuses(name: str, method: str) -> Any:
+    def refuse(*given: Any, **named: Any) -> Any:
+        raise BadInput(
+            f"{name} is known here by what was recorded of it, and its code was not imported; run it: outcross run SPEC --import FILE "
+            "(in Python: outcross.run(spec, imports=[file]))"
+        )
+
+    refuse.__name__ = method
+    return refuse
+
+
+def class_facts(cls: type, protocol: type) -> dict[str, Any]:
+    """What records keep of a class of the user's own, so that pages can be drawn without it: the plain values and the pages that it declares."""
+    found = {}
+    for name in [one for base in protocol.__mro__ for one in vars(base).get("__annotations__", {})]:
+        value = getattr(cls, name, None)
+        if value is not None and not isinstance(value, property) and not hasattr(value, "__get__"):
+            with contextlib.suppress(TypeError):
+                found[name] = _fact(value)
+    return found
+
+
+def _fact(value: Any) -> Any:
+    """A value of a class as plain data; a page is a mapping of its fields, a number that is not finite its word."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _fact(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _fact(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_fact(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{value!r:.80} is no plain value")
+
+
+def class_facts_read(told: Mapping[str, Any], page: type | None) -> dict[str, Any]:
+    """The inverse of `class_facts`. BadInput where a page is none."""
+
+    def page_of(value: Any) -> Any:
+        try:
+            assert page is not None
+            return page(
+                **{
+                    key: tuple(map(float, inner))
+                    if key == "range" and inner
+                    else tuple(inner)
+                    if isinstance(inner, list)
+                    else inner
+                    for key, inner in value.items()
+                }
+            )
+        except (TypeError, ValueError, AssertionError, AttributeError) as error:
+            raise BadInput(f"what was recorded of a part is no page of its family: {error}") from None
+
+    read_back = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    if "page" in read_back:
+        read_back["page"] = page_of(read_back["page"])
+    if "pages" in read_back:
+        read_back["pages"] = {str(name): page_of(value) for name, value in read_back["pages"].items()}
+    return read_back
 
 
 def _make(cls: type, arguments: dict[str, Any], what: str) -> Any:
@@ -121,13 +367,13 @@ class Nested:
 
     read: Callable[[Any], Any]
     recipe: type | None = None
-    family: Family | None = None
+    family: Mapping[str, str | type] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_plain_validator_function(self.read)
 
 
-def one_of(family: Family, what: str, or_none: bool = False) -> Any:
+def one_of(family: Mapping[str, str | type], what: str, or_none: bool = False) -> Any:
     """The pydantic annotation of a field that holds a member of a family."""
     return Nested(lambda value: None if value is None and or_none else read(family, value, what), family=family)
 
@@ -170,8 +416,8 @@ def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any]
         value = {"kind": next(iter(value))} | dict(inner)
     if "kind" not in value and (default := _default(cls, name)) is not None:
         value = {"kind": kind(default)} | dict(value)
-    own = str(value.get("kind"))
-    return dict(value), member(nested.family, own, name) if own in nested.family else None
+    called = str(value.get("kind"))
+    return dict(value), member(nested.family, called, name) if called in nested.family else None
 
 
 def _nested(cls: type | None, name: str) -> Nested | None:
@@ -187,7 +433,7 @@ def _default(cls: type | None, name: str) -> Any:
     return None if field.default is MISSING else field.default
 
 
-def many_of(family: Family, what: str) -> Any:
+def many_of(family: Mapping[str, str | type], what: str) -> Any:
     """The pydantic annotation of a field that holds a tuple of members of a family."""
 
     def validate(values: object) -> tuple[Any, ...]:
@@ -207,6 +453,11 @@ FROM_LIST = BeforeValidator(from_list)
 """The pydantic annotation of a field that holds a tuple of plain values."""
 
 
+def first_line(part: object) -> str:
+    """The first sentence of a part's docstring."""
+    return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
+
+
 def filled(value: Any, **defaults: Any) -> Any:
     """A recipe with these values in the place of those that were left out (None)."""
     return replace(value, **{name: default for name, default in defaults.items() if getattr(value, name) is None})
@@ -218,7 +469,7 @@ def plain(value: Any) -> Any:
     A member of a family (it has a protocol above it) says its kind.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        own_kind = {} if type(value).__bases__ == (object,) else {"kind": kind(value)}
+        own_kind = {} if type(value).__bases__ == (object,) else {"kind": name_in_records(value)}
         return own_kind | {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -227,6 +478,21 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a recipe holds plain values only, got {type(value).__name__}")
+
+
+def name_in_records(value: object) -> str:
+    """The kind of a recipe as records keep it, by which it is found again: of a class of the user's own with its file or module."""
+    cls = type(value)
+    return own.reference(cls) if own.is_own(cls) or isinstance(value, own.Unimported) else kind(value)
+
+
+def short_kind(told: str) -> str:
+    """A kind that records keep as people read it.
+
+    >>> short_kind("my_parts.py:HalfAndHalf"), short_kind("human_share")
+    ('half_and_half', 'human_share')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", told.rpartition(":")[2]).lower() if ":" in told else told
 
 
 def flatten(told: Any, prefix: str = "") -> dict[str, Any]:

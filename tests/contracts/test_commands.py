@@ -14,6 +14,7 @@ from conftest import write_tiny
 import outcross
 from outcross.cli import app, main
 from outcross.errors import BadInput
+from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import SETTINGS, AuditQuestion
 from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.card.result import Card
@@ -21,9 +22,13 @@ from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.list import ListQuestion, Parts
+from outcross.verbs.mix.changes import Changes
+from outcross.verbs.mix.composition import Composition
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
+from outcross.verbs.mix.trace import Trace
 from outcross.verbs.report import Report, ReportQuestion
+from outcross.verbs.results import Result
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import Described, ShowQuestion
 
@@ -38,6 +43,17 @@ COMMANDS = {
     "detect": (DetectQuestion, outcross.detect),
     "list": (ListQuestion, outcross.parts),
 }
+RESULTS = {
+    "run": outcross.Run,
+    "audit": outcross.Audits,
+    "mix": Mix,
+    "report": Report,
+    "export": Export,
+    "card": Card,
+    "detect": outcross.Detection,
+    "list": Parts,
+}
+"""What the function of a command returns; `show` returns what it finds."""
 NEEDED = {
     "run": {"spec": "x"},
     "mix": {"spec": "x"},
@@ -46,6 +62,8 @@ NEEDED = {
     "card": {"data": "x"},
 }
 """What a question cannot be asked without."""
+IN_PYTHON = {"import": "imports"}
+"""Options whose name is a word of Python, by the name that Python gives them."""
 HOW_LOUD = {"quiet", "json"}
 """Options that say how loud a command is; they are no part of a question."""
 
@@ -53,7 +71,8 @@ HOW_LOUD = {"quiet", "json"}
 def options(command: str) -> dict[str, str]:
     """The options of a command with their help, by the name that Python gives them."""
     arguments = app[command].assemble_argument_collection(parse_docstring=True)
-    return {argument.name.lstrip("-").replace("-", "_"): argument.parameter.help or "" for argument in arguments if argument.show}
+    names = [(argument.name.lstrip("-").replace("-", "_"), argument) for argument in arguments if argument.show]
+    return {IN_PYTHON.get(name, name): argument.parameter.help or "" for name, argument in names}
 
 
 def fields(question: type) -> list[str]:
@@ -102,6 +121,24 @@ def test_the_python_function_takes_the_names_of_the_command_line(command):
         function(**{"no_such_option": 1})
 
 
+@pytest.mark.parametrize("command", [name for name in app if not name.startswith("-")])
+def test_the_function_of_a_command_is_public_and_returns_a_result_of_the_one_protocol(command):
+    question, function = COMMANDS[command]
+    assert function in {getattr(outcross, name) for name in outcross.__all__}
+    kind = RESULTS.get(command, Described)
+    assert issubclass(kind, Result) and kind.__name__ in str(inspect.get_annotations(inspect.unwrap(function)).get("return"))
+    if command == "audit":
+        assert set(inspect.signature(outcross.audit).parameters) == set(fields(question))
+
+
+@pytest.mark.parametrize(
+    "kind", [*RESULTS.values(), Described, outcross.Audit, outcross.ShareCurve, Composition, Changes, Trace, ColumnPlan]
+)
+def test_every_result_answers_the_protocol_in_its_own_words(kind):
+    assert issubclass(kind, Result) and not inspect.isabstract(kind)
+    assert kind.__repr__ is Result.__repr__ and kind.short.__doc__ and kind.frame.__doc__
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_question_is_frozen(command):
     question = COMMANDS[command][0]
@@ -116,6 +153,40 @@ def test_the_json_of_a_run_is_what_run_and_open_give(place, capsys):
     assert plain(again) == json.loads(out)
     _, out, _ = shown("show", place / "run", "--json", capsys=capsys)
     assert json.loads(out) == plain(outcross.show(place / "run"))
+
+
+def files_of(folder) -> dict[str, object]:
+    """Every file of a folder with its bytes, every link with its target; without the times, which no promise covers, and the locks."""
+    left_out = ("timing.jsonl", ".lock")
+    paths = [path for path in folder.rglob("*") if not path.name.endswith(left_out) and (path.is_symlink() or path.is_file())]
+    return {str(path.relative_to(folder)): path.readlink() if path.is_symlink() else path.read_bytes() for path in paths}
+
+
+def test_a_run_in_python_leaves_the_folder_that_the_command_leaves(place, capsys, monkeypatch):
+    told = "{name: e, human: {distribution: normal, rows: 20}, learner: gaussian, draw: {prompts: none}, generations: 2, chains: 4, metrics: [fitted_law], store: all, policy: {kind: human_share}, sweep: {seed: [0, 1]}}"
+    for name in ("command", "python"):
+        (place / name).mkdir()
+        (place / name / "e.yaml").write_text(told)
+    monkeypatch.chdir(place / "command")
+    code, *_ = shown("run", "e.yaml", "policy.share=0.2", "--out", "run", capsys=capsys)
+    monkeypatch.chdir(place / "python")
+    run = outcross.run("e.yaml", out="run", workers=2, settings={"policy.share": 0.2}).finish()
+    assert code == 0 and isinstance(run, outcross.Run) and not run.unfinished
+    left = [files_of(place / name / "run") for name in ("command", "python")]
+    assert left[0].keys() == left[1].keys() and {"report.html", "readings.parquet", "experiment.yaml"} < left[0].keys()
+    assert [name for name in left[0] if left[0][name] != left[1][name]] == []
+
+
+def test_an_audit_in_python_leaves_the_folder_that_the_command_leaves(place, capsys):
+    words = ("audit", place / "narrow.csv", "--reference", place / "human.csv", "--aspects", "spread")
+    code, *_ = shown(*words, "--out", place / "one", "--quiet", capsys=capsys)
+    found = outcross.audit(place / "narrow.csv", name="narrow", reference=place / "human.csv", aspects="spread", out=place / "two")
+    left = [files_of(place / name) for name in ("one", "two")]
+    assert code == 0 and found.lost == ["spread"] and left[0].keys() == left[1].keys() and "report.html" in left[0]
+    assert [name for name in left[0] if left[0][name] != left[1][name]] == []
+    plan = outcross.audit(place / "narrow.csv", reference=place / "human.csv", plan=True)
+    _, out, _ = shown(*words, "--plan", "--json", capsys=capsys)
+    assert isinstance(plan, ColumnPlan) and json.loads(out)["plan"][0]["columns"] == plain(plan)["plan"][0]["columns"]
 
 
 def test_the_json_of_an_audit_is_what_audits_gives(place, capsys):

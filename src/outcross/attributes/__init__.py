@@ -50,7 +50,7 @@ class Attribute:
         raise NotImplementedError
 
 
-ATTRIBUTES: Family = {
+ATTRIBUTES: Family = Family({
     "characters": "outcross.attributes.length:Characters",
     "words": "outcross.attributes.length:Words",
     "sentence_length": "outcross.attributes.length:SentenceLength",
@@ -63,12 +63,12 @@ ATTRIBUTES: Family = {
     "numerals": "outcross.attributes.symbols:Numerals",
     "punctuation": "outcross.attributes.symbols:Punctuation",
     "perplexity": "outcross.attributes.perplexity:Perplexity",
-}
+}, name="attributes", protocol=Attribute, page=AttributePage)  # fmt: skip
 
-LEARNED: Family = {
+LEARNED: Family = Family({
     "labelled": "outcross.attributes.learned:Labelled",
     "folder_classifier": "outcross.attributes.learned:FolderClassifier",
-}
+})  # fmt: skip
 """Attributes that are learned from labels. They need a file or a folder, so that an audit does not read them of itself."""
 
 __all__ = ["ATTRIBUTES", "LEARNED", "Attribute", "AttributePage", "Reader"]

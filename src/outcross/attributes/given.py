@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross import own
 from outcross.errors import BadInput, first_words
 
 
@@ -54,7 +55,9 @@ class GivenAttribute:
             raise BadInput(
                 f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
             )
-        return f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
+        place = f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
+        own.allow(place)
+        return place
 
     def _checked(self, given: Any, n: int) -> np.ndarray:
         try:

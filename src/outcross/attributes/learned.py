@@ -69,6 +69,7 @@ class FolderClassifier(Attribute):
     """The probability of a label, by a classifier that Hugging Face transformers saved to a folder."""
 
     folder: str
+    """A folder with a classifier in safetensors."""
     label: str
     """The label whose probability is read, as config.json names it."""
 

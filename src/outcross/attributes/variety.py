@@ -37,6 +37,7 @@ class Mtld(Attribute):
     """
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.72
+    """The type-token ratio at which a factor ends."""
 
     page = AttributePage(
         "MTLD", "Words over factors, averaged over both directions; a factor is a stretch of words whose type-token ratio comes down to 0.72 (unless set).", "words", (1, math.inf),

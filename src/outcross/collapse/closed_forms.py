@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from outcross import own
 from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
@@ -23,7 +24,8 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        told = law_arguments(arm.experiment)
+        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own.Unimported) else {}
+        told = law_arguments(arm.experiment, recorded.get(arm.name))
         measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
         for measure in measures:
             curve = expected(measure=measure, **told)
@@ -39,12 +41,18 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
     )
 
 
-def law_arguments(experiment: Experiment) -> dict[str, Any]:
-    """What `laws.expected` needs to know of an experiment; empty where no law applies to it."""
+def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What `laws.expected` needs to know of an experiment; empty where no law applies to it.
+
+    Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
+    """
+    others = (experiment.human, experiment.learner, *experiment.select)
+    if any(own.is_own(type(one)) or isinstance(one, own.Unimported) for one in others):
+        return {}
     human, learner = experiment.human, plain(experiment.learner)
     known, policy = (
         _known_to_laws(human, learner),
-        policy_of(plan for inventory, plan in experiment.plans() if inventory.generation),
+        law_policy(experiment) if policy is None else policy,
     )
     if (
         known is None
@@ -64,6 +72,13 @@ def law_arguments(experiment: Experiment) -> dict[str, Any]:
         "temperature": experiment.draw.temperature,
     }
     return told | known | policy | selected
+
+
+def law_policy(experiment: Experiment) -> dict[str, Any] | None:
+    """The policy of `laws.expected` that the plans of an experiment amount to; None where no law is known, or its policy was not imported."""
+    if isinstance(experiment.policy, own.Unimported):
+        return None
+    return policy_of(plan for inventory, plan in experiment.plans() if inventory.generation)
 
 
 def selection_of(experiment: Experiment) -> dict[str, Any] | None:

@@ -211,6 +211,12 @@ class Readings:
             raise BadInput(f"arm {self.arm!r} has no seed {self.seed}; there are: {_listed(rows['seed'])}")
         return rows.filter(seed=self.seed)
 
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], pl.DataFrame]:
+        """The rows of each place of each measure of whole records: of no column and no group."""
+        whole = self.rows.filter(column="", group="")
+        return whole.partition_by("measure", "at", maintain_order=True, as_dict=True)  # type: ignore[return-value]
+
     def course(self, measure: str, at: str = "") -> Course:
         """One place of a measure from generation 0 until a seed lacks it; NotApplicable with the reason if none."""
         return self._followed(measure, at, "value", "low", "high")
@@ -234,17 +240,18 @@ class Readings:
 
     def _followed(self, measure: str, at: str, value: str, low: str, high: str) -> Course:
         """A number of a reading with its ends, columns of these names, over the generations that all seeds have."""
-        rows = self.rows.filter(measure=measure, at=at, column="", group="")
-        values = rows.drop_nulls(value)
-        name = named(measure, at)
-        if values.is_empty():
-            notes = [note for note in rows["note"].to_list() if note]
+        rows, name = self._places.get((measure, at)), named(measure, at)
+        if rows is None or rows[value].null_count() == rows.height:
+            notes = [note for note in ([] if rows is None else rows["note"].to_list()) if note]
             raise NotApplicable(f"{measure}: {notes[0]}" if notes else f"no reading of {name}")
-        if values.select("seed", "generation").is_duplicated().any():
+        values = rows.drop_nulls(value)
+        seeds: dict[int, set[int]] = {seed: set() for seed in rows["seed"].to_list()}
+        for seed, generation in values.select("seed", "generation").rows():
+            seeds[seed].add(generation)
+        if sum(map(len, seeds.values())) < values.height:
             raise BadInput(f"{name} is read more than once in a generation of a seed; filter the readings to one run")
-        seeds = [set(values.filter(seed=seed)["generation"].to_list()) for seed in rows["seed"].unique()]
         generations = 0
-        while all(generations in seed for seed in seeds):
+        while all(generations in read for read in seeds.values()):
             generations += 1
         if generations == 0:
             raise NotApplicable(f"{name} was not read at generation 0, so nothing compares with it")
@@ -252,11 +259,11 @@ class Readings:
 
     def places(self, measure: str) -> list[str]:
         """The places of a measure that were read."""
-        return self.rows.filter(measure=measure, column="", group="")["at"].unique(maintain_order=True).to_list()
+        return [at for name, at in self._places if name == measure]
 
     def has_number(self, measure: str) -> bool:
         """Whether there is a number of a measure at any place and generation."""
-        return bool(self.rows.filter(measure=measure, column="", group="")["value"].is_not_null().any())
+        return any(rows["value"].null_count() < rows.height for (name, _), rows in self._places.items() if name == measure)
 
 
 def named(measure: str, at: str) -> str:

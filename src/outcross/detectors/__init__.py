@@ -80,13 +80,15 @@ def stacked(first: Any, second: Any) -> Any:
     return vstack((first, second)).tocsr()
 
 
-DETECTORS: Family = {
-    "blend": "outcross.detectors.blend:BlendDetector",
-    "classifier": "outcross.detectors.classifier:ClassifierDetector",
-    "declared": "outcross.detectors.declared:DeclaredDetector",
-    "likelihood": "outcross.detectors.likelihood:LikelihoodDetector",
-    "ngram": "outcross.detectors.ngram:NgramDetector",
-    "watermark": "outcross.detectors.watermark:WatermarkDetector",
-}
+DETECTORS: Family = Family(
+    {
+        "blend": "outcross.detectors.blend:BlendDetector",
+        "classifier": "outcross.detectors.classifier:ClassifierDetector",
+        "declared": "outcross.detectors.declared:DeclaredDetector",
+        "likelihood": "outcross.detectors.likelihood:LikelihoodDetector",
+        "ngram": "outcross.detectors.ngram:NgramDetector",
+        "watermark": "outcross.detectors.watermark:WatermarkDetector",
+    }
+)
 
 __all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader", "Stacking", "stacked"]

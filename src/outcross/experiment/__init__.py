@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
+from outcross import own
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
 from outcross.experiment.drawing import DRAWING, candidates_of
@@ -61,6 +62,7 @@ class Growth:
     """Every generation draws so many times as many records as the one before; the first the original human rows times it."""
 
     grow: Annotated[float, Field(gt=0, le=100)]
+    """How many times as many records each generation draws as the one before."""
 
 
 def _rows(value: object) -> object:
@@ -86,22 +88,26 @@ class Changed:
 
 
 def _metrics(values: object) -> tuple[Measure | Changed, ...]:
-    """Metrics by name, or changes to the default ones; BadInput where names with and without a sign are mixed."""
+    """Metrics by name, or changes to the default ones, among which an instance is added; BadInput where names with and without a sign are mixed."""
     if isinstance(values, str) or not isinstance(values, list | tuple):
         raise BadInput(
             f"metrics must be a list, got {values!r:.80}; write metrics: [fitted_law], or metrics: [+w1] for the defaults and w1"
         )
     names = [_named(value) for value in values]
     signed = [name for name in names if name[:1] in ("+", "-")]
-    if signed and len(signed) < len(names):
-        bare = next(name for name in names if name not in signed)
+    is_made = [is_dataclass(value) for value in values]
+    if signed and len(signed) + sum(is_made) < len(names):
+        bare = next(name for name, made in zip(names, is_made, strict=True) if name not in signed and not made)
         raise BadInput(
             f"metrics mixes {signed[0]!r:.80}, a change to the defaults, with {bare!r:.80}, a list of its own; "
             "write a sign before every name, or before none"
         )
     if not signed:
         return tuple(read(MEASURES, value, "metrics") for value in values)
-    return tuple(_change(name, value) for name, value in zip(names, values, strict=True))
+    return tuple(
+        Changed(kind(part), part) if made and (part := read(MEASURES, value, "metrics")) else _change(name, value)
+        for name, made, value in zip(names, is_made, values, strict=True)
+    )
 
 
 def _named(value: object) -> str:
@@ -120,7 +126,8 @@ def _change(name: str, value: object) -> Changed:
         return Changed(word, None)
     if isinstance(value, Mapping):
         value = dict(value) | {"kind": word} if "kind" in value else {word: value[name]}
-    return Changed(word, read(MEASURES, word if isinstance(value, str) else value, "metrics"))
+    added = read(MEASURES, word if isinstance(value, str) else value, "metrics")
+    return Changed(kind(added), added)
 
 
 @recipe
@@ -128,17 +135,23 @@ class Experiment:
     """One chain of generations, or many side by side; every field is identity, none says where it runs."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """The name of the run, and of its folder if --out is left out."""
     human: Annotated[Source, one_of(SOURCES, "human"), BeforeValidator(_source)]
+    """Where the human data come from."""
     learner: Annotated[Learner, one_of(LEARNERS, "learner")]
+    """What learns from records and writes new ones."""
     policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
+    """What every generation after the first is trained on."""
     block: Annotated[int, Field(ge=2, le=4096)] = 64
     """Tokens of a text record."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
+    """How long a network is trained; for learners that are trained in steps."""
     rows: Annotated[int | Growth | Literal["constant", "online"], Nested(_rows, recipe=Growth)] = "constant"
     """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: what
     a fit reads is drawn anew for every batch. A learner that reads on-line (vae) has the models write while it is fitted, and as many records as
     the original human ones are drawn to be measured; for another as many are drawn as the next fit reads, each of them once under `replace`."""
     draw: Annotated[Draw, DRAWING] = field(default_factory=Draw)
+    """How a model is sampled."""
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
     """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
     select: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")] = ()
@@ -156,6 +169,7 @@ class Experiment:
     of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
     out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    """The seed of every random stream."""
     notes: Annotated[tuple[str, ...], FROM_LIST] = ()
     """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
 
@@ -165,6 +179,9 @@ class Experiment:
             object.__setattr__(self, "store", "all" if self.chains == 1 else "readings")
         self._training_fits()
         self._list_changed_metrics()
+        self._readings_have_one_name()
+        if self.unimported:
+            return self
         for one in self.metrics:
             if "table" in one.needs:
                 self._is_a_table(kind(one), one.aspect)
@@ -202,6 +219,28 @@ class Experiment:
         self._fits_a_machine()
         self._plans_can_be_had()
         return self
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The members of families that it is made of."""
+        return (self.human, self.learner, self.policy, *self.select, *self.metrics)
+
+    @property
+    def unimported(self) -> tuple[Any, ...]:
+        """Parts of the user's own of which the code was not imported, so that nothing can be asked of them."""
+        return tuple(one for one in self.parts if isinstance(one, own.Unimported))
+
+    def _readings_have_one_name(self) -> None:
+        """Refuse a measure of the user's own that gives a reading the name of another."""
+        for one in self.metrics:
+            if own.is_own(type(one)):
+                for name in one.pages:
+                    given = next((kind(other) for other in self.metrics if other is not one and name in other.pages), "")
+                    given = given or next(
+                        (other for other in MEASURES if name in measure(other).pages and measure(other) is not type(one)), ""
+                    )
+                    if given:
+                        raise ValueError(f"the metric {own.place_of(type(one))} calls a reading {name}, as {given} does; rename it")
 
     def _selection_fits(self) -> None:
         """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
@@ -374,7 +413,14 @@ class Experiment:
 
     def plan(self, inventory: Inventory) -> Plan:
         """What the generation of this inventory learns from; generation 0 always learns from the original human records."""
-        return self.policy.plan(inventory) if inventory.generation else HumanOnly().plan(inventory)
+        if not inventory.generation:
+            return HumanOnly().plan(inventory)
+        plan = self.policy.plan(inventory)
+        if not isinstance(plan, Plan):
+            raise BadInput(
+                f"policy {own.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
+            )
+        return plan
 
     def plans(self, fresh: int | None = None) -> Iterator[tuple[Inventory, Plan]]:
         """What there is for every generation and what it learns from, from generation 0 on; `fresh` human records in the beginning.

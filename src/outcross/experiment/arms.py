@@ -13,7 +13,7 @@ from outcross.data.plans import lines
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, names_a_source
 from outcross.experiment.file import override
-from outcross.recipe import flatten, kind, plain, unflatten
+from outcross.recipe import flatten, kind, name_in_records, plain, short_kind, unflatten
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -121,8 +121,11 @@ def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
     """
     names: dict[tuple[str, ...], list[str]] = {}
     for arm in {arm.name: arm for arm in made}.values():
-        plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
-        planned = tuple(lines(plans[1:] or plans))
+        if arm.experiment.unimported:
+            planned = (f"what {name_in_records(arm.experiment.unimported[0])} says, whose code only a run imports",)
+        else:
+            plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
+            planned = tuple(lines(plans[1:] or plans))
         names.setdefault(planned, []).append(arm.name)
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
@@ -164,4 +167,4 @@ def _told(key: str, value: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else short_kind(str(value))

@@ -57,7 +57,7 @@ def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
 
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
-    settings = dict(overrides if isinstance(overrides, Mapping) else map(_setting, overrides))
+    settings = dict(overrides if isinstance(overrides, Mapping) else map(setting, overrides))
     told = of_size(told, settings.pop("size", told.get("size")), where, settings)
     told = override(_without_source(told, settings), settings)
     for key in settings:
@@ -137,7 +137,8 @@ SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
 """Settings of `human` of which one says where the data come from."""
 
 
-def _setting(word: str) -> tuple[str, Any]:
+def setting(word: str) -> tuple[str, Any]:
+    """A setting as a command line gives it, `key=value`, as its key and its value."""
     key, equals, value = word.partition("=")
     if not equals or not key.strip():
         raise BadInput(f"{word!r:.80} is no setting; write key=value, as in generations=10")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outcross.experiment.arms import Arm
-from outcross.recipe import flatten, plain
+from outcross.recipe import flatten, plain, short_kind
 
 NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations")
 """Keys that say how long and how often is looked, not what is done."""
@@ -166,7 +166,7 @@ def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
         value = own[key]
         return value if _is_number(value) else str(value)
     inner = {one.removeprefix(f"{key}."): value for one, value in own.items() if one.startswith(f"{key}.")}
-    kind = str(inner.pop("kind", ""))
+    kind = short_kind(str(inner.pop("kind", "")))
     dose = next((f"={word(inner.pop(name))}" for name in ("share", "weight") if inner.get(name) is not None), "")
     rest = [
         f"{name}={word(value)}" for name, value in inner.items() if not kind and f"{key}.{name}" in differing and value is not None

@@ -16,6 +16,8 @@ def read(text: str, where: str) -> Any:
     """The value that a text holds; BadInput with the line where it is no YAML, holds a key twice or more than plain values."""
     try:
         return _plain_yaml(yaml.load(text, _Loader), where, itertools.count(), 0)
+    except _TooDeep:
+        raise BadInput(f"{where} holds more than {DEEPEST} levels of lists and mappings; write it flatter") from None
     except BadInput:
         raise
     except yaml.YAMLError as error:
@@ -58,8 +60,17 @@ def dump(told: Any, width: int = 110) -> str:
     return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=width)
 
 
+class _TooDeep(Exception):
+    """More brackets are open than a file may have levels."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without duplicate keys."""
+    """Safe YAML without duplicate keys, given up at the first bracket that is too deep: the time to read brackets is quadratic in their depth."""
+
+    def fetch_flow_collection_start(self, token_class):
+        if self.flow_level > DEEPEST:
+            raise _TooDeep
+        super().fetch_flow_collection_start(token_class)
 
     def construct_mapping(self, node, deep=False):
         seen = set()

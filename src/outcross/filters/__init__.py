@@ -163,7 +163,7 @@ class Filter:
         raise NotImplementedError
 
 
-FILTERS: Family = {
+FILTERS: Family = Family({
     "best_of": "outcross.filters.best_of:BestOfFilter",
     "route": "outcross.filters.route:RouteFilter",
     "drop_duplicates": "outcross.filters.drop_duplicates:DropDuplicatesFilter",
@@ -175,6 +175,6 @@ FILTERS: Family = {
     "verify": "outcross.filters.verify:VerifyFilter",
     "star": "outcross.filters.star:StarFilter",
     "importance": "outcross.filters.importance:ImportanceFilter",
-}
+}, name="filters", protocol=Filter, page=FilterPage)  # fmt: skip
 
 __all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import PlainValidator
 
+from outcross import own
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.attributes.given import GivenAttribute
 from outcross.errors import BadInput, first_words
@@ -31,13 +32,13 @@ Number = Attribute | ColumnNumber | GivenAttribute
 
 def number(value: object) -> Any:
     """What candidates are compared by: the name of an attribute, {column: NAME}, or in Python a function. BadInput where it is none."""
-    if isinstance(value, Number):
+    if isinstance(value, ColumnNumber | GivenAttribute):
         return value
     if isinstance(value, Mapping) and [*value] == ["column"]:
         return ColumnNumber(column=value["column"])
-    if callable(value) and not is_dataclass(value):
+    if callable(value) and not is_dataclass(value) and not isinstance(value, type):
         return GivenAttribute(getattr(value, "__qualname__", type(value).__name__), value)
-    if isinstance(value, str) and value not in ATTRIBUTES:
+    if isinstance(value, str) and not ATTRIBUTES.may_have(value):
         raise BadInput(
             f"{value!r} is no attribute{nearest(value, ATTRIBUTES)}; it must be one of {', '.join(ATTRIBUTES)}, or {{column: NAME}}"
         )
@@ -146,7 +147,12 @@ def numeric(candidates: Candidates, name: str) -> np.ndarray:
 def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
     """An attribute of every text, (n,); one that compares is fitted to the human texts."""
     read = attribute.fit(candidates.human.texts) if attribute.compares else attribute
-    return np.asarray(read(candidates.texts), dtype=np.float64)
+    found = np.asarray(read(candidates.texts), dtype=np.float64)
+    if found.shape != (len(candidates),):
+        raise BadInput(
+            f"{own.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {found.shape}"
+        )
+    return found
 
 
 __all__ = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
+from outcross import own
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -60,8 +61,21 @@ def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) 
         raise BadInput(f"select {kind(one)} {why}; choose another filter") from None
     except BadInput as error:
         raise BadInput(f"select {kind(one)}: {error}") from None
-    assert selection.times.shape == (*candidates.chains, len(candidates))
+    check_selection(one, selection, (*candidates.chains, len(candidates)))
     return selection
+
+
+def check_selection(one: Filter, selection: Any, shape: tuple[int, ...]) -> None:
+    """BadInput where a filter does not say of every candidate how often it is kept."""
+    place = own.place_of(type(one), "select")
+    if not isinstance(selection, Selection):
+        raise BadInput(f"{place} must give a Selection, got {selection!r:.80}; write return Selection(times)")
+    times = np.asarray(selection.times)
+    if times.shape != shape or not np.issubdtype(times.dtype, np.integer) or times.min(initial=0) < 0:
+        raise BadInput(
+            f"{place} must say of each of {shape[-1]:,} candidates how often it is kept, as whole numbers of shape {shape}, "
+            f"got {times.dtype} of shape {times.shape}"
+        )
 
 
 def _equal(times: np.ndarray, one: Filter) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from outcross import own
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.errors import BadInput, first_words, missing_extra
 from outcross.estimate import Estimate, NotApplicable
@@ -28,13 +29,14 @@ MOST_FAILURES = 0.5
 
 
 def _function(value: object) -> object:
-    """A function of a module by its name, `module:function`."""
+    """A function of a module by its name, `module:function`. One that is handed over may be called; of a name the module must be imported on request."""
     if callable(value):
         name = getattr(value, "__qualname__", "<lambda>")
         if "<" in name or "." in name:
             raise ValueError(
                 f"must be a function that a module defines, so that it can be found again, got {name}; give it a name in a file"
             )
+        own.allow(f"{value.__module__}:{name}")  # type: ignore[attr-defined]
         return f"{value.__module__}:{name}"  # type: ignore[attr-defined]
     return value
 
@@ -74,7 +76,8 @@ class VerifyFilter(Filter):
     document: str = "text"
     """The column that holds JSON."""
     function: Annotated[str | None, BeforeValidator(_function)] = None
-    """`module:function` of your own, called with each record as a mapping of its columns; what it returns is read as true or false."""
+    """`module:function` of your own, called with each record as a mapping of its columns; what it returns is read as true or false. Its module must be
+    named by `--import module`."""
     score: str | None = None
     """The column of a score, as of a model that judges."""
     attribute: Annotated[Attribute | None, one_of(ATTRIBUTES, "attribute", or_none=True)] = None

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
-from outcross import runtime
+from outcross import own, runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
@@ -440,6 +440,8 @@ class Steps:
         except OutcrossError:
             raise
         except Exception as error:
+            if not isinstance(error, OSError) and (said := own.blame(error)):
+                raise BadInput(said) from None
             raise MachineGaveOut(
                 f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again"
             ) from None
@@ -486,6 +488,8 @@ def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
             raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
         if isinstance(error, OutcrossError):
             raise
+        if said := own.blame(error):
+            raise BadInput(said) from None
         raise BadInput(
             f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
         ) from None

@@ -116,6 +116,8 @@ class RunEntry:
     human: dict[str, str]
     """The digest of each arm's human data, by the arm's name."""
     environment: dict[str, Any]
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What is known of every part of the user's own, by the name that stands in the experiment: the SHA-256 of its source, and what pages say of it."""
     lines: int | None
     """How many other lines the ledger of the finished run has; None while it is unfinished."""
 
@@ -195,9 +197,9 @@ def sealed(told: Mapping[str, Any]) -> bytes:
 
 
 def line_of(entry: Entry) -> bytes:
-    """The line of an entry; the readings of a step that has none are left out, and so are pictures where there are none."""
+    """The line of an entry; the readings of a step that has none are left out, and so are pictures and parts of the user's own where there are none."""
     told = vars(entry)
-    absent = {"readings"} if told.get("readings", ()) is None else {"pictures"} if told.get("pictures") == [] else set()
+    absent = {name for name, empty in (("readings", None), ("pictures", []), ("own", {})) if told.get(name, ()) == empty}
     return sealed({name: value for name, value in told.items() if name not in absent})
 
 

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from outcross import own
 from outcross.ledger.digests import digest_of
 from outcross.ledger.syntax import Module, Target
 
@@ -25,10 +26,16 @@ NOT_DECIDING = {
 """Libraries that the source of steps imports and no key covers, each with the reason why its version decides no number."""
 LEFT_OUT = {
     "outcross.errors": "It words refusals and gives them their exit codes; a step that is refused leaves nothing behind.",
+    "outcross.own": "It finds parts of the user's own by their names; the source of such a part is in the key itself.",
     "outcross.runtime": "It says where work is done and tells how far it is; where a step ran is no part of what it did.",
     "outcross.models.as_transformers": "It writes a model that a step has made for other tools; no step reads what it writes.",
     "outcross.models.server.asking": "It carries questions to a server and answers back; what was asked and answered is kept.",
     "outcross.models.transformer.gpt_neox": "It writes a model that a step has made for other tools; no step reads what it writes.",
+    "outcross.report.figure": "It holds and saves what is drawn of a result; no step reads what it holds.",
+    "outcross.report.shapes": "It draws results, from what the steps have stored.",
+    "outcross.verbs.results": "It shows results, from what the steps have stored.",
+    "outcross.verbs.audit.figures": "It draws what an audit found, from the checks that the step has stored.",
+    "outcross.verbs.audit.screen": "It prints what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.page": "It draws what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.sentences": "It says what an audit found, from the checks that the step has stored.",
 }
@@ -84,15 +91,26 @@ def root_of(function: Any) -> Root:
 def versions(libraries: Iterable[str], recipe: Any) -> dict[str, str]:
     """The versions that decide the numbers of a step: of Python, of these libraries, and of those that its recipe declares.
 
-    A recipe and the recipes within it declare them in `libraries`, by their names on the package index. The version of what is not
-    installed is empty.
+    A recipe and the recipes within it declare them in `libraries`, by their names on the package index; of a part of the user's own, what its
+    source imports is added. The version of what is not installed is empty.
 
     Of Python the minor version counts (3.11): it decides the tables of Unicode, by which words are told apart, and how floats are
     summed (`sum` compensates from 3.12 on). Its patches mend faults and leave both alone.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     declared = {*libraries}.union(*(getattr(kind, "libraries", ()) for kind in kinds(recipe)))
+    declared |= {_package(name) for kind in kinds(recipe) if own.is_own(kind) for name in own.libraries(kind)}
     return {"python": python} | {name: _version(name) for name in sorted(declared)}
+
+
+@functools.cache
+def _package(library: str) -> str:
+    """The name on the package index of what is imported by a name."""
+    try:
+        metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return min(metadata.packages_distributions().get(library, [library]))
+    return library
 
 
 @functools.cache
@@ -253,3 +271,12 @@ def _is_installed(file: str) -> bool:
     import sysconfig
 
     return any(file.startswith(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib"))
+
+
+def _forget() -> None:
+    """Read source again: a file of the user's own was imported anew."""
+    for remembered in (_digest, _links, _module, _read):
+        remembered.cache_clear()
+
+
+own.when_changed(_forget)

@@ -19,9 +19,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from outcross import own
 from outcross.data import Human, Part, Pool, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Absent, Table
+from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
@@ -74,7 +76,7 @@ class Page:
     worse: Worse | Literal["either"] | None = None
     """Which way is worse: either, where there is a tolerance on both sides of what is healthy; None where neither direction is worse by itself."""
     margin: float | None = None
-    """The smallest loss worth naming: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
+    """The tolerance: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
     None where a reading is not judged."""
     of: Literal["ratio", "difference"] = "ratio"
     range: tuple[float, float] | None = None
@@ -363,6 +365,18 @@ class Measure:
         return self(evidence, rng)
 
 
+def check_readings(part: Measure, every: Iterable[Any]) -> None:
+    """BadInput where a measure of the user's own yields what is no reading, or one that has no page."""
+    for one in every if own.is_own(type(part)) else ():
+        place = own.place_of(type(part), "__call__")
+        if not isinstance(one, Reading | Pointed | Reliability):
+            raise BadInput(f"{place} must yield readings, got {one!r:.80}; write yield Reading(name, estimate, null)")
+        if isinstance(one, Reading) and one.measure not in part.pages:
+            raise BadInput(
+                f"{place} yields the reading {one.measure!r:.80}, which has no page; its pages are {', '.join(part.pages)}"
+            )
+
+
 def read_with_null(
     measure: str,
     number: Callable[[], tuple[Estimate, Null | None]],
@@ -387,7 +401,7 @@ def unread(measure: str, why: str, *, at: str = "", column: str = "", group: str
     return Reading(measure, None, None, at, column, group, why)
 
 
-MEASURES: Family = {
+MEASURES: Family = Family({
     "spread": "outcross.measures.spread:Spread",
     "location": "outcross.measures.location:Location",
     "tails": "outcross.measures.tails:Tails",
@@ -427,7 +441,7 @@ MEASURES: Family = {
     "mixture_distance": "outcross.measures.mixture:MixtureDistance",
     "coefficient_error": "outcross.measures.regression:CoefficientError",
     "selection": "outcross.measures.selection:SelectionMeasure",
-}
+}, name="measures", protocol=Measure, page=Page)  # fmt: skip
 
 
 def measure(name: str) -> type[Measure]:
@@ -452,28 +466,38 @@ def pages_of_aspect(aspect: str) -> Mapping[str, Page]:
     return {name: page for one in audit_aspects()[aspect] for name, page in measure(one).pages.items()}
 
 
-@cache
 def pages_of_runs() -> Mapping[str, Page]:
-    """The page of every reading that a run may hold."""
-    return {name: page for one in MEASURES if "run" in askers(measure(one)) for name, page in measure(one).pages.items()}
+    """The page of every reading that a run may hold, of measures of the user's own that were read in this process too."""
+    return _pages_of_runs(tuple(MEASURES.of_users.values()))
 
 
 @cache
+def _pages_of_runs(of_users: tuple[type[Measure], ...]) -> Mapping[str, Page]:
+    built_in = {name: page for one in MEASURES if "run" in askers(measure(one)) for name, page in measure(one).pages.items()}
+    return {name: page for cls in of_users for name, page in dict(cls.pages).items()} | built_in
+
+
 def standing_for(role: Role) -> tuple[str, ...]:
     """The readings of runs that may stand for a role, the preferred one first."""
+    return _standing_for(role, tuple(MEASURES.of_users.values()))
+
+
+@cache
+def _standing_for(role: Role, of_users: tuple[type[Measure], ...]) -> tuple[str, ...]:
     ranked = [
-        (page.preference, name) for name, page in pages_of_runs().items() if page.role == role and page.preference is not None
+        (page.preference, name)
+        for name, page in _pages_of_runs(of_users).items()
+        if page.role == role and page.preference is not None
     ]
     return tuple(name for _, name in sorted(ranked))
 
 
-@cache
 def leading() -> tuple[str, ...]:
     """The readings of runs that a report may open with, the preferred one first."""
     return tuple(name for _, name in sorted((page.lead, name) for name, page in pages_of_runs().items() if page.lead is not None))
 
 
 __all__ = [
-    "ASPECTS", "BEYOND", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects",
+    "ASPECTS", "BEYOND", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "check_readings",
     "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
 ]  # fmt: skip

@@ -18,7 +18,6 @@ from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.floors import (
     LEVEL,
-    STRETCHES,
     fewer,
     from_draws,
     percentile_interval,
@@ -38,6 +37,8 @@ FEWEST = 20
 QUARTILES = (0.25, 0.75)
 RANGES_PERMUTED = 499
 """Permutations of labels over which interquartile ranges are looked at."""
+MOST_CELLS = 1024
+"""Different values up to which the number of each is drawn for random labels; of more, only where the quartiles lie."""
 
 
 Places = Callable[[int, int], np.ndarray]
@@ -238,7 +239,7 @@ def _log_ratio_of_ranges(quartiles: np.ndarray) -> np.ndarray:
 
 def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.random.Generator) -> np.ndarray:
     """log ratio of interquartile ranges under random labels, (permutations,)."""
-    if cells.values.size <= STRETCHES:
+    if cells.values.size <= MOST_CELLS:
         return _log_ratio_of_ranges(cells.quantiles(relabelled(counts, rng, RANGES_PERMUTED), QUARTILES))
     n, m = map(int, counts.sum(axis=1))
     return _log_ratio_of_ranges(cells.filled(counts.sum(axis=0))[places(n, m)])

@@ -16,6 +16,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import is_group, named, subsets
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import FROM_LIST, recipe
+from outcross.statistics.clusters import resamples
 from outcross.statistics.portraits import Reliability, reliability
 from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
@@ -186,7 +187,7 @@ class Use(OfTables):
                 yield from (unread(check, str(why), at=at, column=trial.task.target) for check in ("parity", "equalized_odds"))
                 continue
             n = int((groups >= 0).sum())
-            weights = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAPS).astype(float)
+            weights = resamples(n, BOOTSTRAPS, rng).astype(float)
             for check, is_odds in (("parity", False), ("equalized_odds", True)):
                 yield self._read(
                     check, lambda g=groups, w=weights, o=is_odds: _unfair(trial, tested, g, w, o), trial, at=at, note=note

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 import numpy as np
 
 from outcross.data import Human
+from outcross.errors import BadInput
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
 from outcross.recipe import Family, kind, one_of, recipe
@@ -45,7 +46,8 @@ class LanguageModel(Model, Protocol):
 class Learner:
     """What learns: frozen values, and how to fit."""
 
-    paper: ClassVar[str]
+    paper: ClassVar[str] = ""
+    """Where the learner is from; empty for one that is not published."""
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
     """Packages of others, as the package index names them, whose versions decide the numbers of its models."""
     learns: ClassVar[tuple[str, ...]]
@@ -98,10 +100,12 @@ class Learner:
 
     def as_transformers(self, folder: Path) -> Mapping[str, bytes | Path]:
         """The files of a folder that `transformers` loads, of a model that was saved in `folder`: by name what each holds, or a file to copy."""
-        raise NotImplementedError
+        raise BadInput(
+            f"{kind(self)} makes no model that transformers can load; name transformers in its exports, and write as_transformers"
+        )
 
 
-LEARNERS: Family = {
+LEARNERS: Family = Family({
     "gaussian": "outcross.models.gaussian:Gaussian",
     "categorical": "outcross.models.categorical:Categorical",
     "laplace": "outcross.models.laplace:LaplaceLearner",
@@ -115,7 +119,7 @@ LEARNERS: Family = {
     "causal_lm": "outcross.models.causal_lm:CausalLM",
     "vae": "outcross.models.vae:Vae",
     "server": "outcross.models.server:Server",
-}
+}, name="models", protocol=Learner)  # fmt: skip
 
 
 @recipe

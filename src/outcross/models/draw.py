@@ -20,9 +20,11 @@ class Draw:
     """
 
     temperature: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """What logits are divided by; 1 is the model's own law, 0 takes the likeliest outcome."""
     top_k: Annotated[int, Field(ge=0)] = 0
     """0 keeps all outcomes."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The mass of the smallest set of outcomes that is kept; 1 keeps all."""
     beams: Annotated[int, Field(ge=1, le=64)] = 1
     """Texts kept at every token of a search for the likeliest (Shumailov et al.: 5); above 1 only at temperature 0."""
     repetition_penalty: Annotated[float, Field(ge=1, le=100)] = 1.0

@@ -30,6 +30,7 @@ class Gaussian(Learner):
     learns = ("vectors", "moments")
 
     divisor: Literal["n", "n-1"] = "n-1"
+    """What the sum of squares is divided by; it decides the speed of collapse."""
     known_variance: Annotated[float, Field(gt=0)] | None = None
     """The variance of every dimension where it is known and only the mean is fitted (He et al.'s setting)."""
 

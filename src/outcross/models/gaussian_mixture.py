@@ -30,12 +30,15 @@ class GaussianMixture(Learner):
     learns = ("vectors", "blobs")  # blobs are vectors in clusters: they bring the metrics of mixtures along
 
     components: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """How many normal distributions are fitted."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
     """Nats a record."""
     iterations: Annotated[int, Field(ge=1)] = 2000
+    """Iterations of expectation maximisation, at most."""
     regularisation: Annotated[float, Field(ge=0)] = 1e-6
     """Added to every variance at every step, in squared units of the data: no component shrinks below it."""
     starts: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Random starts, of which the likeliest fit is kept."""
 
     def fit(self, records, weights, start, training, rng):
         *chains, n, d = records.array.shape

@@ -36,6 +36,7 @@ class Kde(Learner):
     learns = ("vectors",)
 
     bandwidth: Annotated[float, Field(gt=0)] | Literal["scott", "silverman"] = "scott"
+    """The standard deviation of the kernel, or the rule that it follows."""
 
     def fit(self, records, weights, start, training, rng):
         if isinstance(self.bandwidth, str):

@@ -30,6 +30,7 @@ class Regression(Learner):
     learns = ("vectors", "pairs")  # pairs are vectors whose last number is a label: they bring the metrics of regression along
 
     design: Literal["same", "fresh"] = "same"
+    """Whether every generation has the same inputs, or new ones."""
     ridge: Annotated[float, Field(ge=0)] = 0.0
     """Penalty on the squared length of the coefficients."""
     noise: Annotated[float, Field(ge=0)] | Literal["fitted"] = 1.0

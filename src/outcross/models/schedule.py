@@ -68,7 +68,7 @@ class PreviousBest(Start):
     follows = "best"
 
 
-STARTS: Family = {"pretrained": Pretrained, "scratch": Scratch, "previous": Previous, "previous_best": PreviousBest}
+STARTS: Family = Family({"pretrained": Pretrained, "scratch": Scratch, "previous": Previous, "previous_best": PreviousBest})
 
 
 class Rate:
@@ -138,7 +138,7 @@ def _done(step: int, steps: int, warmup: float) -> float:
     return max(0, step - rising) / max(1, steps - rising)
 
 
-RATES: Family = {"constant": ConstantRate, "linear": LinearRate, "cosine": CosineRate}
+RATES: Family = Family({"constant": ConstantRate, "linear": LinearRate, "cosine": CosineRate})
 
 
 @recipe
@@ -164,6 +164,7 @@ class Schedule:
     steps: Annotated[int, Field(ge=1)] | None = None
     """Left out, with epochs and tokens: 250."""
     epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the training set, in the place of steps."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Tokens that a fit reads, those of records read again included; rounded to whole steps."""
     batch: Annotated[int, Field(ge=1)] = 32
@@ -180,6 +181,7 @@ class Schedule:
     """The network after the last step, or that of the checks on the way which is best at human validation text. `best` leaks: at every generation
     people choose the model, though the policy gives it no human text (Shumailov et al. chose so)."""
     start: Annotated[Start, one_of(STARTS, "start")] = Pretrained()
+    """Where a fit starts: pretrained, scratch, previous or previous_best."""
 
     @model_validator(mode="after")
     def _one_budget(self):

@@ -17,15 +17,15 @@ from outcross.recipe import Family
 class Policy:
     """What the next model is trained on."""
 
-    paper: ClassVar[str]
-    """Where the policy is from."""
+    paper: ClassVar[str] = ""
+    """Where the policy is from; empty for one that is not published."""
 
     def plan(self, inventory: Inventory) -> Plan:
         """How many of what the generation of this inventory learns from."""
         raise NotImplementedError
 
 
-POLICIES: Family = {
+POLICIES: Family = Family({
     "replace": "outcross.policies.replace:Replace",
     "human_only": "outcross.policies.human_only:HumanOnly",
     "accumulate": "outcross.policies.accumulate:Accumulate",
@@ -35,4 +35,4 @@ POLICIES: Family = {
     "augment": "outcross.policies.augment:Augment",
     "crawl": "outcross.policies.crawl:Crawl",
     "weighted": "outcross.policies.weighted:Weighted",
-}
+}, name="policies", protocol=Policy)  # fmt: skip

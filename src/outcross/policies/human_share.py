@@ -23,6 +23,7 @@ class HumanShare(Policy):
     rows: Literal["redrawn", "fixed"] = "redrawn"
     """Another choice of human records at every generation, or the same ones each time."""
     align: bool = False
+    """Whether a human record takes the place of the synthetic continuation of the text that it continues."""
 
     @model_validator(mode="after")
     def _one_way(self):

@@ -64,6 +64,8 @@ class Axis:
     ticks: tuple[float, ...]
     is_log: bool = False
     is_fraction: bool = False
+    title: str = ""
+    """What it is of; empty where the words above the chart say it."""
 
     def pixel(self, value: float, height: int) -> float:
         """How far below the top of a chart a value stands."""
@@ -176,18 +178,23 @@ def draw(specification: Specification, key: str) -> str:
 
     Raises ModuleNotFoundError where vl-convert is missing, MachineGaveOut where it has not the memory, files or threads that it needs.
     """
-    svg = _converted(specification)
+    svg = converted(specification).decode()
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
     return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
-def _converted(specification: Specification) -> str:
+def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
+    """A specification as the bytes of an SVG, PDF or PNG. Raises as `draw`."""
     try:
         import vl_convert
 
-        return vl_convert.vegalite_to_svg(specification)
+        if form == "png":  # a pixel of a specification is a point, of which 72 make an inch
+            return vl_convert.vegalite_to_png(specification, ppi=dots_an_inch)
+        if form == "pdf":
+            return _NAMES_OF_A_PDF.sub(_sorted_lines, vl_convert.vegalite_to_pdf(specification))
+        return vl_convert.vegalite_to_svg(specification).encode()
     except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of Rust is no Exception
@@ -198,6 +205,14 @@ def _converted(specification: Specification) -> str:
                 "write the report again"
             ) from None
         raise
+
+
+# The engine lists the names of a page in the order of a hash that is another in every call.
+_NAMES_OF_A_PDF = re.compile(rb"(?: {6}/\w+ \d+ 0 R\n)+")
+
+
+def _sorted_lines(found: re.Match[bytes]) -> bytes:
+    return b"".join(sorted(found[0].splitlines(keepends=True)))
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
@@ -222,6 +237,8 @@ STYLE: Specification = {
         "domainColor": "#b8b6b0",
         "gridColor": FAINT,
     },
+    "legend": {"labelColor": INK, "titleColor": INK},
+    "title": {"color": INK},
 }
 
 
@@ -276,7 +293,7 @@ def vertical(axis: Axis) -> Specification:
         labels = {"format": ".1~e"}
     scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
     ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count Vega thins the values
-    return {"type": "quantitative", "title": None, "scale": scale, "axis": {**ticks, **labels}}
+    return {"type": "quantitative", "title": visible(axis.title) or None, "scale": scale, "axis": {**ticks, **labels}}
 
 
 def across(settings: Sequence[float], title: str) -> Specification:
@@ -349,16 +366,16 @@ def _line_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]:
     rows = [row for curve in curves for row in _segments(curve.points, curve.arm)]
     layers = [_lines(rows, {"strokeWidth": 2}, axis)]
     if len({row["generation"] for row in rows}) <= CROWD and len(rows) <= DOTS:
-        layers.append(_dots(rows))
+        layers.append(_dots(rows, axis))
     return layers
 
 
-def _dots(rows: Sequence[Specification]) -> Specification:
+def _dots(rows: Sequence[Specification], axis: Axis) -> Specification:
     return {
         "data": {"values": list(rows)},
         "mark": {"type": "point", "filled": True, "size": 24, "opacity": 1},
         "encoding": {
-            "y": {"field": "value", "type": "quantitative"},
+            "y": {"field": "value", **vertical(axis)},
             "description": {"field": "arm"},
             "strokeDash": {"value": [1, 0]},
         },
@@ -396,7 +413,11 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
         {
             "data": {"values": rows[-1:]},
             "mark": {"type": "text", "text": "floor", "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
-            "encoding": {"y": {"field": "value", "type": "quantitative"}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
+            "encoding": {
+                "y": {"field": "value", **vertical(axis)},
+                "color": {"value": INK},
+                "strokeDash": {"value": [1, 0]},
+            },
         },
     ]
 

@@ -36,6 +36,8 @@ class Curve:
     arm: str
     points: tuple[CurvePoint, ...]
     threads: tuple[tuple[CurvePoint, ...], ...] = ()
+    seeds: tuple[int, ...] = ()
+    """The seed of each thread."""
 
     @property
     def known(self) -> tuple[CurvePoint, ...]:
@@ -84,20 +86,23 @@ def measured(study: Study) -> list[Measured]:
 
 def pooled(one: Measured) -> Measured:
     """The same, where an arm of more than three seeds keeps their mean and its interval alone."""
-    curves = {arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=()) for arm, line in one.curves.items()}
+    curves = {
+        arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=(), seeds=()) for arm, line in one.curves.items()
+    }
     return replace(one, curves=curves)
 
 
 def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:
     """One arm's readings of one place; more than one seed is drawn as their mean."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
-    threads = [tuple(_point(reading) for reading in group) for _, group in groupby(ordered, lambda reading: reading.seed)]
+    by_seed = {seed: tuple(map(_point, group)) for seed, group in groupby(ordered, lambda reading: reading.seed)}
+    threads = tuple(by_seed.values())
     if len(threads) == 1:
         return Curve(arm, threads[0])
     by_generation: dict[int, list[CurvePoint]] = defaultdict(list)
     for point in (point for thread in threads for point in thread):
         by_generation[point.generation].append(point)
-    return Curve(arm, tuple(mean_over_seeds(by_generation[g]) for g in sorted(by_generation)), tuple(threads))
+    return Curve(arm, tuple(mean_over_seeds(by_generation[g]) for g in sorted(by_generation)), threads, tuple(by_seed))
 
 
 def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:

@@ -1,14 +1,16 @@
-"""A figure per measure: its panels as SVG, what it means, and every number in a table."""
+"""A section of the page per measure: its charts, what it means, and every number in a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 from outcross.measures import standing_for
-from outcross.report.charts import Axis, Look, Size, Specification, axis, chart, draw
+from outcross.report.charts import Axis, Look, Size, axis, chart, draw
 from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
+from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
 from outcross.report.numerals import number
 from outcross.report.study import Page, ShownReading, Study
@@ -25,7 +27,7 @@ CROWDED = 16  # with more generations than this, a page over its limit leaves so
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart. `narrow` is the same chart for a phone; both are empty where none could be drawn."""
+    """One chart, drawn. `narrow` is the same chart for a phone; both are empty where none could be drawn."""
 
     title: str
     svg: str = ""
@@ -58,7 +60,7 @@ class NamedLaw:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Section:
     """A measure on the page."""
 
     measure: str
@@ -91,32 +93,61 @@ class Pen:
     left_out: int = 0
     drawn: int = field(default=0, init=False)
 
-    def draw(
-        self,
-        one: Measured,
-        over: Axis,
-        size: Size,
-        laws: Mapping[str, Mapping[int, float]],
-        looks: Mapping[str, Look] | None = None,
-    ) -> str:
-        """A chart of curves; `looks` where arms are drawn otherwise than on the rest of the page."""
-        return self.draw_specification(chart(tuple(one.curves.values()), looks or self.looks, over, size, one.floor, laws))
-
-    def draw_specification(self, specification: Specification) -> str:
-        """Any chart; nothing where there is no ink or no library."""
+    def draw(self, figure: Figure) -> str:
+        """A figure as SVG; nothing where there is no ink or no library."""
         if self.is_missing:
             return ""
         if self.ink <= 0:
             self.left_out += 1
             return ""
         try:
-            svg = draw(specification, f"c{self.drawn}")
+            svg = draw(figure.spec, f"c{self.drawn}")
         except ModuleNotFoundError:
             self.is_missing = True
             return ""
         self.drawn += 1
         self.ink -= len(svg.encode())
         return svg
+
+
+Laws = Mapping[str, Mapping[int, float]]
+"""Closed forms by arm and generation."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How curves are drawn: by which looks, over which axis, how large."""
+
+    looks: Mapping[str, Look]
+    over: Axis
+    size: Size
+
+
+def curves_figure(one: Measured, page: Page, canvas: Canvas, laws: Laws) -> Figure:
+    """The curves of one place of a measure, with what real data show and the closed forms under them."""
+    spec = chart(tuple(one.curves.values()), canvas.looks, canvas.over, canvas.size, one.floor, laws)
+    return Figure(one.measure, page.title, spec, curve_data(one, laws), bands_of([one]))
+
+
+CURVE_COLUMNS = {
+    "measure": str, "at": str, "arm": str, "seed": int, "generation": int, "value": float, "low": float, "high": float, "method": str, "n": int,
+    "closed_form": float, "other_human": float, "other_human_low": float, "other_human_high": float,
+}  # fmt: skip
+"""The data of curves. `seed` is null where several seeds are pooled; `other_human` is what fresh human data of the same size show."""
+
+
+def curve_data(one: Measured, laws: Laws) -> Any:
+    """Every number that curves draw, a row a generation of an arm; single seeds that are drawn follow their mean (polars)."""
+    rows = []
+    for arm, line in one.curves.items():
+        for seed, points in ((None, line.points), *zip(line.seeds, line.threads, strict=True)):
+            for point in points:
+                human = one.floors[arm].at(point.generation) if arm in one.floors else None
+                of_human = (None,) * 3 if human is None else (human.value, human.low, human.high)
+                law = laws.get(arm, {}).get(point.generation)
+                place = (one.measure, one.at, arm, seed, point.generation)
+                rows.append((*place, point.value, point.low, point.high, point.method, point.n, law, *of_human))
+    return table(rows, CURVE_COLUMNS)
 
 
 def page_of(study: Study, measure: str, found: Iterable[Measured]) -> Page:
@@ -129,12 +160,13 @@ def page_of(study: Study, measure: str, found: Iterable[Measured]) -> Page:
     return Page("", title, "", unit="", healthy="", collapsed="", role="quality", paper="", log=spans_decades)
 
 
-def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Figure:
+def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Section:
     """The measure that the page leads with, wide and for a phone."""
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
-    panel = Panel("", pen.draw(main, over, WIDE, laws), pen.draw(main, over, NARROW, laws))
-    return Figure(
+    wide, narrow = (pen.draw(curves_figure(main, page, Canvas(pen.looks, over, size), laws)) for size in (WIDE, NARROW))
+    panel = Panel("", wide, narrow)
+    return Section(
         main.measure,
         main.at,
         page,
@@ -151,25 +183,36 @@ def every_seed(one: Measured, page: Page, pen: Pen) -> EverySeed | None:
     crowded = {arm: line for arm, line in one.curves.items() if len(line.threads) > FEW_SEEDS}
     over = axis_of([one], page)
     shown = list(crowded)[:MOST_ARMS]
-    panels = tuple(Panel(arm, pen.draw(replace(one, curves={arm: crowded[arm]}), over, SMALL, {})) for arm in shown)
+    canvas = Canvas(pen.looks, over, SMALL)
+    alone = {arm: curves_figure(replace(one, curves={arm: crowded[arm]}), page, canvas, {}) for arm in shown}
+    panels = tuple(Panel(arm, pen.draw(drawn)) for arm, drawn in alone.items())
     return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
 
 
-def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
+def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
     drawn = places[:PANELS]
     laws = [laws_of(study, one) for one in drawn]
-    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
-    shared = axis_of(drawn, page, *laws)
-    axes = [axis_of([one], page, of) if is_apart else shared for one, of in zip(drawn, laws, strict=True)]
+    axes, is_apart = axes_of(drawn, page, laws)
     size = TINY if len(drawn) > 1 else SMALL
-    panels = tuple(Panel(place_words(one), pen.draw(one, over, size, of)) for one, over, of in zip(drawn, axes, laws, strict=True))
+    panels = tuple(
+        Panel(place_words(one), pen.draw(curves_figure(one, page, Canvas(pen.looks, over, size), of)))
+        for one, over, of in zip(drawn, axes, laws, strict=True)
+    )
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
     if is_apart:
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
         remarks += (f"{len(places) - PANELS} more places are in the table.",)
-    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
+    return Section(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
+
+
+def axes_of(drawn: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
+    """The axis of each chart, and whether each has its own: shares of very different sizes do, all else is on one axis."""
+    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
+    if is_apart:
+        return [axis_of([one], page, of) for one, of in zip(drawn, laws, strict=True)], True
+    return [axis_of(drawn, page, *laws)] * len(drawn), False
 
 
 def _largest(several: Sequence[Measured]) -> float:

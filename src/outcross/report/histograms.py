@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from outcross.measures.likelihood import BINS, named_bin
 from outcross.report.charts import INK, Look, Size, Specification, axis, canvas, vertical
 from outcross.report.curves import Curve, Measured
-from outcross.report.figures import Figure, Panel, Pen, table_of
+from outcross.report.figure import Figure
+from outcross.report.figures import Panel, Pen, Section, curve_data, table_of
 from outcross.report.study import Page, Study
 
 HISTOGRAMS = ("perplexity_histogram",)
 """Measures that are drawn so; each of their places is a bin, in order."""
 SIZE = Size(280, 170)
+LINES = "Dashed: human text that no model saw. The paler a line, the earlier its generation: the first, the middle and the last."
 WEIGHTS = {"first": 0.4, "middle": 0.7, "last": 1.0}
 """How strongly the first, the middle and the last generation of an arm are drawn."""
 
 
-def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, pen: Pen, every: int) -> Figure:
+def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """The chart of each arm, and every number in a table."""
-    panels = tuple(
-        Panel(arm, pen.draw_specification(_chart(arm, bins, pen.looks[arm]))) for arm in study.arms if _is_read(arm, bins)
-    )
-    remarks = (
-        "Dashed: human text that no model saw. The paler a line, the earlier its generation: the first, the middle and the last. "
-        "The table has the intervals.",
-    )
-    return Figure(measure, "", page, panels, table_of(study, measure, every), remarks)
+    drawn = histogram_figures(study, bins, page, pen.looks)
+    panels = tuple(Panel(arm, pen.draw(one)) for arm, one in drawn.items())
+    remarks = (f"{LINES} The table has the intervals.",)
+    return Section(measure, "", page, panels, table_of(study, measure, every), remarks)
+
+
+def histogram_figures(study: Study, bins: Sequence[Measured], page: Page, looks: Mapping[str, Look]) -> dict[str, Figure]:
+    """A chart an arm."""
+    return {
+        arm: Figure(bins[0].measure, page.title, _chart(arm, bins, looks[arm]), _data(arm, bins), LINES)
+        for arm in study.arms
+        if _is_read(arm, bins)
+    }
+
+
+def _data(arm: str, bins: Sequence[Measured]) -> Any:
+    """Every number of an arm's bins (polars)."""
+    import polars
+
+    return polars.concat([curve_data(replace(one, curves={arm: one.curves[arm]}), {}) for one in bins if arm in one.curves])
 
 
 def _is_read(arm: str, bins: Sequence[Measured]) -> bool:

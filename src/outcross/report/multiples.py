@@ -9,13 +9,15 @@ from outcross.experiment.settings import Level, Setting, is_crossed, settings
 from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
 from outcross.report.figures import (
-    Figure,
+    Canvas,
     FigureTable,
     Panel,
     Pen,
     Rows,
+    Section,
     axis_of,
     bands_of,
+    curves_figure,
     interval_cells,
     laws_of,
     named_laws,
@@ -34,7 +36,7 @@ BY_ITSELF = ("policy", "learner")
 class Multiples:
     """A measure's grid: a figure of so many columns, and how its lines are drawn."""
 
-    figure: Figure
+    figure: Section
     columns: int
     lines: tuple[tuple[str, Look], ...]
     run: str = ""
@@ -82,14 +84,15 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
     drawn_as = {arm: shared[lines.told(level)] for arm, level in lines.levels.items()}
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
+    canvas = Canvas(drawn_as, over, SMALL)
     drawn = tuple(
         Panel(
             cell.title,
-            pen.draw(own := _some(main, cell.arms), over, SMALL, {arm: laws[arm] for arm in own.curves if arm in laws}, drawn_as),
+            pen.draw(curves_figure(_some(main, cell.arms), page, canvas, {arm: laws[arm] for arm in cell.arms if arm in laws})),
         )
         for cell in cells[:MOST]
     )
-    figure = Figure(
+    figure = Section(
         main.measure,
         place_words(main),
         page,

@@ -16,7 +16,7 @@ from outcross.files.outputs import write_page
 from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured, pooled
-from outcross.report.figures import CROWDED, Figure, Pen, every_seed, figure, main_figure, page_of
+from outcross.report.figures import CROWDED, Pen, Section, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     Change,
     Tail,
@@ -155,7 +155,7 @@ def _every(study: Study, rows: int) -> int:
     return next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= rough)
 
 
-def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Figure]:
+def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Section]:
     """The measures that do not lead the page: the field's own names first, then as the readings come."""
     places: dict[str, list[Measured]] = {}
     for one in found:
@@ -168,7 +168,7 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
 
     order = sorted(places, key=place)
 
-    def drawn(measure: str) -> Figure:
+    def drawn(measure: str) -> Section:
         draw = histogram if measure in HISTOGRAMS else figure
         return draw(study, measure, places[measure], page_of(study, measure, found), pen, every)
 

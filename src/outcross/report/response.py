@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outcross.experiment.settings import families, word
+from outcross.experiment.settings import Family, families, word
 from outcross.report.characters import visible
 from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint, Measured
+from outcross.report.figure import Figure, table
 from outcross.report.figures import (
     NARROW,
     WIDE,
@@ -60,7 +61,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class ResponseFigure:
+class ResponseSection:
     """One measure against one setting, wide where it stands alone; its meaning and its numbers."""
 
     title: str
@@ -95,15 +96,20 @@ def responses(
         own = [one for one in every if one.setting == key]
         holds_every_arm = {arm for one in own for _, arm in one.arms} >= there
         swept += [one for one in own if holds_every_arm or len({value for value, _ in one.arms}) >= LEAST]
+    return responses_of(swept, leads(found), laws or {})
+
+
+def responses_of(swept: Sequence[Family], found: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
+    """The responses of these readings to the numbers in which families of arms differ, where at least two values are known."""
     made = [
         Response(
             family.setting,
             family.among,
             one,
-            tuple(_answer(one, value, arm, laws or {}) for value, arm in family.arms if arm in one.curves),
+            tuple(_answer(one, value, arm, laws) for value, arm in family.arms if arm in one.curves),
         )
         for family in swept
-        for one in leads(found)
+        for one in found
     ]
     return tuple(one for one in made if len({answer.setting for answer in one.answers if answer.point.value is not None}) > 1)
 
@@ -113,7 +119,7 @@ def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> ArmResponse:
     return ArmResponse(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
 
 
-def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseFigure, ...]:
+def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
     """A figure a setting and measure; the only one is drawn wide."""
     laws = {(one.measure, arm): of for one in leads(found) for arm, of in laws_of(study, one).items()}
     groups: dict[tuple[str, str, str], list[Response]] = {}
@@ -125,15 +131,14 @@ def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple
     )
 
 
-def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is_alone: bool) -> ResponseFigure:
+def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is_alone: bool) -> ResponseSection:
     styles = looks([one.among for one in group])
     first = group[0].measured
-    title = f"{page.title}{f' ({place_words(first)})' if first.at else ''} against {group[0].setting}"
     sizes = (replace(WIDE, labels=0), replace(NARROW, labels=0)) if is_alone else (SMALL,)
-    drawn = [pen.draw_specification(chart(group, page, styles, size)) for size in sizes]
+    drawn = [pen.draw(response_figure(group, page, styles, size)) for size in sizes]
     of = {answer.arm: first.curves[answer.arm] for one in group for answer in one.answers}
-    return ResponseFigure(
-        title,
+    return ResponseSection(
+        title_of(group, page),
         page,
         Panel("", drawn[0], drawn[1] if is_alone else ""),
         tuple((one.among or "all", styles[one.among]) for one in group) if len(group) > 1 else (),
@@ -141,6 +146,39 @@ def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is
         bars_of(group),
         named_laws(study, [replace(first, curves=of)]),
     )
+
+
+def title_of(group: Sequence[Response], page: Page) -> str:
+    """What these responses are of, and against what."""
+    first = group[0].measured
+    return f"{page.title}{f' ({place_words(first)})' if first.at else ''} against {group[0].setting}"
+
+
+def response_figure(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
+    """The responses of one reading to one setting; `title` of the vertical axis where nothing above the chart says it."""
+    first = group[0]
+    name = "-".join(filter(None, (first.measured.measure, first.measured.at, "against", first.setting)))
+    return Figure(name, title_of(group, page), chart(group, page, styles, size, title), _data(group), bars_of(group))
+
+
+DATA_COLUMNS = {
+    "measure": str, "at": str, "setting": float, "among": str, "arm": str, "generation": int, "value": float, "low": float, "high": float,
+    "method": str, "n": int, "closed_form": float,
+}  # fmt: skip
+
+
+def _data(group: Sequence[Response]) -> Any:
+    """Every number that responses draw (polars); the column of the setting has its name."""
+    rows = [
+        (
+            *(one.measured.measure, one.measured.at, answer.setting, one.among, answer.arm, point.generation),
+            *(point.value, point.low, point.high, point.method, point.n, answer.closed_form),
+        )
+        for one in group
+        for answer in one.answers
+        for point in (answer.point,)
+    ]
+    return table(rows, DATA_COLUMNS).rename({"setting": group[0].setting})
 
 
 def bars_of(group: Sequence[Response]) -> str:
@@ -182,12 +220,12 @@ def _cells(one: ArmResponse) -> tuple[str, ...]:
     )
 
 
-def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size) -> Specification:
+def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size, title: str = "") -> Specification:
     """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms."""
     answers = [answer for one in group for answer in one.answers if answer.point.value is not None]
     known = [answer.point for answer in answers]
     forms = [CurvePoint(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
-    upright = axis([*known, *forms], is_log=page.log, is_fraction=page.unit == "fraction")
+    upright = replace(axis([*known, *forms], is_log=page.log, is_fraction=page.unit == "fraction"), title=title)
     names = [visible(one.among) for one in group]
     colour = {"domain": names, "range": [styles[one.among].colour for one in group]}
     dashes = {"domain": names, "range": [list(styles[one.among].dashes) for one in group]}

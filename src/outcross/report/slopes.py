@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from outcross.estimate import Estimate
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint
+from outcross.report.figure import Figure, table
 from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.study import Study
@@ -49,10 +51,15 @@ class SettingSlopes:
 
 def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlopes, ...]:
     """The slopes of the start, the speed, the narrowing and the changes of the measures that lead the page, by setting."""
-    shown = [one for one in study.slopes if one.quantity != CHANGE or one.measure.removeprefix("log ") in set(leads)]
+    shown = shown_slopes(study, leads)
     return tuple(
         _setting(key, [one for one in shown if one.setting == key], pen) for key in dict.fromkeys(one.setting for one in shown)
     )
+
+
+def shown_slopes(study: Study, leads: Iterable[str]) -> list[Slope]:
+    """The slopes that the page shows: of changes those of the measures that lead it."""
+    return [one for one in study.slopes if one.quantity != CHANGE or one.measure.removeprefix("log ") in set(leads)]
 
 
 def _setting(key: str, of: Sequence[Slope], pen: Pen) -> SettingSlopes:
@@ -75,14 +82,56 @@ def _kind(one: Slope) -> tuple[str, str]:
 
 
 def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
-    """The slopes of one quantity: those that are exponents on logarithmic axes, else what there is."""
-    fitted = [one for one in of if one.slope]
-    drawn = [one for one in fitted if one.is_exponent] or fitted[:1]
+    """The slopes of one quantity in one chart."""
+    drawn = drawn_slopes(of)
     title = f"{of[0].quantity} of {of[0].measure}"
     if len(of) == 1 and of[0].slope:
         title = f"{title}: {_interval(of[0].slope)}"
-    svg = pen.draw_specification(chart(drawn, [styles[one.among] for one in drawn])) if drawn else ""
-    return Panel(title, svg)
+    return Panel(title, pen.draw(slope_figure(drawn, styles, SIZE)) if drawn else "")
+
+
+def slope_figure(drawn: Sequence[Slope], styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
+    """The points, the fitted lines and the closed forms of one quantity; `title` of the vertical axis where nothing above the chart says it."""
+    first = drawn[0]
+    caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(one.slope.method for one in drawn if one.slope)])
+    spec = chart(drawn, [styles[one.among] for one in drawn], size, title)
+    name = f"{first.quantity}-{first.measure}-against-{first.setting}"
+    return Figure(name, f"{first.quantity} of {first.measure} against {first.setting}", spec, _data(drawn), caption)
+
+
+def drawn_slopes(of: Sequence[Slope]) -> list[Slope]:
+    """The slopes of one quantity that share a chart: those that are exponents on logarithmic axes, else the first there is."""
+    fitted = [one for one in of if one.slope]
+    return [one for one in fitted if one.is_exponent] or fitted[:1]
+
+
+DATA_COLUMNS = {
+    "quantity": str, "measure": str, "among": str, "arm": str, "setting": float, "value": float, "low": float, "high": float, "closed_form": float,
+    "slope": float, "slope_low": float, "slope_high": float,
+}  # fmt: skip
+
+
+def _data(drawn: Sequence[Slope]) -> Any:
+    """The points that lines are fitted to, each with the slope of its line (polars); the column of the setting has its name."""
+    rows = [
+        (
+            *(
+                one.quantity,
+                one.measure,
+                one.among,
+                point.arm,
+                point.setting,
+                point.value,
+                point.low,
+                point.high,
+                point.closed_form,
+            ),
+            *((one.slope.value, one.slope.low, one.slope.high) if one.slope else (None,) * 3),
+        )
+        for one in drawn
+        for point in one.points
+    ]
+    return table(rows, DATA_COLUMNS).rename({"setting": drawn[0].setting})
 
 
 def _row(one: Slope, look: Look) -> SlopeRow:
@@ -111,15 +160,15 @@ def _table(of: Iterable[Slope]) -> FigureTable:
     return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
 
-def chart(of: Sequence[Slope], styles: Sequence[Look]) -> Specification:
+def chart(of: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
     """Points with their intervals, the fitted lines each with its slope, and dotted the closed forms, on scales where lines are straight."""
     is_log = of[0].of.startswith("ln ")
-    upright = axis([point for one in of for point in _sizes(one)], is_log=is_log)
+    upright = replace(axis([point for one in of for point in _sizes(one)], is_log=is_log), title=title)
     names = [visible(one.among) for one in of]
     colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
     dashes = {"scale": {"domain": names, "range": [list(look.dashes) for look in styles]}, "legend": None}
     return {
-        **canvas(SIZE.width, SIZE.height, right=8),
+        **canvas(size.width, size.height, right=8),
         "layer": [*_closed_forms(of, upright), *_lines(of, upright, dashes), *_points(of, upright)],
         "encoding": {
             "x": across(sorted({point.setting for one in of for point in one.points}), of[0].setting),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import socket
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from outcross import own
 from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError, missing_extra
 
 Item = TypeVar("Item")
@@ -79,7 +81,12 @@ class Where:
     """A Ray cluster's address, "local" to start one here; its machines must share the folder that the items name."""
 
 
-def map(function: Callable[[Item, Emit], Item | None], items: Sequence[Item], handle: Emit, where: Where) -> None:
+def map(
+    function: Callable[[Item, Emit], Item | None],
+    items: Sequence[Item],
+    handle: Emit,
+    where: Where,
+) -> None:
     """Call `function(item, emit)` for every item; what it emits reaches `handle`, here, as it comes.
 
     A function may stop half-way and return the rest of its item, which then waits for its next turn behind the others: so many items
@@ -144,7 +151,7 @@ def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, ha
 
 
 def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], handle: Emit, workers: int, address: str) -> None:
-    """One Ray task an item's turn; what a task emits comes when it ends."""
+    """One Ray task an item's turn; what a task emits comes when it ends. A cluster that this process has joined already is used, and left as it is."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -152,10 +159,13 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         from ray.exceptions import RayError
     except ImportError:
         raise missing_extra("ray", "ray") from None
+    shipped = own.shipped()
     _check_answers(address)
+    is_ours = not ray.is_initialized()
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
     try:
-        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        if is_ours:
+            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise MachineGaveOut(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
     try:
@@ -163,24 +173,26 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(("OUTCROSS_", "OMP_", "PYTHONHASHSEED"))
         }
-        pending = [turn.remote(function, item, environment) for item in items]
+        packed_function = pickle.dumps(function)
+        pending = [turn.remote(shipped, packed_function, pickle.dumps(item), environment) for item in items]
         while pending:
             ended, pending = ray.wait(pending, num_returns=1)
             try:
-                events, rest, failure = ray.get(ended[0])
+                events, packed, failure = ray.get(ended[0])
             except RayError as error:
                 raise MachineGaveOut(
                     f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on"
                 ) from None
-            for event in events:
+            for event in pickle.loads(events):
                 handle(event)
             if failure is not None:
                 kind, message = failure
                 raise _FAILURES.get(kind, RuntimeError)(message)
-            if rest is not None:
-                pending.append(turn.remote(function, rest, environment))
+            if packed is not None:
+                pending.append(turn.remote(shipped, packed_function, packed, environment))
     finally:
-        ray.shutdown()
+        if is_ours:
+            ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
@@ -197,17 +209,22 @@ def _check_answers(address: str) -> None:
 
 
 def _turn(
-    function: Callable[[Any, Emit], Any], item: Any, environment: dict[str, str]
-) -> tuple[list[Any], Any, tuple[str, str] | None]:
-    """What one turn of an item emits, the rest of the item, and how it failed."""
+    shipped: own.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
+) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
+    """What one turn of an item emits, the rest of the item, and how it failed.
+
+    Values travel as bytes, because a machine can read them only once it has the source of the parts of the user's own.
+    """
     os.environ.update(environment)
     events: list[Any] = []
     try:
-        return events, function(item, events.append), None
+        shipped.unpack()
+        rest = pickle.loads(packed_function)(pickle.loads(packed), events.append)
+        return pickle.dumps(events), None if rest is None else pickle.dumps(rest), None
     except (OutcrossError, MemoryError) as error:
-        return events, None, (type(error).__name__, str(error))
+        return pickle.dumps(events), None, (type(error).__name__, str(error))
     except Exception as error:
-        return events, None, ("", f"{type(error).__name__}: {error}")
+        return pickle.dumps(events), None, ("", f"{type(error).__name__}: {error}")
 
 
 _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput, GateFailed, MachineGaveOut, MemoryError)}

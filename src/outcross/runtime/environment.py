@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+PACKAGES = ("outcross", "numpy", "scipy", "polars", "torch", "tokenizers", "safetensors")
+
 
 def environment() -> dict[str, Any]:
     """What the numbers may depend on beside the experiment: versions, machine, processor."""
-    packages = ("outcross", "numpy", "scipy", "polars", "torch", "tokenizers", "safetensors")
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    cpu = flags = ""
-    if Path("/proc/cpuinfo").exists():
-        told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
-        told = {key.strip(): value.strip() for key, value in told.items()}
-        cpu = told.get("model name", "")
-        flags = " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in told.get("flags", "").split())
+    processor, capability = _processor()
     return {
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
-        "processor": cpu,
-        "capability": flags,
-        "packages": versions,
+        "processor": processor,
+        "capability": capability,
+        "packages": {package: _version(package) for package in PACKAGES},
     }
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _processor() -> tuple[str, str]:
+    """The name of the processor, and which of the instructions it has that decide how numbers are rounded."""
+    if not Path("/proc/cpuinfo").exists():
+        return "", ""
+    told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+    told = {key.strip(): value.strip() for key, value in told.items()}
+    there = told.get("flags", "").split()
+    return told.get("model name", ""), " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in there)

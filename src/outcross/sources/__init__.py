@@ -69,7 +69,7 @@ def _name(value: object) -> object:
 Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
 """A file, a folder of shards, or a glob."""
 
-SOURCES: Family = {
+SOURCES: Family = Family({
     "stdlib": "outcross.sources.text:Stdlib",
     "path": "outcross.sources.path:Path",
     "hub": "outcross.sources.hub:Hub",
@@ -82,7 +82,7 @@ SOURCES: Family = {
     "regression": "outcross.sources.regression:RegressionSource",
     "uniform": "outcross.sources.uniform:Uniform",
     "images": "outcross.sources.images:Images",
-}
+}, name="sources", protocol=Source)  # fmt: skip
 
 
 @recipe

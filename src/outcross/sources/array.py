@@ -29,7 +29,9 @@ class Array(Source):
     libraries = (*Source.libraries, "polars", "pillow")
 
     array: Named
+    """A file, a folder of shards, or a pattern."""
     rows: Annotated[int, Field(ge=1)] = 100
+    """Records of the human training set."""
 
     def content(self):
         return content_digest(self.array)

@@ -22,6 +22,7 @@ class Path(Text):
     libraries = (*Text.libraries, "polars", "pillow")
 
     path: Named
+    """A file, a folder of shards, or a pattern."""
     text_column: str | None = None
     """Needed for tables; a row is a text."""
     group_column: str | None = None
@@ -29,8 +30,11 @@ class Path(Text):
     heading: Heading | None = None
     """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
     rows: Rows = 1000
+    """Blocks of the human training set."""
     held_out: HeldOut = 0.1
+    """The fraction of documents that is held out of training."""
     held_out_rows: HeldOutRows = None
+    """Blocks of each held-out sample, at most; all if left out."""
 
     def content(self):
         return content_digest(self.path)

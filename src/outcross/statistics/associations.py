@@ -15,7 +15,7 @@ import numpy as np
 
 from outcross.data.tables import Table
 from outcross.statistics.beyond import farthest
-from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS
+from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS, random_labels
 
 TENTHS = 10
 COMMONEST = 12
@@ -230,9 +230,7 @@ def _dealt(
         counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(
             blocks, -1
         )
-    is_first = np.zeros((PERMUTATIONS // DEALS + 1, blocks), dtype=np.float32)
-    is_first[:, : min(max(1, round(synthetic_rows / rows * blocks)), blocks - 1)] = 1.0
-    return rng.permuted(is_first, axis=1) @ counts
+    return random_labels(PERMUTATIONS // DEALS + 1, blocks, synthetic_rows / rows, rng).astype(np.float32) @ counts
 
 
 def _cells(one: Classes, two: Classes) -> tuple[np.ndarray, np.ndarray]:

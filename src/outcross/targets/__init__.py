@@ -24,4 +24,4 @@ class Target:
         raise NotImplementedError
 
 
-TARGETS: Family = {"transformers": "outcross.targets.transformers:Transformers"}
+TARGETS: Family = Family({"transformers": "outcross.targets.transformers:Transformers"})

@@ -3,34 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from outcross.verbs.asking import asks
+from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    Imports = Sequence[str | Path]
+else:  # what the command line gives
+    Imports = tuple[str, ...]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ListQuestion:
-    """List the parts, each with the paper that it comes from."""
+    """List the families of parts, or the parts of one family with their papers.
+
+    Without a family each family is one line with the number of its parts. `--json` always holds every part.
+    """
 
     family: str = ""
     """experiments, policies, models, measures, attributes, filters, detectors, sources, targets, definitions or laws; all if left out."""
+    _: KW_ONLY
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, whose parts are listed too; it is read and not run. May be repeated."""
 
 
-@dataclass(frozen=True)
-class Parts:
+@dataclass(frozen=True, repr=False)
+class Parts(Result):
     """The parts that there are, by family: each with its name, what it is, and its papers."""
 
     families: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @property
+    def short(self) -> str:
+        """How many parts each family has."""
+        return f"Parts: {', '.join(f'{len(members)} {family}' for family, members in self.families.items())}"
+
+    def frame(self) -> Any:
+        """A row a part (polars): family, name, what it is, papers."""
+        import polars
+
+        rows = [
+            (family, one["name"], one["what"], list(one["papers"])) for family, members in self.families.items() for one in members
+        ]
+        schema = {"family": polars.String, "name": polars.String, "what": polars.String, "papers": polars.List(polars.String)}
+        return polars.DataFrame(rows, schema=schema, orient="row")
 
     def plain(self) -> dict[str, Any]:
         """The parts as plain data."""
         return {"schema": 1, "parts": self.families}
 
-    def lines(self, width: int) -> Iterator[str]:
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The parts as a terminal shows them."""
         from outcross.verbs.terminal import part_lines
 
@@ -41,7 +69,7 @@ def listed(question: ListQuestion) -> Parts:
     """The members of one family, or of all. BadInput where there is no such family."""
     from outcross.verbs.parts import parts
 
-    return Parts(parts(question.family))
+    return Parts(parts(question.family, tuple(map(str, question.imports))))
 
 
 parts = asks(ListQuestion, listed)

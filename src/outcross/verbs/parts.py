@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from outcross import own
 from outcross.attributes import ATTRIBUTES
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.detectors import DETECTORS
@@ -19,7 +21,7 @@ from outcross.measures import ASPECTS, MEASURES, askers, audit_aspects, measure
 from outcross.measures.severity import WORKED
 from outcross.models import LEARNERS
 from outcross.policies import POLICIES
-from outcross.recipe import Family, member, nearest, plain
+from outcross.recipe import Family, first_line, member, nearest, plain
 from outcross.sources import SOURCES
 from outcross.statistics.variety import WORKED_VARIETY
 from outcross.targets import TARGETS
@@ -37,9 +39,12 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def parts(family: str = "") -> dict[str, list[dict[str, Any]]]:
-    """The members of one family, or of all."""
-    told = {"experiments": _experiments} | {name: partial(_members, FAMILIES[name]) for name in FAMILIES}
+def parts(family: str = "", imports: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """The members of one family, or of all: the built-in ones, those that installed packages offer, and those of files that are named."""
+    files = [own.located(name) for name in imports]
+    told = {"experiments": _experiments} | {
+        name: partial(lambda one: [*_members(one), *_offered(one), *_of_files(one, files)], FAMILIES[name]) for name in FAMILIES
+    }
     told |= {"definitions": _definitions, "laws": _laws}
     if family and family not in told:
         raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
@@ -66,6 +71,43 @@ def _members(family: Family) -> list[dict[str, Any]]:
     return told
 
 
+def _offered(family: Family) -> Iterator[dict[str, Any]]:
+    """The members that installed packages offer; their source is read and not run."""
+    for name, several in own.offered(family.name).items() if family.is_open else ():
+        for one in several:
+            file = own.file_of_entry(one)
+            said = () if file is None else (found for found in own.declared(one.module, file) if found.name == one.attr)
+            declared = next(iter(said), None)
+            told = _declared(declared) if declared else {"what": "", "papers": []}
+            state = (
+                " Hidden by the built-in part of this name."
+                if name in family
+                else " Two packages offer this name."
+                if len(several) > 1
+                else ""
+            )
+            yield {
+                "name": name,
+                **told,
+                "from": own.distribution(one),
+                "what": f"{told['what']} From {own.distribution(one)}.{state}".strip(),
+            }
+
+
+def _of_files(family: Family, files: Sequence[tuple[str, Path]]) -> Iterator[dict[str, Any]]:
+    """The members that files declare; they are read and not run."""
+    for module, file in files:
+        for one in own.declared(module, file):
+            if family.protocol is not None and issubclass(one.base, family.protocol):
+                where = file.name if "." not in module and not own.is_installed(file) else module
+                yield {"name": f"{where}:{one.name}", **_declared(one), "from": str(file)}
+
+
+def _declared(one: own.Declared) -> dict[str, Any]:
+    paper = one.values.get("paper")
+    return {"what": one.what, "papers": [paper] if isinstance(paper, str) and paper else []}
+
+
 def _experiments() -> list[dict[str, Any]]:
     return [
         {"name": name, "what": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "), "papers": []}
@@ -81,11 +123,6 @@ def _definitions() -> list[dict[str, Any]]:
 def _laws() -> list[dict[str, Any]]:
     """The closed forms, each with its id in science/collapse.md section 13."""
     return [{"name": name, "what": first_line(law(name)), "papers": [LAWS[name].citation], "id": LAWS[name].id} for name in LAWS]
-
-
-def first_line(part: object) -> str:
-    """The first sentence of a part's docstring."""
-    return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def checks_page() -> str:
@@ -141,10 +178,14 @@ def _settings(cls: type) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{field.name}`", default, said.get(field.name, ""))) + " |"
 
 
-CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with that of the human reference, one-sided unless either way is worse. Its margin is the smallest loss worth naming: a
-factor of what is healthy (ratio) or a distance from it (difference); `--margins aspect.check=value` moves it. Where nothing healthy is named, it is what real data of
-the same size show. Records that see it: how many a side tell a loss of exactly the margin from none, two-sided at 5 %, in 90 % of sets; a loss that is twice as
-large needs about a quarter of them. `outcross list measures` prints the same.
+CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with the same number of the human reference. It is one-sided, unless the column *worse* says "either".
+
+- *Healthy* is the value where nothing is lost. "real against real" means the value that human data of the same size have against other human data.
+- *Margin* is the tolerance: a factor of the healthy value (ratio) or a distance from it (difference). `--margins aspect.check=value` changes it.
+- *Records that see it* is a sample size. With so many records on each side, a loss of exactly the margin is told from no loss, two-sided at 5 %, in 90 % of sets. A loss that
+  is twice as large needs about a quarter of them.
+
+`outcross list measures` prints the checks in short.
 
 **Verdicts are equivalence tests.** A verdict compares the 95 % interval with the margin; a p-value never overrules it.
 

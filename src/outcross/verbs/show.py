@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 
 from outcross.errors import BadInput
 from outcross.verbs.asking import asks
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
@@ -29,7 +31,11 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ShowQuestion:
-    """Print what a run or an audit found (of a run the last generation of every arm, its seeds pooled; --json: all), what is in a mix or in other data whose rows say where they come from, or what an experiment says, every key resolved, with what each generation learns from."""
+    """Print a result or an experiment in the terminal.
+
+    Of a run: the last generation of every arm, with its seeds pooled. Of an audit: its findings. Of a mix, or of other data whose rows name their
+    origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
+    """
 
     what: What
     """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
@@ -42,8 +48,8 @@ class ShowQuestion:
     """Of a mix, where one row comes from: its _id, or the beginning of it, back to the file that it was read from, to its parents, and through earlier mixes."""
 
 
-@dataclass(frozen=True)
-class Described:
+@dataclass(frozen=True, repr=False)
+class Described(Result):
     """What an experiment says, every default written out."""
 
     experiment: Mapping[str, Any]
@@ -51,24 +57,49 @@ class Described:
     """What each generation learns from, in words, by the names of the arms."""
     missing: Sequence[str]
     """Keys that must be given before it can be run."""
+    of_users: Sequence[str] = ()
+    """Parts of the user's own, each with the digest of its source; none was imported."""
+
+    @property
+    def short(self) -> str:
+        """What experiment it is, how many arms it has, and what must be given."""
+        missing = f"; {', '.join(self.missing)} must be given before it can be run" if self.missing else ""
+        names = sum(len(names.split(", ")) for names in self.plans)
+        return f"Experiment {self.experiment.get('name')}: {names} arm{'s' * (names != 1)}{missing}"
+
+    def frame(self) -> Any:
+        """A row a setting (polars): its dotted key and its value; what arms differ in stands under arms."""
+        import polars
+
+        from outcross.recipe import flatten
+
+        flat = flatten(self.experiment)
+        return polars.DataFrame(
+            {"key": list(flat), "value": [str(value) for value in flat.values()]}, schema={"key": str, "value": str}
+        )
 
     def plain(self) -> dict[str, Any]:
         """The experiment as plain data."""
-        return {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
+        told = {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
+        return told | ({"of_users": list(self.of_users)} if self.of_users else {})
 
-    def lines(self, width: int) -> Iterator[str]:
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The experiment as YAML that `run` takes."""
         from outcross.files.plain_yaml import dump
+        from outcross.report.characters import visible
         from outcross.verbs.terminal import comment_lines
 
         for key in self.missing:
             yield f"# {key} is missing: give it before this can be run, as in {key}=FILE"
+        for said in self.of_users:
+            yield from textwrap.wrap(visible(said), width, initial_indent="# ", subsequent_indent="#   ")
         yield from dump(self.experiment, width).splitlines()
         yield from comment_lines(self.plans, width)
 
 
 def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
+    from outcross import own
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
@@ -78,14 +109,18 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Compositio
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
+    from outcross.verbs.run.of_users import of_users_in, said_of
 
     what, settings = question.what, question.settings
     if question.id:
         return _traced(what, question.id)
     if kind_at(what) != "folder":
         loaded = load(str(what), settings)
-        experiment, missing = described(loaded)
-        return Described(experiment, planned(loaded), missing)
+        with own.beside(what), own.unimported({}):
+            experiment, missing = described(loaded)
+            plans = planned(loaded)
+            said = [said_of(name, own.facts_beside(name)) for name in of_users_in(experiment)]
+        return Described(experiment, plans, missing, tuple(said))
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
     for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):

@@ -157,8 +157,36 @@ def _fit(one: Slope) -> str:
     return ", ".join(filter(None, (one.among, one.measure, one.of or one.quantity)))
 
 
+FAMILY_WORDS = {
+    "experiments": "experiments that are built in: `outcross run gaussian`",
+    "policies": "what the next generation is trained on",
+    "models": "what learns from records and writes new ones",
+    "measures": "what is measured in a run or in an audit",
+    "attributes": "a number for each record, such as its length",
+    "filters": "which records are kept",
+    "detectors": "how likely it is that a model wrote a text",
+    "sources": "where human data come from",
+    "targets": "formats in which a model or a result is written for other tools",
+    "definitions": "the eight definitions of collapse",
+    "laws": "closed forms that are drawn under a run",
+}
+
+
+def family_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
+    """One line for each family: its name, how many parts it has, and what they are."""
+    for family, members in families.items():
+        yield from wrapped(f"{family:12} {len(members):3}  {FAMILY_WORDS.get(family, '')}", width, hang=18)
+    yield ""
+    yield from wrapped(
+        "outcross list policies shows the parts of one family with their papers; outcross list --json has all.", width
+    )
+
+
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
-    """Every family with its members, their readings and the numbers of their papers; then each paper once."""
+    """Of several families how many parts each has; of one its members, their readings and the numbers of their papers, then each paper once."""
+    if len(families) > 1:
+        yield from family_lines(families, width)
+        return
     numbers: dict[str, int] = {}
     for family, members in families.items():
         yield family

@@ -58,6 +58,7 @@ class CausalLM(Learner):
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] | None = None
     """Tokens of the vocabulary that is learned where weights are random, the start token and the 256 bytes among them; left out: 2,048."""
     tuning: Annotated[Tuning, one_of(TUNINGS, "tuning")] = Full()
+    """Which weights are trained: `full`, or `lora` with its settings."""
     bos: Literal["none", "line"] = "none"
     """Start tokens within the text: none, or one before every line, as in Shumailov et al.'s code."""
     opening: Literal["nothing", "bos"] = "nothing"

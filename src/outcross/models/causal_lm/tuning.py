@@ -33,4 +33,4 @@ class Lora(Tuning):
     """Names of the layers, as the architecture calls them (q_proj, v_proj …); left out: those that peft takes for it."""
 
 
-TUNINGS: Family = {"full": Full, "lora": Lora}
+TUNINGS: Family = Family({"full": Full, "lora": Lora})

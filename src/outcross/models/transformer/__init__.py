@@ -39,9 +39,13 @@ class Transformer(Learner):
     exports = ("transformers",)
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
+    """How many layers it has."""
     width: Annotated[int, Field(ge=2, le=65536)] = 128
+    """Numbers that stand for a token in a layer."""
     heads: Annotated[int, Field(ge=1)] = 2
+    """Attention heads of a layer."""
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 2048
+    """Tokens of the vocabulary that is learned from the human text."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of matrix products in training and sampling; weights, norms, logits and scores are fp32 either way."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,13 +13,14 @@ from outcross.errors import BadInput
 from outcross.ledger import results
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.baseline import since
+from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Audits, Check
 from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
 from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
-from outcross.verbs.audit.work import resolve
+from outcross.verbs.audit.work import planned, resolve
 from outcross.verbs.silence import Silence
 
 
@@ -28,7 +30,7 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     Data are a path, a glob, a list of paths, a frame (pandas, polars, Arrow), a Hugging Face dataset or an array. The rest is what the command
     line asks: `reference=`, `holdout=` (more human data that no generator has seen), `groups=("sex", "race")`, `target="income"`, `text_column=`,
     `kinds={"zip": "category"}`, `aspects=("tails", "groups")`, `margins={"groups.share": 0.9}`, `rate=0.05`, `seed=0`, `out=` … Raises
-    BadInput where data cannot be read.
+    BadInput where data cannot be read. With `plan=True` it audits nothing and says how every column is read.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -38,6 +40,8 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     ['spread']
     """
     found = audits(() if data is None else {name or "synthetic": data}, **question)
+    if isinstance(found, ColumnPlan):
+        return found  # type: ignore[return-value]
     if len(found) != 1:
         raise BadInput(f"audit is of one set, these are {len(found)}; call outcross.audits")
     return found[0]
@@ -51,8 +55,6 @@ def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda se
     """
     check_workers(question.workers)
     check_clean(question)
-    if question.plan:
-        raise BadInput("plan shows how columns are read, and audits nothing; in Python read the columns of an audit")
     sets, resolved = sets_of(question), resolve(question)
     kept = nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question))
     with kept as ledger, watching(sum(len(one.synthetic) for one in sets)) as watch:
@@ -78,6 +80,12 @@ def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
     return Cleaned(Path(question.write_clean), before.rows["synthetic"], sum(reasons.values()), reasons, lost)  # type: ignore[arg-type]
 
 
-audits = asks(AuditQuestion, answered)
+def asked(question: AuditQuestion) -> Audits | ColumnPlan:
+    """What each of several sets has lost (`answered`); with `plan` how the columns of every set are read, and nothing else."""
+    return planned(question) if question.plan else answered(question)
+
+
+audits = asks(AuditQuestion, asked)
+audit.__signature__ = inspect.signature(AuditQuestion)  # type: ignore[attr-defined]
 
 __all__ = ["Audit", "AuditQuestion", "Audits", "Check", "answered", "audit", "audits"]

@@ -17,18 +17,19 @@ from outcross.report.portraits import calibration, heat_map, portrait, quantiles
 from outcross.report.share_curves import share_curve_picture
 from outcross.report.share_curves import title as title_of_curve
 from outcross.report.templates import environment, resource
+from outcross.verbs.audit.figures import MAPPED, associations, depth_of, lost_regions, onsets_figure
 from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.phrases import clause, percent, written
-from outcross.verbs.audit.rankings import DIFFERENCES, aspects_of, differences, onsets, ranking
+from outcross.verbs.audit.rankings import DIFFERENCES, differences, onsets
 from outcross.verbs.audit.scorecard import MARKS, Standing, comparison, scorecard, sentence_of
 from outcross.verbs.audit.sentences import capitalised, first_sentence, phrase, phrase_of, rest_of_summary, title, value_of, where
 
 if TYPE_CHECKING:
     from outcross.estimate import Estimate
-    from outcross.measures.share_curve import ShareCurve
     from outcross.statistics.share_curves import ShareDesign
     from outcross.verbs.audit.plan import ReadColumn
     from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.share_curve import ShareCurve
 
 LIMIT = 1_000_000  # bytes
 ORDER: Sequence[Verdict] = ("lost", "invented", "cannot_tell", "kept", "not_applicable")
@@ -41,16 +42,10 @@ WORST = 10
 """Losses and inventions that a notebook shows."""
 CARDS = 3
 """Losses and inventions of an aspect that have a card; the others are in its table."""
-ASSOCIATIONS = ("correlation", "correlation_ratio", "cramer")
-"""Checks of pairs of columns that share a heat map."""
 PREDICTED = ("loss", "brier", "timid", "overconfident", "discrimination")
 """Checks of predictions, beside which stands how these came true."""
-REGIONS = 8
-"""Regions on the map of regions, at most."""
 INSIDE = ("spread_inside",)
 """Checks of a column among the records of a group."""
-MAPPED = 12
-"""Columns of a heat map, at most."""
 COLUMNS = 400
 """Columns of which the page says how they were read, at most."""
 POINTED = 12
@@ -187,7 +182,6 @@ def _template(name: str) -> Any:
 
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
     several = len(audits) > 1
-    aspects = aspects_of(audits)
     text = _template("audit.html").render(
         heading=audits[0].name if not several else f"{sum(not audit.is_human for audit in audits)} sets",
         sentence=first_sentence(audits[0]) if not several else _sentence(audits, are_generations),
@@ -197,7 +191,7 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
         short=names_apart((audit.name for audit in audits), 40),
         anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
         onsets=onsets(audits) if are_generations and several else [],
-        curves=_curves(audits, aspects) if are_generations and several else "",
+        curves=_curves(audits) if are_generations and several else "",
         pages=[_page(audit, share, not several) for audit in audits],
         marks=MARKS,
         definitions=list(_definitions(audits)),
@@ -217,41 +211,12 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
     return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
 
 
-def _curves(audits: Sequence[Audit], aspects: Sequence[str]) -> str:
+def _curves(audits: Sequence[Audit]) -> str:
     """The mean share of records that would have to change in each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
-    from outcross.report.charts import STYLE, draw
+    from outcross.report.charts import draw
 
-    losses = {(place.aspect, place.name): place.loss for place in ranking(audits)}
-    rows = [
-        {"generation": g, "aspect": aspect.replace("_", " "), "loss": losses[aspect, audit.name]}
-        for g, audit in enumerate(audits)
-        for aspect in aspects
-        if (aspect, audit.name) in losses
-    ]
-    specification = {
-        "width": 620,
-        "height": 240,
-        "config": STYLE,
-        "data": {"values": rows},
-        "mark": {"type": "line", "point": True, "strokeWidth": 2},
-        "encoding": {
-            "x": {
-                "field": "generation",
-                "type": "quantitative",
-                "axis": {"values": list(range(len(audits))), "format": "d", "grid": False},
-            },
-            "y": {
-                "field": "loss",
-                "type": "quantitative",
-                "axis": {"format": "%"},
-                "title": "records that would have to change, mean over checks",
-            },
-            "color": {"field": "aspect", "type": "nominal", "title": None},
-            "strokeDash": {"field": "aspect", "type": "nominal", "title": None},
-        },
-    }
     try:
-        return draw(specification, "onsets")
+        return draw(onsets_figure(audits).spec, "onsets")
     except ModuleNotFoundError:
         return ""
 
@@ -314,7 +279,7 @@ def _finding(audit: Audit, check: Check) -> FindingCard:
 def _pictures(audit: Audit, check: Check) -> list[str]:
     """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the picture of the whole does not show."""
     if check.metric == "region":
-        return [regions([(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in _regions(audit)])]
+        return [regions([(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in lost_regions(audit)])]
     if check.metric in PREDICTED:
         return [calibration(one) for one in audit.calibration if one.learner == check.at and one.target == check.column]
     one = audit.portraits.get(check.column)
@@ -324,21 +289,10 @@ def _pictures(audit: Audit, check: Check) -> list[str]:
     return [whole, quantiles(check.column, one)] if one.kind == "number" and check.aspect == "tails" else [whole]
 
 
-def _regions(audit: Audit) -> list[Check]:
-    """The regions that are lost, the worst first."""
-    return [check for check in audit.of("lost") if check.metric == "region"][:REGIONS]
-
-
 def _heat_map(worst: Sequence[Check]) -> str:
     """The pairs of columns whose association has changed most, where there are at least three."""
-    changes = {
-        (check.column, check.at.removeprefix("with ")): check.value
-        for check in worst
-        if check.metric in ASSOCIATIONS and check.at.startswith("with ") and check.value is not None
-    }
-    if len(changes) < 3:
-        return ""
-    return heat_map(list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED], changes)
+    changes = associations(worst)
+    return heat_map(list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED], changes) if changes else ""
 
 
 def _row(check: Check) -> CheckRow:
@@ -346,19 +300,17 @@ def _row(check: Check) -> CheckRow:
 
 
 def _bar(check: Check) -> CheckBar | None:
-    healthy = _check_page(check).healthy
-    healthy = check.real_vs_real if isinstance(healthy, str) else healthy
-    if None in (healthy, check.value, check.low, check.high, check.margin) or healthy == check.margin:
+    depth = depth_of(check)
+    if depth is None:
         return None
 
-    def place(value: float) -> float:
-        depth = (healthy - value) / (healthy - check.margin)  # type: ignore[operator]
+    def place(depth: float) -> float:
         return round(min(236.0, max(4.0, HEALTHY + (MARGIN - HEALTHY) * depth)), 1)
 
-    low, high = sorted((place(check.low), place(check.high)))  # type: ignore[arg-type]
-    floor = None if check.floor is None else place(check.floor)
+    low, high = place(depth.low), place(depth.high)
+    floor = None if depth.floor is None else place(depth.floor)
     spoken = f"{written(check.value)}, from {written(check.low)} to {written(check.high)}; margin {written(check.margin)}"
-    return CheckBar(HEALTHY, MARGIN, low, max(high, low + 1), place(check.value), floor, COLOURS[check.verdict], spoken)  # type: ignore[arg-type]
+    return CheckBar(HEALTHY, MARGIN, low, max(high, low + 1), place(depth.value), floor, COLOURS[check.verdict], spoken)
 
 
 def _check_page(check: Check) -> Page:

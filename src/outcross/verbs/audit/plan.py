@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from outcross.escapes import escaped
+from outcross.verbs.results import WIDTH, Result
+
 if TYPE_CHECKING:
     from outcross.data.tables import Table
 
@@ -27,14 +30,39 @@ class ReadColumn:
     """Whether the reading may be wrong: worth a look."""
 
 
-@dataclass(frozen=True)
-class ColumnPlan:
+@dataclass(frozen=True, repr=False)
+class ColumnPlan(Result):
     """How the columns of each set are read beside the human data."""
 
     rows: Mapping[str, Mapping[str, int]]
     """By set: records of each side."""
     columns: Mapping[str, Sequence[ReadColumn]]
     notes: Mapping[str, Sequence[str]]
+
+    @property
+    def short(self) -> str:
+        """How many columns are read in each set, and how many of them are guesses."""
+        counts = [
+            f"{name}: {len(columns)} columns, {sum(one.is_guess for one in columns)} worth a look"
+            for name, columns in self.columns.items()
+        ]
+        return "\n".join(["How columns are read", *counts[:2]])
+
+    def frame(self) -> Any:
+        """A row a column of each set (polars)."""
+        import polars
+
+        return polars.DataFrame([{"set": name, **vars(column)} for name, columns in self.columns.items() for column in columns])
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """A line a column."""
+        told = []
+        for name, columns in self.columns.items():
+            told.append(escaped(name))
+            told += [
+                escaped(f"  {one.column}: {one.kind} ({one.why})" if one.why else f"  {one.column}: {one.kind}") for one in columns
+            ]
+        return told
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""

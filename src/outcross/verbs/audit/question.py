@@ -25,7 +25,7 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class AuditQuestion:
-    """What has this data lost, compared with human data?"""
+    """Compare synthetic data with human data, and say what is lost."""
 
     data: Data = ()
     """A run folder (every generation of every arm, of its first seed, is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set."""
@@ -59,7 +59,7 @@ class AuditQuestion:
     aspects: Words = ""
     """Only these, as in tails,groups; all if left out."""
     margins: Pairs = ()
-    """The smallest loss worth naming, as in tails=0.9 or groups.share=0.8; may be given several times."""
+    """The tolerance of an aspect or of a check, as in tails=0.9 or groups.share=0.8; may be given several times."""
     thresholds: File | None = None
     """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
     fail_on: Words = ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
@@ -19,7 +19,6 @@ from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
 from outcross.measures import audit_aspects, measure, pages_of_aspect
-from outcross.measures.share_curve import ShareCurve
 from outcross.recipe import explain
 from outcross.statistics.portraits import Portrait, Reliability
 from outcross.verbs.audit.gates import Gate, failing, gate_of
@@ -28,6 +27,11 @@ from outcross.verbs.audit.losses import Losses, as_pandas
 from outcross.verbs.audit.plan import ReadColumn
 from outcross.verbs.audit.rankings import onsets, ranking
 from outcross.verbs.audit.scored import Cleaned
+from outcross.verbs.results import WIDTH, Result, named_figure
+from outcross.verbs.share_curve import ShareCurve
+
+if TYPE_CHECKING:
+    from outcross.report.figure import Figure
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """JSON is read as it was written: no text for a number, no number that is not finite."""
@@ -88,8 +92,8 @@ class Unseen:
     """Measures for which no time was left."""
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Result):
     """What one set of data has lost.
 
     `checks` holds every check with its interval, floor, margin and verdict; `lost` names the aspects in which something is lost, the
@@ -133,9 +137,42 @@ class Audit:
         """Every check, a row each (polars)."""
         return frame_of(self.every)
 
+    def frame(self) -> Any:
+        """Every check, a row each (polars)."""
+        return self.checks
+
     def to_pandas(self) -> Any:
         """Every check, a row each (pandas)."""
-        return as_pandas(self.checks)
+        return as_pandas(self.frame())
+
+    @property
+    def short(self) -> str:
+        """What is lost first, and how many records were looked at."""
+        from outcross.verbs.audit.sentences import first_sentence
+
+        counts = ", ".join(f"{rows:,} {side}" for side, rows in self.rows.items())
+        return f"Audit {shortened(self.name)}: {counts} records, {len(self.every):,} checks\n{shortened(first_sentence(self), 300)}"
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows."""
+        from outcross.verbs.audit.screen import audit_lines
+
+        return audit_lines(self, width)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures of the page: the worst checks, the columns in which something is lost, how predictions came true."""
+        from outcross.verbs.audit.figures import figures_of
+
+        return tuple(figures_of(self))
+
+    def plot(self, name: str = "") -> Figure:
+        """A column on both sides (`age`), or one of `figures()` by its name (`checks`, `quantiles-age`, `regions`); the worst checks if no name is
+        given. BadInput names the nearest."""
+        from outcross.report.shapes import column_figure
+
+        if name in self.portraits:
+            return column_figure(name, self.portraits[name])
+        return named_figure([*self.figures(), *(column_figure(*one) for one in self.portraits.items() if name)], name, self.short)
 
     @property
     def lost(self) -> list[str]:
@@ -196,7 +233,7 @@ class Audit:
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
             "calibration": [vars(one) for one in self.calibration],
-            **({} if self.share_curve is None else {"share_curve": asdict(self.share_curve) | {"answer": self.share_curve.answer}}),
+            **({} if self.share_curve is None else {"share_curve": self.share_curve.plain()}),
         }
 
     def save(self, folder: Path) -> None:
@@ -338,8 +375,8 @@ def _read(path: Path) -> Stored:
         raise BadInput(f"{path} is not a whole audit.json ({why[:120]}); audit the data again") from None
 
 
-@dataclass(frozen=True, eq=False)
-class Audits:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audits(Result):
     """What each of several sets has lost, in the order in which they were given: sets of their own, or the generations of a run, arm by arm."""
 
     by_arm: Mapping[str, tuple[Audit, ...]]
@@ -380,6 +417,38 @@ class Audits:
     def to_pandas(self) -> Any:
         """Every check of every set as a pandas frame: arm, set and the columns of `Audit.checks`."""
         return as_pandas(self.frame())
+
+    @property
+    def short(self) -> str:
+        """What each set lost, in one to three lines."""
+        if len(self) == 1:
+            return self[0].short
+        names = [audit.name for audit in self if not audit.is_human]
+        lost = sum(bool(audit.lost) for audit in self if not audit.is_human)
+        arms = f" of {len(self.by_arm)} arms" if len(self.by_arm) > 1 else ""
+        return f"Audits of {len(names)} sets{arms}: {shortened(', '.join(names), 200)}\n{lost} of {len(names)} have lost something"
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows: a screen a set, or a comparison of sets; of a run, arm by arm."""
+        from outcross.verbs.audit.screen import audit_lines, comparison_lines
+
+        told: list[str] = []
+        for arm, found in self.by_arm.items():
+            told += [f"arm {arm}"] if arm else []
+            told += audit_lines(found[0], width) if len(found) == 1 else comparison_lines(found, width)
+        return told
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures of the page: of one set all of its own, of several what each lost in each aspect and the checks of each."""
+        from outcross.verbs.audit.figures import figures_of_several
+
+        return tuple(
+            one for arm, found in self.by_arm.items() for one in figures_of_several(found, self.are_of_generations(arm), arm)
+        )
+
+    def plot(self, name: str = "") -> Figure:
+        """One of `figures()` by its name, the first if no name is given; of one set as `Audit.plot`. BadInput names the nearest."""
+        return self[0].plot(name) if len(self) == 1 else super().plot(name)
 
     def plain(self) -> dict[str, Any]:
         """What was found as plain data; of a run, arm by arm."""

@@ -21,7 +21,6 @@ from outcross.measures import MEASURES, Evidence, Measure, Pointed, askers, audi
 from outcross.measures.of_tables import read_tables
 from outcross.measures.of_texts import uncut
 from outcross.measures.regions import PointedRegion, Regions
-from outcross.measures.share_curve import CURVE_STREAM, ShareCurve, curve_of, shares_of
 from outcross.recipe import kind, nearest, read
 from outcross.runtime import telling
 from outcross.statistics.portraits import Reliability, portraits
@@ -35,6 +34,7 @@ from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Check, Unseen
 from outcross.verbs.audit.scored import scored_records
 from outcross.verbs.audit.sets import sets_of
+from outcross.verbs.share_curve import CURVE_STREAM, ShareCurve, curve_of, shares_of
 
 RATE = 0.05
 """False-discovery rate."""

@@ -20,7 +20,11 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CardQuestion:
-    """Write what is in a mix, exactly and with what nobody knows: a Hugging Face dataset card (README.md), Croissant 1.1 (croissant.json), and the synthetic-data items of the EU template on training content (training-content.md and .json)."""
+    """Write the dataset card of a mix or of other data, for Hugging Face, Croissant and the EU template.
+
+    The card counts what is known about the origin of the rows, and names what nobody knows. It is three documents: README.md (the header and the
+    text that Hugging Face shows), croissant.json (Croissant 1.1 with PROV), and training-content.md and .json (the synthetic-data items of the EU template).
+    """
 
     data: Folder
     """The folder of a mix, or of data with columns such as _origin and _model."""

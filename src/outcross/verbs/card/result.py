@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import escaped
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
+    from outcross.report.figure import Figure
     from outcross.verbs.card.description import DataDescription
     from outcross.verbs.mix.composition import Composition
 
 
-@dataclass(frozen=True, eq=False)
-class Card:
+@dataclass(frozen=True, eq=False, repr=False)
+class Card(Result):
     """A card that was written.
 
     `composition` says what the rows are made of, `readme`, `croissant` and `training_content` read the files.
@@ -59,7 +61,20 @@ class Card:
             "unknown": list(self.described.unknown()),
         }
 
-    def lines(self) -> Iterator[str]:
+    @property
+    def short(self) -> str:
+        """Of what it is, and where."""
+        return f"Card of {self.composition.folder}, in {self.folder}\n{self.described.summary}"
+
+    def frame(self) -> Any:
+        """How many rows are of whom, a row a count (polars)."""
+        return self.composition.frame()
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The rows by origin, teacher, generation, pool and group."""
+        return self.composition.figures()
+
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """What was written, as a terminal shows it."""
         yield escaped(self.described.summary)
         yield escaped(f"written into {self.folder}: {', '.join(self.files)}")

@@ -13,6 +13,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, rounded
 from outcross.recipe import nearest
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     import polars
@@ -58,8 +59,8 @@ class Flags:
     """Texts that are as long as the shortest length with a threshold."""
 
 
-@dataclass(frozen=True, eq=False)
-class Detection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Detection(Result):
     """Who wrote how much of the data.
 
     `share` is what models wrote, an Estimate; where the data are unlike both calibration samples it is a lower limit alone, as it is without texts of
@@ -206,8 +207,16 @@ class Detection:
 
         return write_page_of(self, Path(path))
 
-    def __repr__(self) -> str:
+    @property
+    def short(self) -> str:
+        """The share with its interval, in a sentence."""
         return f"Detection({self.name!r}, {len(self):,} texts)\n{self.summary}"
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows."""
+        from outcross.verbs.detect.screen import detection_lines
+
+        return list(detection_lines(self, width))
 
 
 def _plain(one: Estimate) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from outcross.escapes import escaped
+from outcross.verbs.results import WIDTH, Result
 
 
-@dataclass(frozen=True)
-class Export:
+@dataclass(frozen=True, repr=False)
+class Export(Result):
     """A folder that was written for another tool."""
 
     folder: Path
@@ -41,7 +42,19 @@ class Export:
             "note": self.note,
         }
 
-    def lines(self) -> Iterator[str]:
+    @property
+    def short(self) -> str:
+        """What was written for which tool, and where."""
+        return f"Export to {self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, {len(self.files)} files in {self.folder}"
+
+    def frame(self) -> Any:
+        """A row a file that was written (polars)."""
+        import polars
+
+        sizes = [(self.folder / name).stat().st_size if (self.folder / name).is_file() else None for name in self.files]
+        return polars.DataFrame({"file": list(self.files), "bytes": sizes}, schema={"file": str, "bytes": int})
+
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
         """What was written, as a terminal shows it."""
         yield escaped(f"{self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, in {self.folder}")
         if self.note:

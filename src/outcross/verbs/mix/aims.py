@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from outcross.attributes import ATTRIBUTES, LEARNED, Attribute
+from outcross.attributes import ATTRIBUTES, LEARNED
 from outcross.attributes.given import GivenAttribute
 from outcross.data.shares import exact
 from outcross.errors import BadInput
@@ -94,12 +94,12 @@ class GroupTarget:
 
 def attribute_of(value: object) -> Any:
     """An attribute by its name, with its settings, one that is learned from labels, or in Python a function. BadInput where it is none."""
-    if isinstance(value, Attribute | GivenAttribute):
+    if isinstance(value, GivenAttribute):
         return value
-    if callable(value) and not is_dataclass(value):
+    if callable(value) and not is_dataclass(value) and not isinstance(value, type):
         return GivenAttribute(getattr(value, "__qualname__", type(value).__name__), value)
-    every = {**ATTRIBUTES, **LEARNED}
-    if isinstance(value, str) and value not in every:
+    every = ATTRIBUTES | LEARNED
+    if isinstance(value, str) and not every.may_have(value):
         raise BadInput(f"{value!r} is no attribute{nearest(value, every)}; it must be one of {', '.join(every)}")
     return read(every, value, "attribute")
 
@@ -111,6 +111,7 @@ class NumberTarget:
     column: str | None = None
     """The column that holds the number; beside an attribute the column of its texts."""
     attribute: Annotated[Any, PlainValidator(lambda value: None if value is None else attribute_of(value))] = None
+    """The attribute of the texts that gives the number; left out where the column holds the number."""
     at_least: Annotated[float | None, BeforeValidator(_number)] = None
     """Rows below are not drawn."""
     at_most: Annotated[float | None, BeforeValidator(_number)] = None

@@ -64,9 +64,11 @@ class MixOrigin:
     """Who wrote the records of a pool."""
 
     author: Author
+    """Who wrote the records."""
     model: str | None = None
     """The model that wrote, edited or translated them."""
     revision: str | None = None
+    """The revision of the model."""
     generation: int | None = None
     """The generation of models in which they were written, from 0; people have none."""
 
@@ -107,6 +109,7 @@ class MixPool:
     """Records that a mix draws from."""
 
     name: str
+    """What the pool is called in this file and in the column `_source`."""
     path: Paths = ()
     """A file, a folder, a pattern, or a list of them; in Python `data` may be given instead."""
     origin: Annotated[MixOrigin | None, PlainValidator(_origin)] = None
@@ -118,9 +121,13 @@ class MixPool:
     decoding: Annotated[str | None, BeforeValidator(_decoding)] = None
     """How the records were sampled."""
     model_column: str | None = None
+    """The column that names the model that wrote a record."""
     generation_column: str | None = None
+    """The column that holds the generation of a record."""
     decoding_column: str | None = None
+    """The column that says how a record was sampled."""
     prompt_column: str | None = None
+    """The column that holds the prompt of a record."""
     parents_column: str | None = None
     """The column that names the records that a record was made from."""
     id_column: str | None = None
@@ -178,6 +185,7 @@ class MixFilter:
     """A filter, and the pools whose rows it looks at."""
 
     filter: Annotated[Filter, one_of(FILTERS, "filter")]
+    """The filter, by its name or with its settings."""
     pools: Names = ()
     """Their names; all pools if left out."""
 
@@ -229,6 +237,7 @@ class MixRecipe:
     """A training set to be built out of pools."""
 
     pools: Annotated[tuple[MixPool, ...], PlainValidator(_pools)]
+    """What the mix draws from."""
     rows: int | None = None
     """Records of the mix; with no budget at all as many as the shares allow."""
     characters: int | None = None
@@ -244,6 +253,7 @@ class MixRecipe:
     order: Literal["even", "shuffled"] = "even"
     """even: every beginning keeps every pool's share to within one row; shuffled: every order is as likely as another."""
     seed: int = 0
+    """The seed of every random stream."""
     groups: Names = ()
     """Columns by whose values each pool is sampled in proportion, and by which the manifest counts."""
     columns: Annotated[str | tuple[str, ...], PlainValidator(_columns)] = "same"

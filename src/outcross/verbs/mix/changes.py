@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from outcross.files.names import literal
 from outcross.verbs.mix.composition import MISSING, Composition, composed
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored
+from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    from outcross.report.figure import Figure
 
 CATEGORIES = 200
 """Different values up to which a column of text is one of categories; of more, its texts are as long as they are."""
@@ -25,6 +29,8 @@ LEVELS = (0.01, 0.05)
 """Shares of human rows beyond the bounds of a tail, on either side."""
 SAMPLE = 1 / min(LEVELS)
 """Human values from which both bounds can be told: one is beyond each."""
+MOST = 60
+"""Values of a table that a page shows; those that changed most come first."""
 CENSUS = "Every row of both mixes is counted, so that the numbers are exact and have no interval."
 
 
@@ -103,8 +109,8 @@ class TailChange:
         return told | {"human": human} | counts | {"difference": self.rows.difference}
 
 
-@dataclass(frozen=True, eq=False)
-class Changes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Changes(Result):
     """What changed from one mix to another."""
 
     before: Composition
@@ -151,6 +157,63 @@ class Changes:
     def _values(self, claim: str) -> dict[str, list[str]]:
         found = {by: [one.value for one in changes if getattr(one, claim)] for by, changes in self.tables.items()}
         return {by: values for by, values in found.items() if values}
+
+    @property
+    def short(self) -> str:
+        """What changed first."""
+        return f"Changes from {self.before.folder} to {self.after.folder}\n{self.summary}"
+
+    def frame(self) -> Any:
+        """A row a value or a tail (polars): what it is by, the value, rows and shares before and after, their difference."""
+        import polars
+
+        named = [(by, one.value, one) for by, changes in self.tables.items() for one in changes]
+        named += [(f"tails of {tail.column}", f"{tail.side} {tail.bound:.6g}", tail.rows) for tail in self.tails]
+        rows = [
+            (by, value, one.before, one.total_before, one.share_before, one.after, one.total_after, one.share_after, one.difference)
+            for by, value, one in named
+        ]
+        counts = ("before", "total_before", "share_before", "after", "total_after", "share_after", "difference")
+        types = {name: float if name.startswith(("share", "difference")) else int for name in counts}
+        return polars.DataFrame(rows, schema={"by": str, "value": str} | types, orient="row")
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows."""
+        from outcross.verbs.mix.screen import changes_lines
+
+        return list(changes_lines(self, width))
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Shares before and after: a figure a table of the page, and one of the tails."""
+        from outcross.report.shapes import changes_figure
+
+        tables = {
+            by: [(one.value, one.before, one.after, one.share_before, one.share_after) for one in self.most_changed(by)]
+            for by in self.tables
+        }
+        tails = [
+            (
+                f"{one.column} {one.side} {one.bound:.4g}",
+                one.rows.before,
+                one.rows.after,
+                one.rows.share_before,
+                one.rows.share_after,
+            )
+            for one in self.tails
+        ]
+        named = {**tables, **({"tails": tails} if tails else {})}
+        return tuple(changes_figure(by, f"Shares by {by}", rows, CENSUS) for by, rows in named.items() if rows)
+
+    def most_changed(self, by: str) -> Sequence[ShareChange]:
+        """The values of a table that a page shows: all, or of many those that changed most."""
+        rows = self.tables[by]
+        return sorted(rows, key=lambda row: -abs(row.difference))[:MOST] if len(rows) > MOST else rows
+
+    def report(self, path: str | Path) -> Path:
+        """Write the changes as one HTML file that opens offline. Returns the path."""
+        from outcross.verbs.mix.page import write_changes
+
+        return write_changes(self, Path(path))
 
     def plain(self) -> dict[str, Any]:
         """The changes as plain data."""

@@ -17,9 +17,12 @@ from outcross.recipe import nearest
 from outcross.verbs.mix import work
 from outcross.verbs.mix.provenance import AUTHORS, PROVENANCE
 from outcross.verbs.mix.result import is_stored, read_manifest, shards
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     import polars
+
+    from outcross.report.figure import Figure
 
 TELLING = ("_origin", "_model", "_generation", "_source")
 """Columns of which a folder has at least one where its rows say where they come from."""
@@ -51,8 +54,8 @@ class AuthorRows:
         return self.origin in ("model", "edited", "translated")
 
 
-@dataclass(frozen=True, eq=False)
-class Composition:
+@dataclass(frozen=True, eq=False, repr=False)
+class Composition(Result):
     """What the rows of a folder are made of. It is a census: every row is counted, so that no number has an interval."""
 
     folder: Path
@@ -107,6 +110,31 @@ class Composition:
         found |= {"teacher": self.teachers, "generation": self.generations} if self.synthetic else {}
         found |= {"pool": self.sources} if self.sources else {}
         return found | {f"group {name}": counts for name, counts in self.groups.items()}
+
+    @property
+    def short(self) -> str:
+        """How many rows there are, and of whom."""
+        parts = ", ".join(f"{100 * self.share(rows):.4g} % {author}" for author, rows in self.origins.items())
+        return f"Composition of {self.rows:,} rows in {self.folder}: {parts}"
+
+    def frame(self) -> polars.DataFrame:
+        """A row a count (polars): what it is by, the value, rows, share."""
+        import polars
+
+        rows = [(by, value, count, self.share(count)) for by, counts in self.tables.items() for value, count in counts.items()]
+        return polars.DataFrame(rows, schema={"by": str, "value": str, "rows": int, "share": float}, orient="row")
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows: a table each by origin, teacher, generation, pool and group."""
+        from outcross.verbs.mix.screen import composition_lines
+
+        return list(composition_lines(self, width))
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Its rows by origin, teacher, generation, pool and group."""
+        from outcross.report.shapes import counts_figure
+
+        return tuple(counts_figure(by, f"Rows by {by}", counts) for by, counts in self.tables.items())
 
     def plain(self) -> dict[str, Any]:
         """The composition as plain data."""

@@ -13,6 +13,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Selection
+from outcross.filters.selecting import check_selection
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixFilter, MixRecipe
 from outcross.verbs.mix.candidates import CandidateStore, PoolCandidates
@@ -192,6 +193,7 @@ def _of_pools(store: CandidateStore, recipe: MixFilter) -> np.ndarray:
 def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndarray) -> Selection:
     try:
         found = recipe.filter.select(PoolCandidates(store, at), stream(store.asked.seed, "mix", "filter", number))
+        check_selection(recipe.filter, found, at.shape)
     except (BadInput, NotApplicable) as error:
         raise BadInput(f"filter {number} {recipe.name}: {error}") from None
     most = int(found.times.max(initial=0))

@@ -8,10 +8,8 @@ from typing import Any
 
 from outcross.files.outputs import write_page
 from outcross.report.templates import environment, resource
-from outcross.verbs.mix.changes import CENSUS, Changes
+from outcross.verbs.mix.changes import CENSUS, MOST, Changes
 
-MOST = 60
-"""Values of a table that are shown; those that changed most come first."""
 LONGEST = 300
 """Characters of one piece of text on the page."""
 LEFT, RIGHT = 3.0, 97.0
@@ -27,8 +25,14 @@ def page(changes: Changes) -> bytes:
     """The page, rendered."""
     tables = []
     for by, rows in changes.tables.items():
-        order = sorted(rows, key=lambda row: -abs(row.difference)) if len(rows) > MOST else rows
-        tables.append((by, order[:MOST], max(0, len(rows) - MOST), _largest([(row.share_before, row.share_after) for row in rows])))
+        tables.append(
+            (
+                by,
+                changes.most_changed(by),
+                max(0, len(rows) - MOST),
+                _largest([(row.share_before, row.share_after) for row in rows]),
+            )
+        )
     names = [str(side.folder) for side in (changes.before, changes.after)]
     text = _template().render(
         changes=changes,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
     Spec = str | Path | Mapping[str, Any]
     Folder = str | Path
+    Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Spec, Folder = Path, Path
+    Spec, Folder, Imports = Path, Path, tuple[str, ...]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MixQuestion:
-    """Build a training set out of human and synthetic pools: the shares you asked for, exactly, with the origin of every row; or a refusal that says what is possible."""
+    """Build a training set out of human and synthetic pools, with exact shares and the origin of every row.
+
+    Where the shares cannot be had from these pools, nothing is written, and the error names requests near it that are possible.
+    """
 
     spec: Spec
     """A mix file (YAML): pools with their origins, rows (or characters, or tokens of a tokenizer), human_share, max_repeats, order, seed."""
@@ -30,5 +34,7 @@ class MixQuestion:
     """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused. With `search` in the mix file and --out, the small mixes that are tried are kept there."""
     workers: int | None = None
     """Files of pools that are read at a time, a process each; 1 if left out. No byte depends on it."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, whose filters and attributes the mix may use (kind: "my_parts.py:Short"); its code is run. May be repeated."""
     ray: str | None = None
     """A Ray cluster's address to read the files on, or "local" to start one here; its machines must share the folder and the files."""

@@ -18,13 +18,16 @@ from outcross.verbs.mix import work
 from outcross.verbs.mix.canonical import update
 from outcross.verbs.mix.manifest import realised
 from outcross.verbs.mix.plan import MixPlan
+from outcross.verbs.results import WIDTH, Result
 
 if TYPE_CHECKING:
     import polars
 
+    from outcross.report.figure import Figure
 
-@dataclass(frozen=True, eq=False)
-class Mix:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mix(Result):
     """A training set with the origin of every row.
 
     `frame()` gives its rows in their order, `to_hf()` a Hugging Face dataset, `manifest` what was asked and what is in it, `write(folder)`
@@ -119,6 +122,43 @@ class Mix:
             raise BadInput(f"{self.folder} is written already; copy the folder")
         work.write(self.mixing, Path(out))
         return Mix(self.mixing, Path(out))
+
+    @property
+    def short(self) -> str:
+        """How many rows it has, of whom, and where it is."""
+        if self.is_plan:
+            return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
+        told = self.manifest
+        parts = ", ".join(f"{100 * one['share']:.4g} % {author}" for author, one in told.get("origins", {}).items())
+        return f"Mix of {told['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows: what was asked and what is in it, a line a pool."""
+        from outcross.verbs.mix.screen import mix_lines
+
+        return list(mix_lines(self, width))
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Its rows by origin, teacher, generation, pool and group; none of a plan."""
+        from outcross.report.shapes import counts_figure
+
+        if self.is_plan:
+            return ()
+        told = self.manifest
+        counts = {
+            by: {value: one["rows"] for value, one in told.get(f"{by}s", {}).items()} for by in ("origin", "teacher", "generation")
+        }
+        counts["pool"] = {pool["name"]: pool.get("used", 0) for pool in told["pools"]}
+        counts |= {
+            f"group {name}": {value: one["rows"] for value, one in of.items()} for name, of in told.get("groups", {}).items()
+        }
+        return tuple(counts_figure(by, f"Rows by {by}", of) for by, of in counts.items() if of)
+
+    def report(self, path: str | Path) -> Path:
+        """Write what is in it as one HTML file that opens offline. Returns the path."""
+        if self.is_plan:
+            raise BadInput("a plan writes nothing; mix without plan=True, then report")
+        return super().report(path)
 
     def plain(self) -> dict[str, Any]:
         """Its manifest, or its plan where that alone was asked for, as plain data."""

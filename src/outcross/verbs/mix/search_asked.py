@@ -15,7 +15,7 @@ from outcross.models import Learner
 from outcross.models.schedule import Schedule
 from outcross.recipe import Family, exactly, one_of, recipe
 
-SMALL: Family = {"ngram": "outcross.models.ngram:Ngram", "transformer": "outcross.models.transformer:Transformer"}
+SMALL: Family = Family({"ngram": "outcross.models.ngram:Ngram", "transformer": "outcross.models.transformer:Transformer"})
 """Learners of text that are small enough to be trained some fifty times."""
 MOST_POOLS = 12
 HELD_OUT = 10

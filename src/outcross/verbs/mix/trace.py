@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from outcross.verbs.mix.canonical import digests, ids
 from outcross.verbs.mix.pools import OpenPool, opened
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored, read_manifest, shards
+from outcross.verbs.results import WIDTH, Result
 
 SHORTEST = 4
 """Signs of an `_id` that are taken for its beginning, at least."""
@@ -44,8 +45,8 @@ class FileRow:
     """Of the file, as the manifest of the mix gives it."""
 
 
-@dataclass(frozen=True)
-class Trace:
+@dataclass(frozen=True, repr=False)
+class Trace(Result):
     """A record and what it comes from. What nobody said is None."""
 
     id: str
@@ -70,6 +71,35 @@ class Trace:
     """What it was made from, or the same record in an earlier mix; the nearest first."""
     ends: str = ""
     """Why the chain ends here; empty where a parent continues it."""
+
+    @property
+    def short(self) -> str:
+        """Which record it is, and how far back it goes."""
+        back = sum(1 for _ in self._records()) - 1
+        return f"Trace of {self.id}: {self.origin or 'origin not said'}{f', {self.model}' if self.model else ''}, back over {back} records"
+
+    def _records(self) -> Iterator[tuple[int, Trace]]:
+        """The record and all that it comes from, each with how many steps back it lies."""
+        yield 0, self
+        for parent in self.parents:
+            yield from ((depth + 1, record) for depth, record in parent._records())
+
+    def frame(self) -> Any:
+        """A row a record (polars): how far back it lies, and what is known of it."""
+        import polars
+
+        names = [name for name in self.__dataclass_fields__ if name not in ("file", "parents")]
+        rows = [
+            {"back": depth} | {name: getattr(one, name) for name in names} | {"file": one.file.file if one.file else None}
+            for depth, one in self._records()
+        ]
+        return polars.DataFrame(rows, infer_schema_length=None)
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows."""
+        from outcross.verbs.mix.screen import trace_lines
+
+        return list(trace_lines(self, width))
 
     def plain(self) -> dict[str, Any]:
         """The trace as plain data."""

@@ -46,8 +46,11 @@ class Splits:
     """The parts of a mix: what is trained on, and what is held back."""
 
     train: Annotated[SplitShare, PlainValidator(lambda value: _split(value, "train"))]
+    """The share that is trained on."""
     validation: Annotated[SplitShare | None, PlainValidator(lambda value: _split(value, "validation"))] = None
+    """The share that is held back for choosing a model."""
     test: Annotated[SplitShare | None, PlainValidator(lambda value: _split(value, "test"))] = None
+    """The share that is held back for the final test; of human rows alone unless it says otherwise."""
 
     def __post_init__(self):
         total = sum(exact(split.share) for split in self.each.values())

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from outcross import own
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms
-from outcross.experiment.file import changed, load
+from outcross.experiment.file import changed, load, setting
 from outcross.ledger import Ledger
-from outcross.recipe import plain
+from outcross.recipe import nearest, plain
 from outcross.runtime import Where
-from outcross.verbs.asking import as_many_as_cores, asks, check_workers
+from outcross.verbs.asking import as_many_as_cores, check_workers
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 from outcross.verbs.run.result import opened as open
@@ -25,7 +27,8 @@ from outcross.verbs.run.work import open_folder
 def begun(question: RunQuestion) -> Run:
     """The run of an experiment: iterating it does the work and yields each generation, and `finish()` does the rest.
 
-    `spec` is the name of a built-in experiment, the path of a YAML file, a mapping of what such a file says, or an Experiment; `settings` are
+    `imports` names Python files and modules whose parts the experiment may use; their code is run. What an experiment file says may be given by
+    name too: `policy=MyPolicy(…)`, `generations=10`. `spec` is the name of a built-in experiment, the path of a YAML file, a mapping of what such a file says, or an Experiment; `settings` are
     changes to it by dotted key. With `out` the run goes into that folder, and what is there is loaded; without, it stays in memory.
     `finish()` works with so many `workers` (1), or on a `ray` cluster. Raises BadInput where the parts do not fit together, or where the
     folder holds something else (another experiment, too, unless `fork` is given).
@@ -36,6 +39,10 @@ def begun(question: RunQuestion) -> Run:
     """
     check_workers(question.workers)
     made = arms_of(question)
+    for one in (one for arm in made for one in arm.experiment.select):
+        for function in one.functions:
+            own.check_function(function)
+    _check_sources(made, question)
     if question.out is None:
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:
             raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
@@ -47,7 +54,45 @@ def begun(question: RunQuestion) -> Run:
     return Run(made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device)
 
 
-run = asks(RunQuestion, begun)
+SETTINGS = (*(field.name for field in fields(Experiment)), "sweep", "arms")
+"""What an experiment file says; in Python each may be given by name."""
+
+
+def run(*given: Any, **named: Any) -> Run:
+    settings = {name: value for name, value in named.items() if name in SETTINGS}
+    asked = {name: value for name, value in named.items() if name not in SETTINGS}
+    parameters = inspect.signature(RunQuestion).parameters
+    for word in asked:
+        if word not in parameters:
+            known = [*parameters, *SETTINGS]
+            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    question = RunQuestion(*given, **asked)
+    if settings and isinstance(question.settings, Mapping | tuple | list):
+        question = replace(question, settings=_both(question.settings, settings))
+    return begun(question)
+
+
+run.__doc__ = begun.__doc__
+run.__signature__ = inspect.signature(RunQuestion)  # type: ignore[attr-defined]
+
+
+def _both(settings: Mapping[str, Any] | Sequence[str], named: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a question with those that were given by name. BadInput where a key is given twice."""
+    told = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
+    if twice := next((name for name in named if any(str(key).partition(".")[0] == name for key in told)), None):
+        raise BadInput(f"{twice} is given in settings and by name; leave one out")
+    return told | dict(named)
+
+
+def _check_sources(made: tuple[Arm, ...], question: RunQuestion) -> None:
+    """BadInput where a class of the user's own has no file, so that no key of a folder could cover what it says."""
+    if question.out is None:
+        return
+    for part in (part for arm in made for part in arm.experiment.parts):
+        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+            raise BadInput(
+                f"{type(part).__name__} is defined in no file, so that a folder could not tell when it changes; write it into a file and import it, or leave out="
+            )
 
 
 def in_a_folder(question: RunQuestion) -> RunQuestion:
@@ -60,14 +105,16 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
 
 def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
     """Every arm and seed of an experiment in any of its forms, with the settings changed."""
+    own.load(question.imports)
     spec, settings = question.spec, question.settings
     if isinstance(settings, str | Path):
         raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write out= for the folder")
-    if isinstance(spec, Experiment):
-        if not settings:
-            return (arm_of(spec),)
-        spec = {key: value for key, value in plain(spec).items() if key != "kind"}
-    return arms(changed(spec, settings, str(spec.get("name", ""))) if isinstance(spec, Mapping) else load(str(spec), settings))
+    with own.beside(spec), own.blaming():
+        if isinstance(spec, Experiment):
+            if not settings:
+                return (arm_of(spec),)
+            spec = {key: value for key, value in plain(spec).items() if key != "kind"}
+        return arms(changed(spec, settings, str(spec.get("name", ""))) if isinstance(spec, Mapping) else load(str(spec), settings))
 
 
 def _is_file_of(spec: Any, folder: Path) -> bool:

@@ -15,11 +15,14 @@ from outcross.laws import LAWS
 from outcross.laws.expectations import name_of
 from outcross.measures import pages_of_runs
 from outcross.recipe import kind
+from outcross.report.curves import measured, pooled
+from outcross.report.figures import page_of
+from outcross.report.headline import chiefs, sentence
 from outcross.report.page import write
 from outcross.report.study import Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.screen import run_lines
-from outcross.verbs.run.study import read
+from outcross.verbs.run.study import from_tables, read
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
@@ -37,6 +40,22 @@ def fragment(run: Run) -> str:
     if run.tables.ended:
         lines += run_lines(run, 100)
     return f"<pre>{escape(chr(10).join(lines))}</pre>"
+
+
+def short(run: Run) -> str:
+    """A run in one to three lines: how far it is, and what its report opens with."""
+    arms, seeds = {arm.name for arm in run.arms}, {arm.experiment.seed for arm in run.arms}
+    generations = max(arm.experiment.generations for arm in run.arms)
+    counts = [f"{len(of)} {word}{'s' * (len(of) != 1)}" for of, word in ((arms, "arm"), (seeds, "seed"))]
+    place = "in memory" if run.folder is None else f"in {run.folder}"
+    lines = [f"Run {run.name}: {', '.join(counts)}, {generations} generations, {place}"]
+    if run.unfinished:
+        lines.append(run.unfinished)
+    if run.tables.ended:
+        told = from_tables(run.name, run.readings, pages=pages_of_runs())
+        found = [pooled(one) for one in measured(told)]
+        lines += [sentence(one, found, page_of(told, one.measure, found)) for one in chiefs(found)[:1]]
+    return "\n".join(lines)
 
 
 def study(run: Run) -> Study:

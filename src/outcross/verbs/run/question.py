@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     Spec = str | Path | Mapping[str, Any] | Experiment
     Settings = Mapping[str, Any] | Sequence[str]
     Folder = str | Path
+    Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Spec, Settings, Folder = str, tuple[str, ...], Path
+    Spec, Settings, Folder, Imports = str, tuple[str, ...], Path, tuple[str, ...]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RunQuestion:
-    """What happens if models keep learning from models, under this data policy?"""
+    """Train models on what models wrote, generation after generation, and measure what is lost."""
 
     spec: Spec
     """An experiment file, or the name of a built-in experiment (see `outcross list experiments`)."""
@@ -30,12 +31,14 @@ class RunQuestion:
     """Changes to it, as key.subkey=value (generations=10, human.rows=50)."""
     _: KW_ONLY
     out: Folder | None = None
-    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). A folder of the same experiment is gone on with."""
+    """The run's folder; runs/NAME if left out (in Python: the run stays in memory). If the folder holds the same experiment, the run resumes."""
     workers: int | None = None
     """Arms run at a time, one thread each; as many as there are cores if left out (in Python: 1)."""
     fork: bool = False
     """Where the folder holds another experiment: a new folder beside it that reuses every step that still fits."""
     device: str = "cpu"
     """Where networks are trained: cpu, cuda, cuda:1."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, whose parts the experiment may use (kind: "my_parts.py:Half"); its code is run. May be repeated."""
     ray: str | None = None
     """A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder."""

@@ -8,26 +8,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outcross import own
 from outcross.collapse.slopes import Slope
 from outcross.data import HUMAN_PARTS, Made, Training
-from outcross.data.records import Blocks, load_records
+from outcross.data.records import load_records
 from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput
 from outcross.experiment.arms import Arm, arms, resolved
+from outcross.files.outputs import check_page
 from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
 from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
 from outcross.sources.images import Images
-from outcross.verbs.run.tables import Ended, Tables, again
+from outcross.verbs.results import WIDTH, Result
+from outcross.verbs.run.of_users import said_of
+from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
 
 if TYPE_CHECKING:
+    from outcross.report.figure import Figure
     from outcross.verbs.audit.result import Audits
+    from outcross.verbs.run.written import Ancestry
 
 
-@dataclass(eq=False)
-class Run:
+@dataclass(eq=False, repr=False)
+class Run(Result):
     """An experiment as it is done: in memory, or into a folder.
 
     Iterating does the work, arm by arm, and yields each generation as it ends; what the folder holds is loaded. `finish` does the rest.
@@ -60,7 +66,8 @@ class Run:
                 yield generation
 
     def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None) -> Run:
-        """Do what is left of the work, with as many workers as the run was given, and return the run.
+        """Do what is left of the work, with as many workers as the run was given, and return the run. A folder then holds what the command leaves
+        there, report.html included.
 
         `watch` is told of every step and of every generation as it ends.
         """
@@ -68,8 +75,11 @@ class Run:
             for _ in self:
                 pass
             return self
+        page = self.folder / "report.html"
+        check_page(page)  # before the work, not after it
         with on_device(self.device):
             self.tables = fill(self.folder, self.arms, self.reuse, self.where, watch)
+        self.report(page)
         return self
 
     @property
@@ -127,6 +137,7 @@ class Run:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before the numbers: as the experiment says it, and of the networks that learn pictures."""
         said = [note for arm in self.arms for note in arm.experiment.notes]
+        said += [said_of(name, facts) for name, facts in (self.ledger.run.own if self.ledger.run is not None else {}).items()]
         return tuple(dict.fromkeys([*said, *self.of_networks]))
 
     @property
@@ -152,16 +163,16 @@ class Run:
 
     def drawn(self, arm: str, seed: int, generation: int) -> Any:
         """The records that the model of a generation wrote. BadInput where the run stored none."""
-        return load_records(self.kept(self._steps(arm, seed, generation)["drawn"]))
+        return load_records(self.kept(self.steps_of(arm, seed, generation)["drawn"]))
 
     def chosen(self, arm: str, seed: int, generation: int) -> Any:
         """The records of a generation that its filters kept, all that were drawn where it has none. BadInput where the run stored none."""
-        steps = self._steps(arm, seed, generation)
+        steps = self.steps_of(arm, seed, generation)
         return load_records(self.kept(steps.get("kept", steps["drawn"])))
 
     def judged(self, arm: str, seed: int, generation: int) -> JudgedCandidates:
         """What the filters of a generation said of every drawn record: how often it is kept, the reason, the numbers. BadInput where it has none."""
-        steps = self._steps(arm, seed, generation)
+        steps = self.steps_of(arm, seed, generation)
         if "kept" not in steps:
             raise BadInput(
                 f"{self.name} selects nothing in arm {arm!r:.80}, so that no record was judged; write select in the experiment"
@@ -170,7 +181,7 @@ class Run:
 
     def training(self, arm: str, seed: int, generation: int) -> Training:
         """What the model of a generation learned from: whose records, and which. They load when touched. BadInput where the run stored none."""
-        key = self._steps(arm, seed, generation)["training"]
+        key = self.steps_of(arm, seed, generation)["training"]
         return Training.load(self.kept(key), {made.digest: made for one in self.ledger.lineage(key) for made in self._made(one)})
 
     def _made(self, step: Ancestor) -> Iterator[Made[Any]]:
@@ -191,24 +202,53 @@ class Run:
             raise BadInput(f"{self.folder} has lost step {key[:12]}; run the experiment again, finished steps are kept")
         return self.folder / "steps" / key
 
-    def texts(self, arm: str, seed: int, generation: int) -> tuple[str, ...]:
-        """All that the model of a generation wrote, a text a record. BadInput where the run stored none, or its records are no texts."""
-        records = self.drawn(arm, seed, generation)
-        if not isinstance(records, Blocks):
-            raise BadInput(
-                f"{self.name} draws {records.kind}, which are no texts; take drawn({arm!r}, {seed}, {generation}) instead"
-            )
-        return tuple(records.texts)
+    def frame(self, *, pooled: bool = False) -> Any:
+        """The readings, a row each (polars), with a column for every setting in which the arms differ, by its key in an experiment file.
 
-    def lineage(self, arm: str, seed: int, generation: int) -> tuple[Ancestor, ...]:
-        """Where the records of a generation that went on come from, back over its training set, its parts and the models that wrote them to the human files.
+        `pooled` gives one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and how many seeds it is of. BadInput
+        where no generation has ended.
+        """
+        return pooled_over_seeds(self.readings) if pooled else self.readings
+
+    def texts(self, arm: str | None = None, seed: int | None = None, generation: int | None = None) -> Any:
+        """Every text that the models wrote, or those of one arm, seed or generation (polars): id, arm, the settings in which the arms differ, seed,
+        generation, row, prompt, text. BadInput where the run keeps no texts."""
+        from outcross.verbs.run.written import texts_frame
+
+        return texts_frame(self, arm, seed, generation)
+
+    def lineage(self, id: str) -> Ancestry:
+        """Where a text comes from, by its id in `texts()` (arm/seed-0/g02/17), or all of a generation (arm/seed-0/g02): back over the model that
+        wrote it, its training set and the models before it to the human files.
 
         Every step has its key, the digest of what it made, the keys of the steps that it read, and the digests of what people gave.
         """
-        steps = self._steps(arm, seed, generation)
-        return self.ledger.lineage(steps.get("kept", steps["drawn"]))
+        from outcross.verbs.run.written import lineage_of
 
-    def _steps(self, arm: str, seed: int, generation: int) -> Mapping[str, str]:
+        return lineage_of(self, id)
+
+    def plot(self, measure: str = "", *, by: str = "", against: str = "", at: str = "") -> Figure:
+        """A reading over the generations as a figure: a line an arm, or a line a level of the setting `by`; what the report leads with if left out.
+
+        `by` is a key of the experiment (`policy.share`), the end of one (`share`), or a part that arms differ in the dose of (`human_share`). With
+        `against` the setting lies across, and each arm stands where it ends. BadInput names the nearest reading, place or setting.
+        """
+        from outcross.report.plots import plot, plot_against
+        from outcross.verbs.run.page import study
+
+        if against and by:
+            raise BadInput("a figure is drawn by a setting over the generations, or against one; give by= or against=")
+        told = study(self)
+        return plot_against(told, against, measure, at=at) if against else plot(told, measure, by=by, at=at)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure of the report, each by itself."""
+        from outcross.report.plots import figures
+        from outcross.verbs.run.page import study
+
+        return tuple(figures(study(self)))
+
+    def steps_of(self, arm: str, seed: int, generation: int) -> Mapping[str, str]:
         """The keys of the steps of a generation; BadInput where none such has ended."""
         ended = next((one for one in self.tables.ended if (one.arm, one.seed, one.generation) == (arm, seed, generation)), None)
         if ended is None:
@@ -259,6 +299,19 @@ class Run:
             "report": None if self.page is None or not self.page.is_file() else str(self.page),
         }
 
+    @property
+    def short(self) -> str:
+        """How far it is, and what its report opens with."""
+        from outcross.verbs.run.page import short
+
+        return short(self)
+
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
+        """What a terminal shows: the last generation of every arm, its seeds pooled. BadInput where no generation has ended."""
+        from outcross.verbs.run.screen import run_lines
+
+        return run_lines(self, width)
+
     def _repr_html_(self) -> str:
         from outcross.verbs.run.page import fragment
 
@@ -282,5 +335,6 @@ def opened(folder: str | Path) -> Run:
         raise BadInput(
             f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
-    made = arms(ledger.run.experiment)
+    with own.unimported(ledger.run.own):
+        made = arms(ledger.run.experiment)
     return Run(made, folder, Tables(made, ledger))

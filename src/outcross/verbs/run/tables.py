@@ -6,6 +6,7 @@ environment.json beside it are written for people and other tools, and are never
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from outcross.files.whole import write_whole
 from outcross.ledger import Ledger
 from outcross.ledger.entries import GenerationEntry
 from outcross.measures import pages_of_runs
+from outcross.report.curves import CurvePoint, mean_over_seeds
 
 READINGS = {
     "run": str, "arm": str, "seed": int, "generation": int, "measure": str, "at": str, "column": str, "group": str,
@@ -143,6 +145,41 @@ class Tables:
             laws.setdefault((row["arm"], row["measure"]), {})[row["generation"]] = row["value"]
         logarithmic = frozenset(name for name, page in pages_of_runs().items() if page.log)
         return slopes(self.readings, flat_settings(self.arms), laws, logarithmic)
+
+
+POOLED = ("null", "null_low", "null_high")
+"""Columns of readings that are averaged where seeds are pooled."""
+
+
+def pooled_over_seeds(readings: Any) -> Any:
+    """A run's readings with one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and n seeds.
+
+    An arm of one seed keeps the interval that it has. A reading that some seeds lack is the mean of the others, and n says of how many. What real
+    data show is the mean over the seeds.
+    """
+    import polars
+
+    own = ("seed", "value", "low", "high", "method", "n", *POOLED, "floor", "p", "note")
+    keys = [name for name in readings.columns if name not in own]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in readings.iter_rows(named=True):
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    rows = []
+    for place, group in groups.items():
+        pooled = mean_over_seeds(
+            [CurvePoint(0, row["value"], row["low"], row["high"], row["method"] or "", row["n"]) for row in group]
+        )
+        real = [_mean([row[name] for row in group if row[name] is not None]) for name in POOLED]
+        note = "; ".join(dict.fromkeys(row["note"] for row in group if row["note"])) if pooled.value is None else ""
+        rows.append((*place, len(group), pooled.value, pooled.low, pooled.high, pooled.method, pooled.n, *real, note))
+    added = {"seeds": polars.Int64} | {
+        name: readings.schema[name] for name in ("value", "low", "high", "method", "n", *POOLED, "note")
+    }
+    return polars.DataFrame(rows, schema={name: readings.schema[name] for name in keys} | added, orient="row")
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
 
 
 def again(folder: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outcross import runtime
+from outcross import own, runtime
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
@@ -29,6 +29,7 @@ from outcross.ledger.locks import alone
 from outcross.loop import Generation
 from outcross.recipe import flatten, plain
 from outcross.runtime.environment import environment
+from outcross.verbs.run.of_users import of_users, within
 from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
 SAMPLES = 6
@@ -86,6 +87,9 @@ class Runner:
         from outcross.loop import run
 
         name, experiment = job.arm.name, job.arm.experiment
+        for part in within(experiment.parts):
+            if own.is_own(type(part)):
+                own.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
 
         def watch(step: Step) -> None:
@@ -94,7 +98,12 @@ class Runner:
                 emit(UnderWay(name, experiment.seed, step))
 
         try:
-            for generation in run(experiment, self.ledger.over(watch, experiment.learner.get_ready)):
+            working = run(experiment, self.ledger.over(watch, experiment.learner.get_ready))
+            while True:
+                with own.blaming():
+                    generation = next(working, None)
+                if generation is None:
+                    return
                 if generation.g < job.ended:
                     continue
                 self._end(job.arm, generation)
@@ -141,7 +150,7 @@ class Runner:
 def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
     """The folder to run these arms into, and the older run whose steps may be taken over.
 
-    A folder of the same experiment is gone on with; more generations, metrics, arms or seeds are growth. Any other difference, that
+    If the folder holds the same experiment, the run resumes; more generations, metrics, arms or seeds are growth. Any other difference, that
     the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
     """
     for arm in made:
@@ -207,11 +216,16 @@ def generations(
     Whoever stops half-way leaves a run that is not finished; the steps and readings so far are kept.
     """
     if folder is None:
-        runner.ledger.record(RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), lines=None))
+        runner.ledger.record(_entry(made))
         yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
         return
     with _into(folder, made):
         yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
+
+
+def _entry(made: tuple[Arm, ...]) -> RunEntry:
+    """What a folder says that it holds before any step is done."""
+    return RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), own=of_users(made), lines=None)
 
 
 @dataclass
@@ -230,7 +244,7 @@ def _into(folder: Path, made: tuple[Arm, ...]) -> Iterator[Filling]:
         ledger = Ledger(folder)
         if difference := _difference(folder, made):  # another process may have run here since the folder was opened
             raise BadInput(f"{difference}; start a new run with another --out")
-        run = RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), lines=None)
+        run = _entry(made)
         ledger.record(run)
         ledger.close()
         write_whole(folder / "experiment.yaml", dump(run.experiment))
@@ -345,7 +359,9 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     contents = _contents(made)
-    for arm in arms(ledger.run.experiment):
+    with own.unimported(ledger.run.own):
+        held = arms(ledger.run.experiment)
+    for arm in held:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
         if key not in now:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from outcross.measures.groups import is_group, named, subsets
 from outcross.recipe import nearest
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, task
 from outcross.statistics.share_curves import ShareData, ShareDesign, SharePoint, designs
+from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    from outcross.report.figure import Figure
 
 MOST_SHARES = 100
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -30,8 +35,8 @@ GROUPS = 30
 """Groups and intersections looked at, those with most test records first."""
 
 
-@dataclass(frozen=True)
-class ShareCurve:
+@dataclass(frozen=True, repr=False)
+class ShareCurve(Result):
     """How the loss on human records that no fit has learned from depends on the share of synthetic records, with intervals."""
 
     target: str
@@ -66,6 +71,32 @@ class ShareCurve:
         if replacing.helps:
             return f"{first}; in the place of human records they help up to {_percent(max(replacing.helps))}, {_best(replacing)}."
         return f"{first}; in the place of human records {'no share helps either' if not added.helps else 'no share helps'}, and it {_hurting(replacing)}."
+
+    @property
+    def short(self) -> str:
+        """The answer."""
+        return f"ShareCurve of {self.target}, {self.learner}, {self.tested:,} test records\n{self.answer}"
+
+    def plain(self) -> dict[str, Any]:
+        """The curve as plain data."""
+        return asdict(self) | {"answer": self.answer}
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """The answer, and a line a share."""
+        told = textwrap.wrap(self.answer, width)
+        for design in self.designs:
+            told.append(f"fixed {design.fixed}: {design.size:,} records")
+            told += [
+                f"  {100 * point.share:6.3g} %  {point.loss.value:.4g} [{point.loss.low:.4g}, {point.loss.high:.4g}]"
+                for point in design.points
+            ]
+        return told
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The loss over the share: synthetic records added to all human ones, and in their place."""
+        from outcross.report.shapes import share_curve_figure
+
+        return tuple(share_curve_figure(design, self.loss) for design in self.designs)
 
     def frame(self) -> Any:
         """A row a share of either design (polars)."""

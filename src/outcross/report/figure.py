@@ -1,0 +1,184 @@
+"""Figure: one chart that can be saved by itself, its Vega-Lite specification and the data that it shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput, missing_extra
+from outcross.files.names import kind_at
+from outcross.files.outputs import check_name
+from outcross.files.whole import write_whole
+from outcross.recipe import nearest
+from outcross.report.characters import visible
+from outcross.report.charts import FONT_SIZE, STYLE, Specification, converted, draw
+
+FORMATS = ("svg", "pdf", "png")
+THEMES: Mapping[str, Mapping[str, str]] = {
+    "light": {"background": "#ffffff"},
+    "dark": {
+        "background": "#171715", "#3a3a38": "#d6d4ce", "#1c1c1a": "#d6d4ce", "#111": "#d6d4ce", "#e9e8e4": "#35342f", "#b8b6b0": "#7b7972",
+        "#5b5b5b": "#b3b1aa", "#332288": "#9d8ff2", "#0072b2": "#3f9ddb",
+    },
+    "print": {"background": "#ffffff", "#3a3a38": "#000000", "#1c1c1a": "#000000", "#111": "#000000", "#e9e8e4": "#dddddd", "#b8b6b0": "#000000"},
+}  # fmt: skip
+"""The background of each theme, and what it draws in place of the colours of a page on white paper."""
+COLOURED = ("color", "value", "range", "fill", "stroke")
+"""What the keys of a specification end with where a colour may stand."""
+DOTS_AN_INCH = 200
+"""Of a PNG."""
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A chart with its data.
+
+    `spec` is the Vega-Lite specification, with the colours of white paper; `data` holds every number that is drawn (polars), intervals
+    included. `save("figure.pdf")` writes it. A notebook shows it.
+    """
+
+    name: str
+    """What a file of it is called, without the suffix."""
+    title: str
+    spec: Specification
+    data: Any
+    caption: str = ""
+    """What the bands and the lines of the chart are, in sentences."""
+
+    def save(self, path: str | Path, theme: str = "light") -> Path:
+        """Write the chart as .svg, .pdf or .png, in the colours of a theme: light, dark or print. Returns the path.
+
+        BadInput where the suffix or the theme is another, or where the extra `report` is not installed.
+        """
+        path = Path(path)
+        ending = path.suffix.lower().removeprefix(".")
+        if ending not in FORMATS:
+            raise BadInput(
+                f"a figure must end with {_or([f'.{one}' for one in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
+            )
+        if kind_at(path) == "folder":
+            raise BadInput(f"{path} is a folder; name a file in it, as in {path / self.name}.{ending}")
+        check_name(path)
+        content = self.rendered(ending, theme)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+        return path
+
+    def rendered(self, form: str, theme: str = "light") -> bytes:
+        """What a file of the figure holds: form is svg, pdf or png. BadInput as `save`."""
+        spec = themed(self.spec, theme)
+        try:
+            if form == "svg":
+                return draw(spec, self.name).encode()
+            return converted(spec, form, DOTS_AN_INCH)
+        except ModuleNotFoundError:
+            raise missing_extra("vl-convert-python", "report") from None
+
+    def csv(self) -> bytes:
+        """The data as CSV, a row a number that is drawn."""
+        written = io.BytesIO()
+        self.data.write_csv(written)
+        return written.getvalue()
+
+    def __repr__(self) -> str:
+        lines = [f"Figure {self.name}: {self.title}, {self.data.height:,} rows of data; .save({self.name + '.svg'!r}) writes it"]
+        return "\n".join([*lines, *([self.caption] if self.caption else [])])
+
+    def _repr_html_(self) -> str:
+        """The chart with its title and caption; the data where charts cannot be drawn."""
+        try:
+            drawn = self.rendered("svg").decode()
+        except BadInput as why:
+            drawn = f"<p>{escape(str(why))}</p>{self.data._repr_html_()}"
+        words = "<br>".join(escape(visible(text)) for text in (self.title, self.caption) if text)
+        return f"<figure>{drawn}<figcaption>{words}</figcaption></figure>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What a notebook may choose from: the chart with its caption, and the words."""
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+
+
+def table(rows: Iterable[Sequence[Any]], schema: Mapping[str, type]) -> Any:
+    """Rows as the data of a figure (polars); in texts what cannot be seen, or is no text, is shown by its code."""
+    import polars
+
+    shown = [tuple(visible(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
+    return polars.DataFrame(shown, schema=dict(schema), orient="row")
+
+
+def themed(spec: Specification, theme: str) -> Specification:
+    """A specification in the colours of a theme; its data and the names of its lines stay as they are.
+
+    >>> themed({"mark": {"color": "#111"}, "data": {"values": ["#111"]}}, "dark") == {
+    ...     "mark": {"color": "#d6d4ce"}, "data": {"values": ["#111"]}, "background": "#171715"}
+    True
+    """
+    check_theme(theme)
+    colours = THEMES[theme]
+    return {**_recoloured(spec, colours), "background": colours["background"]}
+
+
+def check_theme(theme: str) -> None:
+    """BadInput where there is no such theme."""
+    if theme not in THEMES:
+        raise BadInput(f"theme must be {_or(list(THEMES))}, got {str(theme)!r:.80}{nearest(str(theme), THEMES)}")
+
+
+def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: one if name == "data" else _recoloured(one, colours, name) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_recoloured(one, colours, key) for one in value]
+    return colours.get(value, value) if isinstance(value, str) and key.lower().endswith(COLOURED) else value
+
+
+def together(name: str, title: str, several: Sequence[tuple[str, Figure]], caption: str, columns: int) -> Figure:
+    """Several charts as one figure, each under its title, in so many columns. Their data stand below each other."""
+    import polars
+
+    if len(several) == 1 and not several[0][0]:
+        ((_, alone),) = several
+        return Figure(name, title, alone.spec, alone.data, caption)
+    shared = ("$schema", "padding", "config", "background")
+    panels = [
+        {
+            **{key: value for key, value in one.spec.items() if key not in shared},
+            "title": {"text": visible(heading), "fontSize": FONT_SIZE, "fontWeight": "normal", "anchor": "start"},
+        }
+        for heading, one in several
+    ]
+    spec = {
+        **{key: several[0][1].spec[key] for key in shared},
+        "config": STYLE,
+        "concat": panels,
+        "columns": columns,
+        "spacing": 18,
+    }
+    return Figure(name, title, spec, polars.concat([one.data for _, one in several], how="diagonal_relaxed"), caption)
+
+
+def chosen_formats(words: str | Sequence[str]) -> tuple[str, ...]:
+    """The formats that are written as svg,pdf or as a list. BadInput where one is unknown.
+
+    >>> chosen_formats("svg, pdf")
+    ('svg', 'pdf')
+    """
+    listed = words.split(",") if isinstance(words, str) else words
+    found = tuple(dict.fromkeys(str(word).strip().lower().removeprefix(".") for word in listed if str(word).strip()))
+    for word in found:
+        if word not in FORMATS:
+            raise BadInput(f"--format takes {_or(list(FORMATS))}, got {word!r:.80}{nearest(word, FORMATS)}")
+    if not found:
+        raise BadInput(f"--format names no format; write --format {','.join(FORMATS)}")
+    return found
+
+
+def _or(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+__all__ = ["FORMATS", "THEMES", "Figure", "check_theme", "chosen_formats", "table", "themed", "together"]

@@ -1,0 +1,357 @@
+"""Readings as figures that stand by themselves: for a paper, a notebook, a folder of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from outcross.errors import BadInput
+from outcross.experiment.settings import Level, families, settings, word
+from outcross.measures import Page
+from outcross.recipe import nearest
+from outcross.report.characters import visible
+from outcross.report.charts import LABEL_HEIGHT, Look, Size, Specification, looks
+from outcross.report.curves import Measured, measured, pooled
+from outcross.report.figure import Figure, together
+from outcross.report.figures import Canvas, axes_of, axis_of, bands_of, curves_figure, laws_of, named_laws, page_of, place_words
+from outcross.report.headline import chiefs
+from outcross.report.histograms import HISTOGRAMS, histogram_figures
+from outcross.report.response import leads, response_figure, responses, responses_of
+from outcross.report.shapes import file_word
+from outcross.report.slopes import drawn_slopes, shown_slopes, slope_figure
+from outcross.report.study import Study
+
+ALONE = Size(470, 270, labels=120)
+"""In points of a page, on which 470 are the width of a text."""
+PANEL = Size(190, 140)
+COLUMNS = 3
+MOST_PANELS = 24
+DOSES = ("share", "weight")
+"""What a part is dosed by: `human_share` stands for the share of arms of that policy."""
+
+
+@dataclass(frozen=True)
+class ArmLines:
+    """How arms are spread over the charts and lines of a figure."""
+
+    key: str
+    """The setting that lines are told apart by; empty where every arm is a line."""
+    levels: Mapping[str, Level]
+    """The level of every arm that is drawn."""
+    lines: Mapping[str, str]
+    """What the line of each arm is called."""
+    panels: Mapping[str, str]
+    """The title of the chart that each arm is drawn in."""
+    left_out: tuple[str, ...] = ()
+    """Arms that do not have the setting."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart of a figure: its title, its curves and closed forms under the names of their lines, and the arm of each line."""
+
+    heading: str
+    one: Measured
+    laws: Mapping[str, Mapping[int, float]]
+    arms: Mapping[str, str]
+
+
+def plot(study: Study, measure: str = "", *, by: str = "", at: str = "") -> Figure:
+    """A measure over the generations: a line an arm, or a line a level of the setting `by`. Of a measure that is read as a whole that is drawn, else
+    a chart a place; `at` names one place.
+
+    `measure` is what the page leads with if left out. `by` is a key of the experiment (`policy.share`), the end of one (`share`), or the name of a
+    part that arms differ in the dose of (`human_share`). BadInput names the nearest reading, place or setting.
+    """
+    return _figure(study, _places(study, measure, at), by, at)
+
+
+def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = "") -> Figure:
+    """Places of one measure: a chart a place, and a chart a level of what tells arms apart beside `by`."""
+    page = page_of(study, places[0].measure, places)
+    if places[0].measure in HISTOGRAMS and not by and not at:
+        return _histograms(study, places, page)
+    split = _split(study, by, list(dict.fromkeys(arm for one in places for arm in one.curves)))
+    charts = [chart for one in places for chart in _charts(study, one, split)]
+    drawn = charts[:MOST_PANELS]
+    names = list(dict.fromkeys(split.lines.values()))
+    styles = looks(names)
+    axes, is_apart = axes_of([chart.one for chart in drawn], page, [chart.laws for chart in drawn])
+    size = ALONE if len(drawn) == 1 else PANEL
+    canvases = [Canvas(styles, replace(over, title=_axis_title(page)), size) for over in axes]
+    figures = [
+        (chart.heading if len(drawn) > 1 else "", _drawn(chart, page, canvas, split))
+        for chart, canvas in zip(drawn, canvases, strict=True)
+    ]
+    if len(drawn) > 1 or len(names) * LABEL_HEIGHT > ALONE.height:
+        figures = [(heading, replace(one, spec=_with_legend(one.spec, styles))) for heading, one in figures]
+    name = "-".join(filter(None, (places[0].measure, at and file_word(at), by and f"by-{file_word(by)}")))
+    title = f"{page.title}{f', {at}' if at else ''}{f' by {split.key}' if split.key else ''}"
+    return together(
+        name,
+        title,
+        figures,
+        _caption(study, [chart.one for chart in drawn], split, left_out=len(charts) - len(drawn), is_apart=is_apart),
+        COLUMNS,
+    )
+
+
+def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "") -> Figure:
+    """A measure where every arm ends, against a number in which the arms differ. BadInput names the nearest reading, place or setting."""
+    places = _places(study, measure, at)
+    if len(places) > 1:
+        raise BadInput(
+            f"{places[0].measure} has {len(places)} places; name one with at=: {', '.join(one.at for one in places)[:300]}"
+        )
+    flat = {arm: study.settings[arm] for arm in places[0].curves if arm in study.settings}
+    every = families(flat)
+    known = list(dict.fromkeys(one.setting for one in every))
+    keys = [key for key in known if key == setting or key.endswith(f".{setting}")] or _dosed(setting, flat, known)
+    page = page_of(study, places[0].measure, places)
+    found = (
+        []
+        if len(keys) != 1
+        else responses_of(
+            [one for one in every if one.setting == keys[0]],
+            places,
+            {(places[0].measure, arm): of for arm, of in laws_of(study, places[0]).items()},
+        )
+    )
+    if not found:
+        raise BadInput(
+            f"no arms differ in the number {setting!r:.80} alone{nearest(setting, known)}; numbers in which arms differ: {', '.join(known)[:300] or 'none'}"
+        )
+    return _response(found, page)
+
+
+def figures(study: Study) -> Iterator[Figure]:
+    """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
+    every = measured(study)
+    laws = {(one.measure, arm): of for one in leads(every) for arm, of in laws_of(study, one).items()}
+    groups: dict[tuple[str, str, str], list[Any]] = {}
+    for one in responses(study.settings, every, laws):
+        groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
+    for (_, measure, _), group in groups.items():
+        yield _response(group, page_of(study, measure, every))
+    by_measure: dict[str, list[Measured]] = {}
+    for one in map(pooled, every):
+        by_measure.setdefault(one.measure, []).append(one)
+    for places in by_measure.values():
+        whole, parts = [one for one in places if not one.at], [one for one in places if one.at]
+        if whole:
+            yield _figure(study, whole)
+        if parts:
+            yield _figure(study, parts, at="places" if whole else "")
+    for lead in chiefs(every):
+        yield from _seeds(lead, page_of(study, lead.measure, every))
+    shown = shown_slopes(study, [one.measure for one in chiefs(every)])
+    for _, group in groupby(
+        sorted(shown, key=lambda one: (one.setting, one.quantity, one.measure)),
+        lambda one: (one.setting, one.quantity, one.measure),
+    ):
+        if drawn := drawn_slopes(list(group)):
+            title = f"{drawn[0].quantity} of {drawn[0].measure}"
+            yield _named(
+                slope_figure(drawn, looks(list(dict.fromkeys(one.among for one in drawn))), replace(ALONE, labels=0), title)
+            )
+
+
+def _places(study: Study, measure: str, at: str) -> list[Measured]:
+    """The places of a measure that have values. BadInput where there are none, with the nearest or with the reason."""
+    every = [pooled(one) for one in measured(study)]
+    known = list(dict.fromkeys(one.measure for one in every))
+    if not known:
+        raise BadInput(f"{study.name} holds no reading that has a value")
+    measure = measure or chiefs(every)[0].measure
+    found = [one for one in every if one.measure == measure]
+    if not found:
+        notes = [one.note for one in study.readings if one.measure == measure]
+        if notes:
+            raise BadInput(f"{measure} has no value in {study.name}: {next(filter(None, notes), 'not applicable')[:200]}")
+        raise BadInput(f"{study.name} holds no reading {measure!r:.80}{nearest(measure, known)}; it holds {', '.join(known)[:600]}")
+    if not at:
+        return [one for one in found if not one.at] or found
+    there = [one.at for one in found]
+    if at not in there:
+        raise BadInput(
+            f"{measure} has no place {at!r:.80}{nearest(at, there)}; it has {', '.join(filter(None, there))[:300] or 'none'}"
+        )
+    return [one for one in found if one.at == at]
+
+
+def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
+    if not by:
+        return ArmLines("", {}, {arm: arm for arm in arms}, dict.fromkeys(arms, ""))
+    flat = {arm: study.settings[arm] for arm in arms if arm in study.settings}
+    key, levels = _levels(by, flat)
+    own = {arm: flat[arm] for arm in levels}
+    rest = settings(
+        {
+            arm: {name: value for name, value in told.items() if name != key and not name.startswith(f"{key}.")}
+            for arm, told in own.items()
+        }
+    )
+    panels = {arm: ", ".join(one.told(one.levels[arm]) for one in rest) for arm in own}
+    are_numbers = all(isinstance(level, int | float) for level in levels.values())
+    ordered = sorted(levels, key=lambda arm: levels[arm]) if are_numbers else list(levels)  # type: ignore[arg-type, return-value]
+    lines = {arm: f"{by} = {word(levels[arm])}" if are_numbers else str(levels[arm]) for arm in ordered}
+    return ArmLines(key, {arm: levels[arm] for arm in ordered}, lines, panels, tuple(arm for arm in arms if arm not in levels))
+
+
+def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Level]]:
+    """The key that `by` stands for, and its level in every arm that has one. BadInput names the nearest setting."""
+    whole = {one.key: one for one in settings(flat)}
+    if by in whole:
+        return by, dict(whole[by].levels)
+    keys = list(dict.fromkeys(name for told in flat.values() for name in told))
+    ends = [key for key in keys if key == by or key.endswith(f".{by}")]
+    dosed = _dosed(by, flat, keys)
+    for found in (ends, dosed):
+        differing = [key for key in found if len({repr(told[key]) for told in flat.values() if told.get(key) is not None}) > 1]
+        if len(differing) == 1:
+            key = differing[0]
+            kinds = {
+                arm: by in (told.get(f"{key.rpartition('.')[0]}.kind"), *([by] if found is ends else []))
+                for arm, told in flat.items()
+            }
+            return key, {arm: told[key] for arm, told in flat.items() if told.get(key) is not None and kinds[arm]}
+        if len(differing) > 1:
+            raise BadInput(f"{by!r:.80} may be {' or '.join(differing)[:200]}; name one of them")
+    known = list(
+        dict.fromkeys(
+            [*whole, *(key for key in keys if len({repr(told.get(key)) for told in flat.values()}) > 1 and key != "name")]
+        )
+    )
+    why = f"the arms do not differ in {by!r:.80}" if ends or dosed else f"there is no setting {by!r:.80}"
+    raise BadInput(f"{why}{nearest(by, known)}; they differ in {', '.join(known)[:300] or 'nothing'}")
+
+
+def _dosed(kind: str, flat: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
+    """The keys of the dose of a part that some arms have: `policy.share` for `human_share`."""
+    known = {*keys}
+    heads = {
+        name.removesuffix(".kind")
+        for told in flat.values()
+        for name, value in told.items()
+        if name.endswith(".kind") and value == kind
+    }
+    return [f"{head}.{dose}" for head in sorted(heads) for dose in DOSES if f"{head}.{dose}" in known]
+
+
+def _charts(study: Study, one: Measured, split: ArmLines) -> Iterator[Chart]:
+    """The charts of one place."""
+    laws = laws_of(study, one)
+    for panel in dict.fromkeys(split.panels[arm] for arm in split.lines):
+        arms = {split.lines[arm]: arm for arm in split.lines if split.panels[arm] == panel and arm in one.curves}
+        if arms:
+            curves = {line: replace(one.curves[arm], arm=line) for line, arm in arms.items()}
+            floors = {line: one.floors[arm] for line, arm in arms.items() if arm in one.floors}
+            heading = ", ".join(filter(None, (place_words(one), panel)))
+            yield Chart(
+                heading,
+                replace(one, curves=curves, floors=floors),
+                {line: laws[arm] for line, arm in arms.items() if arm in laws},
+                arms,
+            )
+
+
+def _drawn(chart: Chart, page: Page, canvas: Canvas, split: ArmLines) -> Figure:
+    """A chart, its data by the arms' own names and, where lines are told apart by a setting, with its level."""
+    import polars
+
+    figure = curves_figure(chart.one, page, canvas, chart.laws)
+    lines = figure.data["arm"]
+    arms = {visible(line): visible(arm) for line, arm in chart.arms.items()}
+    data = figure.data.with_columns(lines.replace_strict(arms, return_dtype=polars.String).alias("arm"))
+    if split.key:
+        levels = {visible(line): split.levels[arm] for line, arm in chart.arms.items()}
+        values = polars.Series(split.key, [levels[line] for line in lines], strict=False)
+        data = data.insert_column(data.columns.index("arm") + 1, values)
+    return replace(figure, data=data)
+
+
+def _with_legend(spec: Specification, styles: Mapping[str, Look]) -> Specification:
+    names = [visible(name) for name in styles]
+    legend = {
+        "title": None,
+        "orient": "bottom",
+        "symbolType": "stroke",
+        "symbolSize": 300,
+        "symbolOpacity": 1,
+        "symbolStrokeWidth": 2,
+        "labelLimit": 260,
+        "columns": 3,
+        "values": names,
+    }
+    colour = {"domain": names, "range": [look.colour for look in styles.values()]}
+    dashes = {"domain": names, "range": [list(look.dashes) for look in styles.values()]}
+    encoding = spec["encoding"]
+    return {
+        **spec,
+        "encoding": {
+            **encoding,
+            "color": {**encoding["color"], "scale": colour, "legend": legend},
+            "strokeDash": {**encoding["strokeDash"], "scale": dashes, "legend": legend},
+        },
+    }
+
+
+def _histograms(study: Study, places: Sequence[Measured], page: Page) -> Figure:
+    """A chart an arm."""
+    drawn = histogram_figures(study, places, page, looks(study.arms))
+    return together(places[0].measure, page.title, list(drawn.items()), next(iter(drawn.values())).caption, COLUMNS)
+
+
+def _response(group: Sequence[Any], page: Page) -> Figure:
+    styles = looks([one.among for one in group])
+    drawn = response_figure(group, page, styles, replace(ALONE, labels=0), _axis_title(page))
+    if len(group) > 1:
+        drawn = replace(drawn, spec=_keyed(drawn.spec, styles))
+    return _named(drawn)
+
+
+def _keyed(spec: Specification, styles: Mapping[str, Look]) -> Specification:
+    """The chart of several lines by colour, with a legend."""
+    colour = {**spec["encoding"]["color"], "legend": {"title": None, "orient": "bottom", "labelLimit": 260, "columns": 3}}
+    return {**spec, "encoding": {**spec["encoding"], "color": colour}}
+
+
+def _seeds(lead: Measured, page: Page) -> Iterator[Figure]:
+    """The lines of single seeds where pooling leaves them out: a chart an arm, all on one axis."""
+    crowded = {arm: line for arm, line in lead.curves.items() if line.threads and not pooled(lead).curves[arm].threads}
+    if crowded:
+        over, styles = replace(axis_of([lead], page), title=_axis_title(page)), looks(list(lead.curves))
+        charts = [
+            (arm, curves_figure(replace(lead, curves={arm: line}), page, Canvas(styles, over, PANEL), {}))
+            for arm, line in [*crowded.items()][:MOST_PANELS]
+        ]
+        yield together(f"{lead.measure}-every-seed", f"{page.title}, every seed", charts, bands_of([lead]), COLUMNS)
+
+
+def _axis_title(page: Page) -> str:
+    return page.title if page.unit in ("", "fraction") else f"{page.title} ({page.unit})"
+
+
+def _caption(study: Study, drawn: Sequence[Measured], split: ArmLines, *, left_out: int, is_apart: bool) -> str:
+    told = [bands_of(drawn)]
+    if not split.key:
+        told += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]
+    elif any(one.measure == law.measure for one in drawn for law in study.laws):
+        told.append("Dotted: the closed form.")
+    if split.left_out:
+        told.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")
+    if is_apart:
+        told.append("Each chart has its own axis.")
+    if left_out:
+        told.append(f"{left_out} more charts are left out; name a place with at=.")
+    return " ".join(told)
+
+
+def _named(figure: Figure) -> Figure:
+    """The figure under a name that a file can have."""
+    return replace(figure, name=file_word(figure.name))
+
+
+__all__ = ["figures", "plot", "plot_against"]

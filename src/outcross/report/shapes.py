@@ -1,0 +1,423 @@
+"""Figures of columns, shares and checks: what an audit or a mix shows, each by itself with its data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from outcross.report.characters import cut, visible
+from outcross.report.charts import COLOURS, INK, Specification, canvas
+from outcross.report.figure import Figure
+from outcross.report.numerals import number
+from outcross.report.share_curves import title as title_of_design
+from outcross.statistics.portraits import Portrait, Reliability
+from outcross.statistics.share_curves import ShareDesign
+
+WIDTH, HEIGHT = 380, 220
+LINE = 20
+"""Height of a bar, in pixels."""
+NAMES = 48
+"""Characters of a bar's name that are shown."""
+HUMAN, SYNTHETIC = INK, COLOURS[1]
+SIDES = {"human": HUMAN, "synthetic": SYNTHETIC}
+
+
+def file_word(text: str) -> str:
+    """A text as a part of a file's name.
+
+    >>> file_word("hours per week / £")
+    'hours-per-week'
+    """
+    return re.sub(r"[^\w.=+]+", "-", text).strip("-.")[:80] or "unnamed"
+
+
+def column_figure(column: str, one: Portrait) -> Figure:
+    """A column on both sides: a histogram of numbers, or a bar a category."""
+    import polars
+
+    totals = {"human": sum(one.human) or 1, "synthetic": sum(one.synthetic) or 1}
+    if one.kind == "number":
+        places = [None, *one.places, None]
+        names = [_bin(low, high) for low, high in pairwise(places)]
+    else:
+        names, places = list(one.names), []
+    rows = [
+        (column, place, name, side, count, count / totals[side])
+        for side, counts in (("human", one.human), ("synthetic", one.synthetic))
+        for place, (name, count) in enumerate(zip(names, counts, strict=True))
+    ]
+    data = polars.DataFrame(rows, schema=["column", "place", "value", "side", "records", "share"], orient="row")
+    caption = f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {one.missing[1]:,} and {one.missing[0]:,}. Counts, with no interval."
+    spec = (
+        _histogram(column, names, data) if one.kind == "number" else _bars(names, data, "side", SIDES, "share", "share of records")
+    )
+    return Figure(f"column-{file_word(column)}", column, spec, data, caption)
+
+
+def _bin(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"≤ {number(high)}"
+    return f"> {number(low)}" if high is None else f"{number(low)} to {number(high)}"
+
+
+def _histogram(column: str, names: Sequence[str], data: Any) -> Specification:
+    rows = [{**row, "end": row["place"] + 1} for row in data.to_dicts()]
+    outline = [row for row in rows if row["side"] == "human"]
+    outline.append({**outline[-1], "place": outline[-1]["end"]})
+    ticks = list(range(0, len(names), max(1, len(names) // 6)))
+    words = {place: names[place].split(" to ")[0] for place in ticks}
+    expression = " : ".join(f"datum.value == {place} ? '{word}'" for place, word in words.items()) + " : ''"
+    across = {
+        "field": "place",
+        "type": "quantitative",
+        "title": visible(column),
+        "axis": {"values": ticks, "labelExpr": expression, "grid": False},
+        "scale": {"domain": [0, len(names)], "nice": False},
+    }
+    upward = {"field": "share", "type": "quantitative", "title": "share of records", "axis": {"format": ".3~%"}}
+    return {
+        **canvas(WIDTH, HEIGHT, right=4),
+        "layer": [
+            {
+                "data": {"values": [row for row in rows if row["side"] == "synthetic"]},
+                "mark": {"type": "rect", "opacity": 0.45},
+                "encoding": {"x": across, "x2": {"field": "end"}, "y": upward, "y2": {"datum": 0}, "color": _sides()},
+            },
+            {
+                "data": {"values": outline},
+                "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
+                "encoding": {"x": across, "y": upward, "color": _sides()},
+            },
+        ],
+    }
+
+
+def _sides() -> Specification:
+    return {
+        "field": "side",
+        "type": "nominal",
+        "scale": {"domain": [*SIDES], "range": [*SIDES.values()]},
+        "legend": {"title": None, "orient": "top"},
+    }
+
+
+def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], value: str, title: str) -> Specification:
+    """A line a name, in it a bar a side."""
+    rows = [{**row, "shown": cut(visible(str(row["value"])), NAMES)} for row in data.to_dicts()]
+    colour = {
+        "field": by,
+        "type": "nominal",
+        "scale": {"domain": [*colours], "range": [*colours.values()]},
+        "legend": {"title": None, "orient": "top"},
+    }
+    return {
+        **canvas(WIDTH, LINE * max(2, len(names)), right=4),
+        "data": {"values": rows},
+        "mark": {"type": "bar", "opacity": 0.8},
+        "encoding": {
+            "y": {"field": "shown", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 260}},
+            "yOffset": {"field": by, "sort": [*colours]},
+            "x": {"field": value, "type": "quantitative", "title": title, "axis": {"format": ".3~%", "tickCount": 5}},
+            "color": colour,
+        },
+    }
+
+
+def quantile_figure(column: str, one: Portrait) -> Figure | None:
+    """Quantiles of synthetic values against the human ones of the same depth; None where there are fewer than three."""
+    import polars
+
+    if len(one.depths) < 3:
+        return None
+    rows = list(zip(one.depths, one.human_quantiles, one.synthetic_quantiles, strict=True))
+    data = polars.DataFrame(rows, schema=["depth", "human", "synthetic"], orient="row")
+    ends = [*one.human_quantiles, *one.synthetic_quantiles]
+    is_log = min(ends) > 0 and max(ends) / min(ends) > 100
+    scale = {"type": "log" if is_log else "linear", "zero": False}
+    line = [{"human": end, "synthetic": end} for end in (min(ends), max(ends))]
+    spec = {
+        **canvas(HEIGHT, HEIGHT, right=4),
+        "layer": [
+            {
+                "data": {"values": line},
+                "mark": {"type": "line", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.2},
+                "encoding": _square("human", "synthetic", scale),
+            },
+            {
+                "data": {"values": data.to_dicts()},
+                "mark": {"type": "point", "filled": True, "size": 40, "color": SYNTHETIC, "opacity": 1},
+                "encoding": _square("human", "synthetic", scale),
+            },
+        ],
+    }
+    return Figure(
+        f"quantiles-{file_word(column)}",
+        f"Quantiles of {column}",
+        spec,
+        data,
+        "Quantiles of the same depth on both sides; on the dashed line nothing is lost.",
+    )
+
+
+def _square(across: str, upward: str, scale: Specification) -> Specification:
+    return {
+        "x": {"field": across, "type": "quantitative", "title": across, "scale": scale, "axis": {"grid": False, "tickCount": 5}},
+        "y": {"field": upward, "type": "quantitative", "title": upward, "scale": scale, "axis": {"tickCount": 5}},
+    }
+
+
+def calibration_figure(one: Reliability) -> Figure:
+    """Predictions against what came true on human records, of models that learned from either side."""
+    import polars
+
+    rows = [(side, *point) for side, points in (("human", one.human), ("synthetic", one.synthetic)) for point in points]
+    data = polars.DataFrame(rows, schema=["side", "predicted", "came_true"], orient="row")
+    ends = [value for _, *point in rows for value in point]
+    line = [{"predicted": end, "came_true": end} for end in (min(ends), max(ends))]
+    encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
+    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {visible(one.of)}", "came true"
+    spec = {
+        **canvas(HEIGHT, HEIGHT, right=4),
+        "layer": [
+            {
+                "data": {"values": line},
+                "mark": {"type": "line", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.2},
+                "encoding": encoding,
+            },
+            {
+                "data": {"values": data.to_dicts()},
+                "mark": {"type": "line", "point": True, "strokeWidth": 1.8},
+                "encoding": {**encoding, "color": _sides()},
+            },
+        ],
+    }
+    caption = f"{one.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
+    return Figure(
+        f"calibration-{file_word(one.target)}-{file_word(one.learner)}", f"Predictions of {one.target}", spec, data, caption
+    )
+
+
+def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
+    """The loss on human records over the share of synthetic training records: of all records, and of the worst group."""
+    import polars
+
+    lines = {
+        "all records": [(point, point.loss) for point in design.points],
+        "worst group": [(point, point.worst_loss) for point in design.points if point.worst_loss],
+    }
+    rows = [
+        (
+            design.fixed,
+            point.share,
+            of,
+            point.worst_group if of == "worst group" else "",
+            told.value,
+            told.low,
+            told.high,
+            told.method,
+            told.n,
+        )
+        for of, points in lines.items()
+        for point, told in points
+        if told is not None
+    ]
+    data = polars.DataFrame(rows, schema=["fixed", "share", "of", "group", "loss", "low", "high", "method", "n"], orient="row")
+    colour = {
+        "field": "of",
+        "type": "nominal",
+        "scale": {"domain": [*lines], "range": [COLOURS[1], COLOURS[0]]},
+        "legend": {"title": None, "orient": "top"},
+    }
+    across = {
+        "field": "share",
+        "type": "quantitative",
+        "title": "share of training records that are synthetic",
+        "axis": {"format": ".3~%", "grid": False, "values": [point.share for point in design.points], "labelOverlap": True},
+        "scale": {"padding": 12},
+    }
+
+    def upward(field: str) -> Specification:
+        return {"field": field, "type": "quantitative", "title": visible(loss), "scale": {"zero": False}}
+
+    first, last = design.interval
+    apart = {"all records": -0.005, "worst group": 0.005}  # so that the intervals of the two lines do not lie on each other
+    reach = max(point.share for point in design.points) or 1.0
+    shown = [{**row, "share": row["share"] + apart[row["of"]] * reach} for row in data.to_dicts()]
+    spec = {
+        **canvas(WIDTH, HEIGHT, right=4),
+        "data": {"values": shown},
+        "layer": [
+            {
+                "data": {"values": [{"first": first, "last": last}]},
+                "mark": {"type": "rect" if last > first else "rule", "color": "#8a8880", "opacity": 0.22},
+                "encoding": {
+                    "x": {"field": "first", "type": "quantitative"},
+                    **({"x2": {"field": "last"}} if last > first else {}),
+                },
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.6},
+                "encoding": {"x": across, "y": upward("low"), "y2": {"field": "high"}, "color": colour},
+            },
+            {
+                "mark": {"type": "line", "point": True, "strokeWidth": 1.8},
+                "encoding": {"x": across, "y": upward("loss"), "color": colour},
+            },
+        ],
+    }
+    caption = f"Bars: 95 % intervals, of the worst group for all groups together. Grey: shares that may be the best, {first:.3g} to {last:.3g}."
+    return Figure(f"share-curve-{design.fixed}", f"{loss}, {title_of_design(design)}", spec, data, caption)
+
+
+def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
+    """How many rows have each value: a census, so that no number has an interval."""
+    import polars
+
+    total = sum(counts.values()) or 1
+    rows = [(value, "rows", rows, rows / total) for value, rows in counts.items()]
+    data = polars.DataFrame(rows, schema=["value", "of", "rows", "share"], orient="row")
+    spec = _bars(list(counts), data, "of", {"rows": SYNTHETIC}, "share", "share of rows")
+    spec = {**spec, "encoding": {**spec["encoding"], "color": {"value": SYNTHETIC}}}
+    return Figure(
+        file_word(name), title, spec, data.drop("of"), f"All {total:,} rows are counted, so that no number has an interval."
+    )
+
+
+BEFORE = {"before": "#8a8880", "after": SYNTHETIC}
+"""The colours of two mixes."""
+
+
+def changes_figure(
+    name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str, sides: Mapping[str, str] = BEFORE
+) -> Figure:
+    """Shares on two sides; rows: value, rows of the first side, rows of the second, their shares. sides: the names with their colours."""
+    import polars
+
+    told = [
+        (value, side, count, share) for value, *both in rows for side, count, share in zip(sides, both[:2], both[2:], strict=True)
+    ]
+    data = polars.DataFrame(told, schema=["value", "side", "rows", "share"], orient="row")
+    spec = _bars([value for value, *_ in rows], data, "side", sides, "share", "share of records")
+    return Figure(file_word(name), title, spec, data, caption)
+
+
+def checks_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], caption: str) -> Figure:
+    """Checks on one scale: 0 is what is healthy and 1 the tolerance. rows: check, verdict, depth, low, high (on that scale), and what else the data hold."""
+    import polars
+
+    data = polars.DataFrame(rows)
+    colours = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot tell": "#63625d", "kept": "#2f6b3c"}
+    shown = [
+        {
+            **{end: min(4.0, max(-1.0, row[end])) for end in ("depth", "low", "high")},
+            "check": row["check"],
+            "verdict": row["verdict"].replace("_", " "),
+        }
+        for row in rows
+    ]
+    across = {
+        "type": "quantitative",
+        "scale": {"domain": [-1, 4], "nice": False},
+        "title": "0: as human data, 1: the tolerance",
+        "axis": {"values": [-1, 0, 1, 2, 3, 4], "grid": False},
+    }
+    line = {"y": {"field": "check", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}}
+    colour = {
+        "field": "verdict",
+        "type": "nominal",
+        "scale": {"domain": [*colours], "range": [*colours.values()]},
+        "legend": {"title": None, "orient": "top"},
+    }
+    marks = [{"at": 0, "dash": "human"}, {"at": 1, "dash": "tolerance"}]
+    spec = {
+        **canvas(WIDTH, LINE * max(2, len(rows)), right=4),
+        "layer": [
+            {
+                "data": {"values": marks},
+                "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3]},
+                "encoding": {"x": {"field": "at", **across}},
+            },
+            {
+                "data": {"values": shown},
+                "mark": {"type": "rule", "strokeWidth": 2, "clip": True},
+                "encoding": {"x": {"field": "low", **across}, "x2": {"field": "high"}, **line, "color": colour},
+            },
+            {
+                "data": {"values": shown},
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
+                "encoding": {"x": {"field": "depth", **across}, **line, "color": colour},
+            },
+        ],
+    }
+    return Figure(name, title, spec, data, caption)
+
+
+def lines_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], across: str, by: str, value: str) -> Figure:
+    """Shares over whole numbers, a line a name."""
+    import polars
+
+    places = sorted({row[across] for row in rows})
+    spec = {
+        **canvas(2 * HEIGHT, HEIGHT, right=4),
+        "data": {"values": list(rows)},
+        "mark": {"type": "line", "point": True, "strokeWidth": 2},
+        "encoding": {
+            "x": {"field": across, "type": "quantitative", "axis": {"values": places, "format": "d", "grid": False}},
+            "y": {"field": value, "type": "quantitative", "axis": {"format": "%"}, "title": title},
+            "color": {"field": by, "type": "nominal", "title": None, "scale": {"range": [*COLOURS]}},
+            "strokeDash": {"field": by, "type": "nominal", "title": None},
+        },
+    }
+    return Figure(name, title, spec, polars.DataFrame(rows), "Means over checks, with no interval.")
+
+
+def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], caption: str, value: str, *, is_signed: bool) -> Figure:
+    """A number for each pair of names (`one` and `other`): the darker, the larger."""
+    import polars
+
+    most = max((abs(row[value]) for row in rows), default=0.0) or 1.0
+    scale = (
+        {"domain": [-most, 0, most], "range": [COLOURS[0], "#f3f2ee", COLOURS[1]]}
+        if is_signed
+        else {"domain": [0, most], "range": ["#f3f2ee", COLOURS[0]]}
+    )
+    names = [list(dict.fromkeys(str(row[side]) for row in rows)) for side in ("one", "other")]
+    shown = [
+        {
+            "one": cut(visible(str(row["one"])), NAMES),
+            "other": cut(visible(str(row["other"])), NAMES),
+            "size": row[value],
+            "text": number(row[value], 2),
+        }
+        for row in rows
+    ]
+    place = {
+        "x": {
+            "field": "other",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
+            "axis": {"labelAngle": -50, "orient": "top", "labelLimit": 160},
+        },
+        "y": {"field": "one", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 200}},
+    }
+    spec = {
+        **canvas(56 * max(2, len(names[1])), 26 * max(2, len(names[0])), right=4),
+        "data": {"values": shown},
+        "layer": [
+            {
+                "mark": {"type": "rect"},
+                "encoding": {**place, "color": {"field": "size", "type": "quantitative", "scale": scale, "legend": None}},
+            },
+            {"mark": {"type": "text", "fontSize": 10, "color": "#1c1c19"}, "encoding": {**place, "text": {"field": "text"}}},
+        ],
+    }
+    return Figure(name, title, spec, polars.DataFrame(rows), caption)
+
+
+__all__ = [
+    "SIDES", "calibration_figure", "changes_figure", "checks_figure", "column_figure", "counts_figure", "file_word", "lines_figure", "matrix_figure",
+    "quantile_figure", "share_curve_figure",
+]  # fmt: skip

@@ -1,0 +1,98 @@
+"""The promises of families, for parts of your own too: `check(MyPolicy(…))` says in plain words which one is broken, with the class and the line.
+
+The tests of Outcross hold every built-in member to the same promises. No test framework is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+from outcross import own
+from outcross.errors import BadInput, OutcrossError, PromiseBroken
+from outcross.recipe import kind
+from outcross.testing.promises import Broken, Promise, of_every_part
+from outcross.testing.twice import TWICE, seen_elsewhere
+
+FAMILIES = {
+    "policies": "outcross.policies:POLICIES",
+    "models": "outcross.models:LEARNERS",
+    "measures": "outcross.measures:MEASURES",
+    "filters": "outcross.filters:FILTERS",
+    "attributes": "outcross.attributes:ATTRIBUTES",
+    "sources": "outcross.sources:SOURCES",
+}
+"""The families whose promises are known, each with its table; the promises are in the module of the same name."""
+
+
+def check(*parts: Any) -> tuple[str, ...]:
+    """Hold parts to every promise of their families. Returns the promises, a sentence each, where they keep them all.
+
+    PromiseBroken names every promise that is broken, the class with its file and line, and what was seen. BadInput where a value is a member of
+    no family. Parts are tried on small data, and twice in processes of their own: with other clocks, other global seeds, another
+    PYTHONHASHSEED and another number of threads, and with global random functions that raise.
+
+    >>> from outcross.policies.human_share import HumanShare
+    >>> from outcross.testing import check
+    >>> check(HumanShare(share=0.2))[-1]
+    'It gives the same in another process, whatever the clock, the global seeds, PYTHONHASHSEED and the number of threads.'
+    """
+    families = [family_of(part) for part in parts]
+    seen = [
+        {promise.sentence: seen_against(promise, part) for promise in promises(family) if promise is not TWICE}
+        for part, family in zip(parts, families, strict=True)
+    ]
+    for found, said in zip(seen, seen_elsewhere(parts), strict=True):
+        found[TWICE.sentence] = said
+    broken = []
+    for part, family, found in zip(parts, families, seen, strict=True):
+        if told := [f"{sentence} {said}" for sentence, said in found.items() if said]:
+            count = "one promise" if len(told) == 1 else f"{len(told)} promises"
+            broken.append(f"{own.place_of(type(part))} breaks {count} of {family}: {' | '.join(told)}")
+    if broken:
+        raise PromiseBroken(" || ".join(broken))
+    return tuple(dict.fromkeys(sentence for found in seen for sentence in found))
+
+
+def promises(family: str) -> tuple[Promise, ...]:
+    """The promises of every member of a family; the last tries a part in other processes."""
+    return (*of_every_part(table(family)), *importlib.import_module(f"outcross.testing.{family}").PROMISES, TWICE)
+
+
+def table(family: str) -> Any:
+    """The table of a family."""
+    module, _, name = FAMILIES[family].partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def family_of(part: Any) -> str:
+    """The family that a part is a member of. BadInput where it is of none, or is not what every member must be, with its class and line."""
+    for family in FAMILIES:
+        members = table(family)
+        if isinstance(part, members.protocol):
+            if own.is_own(type(part)):
+                members.admitted(type(part), family)
+            return family
+    known = ", ".join(f"{table(family).protocol.__module__}.{table(family).protocol.__name__}" for family in FAMILIES)
+    if isinstance(part, type):
+        raise BadInput(f"check takes an instance, got the class {part.__name__}; write check({part.__name__}(…))")
+    raise BadInput(f"{type(part).__name__} is a member of no family; derive it from one of {known}")
+
+
+def seen_against(promise: Promise, part: Any) -> str:
+    """What was seen where a part breaks a promise; empty where it keeps it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            promise(part)
+    except Broken as broken:
+        return broken.seen(part)
+    except OutcrossError as error:
+        return f"({own.place_of(type(part))} was refused: {error})"
+    except Exception as error:
+        return f"({own.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
+    return ""
+
+
+__all__ = ["FAMILIES", "Promise", "check", "family_of", "promises", "seen_against", "table"]

@@ -1,0 +1,110 @@
+"""The promises of attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outcross.attributes import AttributePage
+from outcross.testing.promises import Broken, promise, require
+
+HUMAN = [
+    f"the {one} saw a {other}, and the {other} ran. So it was."
+    for one in ["cat", "dog", "cow", "hen"]
+    for other in ["fox", "owl", "elk"]
+]
+HOSTILE = [
+    "",
+    " \t\r\n",
+    "\x00\x01\x1b[31m",
+    "\ud800 lone \udfff",
+    "…" * 500,
+    "日本語のテキスト。東京！",
+    "שלום עולם",
+    "हिन्दी में लिखा",
+    "ภาษาไทยไม่มีเว้นวรรค",
+    "👩‍👩‍👧 🏳️‍🌈",
+    "a" * 100_000,
+    "e\u0301" * 1000,
+    "<script>alert('x')</script>",
+    "1,847.5 2nd ½ Ⅷ",
+    "İSTANBUL ß ﬁ",
+    "word " * 3000,
+]
+"""Texts that people and crawlers write."""
+
+
+def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
+    """What an attribute reads; Broken where it is not a number a text in its range."""
+    found = reader(texts)
+    if not isinstance(found, np.ndarray) or found.shape != (len(texts),) or found.dtype != np.float64:
+        shape = getattr(found, "shape", None) if not isinstance(found, list) else (len(found),)
+        raise Broken(
+            f"it must give an array of {len(texts)} float64 for {len(texts)} texts, got {type(found).__name__} of shape {shape}",
+            "__call__",
+        )
+    low, high = attribute.page.range
+    there = found[~np.isnan(found)]
+    require(np.isfinite(there).all(), "it gives an infinite number", "__call__")
+    outside = there[(there < low - 1e-12) | (there > high + 1e-12)]
+    require(not outside.size, f"it gives {outside[:1]}, outside of its range [{low:g}, {high:g}]", "__call__")
+    return found
+
+
+@promise("It has a page: a title, a definition, a unit, a range, what it misleads about, and its paper.")
+def has_a_page(attribute: Any) -> None:
+    page = attribute.page
+    require(isinstance(page, AttributePage), f"page must be an AttributePage, got {page!r:.60}")
+    require(page.range[0] < page.range[1], f"its range is {page.range}")
+    lacking = [name for name in ("title", "definition", "unit", "misleads", "paper") if not getattr(page, name)]
+    require(not lacking, f"its page has no {', '.join(lacking)}")
+
+
+@promise(
+    "It gives a number a text, in its range, whatever the text and whatever stands beside it, and NaN only where a text has no such number."
+)
+def reads_any_text(attribute: Any) -> None:
+    reader = attribute.fit(HUMAN)
+    texts = [*HOSTILE, *HUMAN[:2]]
+    copy = list(texts)
+    found = reading(attribute, reader, texts)
+    require(texts == copy, "it changes the list of texts", "__call__")
+    alone = np.array([reading(attribute, reader, [text])[0] for text in texts])
+    wrong = np.flatnonzero(~np.isclose(found, alone, rtol=1e-12, atol=1e-12, equal_nan=True))
+    require(not wrong.size, f"text {wrong[:1]} has another number where it stands alone", "__call__")
+    require(reading(attribute, reader, []).shape == (0,), "no text has no number", "__call__")
+
+
+@promise("It reads every plain text of people.")
+def reads_people(attribute: Any) -> None:
+    found = reading(attribute, attribute.fit(HUMAN), HUMAN)
+    if bad := int((~np.isfinite(found)).sum()):
+        raise Broken(f"{bad} of {len(HUMAN)} plain texts have NaN", "__call__")
+
+
+@promise("It reads lists, tuples and arrays of texts alike.")
+def reads_any_sequence(attribute: Any) -> None:
+    reader = attribute.fit(HUMAN)
+    one = reading(attribute, reader, HUMAN)
+    for other in (tuple(HUMAN), np.array(HUMAN)):
+        require(
+            np.array_equal(reading(attribute, reader, other), one, equal_nan=True),
+            f"a {type(other).__name__} gives other numbers",
+            "__call__",
+        )
+
+
+@promise("The order of the human texts that it is fitted to changes no reading.")
+def order_of_human_texts(attribute: Any) -> None:
+    others = [*HUMAN[::-1], "a text of another kind; it has 12 words, or so."]
+    one, other = (reading(attribute, attribute.fit(human), others) for human in (HUMAN, HUMAN[::-1]))
+    require(np.array_equal(one, other, equal_nan=True), "it changes the readings", "fit")
+
+
+def outcome(attribute: Any) -> str:
+    """What an attribute gives, to be compared with what it gives in another process."""
+    return attribute.fit(HUMAN)([*HUMAN, *HOSTILE]).tobytes().hex()
+
+
+PROMISES = (has_a_page, reads_any_text, reads_people, reads_any_sequence, order_of_human_texts)

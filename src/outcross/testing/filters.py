@@ -1,0 +1,149 @@
+"""The promises of filters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.filters import FilterPage, Selection
+from outcross.testing.candidates import GivenCandidates, N, candidates
+from outcross.testing.promises import Broken, promise, require, unchanged
+
+
+def select(one: Any, given: GivenCandidates, seed: int = 3) -> Selection:
+    """What a filter says; Broken where it is no Selection of these candidates."""
+    found = one.select(given, np.random.default_rng(seed))
+    if not isinstance(found, Selection):
+        raise Broken(f"it must give a Selection, got {found!r:.60}; write return Selection(times)", "select")
+    times, shape = np.asarray(found.times), (*given.chains, len(given))
+    require(
+        times.shape == shape,
+        f"times must say of each of {len(given)} candidates how often it is kept, got shape {times.shape}",
+        "select",
+    )
+    require(
+        np.issubdtype(times.dtype, np.integer), f"times must be whole numbers, got {times.dtype}; write times.astype(int)", "select"
+    )
+    require(times.min(initial=0) >= 0, "times holds a negative number", "select")
+    return found
+
+
+@promise("It has a page: a title, a definition, how it can harm, and its paper.")
+def has_a_page(one: Any) -> None:
+    page = type(one).page
+    require(isinstance(page, FilterPage), f"page must be a FilterPage, got {page!r:.60}")
+    lacking = [name for name in ("title", "definition", "misleads", "paper") if not getattr(page, name)]
+    require(not lacking, f"its page has no {', '.join(lacking)}")
+
+
+@promise("The same candidates and stream give the same choice, and no candidate is changed.")
+def is_pure(one: Any) -> None:
+    given = candidates()
+    is_same = unchanged([given.array])
+    frame = given.frame.clone()
+    first, again = (select(one, given) for _ in range(2))
+    require(
+        np.array_equal(first.times, again.times),
+        "the same stream gave another choice; draw from the rng that you are given",
+        "select",
+    )
+    require(is_same() and given.frame.equals(frame), "it changes the candidates", "select")
+    require(first.kept.any(), f"it keeps none of {N} ordinary candidates", "select")
+
+
+@promise("It gives a reason for every rejected candidate and no other, and a number for each that it judged by one.")
+def gives_reasons(one: Any) -> None:
+    found = select(one, candidates())
+    require(found.reasons and all(found.reasons), 'it has no reasons; write reasons=("too short",)', "select")
+    if found.reason is not None:
+        require(np.asarray(found.reason).shape == found.times.shape, f"reason has shape {np.asarray(found.reason).shape}", "select")
+        require(
+            np.array_equal(found.reason >= 0, ~found.kept),
+            "reason must be -1 for each that is kept, and a number of reasons for all others",
+            "select",
+        )
+        require(found.reason.max(initial=-1) < len(found.reasons), "reason names a reason that is not in reasons", "select")
+    if found.value is not None:
+        require(np.asarray(found.value).shape == found.times.shape, f"value has shape {np.asarray(found.value).shape}", "select")
+    if found.weights is not None:
+        weights = np.asarray(found.weights, float)
+        require(
+            weights.shape == found.times.shape and np.isfinite(weights).all() and (weights >= 0).all(),
+            "weights must be finite numbers from 0, one a candidate",
+            "select",
+        )
+
+
+@promise("It keeps as many as it said before it looked.")
+def keeps_within_its_bounds(one: Any) -> None:
+    least, most = one.bounds(N)
+    require(0 <= least <= most, f"bounds gives {least} and {most}", "bounds")
+    for seed in range(3):
+        kept = int(select(one, candidates(seed), seed).times.sum())
+        require(least <= kept <= most, f"it keeps {kept} of {N}, its bounds are {least} to {most}", "bounds")
+
+
+@promise("It reads no other columns than it says.")
+def reads_the_columns_it_says(one: Any) -> None:
+    given = candidates()
+    named = one.reads(given.columns)
+    require(set(named) <= set(given.columns), f"it names columns that are not there: {named}", "reads")
+    columns = [column for column in given.frame.columns if column in named or column in ("text", "_author", "_model")]
+    few = replace(given, frame=given.frame.select(columns), people=replace(given.human, frame=given.human.frame.select(columns)))
+    try:
+        same = np.array_equal(select(one, few).times, select(one, given).times)
+    except BadInput as error:
+        raise Broken(f"without the other columns it is refused: {error}", "reads") from None
+    require(same, "other columns than it names change its choice", "reads")
+
+
+@promise("It takes no candidate and one candidate, or refuses them in one line.")
+def takes_few_candidates(one: Any) -> None:
+    for few in (0, 1):
+        try:
+            select(one, candidates().in_order(np.arange(few)))
+        except (BadInput, NotApplicable) as why:  # as of weights that are all 0
+            require("\n" not in str(why) and len(str(why)) > 20, f"its refusal is no line: {why}", "select")
+
+
+@promise("It works without human records, or says that it compares with them.")
+def works_without_people(one: Any) -> None:
+    given = candidates(people=False)
+    alone = replace(given, frame=given.frame.with_columns(_author=pl.lit("model"), _model=pl.lit("one")))
+    try:
+        select(one, alone)
+    except NotApplicable as why:
+        require("human" in str(why), f"its refusal does not name human records: {why}", "select")
+
+
+@promise("A record goes for the sake of one that stays.")
+def matches_what_stays(one: Any) -> None:
+    given = candidates()
+    texts = given.frame["text"].to_list()
+    found = select(one, replace(given, frame=given.frame.with_columns(pl.Series("text", texts[: N // 2] * 2))))
+    if found.match is not None:
+        gone = found.match >= 0
+        require(
+            found.kept[found.match[gone]].all() and not found.kept[gone].any(),
+            "match names a record that is rejected itself",
+            "select",
+        )
+
+
+def outcome(one: Any) -> str:
+    """What a filter gives, to be compared with what it gives in another process."""
+    found = select(one, candidates())
+    return repr(
+        [found.times.tolist(), None if found.value is None else np.asarray(found.value, float).tobytes().hex(), found.reasons]
+    )
+
+
+PROMISES = (
+    has_a_page, is_pure, gives_reasons, keeps_within_its_bounds, reads_the_columns_it_says, takes_few_candidates, works_without_people,
+    matches_what_stays,
+)  # fmt: skip

@@ -1,0 +1,176 @@
+"""The promises of measures."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, get_args
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, Reading
+from outcross.measures import ASPECTS, MEASURES, Evidence, Page, Pointed, Role, askers, measure
+from outcross.statistics.portraits import Reliability
+from outcross.testing.evidence import KINDS, evidence_for
+from outcross.testing.promises import Broken, promise, require, unchanged
+
+STREAM = 7
+
+
+def readings_of(part: Any, evidence: Evidence, is_enough: bool = True) -> list[Reading]:
+    """The readings of a measure; none where it refuses evidence that is not enough, which it does in words."""
+    try:
+        every = list(part(evidence, np.random.default_rng(STREAM)))
+    except NotApplicable as why:
+        require(str(why), "it refuses evidence with NotApplicable and no reason", "__call__")
+        if is_enough:
+            raise Broken(f"it refuses evidence that it says it can read: {why}", "__call__") from None
+        return []
+    wrong = next((one for one in every if not isinstance(one, Reading | Pointed | Reliability)), None)
+    require(wrong is None, f"it must yield readings, got {wrong!r:.60}; write yield Reading(name, estimate, null)", "__call__")
+    return [one for one in every if isinstance(one, Reading)]
+
+
+@lru_cache(maxsize=2)
+def _first_readings(part: _Same) -> list[Reading]:
+    return readings_of(part.value, evidence_for(part.value))
+
+
+class _Same:
+    """A part by which readings are remembered: itself, not its value."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+def first_readings(part: Any) -> list[Reading]:
+    """The readings of a measure of the evidence that it can read, read once."""
+    return _first_readings(_Same(part))
+
+
+def values(readings: list[Reading]) -> dict[tuple[str, str, str, str], float | None]:
+    """The numbers of readings by their places."""
+    return {(one.measure, one.at, one.column, one.group): one.estimate and one.estimate.value for one in readings}
+
+
+@promise("Its pages are complete, and its readings have names and codes that no other measure has given.")
+def has_pages(part: Any) -> None:
+    cls = type(part)
+    require(cls.aspect in ASPECTS, f"aspect {cls.aspect!r} is none of {', '.join(ASPECTS)}")
+    require(
+        isinstance(cls.needs, tuple) and set(cls.needs) & set(KINDS),
+        f"needs must name kinds of records ({', '.join(KINDS)}) as a tuple, got {cls.needs!r:.60}",
+    )
+    require(cls.pages and askers(cls), "it has no pages")
+    others = [measure(name) for name in MEASURES if measure(name) is not cls]
+    names = {name for other in others for name in other.pages}
+    codes = {page.code for other in others for page in other.pages.values()}
+    for name, page in cls.pages.items():
+        require(isinstance(page, Page), f"the page of {name} must be a Page, got {page!r:.60}")
+        lacking = [
+            what
+            for what in ("code", "title", "definition", "unit", "healthy_words", "collapsed", "paper")
+            if not getattr(page, what)
+        ]
+        require(not lacking, f"the page of {name} has no {', '.join(lacking)}")
+        require(page.role in get_args(Role), f"the role of {name} is {page.role!r}, none of {', '.join(get_args(Role))}")
+        require(page.margin is None or page.worse is not None, f"{name} has a margin and does not say which way is worse")
+        require(
+            name not in names and page.code not in codes,
+            f"the name {name} or its code {page.code} is given to a built-in reading already",
+        )
+
+
+@promise("The same evidence and stream give the same readings, each place once, and at least one of them is a number.")
+def reads_the_same(part: Any) -> None:
+    evidence = evidence_for(part)
+    readings, again = first_readings(part), readings_of(part, evidence)
+    require(readings, "it yields no reading of evidence that it says it can read", "__call__")
+    require(repr(readings) == repr(again), "the same stream gave other readings; draw from the rng that you are given", "__call__")
+    require(len(values(readings)) == len(readings), "it yields two readings of one place; tell them apart by at", "__call__")
+    require(any(one.estimate is not None for one in readings), f"none of its readings is a number: {readings[0].note}", "__call__")
+
+
+@promise("A reading has a page, an interval that holds its value (or a reason why it has none), and never NaN.")
+def readings_are_whole(part: Any) -> None:
+    for one in first_readings(part):
+        require(one.measure in type(part).pages, f"the reading {one.measure} has no page", "__call__")
+        if one.estimate is None:
+            require(one.note, f"{one.measure} has no number and no reason", "__call__")
+            continue
+        if not isinstance(one.estimate, Estimate):
+            raise Broken(f"{one.measure} must be an Estimate, got {one.estimate!r:.60}", "__call__")
+        require(
+            not math.isnan(one.estimate.value),
+            f"{one.measure} is NaN; raise NotApplicable with the reason where there is no number",
+            "__call__",
+        )
+        require(
+            one.estimate.method and one.estimate.n > 0,
+            f"{one.measure} does not say how it was estimated, or from how many",
+            "__call__",
+        )
+        if one.estimate.low is not None:
+            low, high = one.estimate.interval
+            require(
+                low <= one.estimate.value <= high,
+                f"{one.measure} is {one.estimate.value:g}, its interval [{low:g}, {high:g}]",
+                "__call__",
+            )
+
+
+@promise("What is judged has a null distribution with a chance.")
+def judged_has_a_null(part: Any) -> None:
+    if not any(page.margin for page in type(part).pages.values()):
+        return
+    judged = [one for one in first_readings(part) if one.estimate is not None]
+    require(judged, "it has a margin and no number", "__call__")
+    for one in judged:
+        require(one.null is not None and one.null.method, f"{one.measure} has a margin and no null", "__call__")
+        assert one.null is not None
+        require(
+            one.null.p is not None and 0 < one.null.p <= 1 and one.null.floor is not None,
+            f"the null of {one.measure} has no chance in (0, 1], or no floor",
+            "__call__",
+        )
+
+
+@promise("Evidence that does not suffice is refused in words, with NotApplicable and no other error.")
+def refuses_in_words(part: Any) -> None:
+    for missing in ("everything", "reference", "human", "model"):
+        evidence = Evidence() if missing == "everything" else evidence_for(part).but(**{missing: None})
+        try:
+            readings = readings_of(part, evidence, is_enough=False)
+        except Broken:
+            raise
+        except Exception as error:
+            raise Broken(f"without {missing} it raises {type(error).__name__}: {error}", "__call__") from None
+        require(
+            missing != "everything" or all(one.estimate is None for one in readings), "it reads a number of no evidence", "__call__"
+        )
+
+
+@promise("It changes no evidence.")
+def changes_no_evidence(part: Any) -> None:
+    evidence = evidence_for(part)
+    if "table" in part.needs:
+        return  # tables cannot be changed
+    drawn = evidence.drawn
+    before = drawn.digest
+    is_same = unchanged([drawn.array]) if hasattr(drawn, "array") else (lambda: drawn.digest == before)
+    readings_of(part, evidence)
+    require(is_same(), "it changes the drawn records", "__call__")
+
+
+def outcome(part: Any) -> str:
+    """What a measure gives, to be compared with what it gives in another process."""
+    return repr(readings_of(part, evidence_for(part)))
+
+
+PROMISES = (has_pages, reads_the_same, readings_are_whole, judged_has_a_null, refuses_in_words, changes_no_evidence)

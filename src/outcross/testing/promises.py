@@ -1,0 +1,119 @@
+"""What a promise is, and those that every part of every family makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from outcross import own
+from outcross.errors import BadInput
+from outcross.recipe import Family, plain, read
+
+
+class Broken(Exception):
+    """A promise is broken: what was seen, and the method in which."""
+
+    def __init__(self, what: str, method: str = ""):
+        super().__init__(what)
+        self.what, self.method = what, method
+
+    def seen(self, part: Any) -> str:
+        """In words, with the class, the file and the line."""
+        return f"({own.place_of(type(part), self.method)}: {self.what})"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What every member of a family does, as a sentence and as a test of it."""
+
+    sentence: str
+    test: Callable[[Any], None]
+    """(part) -> None; raises Broken, or whatever the part raises."""
+
+    def __call__(self, part: Any) -> None:
+        self.test(part)
+
+    @property
+    def name(self) -> str:
+        return self.test.__name__
+
+
+def promise(sentence: str) -> Callable[[Callable[[Any], None]], Promise]:
+    """Make a function of a part a promise."""
+    return lambda test: Promise(sentence, test)
+
+
+def require(holds: Any, what: str, method: str = "") -> None:
+    """Broken unless something holds."""
+    if not holds:
+        raise Broken(what, method)
+
+
+def require_numbers(values: Any, what: str, method: str) -> None:
+    """Broken where there is a value that is no number."""
+    values = np.asarray(values)
+    require(values.dtype.kind in "biuf", f"{what} must be numbers, got {values.dtype}", method)
+    if bad := int(np.isnan(values.astype(float)).sum()):
+        raise Broken(f"{bad:,} of {values.size:,} {what} are NaN", method)
+
+
+def of_every_part(family: Family) -> tuple[Promise, ...]:
+    """The promises that have nothing to do with what a part is for."""
+
+    @promise("It says what it is, in a docstring.")
+    def says_what_it_is(part: Any) -> None:
+        said = inspect.getdoc(type(part)) or ""
+        require(
+            len(said) > 10 and not said.startswith(f"{type(part).__name__}("),
+            "it has no docstring; outcross list prints its first sentence",
+        )
+
+    @promise("It is a frozen value: nothing changes its settings.")
+    def is_frozen(part: Any) -> None:
+        names = [field.name for field in dataclasses.fields(part)]
+        try:
+            setattr(part, names[0] if names else "anything", 1)
+        except dataclasses.FrozenInstanceError:
+            return
+        raise Broken("a setting could be changed; write @recipe above the class")
+
+    @promise("It is the same again once it was written down as plain data and read back.")
+    def survives_plain_data(part: Any) -> None:
+        try:
+            told = plain(part)
+        except TypeError as error:
+            raise Broken(f"a setting is no plain value: {error}") from None
+        again = read(family, told, "part")
+        require(again == part, f"{told} reads back as {plain(again)}")
+
+    @promise("It refuses a setting that it does not have.")
+    def refuses_unknown_settings(part: Any) -> None:
+        try:
+            read(family, plain(part) | {"shrae": 1}, "part")
+        except BadInput as error:
+            require(
+                "is not known" in str(error),
+                f"its refusal does not say that the setting is not known: {error}; write @recipe above the class",
+            )
+            return
+        except TypeError as error:
+            raise Broken(
+                f"it refuses with a TypeError ({error}); write @recipe above the class (from outcross.recipe import recipe)"
+            ) from None
+        raise Broken("the setting shrae=1 was taken")
+
+    return says_what_it_is, is_frozen, survives_plain_data, refuses_unknown_settings
+
+
+def unchanged(arrays: Iterable[np.ndarray]) -> Callable[[], bool]:
+    """Whether arrays still hold what they hold now."""
+    arrays = list(arrays)
+    copies = [array.copy() for array in arrays]
+    return lambda: all(
+        np.array_equal(array, copy, equal_nan=array.dtype.kind == "f") for array, copy in zip(arrays, copies, strict=True)
+    )

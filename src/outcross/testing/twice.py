@@ -1,0 +1,262 @@
+"""Whether parts give the same in other processes: with other clocks, other global seeds, another PYTHONHASHSEED, other numbers of threads.
+
+Each part is made again from plain data in two processes and tried on the small data of its family. In the second one the global random functions
+of Python and NumPy raise, and the clock goes in another year. Whoever reads a clock is named with the line that does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from outcross import own
+from outcross.errors import BadInput
+from outcross.recipe import plain, read
+from outcross.testing.promises import Broken, Promise
+
+LIMIT = 300
+"""Seconds that a process may take."""
+
+
+def is_the_same_elsewhere(part: Any) -> None:
+    """Broken where a part gives something else in another process."""
+    (said,) = compared([part])
+    if said:
+        raise Broken(said)
+
+
+def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
+    """What was seen of each part in other processes, with its class and line; empty where it gives the same there."""
+    try:
+        return [Broken(said).seen(part) if said else "" for part, said in zip(parts, compared(parts), strict=True)]
+    except Broken as broken:
+        return [broken.seen(part) for part in parts]
+
+
+def compared(parts: Sequence[Any]) -> list[str]:
+    """Of each part what differs between two processes, in words; empty where nothing does."""
+    for part in parts:
+        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+            raise Broken(
+                f"{type(part).__name__} is defined in no file, so that no other process can import it; write it into a file"
+            )
+    asked = json.dumps([_told(part) for part in parts])
+    one, other = (_in_a_process(asked, number) for number in (1, 2))
+    return [_difference(first, second) for first, second in zip(one, other, strict=True)]
+
+
+TWICE = Promise(
+    "It gives the same in another process, whatever the clock, the global seeds, PYTHONHASHSEED and the number of threads.",
+    is_the_same_elsewhere,
+)
+
+
+def _told(part: Any) -> dict[str, Any]:
+    from outcross.testing import family_of
+
+    file = own.file_of(type(part)) if own.is_own(type(part)) else None
+    is_file = file is not None and "." not in type(part).__module__ and not own.is_installed(file)
+    settings = {key: value for key, value in plain(part).items() if key != "kind"}
+    return {
+        "family": family_of(part),
+        "import": str(file) if is_file else type(part).__module__,
+        "is_own": own.is_own(type(part)),
+        "class": type(part).__qualname__,
+        "settings": settings,
+    }
+
+
+def _in_a_process(asked: str, number: int) -> list[dict[str, Any]]:
+    environment = os.environ | {
+        "PYTHONHASHSEED": str(number),
+        "PYTHONPATH": os.pathsep.join([str(own.PACKAGE.parent), *filter(None, sys.path)]),
+        "OMP_NUM_THREADS": str(number),
+        "OPENBLAS_NUM_THREADS": str(number),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-c", "from outcross.testing.twice import main; main()", str(number)]
+    try:
+        ended = subprocess.run(command, input=asked, capture_output=True, text=True, env=environment, timeout=LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        raise Broken(f"it takes more than {LIMIT} seconds on small data") from None
+    lines = ended.stdout.strip().splitlines()
+    if ended.returncode or not lines:
+        why = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+        raise Broken(f"it cannot be tried in another process: {why}")
+    return json.loads(lines[-1])
+
+
+def _difference(first: dict[str, Any], second: dict[str, Any]) -> str:
+    if reads := first["reads"] or second["reads"]:
+        return reads
+    for told in (first, second):
+        if told["error"]:
+            return told["error"]
+    if first["outcome"] != second["outcome"]:
+        return "it gives something else there; it may walk through a set, read the environment or a file that changes, or draw without the rng that it is given"
+    return ""
+
+
+def main() -> None:
+    """Try the parts that standard input names, and print what came of it."""
+    number = int(sys.argv[1])
+    asked = json.loads(sys.stdin.read())
+    out, sys.stdout = sys.stdout, sys.stderr  # what a part prints is no answer
+    reads = Reads()
+    _shift_clocks(number, reads)
+    _forbid_global_randomness(number, reads)
+    told = []
+    for one in asked:
+        reads.seen = ""
+        try:
+            made = _made(one)
+            reads.files = {str(path) for path in own.sources(type(made)).values()} if one["is_own"] else set()
+            outcome = importlib.import_module(f"outcross.testing.{one['family']}").outcome(made)
+            told.append({"outcome": outcome, "error": "", "reads": reads.seen})
+        except Exception as error:
+            said = own.blame(error) or f"{type(error).__name__}: {error}"
+            said = error.seen(made) if isinstance(error, Broken) else said
+            told.append({"outcome": "", "error": said, "reads": reads.seen})
+    out.write(json.dumps(told) + "\n")
+
+
+def _made(one: dict[str, Any]) -> Any:
+    from outcross.testing import table
+
+    if not one["is_own"]:
+        return read(table(one["family"]), {"kind": _kind(one), **one["settings"]}, "part")
+    if one["import"].endswith(".py"):
+        own.load([one["import"]])
+        module = sys.modules[Path(one["import"]).stem]
+    else:
+        module = importlib.import_module(one["import"])
+    cls: Any = module
+    for name in one["class"].split("."):
+        cls = getattr(cls, name)
+    table(one["family"]).admitted(cls, one["family"])
+    return cls(**one["settings"])
+
+
+def _kind(one: dict[str, Any]) -> str:
+    from outcross.testing import table
+
+    members = table(one["family"])
+    ends = f":{one['class']}"
+    return next(name for name, there in members.items() if isinstance(there, str) and there.endswith(ends))
+
+
+class Reads:
+    """What parts read of the clock, and where."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.seen = ""
+
+    def note(self, what: str) -> None:
+        frame: Any = sys._getframe(2)
+        if frame.f_code.co_filename in self.files and not self.seen:
+            self.seen = f"{frame.f_code.co_qualname} ({own.shown(frame.f_code.co_filename)}, line {frame.f_lineno}) reads the clock ({what})"
+
+
+def _shift_clocks(number: int, reads: Reads) -> None:
+    """Let the clocks of this process go in another year, and note who asks them."""
+    import datetime
+
+    years = number * 400 * 86_400.0
+
+    def shifted(name: str, function: Any, unit: float) -> Any:
+        def clock(*given: Any) -> Any:
+            reads.note(name)
+            return type(function())(function() + years * unit)
+
+        return clock
+
+    for name, unit in (
+        ("time", 1.0),
+        ("time_ns", 1e9),
+        ("monotonic", 1.0),
+        ("monotonic_ns", 1e9),
+        ("perf_counter", 1.0),
+        ("perf_counter_ns", 1e9),
+    ):
+        setattr(time, name, shifted(f"time.{name}", getattr(time, name), unit))
+
+    class Shifted(datetime.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            reads.note("datetime.now")
+            return super().now(tz) + datetime.timedelta(seconds=years)
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            reads.note("datetime.utcnow")
+            return super().now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(seconds=years)
+
+        @classmethod
+        def today(cls) -> Any:
+            reads.note("datetime.today")
+            return super().now() + datetime.timedelta(seconds=years)
+
+    datetime.datetime = Shifted  # type: ignore[misc]
+
+
+OF_NUMPY = ("seed", "random", "rand", "randn", "randint", "random_sample", "normal", "standard_normal", "uniform", "choice", "permutation",
+            "shuffle", "exponential", "poisson", "binomial", "multinomial", "laplace", "gamma", "beta", "lognormal", "multivariate_normal")  # fmt: skip
+OF_PYTHON = (
+    "random",
+    "randint",
+    "randrange",
+    "choice",
+    "choices",
+    "shuffle",
+    "sample",
+    "uniform",
+    "gauss",
+    "normalvariate",
+    "getrandbits",
+    "seed",
+)
+
+
+def _forbid_global_randomness(number: int, reads: Reads) -> None:
+    """Seed what is global with other numbers; in the second process let it raise."""
+    import random
+
+    import numpy as np
+
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002
+    seeded = np.random.default_rng
+
+    def default_rng(seed: Any = None) -> Any:
+        if seed is None and sys._getframe(1).f_code.co_filename in reads.files:
+            raise BadInput(_said("numpy.random.default_rng()", "has no seed"))
+        return seeded(number if seed is None else seed)
+
+    np.random.default_rng = default_rng
+    if number == 1:
+        return
+    for module, prefix, names in ((np.random, "numpy.random", OF_NUMPY), (random, "random", OF_PYTHON)):
+        for name in names:
+            setattr(module, name, _raising(f"{prefix}.{name}"))
+
+
+def _raising(name: str) -> Any:
+    def refuse(*given: Any, **named: Any) -> Any:
+        raise BadInput(_said(name, "reads a global seed"))
+
+    return refuse
+
+
+def _said(name: str, why: str) -> str:
+    frame: Any = sys._getframe(2)
+    where = f"{frame.f_code.co_qualname} ({own.shown(frame.f_code.co_filename)}, line {frame.f_lineno})"
+    return f"{where} calls {name}, which {why}; draw from the rng that it is given"

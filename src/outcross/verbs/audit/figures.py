@@ -1,0 +1,188 @@
+"""The figures of an audit, each by itself with its data: the checks, the columns in which something is lost, how predictions came true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from outcross.escapes import RULE, shortened
+from outcross.measures import pages_of_aspect
+from outcross.report.characters import cut
+from outcross.report.figure import Figure
+from outcross.report.shapes import (
+    SIDES,
+    calibration_figure,
+    changes_figure,
+    checks_figure,
+    column_figure,
+    file_word,
+    lines_figure,
+    matrix_figure,
+    quantile_figure,
+    share_curve_figure,
+)
+from outcross.verbs.audit.rankings import ranking
+from outcross.verbs.audit.sentences import title, where
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Check
+
+CHECKS = 20
+"""Checks of one figure, the most severe first."""
+COLUMNS = 30
+"""Columns with a figure of their own, those that lost most first."""
+ASSOCIATIONS = ("correlation", "correlation_ratio", "cramer")
+"""Checks of pairs of columns that share a heat map."""
+MAPPED = 12
+"""Columns of a heat map, at most."""
+REGIONS = 8
+"""Regions on the map of regions, at most."""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Where a check stands between what is healthy, 0, and its tolerance, 1; beyond 1 it is lost."""
+
+    value: float
+    low: float
+    high: float
+    floor: float | None
+
+
+def depth_of(check: Check) -> Depth | None:
+    """The depth of a check; None where it has no interval, or where the tolerance is what is healthy."""
+    healthy = pages_of_aspect(check.aspect)[check.metric].healthy
+    healthy = check.real_vs_real if isinstance(healthy, str) else healthy
+    value, low, high, margin = check.value, check.low, check.high, check.margin
+    if healthy is None or value is None or low is None or high is None or margin is None or healthy == margin:
+        return None
+
+    def depth(number: float) -> float:
+        return (healthy - number) / (healthy - margin)
+
+    first, last = sorted((depth(low), depth(high)))
+    return Depth(depth(value), first, last, None if check.floor is None else depth(check.floor))
+
+
+def associations(worst: Sequence[Check]) -> dict[tuple[str, str], float]:
+    """The change of the association of each pair of columns; empty where fewer than three have changed."""
+    changes = {
+        (check.column, check.at.removeprefix("with ")): check.value
+        for check in worst
+        if check.metric in ASSOCIATIONS and check.at.startswith("with ") and check.value is not None
+    }
+    return changes if len(changes) >= 3 else {}
+
+
+def lost_regions(audit: Audit) -> list[Check]:
+    """The regions that are lost, the worst first."""
+    return [check for check in audit.of("lost") if check.metric == "region"][:REGIONS]
+
+
+def figures_of(audit: Audit) -> Iterator[Figure]:
+    """Every figure of one audit."""
+    worst = audit.of("lost", "invented")
+    if drawn := _checks(audit, "checks"):
+        yield drawn
+    columns = list(dict.fromkeys(check.column for check in worst if check.column in audit.portraits))
+    for column in columns[:COLUMNS]:
+        yield column_figure(column, audit.portraits[column])
+    for column in dict.fromkeys(check.column for check in worst if check.aspect == "tails" and check.column in audit.portraits):
+        if (drawn := quantile_figure(column, audit.portraits[column])) is not None:
+            yield drawn
+    if regions := lost_regions(audit):
+        rows = audit.rows["reference"], audit.rows["synthetic"]
+        shares = [(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in regions]
+        told = [(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares]
+        yield changes_figure(
+            "regions", "Regions of the data that are lost", told, "The share of records of each side that lie in the region.", SIDES
+        )
+    if changes := associations(worst):
+        names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
+        rows = [
+            {"one": one, "other": other, "change": value} for (one, other), value in changes.items() if {one, other} <= {*names}
+        ]
+        yield matrix_figure(
+            "associations", "Changes of associations", rows, "Orange: weaker than in human data.", "change", is_signed=True
+        )
+    for one in audit.calibration:
+        yield calibration_figure(one)
+    for design in () if audit.share_curve is None else audit.share_curve.designs:
+        yield share_curve_figure(design, audit.share_curve.loss)  # type: ignore[union-attr]
+
+
+def figures_of_several(audits: Sequence[Audit], are_generations: bool, arm: str = "") -> Iterator[Figure]:
+    """The figures of audits side by side: what each lost in each aspect, and the checks of each."""
+    if len(audits) == 1 and not arm:
+        yield from figures_of(audits[0])
+        return
+    opening = f"{file_word(arm)}-" if arm else ""
+    if len(audits) > 1:
+        rows: list[dict[str, Any]] = [
+            {
+                "one": place.aspect.replace("_", " "),
+                "other": place.name,
+                "loss": place.loss,
+                "rank": place.rank,
+                "rank_at_worst": place.last,
+                "lost": place.lost,
+                "checks": place.checks,
+            }
+            for place in ranking(audits)
+        ]
+        caption = "The mean share of records that would have to change, over the checks that all sets have. The ranks in the data are confidence sets."
+        if rows:
+            yield matrix_figure(f"{opening}aspects", "What each set lost", rows, caption, "loss", is_signed=False)
+        if are_generations and rows:
+            yield onsets_figure(audits, opening)
+    for audit in audits:
+        if drawn := _checks(audit, f"{opening}checks-{file_word(audit.name)}"):
+            yield drawn
+
+
+def onsets_figure(audits: Sequence[Audit], opening: str = "") -> Figure:
+    """The mean share of records that would have to change in each aspect over generations."""
+    order = {audit.name: g for g, audit in enumerate(audits)}
+    rows = [
+        {"generation": order[place.name], "aspect": place.aspect.replace("_", " "), "loss": place.loss} for place in ranking(audits)
+    ]
+    rows.sort(key=lambda row: row["generation"])
+    return lines_figure(
+        f"{opening}generations", "records that would have to change, mean over checks", rows, "generation", "aspect", "loss"
+    )
+
+
+def _checks(audit: Audit, name: str) -> Figure | None:
+    """The worst checks on one scale; where nothing is lost those that are nearest to their tolerance."""
+    worst = audit.of("lost", "invented")
+    rest = [check for check in audit.every if check.verdict in ("cannot_tell", "kept")]
+    depths = [(check, depth) for check in (worst or rest) if (depth := depth_of(check)) is not None]
+    depths = depths[:CHECKS] if worst else sorted(depths, key=lambda pair: -pair[1].value)[:CHECKS]
+    if not depths:
+        return None
+    rows = [
+        {
+            "check": shortened(f"{check.code} {title(check)} {where(check)}".strip(), 60),
+            "verdict": check.verdict,
+            "depth": depth.value,
+            "low": depth.low,
+            "high": depth.high,
+        }
+        | {
+            key: getattr(check, key)
+            for key in ("code", "aspect", "metric", "column", "group", "at", "value", "margin", "severity", "n", "method")
+        }
+        | {"value_low": check.low, "value_high": check.high}
+        for check, depth in depths
+    ]
+    what = "What is lost or invented" if worst else "The checks that are nearest to their tolerance"
+    return checks_figure(
+        name,
+        f"{what}: {audit.name}",
+        rows,
+        "Bars: 95 % intervals. 0 is what human data show and 1 the tolerance; what lies beyond -1 or 4 stands at the edge.",
+    )
+
+
+__all__ = ["Depth", "associations", "depth_of", "figures_of", "figures_of_several", "lost_regions", "onsets_figure"]

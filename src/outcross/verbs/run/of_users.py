@@ -1,0 +1,64 @@
+"""What a run records of the parts of the user's own that it used: enough to draw its pages where their code is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from outcross import own
+from outcross.attributes import ATTRIBUTES
+from outcross.collapse.closed_forms import law_policy
+from outcross.experiment.arms import Arm
+from outcross.filters import FILTERS
+from outcross.measures import MEASURES
+from outcross.models import LEARNERS
+from outcross.policies import POLICIES
+from outcross.recipe import class_facts, first_line, name_in_records
+from outcross.sources import SOURCES
+
+OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES)
+
+
+def of_users(made: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
+    """Of every part of the user's own, by the name that stands in the experiment: the SHA-256 of its source, and what its class says."""
+    told: dict[str, dict[str, Any]] = {}
+    for arm in made:
+        for part in within(arm.experiment.parts):
+            if not own.is_own(type(part)):
+                continue
+            facts = told.setdefault(name_in_records(part), _facts(type(part)))
+            if part is arm.experiment.policy and (law := law_policy(arm.experiment)) is not None:
+                facts.setdefault("laws", {})[arm.name] = law
+    return told
+
+
+def within(parts: Iterable[Any]) -> Iterator[Any]:
+    """Parts, and the parts that are settings of them."""
+    for part in parts:
+        if is_dataclass(part) and not isinstance(part, type):
+            yield part
+            yield from within(getattr(part, field.name) for field in fields(part))
+        elif isinstance(part, tuple | list):
+            yield from within(part)
+
+
+def of_users_in(told: Any) -> list[str]:
+    """The names of parts of the user's own in the plain data of an experiment, each once."""
+    inner = told.values() if isinstance(told, Mapping) else told if isinstance(told, list | tuple) else ()
+    named = [told["kind"]] if isinstance(told, Mapping) and ":" in str(told.get("kind", "")) else []
+    return list(dict.fromkeys([*named, *(name for one in inner for name in of_users_in(one))]))
+
+
+def _facts(cls: type) -> dict[str, Any]:
+    protocol = next((family.protocol for family in OPEN if family.protocol is not None and issubclass(cls, family.protocol)), None)
+    said = {} if protocol is None else class_facts(cls, protocol)
+    return {"files": own.digests(cls), "what": first_line(cls), "class": said}
+
+
+def said_of(name: str, facts: Mapping[str, Any]) -> str:
+    """A sentence on a part of the user's own: its name and the digest of its source."""
+    files = ", ".join(f"{file} {digest[:16]}" for file, digest in facts.get("files", {}).items())
+    return (
+        f"{name} is a part of the user's own (SHA-256 of its source: {files})." if files else f"{name} is a part of the user's own."
+    )

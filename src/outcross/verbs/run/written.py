@@ -1,0 +1,162 @@
+"""What the models of a run wrote, text by text, and where one text comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, overload
+
+from outcross.data.records import Blocks, load_records
+from outcross.errors import BadInput
+from outcross.escapes import escaped, shortened
+from outcross.ledger.lineage import Ancestor
+from outcross.recipe import nearest
+from outcross.verbs.run.tables import with_settings
+
+if TYPE_CHECKING:
+    from outcross.ledger.entries import GenerationEntry
+    from outcross.verbs.run.result import Run
+
+TEXTS = {"id": str, "arm": str, "seed": int, "generation": int, "row": int, "prompt": str, "text": str}
+ID = re.compile(r"(?P<arm>[^/]+)/seed-(?P<seed>\d+)/g(?P<generation>\d+)(?:/(?P<row>\d+))?")
+LONGEST = 160
+"""Characters of a text that a terminal shows."""
+
+
+def texts_frame(run: Run, arm: str | None = None, seed: int | None = None, generation: int | None = None) -> Any:
+    """Every text of the generations that have ended, or of those that are named, a row each (polars): id, arm, a column for every setting in
+    which the arms differ, seed, generation, row, prompt, text. BadInput where the run keeps no texts, or has no such generation."""
+    import polars
+
+    rows: list[tuple[Any, ...]] = []
+    humans: dict[str, list[str]] = {}
+    for ended in _named(run, arm, seed, generation):
+        records = _texts_of(run, ended)
+        key = _human_step(run, ended.steps["drawn"])
+        if key and key not in humans:
+            humans[key] = list(load_records(run.kept(key) / "training").texts)
+        prompts = [humans[key][row] if key and row >= 0 else "" for row in records.column("_prompt").tolist()]
+        place = f"{ended.arm}/seed-{ended.seed}/g{ended.generation:02d}"
+        rows += [
+            (f"{place}/{row}", ended.arm, ended.seed, ended.generation, row, prompt, text)
+            for row, (prompt, text) in enumerate(zip(prompts, records.texts, strict=True))
+        ]
+    return with_settings(polars.DataFrame(rows, schema=TEXTS, orient="row"), run.arms)
+
+
+def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) -> list[GenerationEntry]:
+    """The generations that are meant. BadInput where there is none, with what there is."""
+    ended = run.tables.ended
+    names = list(dict.fromkeys(one.name for one in run.arms))
+    if arm is not None and arm not in names:
+        raise BadInput(f"{run.name} has no arm {arm!r:.80}{nearest(arm, names)}; it has {', '.join(names)[:300]}")
+    found = [one for one in ended if arm in (None, one.arm) and seed in (None, one.seed) and generation in (None, one.generation)]
+    if not found:
+        if not ended:
+            raise BadInput(f"{run.folder or run.name} holds no texts: no generation has ended yet")
+        asked = {"arm": arm, "seed": seed, "generation": generation}
+        words = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
+        raise BadInput(
+            f"no generation of {words} has ended; {len(ended)} others have, up to generation {max(one.generation for one in ended)}"
+        )
+    return found
+
+
+def _texts_of(run: Run, ended: GenerationEntry) -> Blocks:
+    store = next(one.experiment.store for one in run.arms if one.name == ended.arm)
+    if store != "all" and run.folder is not None:
+        raise BadInput(
+            f"{run.folder} keeps readings and no records; run.samples has the first texts of each generation, and store=all in another folder keeps all"
+        )
+    records = run.drawn(ended.arm, ended.seed, ended.generation)
+    if not isinstance(records, Blocks):
+        raise BadInput(
+            f"{run.name} draws {records.kind}, which are no texts; take drawn({ended.arm!r}, {ended.seed}, {ended.generation})"
+        )
+    return records
+
+
+def _human_step(run: Run, drawn: str) -> str:
+    """The step that gathered the human records that prompts are taken from; empty where the ledger does not say."""
+    return next((one.key for one in run.ledger.lineage(drawn) if one.verb == "gather"), "")
+
+
+@dataclass(frozen=True, eq=False)
+class Ancestry(Sequence[Ancestor]):
+    """The steps that a generation or a text of it comes from, the nearest first, back to what people gave."""
+
+    id: str
+    """As in `run.texts()`: arm/seed-0/g02/17, or arm/seed-0/g02 for a whole generation."""
+    steps: tuple[Ancestor, ...]
+    record: Mapping[str, Any] | None = None
+    """The text itself with its prompt; None for a whole generation."""
+
+    @overload
+    def __getitem__(self, place: int) -> Ancestor: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Ancestor]: ...
+    def __getitem__(self, place: int | slice) -> Ancestor | Sequence[Ancestor]:
+        return self.steps[place]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The files and other human data at its end, each with its digest."""
+        return {name: digest for step in self.steps for name, digest in step.given.items()}
+
+    def frame(self) -> Any:
+        """A row a step (polars): verb, generation, part, key, the digest of what it made, the keys that it read, what people gave."""
+        import polars
+
+        rows = [asdict(step) | {"comes_from": list(step.comes_from), "given": [*step.given]} for step in self.steps]
+        return polars.DataFrame(
+            rows, schema_overrides={"comes_from": polars.List(polars.String), "given": polars.List(polars.String)}
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The lineage as plain data."""
+        return {"schema": 1, "id": self.id, "record": self.record, "steps": [asdict(step) for step in self.steps]}
+
+    def lines(self) -> Iterator[str]:
+        """What a terminal shows: the text, then the steps."""
+        if self.record is not None:
+            yield escaped(f"{self.id}: {shortened(self.record['text'], LONGEST)}")
+            if self.record["prompt"]:
+                yield escaped(f"  prompt: {shortened(self.record['prompt'], LONGEST)}")
+        for step in self.steps:
+            when = "before generation 0" if step.generation < 0 else f"generation {step.generation}"
+            given = f", from {', '.join(step.given)}" if step.given else ""
+            yield escaped(f"  {step.verb}, {when}: step {step.key[:12]}{given}")
+
+    def __repr__(self) -> str:
+        given = (
+            ", ".join(f"{escaped(name)} ({digest[:12]})" for name, digest in self.given.items())
+            or "the human data of the experiment"
+        )
+        return f"Lineage of {self.id}: {len(self.steps)} steps, back to {shortened(given, 300)}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(chr(10).join(self.lines()))}</pre>"
+
+
+def lineage_of(run: Run, id: str) -> Ancestry:
+    """Where a text, or all texts of a generation, come from. BadInput where there is no such generation or text."""
+    match = ID.fullmatch(str(id).strip())
+    if match is None:
+        raise BadInput(f"an id must be arm/seed-0/g02 or arm/seed-0/g02/17, as run.texts() lists them, got {id!r:.120}")
+    arm, seed, generation = match["arm"], int(match["seed"]), int(match["generation"])
+    steps = run.steps_of(arm, seed, generation)
+    found = run.ledger.lineage(steps.get("kept", steps["drawn"]))
+    if match["row"] is None:
+        return Ancestry(id, found)
+    texts, row = texts_frame(run, arm, seed, generation), int(match["row"])
+    if row >= texts.height:
+        raise BadInput(f"generation {generation} of {arm} holds {texts.height:,} texts, from 0 on; there is no text {row:,}")
+    return Ancestry(id, found, texts.row(row, named=True))
+
+
+__all__ = ["Ancestry", "lineage_of", "texts_frame"]

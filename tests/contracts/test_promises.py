@@ -1,0 +1,149 @@
+"""Every built-in part keeps the promises of its family, and a part that breaks one is told so, with its class and line."""
+
+import broken_parts
+import numpy as np
+import pytest
+from parts_for_contracts import NEEDED, made
+
+from outcross import testing
+from outcross.errors import BadInput, PromiseBroken
+from outcross.measures.use import Use
+from outcross.recipe import member, read
+from outcross.testing.twice import TWICE, compared
+
+SLOW = {"use": Use(learners=("linear model",), fits=2)}
+"""Measures that the default settings make slow."""
+NUMERIC = [
+    name
+    for name in testing.table("models")
+    if not ("text" in (cls := member(testing.table("models"), name, "learner")).learns or cls.trains)
+]
+"""Learners of numbers that are fitted in closed form; the others are held to the same promises in tests of their own."""
+HELD = {
+    "policies": list(testing.table("policies")),
+    "models": [*NUMERIC, "ngram"],
+    "measures": list(testing.table("measures")),
+    "filters": list(testing.table("filters")),
+    "attributes": list(testing.table("attributes")),
+    "sources": [
+        name
+        for name in testing.table("sources")
+        if not member(testing.table("sources"), name, "source").is_text and name not in ("array", "images")
+    ],
+}
+
+
+def part(family, name):
+    return SLOW[name] if family == "measures" and name in SLOW else made(family, name)
+
+
+@pytest.mark.parametrize(("family", "name"), [(family, name) for family, names in HELD.items() for name in names])
+def test_a_built_in_part_keeps_the_promises_of_its_family(family, name):
+    for promise in testing.promises(family):
+        if promise is not TWICE:
+            assert not testing.seen_against(promise, part(family, name)), promise.sentence
+
+
+def test_built_in_parts_give_the_same_in_every_process():
+    """All at once, in the two processes that `check` starts for a part."""
+    few = [(family, name) for family in ("policies", "filters", "sources", "attributes") for name in HELD[family]]
+    some = [(family, name) for family in ("models", "measures") for name in ("gaussian", "support") if name in HELD[family]]
+    tried = [one for one in (*few, *some) if one[1] != "perplexity"]
+    differing = compared([part(family, name) for family, name in tried])
+    assert not {name: said for (_, name), said in zip(tried, differing, strict=True) if said}
+
+
+BROKEN = {
+    "TellsTheTime": ("It gives the same in another process", "TellsTheTime.plan (", "reads the clock (time.time)"),
+    "FlipsACoin": ("It gives the same in another process", "calls random.random, which reads a global seed"),
+    "TakesTooMuch": ("It takes records that are there", "TakesTooMuch.plan ("),
+    "CountsUp": ("changes neither the inventory", "CountsUp.plan (", "it changed the inventory"),
+    "Breaks": ("Breaks.plan (", "ZeroDivisionError"),
+    "TooFew": ("writes as many records as it is asked for", "TooFewModel.sample ("),
+    "KeepsAPickle": ("nothing that it saves is a pickle", "PickledModel.save (", "Python objects"),
+    "Centres": ("A fit changes no record", "Centres.fit ("),
+    "Unseeded": ("Equal streams give equal fits", "UnseededModel.sample ("),
+    "ReadsNaN": ("ReadsNaN.__call__ (", "NaN"),
+    "NoPage": ("A reading has a page", "NoPage.__call__ (", "the reading breadth has no page"),
+    "TakesTheName": ("names and codes that no other measure has given", "log_variance"),
+    "WalksASet": ("It gives the same in another process", "walk through a set"),
+    "Halves": ("times must be whole numbers", "Halves.select ("),
+    "NoReasons": ("a reason for every rejected candidate", "NoReasons.select ("),
+    "KeepsMore": ("as many as it said", "KeepsMore.bounds ("),
+    "OutOfRange": ("outside of its range", "OutOfRange.__call__ ("),
+    "TooShort": ("array of", "TooShort.__call__ ("),
+    "Fewer": ("as many human training records as its rows", "Fewer.open (", "rows is 100, it gives 99"),
+    "Shifted": ("draws from the law that it names", "the mean is not that of its law"),
+}
+"""Deliberately broken parts (tests/broken_parts.py), and what is said of each."""
+
+
+ELSEWHERE = [name for name, (first, *_) in BROKEN.items() if first.startswith("It gives the same in another process")]
+
+
+def said_of(broken):
+    """What is said of a broken part in this process."""
+    every = [promise for promise in testing.promises(testing.family_of(broken)) if promise is not TWICE]
+    return " | ".join(f"{promise.sentence} {seen}" for promise in every if (seen := testing.seen_against(promise, broken)))
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in ELSEWHERE])
+def test_a_broken_promise_is_named_with_the_class_and_the_line(name):
+    said = said_of(getattr(broken_parts, name)())
+    assert all(words in said for words in BROKEN[name]) and "broken_parts.py, line " in said
+
+
+def test_what_differs_from_process_to_process_is_named_with_the_class_and_the_line():
+    """As one of many, because every check starts two processes."""
+    with pytest.raises(PromiseBroken) as told:
+        testing.check(*(getattr(broken_parts, name)() for name in ELSEWHERE), made("policies", "replace"))
+    said = dict(zip(ELSEWHERE, str(told.value).split(" || "), strict=True))
+    for name in ELSEWHERE:
+        assert said[name].startswith(f"{name} (") and all(words in said[name] for words in BROKEN[name])
+
+
+def test_every_family_has_a_broken_part():
+    assert {testing.family_of(getattr(broken_parts, name)()) for name in BROKEN} == set(testing.FAMILIES)
+
+
+def test_check_says_every_broken_promise_on_one_line_and_which_ones_are_kept(monkeypatch):
+    monkeypatch.setattr(testing, "seen_elsewhere", lambda parts: [""] * len(parts))
+    with pytest.raises(
+        PromiseBroken, match=r"^TakesTooMuch \(.*broken_parts\.py, line \d+\) breaks \d promises of policies: It"
+    ) as told:
+        testing.check(broken_parts.TakesTooMuch(), broken_parts.TooFew())
+    assert "\n" not in str(told.value) and " || TooFew (" in str(told.value)
+    assert len(testing.check(made("policies", "replace"))) == len(testing.promises("policies"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "NoArguments",
+            r"has NoArguments\.plan \(.*broken_parts\.py, line \d+\) with the arguments \(self\); it is called with \(self, inventory\)",
+        ),
+        ("NoPlan", r"has no plan; write def plan\(self, inventory\)"),
+        ("Thawed", "is no frozen value; write @recipe above the class"),
+        ("Replace", "is called replace, as the built-in one is; rename the class"),
+        ("LearnsNothing", "does not say learns; write learns = … in the class"),
+    ],
+)
+def test_what_cannot_be_a_member_is_refused_before_it_is_tried(name, said):
+    with pytest.raises(BadInput, match=said):
+        testing.check(getattr(broken_parts, name)())
+
+
+def test_check_takes_an_instance_of_a_family():
+    with pytest.raises(BadInput, match=r"write check\(Use\(…\)\)"):
+        testing.check(Use)
+    with pytest.raises(BadInput, match=r"ndarray is a member of no family; derive it from one of outcross\.policies\.Policy"):
+        testing.check(np.zeros(3))
+
+
+def test_every_open_family_has_its_promises():
+    from outcross.verbs.parts import FAMILIES
+
+    assert {name for name, members in FAMILIES.items() if members.is_open} == set(testing.FAMILIES)
+    assert set(NEEDED) <= {name for members in FAMILIES.values() for name in members}
+    assert read(testing.table("policies"), "replace", "policy") == made("policies", "replace")

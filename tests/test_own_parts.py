@@ -1,0 +1,361 @@
+"""Parts of the user's own: from Python, from a file that the command line names, and from installed packages; never from what a file alone says."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import outcross
+from outcross import own
+from outcross.cli import main
+from outcross.errors import BadInput
+from outcross.policies import POLICIES
+from outcross.recipe import recipe
+
+PARTS = '''
+from pathlib import Path
+
+import numpy as np
+
+from near_by import share_of
+from outcross.attributes import Attribute, AttributePage
+from outcross.data import Plan, Take
+from outcross.estimate import Estimate, Reading
+from outcross.filters import Filter, FilterPage, Selection
+from outcross.measures import Measure, Page
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+Path(__file__).with_name("ran").write_text("this file was run")
+
+
+@recipe
+class OldAndNew(Policy):
+    """A share of human records, and the newest for the rest."""
+
+    share: float = 0.5
+
+    def plan(self, inventory):
+        human = share_of(inventory.newest, self.share)
+        rest = inventory.newest - human
+        return Plan((Take(what="human", rows=human, choice="redrawn"), Take(what="models", rows=rest, back=1, choice="redrawn")))
+
+
+@recipe
+class Breadth(Measure):
+    """How far apart the smallest and the largest drawn number are."""
+
+    aspect = "spread"
+    needs = ("vectors",)
+    pages = {
+        "breadth": Page(
+            "MY1", "breadth of the drawn", "Largest less smallest.", unit="units", healthy="that of the human data",
+            collapsed="0", role="spread", paper="ours",
+        )
+    }
+
+    def __call__(self, evidence, rng):
+        yield Reading("breadth", Estimate(float(np.ptp(evidence.drawn.array)), None, None, "one sample", len(evidence.drawn)), None)
+
+
+@recipe
+class Vowels(Attribute):
+    """The share of letters that are vowels."""
+
+    page = AttributePage("vowels", "Vowels over characters.", "fraction", (0, 1), "It misleads about y.", "ours")
+
+    def __call__(self, given):
+        return np.array([sum(map(text.count, "aeiou")) / max(1, len(text)) for text in given], dtype=np.float64)
+
+
+@recipe
+class Short(Filter):
+    """Texts of a few letters."""
+
+    page = FilterPage("short texts", "Keeps texts of at most `letters`.", "It loses long texts.", "ours")
+    letters: int = 10
+
+    def select(self, candidates, rng):
+        return Selection(np.array([len(text) <= self.letters for text in candidates.texts], dtype=int), reasons=("too long",))
+
+
+class Loose(Policy):
+    def plan(self, inventory):
+        return 1 / 0
+'''
+SPEC = """
+human: {distribution: normal, rows: 40}
+learner: gaussian
+policy: {kind: "parts_of_mine.py:OldAndNew", share: 0.25}
+metrics: ["+parts_of_mine.py:Breadth"]
+draw: {prompts: none}
+generations: 2
+sweep: {seed: [0, 1]}
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with parts and an experiment; what was imported of it is forgotten afterwards."""
+    (tmp_path / "parts_of_mine.py").write_text(PARTS)
+    (tmp_path / "near_by.py").write_text("def share_of(n, share):\n    return round(n * share)\n")
+    (tmp_path / "my.yaml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    before, path = set(sys.modules), list(sys.path)
+    yield tmp_path
+    here = [
+        name for name in set(sys.modules) - before if (getattr(sys.modules[name], "__file__", "") or "").startswith(str(tmp_path))
+    ]
+    own.forget(here)
+    sys.path[:] = path
+
+
+def command(*words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def has_run(place):
+    """Whether the file of parts was run since the last time."""
+    there = (place / "ran").exists()
+    (place / "ran").unlink(missing_ok=True)
+    return there
+
+
+def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, capsys, monkeypatch):
+    monkeypatch.chdir(place.parent)
+    spec = Path(place.name) / "my.yaml"
+    for words in (["run", spec, "--out", "r"], ["mix", spec, "--plan"], ["show", spec], ["list", "policies"], ["report", spec]):
+        command(*words, capsys=capsys)
+        assert not has_run(place), words
+    code, _, error = command("run", spec, "--out", "r", capsys=capsys)
+    assert code == 2 and error == (
+        "outcross: policy is 'parts_of_mine.py:OldAndNew', code that no experiment file runs by itself; if you trust it, add "
+        f"--import {place.name}/parts_of_mine.py (in Python: imports=['{place.name}/parts_of_mine.py'])\n"
+    )
+    code, shown, _ = command("show", spec, capsys=capsys)
+    assert code == 0 and "parts_of_mine.py:OldAndNew is a part of the user's own (SHA-256 of its source" in shown.replace(
+        "\n#   ", " "
+    )
+
+
+def test_run_imports_what_the_command_line_names_and_nothing_imports_it_afterwards(place, capsys):
+    code, *_ = command("run", "my.yaml", "--import", "parts_of_mine.py", "--out", "r", "--workers", 1, "--quiet", capsys=capsys)
+    assert code == 0 and has_run(place)
+    own.forget(["parts_of_mine", "near_by"])
+    page = (place / "r/report.html").read_bytes()
+    for words in (["show", "r"], ["report", "r"], ["show", "r", "--json"], ["list", "measures", "--import", "parts_of_mine.py"]):
+        code, said, _ = command(*words, capsys=capsys)
+        assert code == 0 and not has_run(place), words
+    assert "parts_of_mine.py:Breadth" in said
+    assert (place / "r/report.html").read_bytes() == page and b"breadth of the drawn" in page
+    run = outcross.open("r")
+    assert not has_run(place) and not run.unfinished
+    assert run.readings.filter(measure="breadth").height == 4 and {arm.name for arm in run.arms} == {"old_and_new=0.25"}
+    assert any("parts_of_mine.py:OldAndNew" in note and "near_by.py" in note for note in run.notes)
+    with pytest.raises(BadInput, match="its code was not imported; run it"):
+        run.arms[0].experiment.policy.plan(None)
+
+
+def test_workers_give_the_bytes_of_one_process(place):
+    for out, workers in (("one", 1), ("two", 2)):
+        outcross.run("my.yaml", imports=["parts_of_mine.py"], out=out, workers=workers).finish()
+    assert (place / "one/ledger.jsonl").read_bytes() == (place / "two/ledger.jsonl").read_bytes()
+
+
+def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
+    def keys():
+        own.forget(["parts_of_mine", "near_by"])
+        run = outcross.run("my.yaml", {"sweep": None, "seed": 0}, imports=["parts_of_mine.py"]).finish()
+        return {(step.verb, step.part): key for key, step in run.ledger.entries.items()}
+
+    first = keys()
+    (place / "near_by.py").write_text("# another remark\ndef share_of(n, share):\n    return round(n * share)\n")
+    assert keys() == first
+    (place / "parts_of_mine.py").write_text(PARTS.replace("np.ptp(evidence.drawn.array)", "np.ptp(evidence.drawn.array) + 0"))
+    changed = keys()
+    assert {name for name in first if first[name] != changed[name]} == {("measure", "breadth")}
+
+
+def test_an_instance_is_a_part_and_a_file_that_changed_is_imported_anew(place):
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    own.load(["parts_of_mine.py"])
+    first = sys.modules["parts_of_mine"]
+    run = outcross.run(
+        told, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
+    ).finish()
+    assert run.experiment["policy"] == {"kind": "parts_of_mine.py:OldAndNew", "share": 0.5}
+    assert "breadth" in run.readings["measure"].to_list() and "tail_mass" not in run.readings["measure"].to_list()
+    assert outcross.Experiment(**told, policy=first.OldAndNew()).policy == first.OldAndNew(share=0.5)
+    (place / "parts_of_mine.py").write_text(PARTS.replace("share: float = 0.5", "share: float = 0.125"))
+    again = outcross.run(told, policy="parts_of_mine.py:OldAndNew", imports=["parts_of_mine.py"])
+    assert again.experiment["policy"]["share"] == 0.125
+    with pytest.raises(BadInput, match=r"must be an instance, got the class OldAndNew; write OldAndNew\(…\)"):
+        outcross.run(told, policy=sys.modules["parts_of_mine"].OldAndNew)
+    with pytest.raises(BadInput, match=r"there is no option 'polcy'; did you mean 'policy'"):
+        outcross.run(told, polcy="replace")
+
+
+def test_a_class_without_a_file_may_not_fill_a_folder(place):
+    own.load(["parts_of_mine.py"])
+    cls = sys.modules["parts_of_mine"].OldAndNew
+    exec("class Typed(base):\n    'Typed into a notebook.'", space := {"base": cls, "__name__": "notebook"})
+    typed = recipe(space["Typed"])
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    assert list(outcross.run(told, policy=typed(), generations=1))
+    with pytest.raises(BadInput, match="is defined in no file, so that a folder could not tell when it changes"):
+        outcross.run(told, policy=typed(), out="r")
+
+
+def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
+    rows = [
+        {"text": text} for text in ("a short one", "tiny", "aeiou", "a text that is much longer than ten letters", "brr", "ooo")
+    ]
+    (place / "human.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (place / "mix.yaml").write_text(
+        "pools: [{name: human, path: human.jsonl, origin: human}]\n"
+        "filters: [{'parts_of_mine.py:Short': {letters: 11}}, {verify: {attribute: 'parts_of_mine.py:Vowels', at_least: 0.2}}]\n"
+    )
+    code, _, error = command("mix", "mix.yaml", "--out", "m", capsys=capsys)
+    assert code == 2 and "add --import parts_of_mine.py" in error and not has_run(place)
+    code, _, error = command("mix", "mix.yaml", "--out", "m", "--import", "parts_of_mine.py", "--json", capsys=capsys)
+    assert code == 0, error
+    assert has_run(place)
+    told = json.loads((place / "m/manifest.json").read_text())
+    assert [one["filter"] for one in told["filters"]] and "short" in json.dumps(told["filters"])
+
+
+WRONG = {
+    "no_such.py": (None, "--import no_such.py: there is no such file"),
+    "needs.py": (
+        "import near_nothing\n",
+        r"--import needs.py cannot be imported: ModuleNotFoundError: No module named 'near_nothing' \(needs.py, line 1\)",
+    ),
+    "fails.py": (
+        "x = 1\n\nx / 0\n",
+        r"--import fails.py cannot be imported: ZeroDivisionError: division by zero \(fails.py, line 3\)",
+    ),
+    "broken.py": ("def f(:\n", r"--import broken.py cannot be imported: SyntaxError: invalid syntax \(broken.py, line 1\)"),
+    "ends.py": ("import sys\nsys.exit(0)\n", r"--import ends.py cannot be imported: SystemExit: 0 \(ends.py, line 2\)"),
+    "json.py": ("", "another module called json is at .*; rename the file"),
+    "a-b.py": ("", "'a-b' is no name of a module; rename the file"),
+    "shadows.py": ("import random\n", "random.py, which it imports, has the name of another module, at .*; rename it"),
+}
+
+
+@pytest.mark.parametrize("file", WRONG)
+def test_what_cannot_be_imported_is_said_in_one_line_with_file_and_line(file, place):
+    text, said = WRONG[file]
+    if text is not None:
+        (place / file).write_text(text)
+    if file == "shadows.py":
+        (place / "random.py").write_text("")
+    with pytest.raises(BadInput, match=said) as told:
+        outcross.run("my.yaml", imports=[file])
+    assert "\n" not in str(told.value)
+
+
+RUN_TIME = {
+    "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must give a Plan, got 3",
+    "def plan(self, inventory):\n        return Plan(()) if inventory.generation / 0 else None": r"One\.plan \(one\.py, line 10\) raised ZeroDivisionError",
+    "def plan(self, inventory):\n        raise ValueError('no luck')": r"One\.plan \(one\.py, line 10\) raised ValueError: no luck",
+    "def plan(self):\n        return Plan(())": r"One \(one\.py, line 6\) has One\.plan \(one\.py, line 9\) with the arguments \(self\); it is called with \(self, inventory\)",
+    "def plan(self, inventory):\n        return Plan((Take(what='models', rows=9 * inventory.newest, back=1),))": r"one.* 9 × |policy one takes|policy one needs",
+}
+
+
+@pytest.mark.parametrize("method", RUN_TIME)
+def test_a_wrong_policy_is_one_line_with_its_class_file_and_line(method, place):
+    (place / "one.py").write_text(
+        "from outcross.data import Plan, Take\nfrom outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n"
+        f"@recipe\nclass One(Policy):\n    '''One.'''\n\n    {method}\n"
+    )
+    with pytest.raises(BadInput) as told:
+        list(outcross.run("my.yaml", policy="one.py:One", sweep=None, metrics=["w1"], imports=["one.py"]))
+    assert re.search(RUN_TIME[method], str(told.value)) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("parts_of_mine.py:OldAndNw", r"parts_of_mine.py defines no class 'OldAndNw'; did you mean 'OldAndNew'\?"),
+        (
+            "parts_of_mine.py:Breadth",
+            r"Breadth \(parts_of_mine.py, line \d+\) is no Policy; derive it from outcross.policies.Policy",
+        ),
+        ("parts_of_mine.py:Loose", r"Loose \(parts_of_mine.py, line \d+\) is no frozen value; write @recipe above the class"),
+        ("parts_of_mine.py:share_of", "defines no class 'share_of'"),
+        ("os:system", "code that no experiment file runs by itself; if you trust it, add --import os"),
+    ],
+)
+def test_what_is_no_part_is_refused(kind, said, place):
+    with pytest.raises(BadInput, match=said):
+        outcross.run("my.yaml", policy=kind, imports=["parts_of_mine.py"])
+
+
+def test_a_part_that_raises_while_it_works_is_one_line(place):
+    (place / "parts_of_mine.py").write_text(PARTS.replace("float(np.ptp(evidence.drawn.array))", "float('a')"))
+    with pytest.raises(
+        BadInput,
+        match=r"^Breadth\.__call__ \(parts_of_mine\.py, line \d+\) raised ValueError: could not convert string to float: 'a'$",
+    ):
+        outcross.run("my.yaml", imports=["parts_of_mine.py"], out="r", workers=2).finish()
+
+
+@pytest.fixture
+def package(place, monkeypatch):
+    """Packages that offer parts by entry points."""
+
+    def install(name, points):
+        info = place / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[outcross.policies]\n" + points)
+
+    monkeypatch.syspath_prepend(str(place))
+    return install
+
+
+def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports(place, package, capsys):
+    package("theirs", "old_and_new = parts_of_mine:OldAndNew\nreplace = parts_of_mine:Loose\nother = parts_of_mine:OldAndNew\n")
+    code, said, _ = command("list", "policies", capsys=capsys)
+    plain = " ".join(said.split())
+    assert code == 0 and not has_run(place)
+    assert "old_and_new A share of human records, and the newest for the rest. From theirs 1.0." in plain
+    assert "Hidden by the built-in part of this name." in plain
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    assert not POLICIES.keys() & {"old_and_new"}
+    run = outcross.run(told, policy={"kind": "old_and_new", "share": 0.1}, generations=2, out="r").finish()
+    assert has_run(place) and run.experiment["policy"] == {"kind": "old_and_new", "share": 0.1}
+    assert type(outcross.run(told, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
+    with pytest.raises(BadInput, match=r"the entry point other of theirs 1\.0 names OldAndNew, which is called old_and_new"):
+        outcross.run(told, policy="other")
+    own.forget(["parts_of_mine", "near_by"])
+    (place / "ran").unlink(missing_ok=True)
+    opened = outcross.open("r")
+    assert opened.experiment["policy"]["kind"] == "old_and_new" and not has_run(place)
+
+
+def test_two_parts_of_one_name_are_refused(place, package):
+    package("theirs", "old_and_new = parts_of_mine:OldAndNew\n")
+    package("others", "old_and_new = other_parts:OldAndNew\n")
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    with pytest.raises(
+        BadInput, match=r"two parts are called 'old_and_new', of others 1\.0 and theirs 1\.0; uninstall one, or name the class"
+    ):
+        outcross.run(told, policy="old_and_new")
+    (place / "deeper").mkdir()
+    (place / "deeper/parts_of_mine.py").write_text(PARTS)
+    with pytest.raises(BadInput, match=r"another module called parts_of_mine is at .*; rename the file"):
+        outcross.run("my.yaml", imports=["parts_of_mine.py", "deeper/parts_of_mine.py"])
+    (place / "spread.py").write_text(
+        PARTS.replace('"breadth"', '"log_variance"').replace("class Breadth", "class Breadths").replace("near_by", "near_by")
+    )
+    with pytest.raises(
+        BadInput, match=r"Breadths \(spread\.py, line \d+\) calls a reading log_variance, as fitted_law does; rename it"
+    ):
+        outcross.run("my.yaml", policy="replace", metrics=["+spread.py:Breadths"], imports=["spread.py"])

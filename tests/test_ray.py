@@ -1,0 +1,66 @@
+"""A Ray cluster gives the bytes of one process, and gets the source of parts of the user's own. One cluster is started for all."""
+
+import json
+import os
+
+import pytest
+
+import outcross
+from outcross import own
+
+PARTS = '''
+from beside_ray import half
+from outcross.data import Plan, Take
+from outcross.policies import Policy
+from outcross.recipe import recipe
+
+
+@recipe
+class Half(Policy):
+    """Half of the newest records."""
+
+    def plan(self, inventory):
+        return Plan((Take(what="models", rows=half(inventory.newest), back=1, choice="redrawn"),))
+'''
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+def test_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
+    for name, rows in (("human", 300), ("gpt", 900)):
+        (tmp_path / name).mkdir()
+        for file in range(3):
+            own_rows = [
+                {"text": f"{name} {row % 250} {file // 2}", "lang": "ab"[row % 2]} for row in range(rows // 3)
+            ]  # some rows are alike
+            (tmp_path / name / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own_rows))
+    pools = [{"name": "human", "path": str(tmp_path / "human"), "origin": "human"}, {"name": "gpt", "path": str(tmp_path / "gpt"), "origin": {"model": "g"}}]  # fmt: skip
+    asked = {"pools": pools, "rows": 600, "human_share": 0.6, "max_repeats": 2, "shards": 2, "groups": "lang"}
+    outcross.mix(asked, out=tmp_path / "here")
+    outcross.mix(asked, out=tmp_path / "there", ray="local", workers=2)
+    files = [path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*") if path.suffix in (".parquet", ".json")]
+    assert len([path for path in files if path.suffix == ".parquet" and ".outcross" not in path.parts]) == 3
+    for path in files:
+        assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
+
+
+def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypatch):
+    (tmp_path / "ray_parts.py").write_text(PARTS)
+    (tmp_path / "beside_ray.py").write_text("def half(n):\n    return n // 2\n")
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    told |= {"policy": "ray_parts.py:Half", "generations": 2, "sweep": {"seed": [0, 1]}}
+    try:
+        for out, where in (("here", {}), ("there", {"ray": "local"})):
+            outcross.run(told, imports=[tmp_path / "ray_parts.py"], out=tmp_path / out, **where).finish()
+    finally:
+        own.forget(["ray_parts", "beside_ray"])
+        monkeypatch.setattr("sys.path", [path for path in __import__("sys").path if path != str(tmp_path)])
+    assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()
