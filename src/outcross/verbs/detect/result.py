@@ -243,7 +243,7 @@ def declared_sentences(result: Detection) -> list[str]:
     if declared is None:
         return []
     known = ", ".join(f"{count:,} {author}" for author, count in declared["authors"].items() if count)
-    lines = [f"Declared: {known}."]
+    lines = [] if result.detector.get("kind") == "declared" else [f"Declared: {known}."]
     if declared["models"]:
         lines.append("Models named: " + ", ".join(f"{name[:60]} ({count:,})" for name, count in declared["models"].items()) + ".")
     for key, words in (
@@ -253,17 +253,17 @@ def declared_sentences(result: Detection) -> list[str]:
         if (count := declared.get(key)) and count["judged"]:
             lines.append(f"{count['texts']:,} of {count['judged']:,} texts {words}; {count['by_chance']:g} are expected by chance.")
     for key, words in (
-        ("unknown_with_a_phrase", "of unknown authors hold a phrase that assistants write"),
-        ("unknown_and_early", "of unknown authors are from before models wrote"),
-        ("human_with_a_phrase", "declared human hold a phrase that assistants write"),
-        ("model_and_early", "declared a model's are dated before models wrote"),
+        ("unknown_with_a_phrase", "of unknown authors that hold a phrase of an assistant"),
+        ("unknown_and_early", "of unknown authors that are dated before models wrote"),
+        ("human_with_a_phrase", "declared human that hold a phrase of an assistant"),
+        ("model_and_early", "declared a model's that are dated before models wrote"),
     ):
         if count := declared.get(key):
-            lines.append(f"{count:,} texts {words}.")
+            lines.append(f"Texts {words}: {count:,}.")
     if assumed := declared.get("assumed_share"):
         low, high = result.share.interval
         lines.append(
-            f"The share that models wrote is between {_percent(low)} and {_percent(high)}, whoever wrote the unknown texts; with the assumptions below, between "
+            f"The share that models wrote is between {_percent(low)} and {_percent(high)}, whoever wrote the unknown texts; with the assumptions that the warnings name, between "
             f"{_percent(assumed['low'])} and {_percent(assumed['high'])}."
         )
     return lines
