@@ -27,7 +27,7 @@ from outcross.statistics.two_sources import effective_size
 from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.asking import asks
 from outcross.verbs.audit.question import words_of
-from outcross.verbs.detect.declared import contradicted, declarations, declared_share
+from outcross.verbs.detect.declared import contradicted, declared_share
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
@@ -141,7 +141,7 @@ def _answer(
     flags, is_flagged = _flags(question.fpr, calibrated, texts)
     naive, adjusted = counted(calibrated, texts)
     weight = _weights(question, posterior)
-    declared = declarations(question.data)
+    declared = texts.declared
     human, ai = calibrated.ratios[0][:2]
     human_slices = _human_slices(question.fpr, calibrated, by)
     warnings += [

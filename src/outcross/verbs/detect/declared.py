@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +12,7 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.recipe import nearest
 from outcross.statistics.two_sources import effective_size
+from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
 from outcross.verbs.detect.result import Detection
 from outcross.verbs.detect.work import Calibration, ReadTexts
 
@@ -23,59 +21,7 @@ if TYPE_CHECKING:
 
     from outcross.verbs.detect.question import DetectQuestion
 
-AUTHORS = ("human", "model", "edited", "translated", "unknown")
-COLUMNS = ("_origin", "_model")
 DATES = ("_date", "date", "year", "created", "published", "timestamp")
-MOST_MODELS = 20
-"""Models that are named with their counts."""
-
-
-@dataclass(frozen=True, eq=False)
-class Declarations:
-    """Who wrote each text, as the data say it."""
-
-    authors: np.ndarray
-    """(n,) of numbers of AUTHORS."""
-    models: Mapping[str, int]
-    """Texts by the model that is named, the most frequent first."""
-
-    def of(self, author: str) -> np.ndarray:
-        """Whether each text is declared to be by this author, (n,)."""
-        return self.authors == AUTHORS.index(author)
-
-    def plain(self) -> dict[str, Any]:
-        """Counts as plain data."""
-        counts = np.bincount(self.authors, minlength=len(AUTHORS)).tolist()
-        return {"authors": dict(zip(AUTHORS, counts, strict=True)), "models": dict(self.models)}
-
-
-def declarations(data: Any) -> Declarations | None:
-    """What the columns `_origin` and `_model` say; None where the data have neither. BadInput where `_origin` names no author that there is."""
-    source = opened(data, "data")
-    columns = [name for name in COLUMNS if name in source.columns]
-    if not columns:
-        return None
-    parts, models = [], Counter[str]()
-    for batch in source.batches(columns):
-        codes, named = _of_batch(batch)
-        parts.append(codes)
-        models.update(named)
-    return Declarations(np.concatenate([np.empty(0, np.int8), *parts]), dict(models.most_common(MOST_MODELS)))
-
-
-def _of_batch(batch: polars.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """The author of each row. A row with a model and without an origin is the model's."""
-    n = batch.height
-    origins = batch["_origin"].cast(str).to_list() if "_origin" in batch.columns else [None] * n
-    models = batch["_model"].cast(str).to_list() if "_model" in batch.columns else [None] * n
-    said = [
-        origin if origin is not None else "model" if model else "unknown" for origin, model in zip(origins, models, strict=True)
-    ]
-    if odd := next((origin for origin in said if origin not in AUTHORS), None):
-        raise BadInput(
-            f"column '_origin' must be one of {', '.join(AUTHORS)}, got {odd!r:.80}{nearest(odd, AUTHORS)}; rename the column"
-        )
-    return np.array([AUTHORS.index(origin) for origin in said], np.int8), [model for model in models if model]
 
 
 def contradicted(
@@ -115,14 +61,12 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
     date = detector.date or next((name for name in DATES if name in source.columns), None)
     text = text_column(source, question.text_column, "data")
     columns = [name for name in (*COLUMNS, date) if name is not None and name in source.columns]
-    authors, has_phrase, is_early, models = [np.empty(0, np.int8)], [np.empty(0, bool)], [np.empty(0, bool)], Counter[str]()
+    declaring, has_phrase, is_early = Declaring(), [np.empty(0, bool)], [np.empty(0, bool)]
     for batch in batches(source, text, columns):
-        codes, named = _of_batch(batch)
-        authors.append(codes)
-        models.update(named)
+        declaring.add(batch)
         has_phrase.append(phrases_of(batch[text].to_list())[:, 0] > 0)
         is_early.append(_early(batch, date, detector.before))
-    declared = Declarations(np.concatenate(authors), dict(models.most_common(MOST_MODELS)))
+    declared = declaring.whole
     n = declared.authors.size
     if not n:
         raise BadInput("data hold no text; they are empty")

@@ -17,6 +17,7 @@ from outcross.detectors.samples import LEAST, CalibrationSample, batches, groupe
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.text.normalised import normalised
+from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
 from outcross.verbs.detect.unlike import common_shares, control_area, lengths_alone, plain_features, signs_alone
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ class ReadTexts:
     """(n,): equal for equal texts."""
     invisible: int
     lookalikes: int
-    foreign: int
+    declared: Declarations | None = None
+    """What the columns `_origin` and `_model` say; None where the data have neither."""
+    foreign: int = 0
     """Texts of `ENOUGH_WORDS` words or more with hardly any frequent word of the calibration samples: another language, or another vocabulary."""
 
     def __len__(self) -> int:
@@ -183,7 +186,10 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
     lengths = calibrated.lengths(rate)
     values = {name: _Values(name) for name in by}
     kept = _Kept(calibrated.frequent)
-    for batch in batches(source, column, by):
+    columns, declaring = [name for name in COLUMNS if name in source.columns], Declaring()
+    for batch in batches(source, column, (*by, *columns)):
+        if columns:
+            declaring.add(batch)
         codes = {name: values[name].codes(batch[name]) for name in by}
         for first, end in _slices(batch[column].to_list()):
             raw = batch[column].slice(first, end - first).to_list()
@@ -196,7 +202,7 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
         {name: (np.concatenate([part.codes[name] for part in parts]), values[name].names) for name in by},
         np.array([row for row, _, _ in kept.texts], np.int64), np.array([features for _, _, features in kept.texts]),
         np.concatenate([part.digests for part in parts]),
-        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), sum(part.foreign for part in parts),
+        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), declaring.whole if columns else None, sum(part.foreign for part in parts),
     )  # fmt: skip
 
 
