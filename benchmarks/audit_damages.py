@@ -4,8 +4,9 @@ UCI Adult, COMPAS and an extract of the American Community Survey (ACS), dealt i
 the five kinds of the six sets above (tails cut and rare categories merged; 15 % less variance; half of the smallest group gone; every record 20 times; all of these), a common category halved, two classes or two columns
 swapped, a region of 10 % gone (a rule of three columns that leaves every single column within its tolerance), numbers moved by a fifth of a standard deviation or more, a column gone, a group gone; and
 five that lie inside the tolerance. Where records go, spare ones take their place as far as there are any (none in ACS, 14 in COMPAS at 3,600). *Found*: a check of what was damaged, in the aspect
-named, reads lost, with the exact binomial interval. *Named*: the first sentence names it (its column, its category, or what is repeated). *Cannot tell* and *kept*: sets not found in which a check whose true
-value lies beyond its tolerance reads so; kept is wrong (at most 5 % is wanted). Inside the tolerance *found* is wrong. Where nothing is planted, *found* counts sets with a loss in any aspect, with the exact one-sided upper bound of that
+named, reads lost, with the exact binomial interval. *Named*: the first sentence names it (its column, its category, or what is repeated). *Cannot tell*: sets not found in which such a check reads so. *Kept*: sets in which a check of the damage reads kept though its
+true value lies beyond its tolerance, whatever else is found; wrong, and at most 5 % is wanted. The true values are those of the whole table, damaged, against the whole table, which is what the sets are dealt from. *Checks beyond* counts every check of
+whatever column whose true value lies beyond its tolerance by these, over all sets, and how many of them read kept; *checks inside* those whose true value lies inside, and how many read lost. Inside the tolerance *found* is wrong. Where nothing is planted, *found* counts sets with a loss in any aspect, with the exact one-sided upper bound of that
 rate for the splits of one table, which overlap. Asked are the aspects spread, tails, groups and structure, of coverage the regions, and diversity where records are repeated or
 nothing is planted: `use`, copies and neighbours are left out, as they cost most and hold none of the damage.
 """
@@ -30,6 +31,7 @@ from figures import DATA, RESULTS, write
 from planted import planted
 
 from outcross import Audit, audit
+from outcross.measures import pages_of_aspect
 from outcross.verbs.audit.result import Check
 
 RESULT = RESULTS / "audit_damages.json"
@@ -38,6 +40,7 @@ SEEDS, SPLITS = 30, 400
 """Damaged sets of a kind and a size, and honest splits of a table and a size, at most."""
 HONEST = "nothing"
 ASKED = ("spread", "tails", "groups", "structure", "regions")
+COUNTED = ("found", "named", "kept", "cannot_tell", "beyond", "beyond_kept", "inside", "inside_lost")
 REPEATS = "diversity"
 """Asked of honest sets, and of those in which records are repeated."""
 
@@ -135,9 +138,6 @@ def damages(name: str) -> dict[str, Damage]:
     def is_group(value: str) -> Callable[[Check], bool]:
         return lambda check: check.metric in ("share", "category_share") and check.group == f"{race}={value}"
 
-    def is_repeated(check: Check) -> bool:
-        return check.metric in ("distinct_rows", "effective_rows") and not check.group
-
     def is_shared(*columns: str) -> Callable[[Check], bool]:
         return lambda check: check.metric in ("category_share", "share") and check.column in columns
 
@@ -163,13 +163,13 @@ def damages(name: str) -> dict[str, Damage]:
         "15 % less variance": Damage(
             "spread", lambda deal: damage.narrowed(deal.other, of.narrowed), is_narrowed, of.narrowed
         ),
-        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), (f"{of.smallest} ({race})",)),
+        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), named(race, of.smallest)),
         "every record 20 times": Damage(
             "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, REPEATED
         ),
         "all of these": Damage(
             "any", everything, lambda check: any(one(check) for one in every),
-            (*of.cut, *of.narrowed, *REPEATED, f"{of.smallest} ({race})"),
+            (*of.cut, *of.narrowed, *REPEATED, *named(race, of.smallest)),
         ),
         "a common category halved": Damage("groups", lambda deal: deal.without(common, 0.5), is_shared(column), (column,)),
         "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, of.classes), is_shared(of.classes), (of.classes,)),
@@ -181,7 +181,7 @@ def damages(name: str) -> dict[str, Damage]:
         "a column gone": Damage(
             "structure", lambda deal: deal.other.drop(of.dropped), lambda check: check.metric == "column" and check.column == of.dropped, (of.dropped,)
         ),
-        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), (f"{of.gone} ({race})",)),
+        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), named(race, of.gone)),
         "a common category at 90 %": Damage("groups", lambda deal: deal.without(common, 0.9), is_shared(column), (), True),
         "a group at 90 %": Damage("groups", lambda deal: deal.without(gone, 0.9), is_group(of.gone), (), True),
         "5 % less variance": Damage("spread", lambda deal: damage.narrowed(deal.other, of.narrowed, 0.95), is_narrowed, (), True),
@@ -191,13 +191,22 @@ def damages(name: str) -> dict[str, Damage]:
     return found
 
 
+def named(column: str, group: str) -> tuple[str, ...]:
+    """How the first sentence may name a group."""
+    return f"{group} ({column})", f"{column} = {group}"
+
+
+def is_repeated(check: Check) -> bool:
+    return check.metric in ("distinct_rows", "effective_rows") and not check.group
+
+
 def _region(name: str) -> tuple[str, Callable[[Deal], pl.Expr]]:
     """A rule that holds 10 % of a table, and what says which records meet it, by the number of each."""
     rule = _planted(name)
     return rule.name, lambda deal: pl.col(ROW).is_in(np.flatnonzero(rule.inside).tolist())
 
 
-REPEATED = ("uplicates", "distinct records", "effective number of records")
+REPEATED = ("uplicate", "distinct records", "effective number of records")
 """Words for records that are there again."""
 ROW = "_row"
 """The number of each record in its table; it is taken out before an audit."""
@@ -246,23 +255,90 @@ def audited(name: str, human: pl.DataFrame, damaged: pl.DataFrame, asked: Sequen
     return audit(damaged.drop(ROW), reference=human, groups=groups, aspects=asked)
 
 
-def outcome(found: Audit, planted: Damage) -> dict[str, Any]:
+Place = tuple[str, str, str, str]
+"""Which check: its name, column, group, and the place in the column."""
+WORST = ("category_share", "category_growth")
+"""Checks that name the worst category of a column, which is another one from set to set."""
+
+
+def place_of(check: Check) -> Place:
+    return check.metric, check.column, "" if check.metric in WORST else check.group, check.at
+
+
+def is_beyond(check: Check) -> bool:
+    """Whether the value of a check lies beyond its tolerance."""
+    healthy = pages_of_aspect(check.aspect)[check.metric].healthy
+    usual = check.real_vs_real if isinstance(healthy, str) else healthy
+    assert check.value is not None and check.margin is not None and usual is not None
+    return (check.value - check.margin) * (check.margin - usual) > 0
+
+
+def truths(name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
+    """Whether the true value of each check lies beyond its tolerance: that of the whole table, damaged, against the whole table.
+
+    A check of regions is left out: which regions it looks at is chance. Where a region is planted, none of it is left. Where records are repeated, only what counts repeats has one value:
+    all else is that of the few records which are left, other ones in every set.
+    """
+    whole = _table(name)
+    rng = np.random.default_rng([45, *kind.encode()])
+    damaged = damage_.harm(Deal(whole, whole[:0], rng, TABLES[name]))
+    found = audited(name, whole.drop(ROW), damaged, [aspect for aspect in asked_of(damage_) if aspect != "regions"])
+    is_of_few = damage_.aspect in ("any", REPEATS)
+    checks = [check for check in found.every if check.value is not None and check.margin is not None]
+    return {place_of(check): is_beyond(check) for check in checks if not is_of_few or is_repeated(check)}
+
+
+def truths_kept(folder: Path, name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
+    """`truths`, worked out once: a file beside the results keeps them, which goes where they go."""
+    path = folder / "audit_damages_truths.json"
+    told: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    key = f"{name}: {kind}"
+    if key not in told:
+        told[key] = [[*place, is_so] for place, is_so in truths(name, damage_, kind).items()]
+        path.write_text(json.dumps(told), encoding="utf-8")
+    return {(metric, column, group, at): is_so for metric, column, group, at, is_so in told[key]}
+
+
+def asked_of(damage_: Damage | None) -> Sequence[str]:
+    return (*ASKED, REPEATS) if damage_ is None or damage_.aspect in ("any", REPEATS) else ASKED
+
+
+def outcome(found: Audit, planted: Damage, beyond: Mapping[Place, bool]) -> dict[str, Any]:
     """How one damaged set was read."""
     checks = [check for check in found.every if planted.is_of(check) and check.verdict != "not_applicable"]
     is_found = any(check.verdict == "lost" and planted.aspect in ("any", check.aspect) for check in checks)
     first = found.summary.partition(" Lost: ")[0]
+    known = [
+        (check, beyond[place_of(check)]) for check in found.every if place_of(check) in beyond and check.verdict != "not_applicable"
+    ]
+    is_of_regions = not planted.is_inside and planted.aspect == "coverage"
     return {
         "found": is_found,
         "named": is_found and any(word in first for word in planted.words),
-        "kept": not is_found and any(check.verdict == "kept" for check in checks),
+        "kept": any(check.verdict == "kept" and beyond.get(place_of(check), is_of_regions) for check in checks),
         "cannot_tell": not is_found and any(check.verdict == "cannot_tell" for check in checks),
+        "beyond": sum(is_so for _, is_so in known),
+        "beyond_kept": sum(is_so and check.verdict == "kept" for check, is_so in known),
+        "inside": sum(not is_so for _, is_so in known),
+        "inside_lost": sum(not is_so and check.verdict == "lost" for check, is_so in known),
         "others": [aspect for aspect in found.lost if aspect != planted.aspect],
     }
 
 
 def honest(found: Audit) -> dict[str, Any]:
     """How a set was read in which nothing is damaged."""
-    return {"found": bool(found.lost), "named": False, "kept": False, "cannot_tell": False, "others": found.lost}
+    judged = [check for check in found.every if check.verdict != "not_applicable"]
+    lost = sum(check.verdict == "lost" for check in judged)
+    return dict.fromkeys(COUNTED, 0) | {"found": bool(found.lost), "inside": len(judged), "inside_lost": lost, "others": found.lost}
+
+
+def faults(found: Audit, outcome: Mapping[str, Any], harm: Damage | None) -> list[str]:
+    """What is wrong with how a set was read, in words."""
+    is_harmless = harm is None or harm.is_inside
+    wrong = ["lost" if harm is None else "lost inside"] * (is_harmless and bool(outcome["found"]))
+    wrong += ["not named"] * (not is_harmless and bool(outcome["found"]) and not outcome["named"])
+    wrong += ["kept"] * bool(outcome["kept"])
+    return [f"{one}: {found.summary}" for one in wrong]
 
 
 class Row:
@@ -272,7 +348,7 @@ class Row:
         self.told = told
 
     def add(self, outcome: dict[str, Any]) -> None:
-        for name in ("found", "named", "kept", "cannot_tell"):
+        for name in COUNTED:
             self.told[name] += outcome[name]
         self.told["of"] += 1
         self.told["others"] = dict((Counter(self.told["others"]) + Counter(outcome["others"])).most_common())
@@ -290,7 +366,7 @@ class Row:
 def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[str, Any]:
     aspect = "any" if damage_ is None else damage_.aspect
     is_inside = damage_ is not None and damage_.is_inside
-    counts = dict.fromkeys(("found", "named", "kept", "cannot_tell", "of"), 0)
+    counts = dict.fromkeys((*COUNTED, "of"), 0)
     return {"table": name, "rows": rows, "planted": planted, "aspect": aspect, "is_inside": is_inside, **counts, "others": {}}
 
 
@@ -323,6 +399,7 @@ def main() -> None:
     names = [(name, int(rows)) for name, _, rows in (size.partition(":") for size in asked.sizes)]
     load, rows, began, saved = os.getloadavg(), kept_rows(asked.folder / RESULT.name), time.monotonic(), time.monotonic()
     made: dict[str, dict[str, Damage]] = {name: damages(name) for name, _ in names}
+    true: dict[tuple[str, str], dict[Place, bool]] = {}
     for name, size, seed, kind in work(names, asked.seeds, asked.splits):
         harm = made[name].get(kind)
         row = rows.setdefault((name, size, kind), Row(fresh(name, size, kind, harm)))
@@ -331,9 +408,16 @@ def main() -> None:
         if time.monotonic() - began > asked.seconds:
             break
         human, deal = dealt(name, size, seed)
-        aspects = (*ASKED, REPEATS) if harm is None or harm.aspect in ("any", REPEATS) else ASKED
-        found = audited(name, human, deal.other if harm is None else harm.harm(deal), aspects)
-        row.add(honest(found) if harm is None else outcome(found, harm))
+        found = audited(name, human, deal.other if harm is None else harm.harm(deal), asked_of(harm))
+        if harm is None:
+            told = honest(found)
+        else:
+            if (name, kind) not in true:
+                true[name, kind] = truths_kept(asked.folder, name, harm, kind)
+            told = outcome(found, harm, true[name, kind])
+        row.add(told)
+        for fault in faults(found, told, harm):
+            print(f"{name} {size} seed {seed}, {kind}: {fault}", flush=True)
         if time.monotonic() - saved > 20:
             save(rows, load, asked.folder)
             saved = time.monotonic()

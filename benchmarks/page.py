@@ -48,20 +48,63 @@ def _section(told: dict[str, Any]) -> str:
         body = [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])]
     elif "students" in told:
         body = [_students(told["students"])]
+    elif "equal_k" in told:
+        body = [_equal_k(told["equal_k"])]
+    elif "claims" in told:
+        body = [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])]
     elif "sizes" in told:
         body = [_sizes(told)]
+    elif "costs" in told:
+        body = [_costs(told["costs"])]
     else:
         body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+
+
+def _claims(rows: list[dict[str, Any]]) -> str:
+    """A row a claim: its mean over seeds, the tests, and in how many seeds it points as claimed."""
+    told = [
+        [row["claim"], _interval(row["mean"]), f"{row['p']:.4f}", f"{row['p_holm']:.4f}", f"{row['as_claimed']} of {row['seeds']}"]
+        for row in rows
+    ]
+    return _table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], told)
+
+
+def _beside(rows: list[dict[str, Any]]) -> str:
+    """A row a reparation: what it differs by from none at the last generation."""
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    of = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
+    arms = dict.fromkeys(row["arm"] for row in rows)
+    told = [[arm, *(of.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
+    return "Each reparation less none, at the last generation [95 %]:\n\n" + _table(["arm", *measures], told)
+
+
+def _unbiased(rows: list[dict[str, Any]]) -> str:
+    """The signed difference of selection and its square where the data have no bias."""
+    told = [
+        [row["arm"], *(_interval(row[name]) for name in ("first", "last", "square_first", "square_last", "square_grows"))]
+        for row in rows
+    ]
+    head = ["no bias in the data", "signed difference, first", "last", "its square, first", "last", "the square grows by"]
+    return "The rate of selection of green less that of red [95 %]:\n\n" + _table(head, told)
+
+
+def _interval(told: dict[str, Any]) -> str:
+    return f"{told['value']:+.4f}" if told["low"] is None else f"**{told['value']:+.4f}** [{told['low']:+.4f}, {told['high']:+.4f}]"
 
 
 def _damages(rows: list[dict[str, Any]]) -> str:
     """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
     wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
     untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    found, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
     lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    beyond, kept, within, called_lost = (
+        sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
+    )
     said = (
-        f"Of {sets} sets damaged beyond the tolerance {untold} were called kept by some check of the damage without being found; of {inside} damaged inside it {lost} were called lost.\n\n"
+        f"Of {sets} sets damaged beyond the tolerance {found} were found, {named} of them named in the first sentence; in {untold} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
+        f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} whose true value lies inside {called_lost:,} read lost.\n\n"
         if sets
         else ""
     )
@@ -174,6 +217,23 @@ def _students(rows: list[dict[str, Any]]) -> str:
     return _table(
         ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
     )
+
+
+def _equal_k(rows: list[dict[str, Any]]) -> str:
+    def cell(one: dict[str, float]) -> str:
+        return f"{one['value']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+
+    told = [
+        [
+            one["model"],
+            one["attribute"],
+            one["arm"],
+            *(cell(one[key]) for key in ("data", "wrote", "perplexity")),
+            str(one["data"]["n"]),
+        ]
+        for one in rows
+    ]
+    return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], told)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:
@@ -328,6 +388,15 @@ def _headlines(seen: list[dict[str, Any]]) -> str:
     scores = list(seen[0]["scores"])
     rows = [[one["set"], *(f"{one['scores'][score]:.3f}" for score in scores), ", ".join(one["lost"]) or "nothing"] for one in seen]
     return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
+
+
+def _costs(costs: list[dict[str, Any]]) -> str:
+    """A row a piece of work, with the processor time that it may take."""
+    rows = [
+        [one["what"], f"**{_time(one['cpu'])}**", _time(one["target"]), "met" if one["cpu"] <= one["target"] else "missed", _time(one["seconds"]), f"{one['memory']:,.0f} MB"]
+        for one in costs
+    ]  # fmt: skip
+    return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 
 
 def _sizes(told: dict[str, Any]) -> str:

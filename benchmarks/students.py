@@ -1,6 +1,6 @@
 """Does a student take over what its data were chosen for?
 Active inheritance at the level of students. A teacher learns from WikiText-2 (1,000 blocks of the validation split in ../shared/data) and writes ten blocks of 64 tokens after each of its training blocks. A student of the same kind, fresh, learns one block a prompt: a random one of ten, the one with the most of an attribute, or with the least. All sets have the same number of tokens, and all students take as many steps. Each student then writes
-blocks after other human text. Every number is held against the student of random choice of the same seed; intervals are t over seeds. Perplexity is that of human text of held-out articles, per token.
+blocks after other human text. Every number is held against the student of random choice of the same seed; intervals are t over seeds. Perplexity is that of human text of held-out articles, per token. Toxicity is chosen by one classifier of tweets and measured by another (as in best_of.py).
 
     python benchmarks/students.py [n-gram] [transformer]
 """
@@ -12,11 +12,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import RESULTS, write
+from best_of import classifiers
+from figures import DATA, RESULTS, write
 from scipy.stats import t
 
 import outcross
@@ -27,7 +29,6 @@ from outcross.ledger import stream
 from outcross.models.draw import Draw
 from outcross.recipe import read
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 K, SEEDS = 10, (0, 1, 2)
 LEARNERS = {
     "n-gram": {"learner": {"kind": "ngram", "order": 3, "vocabulary": 2048}},
@@ -36,7 +37,7 @@ LEARNERS = {
         "training": {"steps": 300, "batch": 16, "learning_rate": 0.003, "start": "scratch"},
     },
 }
-CHOSEN = {"n-gram": ("characters", "type_token", "punctuation"), "transformer": ("characters",)}
+CHOSEN = {"n-gram": ("characters", "type_token", "punctuation"), "transformer": ("characters", "type_token", "toxicity")}
 ROWS = {"n-gram": 1_000, "transformer": 1_000}
 """Prompts, and blocks that a student writes."""
 
@@ -74,6 +75,16 @@ def experiment(kind: str, seed: int, data: Path) -> Any:
     return outcross.experiment(told | LEARNERS[kind])
 
 
+@cache
+def judges(name: str, data: Path) -> tuple[Any, Any]:
+    """What answers are chosen by, and what they are measured by: for toxicity another classifier, fitted on other tweets."""
+    if name == "toxicity":
+        (chooses, measures), _ = classifiers(data)
+        return (lambda texts: chooses([*texts])), (lambda texts: measures([*texts]))
+    attribute = read(ATTRIBUTES, name, "attribute")
+    return name, attribute
+
+
 def studied(kind: str, seed: int, data: Path) -> list[dict[str, Any]]:
     asked = experiment(kind, seed, data)
     (first,) = outcross.run(asked)
@@ -95,11 +106,11 @@ def studied(kind: str, seed: int, data: Path) -> list[dict[str, Any]]:
     wrote, perplexity = student(random)
     rows = []
     for name in CHOSEN[kind]:
-        attribute = read(ATTRIBUTES, name, "attribute")
+        by, measure = judges(name, data)
         for keep in ("most", "least"):
-            own = chosen(by=name, keep=keep)
+            own = chosen(by=by, keep=keep)
             texts, own_perplexity = student(own)
-            means = [float(np.nanmean(attribute(some))) for some in (random.texts, own.texts, wrote, texts)]
+            means = [float(np.nanmean(measure(some))) for some in (random.texts, own.texts, wrote, texts)]
             rows.append(
                 {
                     "student": kind,

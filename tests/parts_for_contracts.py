@@ -11,6 +11,7 @@ NEEDED = {
     "weighted": {"weight": 0.3},
     "array": {"array": "points.npy"},
     "path": {"path": "text.txt"},
+    "labelled_table": {"path": "people.csv"},
     "hub": {"hub": "someone/something"},
     "server": {"url": "http://localhost:9/v1", "model": "someone"},
     "central": {"share": 0.4},

@@ -8,7 +8,7 @@ import pytest
 from outcross.data.tables import alike, table
 from outcross.estimate import Reading
 from outcross.measures import Evidence
-from outcross.measures.use import Use
+from outcross.measures.use import Use, unfairness
 from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -109,9 +109,20 @@ def test_a_model_of_prejudiced_records_is_less_fair():
     rng = np.random.default_rng(3)
     human, more, unfair = (people(rng, 6000) for _ in range(3))
     unfair = unfair | {"income": np.where(unfair["sex"] == "f", "low", unfair["income"])}
-    pytest.importorskip("fairlearn")
     told = verdicts(readings(Use()(compared(unfair, human, more, "income", ("sex",)), rng)), 6000)
     assert told["parity", "boosted trees, by sex", ""] == told["equalized_odds", "boosted trees, by sex", ""] == "lost"
+
+
+def test_differences_of_parity_and_odds_are_those_of_fairlearn():
+    metrics = pytest.importorskip("fairlearn.metrics")
+    rng = np.random.default_rng(8)
+    groups, target = rng.integers(0, 3, 600), rng.integers(0, 2, 600)
+    chosen = (rng.random(600) < 0.3 + 0.1 * groups + 0.2 * target).astype(int)
+    weights = np.concatenate([np.ones((1, 600)), rng.multinomial(600, np.full(600, 1 / 600), 3)])
+    for is_odds, theirs in ((False, metrics.demographic_parity_difference), (True, metrics.equalized_odds_difference)):
+        ours = unfairness(chosen, target, groups, weights, is_odds)
+        repeated = [np.repeat(np.arange(600), one.astype(int)) for one in weights]
+        assert ours == pytest.approx([theirs(target[rows], chosen[rows], sensitive_features=groups[rows]) for rows in repeated])
 
 
 def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():

@@ -65,4 +65,4 @@ def test_a_caption_names_every_method_with_its_n():
 
 def test_a_caption_says_what_is_dashed_where_there_is_a_floor():
     with_floor = Measured("tails", "", line("chains", 7).curves, line("chains", 7).curves)
-    assert bands_of([with_floor]).endswith("Dashed: the floor, what fresh human data of the same size show; grey: its interval.")
+    assert bands_of([with_floor]).endswith("Dashed: what other human data of the same size show; grey: the interval of that.")

@@ -202,7 +202,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
         ({"to": ""}, "unknown --to ''"),
         ({"out": "file.txt"}, "is a file; name a folder"),
         ({"out": "full"}, "holds a.txt, which no export left there"),
-        ({"run": "full"}, "holds no ledger.jsonl"),
+        ({"result": "full"}, "holds no ledger.jsonl"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_in_one_line(run, tmp_path, monkeypatch, changes, why):
@@ -211,7 +211,7 @@ def test_a_question_that_cannot_be_answered_is_refused_in_one_line(run, tmp_path
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.txt").write_text("x")
     before = sorted(tmp_path.rglob("*"))
-    asked = {"run": run.folder, "to": "transformers", "arm": "replace", "out": "new"} | changes
+    asked = {"result": run.folder, "to": "transformers", "arm": "replace", "out": "new"} | changes
     with pytest.raises(BadInput, match=why) as refused:
         outcross.export(**asked)
     assert "\n" not in str(refused.value) and sorted(tmp_path.rglob("*")) == before

@@ -15,6 +15,8 @@ from scipy.stats import hypergeom
 from outcross import BadInput, mix, show
 from outcross.filters import FILTERS, Filter, FilterPage, Selection
 from outcross.recipe import recipe
+from outcross.verbs.mix.aims import targets_of
+from outcross.verbs.mix.door import as_asked
 from outcross.verbs.mix.screen import mix_lines
 
 WORDS = ["tower", "night", "storm", "river", "stone", "bread", "window", "garden", "letter", "winter"]
@@ -211,7 +213,7 @@ def test_a_plan_asks_filters_where_rows_are_few_and_gives_bounds_where_they_are_
     ]
     plan = mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}, "twice"], plan=True).plan
     assert [(one.low, one.high) for one in plan.filters] == [(1, rows), (0, 3 * (rows + 10))]
-    assert "30,010 rows are too many" in plan.warnings[-1] and "leaves 1 to 30,000" in "\n".join(
+    assert "there are 30,010" in plan.warnings[-2] and "leaves 1 to 30,000" in "\n".join(
         mix_lines(mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}], plan=True), 120)
     )
 
@@ -259,6 +261,43 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
         _ = mix(pools=[given_pools[1]], audit=["spread"]).manifest
     with pytest.raises(BadInput, match="audit of the mix: "):
         _ = mix(pools=given_pools, audit=["spraed"]).manifest
+
+
+def test_the_audit_at_the_door_calls_no_share_lost_that_a_target_asked_for():
+    """Women rise from 30 % to 50 %, so that husbands fall and ages with them: all of it was asked for. A generator's loss beside it is still seen."""
+    rng = np.random.default_rng(1)
+
+    def people(rows, women):
+        sex = np.where(rng.random(rows) < women, "woman", "man")
+        kin = np.where(rng.random(rows) < 0.5, "single", np.where(sex == "man", "husband", "wife"))
+        return {"sex": sex.tolist(), "kin": kin.tolist(), "age": rng.normal(np.where(sex == "man", 45.0, 40.0), 10)}
+
+    human, fresh = people(4000, 0.3), people(4000, 0.3)
+    pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": fresh, "origin": {"model": "m"}}]
+    shares = {"rows": 2000, "targets": [{"column": "sex", "parity": True}], "audit": ["groups", "spread"]}
+    told = mix(pools=pools, **shares).manifest["audit"]
+    assert told["lost"] == [] and 2000 < told["human_rows"]["as_asked"] < told["human_rows"]["all"] == 4000
+    fresh["kin"] = [kin if kin != "single" or rng.random() < 0.3 else "wife" for kin in fresh["kin"]]
+    told = mix(pools=pools, human_share=0.1, **shares).manifest["audit"]
+    assert [check["group"] for check in told["checks"] if check["metric"] == "category_share"] == ["kin=single"]
+
+
+def test_human_rows_are_as_shares_bounds_and_means_ask_for_them():
+    rng = np.random.default_rng(2)
+    human = polars.DataFrame(
+        {"sex": ["man"] * 3000 + ["woman"] * 1000, "city": rng.choice(["a", "b", "c"], 4000), "age": rng.normal(50, 10, 4000)}
+    )
+    asked = targets_of(
+        [
+            {"column": "sex", "shares": {"woman": 0.5}},
+            {"column": "city", "shares": {"a": {"at_least": 0.5}}},
+            {"column": "age", "at_least": 30, "mean": 45},
+        ]
+    )
+    people = as_asked(human, asked, rng)
+    assert abs((people["sex"] == "woman").mean() - 0.5) < 0.05 and abs((people["city"] == "a").mean() - 0.5) < 0.05
+    assert people["age"].min() >= 30 and abs(people["age"].mean() - 45) < 1
+    assert as_asked(human, (), rng) is human
 
 
 CHAT = [
@@ -347,3 +386,52 @@ def test_the_command_reads_filters_from_a_mix_file_and_says_what_they_did(tmp_pa
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert str(tmp_path / "human.parquet") in manifest["inputs"] and "what the filters kept" in manifest["inputs"]
     assert manifest["requested"]["filters"][2]["filter"]["path"] == "the test set"
+
+
+JUDGES = """
+import os, signal, sys
+from pathlib import Path
+import outcross
+
+def first(texts):
+    Path("first.log").open("a").write("asked\\n")
+    return [len(text) for text in texts]
+
+def second(texts):
+    if stop == "second filter":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [-len(text) for text in texts]
+
+def killed(event, arguments):
+    if event == "open" and stop == "shard" and "train-00000" in str(arguments[0]) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+out, stop = sys.argv[1:]
+sys.addaudithook(killed)
+pools = [{"name": "human", "path": "h.jsonl", "origin": "human", "prompt_column": "p"}, {"name": "gpt", "path": "g.jsonl", "origin": {"model": "g"}, "prompt_column": "p"}]
+outcross.mix(pools=pools, rows=20, filters=[{"best_of": {"by": first, "k": 3}}, {"best_of": {"by": second}}], out=out)
+"""
+
+
+def test_a_mix_that_was_killed_does_not_ask_its_filters_again(tmp_path):
+    for name in ("h", "g"):
+        rows = [{"text": f"{name}{'x' * (row % 7)}{row}", "p": f"{name} {row // 4}"} for row in range(80)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "judges.py").write_text(JUDGES)
+
+    def run(out: str, stop: str = "") -> int:
+        return subprocess.run([sys.executable, "judges.py", out, stop], cwd=tmp_path, capture_output=True).returncode
+
+    assert run("whole") == 0
+    (tmp_path / "first.log").unlink()
+    assert run("out", "second filter") == -9 and run("out", "shard") == -9 and run("out") == 0 and run("out") == 0
+    assert (tmp_path / "first.log").read_text() == "asked\n"
+    files = [
+        path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.suffix in (".parquet", ".json")
+    ]
+    assert len(files) > 3
+    for path in files:
+        assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "out" / path).read_bytes(), path
+    judges = (tmp_path / "judges.py").read_text().replace("[len(text)", "[1 + len(text)")
+    (tmp_path / "judges.py").write_text(judges)  # another function is another filter
+    assert run("other") == 0 and (tmp_path / "first.log").read_text() == "asked\n" * 2

@@ -1,6 +1,8 @@
 """A mix of large pools: a plan from a sample, and the same bytes wherever the files are read."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import polars
@@ -71,6 +73,29 @@ def test_a_mix_counts_every_text(pools):
     assert {pool["name"]: pool["characters"]["available"] for pool in made.manifest["pools"]} == truth
 
 
+def test_a_script_without_a_guard_is_told_what_to_write(tmp_path):
+    for name in ("human", "gpt"):
+        for file in range(2):
+            (tmp_path / f"{name}-{file}.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import outcross\n"
+        "pools = [{'name': n, 'path': f'{n}-*.jsonl', 'origin': o} for n, o in (('human', 'human'), ('gpt', {'model': 'g'}))]\n"
+        "try:\n    outcross.mix(pools=pools, rows=2, out='out', workers=2)\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == (
+        "BadInput several workers are processes that read your script anew, and the script has no guard; put what it does under "
+        "if __name__ == '__main__': or write workers=1\n"
+    )
+    assert done.stderr == ""
+    guarded = script.read_text().replace("try:", "if __name__ == '__main__':", 1).replace("except Exception as error:\n    print(type(error).__name__, error)\n", "")  # fmt: skip
+    script.write_text(guarded)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "out" / "manifest.json").is_file()
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -116,3 +141,81 @@ def test_a_plan_of_what_is_left_of_the_pools_reads_every_text(more):
 def test_a_number_of_workers_below_one_is_refused(pools):
     with pytest.raises(BadInput, match="workers"):
         outcross.mix(pools=pools[1], rows=10, plan=True, workers=0)
+
+
+def large_pools(rows: int, seed: int) -> tuple[list[dict], list[polars.DataFrame]]:
+    """Two pools whose numbers are alike among neighbours, with three rows a prompt."""
+    rng = np.random.default_rng(seed)
+    frames = [
+        polars.DataFrame(
+            {
+                "text": ["a"] * rows,
+                "x": rng.normal(size=rows) + np.repeat(rng.normal(size=rows // 250), 250),
+                "p": np.arange(rows) // 3,
+            }
+        )
+        for _ in range(2)
+    ]
+    named = zip(("human", "gpt"), frames, ("human", {"model": "g"}), strict=True)
+    return [{"name": name, "data": frame, "origin": origin, "prompt_column": "p"} for name, frame, origin in named], frames
+
+
+def test_a_plan_says_which_counts_are_bounds_and_estimates_what_filters_leave():
+    inside, many = 0, 12
+    for seed in range(many):
+        pools, frames = large_pools(30_000, seed)
+        said = outcross.mix(pools=pools, rows=50_000, filters=[{"verify": {"rules": ["x > 0.5"]}}], seed=seed, plan=True).plain()
+        truth = sum(int((frame["x"] > 0.5).sum()) for frame in frames)
+        (one,) = said["filters"]
+        assert (one["low"], one["high"]) == (0, 60_000) and one["estimate"]["n"] == 40_000
+        inside += one["estimate"]["low"] <= truth <= one["estimate"]["high"]
+    assert inside >= 9  # of 12 intervals of 95 %: fewer once in 500 times
+    assert "is a bound, as if the filters left every row" in said["warnings"][0]
+    assert "by the sample the mix cannot be had" in said["warnings"][-1]
+
+
+def test_a_plan_samples_whole_prompts_where_candidates_of_one_compete_and_says_what_no_sample_tells():
+    pools, frames = large_pools(30_000, 0)
+    ask = [{"verify": {"rules": ["x > 0.5"]}}, {"best_of": {"by": {"column": "x"}}}, "drop_duplicates"]
+    said = outcross.mix(pools=pools, rows=100, filters=ask, plan=True).plain()
+    truth = polars.concat(frames).filter(polars.col("x") > 0.5)["p"].n_unique()
+    low, high = (said["filters"][1]["estimate"][end] for end in ("low", "high"))
+    assert low <= truth <= high < 1.2 * low and "estimate" not in said["filters"][2]
+    assert any("a sample says nothing of drop_duplicates" in warning for warning in said["warnings"])
+
+
+def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_named_and_plans_what_is_built(tmp_path):
+    rng = np.random.default_rng(0)
+    pools = []
+    for name, origin in (("human", "human"), ("gpt", {"model": "g"})):
+        frame = polars.DataFrame(
+            {
+                "text": [f"{name} {row // 2}" for row in range(12_000)],
+                "lang": rng.choice(["en", "de"], 12_000, p=[0.8, 0.2]),
+                "x": rng.normal(size=12_000),
+            }
+        )
+        frame.with_columns(unread=polars.lit("y")).write_parquet(tmp_path / f"{name}.parquet")
+        pools.append({"name": name, "path": str(tmp_path / f"{name}.parquet"), "origin": origin})
+    targets = [{"column": "lang", "shares": {"de": 0.3}}, {"column": "x", "mean": 0.2}]
+    asked = {
+        "pools": pools,
+        "rows": 6_000,
+        "human_share": 0.4,
+        "splits": {"train": 0.9, "test": 0.1},
+        "targets": targets,
+        "text_column": "text",
+    }
+    plan = outcross.mix(asked, plan=True).plain()
+    made = outcross.mix(asked).plan.plain()
+    for key in ("rows", "feasible"):
+        assert plan[key] == made[key]
+    for one, other in zip(plan["pools"], made["pools"], strict=True):
+        assert (one["used"], one["requested_share"], one["repeated"]) == (
+            other["used"],
+            other["requested_share"],
+            other["repeated"],
+        )
+        assert one["available"] == pytest.approx(other["available"], rel=0.01)  # the cut is another random one
+    assert [one["values"]["de"]["realised"] for one in plan["targets"] if "values" in one] == [0.3]
+    assert any("near twins are not looked for in a plan" in warning for warning in plan["warnings"])

@@ -99,15 +99,96 @@ def test_the_number_of_files_changes_no_share_and_no_row(searched, tmp_path):
     assert other.frame()["_id"].equals(made.frame()["_id"])
 
 
-def test_pools_that_are_alike_have_no_best_share_and_keep_what_was_asked():
+def test_two_pools_of_one_law_have_no_best_share_and_keep_what_was_asked(tmp_path):
+    polars.DataFrame({"text": texts(GOOD, 100, 9)}).write_parquet(tmp_path / "v.parquet")
     pools = [
         {"name": "human", "data": HUMAN, "origin": "human", "weight": 1},
-        {"name": "copy", "data": HUMAN, "origin": {"model": "m"}, "weight": 3},
+        {"name": "other", "data": {"text": texts(GOOD, 300, 7)}, "origin": {"model": "m"}, "weight": 3},
     ]
-    found = outcross.mix(pools=pools, rows=100, search=SMALL, plan=True)
+    found = outcross.mix(pools=pools, rows=100, search=SMALL | {"validation": str(tmp_path / "v.parquet")}, plan=True)
     said = found.plain()["search"]
-    assert said["chance_of_no_effect"] > 0.05 and said["proposal"] is None and "no share is better" in said["note"]
+    assert said["proposal"] is None and "none is better" in said["note"]
+    assert said["share_curve"]["fixed_total"]["likely"] == [
+        point["share"] for point in said["share_curve"]["fixed_total"]["points"]
+    ]
     assert [pool["used"] for pool in found.plain()["pools"]] == [25, 75]
+
+
+def tables(count: int, slope: float, seed: int, **more) -> polars.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=count)
+    told = {"x": x, "z": rng.normal(size=count), "y": np.where(slope * x + rng.normal(0, 0.5, count) > 0, "yes", "no")}
+    return polars.DataFrame(told | more)
+
+
+OF_Y = {"column": "y", "predictor": "linear model", "size": 500}
+
+
+def test_two_pools_have_the_share_curve_of_an_audit():
+    human, flipped = tables(400, 1.0, 0), tables(400, -1.0, 1)
+    pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "model", "data": flipped, "origin": {"model": "m"}}]
+    made = outcross.mix(pools=pools, rows=300, human_share={"at_least": 0.4}, search=OF_Y, plan=True)
+    said = made.plain()["search"]
+    curve = outcross.share_curve(flipped, reference=human, target="y", learner="linear model")
+    # The same function of the same records: only the random splits are others.
+    assert said["share_curve"].keys() == {*vars(curve), "answer"}
+    assert [point["share"] for point in said["share_curve"]["fixed_total"]["points"]] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    for point, own in zip(said["share_curve"]["fixed_total"]["points"], curve.fixed_total.points, strict=False):
+        assert point["loss"]["low"] < own.loss.high and own.loss.low < point["loss"]["high"]
+    assert said["proposal"]["shares"]["model"]["value"] == 0 and [pool["used"] for pool in made.plain()["pools"]] == [300, 0]
+
+
+def test_a_search_reads_what_filters_leave_and_measures_on_people_whom_they_have_not_seen():
+    """The rows of one pool that help are marked, and a filter keeps them: the search then wants the pool that it leaves alone."""
+    good, bad = tables(500, 1.0, 3, mark=[1] * 500), tables(500, -1.0, 4, mark=[0] * 500)
+    pools = [
+        {"name": "human", "data": tables(250, 1.0, 5, mark=[1] * 250), "origin": "human"},
+        {"name": "mixed", "data": polars.concat([good, bad]), "origin": {"model": "m"}},
+        {"name": "bad", "data": bad, "origin": {"model": "n"}},
+    ]
+    asked = {"pools": pools, "rows": 200, "columns": ["x", "z", "y", "mark"], "search": OF_Y}
+    rule = {"verify": {"rules": ["mark = 1"], "pools": ["mixed"]}}
+    plain, kept = (outcross.mix(asked | more, plan=True).plain()["search"] for more in ({}, {"filters": [rule]}))
+    law = [one["law"]["human"]["t"]["mixed"]["value"] for one in (kept, plain)]
+    assert law[0] < law[1] and kept["proposal"]["shares"]["bad"]["value"] == 0
+    assert kept["measured_on"] == "a tenth of the human pools, before any filter; no small mix holds these rows"
+
+
+def test_a_search_beside_splits_measures_on_the_validation_split_and_leaves_the_test_split_as_it_is(tmp_path):
+    pools = [pool | {"data": {"text": [f"{text} {number}" for number, text in enumerate(pool["data"]["text"])]}} for pool in POOLS]
+    splits = {"train": 0.7, "validation": {"share": 0.2, "synthetic": False}, "test": 0.1}
+    asked = {"pools": pools, "rows": 300, "splits": splits, "lineage": {"near": None}}
+    made = outcross.mix(asked | {"search": SMALL}, out=tmp_path / "out")
+    said, plain = made.manifest["search"], outcross.mix(asked)
+    assert "the validation split" in said["measured_on"] and "test split" in said["measured_on"]
+    assert said["proposal"]["shares"]["far"]["value"] == 0 and made.manifest["realised"]["shares"]["far"] == 0
+    assert made.frame("test")["_id"].equals(plain.frame("test")["_id"])
+    assert not {*made.frame("test")["_id"]} & {*made.frame()["_id"]}
+    again = outcross.mix(asked | {"search": SMALL}, out=tmp_path / "out")
+    assert again.manifest == made.manifest
+
+
+def test_small_mixes_meet_the_targets_of_the_mix_and_the_proposal_can_be_had():
+    """Only `far` has rows of kind b, of which two fifths are asked for: no mix can have less of it, however little it is worth."""
+    pools = [
+        {"name": "human", "data": tables(300, 1.0, 0, kind=["a"] * 300), "origin": "human"},
+        {"name": "near", "data": tables(300, 1.0, 1, kind=["a"] * 300), "origin": {"model": "m"}},
+        {"name": "far", "data": tables(300, -1.0, 2, kind=["a", "b", "b"] * 100), "origin": {"model": "n"}},
+    ]
+    target = {"column": "kind", "shares": {"b": {"at_least": 0.4}}}
+    said = outcross.mix(pools=pools, rows=200, targets=[target], search=OF_Y, plan=True).plain()
+    assert min(one["shares"]["far"] for one in said["search"]["mixes"]) >= 0.4 - 1 / 500  # whole records
+    assert 80 <= {pool["name"]: pool["used"] for pool in said["pools"]}["far"] <= 90
+    assert said["targets"][0]["values"]["b"]["realised"] >= 0.4
+
+
+def test_weights_decide_how_much_of_a_small_mix_each_pool_is():
+    """Half of the rows at a third of the weight are a quarter of what is learned from: 1/3 · 1/2 over 1/3 · 1/2 + 1/2."""
+    human, flipped = tables(400, 1.0, 0), tables(400, -1.0, 1)
+    pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "model", "data": flipped, "origin": {"model": "m"}}]
+    said = outcross.mix(pools=pools, rows=300, weights={"model": 1 / 3}, search=OF_Y, plan=True).plain()["search"]
+    assert said["shares_of_weight"]["0.5"] == pytest.approx(0.25)
+    assert said["proposal"]["shares"]["model"]["value"] == 0
 
 
 def test_an_exact_human_share_is_kept_and_domains_are_weighed():
@@ -159,9 +240,8 @@ def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):
         ({"search": {"weights": {"human": -1}}}, "must be 0 or more"),
         ({"search": SMALL | {"weights": {"humn": 1}}}, "did you mean 'human'"),
         ({"search": 3}, "search must be a mapping"),
-        ({"filters": ["drop_duplicates"]}, "cannot stand beside filters; run it first without filters, then write the shares that it proposes"),
-        ({"splits": {"train": 0.9, "test": 0.1}}, "cannot stand beside splits"),
-        ({"targets": [{"mean": 3.0, "attribute": "words"}], "weights": {"near": 0.5}}, "run it first without targets and weights"),
+        ({"targets": [{"mean": 300.0, "attribute": "words"}]}, "mean"),
+        ({"pools": POOLS[:2], "human_share": 0.3}, "leave one share alone"),
         ({"pools": [*POOLS[:2], {"name": "few", "data": {"text": ["one"]}, "origin": {"model": "m"}}]}, "tokens for small mixes"),
     ],
 )  # fmt: skip

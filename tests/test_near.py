@@ -93,3 +93,14 @@ def test_no_texts_and_texts_without_words_have_no_twins():
 def test_a_threshold_or_a_run_out_of_range_is_refused(threshold, shingle):
     with pytest.raises(BadInput, match="must be"):
         near_twins(["a"], threshold, shingle)
+
+
+def test_texts_in_batches_and_in_another_order_have_the_same_twins():
+    rng = np.random.default_rng(3)
+    said = [" ".join(f"w{word}" for word in rng.integers(0, 2, 8)) for _ in range(60)]
+    order = rng.permutation(60)
+    whole = near_twins([said[row] for row in order], 0.5)
+    parts = near_twins(iter([said[:7], [], said[7:50], said[50:]]), 0.5, order=order)
+    assert len(whole.first) > 20
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)

@@ -14,6 +14,8 @@ from outcross.recipe import flatten, kind
 
 NEEDS_TEXT = {
     "languages": ("human.path=sentences.parquet",),
+    "fairness-compas": ("human.path=compas.parquet",),
+    "fairness-text": ("human.path=texts.parquet",),
     "shakespeare": ("human.path=a.txt",),
 }
 BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
@@ -121,7 +123,7 @@ def test_show_names_what_is_missing_and_run_refuses_it_in_one_line(capsys):
     assert ended.value.code == 2
     assert capsys.readouterr().err.splitlines() == [
         "outcross: human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, "
-        "or write text: stdlib or distribution: normal"
+        f"as shakespeare says: {builtin()['shakespeare'].read_text().splitlines()[0].lstrip('# ')}"
     ]
 
 

@@ -344,10 +344,12 @@ def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
     assert told[0].endswith("it writes 25 % as many as fresh human text of the same size.")
 
 
-def test_intervals_that_meet_are_not_called_a_change():
+def test_a_difference_whose_interval_includes_0_is_not_called_a_change():
     readings = tuple(ShownReading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
     found = measured(Study("s", ("a",), readings))
-    assert "left entropy where it was" in sentence(found[0], found, described("Entropy"))
+    told = sentence(found[0], found, described("Entropy"))
+    # By hand: standard errors of 1 / 3.92 each, so that the half width is sqrt(2) / 2.
+    assert told.endswith("the difference is 0.02 [-0.687, 0.727], which includes 0.")
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
@@ -645,7 +647,7 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
     assert "What the speed of collapse depends on" in words
     cells = {cell.strip() for cell in page.cells}
     assert {estimated(slope.value, slope.low, slope.high), f"{fitted['replace'].closed_form:.2f}"} <= cells
-    assert "no exponent: the narrowing at 10, 20, 40 may be 0" in words  # human_only
+    assert "no power law was fitted: the narrowing at 10, 20, 40 may be zero" in words  # human_only
     both = join([study, replace(study, name="again")])
     assert {one.among for one in both.slopes} == {
         f"{name}: {policy}" for name in ("s", "again") for policy in ("replace", "human_only")

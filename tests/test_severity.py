@@ -85,7 +85,7 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
         check(0.75, 0.02, column="age", group="age=old", about=0.1),
     )
     assert told.summary.split(". ")[0] == (
-        "Male (sex) fell from 40 % to 5 % of records; yes (default) fell from 22 % to 13 % of records; rare categories of job never occur"
+        "Male (sex) fell from 40 % to 5 % of records; records with default = yes fell from 22 % to 13 %; rare categories of job never occur"
     )
     assert told.of("lost")[0].group == "sex=Male" and told.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
 
@@ -101,6 +101,28 @@ def test_a_group_of_which_nobody_is_left_is_named_however_small_it_is():
     checks = [check(0.3, 0.02, column=name, group=f"{name}=x", about=0.4) for name in "abcd"]
     first = audit_of(*checks, check(0.0, 0.1, column="race", group="race=small", about=0.02)).summary.split(". ")[0]
     assert "small (race) never occurs" in first and first.count(";") == 2
+
+
+def test_a_group_is_named_and_no_intersection_that_lost_no_more_of_it():
+    group = check(0.6, 0.05, column="race", group="race=Black", about=0.5)
+    both = check(0.6, 0.05, column="race+sex", group="race=Black, sex=Male", about=0.45)
+    assert audit_of(both, group).summary.startswith("Black (race) fell from 50 % to 30 % of records. ")
+    emptier = check(0.1, 0.05, column="race+sex", group="race=Black, sex=Male", about=0.45)
+    assert audit_of(emptier, group).summary.startswith("Black (race) and Male (sex) together fell")
+
+
+def test_a_set_that_lost_nothing_and_copies_says_so_first():
+    copies = check(0.5, 0.03, "copying", "exact", column="", group="", about=1.0, typical=0.0)
+    first = "Nothing is lost that 1,000 records can show (0 checks within their margins), but 50 % of records are exact copies of human ones. Invented: 1 check."
+    assert audit_of(copies).summary == first
+
+
+def test_a_rare_amount_that_is_gone_costs_the_records_that_had_it():
+    """8 % of people have a gain, here nobody has one: 8 % of records would have to change, and not all."""
+    rng = np.random.default_rng(12)
+    human = polars.DataFrame({"gain": np.where(rng.random(2000) < 0.08, rng.lognormal(8, 1, 2000), 0.0)})
+    (lost,) = [one for one in outcross.audit(human * 0, reference=human, aspects="spread").of("lost") if one.metric == "variance"]
+    assert lost.severity == pytest.approx((human["gain"] > 0).mean(), abs=1e-9)
 
 
 def test_men_lead_in_an_audit_of_records():
@@ -160,4 +182,7 @@ def test_diversity_inside_a_group_is_about_the_records_of_the_group():
         if (check.metric, check.column, check.group) == ("effective_categories", "job", "group=few")
     )
     assert found.about == pytest.approx(0.1) and found.severity <= 0.1
-    assert clause(found) == "the variety of job among few (group) fell from 8.16 to 1 equally common categories"
+    assert (
+        clause(found)
+        == "the values of job are less varied among few (group): as if it had 1 equally common categories, and not 8.16"
+    )

@@ -91,8 +91,8 @@ def test_without_repeats_the_scatter_about_the_line_counts():
     ("at", "sizes", "why"),
     [
         ([10, 20], [exactly(1), exactly(2)], "2 arms have a change, a slope needs 3"),
-        ([1, 2, 3], [exactly(1), Interval(0.1, -0.1, 0.3), exactly(3)], "the change at 2 may be 0"),
-        ([1, 2, 3], [exactly(1), exactly(0), exactly(3)], "the change at 2 may be 0"),
+        ([1, 2, 3], [exactly(1), Interval(0.1, -0.1, 0.3), exactly(3)], "the change at 2 may be zero"),
+        ([1, 2, 3], [exactly(1), exactly(0), exactly(3)], "the change at 2 may be zero"),
         ([1, 2, 3], [exactly(1), exactly(-1), exactly(3)], "rises at some values and falls at others"),
     ],
 )
@@ -174,7 +174,7 @@ def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form
     error = (slope["high"] - slope["low"]) / 2 / 1.96
     assert abs(slope["value"] - replace["closed_form"]) < 4 * error  # a false alarm in 16,000, the errors being overstated
     assert error < 0.1
-    assert not by_arm["human_only"]["is_exponent"] and "may be 0" in by_arm["human_only"]["note"]
+    assert not by_arm["human_only"]["is_exponent"] and "may be zero" in by_arm["human_only"]["note"]
 
 
 def made_up(values, seeds=1):
@@ -202,7 +202,7 @@ def test_seeds_that_arms_share_are_compared_within_each_seed():
 def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
     one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
     assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
-    assert not one.is_exponent and "the speed at 40 may be 0" in one.note
+    assert not one.is_exponent and "the speed at 40 may be zero" in one.note
 
 
 def test_one_chain_has_values_and_no_slope():

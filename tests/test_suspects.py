@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars
 import pytest
+from scipy.spatial.distance import cdist
 
 from outcross.data.tables import alike, table
 from outcross.estimate import NotApplicable, share
-from outcross.statistics.suspects import Finding, Suspicion, suspects
+from outcross.statistics.embedding import embedding
+from outcross.statistics.neighbours import nearest_by_kinds
+from outcross.statistics.suspects import Finding, Nearness, Suspicion, improbable, repeated, suspects
 
 SUSPECT = 2.0
 """Fewer than one in a hundred fresh human records are as suspect."""
@@ -79,6 +82,45 @@ def test_the_order_of_the_rows_changes_nothing():
     scores, reasons, _ = found(drawn, human)
     again, reasons_again, _ = found(drawn[order], human[rng.permutation(600)])
     assert np.array_equal(scores[order], again) and [reasons[row] for row in order] == reasons_again
+
+
+def test_searches_that_rules_share_find_what_each_would_find_by_itself():
+    rng = np.random.default_rng(8)
+    frames = [
+        people(n, rng).with_columns(city=rng.integers(0, 12, n).astype(str)) for n in (500, 400, 300)
+    ]  # 12 dimensions and more
+    human, drawn, fresh = alike(
+        [table(frame, name) for frame, name in zip(frames, ("human", "drawn", "fresh"), strict=True)]
+    ).tables
+    shared = Nearness(human, (drawn, fresh), 3)
+    points = {side.name: embedding(human)(side) for side in (human, drawn, fresh)}
+    for side in (drawn, fresh):
+        for rule in (repeated, improbable):
+            one, two = rule(side, human, shared), rule(side, human, Nearness(human, (drawn, fresh), 3))
+            assert np.array_equal(one.rows, two.rows) and np.array_equal(one.chances, two.chances) and one.details == two.details
+        assert shared.humans(side) == pytest.approx(cdist(points[side.name], points["human"]).min(axis=1), abs=0.01)
+        own = cdist(points[side.name], points[side.name]) + np.diag(np.full(side.rows, np.inf))
+        assert shared.others(side, side.rows)[0] == pytest.approx(own.min(axis=1), abs=1e-9)
+
+
+def test_neighbours_by_kinds_are_those_of_all_distances():
+    """Points that many share, that differ in one category, in several, and in numbers of one, with missing values among them."""
+    rng = np.random.default_rng(9)
+    frames = [
+        people(n, rng).with_columns(city=rng.integers(0, 9, n).astype(str), hours=polars.lit(None, polars.Float64))
+        for n in (300, 200)
+    ]
+    human, drawn = alike([table(frame, name) for frame, name in zip(frames, ("human", "drawn"), strict=True)]).tables
+    embed = embedding(human)
+    points, among, kinds = embed(drawn), embed(human), embed.categories(human)
+    assert [one.stop - one.start for one in kinds] == [4, 5, 11]
+    points = np.concatenate([points, among[:40]])
+    for k in (1, 2, 5):
+        distances, rows = nearest_by_kinds(points, among, k, kinds)
+        every = cdist(points, among)
+        assert distances == pytest.approx(np.sort(every, axis=1)[:, :k], abs=1e-9)
+        assert np.take_along_axis(every, rows, axis=1) == pytest.approx(distances, abs=1e-9)
+        assert all(len(set(row)) == k for row in rows.tolist())
 
 
 def test_texts_are_not_judged_by_rules_of_numbers():

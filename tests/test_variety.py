@@ -9,7 +9,7 @@ import pytest
 from scipy.special import entr
 
 import outcross
-from outcross.statistics.variety import WORKED_VARIETY, OfDistinctThings, OfEntropy, OfEqualPairs
+from outcross.statistics.variety import WORKED_VARIETY, OfDistinctThings, OfEntropy, OfEqualPairs, OfWordsSaidOnce
 
 
 def test_no_other_change_of_three_kinds_needs_fewer_records():
@@ -40,8 +40,23 @@ def test_fewest_records_that_stop_being_equal_are_those_of_the_greatest_heap():
         assert OfEqualPairs.of(counts)(value, limit) * counts.sum() == pytest.approx(fewest)
 
 
+def test_fewest_words_that_become_new_ones_are_those_said_twice():
+    counts, limit = np.array([5, 3, 2, 2, 1]), 0.9
+    for value in (0.3, 0.5, 0.8):
+        wanted = 1 / 5 * limit / value
+        said_once = lambda kept: (sum(c == 1 for c in kept) + 13 - sum(kept)) / (sum(c > 0 for c in kept) + 13 - sum(kept))  # noqa: E731
+        every = itertools.product(range(6), range(4), range(3), range(3), range(2))
+        fewest = min(13 - sum(kept) for kept in every if said_once(kept) >= wanted - 1e-12)
+        assert OfWordsSaidOnce.of(counts)(value, limit) * 13 == pytest.approx(fewest)
+
+
 def test_nothing_has_to_change_within_the_limit_and_more_the_farther_a_value_is_from_it():
-    for rule in (OfEntropy((0.6, 0.3, 0.1)), OfEqualPairs.of(np.array([9, 5, 2])), OfDistinctThings(0.4)):
+    for rule in (
+        OfEntropy((0.6, 0.3, 0.1)),
+        OfEqualPairs.of(np.array([9, 5, 2])),
+        OfDistinctThings(0.4),
+        OfWordsSaidOnce(((1, 4), (2, 6))),
+    ):
         shares = [rule(value, 0.8) for value in (0.9, 0.8, 0.7, 0.4, 0.1, 0.0)]
         assert shares[:2] == [0.0, 0.0] and shares == sorted(shares) and shares[-1] <= 1
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from cyclopts import App
 
 from outcross.attributes import ATTRIBUTES, LEARNED
+from outcross.classifiers import CLASSIFIERS
 from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.detectors import DETECTORS
@@ -39,7 +40,7 @@ from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
 PAGES_OF_FAMILIES: Mapping[int, str] = {
     id(family): name
     for name, family in (
-        ("policies", POLICIES), ("models", LEARNERS), ("measures", MEASURES), ("filters", FILTERS), ("sources", SOURCES), ("attributes", ATTRIBUTES),
+        ("policies", POLICIES), ("models", LEARNERS), ("measures", MEASURES), ("filters", FILTERS), ("sources", SOURCES), ("attributes", ATTRIBUTES), ("classifiers", CLASSIFIERS),
     )
 }  # fmt: skip
 
@@ -403,6 +404,9 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "policies.md": _family("Policies", "A policy says what each generation after the first is trained on. It stands under `policy` in an experiment file.", POLICIES),
     "models.md": _family("Models", "A learner is fitted to records and gives a model, which writes new records. It stands under `learner` in an experiment file.", LEARNERS),
     "sources.md": _family("Sources of human data", "A source says where the human data of an experiment come from. It stands under `human` in an experiment file.", SOURCES),
+    "classifiers.md": _family(
+        "Classifiers", "A classifier labels what a generator writes, and learns from it. It stands under `learner.classifier` of the learner `labelling`.", CLASSIFIERS,
+    ),
     "attributes.md": _family(
         "Attributes",
         "An attribute is a number for each text. Filters and targets compare records by it: `{best_of: {by: flesch}}`. The last ones are learned from labels or read from a folder.",

@@ -51,7 +51,7 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
         for line in note_lines(result, width()):
             print(line, flush=True)
     with Silence() if quiet or as_json else watcher(result.arms) as watch:
-        result.finish(watch)
+        result.finish(watch, live=True)
     if as_json:
         _print_json(result.plain())
     elif not quiet:

@@ -121,6 +121,8 @@ class Reading:
     change: Callable[[float, float], float] | None = None
     """From a value and the limit to the least share of records that would have to change to bring it there, among those that the reading is about, where these records say it
     exactly (`statistics.variety`); None where the rule of the page does."""
+    explained_by: str = ""
+    """The column whose own change explains the reading, where that is known: another reading of that column says it more plainly."""
 
 
 def read_off(

@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross import data, own
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
-from outcross.data.records import blocks, load_records
+from outcross.data.records import Counts, blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
@@ -20,7 +20,7 @@ from outcross.experiment.drawing import step_draw
 from outcross.files.reading import content_digest
 from outcross.filters import Filter
 from outcross.filters.of_records import RecordCandidates
-from outcross.filters.selecting import Choice, judged
+from outcross.filters.selecting import Choice, counted, judged
 from outcross.ledger import Ledger, Steps, verb
 from outcross.ledger.reach import source_digest
 from outcross.measures import Evidence, Measure, check_readings, unread
@@ -309,6 +309,9 @@ def _source_of(function: str) -> str:
 )
 def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, rng: np.random.Generator) -> Selected:
     """Keep what the filters keep of the records of a generation. Refuses unequal chains, and a filter that keeps nothing."""
+    if isinstance(records, Counts):
+        said = counted(choice.filters, records, human.truth.shape, rng)
+        return Selected(Counts(said.times), said)
     asked = None if prompts is None else prompts.records
     candidates = RecordCandidates(records, people=human.training.records, asked=asked, slots=choice.slots)
     said = judged(choice.filters, candidates, rng)
@@ -404,6 +407,8 @@ def _rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
 
 def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
     """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
+    if task.learner.continues:
+        return model
     follows = "base" if task.training is None else task.training.start.follows
     if follows == "best" and do.generation > 1:
         return do(choose, task, before, model, human)

@@ -70,8 +70,11 @@ LEARNABLE = {"spike": interval}
 """Records for a learner that takes fewer than all of its kind."""
 
 
-NUMERIC = [name for name in LEARNERS if not ("text" in (cls := member(LEARNERS, name, "learner")).learns or cls.trains)]
-"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py makes the same promises of one that trains."""
+NUMERIC = [
+    name for name in LEARNERS if not ({"text", "labelled"} & {*(cls := member(LEARNERS, name, "learner")).learns} or cls.trains)
+]
+"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py and tests/test_labelling.py make the same promises of
+others."""
 
 
 @pytest.mark.parametrize("make", [vectors, counts])
@@ -122,7 +125,14 @@ def test_a_fit_changes_no_record_and_the_order_of_rows_changes_no_fit(name):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the_way_out(name):
     learns = member(LEARNERS, name, "learner").learns
-    told = {"vectors": "categorical", "blobs": "categorical", "pairs": "categorical", "counts": "normal", "text": "normal"}
+    told = {
+        "vectors": "categorical",
+        "blobs": "categorical",
+        "pairs": "categorical",
+        "counts": "normal",
+        "text": "normal",
+        "labelled": "normal",
+    }
     source = read(SOURCES, told[learns[0]], "human")
     experiment = {
         "name": "small",

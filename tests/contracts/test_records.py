@@ -17,6 +17,7 @@ import pytest
 import outcross
 from outcross.data import HUMAN, Made, Part, Pool, Training, part_of
 from outcross.data.framed import entity_series, table_rows
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Counts, Moments, Subcounts, Vectors, blocks, load_records
 from outcross.data.store import Store, StoreWriter
 from outcross.errors import BadInput
@@ -74,6 +75,21 @@ class Text:
     def made(cls, n, chains, seed=0):
         tokens = np.random.default_rng(seed).integers(0, 1000, size=(n, 4)).astype(np.int32)
         return blocks(tokens, [" ".join(map(str, row)) for row in tokens], np.full(n, 12), document=np.arange(n) // 2)
+
+    @staticmethod
+    def listed(records):
+        return [list(map(str, records.frame.rows()))]
+
+
+class PointsWithLabels:
+    """Points with a class and a group."""
+
+    @classmethod
+    def made(cls, n, chains, seed=0):
+        rng = np.random.default_rng(seed)
+        return LabelledPoints(
+            rng.random((n, 3)), rng.integers(0, 2, n), rng.integers(0, 3, n), ("no", "yes"), ("a", "b", "c"), ("x", "y", "z")
+        )
 
     @staticmethod
     def listed(records):
@@ -139,8 +155,9 @@ def _stores(tmp_path_factory):
 
 
 KINDS = {"points": Points, "regression rows": RegressionRows, "joined points": Joined, "counts": States, "text": Text}
+KINDS |= {"labelled points": PointsWithLabels}
 KINDS |= {"rows of a table": TableOfPeople, "series by entity": SeriesOfEntities, "stored rows": Stored}
-WITHOUT_CHAINS = ("text", "rows of a table", "series by entity", "stored rows")
+WITHOUT_CHAINS = ("text", "labelled points", "rows of a table", "series by entity", "stored rows")
 CHAINS = {"one chain": (), "five chains": (5,), "two times three chains": (2, 3)}
 CASES = [(kind, chains) for kind in KINDS for chains in CHAINS if kind not in WITHOUT_CHAINS or not CHAINS[chains]]
 ROW_CASES = [(kind, chains) for kind, chains in CASES if kind != "counts"]

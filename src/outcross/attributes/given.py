@@ -22,6 +22,10 @@ class GivenAttribute:
     def __post_init__(self, function: Callable[[Sequence[str]], Any]):
         object.__setattr__(self, "_call", function)
 
+    @property
+    def function_called(self) -> Callable[[Sequence[str]], Any]:
+        return self._call  # pyright: ignore[reportAttributeAccessIssue]
+
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """The number of each text, (n,); NaN where the function raised an error. BadInput where it gives no numbers."""
         return self.with_complaint(texts)[0]

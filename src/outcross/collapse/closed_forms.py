@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from outcross import own
 from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
 from outcross.filters.cuts import CentralFilter, OutlyingFilter, RandomFilter
+from outcross.laws.cells import KnownCells
 from outcross.laws.selection import variance_kept
 from outcross.recipe import kind, plain
 from outcross.sources.normal import Normal
@@ -159,6 +162,9 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         is_fitted = learner["noise"] == "fitted"
         told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
         return told if is_fitted or learner["noise"] == human.noise else None
+    if pair == ("cells", "cells"):
+        known = KnownCells(np.array(human.shares), human.fixed_groups)
+        return {"known_cells": known, "probabilities": known.shares.ravel()}
     if learner["kind"] == "hutter" and learner["writes"] != "frequencies":
         return None
     return {"probabilities": human.truth.probabilities} if hasattr(human.truth, "probabilities") else None

@@ -266,7 +266,7 @@ def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
         slope=estimate(line, quantities, scale),
         bend=estimate(bow, quantities, scale) if values > LEAST else None,
         closed_form=_closed_form(line, unfitted.points, scale),
-        note="; ".join(filter(None, (unfitted.note, no_exponent and f"no exponent: {no_exponent}"))),
+        note="; ".join(filter(None, (unfitted.note, no_exponent and f"no power law was fitted: {no_exponent}"))),
     )
 
 
@@ -277,12 +277,12 @@ def _no_logarithm(slope: Slope, intervals: Sequence[Interval]) -> str:
     """Why a quantity has no logarithm at some of its values; of a change, why its size has none. Or nothing."""
     known = list(zip(slope.points, intervals, strict=True))
     if unsure := [word(point.setting) for point, interval in known if interval.low <= 0 <= interval.high]:
-        return f"the {slope.quantity} at {', '.join(unsure)} may be 0, which has no logarithm; {MORE}"
+        return f"the {slope.quantity} at {', '.join(unsure)} may be zero; {MORE}"
     below = [word(point.setting) for point, interval in known if interval.high < 0]
     if slope.quantity == CHANGE:
         is_mixed = 0 < len(below) < len(slope.points)
         return f"the reading rises at some values and falls at others, so no power law fits; {MORE}" * is_mixed
-    return f"the {slope.quantity} at {', '.join(below)} is below 0, which has no logarithm" if below else ""
+    return f"the {slope.quantity} at {', '.join(below)} is below zero" if below else ""
 
 
 @dataclass(frozen=True)

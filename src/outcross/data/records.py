@@ -493,6 +493,7 @@ FILES = {
     "moments": "moments.npz",
     "counts": "counts.npz",
     "text": "text.parquet",
+    "labelled": "labelled.npz",
     "rows": "rows.parquet",
     "series": "series.parquet",
     "store": "manifest.json",
@@ -503,6 +504,7 @@ FILES = {
 def record_type(kind: str) -> Any:
     """The class of a kind of records."""
     from outcross.data.framed import EntitySeries, TableRows
+    from outcross.data.labelled import LabelledPoints
     from outcross.data.store import Store
 
     classes = {
@@ -510,6 +512,7 @@ def record_type(kind: str) -> Any:
         "moments": Moments,
         "counts": Counts,
         "text": Blocks,
+        "labelled": LabelledPoints,
         "rows": TableRows,
         "series": EntitySeries,
         "store": Store,

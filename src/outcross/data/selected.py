@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data.records import load_records
+from outcross.data.records import Counts, load_records
 from outcross.files import packed
 
 
@@ -18,7 +18,7 @@ class JudgedCandidates:
     """What filters said of every candidate."""
 
     times: np.ndarray
-    """How often each is kept, (chains…, n); 0 where it is rejected."""
+    """How often each is kept, (chains…, n); 0 where it is rejected. Of counts, how many of every state are kept, (chains…, K)."""
     reason: np.ndarray
     """The number of each one's reason in `reasons`, (chains…, n); -1 where it is kept."""
     values: np.ndarray
@@ -92,7 +92,10 @@ class Rejected:
 
     @classmethod
     def of(cls, drawn: Any, judged: JudgedCandidates) -> Rejected:
-        """Those of the drawn records."""
+        """Those of the drawn records. Of counts, what is left once the kept ones are taken away, and no single reasons."""
+        if isinstance(drawn, Counts):
+            left = Counts(np.maximum(drawn.array - judged.times, 0))
+            return cls(left, judged.reason, judged.values, judged.reasons, judged.facts)
         rows = judged.rejected
         at = (lambda array: array[rows]) if rows.ndim == 1 else (lambda array: np.take_along_axis(array, rows, axis=-1))
         values = [at(values) for values in judged.values]

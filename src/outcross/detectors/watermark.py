@@ -142,12 +142,19 @@ class WatermarkDetector(Detector):
     @cached_property
     def _processor(self) -> Any:
         try:
+            import torch
             from transformers import SynthIDTextWatermarkLogitsProcessor, WatermarkLogitsProcessor
         except ImportError as error:
             raise missing_extra(error.name or "transformers", "lm") from None
         if self.scheme == "synthid":
             return SynthIDTextWatermarkLogitsProcessor(
-                self.ngram, list(self.keys), SIZE_OF_TABLE, SEED_OF_TABLE, 1024, device="cpu", skip_first_ngram_calls=False
+                self.ngram,
+                list(self.keys),
+                SIZE_OF_TABLE,
+                SEED_OF_TABLE,
+                1024,
+                device=torch.device("cpu"),
+                skip_first_ngram_calls=False,
             )
         return WatermarkLogitsProcessor(
             vocab_size=_vocabulary(self.tokenizer), device="cpu", greenlist_ratio=self.green, bias=2.0,

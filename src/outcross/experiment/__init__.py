@@ -29,7 +29,7 @@ from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
 def names_a_source(human: Mapping[str, Any]) -> bool:
     """Whether the settings of `human` say where the data come from; `{kind: path, path: null}` does not."""
     named = human.get("kind", human.get("text", human.get("distribution")))
-    if named is None or named in ("path", "hub", "array"):
+    if named is None or named in ("path", "hub", "array", "labelled_table"):
         return any(human.get(word) is not None for word in ("path", "hub", "array"))
     return True
 
@@ -266,10 +266,16 @@ class Experiment:
 
     def _filter_fits(self, one: Filter) -> None:
         learns = self.learner.learns
-        if not {"vectors", "text"} & set(learns):
+        if "cells" in learns:
+            if not one.selects_counts:
+                raise ValueError(
+                    f"select {kind(one)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
+                )
+            return
+        if not {"vectors", "text", "labelled"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
         for need, of in (("points", "vectors"), ("texts", "text")):
-            if need in one.needs and of not in learns:
+            if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
                     f"select {kind(one)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
                 )
@@ -400,7 +406,7 @@ class Experiment:
         return self.metrics or self._default_metrics()
 
     def _default_metrics(self) -> tuple[Measure, ...]:
-        there = {*self.learner.learns, *(["groups"] if getattr(self.human, "group_column", None) else [])}
+        there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
         there |= {"selection"} if self.select else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))

@@ -91,7 +91,7 @@ def described(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     An experiment for text of one's own names no file: its `human.path` is missing, and stands as null in what is written out.
     """
     complete = resolved(_complete(told))
-    return (override(complete, {"human.path": None}), ("human.path",)) if _lacks_a_source(told) else (complete, ())
+    return (override(complete, {"human.path": None}), ("human.path",)) if lacks_a_source(told) else (complete, ())
 
 
 def planned(told: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -101,10 +101,10 @@ def planned(told: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _complete(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     """The arms of an experiment file, with a file in place of the text that it does not name."""
-    return arms(override(told, {"human.path": "a file"}) if _lacks_a_source(told) else told)
+    return arms(override(told, {"human.path": "a file"}) if lacks_a_source(told) else told)
 
 
-def _lacks_a_source(told: Mapping[str, Any]) -> bool:
+def lacks_a_source(told: Mapping[str, Any]) -> bool:
     """Whether neither the common settings nor any arm says where the human data come from."""
     sweep, listed = told.get("sweep") or {}, told.get("arms") or []
     keys = [*sweep, *(key for arm in listed if isinstance(arm, Mapping) for key in arm)] if isinstance(listed, list) else []

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from outcross.recipe import Family
+from outcross.errors import BadInput
+from outcross.recipe import Family, kind
 
 if TYPE_CHECKING:
     import polars
@@ -124,6 +125,12 @@ class Filter:
     """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
 
     @property
+    def samples(self) -> Literal["", "rows", "prompts"]:
+        """Of what a sample tells which share of all candidates it keeps: of rows, where it judges each by itself or keeps a share of them; of whole prompts, where
+        candidates of one prompt compete; of nothing (empty), where it looks for likeness among all of them, or keeps a fixed number."""
+        return ""
+
+    @property
     def needs(self) -> tuple[Literal["points", "texts"], ...]:
         """What candidates must have for it, so that a loop over other records is refused before it begins."""
         return ()
@@ -158,6 +165,15 @@ class Filter:
         """How many it keeps of so many candidates, at least and at most, before any is looked at."""
         return 0, candidates
 
+    selects_counts: ClassVar[bool] = False
+    """Whether it can choose among records of which only the cell is known, as a count for every class and group (`select_counts`)."""
+
+    def select_counts(self, counts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+        """How many records of every cell are kept, (chains…, classes, groups) as are the counts, and what the filter found out, summed over chains."""
+        raise BadInput(
+            f"{kind(self)} looks at records one by one, and of these only the counts are known; choose star, reweigh, equalise or oversample"
+        )
+
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
         """Say of each candidate how often it is kept. NotApplicable where the candidates lack what it judges by."""
         raise NotImplementedError
@@ -174,6 +190,9 @@ FILTERS: Family = Family({
     "random": "outcross.filters.cuts:RandomFilter",
     "verify": "outcross.filters.verify:VerifyFilter",
     "star": "outcross.filters.star:StarFilter",
+    "reweigh": "outcross.filters.parity:ReweighFilter",
+    "equalise": "outcross.filters.parity:EqualiseFilter",
+    "oversample": "outcross.filters.parity:OversampleFilter",
     "importance": "outcross.filters.importance:ImportanceFilter",
 }, name="filters", protocol=Filter, page=FilterPage)  # fmt: skip
 

@@ -44,6 +44,10 @@ class BestOfFilter(Filter):
     libraries = ("polars",)
 
     @property
+    def samples(self):
+        return "prompts"
+
+    @property
     def needs(self):
         return needs_of(self.by)
 

@@ -34,6 +34,10 @@ class CutFilter(Filter):
     """Attributes of texts to judge by."""
 
     @property
+    def samples(self):
+        return "rows"
+
+    @property
     def needs(self):
         return _needs(self.columns, self.attributes)
 
@@ -104,6 +108,10 @@ class RandomFilter(Filter):
     """Fraction of the candidates that is kept, in (0, 1]."""
     records: Annotated[int, Field(ge=1)] | None = None
     """Records that are kept in the place of a share; all where there are fewer. So a filter before it that keeps now more, now fewer leaves equal numbers."""
+
+    @property
+    def samples(self):
+        return "rows" if self.records is None else ""
 
     def bounds(self, candidates):
         return self._wanted(candidates), self._wanted(candidates)

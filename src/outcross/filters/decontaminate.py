@@ -35,6 +35,10 @@ class DecontaminateFilter(Filter):
     libraries = ("icu4py", "pillow", "polars")
 
     @property
+    def samples(self):
+        return "rows"
+
+    @property
     def needs(self):
         return ("texts",)
 

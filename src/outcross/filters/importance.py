@@ -77,6 +77,10 @@ class ImportanceFilter(Filter):
             )
         return self
 
+    @property
+    def samples(self):
+        return "rows"
+
     def reads(self, columns):
         return () if self.column is None else (self.column,)
 

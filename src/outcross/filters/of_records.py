@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Vectors
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -51,7 +52,7 @@ class RecordCandidates:
 
     @property
     def points(self) -> np.ndarray:
-        if not isinstance(self.records, Vectors):
+        if not isinstance(self.records, Vectors | LabelledPoints):
             raise NotApplicable(f"needs points, the records are {self.records.kind}")
         return self.records.array
 

@@ -59,6 +59,10 @@ class RouteFilter(Filter):
         return self
 
     @property
+    def samples(self):
+        return "prompts"
+
+    @property
     def needs(self):
         return needs_of(self.reward)
 

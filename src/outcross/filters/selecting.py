@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from outcross import own
+from outcross.data.records import Counts
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -52,6 +53,21 @@ def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.rand
         candidates = candidates.take(kept)
     times = _times(rows, shape)
     return JudgedCandidates(times, np.where(times > 0, -1, reason), values, tuple(reasons), tuple(notes), facts)
+
+
+def counted(filters: Sequence[Filter], records: Counts, shape: tuple[int, int], rng: np.random.Generator) -> JudgedCandidates:
+    """What the filters keep of counts whose states are the cells of a table of this shape; `times` are counts of states, (chains…, K)."""
+    kept = records.array.reshape(*records.chains, *shape)
+    facts: dict[str, Any] = {}
+    for number, one in enumerate(filters):
+        try:
+            kept, said = one.select_counts(kept, rng)
+        except BadInput as error:
+            raise BadInput(f"select {kind(one)}: {error}") from None
+        facts |= {f"{number} {kind(one)}": said} if said else {}
+    times = kept.reshape(records.array.shape)
+    nothing = np.zeros((*records.chains, 0))
+    return JudgedCandidates(times, nothing.astype(np.int64), nothing[None][:0], (), (), facts)
 
 
 def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) -> Selection:

@@ -12,6 +12,7 @@ from outcross.errors import BadInput
 from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.filters.judging import attribute_of
 from outcross.recipe import FROM_LIST, many_of, recipe
+from outcross.statistics.cells import star_counts, star_rows
 
 
 @recipe
@@ -23,6 +24,7 @@ class StarFilter(Filter):
     come one after the other from one law, so that these are fresh draws. Their number is noted: they keep the collapsed shares.
     """
 
+    selects_counts = True
     page = FilterPage(
         "stratified reparation (STAR)",
         "⌊B/K⌋ records of each of the K cells of the columns named, the rest uncurated.",
@@ -48,6 +50,10 @@ class StarFilter(Filter):
         return self
 
     @property
+    def samples(self):
+        return "rows"
+
+    @property
     def needs(self):
         return ("texts",) if self.attributes else ()
 
@@ -65,10 +71,22 @@ class StarFilter(Filter):
     def reads(self, columns):
         return self.columns
 
+    def select_counts(self, counts, rng):
+        *chains, classes, groups = counts.shape
+        flat = counts.reshape(*chains, classes * groups)
+        wanted = self._some(int(flat.reshape(-1, classes * groups)[0].sum()))
+        kept, filled = star_counts(flat, wanted, self.cells or classes * groups, rng)
+        facts = {"fill_in": int(filled.sum()), "kept": wanted * filled.size, "quota": wanted // (self.cells or classes * groups)}
+        return kept.reshape(counts.shape), facts
+
+    def _some(self, candidates: int) -> int:
+        """B, where it is a record at least."""
+        if (wanted := self._wanted(candidates)) < 1:
+            raise BadInput(f"star keeps {self.share:g} of {candidates} candidates, which is no record; raise share")
+        return wanted
+
     def select(self, candidates, rng):
-        wanted = self._wanted(len(candidates))
-        if wanted < 1:
-            raise BadInput(f"star keeps {self.share:g} of {len(candidates)} candidates, which is no record; raise share")
+        wanted = self._some(len(candidates))
         names, human = self._named(candidates)
         cells, number = np.unique(names, return_inverse=True)
         known = self.cells or len(set(cells) | set(human))
@@ -104,18 +122,11 @@ class StarFilter(Filter):
 
 def repaired(cell: np.ndarray, wanted: int, cells: int, names: list[str]) -> Selection:
     """The selection of candidates whose cells have these numbers, (n,)."""
-    n = len(cell)
-    quota, offered = wanted // cells, n - wanted
-    times = np.zeros(n, dtype=np.int64)
-    reason = np.zeros(n, dtype=np.int64)
-    counts = {}
-    for number, name in enumerate(names):
-        of_cell = np.flatnonzero(cell[:offered] == number)
-        times[of_cell[:quota]] = 1
-        counts[name] = len(of_cell)
-    filled = wanted - int(times.sum())
-    times[offered : offered + filled] = 1
-    reason[offered:] = 1
+    quota, offered = wanted // cells, len(cell) - wanted
+    times = star_rows(cell, wanted, cells)
+    filled = int(times[offered:].sum())
+    counts = dict(zip(names, np.bincount(cell[:offered], minlength=len(names)).tolist(), strict=True))
+    reason = np.where(np.arange(len(cell)) < offered, 0, 1)
     reason[times > 0] = -1
     note = f"{filled} of {wanted} records are fill-ins, drawn without regard to their cell; a cell gets {quota} at most."
     facts = {"fill_in": filled, "quota": quota, "offered": counts, "cells": cells}

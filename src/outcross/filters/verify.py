@@ -112,6 +112,10 @@ class VerifyFilter(Filter):
         return self
 
     @property
+    def samples(self):
+        return "rows"
+
+    @property
     def needs(self):
         return ("texts",) if self.attribute is not None else ()
 

@@ -54,6 +54,7 @@ _GERSTGRASSER = "Gerstgrasser et al. (2024), arXiv 2404.01413"
 _DOHMATOB = "Dohmatob et al. (2024)"
 _BERTRAND = "Bertrand et al. (2024), arXiv 2310.00429"
 _SEDDIK = "Seddik et al. (2024), arXiv 2404.05090"
+_WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
 _WRIGHT_FISHER = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
 
 LAWS: dict[str, ClosedForm] = {
@@ -126,6 +127,12 @@ LAWS: dict[str, ClosedForm] = {
     "surviving_states": ClosedForm(f"{_CATEGORICAL}:surviving_states", "C6 C8", _WRIGHT_FISHER),
     "entropy": ClosedForm(f"{_CATEGORICAL}:entropy", "C8", _WRIGHT_FISHER),
     "absorption_time": ClosedForm(f"{_CATEGORICAL}:absorption_time", "C8", _WRIGHT_FISHER),
+    "cell_share": ClosedForm("outcross.laws.cells:cell_share", "F1", f"{_WRIGHT_FISHER}; cells: {_WYLLIE}"),
+    "cell_variance": ClosedForm("outcross.laws.cells:cell_variance", "F2", f"{_WRIGHT_FISHER}; cells: {_WYLLIE}"),
+    "heterozygosity": ClosedForm("outcross.laws.cells:heterozygosity", "F2", _WRIGHT_FISHER),
+    "cell_lost": ClosedForm("outcross.laws.cells:cell_lost", "F3", _WRIGHT_FISHER),
+    "squared_gap": ClosedForm("outcross.laws.cells:squared_gap", "F4", f"derived here; the effect: {_WYLLIE}"),
+    "star_shares": ClosedForm("outcross.laws.cells:star_shares", "F5", f"derived here; STAR: {_WYLLIE}"),
     "memory_error": ClosedForm("outcross.laws.hutter:memory_error", "H1", "Dohmatob et al. (2024), arXiv 2402.07043"),
     "memory_error_replace": ClosedForm("outcross.laws.hutter:memory_error_replace", "H1 C8", "derived here"),
 }

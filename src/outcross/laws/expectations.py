@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, gaussian, hutter, kde, regression, selection
+from outcross.laws import categorical, cells, gaussian, hutter, kde, regression, selection
 from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
@@ -35,6 +35,7 @@ def expected(
     noise_is_fitted: bool = False,
     design: Literal["same", "fresh"] = "same",
     kept_variance: float | None = None,
+    known_cells: cells.KnownCells | None = None,
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
 
@@ -62,6 +63,9 @@ def expected(
     human_only and, with the noise known to it, on the same `design` and at temperature 1, accumulate. A noise that is known is
     scaled by the temperature anew at every generation, one that is fitted (`noise_is_fitted`) again and again.
 
+    Learner `cells` on `known_cells`, under replace: the readings of `measures.cells` (laws.cells), and where the groups have no fixed sizes those of
+    `categorical` on the shares of all cells.
+
     `kept_variance`: what a selection keeps of the variance of a generation's records (`variance_kept`), the sizes being those that are kept. Then
     `spread_ratio` of a gaussian under replace and accumulate is the limit of many records. All other values are exact expectations over chains.
 
@@ -87,6 +91,7 @@ def expected(
             noise=noise,
             noise_is_fitted=noise_is_fitted,
             design=design,
+            known_cells=known_cells,
         )
         return None if first is None else np.repeat(first, generations)
     kept = HumanKept(human_share, human, rows, weight)
@@ -109,7 +114,12 @@ def expected(
         return _labelled(policy_kind, n, dimensions, noises, design, is_as_written)
     if learner_kind in ("categorical", "hutter") and measure == "test_error" and temperature == 1.0 and probabilities is not None:
         return _forgotten(policy_kind, n, generations, probabilities)
-    if learner_kind == "categorical" and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
+    if known_cells is not None and policy_kind == "replace" and temperature == 1.0 and np.ndim(n) == 0:
+        curve = cells.expected_of_cells(measure, int(n), generations, known_cells)  # type: ignore[arg-type]
+        if curve is not None:
+            return curve
+    is_categorical = learner_kind == "categorical" or (known_cells is not None and not known_cells.fixed_groups)
+    if is_categorical and temperature == 1.0 and probabilities is not None and np.ndim(n) == 0:
         if measure in ("concentration", "excess_risk"):
             moments = _moments(policy_kind, n, generations, kept, _of_gaussian("n", 1.0))
             if moments is None:
@@ -174,6 +184,17 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("categorical", "absorbed"): {"replace": "absorbed"},
     ("categorical", "test_error"): _OF_MEMORY,
     ("hutter", "test_error"): _OF_MEMORY,
+    ("cells", "rarest_share"): {"replace": "cell_share"},
+    ("cells", "rarest_variance"): {"replace": "cell_variance"},
+    ("cells", "heterozygosity"): {"replace": "heterozygosity"},
+    ("cells", "rarest_lost"): {"replace": "cell_lost"},
+    ("cells", "signed_gap"): {"replace": "cell_share"},
+    ("cells", "squared_gap"): {"replace": "squared_gap"},
+}
+_NAMES |= {
+    ("cells", measure): names
+    for (learner, measure), names in _NAMES.items()
+    if learner == "categorical" and measure != "test_error"
 }
 """By learner and reading: the law of each policy, `mixed` for those that keep human records beside the newest."""
 

@@ -20,7 +20,7 @@ from outcross.estimate import Estimate, NotApplicable, over_chains, read_off, st
 from outcross.measures import Evidence, Measure, Page
 from outcross.recipe import recipe
 
-FLOOR = "its floor: two samples of real points"
+FLOOR = "what two samples of real points show"
 
 
 @recipe

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from outcross.estimate import NotApplicable, over_chains, read_off
@@ -33,12 +35,12 @@ class FittedLaw(Measure):
         ),
         "mean_error": Page(
             "FL3", "squared error of the mean", "Squared distance of the fitted to the true mean, over the true variance a dimension.",
-            unit="variances", healthy="1/n", collapsed="grows, then stays where the spread vanished",
+            unit="variances", range=(0.0, inf), healthy="1/n", collapsed="grows, then stays where the spread vanished",
             role="risk", preference=6, paper=SCHAEFFER,
         ),
         "w2": Page(
             "FL4", "squared 2-Wasserstein distance", "‖m − m₀‖² + tr(S + S₀ − 2 (S₀^½ S S₀^½)^½) of the normal laws with the fitted and true moments.",
-            unit="squared data units", healthy="about 1.5 d/n", collapsed="goes to infinity",
+            unit="squared data units", range=(0.0, inf), healthy="about 1.5 d/n", collapsed="goes to infinity",
             role="risk", preference=5, paper="Shumailov et al., Nature 631:755 (2024), Theorem 3.1",
         ),
     }  # fmt: skip

@@ -25,7 +25,7 @@ class HeldOutNats(Measure):
     pages = {
         "held_out_nats": Page(
             "HN1", "held-out nats", "−ln p of real points that no model learned from (a fresh sample of the truth, as many as were drawn; or the held-out human records), the mean over points and chains.",
-            unit="nats a point", healthy="its floor: the model fitted on human data alone", collapsed="grows without end, or is infinite where the model lost its support",
+            unit="nats a point", healthy="that of the model fitted on human data alone", collapsed="grows without end, or is infinite where the model lost its support",
             worse="larger", role="quality", paper="Kazdan et al., arXiv 2410.16713 (kernel densities)",
         ),
     }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -28,10 +30,12 @@ from outcross.statistics.clusters import average, share
 from outcross.statistics.floors import Worse, normal
 from outcross.statistics.kinds import fewer_kinds, held_in
 from outcross.statistics.ratios import ratio_of_estimates
+from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfWordsSaidOnce
 from outcross.text.lexicon import Sample, compression, distinct, entropy, hapax_share
 from outcross.text.repetition import repetition
 from outcross.text.self_bleu import self_bleu
 from outcross.text.texts import Texts
+from outcross.text.words import joined
 from outcross.text.zipf import zipf_slope
 
 WORDS = 1_000_000
@@ -41,6 +45,8 @@ FEWEST = 20
 LONG = 50
 """Words of a text from which its MTLD is more than noise, and of which its repetition is read, at most."""
 PORTIONS = 20
+Compared = tuple[Estimate, Null, Callable[[float, float], float] | None]
+"""A ratio, its null, and how few running words or bytes would have to change; None where that has no least share."""
 GUO = "Guo et al., The Curious Decline of Linguistic Diversity, NAACL 2024, arXiv 2311.09807"
 
 
@@ -53,6 +59,10 @@ class LexicalDiversity(OfTexts):
     vocabulary comes from documents that are dealt anew, for its jackknife is too narrow for documents that differ much (of several languages).
     Inside a group the language is compared with that of the same group. What counts words is also read without the words of the own prompt:
     as many words are written on both sides, and those that stand in the prompt of their own text do not count.
+
+    How severe a loss is (`statistics.variety`): the least share of running words that would have to change, exact for vocabulary, runs of words, the effective number of words and
+    words said once. For the size when compressed it is the least share of bytes, where a byte that changes adds one byte at most. Zipf's slope is fitted to all ranks at once and has no least change:
+    the ratio says what part of human text is missing, as for other ratios (`measures.severity`), and so it does for the likeness of texts and the variety inside one.
     """
 
     most: Annotated[int, Field(ge=0)] = INSIDE
@@ -142,38 +152,85 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
     compared = notes(synthetic, human)
 
-    def beside(check: str, number: Callable[[], tuple[Estimate, Null]], at: str = "", said: str = f"at {size:,} words") -> Reading:
-        return read_with_null(check, number, at=at, column=column, note="; ".join(filter(None, (said, compared))))
-
-    def of_all(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio_of_estimates(measure(synthetic.sample), measure(human.sample), worse)
-
-    def of_first(measure: Callable[[Sample], Estimate], worse: Worse = "smaller") -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio_of_estimates(measure(synthetic.sample.first(size, rng)), measure(human.sample.first(size, rng)), worse)
+    def beside(check: str, number: Callable[[], Compared], at: str = "", said: str = f"at {size:,} words") -> Reading:
+        return _read(check, number, at=at, column=column, note="; ".join(filter(None, (said, compared))))
 
     yield beside("vocabulary_ratio", lambda: _vocabulary(synthetic, human, size, rng))
     for n in (2, 3, 4):
-        yield beside("distinct_n", of_all(lambda text, n=n: distinct(text, n, size)), f"{n} words")
-    yield beside("word_entropy", of_first(lambda text: _exponential(entropy(text, 1))))
-    yield beside("hapax_share", of_first(hapax_share))
-    yield beside("zipf_slope", of_first(zipf_slope, "larger"))
-
-    def of_both(measure: Callable[[Texts], Estimate], texts: list[Texts], worse: Worse) -> Callable[[], tuple[Estimate, Null]]:
-        return lambda: ratio_of_estimates(measure(texts[0]), measure(texts[1]), worse)
+        yield beside("distinct_n", lambda n=n: _distinct_runs(synthetic.sample, human.sample, n, size), f"{n} words")
+    for check, number in NUMBERS.items():
+        yield beside(check, lambda number=number: number(synthetic.sample.first(size, rng), human.sample.first(size, rng)))
 
     whole = [side.whole_documents() for side in (synthetic, human)]
     portion = int(min(100_000, max(2_000, min(side.bytes.sum() for side in whole) // (PORTIONS + 1))))
-    compressed = of_both(lambda texts: compression(texts, rng, portion), whole, "smaller")
-    yield beside("compression", compressed, said=f"of portions of {portion:,} bytes")
+    yield beside("compression", lambda: _compressed(whole[0], whole[1], portion, rng), said=f"of portions of {portion:,} bytes")
     single = [side.one_of_each().texts for side in (synthetic, human)]
     many = int(min(100, max(10, min(map(len, single)) // PORTIONS)))
-    yield beside("self_bleu", of_both(lambda texts: self_bleu(texts, rng, many), single, "larger"), said=f"of {many} texts a draw")
-    yield beside("mtld", lambda: ratio_of_estimates(_variety(synthetic), _variety(human), "smaller"), said="")
+    yield beside(
+        "self_bleu",
+        lambda: _likeness(single[0], single[1], many, rng),
+        said=f"of {many} texts a draw",
+    )
+    yield beside("mtld", lambda: _ratio(_variety(synthetic), _variety(human)), said="")
     span = _span(synthetic, human)
     yield beside(
-        "repetition", lambda: _repetition(synthetic, human, span), said=f"of the first {span} words of texts that have as many"
+        "repetition",
+        lambda: (*_repetition(synthetic, human, span), None),
+        said=f"of the first {span} words of texts that have as many",
     )
-    yield beside("known_words", lambda: _known(sides, rng), said="")
+    yield beside("known_words", lambda: (*_known(sides, rng), None), said="")
+
+
+def _read(check: str, number: Callable[[], Compared], column: str, note: str, at: str = "") -> Reading:
+    """The reading of what was compared, or of the reason why it cannot be."""
+    number = cache(number)
+    reading = read_with_null(check, lambda: number()[:2], at=at, column=column, note=note)
+    return reading if reading.estimate is None else replace(reading, change=number()[2])
+
+
+def _ratio(
+    synthetic: Estimate, human: Estimate, worse: Worse = "smaller", change: Callable[[float, float], float] | None = None
+) -> Compared:
+    return *ratio_of_estimates(synthetic, human, worse), change
+
+
+def _distinct_runs(synthetic: Sample, human: Sample, n: int, size: int) -> Compared:
+    own, usual = distinct(synthetic, n, size), distinct(human, n, size)
+    return _ratio(own, usual, change=OfDistinctThings(usual.value))
+
+
+def _effective_words(synthetic: Sample, human: Sample) -> Compared:
+    both = joined(synthetic.words, human.words)
+    counts = both.take(np.arange(synthetic.words.n)).counts[both.counts > 0]
+    change = OfEntropy(tuple((counts / max(1, counts.sum())).tolist()))
+    own, usual = (_exponential(entropy(side, 1)) for side in (synthetic, human))
+    return _ratio(own, usual, change=change)
+
+
+def _said_once(synthetic: Sample, human: Sample) -> Compared:
+    return _ratio(hapax_share(synthetic), hapax_share(human), change=OfWordsSaidOnce.of(synthetic.words.counts))
+
+
+def _slopes(synthetic: Sample, human: Sample) -> Compared:
+    return _ratio(zipf_slope(synthetic), zipf_slope(human), worse="larger")
+
+
+NUMBERS: Mapping[str, Callable[[Sample, Sample], Compared]] = {
+    "word_entropy": _effective_words,
+    "hapax_share": _said_once,
+    "zipf_slope": _slopes,
+}
+"""What is compared at one number of words, by its check."""
+
+
+def _likeness(synthetic: Texts, human: Texts, many: int, rng: np.random.Generator) -> Compared:
+    own, usual = (self_bleu(texts, rng, many) for texts in (synthetic, human))
+    return _ratio(own, usual, worse="larger")
+
+
+def _compressed(synthetic: Texts, human: Texts, portion: int, rng: np.random.Generator) -> Compared:
+    own, usual = (compression(texts, rng, portion) for texts in (synthetic, human))
+    return _ratio(own, usual, change=OfDistinctThings(usual.value))
 
 
 def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
@@ -182,21 +239,20 @@ def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Ge
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
     note = "; ".join(filter(None, (f"at {size:,} words", notes(synthetic, human))))
 
-    def of_first(measure: Callable[[Sample], Estimate]) -> tuple[Estimate, Null]:
-        own, others = (side.sample.first(size, rng) for side in (synthetic, human))
-        return ratio_of_estimates(measure(own.own), measure(others.own), "smaller")
+    def of_first(number: Callable[[Sample, Sample], Compared]) -> Compared:
+        return number(synthetic.sample.first(size, rng).own, human.sample.first(size, rng).own)
 
-    numbers: dict[str, Callable[[], tuple[Estimate, Null]]] = {
+    numbers: dict[str, Callable[[], Compared]] = {
         "vocabulary_ratio": lambda: _vocabulary(synthetic, human, size, rng),
-        "word_entropy": lambda: of_first(lambda text: _exponential(entropy(text, 1))),
-        "hapax_share": lambda: of_first(hapax_share),
-        "known_words": lambda: _known(sides, rng),
+        "word_entropy": lambda: of_first(_effective_words),
+        "hapax_share": lambda: of_first(_said_once),
+        "known_words": lambda: (*_known(sides, rng), None),
     }
     for page, number in numbers.items():
-        yield read_with_null(page + BEYOND, number, column=column, note=note)
+        yield _read(page + BEYOND, number, column=column, note=note)
 
 
-def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> Compared:
     """Distinct words of both sides."""
     if size == 0:
         raise NotApplicable("no words in the synthetic or the human text")
@@ -205,10 +261,12 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     if min(drawn, number - drawn) < 2:
         raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
     said = words.own
-    if not (of_texts[said.blocks] >= drawn).any():
+    is_human = of_texts[said.blocks] >= drawn
+    if not is_human.any():
         raise NotApplicable("every word of the human text stands in its own prompt")
     held = held_in(said.ids, of_texts[said.blocks], len(words.spellings), number)
-    return fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng)
+    change = OfDistinctThings(np.unique(said.ids[is_human]).size / int(is_human.sum()))
+    return *fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng), change
 
 
 def _exponential(estimate: Estimate) -> Estimate:

@@ -38,19 +38,19 @@ class GeneratedPerplexity(Measure):
     pages = {
         "generated_perplexity": Page(
             "GP1", "perplexity of the drawn text", "exp of −ln p a token under the model of generation 0: over all drawn tokens, and quantiles over drawn blocks. "
-            "Floors: the held-out human blocks.",
-            unit="tokens", healthy="its floor", collapsed="falls (repetition) or grows (noise)",
+            "Beside them: held-out human blocks.",
+            unit="tokens", healthy="what other human text shows", collapsed="falls (repetition) or grows (noise)",
             log=True, role="quality", paper=FIGURE,
         ),
         "beyond_human": Page(
             "GP2", "drawn text beyond human text", "Share of drawn blocks that are likelier under the model of generation 0 than all but 5 % of the held-out human blocks, and of those "
-            "that are less likely than 99.9 % of them. Floors: the share of fresh human blocks there.",
-            unit="fraction", healthy="its floor", collapsed="1: below, where text repeats what is likely; above, where it is noise",
+            "that are less likely than 99.9 % of them. Beside them: the share of fresh human blocks there.",
+            unit="fraction", healthy="what other human text shows", collapsed="1: below, where text repeats what is likely; above, where it is noise",
             role="invention", preference=1, paper=FIGURE,
         ),
         "perplexity_histogram": Page(
-            "GP3", "histogram of perplexities", "Share of drawn blocks whose perplexity under the model of generation 0 lies in a bin; the bins double. Floors: the held-out human blocks.",
-            unit="fraction", healthy="its floor", collapsed="moves to low perplexity, with a tail that grows at the high end",
+            "GP3", "histogram of perplexities", "Share of drawn blocks whose perplexity under the model of generation 0 lies in a bin; the bins double. Beside them: held-out human blocks.",
+            unit="fraction", healthy="what other human text shows", collapsed="moves to low perplexity, with a tail that grows at the high end",
             role="quality", paper=FIGURE,
         ),
     }  # fmt: skip

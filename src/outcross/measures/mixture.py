@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, over_chains, read_off
@@ -17,7 +19,7 @@ class MixtureDistance(Measure):
     pages = {
         "l2_squared": Page(
             "MD1", "squared L2 distance", "∫ (p − q)² of the fitted density from the true one (and, as a reading of its own, from generation 0's), the mean over chains.",
-            unit="one over the volume of the data", healthy="about (parameters) / n", collapsed="goes to infinity as components shrink to points",
+            unit="one over the volume of the data", range=(0.0, inf), healthy="about (parameters) / n", collapsed="goes to infinity as components shrink to points",
             worse="larger", log=True, role="quality", paper="Shumailov et al., Nature 631:755 (2024), Gaussian mixture",
         ),
     }  # fmt: skip

@@ -101,7 +101,11 @@ class Regions(OfTables):
         surely = surely_thinned(every)
         note = f"{len(every)} region{'s' * (len(every) != 1)} looked at, each in a third of the records that did not propose it"
         for region in surely[: self.most] or [_worst(every)]:
-            yield Reading("region", region.ratio, region.null, at=region.rule, note=note, about=region.human_share)
+            explained = f"; the change of {region.explained_by} alone explains it" if region.explained_by else ""
+            yield Reading(
+                "region", region.ratio, region.null, at=region.rule, note=note + explained, about=region.human_share,
+                explained_by=region.explained_by,
+            )  # fmt: skip
         for region in surely[: self.most]:
             rows = _exemplars(region, evidence.reference.frame.height)
             why = f"in a region that is thinned out: {region.rule}"

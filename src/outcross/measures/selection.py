@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from outcross.data.records import Blocks, Vectors
+from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.selected import Rejected
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, over_chains, share, without_interval
 from outcross.measures import Measure, Page, read_with_null, unread
@@ -99,6 +99,9 @@ class SelectionMeasure(Measure):
         rejected, drawn, kept = evidence.rejected, evidence.drawn, evidence.kept
         if not isinstance(rejected, Rejected):
             raise NotApplicable("needs what filters said of the records that they rejected")
+        if isinstance(drawn, Counts):
+            yield from _of_filters(rejected, len(kept))
+            return
         chains = int(np.prod(drawn.chains))
         yield Reading("acceptance", share((len(drawn) - len(rejected)) * chains, len(drawn) * chains))
         for number, reason in enumerate(rejected.reasons):
@@ -192,7 +195,7 @@ def _of_filters(rejected: Rejected, kept: int) -> Iterator[Reading]:
     """What filters found out of themselves."""
     for asked, facts in rejected.facts.items():
         if "fill_in" in facts:
-            yield Reading("fill_in", share(facts["fill_in"], kept), at=asked)
+            yield Reading("fill_in", share(facts["fill_in"], facts.get("kept", kept)), at=asked)
         for name in ("wrong", "kept_wrong", "keeps_correct", "keeps_wrong", "breakdown"):
             if facts.get(name) is not None:
                 yield Reading("wrong_before" if name == "wrong" else name, Estimate(**facts[name]), at=asked)

@@ -22,7 +22,7 @@ def records_to_change(value: Any, limit: float, page: Page, about: float, worse:
       (location, area under a curve): a record is in one pair of every row and moves the mean by at most its own share.
     - `mass`, of another ratio that is larger where it is worse (losses, likeness): 1 / limit − 1 / value, the part of what is human that is missing.
     - `variance`, `scale`: the total variation distance of two normal laws whose variances have the ratio k = value / limit (its square for a scale):
-      2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k), the mass that must move from one to the other. A column that is constant: 1.
+      2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k), the mass that must move from one to the other. A column that is constant: the share of human records that have another value (`statistics.variety.OfOneValue`).
     - `association`: half of the difference. In a 2 × 2 table with even margins a share w of records that moves to the diagonal raises φ by 2 w.
 
     >>> from outcross.measures import pages_of_aspect

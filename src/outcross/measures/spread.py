@@ -28,12 +28,15 @@ from outcross.statistics.floors import (
 from outcross.statistics.grouped import Cells, cells_of
 from outcross.statistics.ratios import from_logarithms
 from outcross.statistics.sketches import MomentSketch
+from outcross.statistics.variety import OfOneValue
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
 """Rows a side from which labels are permuted; more say no more about the shape of a null."""
 FEWEST = 20
 """Values a side below which no variance is compared."""
+CONSTANT = "constant"
+"""What the method of a ratio says where all synthetic values are one."""
 QUARTILES = (0.25, 0.75)
 RANGES_PERMUTED = 499
 """Permutations of labels over which interquartile ranges are looked at."""
@@ -127,12 +130,16 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
     for i, column in enumerate(columns):
         one, two = ([moment[i] for moment in side] for side in sides)
         values = synthetic[:, i], reference[:, i]
-        yield read_with_null(
+        reading = read_with_null(
             check,
             lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values),
             column=column,
             group=group,
         )
+        if reading.estimate is not None and reading.estimate.method == CONSTANT:
+            others = _there(values[1]) != _there(values[0])[0]
+            reading = replace(reading, change=OfOneValue(float(others.mean())))
+        yield reading
 
 
 def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
@@ -144,7 +151,7 @@ def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, refe
         raise NotApplicable("constant in the reference")
     quotients = quotients[np.isfinite(quotients)]
     if variance <= 0:
-        return Estimate(0.0, 0.0, 0.0, "constant", int(n)), _constant(_there(synthetic), _there(reference))
+        return Estimate(0.0, 0.0, 0.0, CONSTANT, int(n)), _constant(_there(synthetic), _there(reference))
     if quotients.size < 100:
         raise NotApplicable("too few values are distinct")
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)

@@ -9,6 +9,7 @@ import numpy as np
 
 from outcross.data.columns import Given
 from outcross.data.framed import EntitySeries, TableRows
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.tables import Kind, Table, table_of
 from outcross.estimate import NotApplicable
@@ -31,7 +32,7 @@ DOCUMENT = "_document"
 def as_table(records: Any) -> Table:
     """The records of one chain as a table; NotApplicable where there are several chains, or no records one by one.
 
-    Points have a column of numbers a dimension (x0, x1, …). Counts have one column of categories, `state` (state 0, state 1, …). Blocks of
+    Points have a column of numbers a dimension (x0, x1, …), labelled ones `label` and `group` beside them. Counts have one column of categories, `state` (state 0, state 1, …). Blocks of
     text have a column `text`, a column `group` where groups wrote them, and `_document`: the document that a block is cut from, or the
     prompt that it continues, so that blocks of one prompt count as one document. A block is cut at tokens: its first and its last
     piece, which a cut may have maimed, are left out. Rows of a table and series keep their columns.
@@ -77,6 +78,9 @@ def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
     if isinstance(records, EntitySeries):
         lists = [name for name in records.columns if name != records.entity]
         return records.frame, {records.entity: "category", **dict.fromkeys(lists, "series")}
+    if isinstance(records, LabelledPoints):
+        frame = records.frame
+        return frame, {name: "category" if name in ("label", GROUP) else "number" for name in frame.columns}
     array = records.array
     assert isinstance(records, Vectors)
     columns: list[str] = [f"x{i}" for i in range(records.dimensions)]

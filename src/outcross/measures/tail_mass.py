@@ -50,7 +50,7 @@ class TailMass(Measure):
     pages = {
         "tail_mass": Page(
             "TM1", "tail mass", "Share of the drawn coordinates beyond a quantile of the real ones, the mean over dimensions and chains.",
-            unit="fraction", healthy="its floor: the share of the real data that lies there", collapsed="0, the farthest tail first; above the floor where variance is added or the mean has drifted",
+            unit="fraction", healthy="the share of the real data that lies there", collapsed="0, the farthest tail first; above that share where variance is added or the mean has drifted",
             role="support", paper="Shumailov et al., Nature 631:755 (2024): early collapse is the loss of the tails",
         ),
     }  # fmt: skip

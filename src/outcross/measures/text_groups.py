@@ -56,7 +56,7 @@ class TextGroups(Measure):
     pages = {
         "groups": Page(
             "TG1", "groups still written", "Share of the groups of which at least one block, drawn for a prompt of the group, is given to it by a classifier of letters.",
-            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, small groups first",
+            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="0, small groups first",
             role="modes", preference=1, paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
         ),
         "group_loss": Page(
@@ -66,17 +66,17 @@ class TextGroups(Measure):
         ),
         "group_survival": Page(
             "TG3", "words of groups", "Of the distinct words of each group's human training text, the share that occurs in the text drawn for that group's prompts; pooled over groups of a size.",
-            unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
+            unit="fraction", healthy="what other human text shows: the same groups, as many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
         ),
         "group_survival_beyond_prompt": Page(
             "TG5", "words of groups not in the prompt", f"The same, where a word that stands in the prompt of its own block does not count, on either side. {HUMAN_SIDE}",
-            unit="fraction", healthy="its floor: human text of the same groups, as many blocks", collapsed="0, in small groups first",
+            unit="fraction", healthy="what other human text shows: the same groups, as many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
         ),
         "group_share": Page(
             "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, gives to the group of their prompt.",
-            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="0, in small groups first",
+            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="0, in small groups first",
             role="groups", paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
         ),
         "group_loss_gap": Page(
@@ -87,7 +87,7 @@ class TextGroups(Measure):
         ),
         "group_share_gap": Page(
             "TG7", "gap between groups: faithful text", "The share of drawn blocks that are faithful to the group of their prompt, in the group with the largest share less in the group with the smallest; which they are is said by one half of the prompts and read off the other, as for the loss.",
-            unit="fraction", healthy="its floor: the same for the second human sample", collapsed="grows",
+            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="grows",
             worse="larger", role="groups", paper=WYLLIE,
         ),
     }  # fmt: skip
@@ -334,23 +334,33 @@ def _ratios(
 @remembered
 def _classified(human: Blocks, blocks: Blocks) -> np.ndarray:
     """The likeliest group of each block, (n,); -1 for a block without characters."""
+    return said_by(_classifier(human), blocks)
+
+
+def said_by(classifier: MultinomialNB, blocks: Blocks) -> np.ndarray:
+    """The group that a classifier says of each block, (n,); -1 for a block without characters."""
     runs = _characters(blocks)
     if runs.nnz == 0:
         return np.full(len(blocks), -1)
-    return np.where(np.diff(runs.indptr) > 0, _classifier(human).predict(runs), -1)
+    return np.where(np.diff(runs.indptr) > 0, classifier.predict(runs), -1)
 
 
 @remembered
 def _classifier(human: Blocks) -> MultinomialNB:
     """What tells groups apart by how often each uses each bucket of character runs, fitted on the human training text."""
+    return fitted_on(Grouped(human).own(human))
+
+
+def fitted_on(text: BlocksWithGroups) -> MultinomialNB:
+    """What tells groups apart by how often each uses each bucket of character runs, fitted on blocks whose groups are known."""
     from scipy.sparse import csr_array
     from sklearn.naive_bayes import MultinomialNB
 
-    own = Grouped(human).own(human).groups
+    own = text.groups
     rows = np.flatnonzero(own >= 0)
-    members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(human)))
+    members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(own)))
     counts = csr_array(
-        members @ _characters(human)
+        members @ _characters(text.blocks)
     )  # (groups, buckets): fitted on sums, where blocks would take a column a group each
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
     groups = np.arange(own.max() + 1)

@@ -57,7 +57,7 @@ class Use(OfTables):
     """Groups and intersections looked at, those with most test records first."""
 
     aspect = "use"
-    libraries = ("numpy", "scipy", "scikit-learn", "fairlearn", "icu4py")
+    libraries = ("numpy", "scipy", "scikit-learn", "icu4py")
     pages = {
         "loss": Page(
             "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, over that of one trained on as many human ones.",
@@ -287,30 +287,31 @@ def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
 def _unfair(
     trial: Trial, tested: dict[str, Predictions], groups: np.ndarray, weights: np.ndarray, is_odds: bool
 ) -> tuple[Estimate, Null]:
-    try:
-        from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
-    except ImportError:
-        raise NotApplicable("fairlearn is not installed; pip install 'outcross[fair]'") from None
     there = groups >= 0
-    measure = equalized_odds_difference if is_odds else demographic_parity_difference
     target, groups = trial.tests.target[there].astype(int), groups[there]
     sides = []
     for side in ("synthetic", "human"):
         by_fits = tested[side].chosen[:, there]
-        values = np.array([measure(target, one.astype(int), sensitive_features=groups) for one in by_fits])
-        resampled = np.mean([_differences(one, target, groups, weights, is_odds) for one in by_fits], axis=0)
+        # The whole set is one more resample, in which every record counts once.
+        counted = np.concatenate([np.ones((1, target.size)), weights])
+        every = np.stack([unfairness(one, target, groups, counted, is_odds) for one in by_fits])
+        values, resampled = every[:, 0], every[:, 1:].mean(axis=0)
         sides.append((Scores(float(values.mean()), np.zeros(0), values if values.size > 1 else None), resampled))
     (first, one), (second, two) = sides
     of_tests = float((one - two).var(ddof=1))
     return with_t(first.value - second.value, (of_tests, target.size), variance_of_fits(first, second), "larger")
 
 
-def _differences(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:
-    """The parity or odds difference of every resample of test records, (resamples,)."""
+def unfairness(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:
+    """The difference of demographic parity, or of equalised odds, of every resample of test records, (resamples,); 0 is fair, 1 is not.
+
+    The greatest less the smallest share of a group for which the second class is predicted; of equalised odds, the larger one of these among records of the first
+    and of the second class (Hardt, Price and Srebro, NeurIPS 2016), as fairlearn has them. chosen, target (0 or 1) and groups (0, 1, …): of each record; weights: (resamples, records), how often each counts.
+    """
     strata = [target == 1, target == 0] if is_odds else [np.ones(target.size, bool)]
     differences = []
     for stratum in strata:
         inside = np.stack([stratum & (groups == g) for g in range(groups.max() + 1)], axis=1)
-        rates = (weights @ (inside & chosen[:, None])) / np.maximum(weights @ inside, 1.0)
+        rates = (weights @ (inside & (chosen[:, None] > 0))) / np.maximum(weights @ inside, 1.0)
         differences.append(np.ptp(rates, axis=1))
     return np.max(differences, axis=0)

@@ -58,6 +58,8 @@ class Learner:
     reads_online: ClassVar[bool] = False
     """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
 
+    continues: ClassVar[bool] = False
+    """Whether every fit is given the model of the generation before it, as one whose labels it learns from."""
     rescores: ClassVar[bool] = False
     """Whether its models say how probable they hold the tokens that they write (`decoded`), and hold what another said against themselves
     (`rescored`)."""
@@ -108,9 +110,13 @@ class Learner:
 LEARNERS: Family = Family({
     "gaussian": "outcross.models.gaussian:Gaussian",
     "categorical": "outcross.models.categorical:Categorical",
+    "cells": "outcross.models.cells:CellsLearner",
     "laplace": "outcross.models.laplace:LaplaceLearner",
     "kde": "outcross.models.kde:Kde",
     "gaussian_mixture": "outcross.models.gaussian_mixture:GaussianMixture",
+    "principal": "outcross.models.principal:Principal",
+    "trees": "outcross.models.trees:Trees",
+    "labelling": "outcross.models.labelling:Labelling",
     "regression": "outcross.models.regression:Regression",
     "spike": "outcross.models.spike:Spike",
     "hutter": "outcross.models.hutter:Hutter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 # Bidirectional overrides and isolates reorder the page around them; the rest is invisible or no character at all.
@@ -64,3 +65,20 @@ def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
     if position < len(text):
         runs.append((text[position:], False))
     return runs
+
+
+def shared(before: str, text: str, words: int = 3) -> list[bool]:
+    """For every character of a text, whether it stands in a run of `words` words or more that an earlier text had in the same order.
+
+    >>> kept = shared("the cat sat on the mat", "a cat sat on the log")
+    >>> "".join(letter for letter, is_kept in zip("a cat sat on the log", kept) if is_kept)
+    'cat sat on the'
+    """
+    places = [[(match.start(), match.end()) for match in re.finditer(r"\w+", one)] for one in (before, text)]
+    first, second = ([one[start:end].casefold() for start, end in of] for one, of in zip((before, text), places, strict=True))
+    kept = [False] * len(text)
+    for block in difflib.SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
+        if block.size >= words:
+            start, end = places[1][block.b][0], places[1][block.b + block.size - 1][1]
+            kept[start:end] = [True] * (end - start)
+    return kept

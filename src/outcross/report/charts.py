@@ -133,16 +133,19 @@ def chart(
     size: Size,
     floor: Curve | None = None,
     laws: Mapping[str, Mapping[int, float]] | None = None,
+    law_names: Mapping[str, str] | None = None,
+    human: str = "human data",
 ) -> Specification:
-    """Curves over the generations with their intervals; a floor and closed forms lie under them."""
+    """Curves over the generations with their intervals; what other human data show and closed forms lie under them."""
     size = _with_room_for_names(curves, axis, size) if size.labels else size
+    theory = _law_ends(laws or {}, law_names or {}, axis, size) if size.labels else []
     layers = [
-        *_floor_layers(floor, curves, axis),
+        *_floor_layers(floor, curves, axis, human),
         *_law_layers(curves, laws or {}, axis),
         *_interval_layers(curves, axis),
         *_thread_layers(curves, axis),
         *_line_layers(curves, axis),
-        *(_label_layers(curves, axis, size) if size.labels else ()),
+        *(_label_layers(curves, axis, size, theory) if size.labels else ()),
     ]
     arms = [curve.arm for curve in curves]
     ticks = _generation_ticks(curves, size)
@@ -394,7 +397,7 @@ def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Sp
     }
 
 
-def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> list[Specification]:
+def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, human: str) -> list[Specification]:
     if floor is None:
         return []
     points = floor.known
@@ -412,12 +415,16 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis) -> l
         {"data": {"values": rows}, "mark": line, "encoding": level},
         {
             "data": {"values": rows[-1:]},
-            "mark": {"type": "text", "text": "floor", "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
-            "encoding": {
-                "y": {"field": "value", **vertical(axis)},
-                "color": {"value": INK},
-                "strokeDash": {"value": [1, 0]},
+            "mark": {
+                "type": "text",
+                "text": f"other {human}",
+                "align": "right",
+                "dy": -6,
+                "fontSize": 10,
+                "color": INK,
+                "aria": False,
             },
+            "encoding": {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
         },
     ]
 
@@ -454,23 +461,39 @@ def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specifi
     return row | {"low": axis.hold(value - 2 * error), "high": axis.hold(value + 2 * error)}
 
 
-def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size) -> list[Specification]:
-    """Each line named at its end, names moved apart and tied to their ends by a thin line."""
-    ends = sorted((axis.pixel(curve.known[-1].value or 0.0, size.height), index) for index, curve in enumerate(curves))
-    if len(ends) * LABEL_HEIGHT > size.height + 2 * LABEL_HEIGHT:
-        return []
-    places = _apart([end for end, _ in ends], size.height)
+def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str], axis: Axis, size: Size) -> list[tuple[float, str]]:
+    """Where closed forms end, in pixels below the top, and their names; one name for those that end together."""
+    ends: dict[tuple[str, int], float] = {}
+    for arm, values in laws.items():
+        if values:
+            end = axis.pixel(axis.hold(values[max(values)]), size.height)
+            ends.setdefault((names.get(arm, "closed form"), round(end / LABEL_HEIGHT)), end)
+    return [(end, f"theory: {name}") for (name, _), end in ends.items()]
+
+
+def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size, theory: Sequence[tuple[float, str]] = ()) -> list[Specification]:
+    """Each line named at its end, those of theory too, names moved apart and tied to their ends by a thin line."""
     longest = max(8, (size.labels - LABEL_INDENT) // LETTER)
+    of_arms = [
+        (axis.pixel(curve.known[-1].value or 0.0, size.height), visible(curve.arm), _end_label(curve, axis, longest))
+        for curve in curves
+    ]
+    room = size.height + 2 * LABEL_HEIGHT
+    if len(of_arms) * LABEL_HEIGHT > room:
+        return []
+    of_laws = [(end, "", shortened(visible(name), longest)) for end, name in theory]
+    ends = sorted([*of_arms, *(of_laws if (len(of_arms) + len(of_laws)) * LABEL_HEIGHT <= room else ())])
+    places = _apart([end for end, *_ in ends], size.height)
     rows = [
         {
-            "arm": visible(curves[index].arm),
+            "arm": arm,
             "end": end,
             "place": place,
             "right": size.width - size.labels + 18,
-            "text": _end_label(curves[index], axis, longest),
+            "text": text,
             "x": size.width - size.labels + 3,
         }
-        for (end, index), place in zip(ends, places, strict=True)
+        for (end, arm, text), place in zip(ends, places, strict=True)
     ]
     across = {"type": "quantitative", "scale": None, "axis": None}
     solid = {"strokeDash": {"value": [1, 0]}, "description": {"field": "arm"}}

@@ -89,6 +89,10 @@ class Pen:
 
     looks: Mapping[str, Look]
     ink: int
+    human: str = "human data"
+    """What people gave, in words: human text where they wrote it."""
+    law_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Of closed forms, by measure and arm."""
     is_missing: bool = False
     left_out: int = 0
     drawn: int = field(default=0, init=False)
@@ -121,12 +125,17 @@ class Canvas:
     looks: Mapping[str, Look]
     over: Axis
     size: Size
+    law_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Of closed forms, by measure and arm."""
+    human: str = "human data"
+    """What people gave, in words."""
 
 
 def curves_figure(one: Measured, page: Page, canvas: Canvas, laws: Laws) -> Figure:
     """The curves of one place of a measure, with what real data show and the closed forms under them."""
-    spec = chart(tuple(one.curves.values()), canvas.looks, canvas.over, canvas.size, one.floor, laws)
-    return Figure(one.measure, page.title, spec, curve_data(one, laws), bands_of([one]))
+    names = {arm: canvas.law_names.get((one.measure, arm)) or "closed form" for arm in laws}
+    spec = chart(tuple(one.curves.values()), canvas.looks, canvas.over, canvas.size, one.floor, laws, names, canvas.human)
+    return Figure(one.measure, page.title, spec, curve_data(one, laws), bands_of([one], canvas.human))
 
 
 CURVE_COLUMNS = {
@@ -164,7 +173,10 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
     """The measure that the page leads with, wide and for a phone."""
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
-    wide, narrow = (pen.draw(curves_figure(main, page, Canvas(pen.looks, over, size), laws)) for size in (WIDE, NARROW))
+    wide, narrow = (
+        pen.draw(curves_figure(main, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), laws))
+        for size in (WIDE, NARROW)
+    )
     panel = Panel("", wide, narrow)
     return Section(
         main.measure,
@@ -173,7 +185,7 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
         (panel,),
         table_of(study, main.measure, every),
         _remarks(main, laws),
-        bands_of([main]),
+        bands_of([main], pen.human),
         named_laws(study, [main]),
     )
 
@@ -183,7 +195,7 @@ def every_seed(one: Measured, page: Page, pen: Pen) -> EverySeed | None:
     crowded = {arm: line for arm, line in one.curves.items() if len(line.threads) > FEW_SEEDS}
     over = axis_of([one], page)
     shown = list(crowded)[:MOST_ARMS]
-    canvas = Canvas(pen.looks, over, SMALL)
+    canvas = Canvas(pen.looks, over, SMALL, pen.law_names, pen.human)
     alone = {arm: curves_figure(replace(one, curves={arm: crowded[arm]}), page, canvas, {}) for arm in shown}
     panels = tuple(Panel(arm, pen.draw(drawn)) for arm, drawn in alone.items())
     return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
@@ -196,7 +208,7 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
     axes, is_apart = axes_of(drawn, page, laws)
     size = TINY if len(drawn) > 1 else SMALL
     panels = tuple(
-        Panel(place_words(one), pen.draw(curves_figure(one, page, Canvas(pen.looks, over, size), of)))
+        Panel(place_words(one), pen.draw(curves_figure(one, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), of)))
         for one, over, of in zip(drawn, axes, laws, strict=True)
     )
     remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
@@ -204,7 +216,9 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
         remarks += (f"{len(places) - PANELS} more places are in the table.",)
-    return Section(measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn), named_laws(study, drawn))
+    return Section(
+        measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn, pen.human), named_laws(study, drawn)
+    )
 
 
 def axes_of(drawn: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
@@ -238,37 +252,52 @@ def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...
     return tuple(NamedLaw(name, citation, tuple(own)) for (name, citation), own in arms.items())
 
 
-def bands_of(several: Sequence[Measured]) -> str:
+def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
     """What the bands of these charts are: 95 % intervals, over what and by which method; and what is dashed.
 
     >>> line = Curve("replace", (CurvePoint(0, 1.0, 0.9, 1.1, "chains", 2000),))
     >>> bands_of([Measured("spread_ratio", "", {"replace": line}, {})])
     'Bands: 95 % intervals over 2,000 chains.'
     """
-    words = interval_words(point for one in several for line in one.curves.values() for point in line.known)
+    words = interval_words(
+        (point for one in several for line in one.curves.values() for point in line.known), _is_held_out(several)
+    )
     told = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
     floors = [line for one in several for line in (one.floor, *one.floors.values()) if line]
     if floors:
         has_interval = any(point.low is not None for line in floors for point in line.known)
-        told += f" Dashed: the floor, what fresh human data of the same size show{'; grey: its interval' * has_interval}."
+        told += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
     if any(line.threads for one in several for line in one.curves.values()):
         told += " Thin lines: single seeds."
     return told
 
 
-def interval_words(points: Iterable[CurvePoint]) -> str:
+def _is_held_out(several: Sequence[Measured]) -> bool:
+    return all(one.measure.startswith("held_out") for one in several)
+
+
+def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> str:
     """Over what the intervals of these points are and by which methods: `over 5 seeds`; empty where none has one."""
     counts: dict[str, list[int]] = {}
     for point in points:
         if point.low is not None and point.high is not None and point.low < point.high:
             counts.setdefault(point.method, []).append(point.n or 0)
-    return "; ".join(_method_words(method, min(n), max(n)) for method, n in counts.items())
+    return "; ".join(_method_words(method, min(n), max(n), is_held_out) for method, n in counts.items())
 
 
-def _method_words(method: str, fewest: int, most: int) -> str:
+def _method_words(method: str, fewest: int, most: int, is_held_out: bool = False) -> str:
+    """Over how many of what, and by which method.
+
+    >>> _method_words("skewness-corrected t over documents", 40, 40, is_held_out=True)
+    'over 40 held-out documents (skewness-corrected t)'
+    """
     count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     if method in ("chains", "seeds"):
         return f"over {count} {method}"
+    how, over, what = method.rpartition(" over ")
+    if over and most:
+        unit = f"held-out {what}" if is_held_out and what in ("documents", "blocks") else what
+        return f"over {count} {unit}" + (f" ({how})" if how else "")
     told = f"by {method}" if method else "by a method that the readings do not name"
     return f"{told}, n = {count}" if most else told
 
@@ -280,7 +309,8 @@ def table_of(study: Study, measure: str, every: int) -> FigureTable:
     shown = [one for one in readings if one.generation % every == 0 or one.generation == last[one.arm]]
     seeds = {reading.seed for reading in readings}
     laws = {(law.arm, law.generation): law.value for law in study.laws if law.measure == measure}
-    groups = tuple(_group(key, list(of), laws, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
+    page = study.pages.get(measure)
+    groups = tuple(_group(key, list(of), laws, page, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
     return _without_empty(FigureTable(_COLUMNS, _merged(groups), every))
 
 
@@ -293,7 +323,16 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
     points += [point for one in panels if one.floor for point in one.floor.known]
     points += [CurvePoint(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
+    points = [within(point, page) for point in points]
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
+
+
+def within(point: CurvePoint, page: Page | None) -> CurvePoint:
+    """A point whose interval keeps to the values that its measure can take: that of a squared distance does not go below 0."""
+    if page is None or point.low is None or point.high is None:
+        return point
+    least, most = page.values
+    return replace(point, low=max(point.low, least), high=min(point.high, most))
 
 
 def place_words(one: Measured) -> str:
@@ -336,7 +375,12 @@ def _by_kind(study: Study, readings: Sequence[ShownReading]) -> Iterator[tuple[t
 
 
 def _group(
-    key: tuple[str, bool, str], readings: Sequence[ShownReading], laws: Mapping[tuple[str, int], float], *, is_seeded: bool
+    key: tuple[str, bool, str],
+    readings: Sequence[ShownReading],
+    laws: Mapping[tuple[str, int], float],
+    page: Page | None,
+    *,
+    is_seeded: bool,
 ) -> Rows:
     at, is_floor, arm = key
     ordered = sorted(readings, key=lambda reading: (reading.generation, reading.seed))
@@ -345,24 +389,36 @@ def _group(
         of_seeds = list(group)
         law = None if is_floor or at else laws.get((arm, generation))
         if len(of_seeds) > 1:
-            rows.append(_mean_row(curve(arm, of_seeds).points[0], law))
-        rows += [_row(reading, law if len(of_seeds) == 1 else None, is_seeded=is_seeded) for reading in of_seeds]
-    title = " · ".join(part for part in (("floor " if is_floor else "") + at, arm) if part.strip())
+            rows.append(_mean_row(curve(arm, of_seeds).points[0], law, page))
+        rows += [_row(reading, law if len(of_seeds) == 1 else None, page, is_seeded=is_seeded) for reading in of_seeds]
+    title = " · ".join(
+        part
+        for part in (("other human data, " if is_floor and at else "other human data" if is_floor else "") + at, arm)
+        if part.strip()
+    )
     return Rows(title, tuple(rows), is_floor)
 
 
-def _mean_row(point: CurvePoint, law: float | None) -> tuple[str, ...]:
+def _mean_row(point: CurvePoint, law: float | None, page: Page | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
-    return (str(point.generation), "mean", *interval_cells(point), *_away(point, law), point.method, _count(point.n), "")
+    return (
+        str(point.generation),
+        "mean",
+        *interval_cells(within(point, page)),
+        *_away(point, law),
+        point.method,
+        _count(point.n),
+        "",
+    )
 
 
-def _row(reading: ShownReading, law: float | None, *, is_seeded: bool) -> tuple[str, ...]:
+def _row(reading: ShownReading, law: float | None, page: Page | None, *, is_seeded: bool) -> tuple[str, ...]:
     point = CurvePoint(reading.generation, reading.value, reading.low, reading.high)
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
-    return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
+    return (str(reading.generation), seed, *interval_cells(within(point, page)), *_away(point, law), method, n, why + reading.note)
 
 
 def interval_cells(point: CurvePoint) -> tuple[str, str, str]:

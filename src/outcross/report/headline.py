@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from outcross.measures import BEYOND, leading, standing_for
 from outcross.report.curves import Curve, CurvePoint, Measured
+from outcross.report.differences import Difference, over_time
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
@@ -24,6 +25,8 @@ class Change:
     arm: str
     first: CurvePoint
     last: CurvePoint
+    difference: Difference | None = None
+    """From the first to the last; None where it has no interval."""
 
     @property
     def generations(self) -> int:
@@ -42,10 +45,8 @@ class Change:
 
     @property
     def is_clear(self) -> bool | None:
-        """Whether the two intervals are apart; None where a value has no interval, so that nobody can say."""
-        lows = [low for low in (self.first.low, self.last.low) if low is not None]
-        highs = [high for high in (self.first.high, self.last.high) if high is not None]
-        return max(lows) > min(highs) if len(lows) == len(highs) == 2 else None
+        """Whether the interval of the difference leaves out that nothing changed; None where there is no such interval, so that nobody can say."""
+        return None if self.difference is None else self.difference.is_clear
 
     @property
     def why_unclear(self) -> str:
@@ -107,8 +108,9 @@ def is_baseline(arm: str) -> bool:
     return arm.split(": ")[-1].startswith(REFERENCE)
 
 
-def change(curve: Curve) -> Change:
-    return Change(curve.arm, curve.known[0], curve.known[-1])
+def change(curve: Curve, page: Page | None = None) -> Change:
+    """An arm at its ends; the difference is a ratio where the page has a logarithmic axis."""
+    return Change(curve.arm, curve.known[0], curve.known[-1], over_time(curve, page is not None and page.log))
 
 
 def tail_band(found: Sequence[Measured]) -> Measured | None:
@@ -131,7 +133,7 @@ def silence(study: Study) -> str:
 
 def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
     """What happened to a chief measure, worst arm first."""
-    changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
+    changes = sorted((change(curve, page) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
     title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
     if not any(one.generations for one in changes):
         values = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
@@ -144,16 +146,17 @@ def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
 
 
 def warnings(found: Sequence[Measured]) -> list[str]:
-    """One sentence for each arm whose perplexity says well while its tails say no."""
+    """That the perplexity of arms says well while their tails say no: one sentence for one arm, and one for all of several."""
     perplexity = next((one for one in found if one.measure == "held_out_perplexity" and not one.at), None)
     if perplexity is None:
         return []
     left = tails(found)
-    return [
-        _warning(change(curve), left[arm])
+    hidden = [
+        (change(curve), left[arm])
         for arm, curve in perplexity.curves.items()
         if arm in left and left[arm].is_lost and _is_well(change(curve))
     ]
+    return [_warning(*one) for one in hidden] if len(hidden) < 2 else [_warning_of_several(hidden)]
 
 
 def words_of(band: str) -> str:
@@ -179,6 +182,16 @@ def _warning(change: Change, tail: Tail) -> str:
     )
 
 
+def _warning_of_several(hidden: Sequence[tuple[Change, Tail]]) -> str:
+    """The same of several arms, said once."""
+    tail = hidden[0][1]
+    told = [f"{one.arm} ({number(one.ends[0], 3)} to {number(one.ends[1], 3)}; {percent(own.kept)})" for one, own in hidden]
+    return (
+        f"Of {', '.join(told[:-1])} and {told[-1]} perplexity says well and the tails say no. The numbers: perplexity at first and at last; and of the "
+        f"{words_of(tail.band)} in human text, how many the last generation writes, as a share of how many fresh human text of the same size holds{tail.aside}."
+    )
+
+
 def _tail(band: Measured, curve: Curve) -> Tail:
     value = curve.known[-1].value
     assert value is not None
@@ -199,7 +212,10 @@ def _moved(change: Change, title: str, page: Page) -> str:
         ends = f"from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
         return f"moved {title} {ends} ({change.why_unclear}, so it may be chance)"
     if not change.is_clear:
-        return f"left {title} where it was, {_value(start, page)} to {_value(end, page)} (the intervals meet)"
+        assert change.difference is not None
+        what = "ratio of the two" if change.difference.is_ratio else "difference"
+        nothing = "1, no change" if change.difference.is_ratio else "0"
+        return f"ended with {title} at {_value(end, page)}, after {_value(start, page)} at first: the {what} is {change.difference.words}, which includes {nothing}"
     verb = "raised" if end > start else "lowered"
     return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
 

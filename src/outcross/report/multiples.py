@@ -84,7 +84,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
     drawn_as = {arm: shared[lines.told(level)] for arm, level in lines.levels.items()}
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
-    canvas = Canvas(drawn_as, over, SMALL)
+    canvas = Canvas(drawn_as, over, SMALL, pen.law_names, pen.human)
     drawn = tuple(
         Panel(
             cell.title,
@@ -98,7 +98,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         page,
         drawn,
         _table(cells, lines, main),
-        bands=bands_of([main]),
+        bands=bands_of([main], pen.human),
         laws=named_laws(study, [main]),
     )
     columns = len(panels[-1].values) if len(panels) > 1 else min(len(cells), 4)

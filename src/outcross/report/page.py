@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from outcross.files.outputs import write_page
 from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured, pooled
+from outcross.report.differences import INDEPENDENT, Difference, between
 from outcross.report.figures import CROWDED, Pen, Section, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     Change,
@@ -23,6 +24,7 @@ from outcross.report.headline import (
     change,
     chiefs,
     extremes,
+    is_baseline,
     sentence,
     silence,
     tail_measure,
@@ -32,7 +34,7 @@ from outcross.report.headline import (
 from outcross.report.histograms import HISTOGRAMS, histogram
 from outcross.report.multiples import multiples
 from outcross.report.pictures import grids as grids_of
-from outcross.report.profile import PAPER, profile_of
+from outcross.report.profile import PAPER, profile_of, said_by
 from outcross.report.response import leads as leading_of
 from outcross.report.response import response_figures
 from outcross.report.slopes import slopes_of
@@ -41,6 +43,7 @@ from outcross.report.templates import environment, resource
 from outcross.report.texts import excerpts, writers
 
 LIMIT = 1_000_000  # bytes
+VIEWPORT = b'<meta name="viewport"'
 ROWS = 6_000
 PREPARED = 30_000  # characters of an experiment or environment shown
 
@@ -69,6 +72,10 @@ class ArmPage:
     page: Page | None
     change: Change | None
     tail: Tail | None
+    compared: Difference | None = None
+    """From the arm with which all are compared to this one, at the last generation that both have."""
+    as_arm: str = ""
+    """The arm above it that trains on the same, which says it; empty where none does."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +88,23 @@ class Pair:
     change: Change
 
 
-def write(study: Study, path: str | Path) -> Path:
-    """Write the report of a study; the same study gives the same bytes. Returns the path."""
+def write(study: Study, path: str | Path, head: bytes = b"") -> Path:
+    """Write the report of a study, with something more in its head; the same study gives the same bytes. Returns the path."""
     path = Path(path)
     allowance = Allowance()
     page = render(study, allowance)
     while len(page) > LIMIT and allowance.rows > 100:
         allowance = allowance.less()
         page = render(study, allowance)
-    return write_page(path, page)
+    return write_page(path, page.replace(VIEWPORT, head + VIEWPORT, 1))
 
 
 def render(study: Study, allowance: Allowance) -> bytes:
     """The page within an allowance."""
     seeded = measured(study)
     found = [pooled(one) for one in seeded]
-    pen = Pen(looks(study.arms), allowance.charts)
+    names = {(law.measure, law.arm): law.name for law in study.laws}
+    pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
     answers = response_figures(study, seeded, pen)
     leads = [(one, page_of(study, one.measure, found)) for one in chiefs(found)]
@@ -107,6 +115,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
     seeds = [every_seed(one, page_of(study, one.measure, found), pen) for one in chiefs(seeded)]
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
+    tables = [*(one.table for one in (*mains, *rest, *answers, *slopes)), *(grid.figure.table for grid in grids)]
+    kinds = {columns: f"t{number}" for number, columns in enumerate(dict.fromkeys(table.columns for table in tables))}
     script = resource("page.js")
     text = _template().render(
         study=study,
@@ -126,6 +136,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
         excerpts=excerpted,
         pairs=[pair for lead in leads for pair in _pairs(*lead)],
         profile=profile_of(study),
+        references=[reference_of(one) for one, _ in leads],
+        independent=INDEPENDENT,
+        said_by=said_by,
         slopes=slopes,
         responses=answers,
         seeds=seeds,
@@ -135,10 +148,23 @@ def render(study: Study, allowance: Allowance) -> bytes:
         shown=PREPARED,
         named=zip,
         style=resource("page.css"),
+        kinds=kinds,
+        labels=_labels(kinds),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return text.encode()
+
+
+def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
+    """The style by which a cell of a table of numbers says its column, on a page that is too narrow for columns."""
+    rules = [
+        f'.{kind} td:nth-child({place})::before{{content:"{column} ";color:var(--quiet)}}'
+        for columns, kind in kinds.items()
+        for place, column in enumerate(columns, 1)
+        if re.fullmatch(r"[\w .%-]+", column)
+    ]
+    return f"@media screen and (max-width: 720px) {{{''.join(rules)}}}"
 
 
 @cache
@@ -177,8 +203,32 @@ def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pe
 
 def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[ArmPage]:
     styles, left = looks(study.arms), tails(found)
-    ends = {arm: (page, change(line)) for main, page in leads for arm, line in main.curves.items()}
-    return [ArmPage(arm, styles[arm], study.policies.get(arm), *ends.get(arm, (None, None)), left.get(arm)) for arm in study.arms]
+    ends = {arm: (page, change(line, page)) for main, page in leads for arm, line in main.curves.items()}
+    compared = {arm: one for main, page in leads for arm, one in compared_with(main, page).items()}
+    firsts: dict[tuple[str, str], str] = {}
+    told = []
+    for arm in study.arms:
+        policy = study.policies.get(arm)
+        first = firsts.setdefault((policy.description, policy.paper), arm) if policy is not None else arm
+        own = ends.get(arm, (None, None))
+        told.append(ArmPage(arm, styles[arm], policy, *own, left.get(arm), compared.get(arm), "" if first == arm else first))
+    return told
+
+
+def reference_of(main: Measured) -> str:
+    """The arm with which the others are compared: the human baseline where there is one, else the first."""
+    return next((arm for arm in main.curves if is_baseline(arm)), next(iter(main.curves)))
+
+
+def compared_with(main: Measured, page: Page) -> dict[str, Difference]:
+    """Of every other arm how far it is from the reference, at the last generation that both have."""
+    reference = main.curves[reference_of(main)]
+    found = {}
+    for arm, line in main.curves.items():
+        last = min(line.end.generation, reference.end.generation)
+        if arm != reference.arm and (one := between(line, reference, last, page.log)) is not None:
+            found[arm] = one
+    return found
 
 
 def _absent(study: Study) -> list[tuple[str, str, str]]:
@@ -205,7 +255,7 @@ def _pairs(main: Measured, page: Page) -> list[Pair]:
         parts = arm.split(",")
         temperature = [part.split("=")[-1] for part in parts if _TEMPERATURE.match(part)]
         rest = ",".join(part for part in parts if not _TEMPERATURE.match(part))
-        pair = Pair(arm, temperature[0] if temperature else "as in the experiment", page, change(line))
+        pair = Pair(arm, temperature[0] if temperature else "as in the experiment", page, change(line, page))
         families.setdefault(rest, []).append(pair)
     return [pair for family in families.values() if len(family) > 1 for pair in family]
 

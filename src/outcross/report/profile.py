@@ -49,7 +49,7 @@ class ProfileTable:
     signals: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
     """When each signal moved, those that no arm has left out."""
     orders: tuple[tuple[str, tuple[str, ...]], ...]
-    """Of every arm, which signal moved first and how much later the others: a sentence a seed that says another."""
+    """Of every arm, which signal moved first and how much later the others: a sentence a seed that says another. Arms of which the same is said stand together."""
 
 
 def profile_of(study: Study) -> ProfileTable | None:
@@ -64,9 +64,20 @@ def profile_of(study: Study) -> ProfileTable | None:
     orders = [
         (arm, tuple(dict.fromkeys(one.note for one in study.profile if one.definition == ORDER and one.arm == arm))) for arm in arms
     ]
-    return ProfileTable(
-        arms, definitions, dates, tuple((name, rows[name]) for name in there), tuple((arm, told) for arm, told in orders if told)
-    )
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for arm, told in orders:
+        alike.setdefault(told, []).append(arm)
+    said = tuple((", ".join(names), told) for told, names in alike.items() if told)
+    return ProfileTable(arms, definitions, dates, tuple((name, rows[name]) for name in there), said)
+
+
+def said_by(arms: Sequence[str], row: Sequence[Verdict | None]) -> list[tuple[str, str]]:
+    """The notes of a row, each once, with the arms that it is about."""
+    alike: dict[str, list[str]] = {}
+    for arm, verdict in zip(arms, row, strict=True):
+        for note in () if verdict is None else verdict.notes:
+            alike.setdefault(note, []).append(arm)
+    return [(", ".join(names), note) for note, names in alike.items()]
 
 
 def _is_read(verdict: Verdict | None) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
-from outcross.report.characters import cut, repeats, visible
+from outcross.report.characters import cut, repeats, shared, visible
 from outcross.report.study import ShownSample, Study
 
 LONGEST = 900  # characters of one text
@@ -16,10 +17,10 @@ EXCERPT = 170  # characters
 
 @dataclass(frozen=True)
 class Written:
-    """One generation's text in runs, each with whether it repeats what stood before."""
+    """One generation's text in runs, each with what it is: `repeats` what stood before in the text, `kept` from the text of the generation before, or new (empty)."""
 
     generation: int
-    runs: tuple[tuple[str, bool], ...]
+    runs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Excerpt:
 
     arm: str
     generation: int
-    runs: tuple[tuple[str, bool], ...]
+    runs: tuple[tuple[str, str], ...]
 
 
 def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
@@ -97,7 +98,9 @@ def _writer(arm: str, samples: Sequence[ShownSample], prompts: Sequence[int], ro
 
 def _continued(of_arm: Sequence[ShownSample], prompt: int, index: int, longest: int) -> Continued:
     told = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
-    texts = tuple(Written(one.generation, _runs(one.text, longest)) for one in _spread(told))
+    shown = _spread(told)
+    before = [None, *(one.text for one in shown)]
+    texts = tuple(Written(one.generation, _runs(one.text, longest, former)) for one, former in zip(shown, before, strict=False))
     return Continued(told[0].prompt if told else "", index, texts)
 
 
@@ -108,5 +111,20 @@ def _spread(told: Sequence[ShownSample]) -> list[ShownSample]:
     return [told[round(index * (len(told) - 1) / (COLUMNS - 1))] for index in range(COLUMNS)]
 
 
-def _runs(text: str, longest: int) -> tuple[tuple[str, bool], ...]:
-    return tuple(repeats(cut(text, longest)))
+def _runs(text: str, longest: int, before: str | None = None) -> tuple[tuple[str, str], ...]:
+    """A text in runs. What repeats is marked first; of the rest, what the text before had in the same place is told from what is new."""
+    text = cut(text, longest)
+    kept = [False] * len(text) if before is None else shared(cut(before, longest), text)
+    runs: list[tuple[str, str]] = []
+    position = 0
+    for run, is_repeat in repeats(text):
+        for is_kept, group in groupby(range(position, position + len(run)), key=lambda place: kept[place]):
+            places = list(group)
+            what = "repeats" if is_repeat else "kept" if is_kept else ""
+            piece = text[places[0] : places[-1] + 1]
+            if runs and runs[-1][1] == what:
+                runs[-1] = (runs[-1][0] + piece, what)
+            else:
+                runs.append((piece, what))
+        position += len(run)
+    return tuple(runs)

@@ -109,6 +109,7 @@ def map(
         return
     # Ctrl-C may leave a semaphore for multiprocessing's tracker to clean up; that it did is nothing to tell a user.
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
+    leave_to_parent()
     context = multiprocessing.get_context("spawn")
     queued, answers = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
     queued.cancel_join_thread()
@@ -116,8 +117,9 @@ def map(
         queued.put(item)
     count = min(where.workers, len(items))
     processes = [context.Process(target=_work, args=(function, queued, answers, os.getpid()), daemon=True) for _ in range(count)]
-    for process in processes:
-        process.start()
+    with _known_as_parent():
+        for process in processes:
+            process.start()
     try:
         _listen(processes, queued, answers, len(items), handle)
     finally:
@@ -127,12 +129,44 @@ def map(
             process.join()
 
 
+PARENT = "OUTCROSS_PARENT"
+"""The variable by which a worker knows the process that it works for, while it reads that one's script."""
+UNGUARDED = 88
+"""The exit code of a worker whose script asks for workers itself while it is read."""
+_is_at_work = False
+
+
+@contextmanager
+def _known_as_parent() -> Iterator[None]:
+    """Workers that are started meanwhile know whom they work for."""
+    before = os.environ.get(PARENT)
+    os.environ[PARENT] = str(os.getpid())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PARENT]
+        else:
+            os.environ[PARENT] = before
+
+
+def leave_to_parent() -> None:
+    """End this process where it is a worker that only reads its parent's script, and that asks for workers once more: the parent says what to write."""
+    if not _is_at_work and os.environ.get(PARENT) == str(os.getppid()):
+        os._exit(UNGUARDED)
+
+
 def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, handle: Emit) -> None:
     while unfinished:
         try:
             what, value = answers.get(timeout=0.5)
         except queue.Empty:
             dead = [process.exitcode for process in processes if process.exitcode is not None]
+            if UNGUARDED in dead:
+                raise BadInput(
+                    "several workers are processes that read your script anew, and the script has no guard; put what it does under "
+                    "if __name__ == '__main__': or write workers=1"
+                ) from None
             if dead:
                 raise MachineGaveOut(
                     f"a worker was killed (exit code {dead[0]}), out of memory perhaps; "
@@ -231,6 +265,8 @@ _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput,
 
 
 def _work(function: Callable[[Any, Emit], Any], queued: Any, answers: Any, parent: int) -> None:
+    global _is_at_work
+    _is_at_work = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     while True:

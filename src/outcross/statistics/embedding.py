@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,6 +48,12 @@ class Embedding:
 
     def __call__(self, table: Table) -> np.ndarray:
         return np.concatenate([part(table) for part in self.parts], axis=1)
+
+    def categories(self, table: Table) -> list[slice]:
+        """The coordinates of each column of categories."""
+        widths = np.cumsum([0, *(part(table.take(np.arange(min(1, table.frame.height)))).shape[1] for part in self.parts)])
+        places = zip(self.columns, pairwise(widths.tolist()), strict=True)
+        return [slice(start, stop) for column, (start, stop) in places if table.kinds[column] == "category"]
 
 
 def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:

@@ -106,9 +106,17 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     values = tuple(name for code, name in enumerate(facet.names, start=1) if chosen[code] != chosen[-1])
     has_missing = bool((facet.codes == 0).any())
     words = _category_words(facet, kind, values)
-    if has_missing and bool(chosen[0]) != (kind == "none_of"):
+    if values and has_missing and bool(chosen[0]) != (kind == "none_of"):
         words += " or missing" if chosen[0] else ", not missing"
     return Condition(facet.column, kind, facet.of, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
+
+
+def meets(said: Condition, facet: Facet) -> np.ndarray:
+    """Which records meet an interval of numbers, (records,); none where a condition is of another kind, whose records the codes tell apart."""
+    if said.kind != "interval" or facet.values is None or said.of != facet.of:
+        return np.zeros(facet.codes.size, dtype=bool)
+    at_least = -math.inf if said.at_least is None else said.at_least
+    return (facet.values >= at_least) & (facet.values < (math.inf if said.below is None else said.below))
 
 
 def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
@@ -215,4 +223,4 @@ def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tup
     return f"{name} {'in' if is_among else 'not in'} ({', '.join(listed)})"
 
 
-__all__ = ["Condition", "Facet", "between", "condition", "of_categories", "of_numbers"]
+__all__ = ["Condition", "Facet", "between", "condition", "meets", "of_categories", "of_numbers"]

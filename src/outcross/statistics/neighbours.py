@@ -6,7 +6,8 @@ arXiv 2002.09797), all with the border of a ball counted in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ LISTED = 24
 """Neighbours listed of each point before labels are drawn: fewer than 5 of 24 are of its kind once in 1,300 times."""
 SPREADS_OUT = 12
 """Dimensions from which a tree of points is no faster than all distances."""
+FEW_NUMBERS = 8
+"""Coordinates beside those of categories from which all distances are looked at."""
+SQUARE_ROOT_OF_2 = math.sqrt(2)
 ROUNDING = 1e-9
 """Squared distances that inner products of unit-sized points cannot tell from 0."""
 STRAND = 12
@@ -95,20 +99,81 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
 
         distances, rows = KDTree(among).query(points, k)
         return distances.reshape(-1, k), rows.reshape(-1, k)
+    # A coordinate in which all are equal separates none: categories are coordinates of their own, and many of them occur in neither set.
+    is_constant = (among == among[0]).all(axis=0) & (points == among[0]).all(axis=0)
+    if is_constant.any():
+        points, among = points[:, ~is_constant], among[:, ~is_constant]
     centre = among.mean(axis=0)
     candidates = (among - centre).astype(np.float32)
     lengths = np.einsum("nd,nd->n", candidates, candidates)
-    told = [
+    found = [
         _decided(block, among, _candidates((block - centre).astype(np.float32), candidates, lengths, k), k)
         for block in np.array_split(points, max(1, -(-len(points) * len(among) // BLOCK)))
     ]
-    return np.concatenate([distances for distances, _ in told]), np.concatenate([rows for _, rows in told])
+    return np.concatenate([distances for distances, _ in found]), np.concatenate([rows for _, rows in found])
+
+
+def nearest_by_kinds(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice]) -> tuple[np.ndarray, np.ndarray]:
+    """As `nearest`, where the coordinates in each of these slices name one category, so that two which differ are a unit apart.
+
+    A point that differs in two categories is √2 away at least. So the neighbours that are nearer are found among points of the same categories, and of all but one, by the few coordinates that are
+    left, which takes no time: of a point in a group by all categories but one the nearest by the other coordinates are nearest in that group, but for what the one category adds, and that
+    is less for those in the smaller group of the same categories. Where fewer than k are nearer than √2 all points are looked at. What is found so is exact.
+    """
+    is_kind = np.zeros(points.shape[1], dtype=bool)
+    for kind in kinds:
+        is_kind[kind] = True
+    numbers, of_among = (np.ascontiguousarray(side[:, ~is_kind]) for side in (points, among))
+    varies = np.ptp(np.concatenate([numbers, of_among]), axis=0) > 0
+    if not kinds or len(points) == 0 or len(among) <= k or varies.sum() > FEW_NUMBERS:
+        return nearest(points, among, k)
+    candidates = _of_like_kinds((points, among), (numbers[:, varies], of_among[:, varies]), k, kinds)
+    is_settled = (candidates >= 0).all(axis=1)
+    distances, rows = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
+    for some, search in (
+        (is_settled, lambda: _decided(points[is_settled], among, candidates[is_settled], k)),
+        (~is_settled, lambda: nearest(points[~is_settled], among, k)),
+    ):
+        if some.any():
+            distances[some], rows[some] = search()
+    return distances, rows
+
+
+def _of_like_kinds(
+    whole: tuple[np.ndarray, np.ndarray], numbers: tuple[np.ndarray, np.ndarray], k: int, kinds: Sequence[slice]
+) -> np.ndarray:
+    """The k nearest of `among` to each point among those that differ in one category at most and are nearer than √2, -1 where there are fewer, (points, k)."""
+    from scipy.spatial import KDTree
+
+    n = len(whole[0])
+    codes = [np.concatenate([side[:, kind].argmax(axis=1) for side in whole]) for kind in kinds]
+    rng = np.random.default_rng(0)  # digests of categories, not random numbers of an answer
+    digests = [rng.integers(1 << 64, size=int(own.max()) + 1, dtype=np.uint64)[own] for own in codes]
+    everything = np.add.reduce(digests)
+    found_rows, found_squares = [], []
+    for left_out in (None, *range(len(kinds))):
+        key = everything if left_out is None else everything - digests[left_out]
+        group = np.unique(key, return_inverse=True)[1] * 4.0  # farther apart than any distance that is asked for
+        tree = KDTree(np.column_stack([numbers[1], group[n:]]))
+        distances, rows = tree.query(np.column_stack([numbers[0], group[:n]]), k, distance_upper_bound=SQUARE_ROOT_OF_2)
+        distances, rows = distances.reshape(n, k), rows.reshape(n, k)
+        is_there = np.isfinite(distances)
+        rows = np.where(is_there, rows, 0)
+        squares = np.where(is_there, np.square(distances), np.inf)
+        if left_out is not None:
+            # Those of the same categories were found before.
+            is_other = codes[left_out][:n, None] != codes[left_out][n:][rows]
+            squares = np.where(is_other, squares + 1, np.inf)
+        found_rows.append(rows)
+        found_squares.append(np.where(squares < 2 - ROUNDING, squares, np.inf))
+    every, squares = np.concatenate(found_rows, axis=1), np.concatenate(found_squares, axis=1)
+    order = np.argsort(squares, axis=1, kind="stable")[:, :k]
+    return np.where(np.isfinite(np.take_along_axis(squares, order, axis=1)), np.take_along_axis(every, order, axis=1), -1)
 
 
 def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: int) -> np.ndarray:
     """Rows of `among` that may be the nearest to each point, (n, k or a few more)."""
-    squares = points @ among.T
-    squares *= -2
+    squares = (-2 * points) @ among.T
     squares += lengths
     most = min(k + SHORTLIST if k > 1 else 1, len(among))
     if k > 3:

@@ -11,17 +11,17 @@ Related: Kim, Lee and Lei, Electron. J. Stat. 13:5253, 2019 (local tests by regr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from outcross.estimate import Estimate, Null
 from outcross.statistics.categories import ComparedCounts, chance_of_fewer, ratios
-from outcross.statistics.facets import Condition, Facet, condition
+from outcross.statistics.facets import Condition, Facet, condition, meets
 from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.likeness import Points, alike
-from outcross.statistics.scan import Scan, worth
+from outcross.statistics.scan import PRICE, Scan, worth
 
 PARTS = 3
 """Parts that the records are dealt into."""
@@ -35,6 +35,8 @@ LEAST_SHARE = 0.01
 """Share of human records that a region holds, at least."""
 LEAST = 10
 """Human records that it holds among those that propose it, at least."""
+EXPLAINED = 0.5
+"""Share of the records missing from a region that one column's own change takes away, from which that column explains it."""
 ALIKE = 0.5
 """Share of the smaller of two regions that the other holds too, from which they are one region."""
 
@@ -61,6 +63,8 @@ class Region:
     """Its synthetic share over its human share, with an interval that is simultaneous over all regions tested."""
     null: Null
     """p is adjusted for all regions tested."""
+    explained_by: str = ""
+    """The column whose own change takes away most of what is missing; "" where none does."""
 
     @property
     def rule(self) -> str:
@@ -82,7 +86,29 @@ def looked_at(facets: Sequence[Facet], points: Points | None, is_human: np.ndarr
         if points is not None:
             proposals += _alike(points, is_human, proposes, fewest)
         regions += tested(proposals, is_human, part == one)
-    return apart(regions, is_human)
+    return [replace(region, explained_by=explaining(region, facets, is_human)) for region in apart(regions, is_human)]
+
+
+def explaining(region: Region, facets: Sequence[Facet], is_human: np.ndarray) -> str:
+    """The column of a region's rule whose change alone takes away most of the records that are missing there; "" where none does, or where none are missing.
+
+    Human records are weighted so that the column has the shares that it has on the second side, inside and outside of the rule. A region of two columns that is emptied stays nearly full under such weights.
+    """
+    conditions = {one.column: one for one in region.conditions}
+    human, other = (float(region.inside[side].mean()) for side in (is_human, ~is_human))
+    best, column = EXPLAINED, ""
+    for facet in facets:
+        if facet.column not in conditions or other >= human:
+            continue
+        cells = 2 * facet.codes.astype(np.int64) + meets(conditions[facet.column], facet)
+        of_human, of_other, inside = (
+            np.bincount(cells[rows], minlength=2 * facet.levels) for rows in (is_human, ~is_human, is_human & region.inside)
+        )
+        left = float((inside / np.maximum(of_human, 1)) @ (of_other / max(1, of_other.sum())))
+        explained = (human - left) / (human - other)
+        if explained >= best:
+            best, column = explained, facet.column
+    return column
 
 
 def _alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: float) -> Iterator[Proposal]:
@@ -112,19 +138,19 @@ def boxes(
     if not facets:
         return
     every = np.stack([facet.codes for facet in facets])
-    scan = Scan(facets, every[:, rows])
+    scans = [Scan(facets, every[:, rows], price) for price in (PRICE, 1.0)]
     human = is_human[rows]
     is_left = np.ones(rows.size, dtype=bool)
     proposed = 0
     for share_left in LEFT:
         says = worth(human, share_left)
         while proposed < MOST:
-            value, box = scan.best(np.where(is_left, says, 0.0), rng)
-            if (not box or value <= 0) and (proposed or share_left != LEFT[-1]):
+            worths = np.where(is_left, says, 0.0)
+            value, found = _best(scans, facets, every, rows, worths, is_left & human, fewest, rng)
+            if (found is None or value <= 0) and (proposed or share_left != LEFT[-1]):
                 break
-            if not box:
+            if found is None:
                 return
-            found = _with_ends(facets, every, box, rows, np.where(is_left, says, 0.0))
             own = found.inside[rows] & is_left
             if (own & human).sum() < fewest:
                 break
@@ -133,6 +159,23 @@ def boxes(
             if value <= 0:
                 return
             is_left &= ~own
+
+
+def _best(
+    scans: Sequence[Scan], facets: Sequence[Facet], every: np.ndarray, rows: np.ndarray, worths: np.ndarray, is_human: np.ndarray, fewest: float,
+    rng: np.random.Generator,
+) -> tuple[float, Proposal | None]:  # fmt: skip
+    """The best box of the first search whose box holds enough human records, or else of the last, and what it is worth; None where there is none.
+
+    At a low price chance alone outlines small boxes; where the best one is too small, a plainer one may not be.
+    """
+    value, found = 0.0, None
+    for scan in scans:
+        value, box = scan.best(worths, rng)
+        found = _with_ends(facets, every, box, rows, worths) if box else None
+        if found is not None and (found.inside[rows] & is_human).sum() >= fewest:
+            break
+    return value, found
 
 
 def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarray) -> Proposal:

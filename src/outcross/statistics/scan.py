@@ -3,8 +3,9 @@
 A record of the first set is worth log(P(it | thinned) / P(it | not)), one of the second likewise, so that a box is worth the log-likelihood ratio that the
 second set is thinned in it to a given share of what it should be. That sum is additive over records, so that the best interval or set of one column, given the
 other conditions, is found exactly in one pass (Neill, JRSS-B 74:337, 2012); all pairs of columns are looked at together, because a box of two columns may leave no
-trace in either alone, and the best boxes are then improved, column by column, and given a third condition where that pays. Each condition must earn what it takes to
-name it among all others (Rissanen, Automatica 14:465, 1978).
+trace in either alone, and the best boxes are then improved, column by column, and given a third condition where that pays. Each condition must earn a quarter of what it takes to
+name it among all others (Rissanen, Automatica 14:465, 1978), which is about a nat an end, as Akaike's criterion asks. The whole would guard against a box where nothing is lost; but other records
+test each box, so that the price has to keep its outline plain and no more, and a region of which half is left is not worth the whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from outcross.statistics.facets import Facet
 
 Box = Mapping[int, np.ndarray]
 """Which codes of a facet a record must have, (codes,), by the facet's number."""
+PRICE = 0.25
+"""The part of what it takes to name a condition that it must earn."""
 DEPTH = 3
 """Conditions of a box, at most."""
 BEGINNINGS = 16
@@ -56,6 +59,7 @@ class Scan:
     facets: Sequence[Facet]
     codes: np.ndarray
     """(facets, records)"""
+    price: float = PRICE
 
     def best(self, worths: np.ndarray, rng: np.random.Generator) -> tuple[float, Box]:
         """The box that is worth most, less what it takes to name it, for the worth of each record in nats, (records,)."""
@@ -177,15 +181,15 @@ class Scan:
         return float(worths[self.inside(box)].sum()) - sum(self._cost(i, codes) for i, codes in box.items())
 
     def _cost(self, i: int, codes: np.ndarray) -> float:
-        """What it takes to name a condition among all that could be named, in nats."""
+        """What a condition must earn, in nats: a part of what it takes to name it among all that could be named."""
         facet = self.facets[i]
         which = math.log(len(self.facets))
         if facet.is_ordered:
             there = np.flatnonzero(codes[1:])
             ends = 2 if there.size == 0 else int(there[0] > 0) + int(there[-1] < facet.levels - 2)
-            return which + ends * math.log(facet.levels)
+            return self.price * (which + ends * math.log(facet.levels))
         named = min(int(codes.sum()), facet.levels - int(codes.sum()))
-        return which + math.lgamma(facet.levels + 1) - math.lgamma(named + 1) - math.lgamma(facet.levels - named + 1)
+        return self.price * (which + math.lgamma(facet.levels + 1) - math.lgamma(named + 1) - math.lgamma(facet.levels - named + 1))
 
     @cached_property
     def _rows(self) -> np.ndarray:

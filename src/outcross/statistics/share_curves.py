@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, rounding
-from outcross.statistics.prediction import EncodedRecords, Predict, discrimination, losses
+from outcross.statistics.prediction import discrimination, losses
 
 PARTS, ROUNDS = 5, 2
 """Each fit leaves out one of five parts of the records; the records are parted twice."""
@@ -23,7 +23,20 @@ FEWEST = 50
 FEWEST_IN_GROUP = 100
 """Human test records of a group, at least."""
 Fixed = Literal["human", "total"]
-Learner = Callable[[EncodedRecords, int], Predict]
+
+
+class Learnable(Protocol):
+    """Records that a learner is fitted to and tested on: rows of a table, or blocks of text."""
+
+    def take(self, rows: np.ndarray) -> Any: ...
+
+    def __add__(self, other: Any) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+
+Learner = Callable[[Any, int], Callable[[Any], np.ndarray]]
+"""Training records and the number of classes → what predicts test records."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +94,21 @@ class ShareDesign:
 class ShareData:
     """What models learn from and are tested on."""
 
-    human: EncodedRecords
-    synthetic: EncodedRecords
-    holdout: EncodedRecords | None
+    human: Learnable
+    synthetic: Learnable
+    holdout: Learnable | None
     """Human records that no generator has seen; None where the human records themselves are the test, by fits that they were left out of."""
     groups: Mapping[str, np.ndarray]
     """Which test records are of each group. (test records,)"""
     classes: int
-    """0 where the target is a number."""
+    """0 where the target is a number, or there is none."""
+    losses: Callable[[np.ndarray, Any], np.ndarray] = losses
+    """What is predicted and the test records → the loss of each, (records,)."""
+    discrimination: Callable[[np.ndarray, Any], tuple[float, np.ndarray]] | None = discrimination
+    """The same → how well records are told apart, and what each contributes; None where nothing is told apart."""
 
     @property
-    def tests(self) -> EncodedRecords:
+    def tests(self) -> Learnable:
         return self.human if self.holdout is None else self.holdout
 
 
@@ -242,9 +259,10 @@ def _scored(
         training = data.human.take(split.human[: size[0]]) + data.synthetic.take(split.synthetic[: size[1]])
         tests = data.tests.take(split.test)
         predicted = learner(training, data.classes)(tests)
-        lost[i, split.test] = losses(predicted, tests)
-        with suppress(NotApplicable):
-            areas.append(discrimination(predicted, tests))
+        lost[i, split.test] = data.losses(predicted, tests)
+        if data.discrimination is not None:
+            with suppress(NotApplicable):
+                areas.append(data.discrimination(predicted, tests))
     told = None
     if len(areas) == len(splits):
         contributed = np.full_like(lost, np.nan)

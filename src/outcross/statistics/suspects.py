@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations, pairwise
 
 import numpy as np
 
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
-from outcross.statistics.embedding import embedding
-from outcross.statistics.neighbours import nearest
+from outcross.statistics.embedding import Embedding, embedding
+from outcross.statistics.neighbours import nearest_by_kinds
 from outcross.statistics.repeats import hashes_of
 
 MOST = 25_000
@@ -79,16 +80,70 @@ class Suspects:
     """Rules that could not be had, and why."""
 
 
+class Nearness:
+    """Who lies near whom: the records of human data, of tables beside them, and between both. Each search is made once, whichever rules ask for it."""
+
+    def __init__(self, human: Table, beside: tuple[Table, ...], seed: int):
+        self._human = human
+        self._sides = (human, *beside)
+        self._seed = seed
+        self._found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    @cached_property
+    def _embedding(self) -> Embedding:
+        return embedding(self._human, beside=self._sides[1:])
+
+    @cached_property
+    def _points(self) -> list[np.ndarray]:
+        return [self._embedding(side) for side in self._sides]
+
+    @cached_property
+    def _kinds(self) -> list[slice]:
+        return self._embedding.categories(self._human)
+
+    def others(self, side: Table, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The distance of each record of a side to the nearest other one among so many of it, (n,), and which that is."""
+        place = self._place(side)
+        if (place, size) not in self._found:
+            self._found[place, size] = self._alone(self._points[place], size)
+        return self._found[place, size]
+
+    def humans(self, side: Table) -> np.ndarray:
+        """The distance of each record of a side to the nearest human one, (n,)."""
+        people = self._points[0]
+        among = people[self._some(len(people), MOST)]
+        return nearest_by_kinds(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
+
+    def _place(self, side: Table) -> int:
+        return next(place for place, one in enumerate(self._sides) if one is side)
+
+    def _some(self, n: int, size: int) -> np.ndarray:
+        """So many rows of n, ascending: whoever asks has the same."""
+        return np.arange(n) if size >= n else np.sort(np.random.default_rng([self._seed, n]).permutation(n)[:size])
+
+    def _alone(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self._some(len(points), size)
+        distances, places = nearest_by_kinds(points, points[chosen], 2, self._kinds)
+        row = np.arange(len(points))
+        second = np.where(chosen[places[:, 0]] == row, distances.shape[1] - 1, 0)
+        return distances[row, second], chosen[places[row, second]]
+
+
 def suspects(drawn: Table, human: Table, holdout: Table | None, rng: np.random.Generator) -> Suspects:
     """Score every record of the drawn table's frame. NotApplicable where there are too few human records."""
     if human.frame.height < FEWEST:
         raise NotApplicable(f"{human.frame.height} human records, which records are suspect needs {FEWEST}")
     fresh, learned = (holdout, human) if holdout is not None else _halves(human, rng)
+    seed = int(rng.integers(1 << 32))
+    if learned is human:
+        near = among_learned = Nearness(human, (drawn, fresh), seed)
+    else:
+        near, among_learned = Nearness(human, (drawn,), seed), Nearness(learned, (fresh,), seed)
     found, notes = [], []
     for reason, rule in RULES.items():
         try:
-            honest = rule(fresh, learned, rng)
-            found.append(Suspicion(reason, rule(drawn, human, rng), share(len(honest.rows), fresh.frame.height)))
+            honest = rule(fresh, learned, among_learned)
+            found.append(Suspicion(reason, rule(drawn, human, near), share(len(honest.rows), fresh.frame.height)))
         except NotApplicable as why:
             notes.append(f"{reason}: {why}")
     scores, said = np.zeros(drawn.frame.height), [[] for _ in range(drawn.frame.height)]
@@ -105,14 +160,14 @@ def _halves(human: Table, rng: np.random.Generator) -> tuple[Table, Table]:
     return human.take(np.sort(order[: order.size // 2])), human.take(np.sort(order[order.size // 2 :]))
 
 
-def copies(table: Table, human: Table, rng: np.random.Generator) -> Finding:
+def copies(table: Table, human: Table, near: Nearness) -> Finding:
     """Records that are equal to a human one in every column."""
     columns = list(human.kinds)
     rows = np.flatnonzero(np.isin(hashes_of(table.frame, columns), hashes_of(human.frame, columns)))
     return Finding(rows, ["equal to a human record in every column"] * rows.size)
 
 
-def outside(table: Table, human: Table, rng: np.random.Generator) -> Finding:
+def outside(table: Table, human: Table, near: Nearness) -> Finding:
     """Records with a number below or above every human one."""
     columns = human.of_kind("number")
     if not columns:
@@ -131,7 +186,7 @@ def outside(table: Table, human: Table, rng: np.random.Generator) -> Finding:
     return Finding(rows, [" and ".join(why[row]) for row in rows.tolist()])
 
 
-def impossible(table: Table, human: Table, rng: np.random.Generator) -> Finding:
+def impossible(table: Table, human: Table, near: Nearness) -> Finding:
     """Records that combine two values which no human record combines, though ten would if the values were independent."""
     columns = human.of_kind("number", "category")
     if len(columns) < 2:
@@ -165,6 +220,8 @@ class _Levels:
 
 
 def _levels(human: Table, column: str) -> _Levels:
+    import polars as pl
+
     if human.kinds[column] == "number":
         values = human.numbers(column)
         edges = (
@@ -186,37 +243,33 @@ def _levels(human: Table, column: str) -> _Levels:
     place = {value: i for i, value in enumerate(known)}
 
     def codes_of(table: Table) -> np.ndarray:
-        return np.array([place.get(value, len(known)) for value in table.frame[column].to_list()], dtype=np.int64)
+        places = table.frame[column].replace_strict(place, default=None, return_dtype=pl.Int64)
+        return places.fill_null(len(known)).to_numpy()
 
     return _Levels([f"{column} = {value}" for value in known], codes_of)
 
 
-def repeated(table: Table, human: Table, rng: np.random.Generator) -> Finding:
+def repeated(table: Table, human: Table, near: Nearness) -> Finding:
     """Records as near to another of their own set as one human record in a thousand is to another human one, among as many.
 
     Of records that lie near each other one is not named, so that a set without the named ones has lost no kind of record.
     """
-    embed = embedding(human, beside=(table,))
-    points, others = embed(table), embed(human)
-    size = min(len(points), len(others), MOST)
+    size = min(table.frame.height, human.frame.height, MOST)
     if size < FEWEST:
         raise NotApplicable(f"{size} records a side, neighbours need {FEWEST}")
-    (ours, neighbours), (theirs, _) = (_alone(cloud, size, rng) for cloud in (points, others))
+    (ours, neighbours), (theirs, _) = (near.others(side, size) for side in (table, human))
     chances = _as_near(ours, theirs)
-    near = np.flatnonzero(chances <= 1 / FAR)
-    rows = np.setdiff1d(near, _one_of_each(near, neighbours[near], len(points)))
+    close = np.flatnonzero(chances <= 1 / FAR)
+    rows = np.setdiff1d(close, _one_of_each(close, neighbours[close], ours.size))
     return Finding(
         rows, ["as near to another record of the set as one human record in a thousand is to another"] * rows.size, chances[rows]
     )
 
 
-def improbable(table: Table, human: Table, rng: np.random.Generator) -> Finding:
+def improbable(table: Table, human: Table, near: Nearness) -> Finding:
     """Records as far from every human record as one human record in a thousand is from all others."""
-    embed = embedding(human, beside=(table,))
-    points, others = embed(table), embed(human)
-    among = others[np.sort(rng.permutation(len(others))[:MOST])]
-    theirs, _ = _alone(among, len(among), rng)
-    distances = nearest(points, among, 1)[0][:, 0]
+    theirs, _ = near.others(human, min(human.frame.height, MOST))
+    distances = near.humans(table)
     chances = _as_near(-distances, -theirs)
     rows = np.flatnonzero((chances <= 1 / FAR) & (distances > 0))
     usual = float(np.median(theirs))
@@ -227,15 +280,6 @@ def improbable(table: Table, human: Table, rng: np.random.Generator) -> Finding:
         [f"no human record is near: {distances[row] / usual:.1f} times the usual distance" for row in rows.tolist()],
         chances[rows],
     )
-
-
-def _alone(points: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The distance of each point to the nearest other one among `size` of them, (n,), and which that is."""
-    chosen = np.sort(rng.permutation(len(points))[:size])
-    distances, places = nearest(points, points[chosen], 2)
-    second = np.where(chosen[places[:, 0]] == np.arange(len(points)), distances.shape[1] - 1, 0)
-    row = np.arange(len(points))
-    return distances[row, second], chosen[places[row, second]]
 
 
 def _one_of_each(rows: np.ndarray, neighbours: np.ndarray, n: int) -> np.ndarray:
@@ -253,7 +297,7 @@ def _as_near(distances: np.ndarray, human: np.ndarray) -> np.ndarray:
     return (np.searchsorted(np.sort(human), distances, side="right") + 1) / (human.size + 1)
 
 
-RULES: dict[str, Callable[[Table, Table, np.random.Generator], Finding]] = {
+RULES: dict[str, Callable[[Table, Table, Nearness], Finding]] = {
     "copy": copies,
     "outside the human range": outside,
     "impossible combination": impossible,

@@ -3,6 +3,9 @@
 Each rule is called with a value and the limit that it has to reach, both as ratios to the human value, and gives the least share of records in [0, 1]. Where
 the records at hand show another value than the one asked about (the end of its interval), they are held to the same factor: the number they
 show has to grow by limit / value.
+
+What counts words counts running words in the place of records: each that changes is a new word, so that the least share of running words is exact. It is the share
+of texts where those that change are as long as others.
 """
 
 from __future__ import annotations
@@ -108,10 +111,63 @@ class OfDistinctThings:
         return self.human * max(0.0, limit - value)
 
 
+@dataclass(frozen=True)
+class OfWordsSaidOnce:
+    """Running words that have to become new ones so that more of the distinct words are said once.
+
+    A running word that changes is best a new word, said once. Words that are said twice go first: one change leaves two words said once, the new one and the old one.
+    """
+
+    repeats: tuple[tuple[int, int], ...]
+    """How often a word is said, and how many words are."""
+
+    @classmethod
+    def of(cls, counts: np.ndarray) -> OfWordsSaidOnce:
+        each, words = np.unique(counts[counts > 0], return_counts=True)
+        return cls(tuple(zip(each.tolist(), words.tolist(), strict=True)))
+
+    def __call__(self, value: float, limit: float) -> float:
+        """
+        >>> OfWordsSaidOnce(((1, 4), (2, 6)))(0.5, 0.9)  # 4 of 10 have to be 72 %: (4 + 2 · 3) of 13 are 77 %, after 3 of 16 running words changed
+        0.1875
+        """
+        each, words = np.array(self.repeats, dtype=np.int64).reshape(-1, 2).T
+        distinct, once = int(words.sum()), int(words[each == 1].sum())
+        if value >= limit or not distinct:
+            return 0.0
+        wanted = once / distinct * limit / value if value > 0 else 1.0
+        cost = (each - 1) * words  # changes that bring every word of a frequency down to one occurrence
+        before = np.cumsum(cost) - cost
+        low, high = 0, int(cost.sum())
+        while low < high:
+            changed = (low + high) // 2
+            single = int((np.clip(changed - before, 0, cost) // np.maximum(each - 1, 1)).sum())
+            enough = once + changed + single >= wanted * (distinct + changed)
+            low, high = (low, changed) if enough else (changed + 1, high)
+        return high / int(each @ words)
+
+
+@dataclass(frozen=True)
+class OfOneValue:
+    """Records that have to change in a column where all have one value: as many as people have with another one."""
+
+    others: float
+    """The share of human records with another value, in [0, 1]."""
+
+    def __call__(self, value: float, limit: float) -> float:
+        """
+        >>> OfOneValue(0.08)(0.0, 0.9)  # 92 % of people have no capital gain, and here nobody has one
+        0.08
+        """
+        return self.others if value < limit else 0.0
+
+
 WORKED_VARIETY = (
     ("diversity.effective_categories", "Of four equally common categories the rarer two are gone: .5 [.49, .52].", OfEntropy((0.5, 0.5, 0.0, 0.0)), 0.52, 0.9, "two shares of 0.5 give to two empty ones until the entropy has grown by ln(0.9 / 0.52): −w ln w − (1 − w) ln(1 − w) = 0.549", 0.2378),
     ("diversity.effective_categories", "Thirty countries of 4 % in all are gone: .7 [.69, .72].", OfEntropy((1.0, *([0.0] * 30))), 0.72, 0.9, "one share of 1 gives to 30 empty ones until the entropy has grown by ln(0.9 / 0.72)", 0.028),
     ("diversity.effective_rows", "100 of 1,000 records are one record again and again: .1 [.05, .15].", OfEqualPairs(((100, 1),), 1000), 0.15, 0.8, "4,951 × 0.15 / 0.8 − 1 = 927 pairs may be left: 43 equal records are 903", 0.057),
+    ("diversity.vocabulary_ratio", "Texts say 8,000 different words among 100,000 where people say 10,000: .8 [.78, .82].", OfDistinctThings(0.1), 0.82, 0.9, "10,000 / 100,000 × (0.9 − 0.82), of running words", 0.008),
+    ("diversity.hapax_share", "Of 10 words among 16 running ones 4 are said once: .5 [.48, .5] of the human share.", OfWordsSaidOnce(((1, 4), (2, 6))), 0.5, 0.9, "3 of 16 running words become new: (4 + 2 × 3) of 13 are 77 %, and 0.4 × 0.9 / 0.5 = 72 % are asked for", 0.1875),
     ("diversity.distinct_values", "49 of 74 ages are left among 5,000 records: .66 [.6, .72].", OfDistinctThings(74 / 5000), 0.72, 0.9, "74 / 5,000 × (0.9 − 0.72)", 0.002664),
 )  # fmt: skip
 """Worked examples: check, what was seen, the rule, the end of the interval nearest to the limit, the limit, the sum, severity."""

@@ -1,27 +1,41 @@
-"""The tools that a run can be handed to (`outcross export RUN --to NAME`).
+"""The tools that a result can be handed to (`outcross export RESULT --to NAME`).
 
-A target is a recipe; `files(chosen)` returns the files of the folder that its tool reads, by name: what each holds, or a file to copy. The
-name by which the tool knows the folder comes last. It raises BadInput where the tool can do nothing with what was chosen. The verb writes the
-folder, whole or not at all.
+A target is a recipe. `takes` names the kinds of results that it takes: a `model` of a run, or a whole `run`, `audit` or `mix`. `files(handed, place, out)`
+returns the files of the folder that its tool reads, by name: what each holds, or a file to copy. A target whose tool writes files by itself lets it write
+into `place`, an empty folder, and `out` is where the files will lie. The name by which the tool knows the folder comes last. It raises BadInput
+where the tool can do nothing with what it was handed, or where it is not installed. The verb writes the folder, whole or not at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
 from outcross.recipe import Family
 
-if TYPE_CHECKING:
-    from outcross.verbs.export.chosen import Chosen
-
 
 class Target:
-    """A tool, and how a model of a run is written for it."""
+    """A tool, and how a result is written for it."""
 
-    def files(self, chosen: Chosen) -> Mapping[str, str | bytes | Path]:
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Of `model`, `run`, `audit` and `mix` those that the tool can do something with."""
+
+    def files(self, handed: Any, place: Path, out: Path) -> Mapping[str, Any]:
         raise NotImplementedError
 
 
-TARGETS: Family = Family({"transformers": "outcross.targets.transformers:Transformers"})
+TARGETS: Family = Family(
+    {
+        "transformers": "outcross.targets.transformers:Transformers",
+        "mlflow": "outcross.targets.mlflow:Mlflow",
+        "tensorboard": "outcross.targets.tensorboard:Tensorboard",
+        "wandb": "outcross.targets.wandb:Wandb",
+        "trackio": "outcross.targets.trackio:Trackio",
+        "csv": "outcross.targets.csv:Csv",
+        "parquet": "outcross.targets.parquet:Parquet",
+        "croissant": "outcross.targets.croissant:Croissant",
+    }
+)
+TRACKERS = ("mlflow", "tensorboard", "wandb", "trackio")
+"""The targets that can take a run while it goes on (`outcross run SPEC --track NAME`)."""

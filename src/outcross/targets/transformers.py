@@ -10,7 +10,9 @@ from outcross.targets import Target
 class Transformers(Target):
     """The library `transformers`: weights as safetensors, a configuration, a tokenizer with the same ids, and a model card."""
 
-    def files(self, chosen):
+    takes = ("model",)
+
+    def files(self, chosen, place, out):
         learner = chosen.experiment.learner
         if "transformers" not in learner.exports:
             able = [name for name in LEARNERS if "transformers" in member(LEARNERS, name, "learner").exports]

@@ -30,6 +30,11 @@ RUNS: dict[str, dict[str, Any]] = {
         "learner": "vae",
         "training": {"epochs": 1, "batch": 32, "start": "scratch"},
     },
+    "cells": {"human": {"distribution": "cells", "rows": 60}, "learner": "cells", "chains": 12},
+    "labelled": {
+        "human": {"kind": "coloured_digits", "rows": 120},
+        "learner": {"kind": "labelling", "generator": {"kind": "principal", "components": 4, "learner": "gaussian"}},
+    },
     "blobs": {"human": {"distribution": "blobs", "rows": 80}, "learner": {"kind": "gaussian_mixture", "iterations": 5}},
     "selection": {
         "human": {"distribution": "normal", "rows": 60, "dimensions": 2},

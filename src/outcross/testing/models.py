@@ -22,6 +22,7 @@ HUMAN = {
     "blobs": ({"kind": "blobs", "rows": 40},),
     "pairs": ({"kind": "regression", "rows": 30},),
     "images": ({"kind": "images", "rows": 40},),
+    "labelled": ({"kind": "coloured_digits", "rows": 150},),
 }
 """Human data for a learner, by what it learns; the first that it can be fitted to are taken."""
 WORDS = [

@@ -32,7 +32,12 @@ class Twins(NamedTuple):
     similarity: np.ndarray  # (pairs,): in [threshold, 1]
 
 
-def near_twins(given: Sequence[str], threshold: float = 0.8, shingle: int = SHINGLE) -> Twins:
+def near_twins(
+    given: Sequence[str] | Iterator[Sequence[str]],
+    threshold: float = 0.8,
+    shingle: int = SHINGLE,
+    order: np.ndarray | None = None,
+) -> Twins:
     """The pairs of texts whose distinct runs of `shingle` words have a Jaccard similarity of at least `threshold`.
 
     Words are in lower case, bare numbers are words too, and neither punctuation nor white space counts. A text of fewer words than a run has one run, all
@@ -43,7 +48,8 @@ def near_twins(given: Sequence[str], threshold: float = 0.8, shingle: int = SHIN
     Every two twins are joined by a chain of the pairs, which need not hold all pairs: texts of the same runs are given as twins of the first
     of them, and its other twins are not said of them again. Where more than 200 different texts share a rare run, each is compared
     with the first of each of 64 likenesses alone, which keeps the work in proportion to the texts; there a chain can be broken.
-    Memory is some 60 bytes a word.
+    Memory is some 60 bytes a word; texts may come batch by batch, and then none is held once its runs are hashed. order: which of the texts is looked at
+    first, which second, …; pairs are numbered by it. As the texts come, if left out.
 
     >>> said = ["the old tower fell in the night of the great storm", "a dog", "The old tower fell, in the night of the great storm!", "A dog."]
     >>> [(int(i), int(j), float(alike)) for i, j, alike in zip(*near_twins(said))]
@@ -53,7 +59,7 @@ def near_twins(given: Sequence[str], threshold: float = 0.8, shingle: int = SHIN
         raise BadInput(f"threshold must be above 0 and at most 1, got {threshold}; write 0.8 for eighty percent of all runs shared")
     if shingle < 1:
         raise BadInput(f"shingle must be at least 1 word, got {shingle}")
-    runs = RankedRuns.of(given, shingle)
+    runs = RankedRuns.of(given, shingle, order)
     same_first, same_second = runs.of_the_same_runs()
     is_copy = np.zeros(runs.texts, bool)
     is_copy[same_second] = True
@@ -82,20 +88,22 @@ class RankedRuns:
     digests: np.ndarray  # (texts,): of all runs of each text together
 
     @classmethod
-    def of(cls, given: Sequence[str], shingle: int) -> RankedRuns:
-        read = texts(given).strings
-        parts = [_distinct(count_with_numbers(read[at : at + TOGETHER]), shingle) for at in range(0, len(read), TOGETHER)]
+    def of(cls, given: Sequence[str] | Iterator[Sequence[str]], shingle: int, order: np.ndarray | None = None) -> RankedRuns:
+        batches = given if isinstance(given, Iterator) else iter([given])
+        parts = [_distinct(count_with_numbers(some), shingle) for batch in batches for some in _in_pieces(texts(batch).strings)]
         codes = np.concatenate([np.zeros(0, np.uint64), *(codes for codes, _ in parts)])
         sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in parts)])
         del parts
+        if order is not None:
+            codes, sizes = _reordered(codes, sizes, order)
         bounds = np.concatenate([[0], np.cumsum(sizes)])
-        digests = np.zeros(len(read), np.uint64)
+        digests = np.zeros(len(sizes), np.uint64)
         filled = np.flatnonzero(sizes)
         if filled.size:
             digests[filled] = np.add.reduceat(codes * (codes | np.uint64(1)), bounds[filled])
         ranks, times = _ranked(codes)
         del codes
-        keys = np.repeat(np.arange(len(read), dtype=np.uint64) << np.uint64(32), sizes) | ranks
+        keys = np.repeat(np.arange(len(sizes), dtype=np.uint64) << np.uint64(32), sizes) | ranks
         keys.sort()
         return cls(keys, bounds, times, digests)
 
@@ -145,6 +153,18 @@ class RankedRuns:
             there = self.keys[np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)] == wanted
             shared[low:high] = np.bincount(pair[there], minlength=high - low)
         return shared / np.maximum(sizes[first] + sizes[second] - shared, 1)
+
+
+def _in_pieces(read: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many texts at a time."""
+    yield from (read[at : at + TOGETHER] for at in range(0, len(read), TOGETHER))
+
+
+def _reordered(codes: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The runs of texts in another order of the texts. codes: (runs,); sizes, order: (texts,)."""
+    starts, many = (np.cumsum(sizes) - sizes)[order], sizes[order]
+    at = np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(len(codes))
+    return codes[at], many
 
 
 def _distinct(words: RunningWords, shingle: int) -> tuple[np.ndarray, np.ndarray]:

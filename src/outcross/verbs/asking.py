@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from outcross import runtime
 from outcross.errors import BadInput
 
 P = ParamSpec("P")
@@ -34,9 +35,11 @@ def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
 
 
 def check_workers(workers: int | None) -> None:
-    """BadInput for a number of workers below 1."""
+    """BadInput for a number of workers below 1. A worker that reads an unguarded script ends here, before it does the script's work again."""
     if workers is not None and workers < 1:
         raise BadInput(f"--workers must be at least 1, got {workers}")
+    if workers is not None and workers > 1:
+        runtime.leave_to_parent()
 
 
 def as_many_as_cores(most: int | None = None) -> int:

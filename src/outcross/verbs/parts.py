@@ -11,6 +11,7 @@ from typing import Any
 
 from outcross import own
 from outcross.attributes import ATTRIBUTES
+from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.detectors import DETECTORS
 from outcross.errors import BadInput
@@ -31,6 +32,7 @@ FAMILIES: dict[str, Family] = {
     "policies": POLICIES,
     "models": LEARNERS,
     "measures": MEASURES,
+    "classifiers": CLASSIFIERS,
     "attributes": ATTRIBUTES,
     "filters": FILTERS,
     "detectors": DETECTORS,

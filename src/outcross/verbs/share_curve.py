@@ -172,23 +172,45 @@ def curve_of(evidence: Evidence, shares: Any, rng: np.random.Generator, *, learn
     human, human_rows = _sampled(prediction, evidence.reference, rng)
     synthetic, _ = prediction.records(evidence.drawn)
     test, test_rows = (None, human_rows) if holdout is None else _sampled(prediction, holdout, rng)
-    tests = human if test is None else test
     of_tests = (evidence.reference if holdout is None else holdout).take(test_rows)
     masks = dict(_masks(of_tests, tuple(one for one in evidence.groups if one != prediction.target)))
-    data = ShareData(human, synthetic, test, masks, len(prediction.classes))
-    added, replacing = (_rounded(one) for one in designs(data, tried, LEARNERS[learner], rng))
-    said = (
-        "tested on the holdout"
-        if holdout is not None
-        else "tested on human records that a fit was not trained on; the generator may have seen them"
-    )
     is_class = bool(prediction.classes)
-    return ShareCurve(
+    words = CurveWords(
         target=prediction.target,
         learner=learner,
         loss="log loss, in nats" if is_class else "squared error, in human variances of the target",
         discrimination="area under the ROC curve" if is_class else "R²",
-        tested=len(tests),
+    )
+    data = ShareData(human, synthetic, test, masks, len(prediction.classes))
+    return curve_between(data, tried, LEARNERS[learner], rng, words)
+
+
+@dataclass(frozen=True)
+class CurveWords:
+    """What a curve is of, in words."""
+
+    target: str
+    learner: str
+    loss: str
+    discrimination: str
+
+
+def curve_between(
+    data: ShareData, shares: tuple[float, ...], learner: Any, rng: np.random.Generator, words: CurveWords
+) -> ShareCurve:
+    """The curve of records of any kind, texts too. NotApplicable where there are too few of them."""
+    added, replacing = (_rounded(one) for one in designs(data, shares, learner, rng))
+    said = (
+        "tested on the holdout"
+        if data.holdout is not None
+        else "tested on human records that a fit was not trained on; the generator may have seen them"
+    )
+    return ShareCurve(
+        target=words.target,
+        learner=words.learner,
+        loss=words.loss,
+        discrimination=words.discrimination,
+        tested=len(data.tests),
         fixed_human=added,
         fixed_total=replacing,
         note=said,

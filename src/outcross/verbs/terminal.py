@@ -211,7 +211,7 @@ def _told(one: Slope) -> str:
     if one.closed_form is not None:
         told.append(f"closed form {decimal(one.closed_form)}")
     if one.bend is not None:
-        told.append(f"bend {estimated(one.bend.value, *one.bend.interval)}")
+        told.append(f"curvature {estimated(one.bend.value, *one.bend.interval)}")
     return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
 
 

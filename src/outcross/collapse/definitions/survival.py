@@ -22,7 +22,7 @@ class ShareKept:
 
     @property
     def of(self) -> str:
-        return "its floor in human data" if self.has_floor else "generation 0, so what the first fit lost is not counted"
+        return "what other human data show" if self.has_floor else "generation 0, so what the first fit lost is not counted"
 
     def parts(self) -> tuple[int, list[Interval]]:
         """The shares to compare with 1, and the generation of the first: 0 where there is a floor, else 1."""

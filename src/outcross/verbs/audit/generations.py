@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Vectors, load_records
 from outcross.errors import BadInput
 from outcross.files.names import kind_at
@@ -105,4 +106,6 @@ def _frame(place: Path) -> Any:
         return {"text": [inner(text) for text in records.texts]}
     if isinstance(records, Vectors) and records.array.ndim == 2:
         return records.array
+    if isinstance(records, LabelledPoints):
+        return records.frame
     raise BadInput(f"{place} holds {records.kind} of independent chains or states, an audit reads text and points")

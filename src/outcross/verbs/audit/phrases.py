@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from outcross.measures import Page
     from outcross.verbs.audit.result import Check
 
+BARE = ("yes", "no", "true", "false", "none", "nan", "null", "other", "unknown")
+"""Names of categories that many columns have."""
 ENDS = (("upper ", "the highest "), ("lower ", "the lowest "))
 """How places of a column are written, and how they are said."""
 
@@ -49,10 +51,18 @@ class Found:
 
     @cached_property
     def group(self) -> str:
-        """The group in words: `Male (sex) and Black (race)`."""
+        """The group in words: `Male (sex) and Black (race)`; `RAC1P = 6` where a value says nothing by itself."""
         parts = [part.partition("=") for part in self.check.group.split(", ")] if "=" in self.check.group else []
-        named = " and ".join(f"{shortened(value)} ({shortened(column)})" for column, _, value in parts)
+        named = " and ".join(
+            f"{shortened(value)} ({shortened(column)})" if is_telling(value) else f"{shortened(column)} = {shortened(value)}"
+            for column, _, value in parts
+        )
         return named or shortened(self.check.group)
+
+    @cached_property
+    def is_named(self) -> bool:
+        """Whether every value of the group says something by itself."""
+        return all(is_telling(part.partition("=")[2]) for part in self.check.group.split(", "))
 
     @cached_property
     def among(self) -> str:
@@ -112,6 +122,15 @@ class Found:
         return f"{abs(100 * (self.value - self.real)):.2g} percentage points"
 
 
+def is_telling(value: str) -> bool:
+    """Whether the name of a category says something without its column: a number, a letter and yes or no do not.
+
+    >>> [is_telling(value) for value in ("Male", "<=50K", "yes", "m", "6")]
+    [True, True, False, False, False]
+    """
+    return sum(map(str.isalpha, value)) > 0 and len(value) > 1 and value.lower() not in BARE
+
+
 def clause(check: Check) -> str:
     """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
     found = Found(check)
@@ -137,6 +156,10 @@ def _spread(found: Found) -> str:
 
 def _group(found: Found) -> str:
     name = found.group or found.column
+    if found.check.group and not found.is_named:
+        if found.value == 0:
+            return f"no record has {name} ({percent(found.check.about)} of human ones)"
+        return f"records with {name} {found.of_records.removesuffix(' of records')}"
     together = " together" if " and " in found.group and ", " in found.check.group else ""
     if found.value == 0:
         return f"{name} never {'occur' if together else 'occurs'}{together}"
@@ -166,7 +189,7 @@ def _location(found: Found) -> str:
         return f"the median of {found.column} {found.moved} from {found.before} to {found.after}"
     higher = found.value > 0.5
     share = percent(found.value if higher else 1 - found.value)
-    return f"values of {found.column} are {'higher' if higher else 'lower'} than human ones in {share} of pairs, not in 50 %"
+    return f"values of {found.column} lie {'higher' if higher else 'lower'}: {share} of comparisons with a human value go that way, where 50 % is even"
 
 
 def _rare(found: Found) -> str:
@@ -187,16 +210,16 @@ def _corner(found: Found) -> str:
 
 
 def _direction(found: Found) -> str:
-    return (
-        f"the joint spread of {found.at.partition('(')[2].rstrip(')') or found.at} {found.moved} to {found.spread} of the human one"
-    )
+    columns = [name.lstrip("+-") for name in found.at.partition("(")[2].rstrip(")").split(", ") if name]
+    joined = " and ".join(columns) or found.at
+    return f"the joint spread of {joined} {found.moved} to {found.spread} of the human one"
 
 
 def _categories(found: Found) -> str:
     if found.check.before is None or found.check.after is None:
         return f"the variety of {found.column}{found.among} fell to {percent(found.value)} of the human one"
     before, after = (f"{number:.3g}" for number in (found.check.before, found.check.after))
-    return f"the variety of {found.column}{found.among} fell from {before} to {after} equally common categories"
+    return f"the values of {found.column} are less varied{found.among}: as if it had {after} equally common categories, and not {before}"
 
 
 def _pairs(found: Found) -> str:
@@ -229,7 +252,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     # tails
     "mass": _end,
     "tail_index": _tail,
-    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} still occur, {percent(f.real)} do in human data",
+    "rare_categories": lambda f: f"of the rare categories of {f.column} {percent(f.value)} occur, and {percent(f.real)} do among as many fresh human records",
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
@@ -242,11 +265,11 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "spread_inside": _spread,
     # coverage
     "precision": lambda f: f"records unlike any human one {f.rest_from_to}",
-    "recall": lambda f: f"human records out of reach of the synthetic ones {f.rest_from_to}",
+    "recall": lambda f: f"human records unlike any synthetic one {f.rest_from_to}",
     "density": lambda f: f"records lie where human ones are sparse: {f.of_human} the human density",
     "coverage": lambda f: f"human records with no synthetic one near by {f.rest_from_to}",
     "clusters": _cluster,
-    "pair_support": lambda f: f"human pairs of values that no synthetic record has {f.rest_from_to}",
+    "pair_support": lambda f: f"pairs of values that people have and no synthetic record has {f.rest_from_to}",
     "region": _region,
     # copying
     "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
@@ -279,6 +302,11 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "sketch": lambda f: f"values of {f.column} ({f.at}) {f.moved} to {percent(f.value)} of their human share",
     "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
     "lasting": lambda f: f"distant values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
+    "spectral_entropy": lambda f: f"fewer rhythms are left in {f.column}: spectral entropy at {percent(f.value)} of the human one",
+    "series_variance": lambda f: f"the spread within one series of {f.column} ({f.at}) {f.moved} to {f.spread} of the human one",
+    "entropy_rate": lambda f: f"what comes next in {f.column} is less predictable (entropy rate higher by {abs(f.value):.2g})",
+    "transitions": lambda f: f"steps of {f.column} from one value to the next are other ones than people's in {percent(f.value)} of cases, where {percent(f.real)} is usual",
+    "band": lambda f: f"{SWINGS.get(f.check.at, f.at)} of {f.column} {f.moved} to {percent(f.value)} of their human strength",
     # use
     "loss": _loss,
     "loss_inside": _loss,
@@ -289,11 +317,31 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "overconfident": lambda f: f"a model trained on it is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
     # text quality
     "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {f.at.replace('_', ' ')}",
-    "spread": lambda f: f"the spread of {f.at.replace('_', ' ')} of texts {f.moved} to {f.spread} of the human one",
+    "spread": lambda f: f"the spread of {_attribute(f.at)} {f.moved} to {f.spread} of the human one",
     "ends": lambda f: f"texts at {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts at {_at_end(f.at)} never occur",
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
 """What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+
+
+SWINGS = {
+    "slow": "slow swings (over 20 steps and more)",
+    "middle": "swings over 4 to 20 steps",
+    "fast": "fast swings (over less than 4 steps)",
+}
+"""How the bands of a series are said (`statistics.dynamics`)."""
+
+
+def _attribute(at: str) -> str:
+    """
+    >>> _attribute("characters"), _attribute("self_bleu")
+    ('the length of texts in characters', 'self bleu of texts')
+    """
+    return (
+        f"the length of texts in {at}"
+        if at in ("characters", "words", "sentences", "lines")
+        else f"{at.replace('_', ' ')} of texts"
+    )
 
 
 def _often(band: str) -> str:

@@ -80,6 +80,8 @@ class Check:
     why: str
     to_change: float | None = None
     """The share of records that would have to change if the value is exact, in [0, 1]; `severity` is its lower bound."""
+    explained_by: str = ""
+    """Of a region: the column whose own change explains it; "" where none does."""
 
 
 @dataclass(frozen=True)

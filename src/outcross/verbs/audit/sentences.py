@@ -17,6 +17,10 @@ NAMED = 3
 """Losses that the first sentence names."""
 OF_NUMBERS = ("diversity", "use")
 """Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
+PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
+"""Checks of one column that say what a region of that column shows more plainly."""
+EMPTIER = 0.8
+"""Share of what is left of a group that is left of an intersection of it, below which the intersection is a loss of its own."""
 SHOWN = 20
 """Checks that a screen or a comment lists."""
 
@@ -42,14 +46,19 @@ def _losses(audit: Audit) -> str:
         kept = len(audit.of("kept"))
         if not kept and not audit.of("cannot_tell", "invented"):
             return "No check could be made; each says why"
-        return f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show: {_count(kept, 'check')} within their margins"
+        said, within = (
+            f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show",
+            f"{_count(kept, 'check')} within their margins",
+        )
+        invented = audit.of("invented")
+        return f"{said} ({within}), but {clause(invented[0])}" if invented else f"{said}: {within}"
     clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
     return capitalised(clauses)
 
 
 def greatest(audit: Audit) -> list[Check]:
     """The losses that the sentence names, each about something else, the most severe first; a group of which nobody is left is always among them."""
-    lost = [check for check in audit.of("lost") if check.metric != "column"]
+    lost = _explained([check for check in audit.of("lost") if check.metric != "column"])
     of_groups = {frozenset(_subjects(check, audit)) for check in lost if _is_share(check) and not check.at}
     named: list[Check] = []
     covered: set[str] = set()
@@ -67,6 +76,25 @@ def greatest(audit: Audit) -> list[Check]:
     return named
 
 
+def _explained(lost: list[Check]) -> list[Check]:
+    """The losses with the plainer one that explains it in the place of each that has one."""
+    plain: list[Check] = []
+    for check in lost:
+        said = next((one for one in lost if _explains(one, check)), check)
+        plain += [said] if said not in plain else []
+    return plain
+
+
+def _explains(plain: Check, check: Check) -> bool:
+    """Whether a loss of one column says what a region of that column shows, or that of one group what an intersection shows which is no emptier than the group."""
+    if check.explained_by:
+        return plain.metric in PLAIN and plain.column == check.explained_by
+    if check.metric != "share" or plain.metric != "share" or None in (plain.value, check.value):
+        return False
+    parts = check.group.split(", ")
+    return len(parts) > 1 and plain.group in parts and check.value >= EMPTIER * plain.value  # type: ignore[operator]
+
+
 def _is_share(check: Check) -> bool:
     """Whether a check is about how many records a group or a category has."""
     return check.metric in ("share", "category_share", "category_growth")
@@ -78,6 +106,8 @@ def _subjects(check: Check, audit: Audit) -> set[str]:
         return {f"{check.column} {check.at}"}
     if _is_share(check):
         return {part.partition("=")[0] for part in check.group.split(", ")}
+    if check.metric == "direction" and "(" in check.at:
+        return {check.at.partition("(")[2].rstrip(")").split(", ")[0].lstrip("+-")}  # the column that leans on it most
     if check.metric == "region":
         return {column for column in audit.kinds if column in check.at} or {check.at}
     return {check.column} if check.column else {check.aspect}
@@ -108,7 +138,10 @@ def _counts(audit: Audit) -> str:
 
 
 def inventions(audit: Audit) -> str:
+    """What human data have not; how many checks say so, where the first sentence names the worst."""
     invented = audit.of("invented")
+    if invented and not audit.of("lost"):
+        return f"Invented: {_count(len(invented), 'check')}."
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 

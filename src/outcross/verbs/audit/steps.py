@@ -21,7 +21,7 @@ from outcross.verbs.audit.asked import Asked
 from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.work import ResolvedQuestion, beside, measures_of, value_of
 
-LIBRARIES = ("PyYAML", "fairlearn", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy")
+LIBRARIES = ("PyYAML", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy")
 """Packages whose versions decide the numbers of an audit."""
 
 

@@ -423,6 +423,7 @@ def _check(judged: Judged) -> Check:
         differs=judged.differs,
         why=judged.why,
         to_change=rounded(judged.to_change),
+        explained_by=reading.explained_by,
     )
 
 

@@ -15,32 +15,9 @@ from typing import Any
 
 from outcross import __version__
 from outcross.escapes import escaped
+from outcross.files.croissant import CONFORMS_TO, CONTEXT, RAI, field, identifier
 from outcross.verbs.card.description import COLUMNS, DataDescription, DataFile
 
-CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "sc": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/",
-    "prov": "http://www.w3.org/ns/prov#",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "description": {"@container": "@language"},
-    "name": {"@container": "@language"},
-    "conformsTo": "dct:conformsTo",
-} | {
-    term: f"cr:{term}"
-    for term in (
-        "annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract", "field", "fileObject",
-        "fileProperty", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "readLines",
-        "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "sdVersion", "separator", "source", "subField", "transform", "unArchive", "value",
-    )
-}  # fmt: skip
-"""The terms, as appendix 1 of the specification and the official reader have them, and PROV's."""
 SAYS = {
     "_id": "dct:identifier",
     "_source": "prov:hadPrimarySource",
@@ -73,7 +50,7 @@ def _dataset(described: DataDescription) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "name": escaped(described.name),
         "description": f"{described.summary} Every row is counted, so that the numbers are exact.",
-        "conformsTo": CONFORMS_TO,
+        "conformsTo": [CONFORMS_TO, RAI],
         **({"license": escaped(described.license)} if described.license else {}),
         "keywords": ["synthetic data"] if found.synthetic_rows else [],
         **_responsible(described),
@@ -205,47 +182,16 @@ def _records(described: DataDescription) -> dict[str, Any]:
         "description": described.summary,
         "field": [_field(number, name, dtype) for number, (name, dtype) in enumerate(schema.items())],
     }
-    return told | ({"key": {"@id": _name(0, "_id")}} if "_id" in schema else {})
-
-
-def _name(number: int, column: str) -> str:
-    """The name of a field: that of its column, or its number where the column has signs that such a name cannot have."""
-    return f"{ROWS}/{column if re.fullmatch('[A-Za-z_][0-9A-Za-z_]*', column) else number}"
+    return told | ({"key": {"@id": identifier(ROWS, 0, "_id")}} if "_id" in schema else {})
 
 
 def _field(number: int, name: str, dtype: Any) -> dict[str, Any]:
-    kind, is_list = _type(dtype)
-    told = {
-        "@type": "cr:Field",
-        "@id": _name(number, name),
-        "name": escaped(name),
-        "dataType": kind,
-        "source": {"fileSet": {"@id": FILES}, "extract": {"column": name}},
-    }
-    if is_list:
-        told |= {"isArray": True, "arrayShape": "-1"}
+    told = field(ROWS, number, name, dtype, {"fileSet": {"@id": FILES}, "extract": {"column": name}})
     if name in COLUMNS:
         told["description"] = COLUMNS[name]
     if name in SAYS:
         told["equivalentProperty"] = SAYS[name]
     return told
-
-
-def _type(dtype: Any) -> tuple[str, bool]:
-    """The type of a column in the terms of Croissant, and whether it holds lists."""
-    import polars as pl
-
-    if isinstance(dtype, pl.List | pl.Array) and not dtype.inner.is_nested():  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]
-        return _type(dtype.inner)[0], True
-    if dtype == pl.Boolean:
-        return "sc:Boolean", False
-    if dtype.is_integer():
-        return "sc:Integer", False
-    if dtype.is_float() or dtype.is_decimal():
-        return "sc:Float", False
-    if dtype == pl.Date:
-        return "sc:Date", False
-    return ("sc:DateTime", False) if dtype.is_temporal() else ("sc:Text", isinstance(dtype, pl.List))
 
 
 def _word(text: Any) -> str:

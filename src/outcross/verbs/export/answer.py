@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from outcross.errors import BadInput
 from outcross.ledger import results
 from outcross.recipe import read
 from outcross.targets import TARGETS
@@ -11,26 +14,53 @@ from outcross.verbs.asking import asks
 from outcross.verbs.export.chosen import chosen
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
+from outcross.verbs.export.whole import whole
 from outcross.verbs.run.answer import open as open_run
+
+MODEL_ONLY = ("arm", "generation", "seed")
+"""Fields of the question that choose a model."""
 
 
 def exported(question: ExportQuestion) -> Export:
-    """Write a model of a run for another tool. BadInput where the run has no such model, where the tool cannot read it, or where the
+    """Write a result, or a model of a run, for another tool. BadInput where the tool does not take it, where it is not installed, or where the
     folder holds something else.
 
     `to` is the tool: `transformers` loads the folder with `AutoModelForCausalLM.from_pretrained(out)` and
-    `AutoTokenizer.from_pretrained(out)`, and gets the logits that the model has here.
+    `AutoTokenizer.from_pretrained(out)`, and gets the logits that the model has here. Trackers (`mlflow`, `tensorboard`, `wandb`, `trackio`) get a
+    run of theirs for every arm and seed; `csv`, `parquet` and `croissant` get tables.
     """
     target = read(TARGETS, str(question.to), "--to")
-    folder, out = Path(question.run), Path(question.out)
-    run = open_run(folder)
-    one = chosen(run, question)
+    folder, out = Path(question.result), Path(question.out)
+    if "model" in target.takes:
+        return _model(target, question, folder, out)
+    if given := next((name for name in MODEL_ONLY if getattr(question, name) is not None), None):
+        raise BadInput(f"--{given} chooses a model for transformers, and {question.to} takes a result as a whole; leave it out")
+    handed, note = whole(folder)
+    if handed.kind not in target.takes:
+        instead = (
+            ", whose own Croissant file outcross card writes beside its rows"
+            if handed.kind == "mix" and question.to == "croissant"
+            else ""
+        )
+        able = [name for name in TARGETS if handed.kind in read(TARGETS, name, "--to").takes]
+        raise BadInput(f"{folder} holds a {handed.kind}{instead}, which {question.to} does not take; {', '.join(able)} do")
     results.check_folder(out, "export", [folder])
-    files = target.files(one)
+    with TemporaryDirectory() as place:
+        files = target.files(handed, Path(place), out)
+        results.write_folder(out, "export", files, [folder])
+    return Export(out, question.to, folder, f"the {handed.kind} {handed.name}", tuple(sorted(files)), note)
+
+
+def _model(target: Any, question: ExportQuestion, folder: Path, out: Path) -> Export:
+    """A model of a run."""
+    one = chosen(open_run(folder), question)
+    results.check_folder(out, "export", [folder])
+    files = target.files(one, out, out)
     results.write_folder(out, "export", files, [folder])
     ended = one.ended
+    what = f"generation {ended.generation} of {ended.arm}, seed {ended.seed}"
     return Export(
-        out, question.to, folder, ended.arm, ended.seed, ended.generation, one.model.output, tuple(sorted(files)), one.note
+        out, question.to, folder, what, tuple(sorted(files)), one.note, ended.arm, ended.seed, ended.generation, one.model.output
     )
 
 

@@ -17,18 +17,18 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ExportQuestion:
-    """Hand a model of a run to other tools, with a card that says what it was trained on."""
+    """Hand a result to other tools: a model of a run with a card that says what it was trained on, or a whole run, audit or mix."""
 
-    run: Folder
-    """The folder of a run, finished or not."""
+    result: Folder
+    """The folder of a run, finished or not, of an audit, or of a mix."""
     _: KW_ONLY
     to: str
-    """The tool: transformers writes a folder that AutoModelForCausalLM and AutoTokenizer load."""
+    """The tool: transformers takes a model of a run; mlflow, tensorboard, wandb, trackio and croissant take a run or an audit, csv and parquet a mix too."""
     out: Folder
     """The folder to write; it must be new, empty, or hold a former export and nothing else."""
     arm: str | None = None
-    """The arm; may be left out where the run has one."""
+    """For transformers: the arm; may be left out where the run has one."""
     generation: int | None = None
-    """The generation; the newest that has ended if left out."""
+    """For transformers: the generation; the newest that has ended if left out."""
     seed: int | None = None
-    """The seed; the first that has ended if left out."""
+    """For transformers: the seed; the first that has ended if left out."""

@@ -17,27 +17,30 @@ class Export(Result):
 
     folder: Path
     to: str
-    run: Path
-    arm: str
-    seed: int
-    generation: int
-    model: str
-    """The digest of the model, as the ledger of the run has it."""
+    result: Path
+    """The folder of the run, the audit or the mix."""
+    what: str
+    """What was handed out, in words."""
     files: tuple[str, ...]
-    note: str
-    """What was left out of the question and had to be decided; empty where nothing was."""
+    note: str = ""
+    """What was left out of the question and had to be decided, or what the tool cannot hold; empty where there is nothing to say."""
+    arm: str | None = None
+    """Of a model; as are seed and generation."""
+    seed: int | None = None
+    generation: int | None = None
+    model: str = ""
+    """The digest of the model, as the ledger of the run has it; empty where no model was handed out."""
 
     def plain(self) -> dict[str, Any]:
         """What was written, as plain data."""
+        of_model = {"arm": self.arm, "seed": self.seed, "generation": self.generation, "model": self.model} if self.model else {}
         return {
-            "schema": 1,
+            "schema": 2,
             "export": str(self.folder),
             "to": self.to,
-            "run": str(self.run),
-            "arm": self.arm,
-            "seed": self.seed,
-            "generation": self.generation,
-            "model": self.model,
+            "result": str(self.result),
+            "what": self.what,
+            **of_model,
             "files": list(self.files),
             "note": self.note,
         }
@@ -56,6 +59,6 @@ class Export(Result):
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
         """What was written, as a terminal shows it."""
-        yield escaped(f"{self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, in {self.folder}")
+        yield escaped(f"{self.to}: {self.what}, in {self.folder}")
         if self.note:
             yield escaped(self.note)

@@ -50,6 +50,7 @@ def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
     if question.out is None:
         return mixing.with_shares(searched(mixing, Ledger(None)))
     with results.opened(Path(question.out), "mix", [*mixing.inputs()]) as ledger:
+        mixing.filtered_by(ledger)
         return mixing.with_shares(searched(mixing, ledger))
 
 

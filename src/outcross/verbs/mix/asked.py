@@ -282,7 +282,6 @@ class MixRecipe:
     def __post_init__(self):
         _check_pools(self.pools)
         check_search(self.search, self.pools)
-        _check_searched_alone(self)
         asked = [unit for unit in UNITS if getattr(self, unit) is not None]
         if len(asked) > 1:
             raise BadInput(f"{asked[0]} and {asked[1]} contradict each other; give one budget")
@@ -340,16 +339,6 @@ def _check_pools(pools: Sequence[MixPool]) -> None:
     names = [pool.name for pool in pools]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"two pools are called {twice!r}; give each a name of its own")
-
-
-def _check_searched_alone(asked: MixRecipe) -> None:
-    """BadInput where the mix is not of whole pools, of which small mixes are."""
-    beside = [name for name in ("filters", "splits", "targets", "weights") if getattr(asked, name)]
-    if asked.search is not None and beside:
-        raise BadInput(
-            f"search tries mixes of whole pools and cannot stand beside {beside[0]}; run it first without {' and '.join(beside)}, then write the "
-            "shares that it proposes as the weight of each pool in the place of search"
-        )
 
 
 def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPool]) -> None:

@@ -104,8 +104,8 @@ class CandidateStore:
 
     @property
     def has_texts(self) -> bool:
-        """Whether texts are in memory."""
-        return "texts" in self.__dict__
+        """Whether a filter reads the texts, so that they are in memory anyhow."""
+        return self.text_column is not None and any("texts" in one.filter.needs for one in self.asked.filters)
 
     @cached_property
     def prompt_texts(self) -> list[str | None]:

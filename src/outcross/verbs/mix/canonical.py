@@ -108,3 +108,12 @@ def update(content: Any, frame: polars.DataFrame) -> None:
         )  # JSON has no bare line break, so that lines need no quotes; polars writes them faster than it joins them
         canonical(part).to_frame().write_csv(lines, include_header=False, quote_style="never")
         content.update(lines.getbuffer())
+
+
+def scrambled(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        found = numbers + np.uint64(0x9E3779B97F4A7C15)
+        found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return found ^ (found >> np.uint64(31))

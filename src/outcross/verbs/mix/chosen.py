@@ -114,6 +114,10 @@ def _at_random(entries: Entries) -> list[PoolDraws]:
     return found
 
 
+EXACT = 4
+"""Parts of what one record changes a mean by: nearer than one of them the strength of a mean is not searched."""
+
+
 class _Preferred:
     """Rows that are drawn with a preference. Each row stands here as often as it may be drawn."""
 
@@ -144,6 +148,8 @@ class _Preferred:
             (strength * values for strength, values in zip(strengths, self.values, strict=True)), np.zeros(len(self.base))
         )
         first = keys if only is None else only[1] * self.values[only[0]]
+        if self.is_in_rows:
+            return self._largest(first)
         order = np.lexsort((-keys, -first, self.cell)) if only is not None else np.lexsort((-keys, self.cell))
         cell, amounts = self.cell[order], self.amounts[order]
         reached = np.cumsum(amounts)
@@ -153,6 +159,31 @@ class _Preferred:
         inside = reached - np.repeat(before, np.diff(np.flatnonzero(is_first), append=len(cell)))
         taken = np.zeros(len(cell), bool)
         taken[order] = inside - amounts / 2 <= self.entries.counts[cell] - 0.25  # to the nearest record
+        return taken
+
+    @cached_property
+    def is_in_rows(self) -> bool:
+        """Whether every entry counts as one, so that none need be sorted to be counted."""
+        return bool((self.amounts == 1).all())
+
+    @cached_property
+    def _cells(self) -> list[tuple[int, np.ndarray]]:
+        """How many entries are drawn of each cell, and which entries are of it."""
+        order = np.argsort(self.cell, kind="stable")
+        bounds = np.searchsorted(self.cell[order], np.arange(len(self.entries.counts) + 1))
+        return [
+            (int(wanted), order[low:high])
+            for wanted, low, high in zip(self.entries.counts.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        ]
+
+    def _largest(self, keys: np.ndarray) -> np.ndarray:
+        """Of each cell as many entries as are drawn of it: those of the largest keys. (entries,) of bool"""
+        taken = np.zeros(len(keys), bool)
+        for wanted, own in self._cells:
+            if wanted >= len(own):
+                taken[own] = True
+            elif wanted > 0:
+                taken[own[np.argpartition(-keys[own], wanted - 1)[:wanted]]] = True
         return taken
 
     def _mean(self, taken: np.ndarray, number: int) -> float:
@@ -207,21 +238,36 @@ class _Preferred:
         if here == goal:
             return start
         sign, step = (1.0 if here < goal else -1.0), 1.0 / scale
-        near, far = start, start + sign * step
-        while (mean(far) < goal if sign > 0 else mean(far) > goal) and step * scale < STRONGEST:
-            near, step = far, step * 4
+        near, at_near, far = start, here, start + sign * step
+        at_far = mean(far)
+        while (at_far < goal if sign > 0 else at_far > goal) and step * scale < STRONGEST:
+            near, at_near, step = far, at_far, step * 4
             far = start + sign * step
-        best = min((abs(mean(one) - goal), abs(one), one) for one in (start, near, far))
+            at_far = mean(far)
+        tried = [(abs(here - goal), abs(start), start), (abs(at_near - goal), abs(near), near), (abs(at_far - goal), abs(far), far)]
+        values = self.values[number]
+        a_record = (float(values.max()) - float(values.min())) / max(int(self._taken(strengths).sum()), 1)
+        is_straight = (
+            True  # the mean is nearly a straight line over a short stretch, whose halving would take four times as many trials
+        )
         for _ in range(STEPS):
-            middle = (near + far) / 2
+            if abs(at_far - at_near) <= a_record / EXACT:
+                break
+            part = min(max((goal - at_near) / (at_far - at_near), 0.02), 0.98) if is_straight else 0.5
+            middle = near + part * (far - near)
             if middle in (near, far):
                 break
             found = mean(middle)
-            best = min(best, (abs(found - goal), abs(middle), middle))
+            tried.append((abs(found - goal), abs(middle), middle))
             if found == goal:
                 break
-            near, far = (middle, far) if (found < goal) == (sign > 0) else (near, middle)
-        return best[2]
+            before = abs(far - near)
+            if (found < goal) == (sign > 0):
+                near, at_near = middle, found
+            else:
+                far, at_far = middle, found
+            is_straight = abs(far - near) < before / 2 or not is_straight
+        return min(tried)[2]
 
     def _draws(self, taken: np.ndarray) -> ChosenRows:
         """The entries that are taken, in a random order of their own in each pool."""

@@ -14,6 +14,7 @@ from outcross.data.shares import largest_remainder
 from outcross.errors import BadInput
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe, Unit
+from outcross.verbs.mix.canonical import scrambled
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.pools import ScannedPool
 
@@ -180,12 +181,3 @@ def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     found = np.empty_like(by_stratum)
     found[np.argsort(merged, kind="stable")] = by_stratum
     return found
-
-
-def scrambled(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
-    with np.errstate(over="ignore"):
-        found = numbers + np.uint64(0x9E3779B97F4A7C15)
-        found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return found ^ (found >> np.uint64(31))

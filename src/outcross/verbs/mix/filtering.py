@@ -19,6 +19,7 @@ from outcross.verbs.mix.asked import MixFilter, MixRecipe
 from outcross.verbs.mix.candidates import CandidateStore, PoolCandidates
 from outcross.verbs.mix.canonical import ids
 from outcross.verbs.mix.draws import Draws, PoolDraws
+from outcross.verbs.mix.filter_steps import FilterSteps
 from outcross.verbs.mix.pools import ScannedPool
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class FilteredPools:
     """How often each row is kept, (rows of all pools,)."""
     weights: np.ndarray | None
     """The weight that filters give each row, (rows of all pools,); None where they give none."""
+    keys: tuple[str, ...] = ()
+    """The steps of a ledger that say what each filter kept."""
 
     def times_of(self, pool: int) -> np.ndarray:
         """How often each row of a pool is kept, in the order in which it was read."""
@@ -151,13 +154,13 @@ class FilteredPools:
         return pl.concat(frames)
 
 
-def filter_pools(store: CandidateStore) -> FilteredPools:
-    """The pools after all filters. BadInput where a filter lacks what it judges by, or keeps nothing."""
+def filter_pools(store: CandidateStore, steps: FilterSteps | None = None) -> FilteredPools:
+    """The pools after all filters, each asked once where there are steps to keep what it said. BadInput where a filter lacks what it judges by, or keeps nothing."""
     check_columns(store)
     times, outcomes, weights = np.ones(len(store), np.int64), [], None
     for number, recipe in enumerate(store.asked.filters, 1):
         at = np.flatnonzero((times > 0) & _of_pools(store, recipe))
-        outcome = FilterOutcome(number, recipe, at, _selected(store, number, recipe, at))
+        outcome = FilterOutcome(number, recipe, at, _selected(store, number, recipe, at, steps))
         times[at] *= outcome.selection.times
         if outcome.selection.weights is not None:
             weights = np.ones(len(store)) if weights is None else weights
@@ -166,7 +169,7 @@ def filter_pools(store: CandidateStore) -> FilteredPools:
         if len(store) and not times.any():
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in reasons_of(outcome).items())
             raise BadInput(f"filter {outcome.step} leaves no row: {reasons}; change it, or leave it out")
-    return FilteredPools(store, tuple(outcomes), times, weights)
+    return FilteredPools(store, tuple(outcomes), times, weights, tuple(steps.keys) if steps is not None else ())
 
 
 def check_columns(store: CandidateStore) -> None:
@@ -190,9 +193,12 @@ def _of_pools(store: CandidateStore, recipe: MixFilter) -> np.ndarray:
     return looks[store.pool]
 
 
-def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndarray) -> Selection:
+def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndarray, steps: FilterSteps | None) -> Selection:
+    def judge() -> Selection:
+        return recipe.filter.select(PoolCandidates(store, at), stream(store.asked.seed, "mix", "filter", number))
+
     try:
-        found = recipe.filter.select(PoolCandidates(store, at), stream(store.asked.seed, "mix", "filter", number))
+        found = judge() if steps is None else steps(number, recipe, at, judge)
         check_selection(recipe.filter, found, at.shape)
     except (BadInput, NotApplicable) as error:
         raise BadInput(f"filter {number} {recipe.name}: {error}") from None

@@ -178,6 +178,11 @@ def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequenc
             )
 
 
+def _of_prompts(pool: OpenPool) -> list[str]:
+    """The columns that say which prompt a row answers; where there is none any one, so that rows are counted."""
+    return [name for name in ("_prompt", pool.recipe.prompt_column) if name in pool.schema] or [*pool.schema][:1]  # type: ignore[misc]
+
+
 @dataclass(frozen=True, eq=False)
 class _RowReader:
     """The pools, and what is read of them."""
@@ -258,7 +263,10 @@ class _RowReader:
                 pl.concat(
                     [
                         pl.Series("p", [], dtype=pl.String),
-                        *(batch.select(prompt_of(batch, pool.recipe).alias("p")).to_series() for batch in pool.batches()),
+                        *(
+                            batch.select(prompt_of(batch, pool.recipe).alias("p")).to_series()
+                            for batch in pool.batches(_of_prompts(pool))
+                        ),
                     ]
                 )
                 for pool in self.pools

@@ -60,8 +60,8 @@ def families(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
         joined["parents"] = _by_parents(reading)
     if lineage.twins:
         joined["twins"] = _by_value(reading.contents)
-    if lineage.near is not None and reading.texts is not None:
-        joined["near"] = _by_nearness(reading.texts, scans, lineage.near)
+    if lineage.near is not None and reading.text is not None:
+        joined["near"] = _by_nearness(_batches_of_texts(pools, reading.text), scans, lineage.near)
     if lineage.prompts:
         joined["prompts"] = _by_value(reading.prompts)
     first, second = (
@@ -97,8 +97,8 @@ class _Reading:
     """(rows,)"""
     prompts: np.ndarray
     """(rows,); each row without a prompt has a number of its own."""
-    texts: list[str] | None
-    """None where near twins are not looked for."""
+    text: tuple[str, Any] | None
+    """The column of texts, which are read again for near twins, so that none is held; None where there is none."""
     names: Pairs
     """A row and a name that it has."""
     children: Pairs
@@ -112,16 +112,13 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
     text, notes = _text(asked, schema)
     apart = {column for pool in asked.pools for column in (pool.id_column, pool.parents_column)}
     compared = dict([text]) if text else {name: dtype for name, dtype in schema.items() if name not in apart}
-    has_texts = text is not None and asked.lineage.near is not None
-    contents_of, prompts, texts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
+    contents_of, prompts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
     names, children, start = [_no_pairs()], [_no_pairs()], 0
     for pool in pools:
-        for batch in pool.batches():
+        for batch in pool.batches(_named(pool, compared)):
             rows = fitted(batch, compared)
             said = contents(rows.to_series()) if text else None
             contents_of.append(_numbers_or_own(canonical(rows) if said is None else said, start))
-            if has_texts and said is not None:
-                texts += said.to_list()
             if asked.lineage.prompts:
                 prompts.append(_prompts(batch, pool.recipe, start))
             names.append(_names(batch, pool.recipe, start))
@@ -136,12 +133,19 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
     return _Reading(
         contents=np.concatenate(contents_of),
         prompts=np.concatenate(prompts),
-        texts=texts if has_texts else None,
+        text=text,
         names=(named[is_parent], name[is_parent]),
         children=(child, parent),
         parents=known,
         notes=notes,
     )
+
+
+def _named(pool: OpenPool, compared: Schema) -> list[str] | None:
+    """The columns of a pool that join rows, which are all that is read of it; None where it has no columns."""
+    recipe = pool.recipe
+    names = [*compared, recipe.prompt_column, recipe.id_column, recipe.parents_column, "_prompt", "_id", "_parents"]
+    return [name for name in dict.fromkeys(names) if name in pool.schema] or [*pool.schema][:1] or None
 
 
 def _text(asked: MixRecipe, schema: Schema) -> tuple[tuple[str, Any] | None, tuple[str, ...]]:
@@ -231,9 +235,18 @@ def _by_value(numbers: np.ndarray) -> Pairs:
     return order[same], order[same + 1]
 
 
-def _by_nearness(texts: list[str], scans: Sequence[ScannedPool], threshold: float) -> Pairs:
+def _batches_of_texts(pools: Sequence[OpenPool], text: tuple[str, Any]) -> Iterator[list[str]]:
+    """The texts of all pools, batch by batch."""
+    name, dtype = text
+    for pool in pools:
+        names = [name] if name in pool.schema else [*pool.schema][:1]
+        for batch in pool.batches(names) if pool.schema else ():
+            yield contents(fitted(batch, {name: dtype}).to_series()).to_list()
+
+
+def _by_nearness(texts: Iterator[list[str]], scans: Sequence[ScannedPool], threshold: float) -> Pairs:
     """Near twins, looked for in an order that the content of the rows decides."""
     digests = np.concatenate([scan.of_rows for scan in scans])
     order = np.lexsort((digests[:, 1], digests[:, 0]))
-    found = near_twins([texts[row] for row in order.tolist()], threshold)
+    found = near_twins(texts, threshold, order=order)
     return order[found.first], order[found.second]

@@ -13,6 +13,7 @@ import numpy as np
 from outcross.data.order import even_order
 from outcross.data.shares import exact, largest_remainder, largest_total, smallest_total
 from outcross.errors import BadInput
+from outcross.estimate import Estimate
 from outcross.verbs.mix.asked import AtLeast, MixRecipe, Unit
 
 HUMAN_ALONE, MIXTURE = 4, 15
@@ -117,11 +118,18 @@ class FilterPlan:
     low: int
     high: int
     """Equal where the filter was asked."""
+    estimate: Estimate | None = None
+    """What a sample says that it leaves; None where it was asked, or where a sample cannot tell."""
 
 
 def plain_filter(plan: FilterPlan) -> dict[str, Any]:
     """What is known of a filter before it is asked, as plain data."""
-    return {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
+    told = {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
+    if plan.estimate is None:
+        return told
+    low, high = plan.estimate.interval
+    own = {"value": round(plan.estimate.value), "low": round(low), "high": round(high)}
+    return told | {"estimate": own | {"n": plan.estimate.n, "method": plan.estimate.method}}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from outcross.files.refusals import suffix
 from outcross.files.source import TableSource
 from outcross.recipe import nearest
 from outcross.verbs.mix.asked import MixPool, MixRecipe, Unit
-from outcross.verbs.mix.canonical import digests
+from outcross.verbs.mix.canonical import digests, scrambled
 from outcross.verbs.mix.provenance import PROVENANCE, authors, check_rows
 
 if TYPE_CHECKING:
@@ -246,9 +246,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
             assert text is not None
             found.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
     digest, label = np.concatenate(of_rows), np.concatenate(strata)
-    names = sorted(codes)
-    order = np.empty(len(names), dtype=np.int32)
-    order[[codes[name] for name in names]] = np.arange(len(names))
+    names, order = _in_order(codes)
     occurrences, alike = occurrences_of(digest)
     return ScannedPool(
         of_rows=digest,
@@ -258,6 +256,41 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
         labels=tuple(map(json.loads, names)),
         amounts={unit: np.concatenate(found) for unit, found in amounts.items()},
     )
+
+
+def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int) -> ScannedPool:
+    """What a plan needs to know of every row: its label and its amounts, from the columns that are named alone. In the place of a digest it has a number that looks random."""
+    text = text_column(asked, schema) if asked.counted else None
+    recipe = pool.recipe
+    named = [recipe.model_column, recipe.generation_column, *LABEL, *asked.groups, *([text[0]] if text else [])]
+    names = [name for name in dict.fromkeys(named) if name in pool.schema] or [*pool.schema][:1]
+    strata, codes = [np.zeros(0, np.int32)], {}
+    amounts: dict[Unit, list[np.ndarray]] = {unit: [np.zeros(0, np.int64)] for unit in asked.counted}
+    for batch in pool.batches(names) if pool.schema else ():
+        check_rows(batch, recipe)
+        strata.append(_coded(batch, recipe, {name: schema[name] for name in asked.groups}, codes))
+        for unit, found in amounts.items():
+            assert text is not None
+            found.append(counted(fitted(batch, dict([text])).to_series(), unit, None))
+    label = np.concatenate(strata)
+    names, order = _in_order(codes)
+    numbers = np.arange(len(label), dtype=np.uint64)
+    return ScannedPool(
+        of_rows=np.stack([scrambled(numbers + np.uint64(place << 48)), numbers], axis=1),
+        occurrences=np.zeros(len(label), np.uint32),
+        alike=None,
+        strata=order[label] if names else label,
+        labels=tuple(map(json.loads, names)),
+        amounts={unit: np.concatenate(found) for unit, found in amounts.items()},
+    )
+
+
+def _in_order(codes: Mapping[str, int]) -> tuple[list[str], np.ndarray]:
+    """Labels in an order that the reading does not change, and the place of each code in it."""
+    names = sorted(codes)
+    order = np.empty(len(names), dtype=np.int32)
+    order[[codes[name] for name in names]] = np.arange(len(names))
+    return names, order
 
 
 def tokenizer_of(path: str | None) -> Any:

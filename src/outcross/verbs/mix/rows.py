@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,12 +188,18 @@ def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # 
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
     content = hashlib.sha256()
-    for path, frame in zip(paths, rows.frames(there, aside, where) if not all(there) else [None] * len(paths), strict=True):
-        if frame is None:
-            frame = read_parquet(path)
-        else:
-            write_whole(path, frame)
-        update(content, frame)
+    with ThreadPoolExecutor(1) as beside:  # rows are digested while the next shard is put together
+        under_way: Future[None] | None = None
+        for path, frame in zip(paths, rows.frames(there, aside, where) if not all(there) else [None] * len(paths), strict=True):
+            if frame is None:
+                frame = read_parquet(path)
+            else:
+                write_whole(path, frame)
+            if under_way is not None:
+                under_way.result()
+            under_way = beside.submit(update, content, frame)
+        if under_way is not None:
+            under_way.result()
     shutil.rmtree(aside, ignore_errors=True)
     return content.hexdigest()
 

@@ -74,43 +74,53 @@ def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokeniz
         batches = pool.batches([text[0]] if text[0] in pool.schema else [])
         amounts = [int(counted(fitted(batch, dict([text])).to_series(), asked.unit, tokenizer).sum()) for batch in batches]
         return PoolSample(pool.rows, pool.rows, exact(sum(amounts)))
-    bounds = np.concatenate([[0], np.cumsum(pool.sizes)])
-    places = np.sort(stream(asked.seed, "mix", pool.recipe.name, "sample").integers(bounds[-1], size=RUNS))
     means, read = [], 0
-    for source, (start, end) in zip(pool.sources, pairwise(bounds.tolist()), strict=True):
-        own = [int(place) - start for place in places[(places >= start) & (places < end)]]
-        for run in _runs(source, pool, text, [min(place, max(0, end - start - LENGTH)) for place in own]):
-            amounts = counted(fitted(run, dict([text])).to_series(), asked.unit, tokenizer)
-            means.append(float(amounts.mean()))
-            read += len(amounts)
+    for run in runs_of_pool(pool, [text[0]], stream(asked.seed, "mix", pool.recipe.name, "sample"), RUNS, LENGTH):
+        amounts = counted(fitted(run, dict([text])).to_series(), asked.unit, tokenizer)
+        means.append(float(amounts.mean()))
+        read += len(amounts)
     found = mean(np.array(means), "runs of neighbouring rows").on_scale(lambda value: max(0.0, value) * pool.rows)
     return PoolSample(pool.rows, read, replace(found, n=read))
 
 
-def _runs(source: TableSource, pool: OpenPool, text: tuple[str, Any], starts: Sequence[int]) -> Iterator[Any]:
+def runs_of_pool(pool: OpenPool, names: Sequence[str], rng: np.random.Generator, runs: int, length: int) -> Iterator[Any]:
+    """So many runs of neighbouring rows at random places of a pool, with the columns of these names that it has."""
+    bounds = np.concatenate([[0], np.cumsum(pool.sizes)])
+    places = np.sort(rng.integers(bounds[-1], size=runs))
+    for source, (start, end) in zip(pool.sources, pairwise(bounds.tolist()), strict=True):
+        own = [int(place) - start for place in places[(places >= start) & (places < end)]]
+        yield from _runs(source, pool, names, [min(place, max(0, end - start - length)) for place in own], length)
+
+
+def _runs(source: TableSource, pool: OpenPool, names: Sequence[str], starts: Sequence[int], length: int) -> Iterator[Any]:
     """Runs of rows of a source that begin at these places, ascending; of a Parquet file without reading what lies between."""
     import polars as pl
 
     former = {new: old for old, new in pool.recipe.rename.items()}
-    column = former.get(text[0], text[0])
+    columns = {former.get(name, name): name for name in names}
+    there = [column for column in columns if column in source.columns]
     if not starts:
         return
-    if column not in source.columns:
-        yield from (pl.DataFrame({"": [None] * LENGTH}) for _ in starts)
+    if not there:
+        yield from (pl.DataFrame({"": [None] * length}) for _ in starts)
         return
     path = Path(source.name)
     if suffix(path) == (".parquet", "") and path.is_file():
-        query = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select(pl.col(column).alias(text[0]))
-        yield from (query.slice(start, LENGTH).collect() for start in starts)
+        query = (
+            pl.scan_parquet(literal(path), glob=False, hive_partitioning=False)
+            .select(pl.col(there))
+            .rename({column: columns[column] for column in there})
+        )
+        yield from (query.slice(start, length).collect() for start in starts)
         return
     waiting, first, before = list(starts), 0, None
-    for batch in source.batches([column]):
-        rows = batch.select(pl.col(column).alias(text[0]))
+    for batch in source.batches(there):
+        rows = batch.select(pl.col(there)).rename({column: columns[column] for column in there})
         # A run may begin in the batch before, whose last rows are kept.
         rows = rows if before is None else pl.concat([before, rows], how="vertical_relaxed")
-        while waiting and waiting[0] + LENGTH <= first + rows.height:
-            yield rows[waiting[0] - first : waiting.pop(0) - first + LENGTH]
-        before = rows.tail(LENGTH)
+        while waiting and waiting[0] + length <= first + rows.height:
+            yield rows[waiting[0] - first : waiting.pop(0) - first + length]
+        before = rows.tail(length)
         first += rows.height - before.height
     assert before is not None
     yield from (before for _ in waiting)

@@ -58,7 +58,10 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         yield from split_lines(plan.splits, width)
     for one in plan.filters:
         left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
-        yield from wrapped(f"filter {one.step}: sees {one.seen:,} rows, {left}", width)
+        if one.estimate is not None:
+            low, high = one.estimate.interval
+            left += f" (about {one.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {one.estimate.n:,} rows)"
+        yield from wrapped(f"filter {one.step}: sees {'at most ' if one.low != one.high else ''}{one.seen:,} rows, {left}", width)
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
     for pool, columns in plan.read_as_numbers.items():

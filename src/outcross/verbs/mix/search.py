@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, rounded, student_quantile
-from outcross.ledger import External, Ledger, stream
-from outcross.ledger.digests import digest_of
-from outcross.ledger.external import external
-from outcross.recipe import nearest, plain
+from outcross.ledger import Ledger, stream
+from outcross.recipe import plain
 from outcross.statistics.mixing_law import (
     ALPHA,
     FittedMixingLaw,
@@ -32,18 +28,14 @@ from outcross.statistics.mixing_law import (
     fit_mixing_law,
     least_corner,
 )
-from outcross.statistics.simplex import ShareRegion, design, held_out_design
-from outcross.verbs.mix.asked import AtLeast, MixRecipe
-from outcross.verbs.mix.plan import Supply, split_of
-from outcross.verbs.mix.pools import text_column, tokenizer_of
+from outcross.statistics.simplex import design, held_out_design
 from outcross.verbs.mix.search_asked import Searched, least_mixes
-from outcross.verbs.mix.small_mixes import SmallMix, SmallPools, TextPools, counts_of, domain_frame, small_mix
+from outcross.verbs.mix.small_mixes import TextPools
+from outcross.verbs.mix.small_rows import MILLION
+from outcross.verbs.mix.trial import MixTrial, TriedMix
+from outcross.verbs.mix.two_pools import of_two_pools
 from outcross.verbs.mix.work import Mixing
 
-MILLION = 1_000_000
-"""Parts in which proposed shares are written."""
-SMALLEST = 1e-3
-"""Shares below this are none."""
 PROPOSED = 100
 """Resampled laws of which the best shares are found, for their interval."""
 
@@ -51,181 +43,7 @@ PROPOSED = 100
 def searched(mixing: Mixing, ledger: Ledger) -> Searched:
     """What a search finds for a mix. BadInput where its pools cannot be searched."""
     trial = MixTrial(mixing, ledger)
-    return of_two_pools(trial) if len(mixing.asked.pools) == 2 else of_many_pools(trial)
-
-
-def of_two_pools(trial: MixTrial) -> Searched:
-    """Two pools have one share: a curve."""
-    return of_many_pools(trial)
-
-
-@dataclass(frozen=True, eq=False)
-class TriedMix:
-    """A mix that was tried."""
-
-    role: str
-    """fit, held out, or the name of a rival of the proposal."""
-    shares: np.ndarray
-    """Of what the learner reads: (pools,)."""
-    losses: np.ndarray
-    """(seeds, domains)."""
-
-
-@dataclass(frozen=True, eq=False)
-class MixTrial:
-    """A search under way: what is asked, and what is tried."""
-
-    mixing: Mixing
-    ledger: Ledger
-
-    @property
-    def asked(self) -> MixRecipe:
-        return self.mixing.asked
-
-    @property
-    def search(self) -> Any:
-        assert self.asked.search is not None
-        return self.asked.search
-
-    @cached_property
-    def names(self) -> list[str]:
-        return [pool.name for pool in self.asked.pools]
-
-    @cached_property
-    def pools(self) -> External[SmallPools]:
-        """The pools as small mixes are drawn from them, told apart by what they hold and by what decides the samples."""
-        asked, mixing = self.asked, self.mixing
-        files = [external(path) for _, path in self.search.validation] if self.search.domains else []
-        of_pools = [[pool.name, pool.is_human, pool.rename, plain(pool.origin)] for pool in asked.pools]
-        settings = [of_pools, asked.seed, list(asked.groups), plain(asked.columns), asked.text_column]
-        digest = digest_of([mixing.external.digest, [file.digest for file in files], settings])
-        reads = [*mixing.external.reads, *(one for file in files for one in file.reads)]
-        names = dict(mixing.external.names) | {name: value for file in files for name, value in file.names.items()}
-        return External(digest, lambda: self.small, reads, names)
-
-    @cached_property
-    def small(self) -> SmallPools:
-        mixing, search = self.mixing, self.search
-        if not mixing.schema:
-            raise BadInput("search: the pools have no records; give some")
-        if search.column is not None:
-            if search.column not in mixing.schema:
-                raise BadInput(
-                    f"search.column {search.column!r} is no column of the mix{nearest(search.column, mixing.schema)}; it has {', '.join(mixing.schema)[:200]}"
-                )
-            if self.asked.unit != "rows":
-                raise BadInput(f"search.column compares shares of rows, and the budget is in {self.asked.unit}; give rows")
-            text = None
-        else:
-            try:
-                text = text_column(self.asked, mixing.schema)
-            except BadInput as error:
-                raise BadInput(f"search trains on one column of text, or predicts search.column of a table: {error}") from None
-        columns = [text[0]] if text else list(mixing.schema)
-        domains = {
-            name: domain_frame(path, mixing.schema, columns, self.asked.seed)
-            for name, path in (search.validation if search.domains else ())
-        }
-        return SmallPools(mixing, text, domains)
-
-    @cached_property
-    def a_unit(self) -> np.ndarray:
-        """How much a learner reads of one row, character or token of each pool: (pools,)."""
-        held = self.small.held
-        if not isinstance(held, TextPools):
-            return np.ones(len(self.names))
-        if self.asked.unit == "rows":
-            return held.a_row
-        if self.asked.unit == "characters":
-            counts = [sum(map(len, own)) for own in held.texts]
-        else:
-            tokenizer = tokenizer_of(self.asked.tokenizer)
-            counts = [
-                sum(len(one.ids) for one in tokenizer.encode_batch_fast(list(own), add_special_tokens=False)) for own in held.texts
-            ]
-        return held.a_row * np.array([len(own) / max(count, 1) for own, count in zip(held.texts, counts, strict=True)])
-
-    def in_units(self, shares: np.ndarray) -> np.ndarray:
-        """Shares of what a learner reads as shares of the mix's budget. shares: (…, pools)"""
-        amounts = shares / self.a_unit
-        return amounts / amounts.sum(axis=-1, keepdims=True)
-
-    def as_read(self, shares: np.ndarray) -> np.ndarray:
-        """Shares of the mix's budget as shares of what a learner reads. (pools,)"""
-        amounts = shares * self.a_unit
-        return amounts / amounts.sum()
-
-    @cached_property
-    def supplies(self) -> list[Supply]:
-        unit = self.asked.unit
-        return [Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum())) for scan in self.mixing.scans]
-
-    @cached_property
-    def region(self) -> ShareRegion:
-        """The shares of what a learner reads that keep the human share that is asked for."""
-        share = self.asked.human_share
-        if share is None:
-            return ShareRegion(len(self.names))
-        wanted = share.at_least if isinstance(share, AtLeast) else share
-        is_human = np.array([pool.is_human for pool in self.asked.pools])
-        floor = np.where(is_human, 1 - wanted, -wanted) / self.a_unit
-        return ShareRegion(len(self.names), floor / np.abs(floor).max(), not isinstance(share, AtLeast))
-
-    @cached_property
-    def capped(self) -> ShareRegion:
-        """Those among them that the pools can give, within the bound on repeats."""
-        if self.asked.budget is None:
-            return self.region
-        caps = []
-        for place, (supply, pool) in enumerate(zip(self.supplies, self.asked.pools, strict=True)):
-            most = supply.available * self.asked.repeats_of(pool) / self.asked.budget
-            if most < 1:
-                most = max(0.0, math.floor(most * MILLION - len(self.names) - 1) / MILLION)  # room for rounding
-                caps.append(most / self.a_unit - np.eye(len(self.names))[place] / self.a_unit[place])
-        return ShareRegion(self.region.pools, self.region.floor, self.region.is_exact, np.array(caps) if caps else None)
-
-    @cached_property
-    def natural(self) -> np.ndarray:
-        """The shares of what a learner reads that the mix would have without a search. (pools,)"""
-        return self.as_read(np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]))
-
-    def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[TriedMix, list[str]]:
-        """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
-        counts = counts_of(shares, self.small.held.size)
-        steps = self.ledger.steps(self.asked.seed)
-        made = [
-            steps(
-                small_mix,
-                SmallMix(search=self.search.identity, counts=counts, seed=seed),
-                self.pools,
-                part=f"search {seed} {counts}",
-            )
-            for seed in range(first_seed, first_seed + self.search.seeds)
-        ]
-        losses = np.array([list(one.value.by_domain.values()) for one in made])
-        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
-
-    @cached_property
-    def domains(self) -> tuple[str, ...]:
-        held = self.small.held
-        return tuple(held.tests)
-
-    @cached_property
-    def weights(self) -> np.ndarray:
-        """How much each domain counts: (domains,), summing to 1."""
-        for name in self.search.weights:
-            if name not in self.domains:
-                raise BadInput(
-                    f"search.weights names the domain {name!r}{nearest(name, self.domains)}; there are {', '.join(self.domains)[:200]}"
-                )
-        found = np.array([self.search.weights.get(name, 1.0 if not self.search.weights else 0.0) for name in self.domains])
-        if not found.sum():
-            raise BadInput("search.weights are all 0; give a domain a weight")
-        return found / found.sum()
-
-    def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
-        """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
-        return np.array([one.losses for one in measured]) @ self.weights
+    return of_two_pools(trial) if trial.has_a_curve else of_many_pools(trial)
 
 
 def of_many_pools(trial: MixTrial) -> Searched:
@@ -237,6 +55,7 @@ def of_many_pools(trial: MixTrial) -> Searched:
         )
     points = design(trial.region, count)
     tests = held_out_design(trial.region, trial.search.held_out, points)
+    points, tests = (np.array([trial.reachable(point) for point in some]) for some in (points, tests))
     tried, keys = [], []
     for role, shares in [*(("fit", point) for point in points), *(("held out", point) for point in tests)]:
         one, steps = trial.measured(role, shares)
@@ -264,11 +83,10 @@ def of_many_pools(trial: MixTrial) -> Searched:
     rivals, steps = _rivals(trial, tried, laws, line)
     regret = _regret(trial, tried, rivals)
     best = _chosen(regret)
-    weights = _in_millionths(
-        trial,
+    weights = trial.affordable(
         next(one.shares for one in rivals if one.role == best)
         if best != "law"
-        else _best(trial, [law.law for law in laws.values()]),
+        else _best(trial, [law.law for law in laws.values()])
     )
     proposal = _proposal(trial, laws, weights, best)
     note = _note(trial, best, regret)
@@ -296,7 +114,7 @@ def _rivals(
         asked["asked"] = trial.natural
     found, keys = [], []
     for role, shares in asked.items():
-        one, steps = trial.measured(role, shares, trial.search.seeds)
+        one, steps = trial.measured(role, trial.reachable(shares), trial.search.seeds)
         found.append(one)
         keys += steps
     return found, keys
@@ -338,23 +156,6 @@ def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMi
 def _chosen(regret: Mapping[str, Estimate]) -> str:
     """Which rival is proposed: the law's, but where another is better beyond the error."""
     return "law" if regret["law"].interval[0] <= 0 else min(regret, key=lambda name: regret[name].value)
-
-
-def _in_millionths(trial: MixTrial, shares: np.ndarray) -> tuple[int, ...]:
-    """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
-    units = trial.in_units(shares)
-    least = max(SMALLEST, 2 / trial.asked.budget) if trial.asked.budget else SMALLEST
-    units = np.where(units < least, 0.0, units)
-    is_human = np.array([pool.is_human for pool in trial.asked.pools])
-    before = trial.in_units(shares)
-    for side in (is_human, ~is_human) if trial.asked.human_share is not None else (np.ones(len(units), bool),):
-        if units[side].sum() > 0:
-            units[side] *= before[side].sum() / units[side].sum()
-    found = np.floor(units / units.sum() * MILLION).astype(np.int64)
-    found[int(np.argmax(np.where(is_human if is_human.any() and units[is_human].sum() else units > 0, units, -1)))] += (
-        MILLION - found.sum()
-    )
-    return tuple(found.tolist())
 
 
 def _proposal(trial: MixTrial, laws: Mapping[str, FittedMixingLaw], weights: Sequence[int], by: str) -> dict[str, Any]:
@@ -422,6 +223,7 @@ def _settings(trial: MixTrial) -> dict[str, Any]:
         if len(sample) < held.size
     }
     return {
+        "measured_on": trial.small.records.held_out,
         "learner": plain(held.learner) if is_text else {"kind": held.predictor, "column": trial.search.column},
         "training": plain(held.training) if is_text else None,
         "size": {"tokens": held.tokens} if is_text else {"records": held.size},

@@ -14,11 +14,13 @@ def search_lines(told: Any, width: int) -> Iterator[str]:
     if not isinstance(told, dict):
         return
     mixes, proposal = told.get("mixes"), told.get("proposal")
-    count = len(mixes) if isinstance(mixes, list) else 0
-    yield from wrapped(
-        f"search: {count} small mixes tried, {escaped(str(told.get('seeds')))} samples each; {escaped(str(told.get('note')))}",
-        width,
+    tried = (
+        f"{len(mixes)} small mixes tried, {escaped(str(told.get('seeds')))} samples each"
+        if isinstance(mixes, list)
+        else f"the share curve of {escaped(str(told.get('share_of')))}"
     )
+    yield from wrapped(f"search: {tried}; {escaped(str(told.get('note')))}", width)
+    yield from wrapped(f"losses are measured on {escaped(str(told.get('measured_on')))}", width)
     if isinstance(proposal, dict) and isinstance(proposal.get("shares"), dict):
         said = [f"{escaped(str(name))} {_share(one)}" for name, one in proposal["shares"].items() if isinstance(one, dict)]
         yield from wrapped(f"proposed shares of {escaped(str(proposal.get('unit')))} [95 %]: {', '.join(said)}", width, hang=4)

@@ -7,6 +7,7 @@ good share in all mixes at once. No mix holds a record that losses are measured 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,9 +31,9 @@ from outcross.models.schedule import Schedule, Scratch
 from outcross.recipe import recipe
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, losses, task
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.draws import sequence
-from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
+from outcross.verbs.mix.pools import Schema, fitted, tokenizer_of
 from outcross.verbs.mix.search_asked import OF_EACH_POOL, MixSearch
+from outcross.verbs.mix.small_rows import MOST_TESTED, PoolRecords, RowPlanner
 from outcross.verbs.mix.work import Mixing
 
 if TYPE_CHECKING:
@@ -43,10 +44,6 @@ TOKENS, RECORDS = 200_000, 2_000
 """Of a small mix of text, and of a table."""
 LEAST_BLOCKS, LEAST_RECORDS = 30, 200
 """Of the smallest pool, below which small mixes say nothing."""
-TESTED = 0.1
-"""Share of the human pools that losses are measured on where no file is named."""
-MOST_TESTED = 2_000
-"""Records that they are measured on, at most, a domain."""
 TESTED_BLOCKS = 500
 """Blocks of text that they are measured on, at most, a domain."""
 BYTES_A_TOKEN = 4
@@ -62,55 +59,8 @@ class SmallMix:
     counts: tuple[int, ...]
     seed: int
     """The number of the sample."""
-
-
-@dataclass(frozen=True, eq=False)
-class PoolRecords:
-    """Pools that rows are drawn from."""
-
-    asked: MixRecipe
-    pools: tuple[OpenPool, ...]
-    scans: tuple[ScannedPool, ...]
-    schema: Schema
-
-    @property
-    def search(self) -> MixSearch:
-        assert self.asked.search is not None
-        return self.asked.search
-
-    @cached_property
-    def tested(self) -> dict[int, np.ndarray]:
-        """The rows of human pools that losses are measured on, by the pool: (n,)."""
-        if self.search.domains:
-            return {}
-        return {
-            place: sequence(
-                scan, min(MOST_TESTED, max(1, int(scan.rows * TESTED))), self.asked.seed, f"{pool.name} validation"
-            ).rows
-            for place, (pool, scan) in enumerate(zip(self.asked.pools, self.scans, strict=True))
-            if pool.is_human and scan.rows > 1
-        }
-
-    def sample_of(self, pool: int, rows: int) -> np.ndarray:
-        """So many random rows of a pool, without those that losses are measured on; fewer where it has fewer. (n,)"""
-        name, tested = self.asked.pools[pool].name, self.tested.get(pool, np.zeros(0, np.int64))
-        count = min(self.scans[pool].rows, rows + len(tested))
-        drawn = sequence(self.scans[pool], count, self.asked.seed, f"{name} search").rows
-        return drawn[~np.isin(drawn, tested)][:rows]
-
-    def rows_of(self, pool: int, wanted: np.ndarray, columns: Sequence[str]) -> polars.DataFrame:
-        """These rows of a pool, in their order. wanted: (n,), none twice"""
-        import polars as pl
-
-        schema = {name: self.schema[name] for name in columns}
-        order = np.argsort(wanted, kind="stable")
-        ascending, found, start = wanted[order], [pl.DataFrame(schema=schema)], 0
-        for batch in self.pools[pool].batches([name for name in columns if name in self.pools[pool].schema]):
-            low, high = np.searchsorted(ascending, [start, start + batch.height])
-            if low < high:
-                found.append(fitted(batch[ascending[low:high] - start], schema))
-            start += batch.height
-        return pl.concat(found)[np.argsort(order, kind="stable")]
+    shares: tuple[float, ...] = ()
+    """With targets the shares before they were rounded to blocks: what targets ask may leave no room for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +72,21 @@ class SmallPools:
     """The column of text with its type; None for tables."""
     domains: Mapping[str, Any]
     """Human records that losses are measured on, by the domain that a file is named for: frames."""
+    is_cross_fitted: bool = False
+    """Whether losses are measured on the human records that a fit has left out."""
 
     @cached_property
     def records(self) -> PoolRecords:
-        mixing = self.mixing
-        return PoolRecords(mixing.asked, mixing.pools, mixing.scans, mixing.schema)
+        return PoolRecords(self.mixing, self.is_cross_fitted)
+
+    def planner(self, samples: Sequence[np.ndarray]) -> RowPlanner | None:
+        """Who chooses rows by targets; None where there are no targets."""
+        return RowPlanner(self.records, tuple(samples)) if self.mixing.asked.targets else None
+
+    @cached_property
+    def tests(self) -> dict[str, Any]:
+        """Human records that losses are measured on, by domain: frames. None where a curve is cross-fitted."""
+        return _tests(self)
 
     @cached_property
     def held(self) -> TextPools | TablePools:
@@ -151,16 +111,61 @@ class TextPools:
     """Texts of each pool, by which its tokens are counted in other units."""
     size: int
     """Blocks of a small mix."""
+    records: PoolRecords
+    a_unit: np.ndarray
+    """Tokens of one row, character or token, whichever the mix counts, of each pool: (pools,)."""
+    planner: RowPlanner | None = None
+    of_rows: tuple[list[np.ndarray], ...] = ()
+    """With targets the tokens of every row of each sample."""
 
     @property
     def tokens(self) -> int:
         return self.size * self.samples[0].shape[1]
 
+    def budget(self, units: np.ndarray) -> int:
+        """How much of the mix's unit makes a small mix of these shares of it, a little more than needed. units: (pools,)"""
+        return math.ceil(MARGIN * self.tokens / float(units @ self.a_unit)) + 1
+
     def losses_of(self, asked: SmallMix, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
-        taken = [sample[_drawn(len(sample), count, rng)] for sample, count in zip(self.samples, asked.counts, strict=True)]
-        model = self.learner.fit(_blocks(np.concatenate(taken)), None, self.start, self.training, rng)
+        model = self.learner.fit(as_blocks(self._learned(asked, rng)), None, self.start, self.training, rng)
         for domain, tokens in self.tests.items():
-            yield domain, -np.asarray(model.log_prob(_blocks(tokens)), dtype=float) / tokens.shape[1]
+            yield domain, -np.asarray(model.log_prob(as_blocks(tokens)), dtype=float) / tokens.shape[1]
+
+    def _learned(self, asked: SmallMix, rng: np.random.Generator) -> np.ndarray:
+        """The blocks of a small mix: (size, block)."""
+        if self.planner is not None:
+            return self._aimed(asked, self.planner, rng)
+        counts = np.array(asked.counts)
+        if self.records.has_weights:
+            rows = counts / self.a_row
+            read = self.records.weighed(rows / rows.sum()) * self.a_row
+            counts = counts_of(read / read.sum(), self.size)
+        return np.concatenate([sample[_drawn(len(sample), count, rng)] for sample, count in zip(self.samples, counts, strict=True)])
+
+    def _aimed(self, asked: SmallMix, planner: RowPlanner, rng: np.random.Generator) -> np.ndarray:
+        """The blocks of a small mix whose rows targets choose."""
+        amounts = np.array(asked.shares) / self.a_unit
+        units = amounts / amounts.sum()
+        rows = planner(units, self.budget(units), int(rng.integers(2**40)))
+        pool = np.array([place for place, _ in rows])
+        times = self._times(pool)
+        parts = [self.of_rows[place][row] for (place, row), often in zip(rows, times.tolist(), strict=True) for _ in range(often)]
+        joined = np.concatenate(parts)
+        block = self.samples[0].shape[1]
+        return np.resize(joined, (self.size, block))  # the few tokens that are too many are left out
+
+    def _times(self, pool: np.ndarray) -> np.ndarray:
+        """How often each row is read, as the weights of its pool say. pool: (rows,)"""
+        if not self.records.has_weights:
+            return np.ones(len(pool), np.int64)
+        rows = np.bincount(pool, minlength=len(self.samples)) / len(pool)
+        weighed = self.records.weighed(rows)
+        often = np.divide(weighed, rows, out=np.zeros_like(rows), where=rows > 0)
+        return np.diff(np.floor(np.cumsum(often[pool]) + 0.5).astype(np.int64), prepend=0)
+
+
+MARGIN = 1.1
+"""How much more of a mix than its tokens are planned, since rows are of many lengths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,16 +180,33 @@ class TablePools:
     """By domain."""
     size: int
     """Records of a small mix."""
+    records: PoolRecords
+    planner: RowPlanner | None = None
 
     def losses_of(self, asked: SmallMix, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
-        counted = [(sample, count) for sample, count in zip(self.samples, asked.counts, strict=True) if count]
-        taken = [sample.take(_drawn(len(sample), count, rng)) for sample, count in counted]
+        taken = [sample.take(rows) for sample, rows in zip(self.samples, self._learned(asked, rng), strict=True) if rows.size]
         training = taken[0]
         for more in taken[1:]:
             training = training + more
         predict = LEARNERS[self.predictor](training, self.classes)
         for domain, records in self.tests.items():
             yield domain, losses(predict(records), records)
+
+    def _learned(self, asked: SmallMix, rng: np.random.Generator) -> list[np.ndarray]:
+        """Of each pool the records of a small mix, by their places in its sample."""
+        shares = np.array(asked.counts) / sum(asked.counts)
+        counts: Sequence[int] = asked.counts
+        if self.records.has_weights:
+            counts = counts_of(self.records.weighed(shares), self.size)
+        if self.planner is None:
+            return [_drawn(len(sample), count, rng) for sample, count in zip(self.samples, counts, strict=True)]
+        rows = np.array(self.planner(np.array(asked.shares), self.size, int(rng.integers(2**40))))
+        found = []
+        for place, count in enumerate(counts):
+            own = rows[rows[:, 0] == place, 1]
+            # Drawn again as often as the weights of the pools say.
+            found.append(own if len(own) == count else own[_drawn(len(own), count if own.size else 0, rng)])
+        return found
 
 
 @dataclass(frozen=True)
@@ -232,9 +254,10 @@ def text_pools(pools: SmallPools) -> TextPools:
     learner = search.learner or Ngram(vocabulary=2048)
     form = learner.form(search.block)
     wanted = search.size or TOKENS
-    tests = {name: [value for value in _texts_of(frame, pools.text) if value] for name, frame in _tests(pools).items()}
+    tests = {name: [value for value in _texts_of(frame, pools.text) if value] for name, frame in pools.tests.items()}
     known = {text for texts in tests.values() for text in texts}
-    texts = [_texts_of_pool(pools, place, HELD * wanted, known) for place in range(len(records.pools))]
+    read = [_texts_of_pool(pools, place, HELD * wanted, known) for place in range(len(records.rows))]
+    texts, rows = [own for own, _ in read], [own for _, own in read]
     part = BYTES_A_TOKEN * wanted // len(texts)
     vocabulary = form.learn_vocabulary([text for own in texts for text in _beginning(own, part)])
     samples = [_stream(own, vocabulary, search.block) for own in texts]
@@ -253,10 +276,10 @@ def text_pools(pools: SmallPools) -> TextPools:
                 f"search: the human records of {name!r} hold {len(tokens) * search.block:,} tokens to measure a loss on, at least "
                 f"{LEAST_BLOCKS * search.block:,} are needed; give more text"
             )
-    human = Human(training=part_of(HUMAN, _blocks(samples[0][:1])), vocabulary=vocabulary)
+    human = Human(training=part_of(HUMAN, as_blocks(samples[0][:1])), vocabulary=vocabulary)
     training = _training(learner, search, size)
     lengths = [list(map(len, vocabulary.encode(own))) for own in texts]
-    return TextPools(
+    held = TextPools(
         learner=learner,
         training=training,
         start=learner.begin(human, training, stream(records.asked.seed, "mix", "search", "start")),
@@ -265,7 +288,26 @@ def text_pools(pools: SmallPools) -> TextPools:
         a_row=np.array([np.mean(own) for own in lengths]),
         texts=tuple(map(tuple, texts)),
         size=size,
+        records=records,
+        a_unit=np.ones(len(texts)),
+        planner=pools.planner(rows),
+        of_rows=tuple(vocabulary.encode([f"{text}\n" for text in own]) for own in texts) if records.asked.targets else (),
     )
+    return replace(held, a_unit=_of_one_unit(records.asked, held))
+
+
+def _of_one_unit(asked: MixRecipe, held: TextPools) -> np.ndarray:
+    """Tokens that a learner reads of one row, character or token of each pool: (pools,)."""
+    if asked.unit == "rows":
+        return held.a_row
+    if asked.unit == "characters":
+        counts = [sum(map(len, own)) for own in held.texts]
+    else:
+        tokenizer = tokenizer_of(asked.tokenizer)
+        counts = [
+            sum(len(one.ids) for one in tokenizer.encode_batch_fast(list(own), add_special_tokens=False)) for own in held.texts
+        ]
+    return held.a_row * np.array([len(own) / max(count, 1) for own, count in zip(held.texts, counts, strict=True)])
 
 
 def _training(learner: Learner, search: MixSearch, size: int) -> Schedule | None:
@@ -281,15 +323,17 @@ def table_pools(pools: SmallPools) -> TablePools:
     import polars as pl
 
     records, search = pools.records, pools.records.search
-    columns = [name for name in records.schema if records.schema[name] != pl.Null]
-    tests = _tests(pools)
+    schema = records.mixing.schema
+    columns = [name for name in schema if schema[name] != pl.Null]
+    tests = pools.tests
     wanted = search.size or RECORDS
-    frames = [records.rows_of(place, records.sample_of(place, HELD * wanted), columns) for place in range(len(records.pools))]
+    drawn = [records.sample_of(place, HELD * wanted) for place in range(len(records.rows))]
+    frames = [records.frame_of(place, own, columns) for place, own in enumerate(drawn)]
     try:
         given = [*tests.items(), *((pool.name, frame) for pool, frame in zip(records.asked.pools, frames, strict=True))]
         tables = alike([table(frame, name) for name, frame in given]).tables
         asked = task(tables[0], search.column)
-        encoded = [_in_order(*asked.records(one), one.places) for one in tables]
+        encoded, places = zip(*(_in_order(*asked.records(one), one.places) for one in tables), strict=True)
     except NotApplicable as why:
         raise BadInput(f"search.column: {why}") from None
     samples = encoded[len(tests) :]
@@ -300,12 +344,22 @@ def table_pools(pools: SmallPools) -> TablePools:
             f"search: pool {name!r} holds {least:,} records with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
         )
     size = search.size or min(wanted, least)
-    return TablePools(len(asked.classes), search.predictor, tuple(samples), dict(zip(tests, encoded, strict=False)), size)
+    rows = [own[known] for own, known in zip(drawn, places[len(tests) :], strict=True)]
+    return TablePools(
+        classes=len(asked.classes),
+        predictor=search.predictor,
+        samples=tuple(samples),
+        tests=dict(zip(tests, encoded, strict=False)),
+        size=size,
+        records=records,
+        planner=pools.planner(rows),
+    )
 
 
-def _in_order(records: EncodedRecords, rows: np.ndarray, places: np.ndarray) -> EncodedRecords:
-    """Records that have a target, in the order in which they were read."""
-    return records.take(np.argsort(places[rows], kind="stable"))
+def _in_order(records: EncodedRecords, rows: np.ndarray, places: np.ndarray) -> tuple[EncodedRecords, np.ndarray]:
+    """Records that have a target, in the order in which they were read, and their places in it."""
+    order = np.argsort(places[rows], kind="stable")
+    return records.take(order), places[rows][order]
 
 
 def _tests(pools: SmallPools) -> dict[str, Any]:
@@ -315,10 +369,15 @@ def _tests(pools: SmallPools) -> dict[str, Any]:
     if pools.domains:
         return dict(pools.domains)
     records = pools.records
-    columns = [pools.text[0]] if pools.text else [name for name in records.schema if records.schema[name] != pl.Null]
+    schema = records.mixing.schema
+    columns = [pools.text[0]] if pools.text else [name for name in schema if schema[name] != pl.Null]
     frames = {
-        records.asked.pools[place].name: records.rows_of(place, np.sort(rows), columns) for place, rows in records.tested.items()
+        records.asked.pools[place].name: records.read_frame(place, np.sort(rows), columns) for place, rows in records.tested.items()
     }
+    if not frames and not records.is_cross_fitted:
+        raise BadInput("search: no human row is left to measure a loss on; give more, or name search.validation: FILE")
+    if not frames:
+        return {}
     return frames if records.search.validation == OF_EACH_POOL else {"human": pl.concat(list(frames.values()))}
 
 
@@ -348,17 +407,20 @@ def _texts_of(frame: polars.DataFrame, text: tuple[str, Any]) -> list[str]:
     return [value[:LONGEST] for value in column.fill_null("").to_list()]
 
 
-def _texts_of_pool(pools: SmallPools, place: int, tokens: int, known: set[str]) -> list[str]:
-    """Random texts of a pool that make about so many tokens, or all that it has."""
+def _texts_of_pool(pools: SmallPools, place: int, tokens: int, known: set[str]) -> tuple[list[str], np.ndarray]:
+    """Random texts of a pool that make about so many tokens, or all that it has; and their rows among those that may be trained on."""
     records, text = pools.records, pools.text
     assert text is not None
     needed, rows = tokens * BYTES_A_TOKEN, 1_000
     while True:
-        values = _texts_of(records.rows_of(place, records.sample_of(place, rows), [text[0]]), text)
-        texts = [value for value in values if value and value not in known]
+        sample = records.sample_of(place, rows)
+        values = _texts_of(records.frame_of(place, sample, [text[0]]), text)
+        kept = [number for number, value in enumerate(values) if value and value not in known]
+        texts = [values[number] for number in kept]
         held = sum(map(len, texts))
         if held >= needed or rows >= records.scans[place].rows:
-            return _beginning(texts, needed)
+            chosen = _beginning(texts, needed)
+            return chosen, sample[np.array(kept, dtype=np.int64)[: len(chosen)]]
         rows = min(records.scans[place].rows, max(2 * rows, int(1.2 * rows * needed / max(held, 1))))
 
 
@@ -379,6 +441,6 @@ def _stream(texts: Sequence[str], vocabulary: Any, block: int) -> np.ndarray:
     return joined[: len(joined) // block * block].reshape(-1, block)
 
 
-def _blocks(tokens: np.ndarray) -> Blocks:
+def as_blocks(tokens: np.ndarray) -> Blocks:
     """Blocks of which the tokens alone are looked at."""
     return blocks(tokens, [""] * len(tokens), np.zeros(len(tokens), np.int32))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,10 @@ import numpy as np
 from outcross.data.shares import exact, largest_remainder, smallest_total
 from outcross.errors import BadInput
 from outcross.ledger import stream
+from outcross.ledger.digests import digest_of
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.draws import Draws, sampled, scrambled
+from outcross.verbs.mix.canonical import scrambled
+from outcross.verbs.mix.draws import Draws, sampled
 from outcross.verbs.mix.lineage import Families
 from outcross.verbs.mix.plan import MixPlan, Supply, planned, split_of
 from outcross.verbs.mix.pools import ScannedPool
@@ -41,6 +45,14 @@ class Cut:
     """Of all splits together, in the budget's unit."""
     left_out: int
     """Rows that no split may draw: synthetic ones of families whose human rows are in a split of human rows alone."""
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells one cut from another."""
+        content = hashlib.sha256(self.split.tobytes())
+        for rows in self.eligible.values():
+            content.update(b"".join(own.tobytes() for own in rows))
+        return digest_of([content.hexdigest(), [[*one] for one in self.targets.values()], self.total])
 
     def scans(self, split: str, scans: Sequence[ScannedPool]) -> tuple[ScannedPool, ...]:
         """The pools as a split sees them."""
@@ -69,6 +81,11 @@ def cut(asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]) -> C
     return cutter(whole) if found is None else cutter(found)  # what cannot be had at all is said by the cut
 
 
+def replanned(part: Cut, asked: MixRecipe, scans: Sequence[ScannedPool]) -> Cut:
+    """The same cut with the training rows planned anew, by other shares. BadInput where these cannot be had."""
+    return replace(part, plan=_training_plan(asked, _amounts(asked, scans), part.plan.total, part.eligible["train"]))
+
+
 def _with_nearest(said: str, asked: MixRecipe, cutter: _Cutter) -> str:
     assert asked.budget is not None
     why, _, options = said.partition(" Nearest: ")
@@ -88,7 +105,7 @@ class _Cutter:
     def __init__(self, asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]):
         assert asked.splits is not None
         self.asked, self.families, self.scans, self.splits = asked, families, scans, asked.splits
-        self.amounts = [scan.amounts[asked.unit] if asked.unit != "rows" else np.ones(scan.rows, np.int64) for scan in scans]
+        self.amounts = _amounts(asked, scans)
         self.available = [int(amounts.sum()) for amounts in self.amounts]
         self.is_human = [_are_human(scan) for scan in scans]
         keys = families.keys ^ np.uint64(int(stream(asked.seed, "mix", "splits").integers(2**64, dtype=np.uint64)))
@@ -135,7 +152,9 @@ class _Cutter:
                 self._assign(number, quotas, is_allowed, split)
                 targets[name] = tuple(quotas)
         eligible, left_out = self._eligible(split, names)
-        return Cut(split, eligible, targets, self._planned(sizes["train"], eligible["train"]), total, left_out)
+        return Cut(
+            split, eligible, targets, _training_plan(self.asked, self.amounts, sizes["train"], eligible["train"]), total, left_out
+        )
 
     def _quotas(self, name: str, size: int) -> tuple[list[int], list[np.ndarray]]:
         """How much a split takes of each pool, and which of its rows it may take."""
@@ -197,12 +216,18 @@ class _Cutter:
             served += sum(int(mask.sum()) for mask in masks)
         return found, sum(scan.rows for scan in self.scans) - served
 
-    def _planned(self, size: int, rows: tuple[np.ndarray, ...]) -> MixPlan:
-        supplies = [Supply(len(own), int(amounts[own].sum())) for own, amounts in zip(rows, self.amounts, strict=True)]
-        try:
-            return planned(replace(self.asked, **{self.asked.unit: size}), supplies)
-        except BadInput as error:
-            raise BadInput(f"of what is left to train on, {error}") from None
+
+def _amounts(asked: MixRecipe, scans: Sequence[ScannedPool]) -> list[np.ndarray]:
+    """What each row of each pool holds in the budget's unit."""
+    return [scan.amounts[asked.unit] if asked.unit != "rows" else np.ones(scan.rows, np.int64) for scan in scans]
+
+
+def _training_plan(asked: MixRecipe, amounts: Sequence[np.ndarray], size: int, rows: Sequence[np.ndarray]) -> MixPlan:
+    supplies = [Supply(len(own), int(of_pool[own].sum())) for own, of_pool in zip(rows, amounts, strict=True)]
+    try:
+        return planned(replace(asked, **{asked.unit: size}), supplies)
+    except BadInput as error:
+        raise BadInput(f"of what is left to train on, {error}") from None
 
 
 def first_fit(brings: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -217,17 +217,27 @@ def aimed(training: TrainingRows) -> Aimed:
     """How much is drawn of each cell. BadInput where targets contradict each other, or there are too few rows for them, with the nearest that can be had."""
     if not len(training.pool):
         raise BadInput("no row of the pools meets the bounds of the targets; widen them")
-    asked, total, problem = training.asked, training.budget, training.problem
-    if total is None:
-        total = _as_many_as_there_are(training)
-    problem = replace(problem, needs=tuple(_needs(training, total)))
+    total = _as_many_as_there_are(training) if training.budget is None else training.budget
+    problem = replace(training.problem, needs=tuple(_needs(training, total)))
     usual = training.usual(total)
     solved = problem.solved(total, usual)
     if solved is None:
         raise refusal(problem, total, usual)
-    counts, lacking = solved
+    return _aimed(training, problem, *solved)
+
+
+def aimed_or_none(training: TrainingRows, total: int) -> Aimed | None:
+    """The same for so much in all; None where it cannot be had, without a search for what can."""
+    if not len(training.pool):
+        return None
+    problem = replace(training.problem, needs=tuple(_needs(training, total)))
+    solved = problem.solved(total, training.usual(total))
+    return None if solved is None else _aimed(training, problem, *solved)
+
+
+def _aimed(training: TrainingRows, problem: CellProblem, counts: np.ndarray, lacking: np.ndarray) -> Aimed:
     targets = np.bincount(problem.pool, counts, minlength=len(training.scans)).astype(np.int64)
-    return Aimed(training, plan_of(asked, training.supplies, targets), counts, lacking, problem)
+    return Aimed(training, plan_of(training.asked, training.supplies, targets), counts, lacking, problem)
 
 
 def _as_many_as_there_are(training: TrainingRows) -> int:

@@ -28,6 +28,8 @@ from outcross.verbs.mix.candidates import CandidateStore
 from outcross.verbs.mix.costs import lost_groups
 from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
+from outcross.verbs.mix.filter_samples import FilterEstimate, estimated, notes_of
+from outcross.verbs.mix.filter_steps import FilterSteps
 from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
 from outcross.verbs.mix.judged import JudgedRows, judged
 from outcross.verbs.mix.lineage import Families, families
@@ -37,6 +39,7 @@ from outcross.verbs.mix.pools import (
     OpenPool,
     ScannedPool,
     Schema,
+    counted_pool,
     opened,
     read_as_numbers,
     scanned,
@@ -47,7 +50,7 @@ from outcross.verbs.mix.pools import (
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
 from outcross.verbs.mix.samples import sampled_plan
 from outcross.verbs.mix.search_asked import Searched
-from outcross.verbs.mix.splits import Cut, cut, described
+from outcross.verbs.mix.splits import Cut, cut, described, replanned
 from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 from outcross.verbs.mix.weights import weights_of_pools
@@ -67,8 +70,13 @@ DRAWS = "draws.parquet"
 REJECTED = "rejected.parquet"
 KEPT = "what the filters kept"
 """The name under which its digest stands among those of the inputs."""
+CUT = "how the pools were cut before the search"
+"""The same for the splits of a mix whose shares were searched."""
+UNCHANGED = ("pools", "schema", "scans", "externals", "store", "filtered", "judged", "admitted", "admitted_scans", "families")
+"""What does not depend on the shares of a mix."""
 ASKED = 20_000
 """Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
+NO_NEAR = "near twins are not looked for in a plan of so many rows: the mix itself joins their families, so that the number of families is a bound here"
 PREFERS = "Data that are selected by one preference again and again can collapse, even where they accumulate; the manifest says what the filter costs"
 """What a plan says of every filter that prefers (science/oracles.md B1)."""
 
@@ -94,11 +102,15 @@ class Mixing:
             pools = zip(asked.pools, searched.weights, strict=True)
             asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
         found = replace(self, asked=asked, searched=searched)
-        found.__dict__.update(
-            {name: self.__dict__[name] for name in ("pools", "schema", "scans", "externals") if name in self.__dict__}
-        )
+        found.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
         before = self.external  # the same files, read for another request
-        found.__dict__["external"] = External(before.digest, lambda: found, before.reads, before.names)
+        digest, names_of = before.digest, before.names
+        if self.cut is not None:
+            # Splits are cut before the search, so that no row of the test split has a part in it.
+            found.__dict__["cut"] = replanned(self.cut, asked, self.admitted_scans)
+            names_of = {**names_of, CUT: self.cut.digest}
+            digest = digest_of([digest, self.cut.digest])
+        found.__dict__["external"] = External(digest, lambda: found, before.reads, names_of)
         return found
 
     @cached_property
@@ -138,6 +150,10 @@ class Mixing:
     def families(self) -> Families:
         """Which of the admitted rows belong together; what they share with others counts too."""
         rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
+        if self.is_counted and self.asked.lineage.near is not None:
+            asked = replace(self.asked, lineage=replace(self.asked.lineage, near=None))
+            found = families(asked, self.pools, self.scans, self.schema).take(rows)
+            return replace(found, notes=(*found.notes, NO_NEAR))
         return families(self.asked, self.pools, self.scans, self.schema).take(rows)
 
     @cached_property
@@ -153,13 +169,18 @@ class Mixing:
         rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
         return self.cut.scans("train", self.admitted_scans), rows
 
+    @property
+    def training_budget(self) -> int | None:
+        """How much is trained on, in the budget's unit; None where that is as much as the shares allow."""
+        return self.asked.budget if self.cut is None else self.cut.plan.total
+
     @cached_property
     def aimed(self) -> Aimed | None:
         """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
         if not self.asked.targets:
             return None
         scans, rows = self.training
-        budget = self.asked.budget if self.cut is None else self.cut.plan.total
+        budget = self.training_budget
         as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
         try:
             found = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
@@ -217,15 +238,32 @@ class Mixing:
         return replace(plan, splits=splits, warnings=(*plan.warnings, *self.families.notes))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a plan reads of the rows only the columns that are named, and does not look for near twins: it is to be had in seconds."""
+        asked = self.asked
+        has_parents = any(
+            pool.recipe.parents_column or "_parents" in pool.schema for pool in self.pools
+        )  # who are named by digests
+        is_plain = not asked.filters and asked.search is None and "tokens" not in asked.counted and not has_parents
+        return self.is_plan and is_plain and sum(pool.rows for pool in self.pools) > ASKED
+
+    @property
     def filters_are_bounded(self) -> bool:
         """Whether the plan says of filters how many rows they leave at most, and does not ask them: it is to be had in seconds."""
-        return self.is_plan and bool(self.asked.filters) and sum(pool.rows for pool in self.pools) > ASKED
+        is_asked = self.searched is not None or "filtered" in self.__dict__
+        return self.is_plan and bool(self.asked.filters) and not is_asked and sum(pool.rows for pool in self.pools) > ASKED
+
+    @cached_property
+    def sampled(self) -> FilterEstimate:
+        """What a sample says of the filters, where a plan does not ask them."""
+        return estimated(self.asked, self.pools, self.schema)
 
     def _filter_plans(self) -> Iterator[FilterPlan]:
         if self.filters_are_bounded:
             bounds = bounds_of(self.asked, [pool.rows for pool in self.pools])
             for number, (recipe, seen, low, high) in enumerate(bounds, 1):
-                yield FilterPlan(f"{number} {recipe.name}", recipe.filter.prefers, seen, low, high)
+                estimate = self.sampled.steps[number - 1]
+                yield FilterPlan(f"{number} {recipe.name}", recipe.filter.prefers, seen, low, high, estimate)
             return
         for outcome in self.filtered.outcomes if self.filtered is not None else ():
             kept = int(outcome.selection.times.sum())
@@ -236,7 +274,12 @@ class Mixing:
             if plan.prefers:
                 yield f"filter {plan.step} prefers: {plan.prefers}. {PREFERS}"
         if self.filters_are_bounded:
-            yield f"{sum(pool.rows for pool in self.pools):,} rows are too many to ask the filters in a plan; what is planned is the most that they can leave"
+            rows = sum(pool.rows for pool in self.pools)
+            yield (
+                f"what is available, unique, repeated and unused of each pool is a bound, as if the filters left every row: a plan asks them of {ASKED:,} rows at most, and "
+                f"there are {rows:,}; the mix itself asks them of all and may be refused"
+            )
+            yield from notes_of(self.asked, self.sampled)
         elif self.filtered is not None:
             yield from lost_groups(self.filtered)
 
@@ -255,6 +298,12 @@ class Mixing:
         """What filters leave of the pools; None where none is asked for."""
         return filter_pools(self.store) if self.asked.filters else None
 
+    def filtered_by(self, ledger: Ledger) -> None:
+        """Ask the filters now, or find in a ledger what they said before. BadInput where one cannot be asked, or keeps nothing."""
+        if self.asked.filters and "filtered" not in self.__dict__:
+            steps = FilterSteps(ledger, self.asked, digest_of([one.digest for one in self.externals]))
+            self.__dict__["filtered"] = filter_pools(self.store, steps)
+
     @property
     def available(self) -> tuple[ScannedPool, ...]:
         """The pools after the filters."""
@@ -268,6 +317,8 @@ class Mixing:
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
+        if self.is_counted:
+            return tuple(counted_pool(pool, self.asked, self.schema, place) for place, pool in enumerate(self.pools))
         if is_apart(self.where, self.pools):
             return scanned_apart(self.pools, self.asked, self.schema, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
@@ -447,11 +498,16 @@ def write(mixing: Mixing, out: Path) -> None:
     """Write a mix into a folder. BadInput where it holds something else, another mix too; what is there of this mix is kept."""
     inputs = [*mixing.inputs()]
     results.check_folder(out, "mix", inputs)
-    _ = mixing.plan  # what cannot be had is told before anything is written
+    if not mixing.asked.filters:
+        _ = mixing.plan  # what cannot be had is told before anything is written
     with results.opened(out, "mix", inputs) as ledger:
+        mixing.filtered_by(ledger)
+        _ = mixing.plan  # what the filters said is kept even where the mix cannot be had
         _check_same(ledger, mixing, out)
         made = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
-        results.write(ledger, _files(made.value, mixing), [made.key, *(mixing.searched.keys if mixing.searched else ())])
+        judged = () if mixing.filtered is None else mixing.filtered.keys
+        searched = () if mixing.searched is None else mixing.searched.keys
+        results.write(ledger, _files(made.value, mixing), [made.key, *judged, *searched])
 
 
 def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 from outcross import own
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
-from outcross.experiment.arms import Arm, arm_of, arms
-from outcross.experiment.file import changed, load, setting
+from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
+from outcross.experiment.file import builtin, changed, load, setting
 from outcross.ledger import Ledger
 from outcross.recipe import nearest, plain
 from outcross.runtime import Where
@@ -21,6 +21,7 @@ from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 from outcross.verbs.run.result import opened as open
 from outcross.verbs.run.tables import Tables
+from outcross.verbs.run.tracking import trackers_of
 from outcross.verbs.run.work import open_folder
 
 
@@ -38,12 +39,15 @@ def begun(question: RunQuestion) -> Run:
     [0, 1, 2]
     """
     check_workers(question.workers)
+    track = trackers_of(question.track)
     made = arms_of(question)
     for one in (one for arm in made for one in arm.experiment.select):
         for function in one.functions:
             own.check_function(function)
     _check_sources(made, question)
     if question.out is None:
+        if track:
+            raise BadInput(f"--track {track[0]} writes beside the folder of a run, and this run stays in memory; pass out=")
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:
             raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
         return Run(made, None, Tables(made, Ledger(None)), device=question.device)
@@ -51,7 +55,9 @@ def begun(question: RunQuestion) -> Run:
     if question.settings and _is_file_of(question.spec, folder):
         first = _first(question.settings)
         raise BadInput(f"{question.spec} is an input, and the run would write it anew with {first!r:.80}; run a copy of it")
-    return Run(made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device)
+    return Run(
+        made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device, track
+    )
 
 
 SETTINGS = (*(field.name for field in fields(Experiment)), "sweep", "arms")
@@ -99,7 +105,9 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
     """The question with what the command line leaves out: the folder, and a worker a core for experiments that gain by it."""
     made, workers = arms_of(question), question.workers
     if workers is None:  # what is fitted in closed form is sooner done in one process
-        workers = as_many_as_cores(len(made) if made[0].experiment.learner.trains else 1)
+        learner = made[0].experiment.learner
+        takes_long = learner.trains or "labelled" in learner.learns
+        workers = as_many_as_cores(len(made) if takes_long else 1)
     return replace(question, out=question.out or Path("runs") / made[0].experiment.name, workers=workers)
 
 
@@ -114,7 +122,15 @@ def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
             if not settings:
                 return (arm_of(spec),)
             spec = {key: value for key, value in plain(spec).items() if key != "kind"}
-        return arms(changed(spec, settings, str(spec.get("name", ""))) if isinstance(spec, Mapping) else load(str(spec), settings))
+        if isinstance(spec, Mapping):
+            return arms(changed(spec, settings, str(spec.get("name", ""))))
+        told = load(str(spec), settings)
+        if str(spec) in builtin() and lacks_a_source(told):
+            needs = builtin()[str(spec)].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            raise BadInput(
+                f"human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, as {spec} says: {needs}"
+            )
+        return arms(told)
 
 
 def _is_file_of(spec: Any, folder: Path) -> bool:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
 
 
-def write_runs(runs: Sequence[Run], path: Path) -> Path:
-    """Write the report of one run, or of several drawn together."""
+def write_runs(runs: Sequence[Run], path: Path, head: bytes = b"") -> Path:
+    """Write the report of one run, or of several drawn together, with something more in the head of the page."""
     studies = [study(run) for run in runs]
-    return write(studies[0] if len(studies) == 1 else join(studies), path)
+    return write(studies[0] if len(studies) == 1 else join(studies), path, head)
 
 
 def fragment(run: Run) -> str:

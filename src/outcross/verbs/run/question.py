@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     Settings = Mapping[str, Any] | Sequence[str]
     Folder = str | Path
     Imports = Sequence[str | Path]
+    Names = str | Sequence[str]
 else:  # what the command line gives
-    Spec, Settings, Folder, Imports = str, tuple[str, ...], Path, tuple[str, ...]
+    Spec, Settings, Folder, Imports, Names = str, tuple[str, ...], Path, tuple[str, ...], str
 
 
 @Parameter(name="*")
@@ -42,3 +43,5 @@ class RunQuestion:
     """A Python file, or an installed module, whose parts the experiment may use (kind: "my_parts.py:Half"); its code is run. May be repeated."""
     ray: str | None = None
     """A Ray cluster's address to run the arms on, or "local" to start one here; its machines must share the folder."""
+    track: Names = ""
+    """Log each generation as it ends: mlflow, tensorboard, wandb or trackio, several with commas between. Each writes a folder beside that of the run, as runs/NAME-mlflow."""

@@ -22,8 +22,10 @@ from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
 from outcross.sources.images import Images
 from outcross.verbs.results import WIDTH, Result
+from outcross.verbs.run.following import LIVE, Following, LivePage
 from outcross.verbs.run.of_users import said_of
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
+from outcross.verbs.run.tracking import Tracking
 from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
 
 if TYPE_CHECKING:
@@ -51,12 +53,14 @@ class Run(Result):
     where: Where = field(default_factory=Where)
     """Where `finish` does the work. Iterating does it in this process."""
     device: str = "cpu"
+    track: tuple[str, ...] = ()
+    """Trackers that follow it (`outcross list targets`), each in a folder beside that of the run: runs/mine-mlflow for runs/mine."""
 
     def __iter__(self) -> Iterator[ArmGeneration]:
         runner = Runner(self.folder, self.reuse)
         if self.folder is None:
             runner.ledger = self.ledger
-        with closing(generations(self.folder, self.arms, runner, lambda event: None)) as working:
+        with closing(generations(self.folder, self.arms, runner, self._following())) as working:
             while True:
                 with on_device(self.device):
                     generation = next(working, None)
@@ -65,11 +69,12 @@ class Run(Result):
                     return
                 yield generation
 
-    def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None) -> Run:
+    def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None, live: bool = False) -> Run:
         """Do what is left of the work, with as many workers as the run was given, and return the run. A folder then holds what the command leaves
         there, report.html included.
 
-        `watch` is told of every step and of every generation as it ends.
+        `watch` is told of every step and of every generation as it ends. With `live`, the page of the run (`page`) is written again as generations end,
+        and a browser that shows it loads it again by itself; drawing takes at most 4 % of the time of the run.
         """
         if self.folder is None:
             for _ in self:
@@ -78,9 +83,25 @@ class Run(Result):
         page = self.folder / "report.html"
         check_page(page)  # before the work, not after it
         with on_device(self.device):
-            self.tables = fill(self.folder, self.arms, self.reuse, self.where, watch)
+            runner = Runner(self.folder, self.reuse, self.where != Where() and self.arms[0].experiment.store == "all")
+            self.tables = fill(self.folder, self.arms, runner, self.where, watch, self._following(live))
         self.report(page)
         return self
+
+    def _following(self, live: bool = False) -> Following:
+        """The trackers and the page that follow the run while it goes on. BadInput where a tracker may not write."""
+        if self.folder is None or not (self.track or live):
+            return Following()
+        folder, page = self.folder, self.folder / "report.html"
+        return Following(
+            Tracking(self.arms, folder, self.track) if self.track else None,
+            LivePage(page, lambda path: self._so_far(folder).report(path, live=True)) if live else None,
+            lambda path: self._so_far(folder).report(path),
+        )
+
+    def _so_far(self, folder: Path) -> Run:
+        """The run as its folder holds it by now."""
+        return Run(self.arms, folder, Tables(self.arms, Ledger(folder)))
 
     @property
     def name(self) -> str:
@@ -278,14 +299,17 @@ class Run(Result):
         """Where the report of a run in a folder is, or would be."""
         return None if self.folder is None else self.folder / "report.html"
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the run as one HTML file that opens offline: report.html in its folder, or the path. Returns the path."""
+    def report(self, path: str | Path | None = None, *, live: bool = False) -> Path:
+        """Write the run as one HTML file that opens offline: report.html in its folder, or the path. Returns the path.
+
+        With `live`, a browser that shows it loads it again every 20 seconds.
+        """
         from outcross.verbs.run.page import write_runs
 
         page = self.page if path is None else Path(path)
         if page is None:
             raise BadInput("a run in memory has no folder for its report; name a file, as in report('run.html')")
-        return write_runs([self], page)
+        return write_runs([self], page, LIVE if live else b"")
 
     def plain(self) -> dict[str, Any]:
         """The run as plain data: its experiment, its readings, and how fast its arms collapse against what they differ in."""

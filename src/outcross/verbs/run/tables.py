@@ -96,10 +96,11 @@ class Tables:
         """
         if not self.ended:
             raise BadInput(f"{self.ledger.folder or self.name} holds no readings: no generation has ended yet; {self._go_on}")
-        rows = [(one.arm, one.seed, one.generation, self._readings(one)) for one in self.ended]
+        rows = [(one.arm, one.seed, one.generation, self.readings_of(one)) for one in self.ended]
         return with_settings(tabulate(self.name, rows), self.arms)
 
-    def _readings(self, ended: GenerationEntry) -> tuple[Reading, ...]:
+    def readings_of(self, ended: GenerationEntry) -> tuple[Reading, ...]:
+        """The readings of a generation that has ended. BadInput where the ledger has lost them."""
         steps = [self.ledger.entries.get(key) for key in ended.measured]
         readings = [None if step is None else step.readings for step in steps]
         if any(some is None for some in readings):

@@ -29,6 +29,7 @@ from outcross.ledger.locks import alone
 from outcross.loop import Generation
 from outcross.recipe import flatten, plain
 from outcross.runtime.environment import environment
+from outcross.verbs.run.following import Following, followed
 from outcross.verbs.run.of_users import of_users, within
 from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
@@ -194,12 +195,16 @@ def _is_run(folder: Path) -> bool:
 
 
 def fill(
-    folder: Path, made: tuple[Arm, ...], reuse: Path | None, where: runtime.Where, watch: Callable[[Ended | UnderWay], None]
+    folder: Path,
+    made: tuple[Arm, ...],
+    runner: Runner,
+    where: runtime.Where,
+    watch: Callable[[Ended | UnderWay], None],
+    following: Following,
 ) -> Tables:
     """Run every arm into the folder. Steps that it holds are loaded."""
-    in_turns = where != runtime.Where() and made[0].experiment.store == "all"
-    with _into(folder, made) as filling:
-        runtime.map(Runner(folder, reuse, in_turns), jobs(made), watch, where)
+    with _into(folder, made) as filling, following:
+        runtime.map(runner, jobs(made), followed([watch, following]), where)
     return filling.tables
 
 
@@ -208,19 +213,17 @@ def jobs(made: tuple[Arm, ...]) -> list[Job]:
     return [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]
 
 
-def generations(
-    folder: Path | None, made: tuple[Arm, ...], runner: Runner, watch: Callable[[Ended | UnderWay], None]
-) -> Generator[ArmGeneration]:
+def generations(folder: Path | None, made: tuple[Arm, ...], runner: Runner, following: Following) -> Generator[ArmGeneration]:
     """The generations of every arm, arm by arm, in this process: into a folder, or in memory where there is none.
 
     Whoever stops half-way leaves a run that is not finished; the steps and readings so far are kept.
     """
     if folder is None:
         runner.ledger.record(_entry(made))
-        yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
+        yield from (generation for job in jobs(made) for generation in runner.generations(job, following))
         return
-    with _into(folder, made):
-        yield from (generation for job in jobs(made) for generation in runner.generations(job, watch))
+    with _into(folder, made), following:
+        yield from (generation for job in jobs(made) for generation in runner.generations(job, following))
 
 
 def _entry(made: tuple[Arm, ...]) -> RunEntry:

@@ -1,0 +1,121 @@
+"""Points with a class and a group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.data.records import Reference, digest_of_arrays, row_numbers
+from outcross.errors import BadInput
+
+FILE = "labelled.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPoints:
+    """Points (n, d), the class and the group of each, and what classes and groups are called. There are no chains.
+
+    The last class is the favourable one: a rate of selection is the share of it.
+    """
+
+    array: np.ndarray
+    label: np.ndarray
+    """Number of the class, (n,)."""
+    group: np.ndarray
+    """Number of the group, (n,)."""
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    """What the numbers of a point are called, (d,); empty where they have no names."""
+    kind = "labelled"
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def dimensions(self) -> int:
+        return self.array.shape[1]
+
+    @property
+    def chains(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of points, classes and groups."""
+        return digest_of_arrays(f"{self.kind} {json.dumps(self.described, sort_keys=True)}", self.array, self.label, self.group)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the arrays do not say, as plain data: equal for records that can be joined."""
+        return {"classes": list(self.classes), "groups": list(self.groups), "columns": list(self.columns)}
+
+    @property
+    def cell(self) -> np.ndarray:
+        """Number of the cell of each, class by group, (n,)."""
+        return self.label * len(self.groups) + self.group
+
+    @property
+    def cells(self) -> list[str]:
+        """The name of every cell."""
+        return [f"{one} × {group}" for one in self.classes for group in self.groups]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many records every cell has, (classes, groups)."""
+        many = np.bincount(self.cell, minlength=len(self.classes) * len(self.groups))
+        return many.reshape(len(self.classes), len(self.groups))
+
+    @property
+    def frame(self) -> Any:
+        """A polars frame of the numbers (x0, x1, … where they have no names), `label` and `group` in words."""
+        import polars
+
+        names = self.columns or tuple(f"x{i}" for i in range(self.dimensions))
+        numbers = {name: self.array[:, i] for i, name in enumerate(names)}
+        words = {"label": np.array(self.classes)[self.label], "group": np.array(self.groups)[self.group]}
+        return polars.DataFrame(
+            numbers | {name: polars.Series(values.tolist(), dtype=polars.String) for name, values in words.items()}
+        )
+
+    def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(len(self))[:n]
+
+    def take(self, rows: Reference | None) -> LabelledPoints:
+        if rows is None:
+            return self
+        rows = row_numbers(rows, self.kind)
+        return LabelledPoints(self.array[rows], self.label[rows], self.group[rows], self.classes, self.groups, self.columns)
+
+    def blinded(self) -> LabelledPoints:
+        """The records in an order that their content alone decides."""
+        return self.take(np.lexsort((*self.array.T[::-1], self.group, self.label)))
+
+    @classmethod
+    def concat(cls, many: Sequence[LabelledPoints]) -> LabelledPoints:
+        """The records, one after the other; BadInput where they have not the same classes and groups."""
+        first = many[0]
+        for other in many[1:]:
+            if other.described != first.described:
+                raise BadInput(f"labelled records of {other.described!r:.80} cannot be joined to those of {first.described!r:.80}")
+        if len(many) == 1:
+            return first
+        array, label, group = (np.concatenate([getattr(one, name) for one in many]) for name in ("array", "label", "group"))
+        return cls(array, label, group, first.classes, first.groups, first.columns)
+
+    def save(self, folder: Path) -> None:
+        np.savez(folder / FILE, array=self.array, label=self.label, group=self.group)
+        (folder / "labelled.json").write_text(json.dumps(self.described, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> LabelledPoints:
+        told = json.loads((folder / "labelled.json").read_text())
+        with np.load(folder / FILE, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in ("array", "label", "group")}
+        names = {name: tuple(value) for name, value in told.items()}
+        return cls(arrays["array"], arrays["label"], arrays["group"], names["classes"], names["groups"], names["columns"])

@@ -1,0 +1,238 @@
+"""A generator and a classifier that label each other's data: fairness feedback loops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier
+from outcross.classifiers.logistic import LogisticClassifier
+from outcross.data.labelled import LabelledPoints
+from outcross.data.records import Vectors
+from outcross.errors import BadInput
+from outcross.models import LEARNERS, Learner
+from outcross.models.draw import Draw
+from outcross.models.gaussian_mixture import GaussianMixture
+from outcross.models.principal import Principal
+from outcross.models.schedule import Scratch
+from outcross.recipe import one_of, recipe
+from outcross.statistics.cells import equalised, first_of_cells, independent, oversampled, spread_over
+
+Setting = Literal["SeqGenSeqClass", "SeqGenNonSeqClass", "SeqClass", "SeqGenOwnClass"]
+Reparation = Literal["none", "star", "reweigh", "equalise", "oversample"]
+
+
+def _generator() -> Learner:
+    return Principal(components=20, learner=GaussianMixture(components=8, regularisation=1e-3))
+
+
+@recipe
+class Labelling(Learner):
+    """A chain of generators whose records a chain of classifiers labels and learns from.
+
+    Before the first generation two annotators are fitted on human records: one of classes, one of groups. At generation g a generator G_g is fitted to the
+    training set, then a classifier C_g to as many records that G_g writes, which are labelled by C_{g-1} (the class annotator at g = 0).
+    `setting` says what of this is sequential:
+
+    - SeqGenSeqClass: both, as above.
+    - SeqGenNonSeqClass: records are labelled by the annotator at every generation.
+    - SeqClass: the generator stays G_0.
+    - SeqGenOwnClass: the generator writes classes itself, as further columns.
+
+    `reparation` curates what C_g learns from, by those classes and by the groups that the annotator gives (or the generator writes). The generator's side is
+    curated by the filters of `select`, as `select: [{kind: star, columns: [label, group]}]` with `draw.candidates: 3`. A synthetic share below 1 is the policy
+    `human_share`. Networks begin anew at every generation. Where the classifier trains in batches, star is made batch by batch of its size.
+    """
+
+    paper = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
+    libraries = ("numpy", "scikit-learn")
+    learns = ("labelled",)
+    continues = True
+
+    generator: Annotated[Learner, one_of(LEARNERS, "learner.generator")] = field(default_factory=_generator)
+    """What writes points; it learns vectors."""
+    classifier: Annotated[Classifier, one_of(CLASSIFIERS, "learner.classifier")] = field(default_factory=LogisticClassifier)
+    annotator: Annotated[Classifier, one_of(CLASSIFIERS, "learner.annotator")] = field(default_factory=LogisticClassifier)
+    """Of classes and of groups, each fitted to the human records once."""
+    setting: Setting = "SeqGenSeqClass"
+    groups: Literal["annotator", "generator"] = "annotator"
+    """Who says the group of a written record: the annotator of groups, or the generator, which then writes a column of it."""
+    reparation: Reparation = "none"
+    """How what the classifier learns from is curated; `reweigh` weighs records, the others choose among them."""
+    extra: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Records that star may choose among beyond those that it keeps, as a fraction of these (R/B)."""
+
+    @model_validator(mode="after")
+    def _generates_points(self):
+        learns: tuple[str, ...] = self.generator.learns
+        if "vectors" not in learns:
+            raise ValueError(f"generator must learn vectors, {type(self.generator).__name__} learns {learns[0]}; choose another")
+        return self
+
+    @property
+    def takes_weights(self) -> bool:  # type: ignore[override]
+        """Whether the generator can weigh records."""
+        return self.generator.takes_weights
+
+    @property
+    def trains(self) -> bool:  # type: ignore[override]
+        """Whether the generator has steps."""
+        return self.generator.trains
+
+    def schedule(self, training):
+        scheduled = self.generator.schedule(training)
+        if not isinstance(scheduled.start, Scratch):
+            raise BadInput("training.start must be scratch for labelling, whose networks begin anew at every generation")
+        return scheduled
+
+    def check(self, draw):
+        self.generator.check(draw)
+
+    def get_ready(self):
+        self.generator.get_ready()
+
+    def begin(self, human, training, rng):
+        people = human.training.records
+        check_cells(people)
+        of_classes, of_groups = (
+            self.annotator.fit(Examples(people.array, labels, len(names)), None, None, rng)
+            for labels, names in ((people.label, people.classes), (people.group, people.groups))
+        )
+        return LabellingModel(self, None, of_classes, of_classes, of_groups, people.take(np.zeros(0, dtype=int)), {})
+
+    def fit(self, records, weights, start: Any, training, rng):
+        generator = start.generator
+        if generator is None or self.setting != "SeqClass":
+            generator = self.generator.fit(Vectors(self.with_columns(records)), weights, None, training, rng)
+        writer = LabellingModel(self, generator, start.classifier, start.of_classes, start.of_groups, start.like, {})
+        curated, counted, facts = self._curated(lambda n: writer.written(n, rng), len(records), rng)
+        classifier = self.classifier.fit(Examples(curated.array, curated.label, len(curated.classes)), counted, None, rng)
+        return LabellingModel(self, generator, classifier, start.of_classes, start.of_groups, start.like, facts)
+
+    def with_columns(self, records: LabelledPoints) -> np.ndarray:
+        """The points with the columns of classes and groups that the generator writes itself, (n, d + columns)."""
+        own = [records.label] * (self.setting == "SeqGenOwnClass") + [records.group] * (self.groups == "generator")
+        return np.concatenate([records.array, *(column[:, None].astype(float) for column in own)], axis=1)
+
+    def _curated(
+        self, write: Callable[[int], LabelledPoints], wanted: int, rng: np.random.Generator
+    ) -> tuple[LabelledPoints, np.ndarray | None, dict[str, Any]]:
+        """What a classifier learns from: records, their weights, and what the reparation did."""
+        if self.reparation == "star":
+            size = getattr(self.classifier, "batch", wanted)
+            sizes = [size] * (wanted // size) + [wanted % size] * (wanted % size > 0)
+            parts, fill_ins = zip(*(star_batch(write, one, round(self.extra * one)) for one in sizes), strict=True)
+            return (
+                LabelledPoints.concat(parts),
+                None,
+                {"fill_in": sum(fill_ins), "kept": wanted, "batches": len(sizes), "batch": size},
+            )
+        written = write(wanted)
+        if self.reparation == "none":
+            return written, None, {}
+        if self.reparation == "reweigh":
+            shares = written.counts / len(written)
+            odds = np.divide(independent(written.counts), shares, out=np.zeros_like(shares), where=shares > 0)
+            return written, odds.ravel()[written.cell], {}
+        target = equalised(written.counts) if self.reparation == "equalise" else oversampled(written.counts)
+        times = spread_over(written.cell, target.ravel(), rng)
+        return written.take(np.repeat(np.arange(wanted), times)), None, {}
+
+    def load(self, folder):
+        told = json.loads((folder / "labelling.json").read_text())
+        generator = self.generator.load(folder / "generator") if told["generates"] else None
+        of_classes, of_groups = (self.annotator.load(folder / name) for name in ("of_classes", "of_groups"))
+        classifier = self.classifier.load(folder / "classifier") if told["classifies"] else of_classes
+        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), told["facts"])
+
+
+def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
+    """A batch of `wanted` records curated by stratified reparation (STAR), and how many of them are fill-ins.
+
+    Of wanted + extra records the first ⌊wanted/K⌋ of each of the K cells are kept; what is missing is written anew and not curated.
+    """
+    offered = write(wanted + extra)
+    quota = wanted // len(offered.cells)
+    kept = offered.take(np.flatnonzero(first_of_cells(offered.cell, quota)))
+    missing = wanted - len(kept)
+    return (kept if missing == 0 else LabelledPoints.concat([kept, write(missing)])), missing
+
+
+def check_cells(people: LabelledPoints) -> None:
+    """BadInput where classes or groups are one alone, where there are more cells than records, or where a cell is empty at the start."""
+    named: dict[str, tuple[str, ...]] = {"label": people.classes, "group": people.groups}
+    for what, names in named.items():
+        if len(names) < 2:
+            only = "".join(names)
+            raise BadInput(
+                f"the {what} of all {len(people):,} records is {only!r:.80}, fairness needs two values; name another column"
+            )
+    if len(people.cells) > len(people):
+        raise BadInput(
+            f"{len(people.cells)} cells of class and group are more than the {len(people)} records; raise human.rows, or join values"
+        )
+    empty = [name for name, count in zip(people.cells, people.counts.ravel(), strict=True) if count == 0]
+    if empty:
+        raise BadInput(
+            f"the cell {empty[0]} has no record at the start, so that it can never come back; give it records, raise human.rows, or join values"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LabellingModel:
+    """A generator, the classifier that learned from it, and the annotators of the human records."""
+
+    learner: Labelling
+    generator: Any
+    """None before the first generation."""
+    classifier: FittedClassifier
+    of_classes: FittedClassifier
+    of_groups: FittedClassifier
+    like: LabelledPoints
+    """No record: what classes, groups and columns are called."""
+    facts: dict[str, Any]
+    """What the reparation of the classifier's records did, as plain data."""
+
+    def written(self, n: int, rng: np.random.Generator, draw: Draw | None = None) -> LabelledPoints:
+        """n records of the generator, with the classes and groups that are believed of them."""
+        rows = self.generator.sample(draw or Draw(records=n), None, rng).array
+        d = self.like.dimensions
+        points, own = rows[:, :d], np.rint(rows[:, d:]).astype(np.int64)
+        labels = (
+            self.labelled(points) if self.learner.setting != "SeqGenOwnClass" else np.clip(own[:, 0], 0, len(self.like.classes) - 1)
+        )
+        if self.learner.groups == "generator":
+            groups = np.clip(own[:, -1], 0, len(self.like.groups) - 1)
+        else:
+            groups = np.argmax(self.of_groups.predict(points), axis=1)
+        return LabelledPoints(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
+
+    def labelled(self, points: np.ndarray) -> np.ndarray:
+        """The class that the next generation believes of each point, (n,)."""
+        source = self.of_classes if self.learner.setting == "SeqGenNonSeqClass" else self.classifier
+        return np.argmax(source.predict(points), axis=1)
+
+    def sample(self, draw, prompts, rng) -> LabelledPoints:
+        """Records of the generator, labelled as the next generation would."""
+        return self.written(draw.records, rng, draw)
+
+    def log_prob(self, records: LabelledPoints) -> np.ndarray:
+        """Log-density of the generator in nats, (n,)."""
+        return self.generator.log_prob(Vectors(self.learner.with_columns(records)))
+
+    def save(self, folder: Path) -> None:
+        parts = {"generator": self.generator, "of_classes": self.of_classes, "of_groups": self.of_groups}
+        classifies = self.classifier is not self.of_classes
+        for name, part in (parts | ({"classifier": self.classifier} if classifies else {})).items():
+            if part is not None:
+                (folder / name).mkdir()
+                part.save(folder / name)
+        self.like.save(folder)
+        told = {"generates": self.generator is not None, "classifies": classifies, "facts": self.facts}
+        (folder / "labelling.json").write_text(json.dumps(told, sort_keys=True))

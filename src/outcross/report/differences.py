@@ -1,0 +1,100 @@
+"""How far two values of curves are apart, with the interval of the difference itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import NORMAL_QUANTILE, error_behind, mean, rounding
+from outcross.report.curves import Curve, CurvePoint
+from outcross.report.numerals import number, times
+
+INDEPENDENT = "as if the two were independent"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A second value less a first one, or divided by it where values are compared by ratios."""
+
+    value: float
+    low: float
+    high: float
+    how: str
+    """What the interval is over: `over 3 paired seeds`, or `as if the two were independent`."""
+    is_ratio: bool = False
+
+    @property
+    def none(self) -> float:
+        """What it is where nothing differs."""
+        return 1.0 if self.is_ratio else 0.0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out that nothing differs."""
+        return not self.low <= self.none <= self.high
+
+    @property
+    def words(self) -> str:
+        """The value with its interval.
+
+        >>> Difference(1.5, 1.2, 1.9, "", is_ratio=True).words, Difference(-0.25, -0.5, 0.01, "").words
+        ('×1.5 [1.2, 1.9]', '-0.25 [-0.5, 0.01]')
+        """
+        if self.is_ratio:
+            return f"{times(self.value)} [{number(self.low, 3)}, {number(self.high, 3)}]"
+        return f"{number(self.value, 3)} [{number(self.low, 3)}, {number(self.high, 3)}]"
+
+
+def over_time(line: Curve, is_ratio: bool) -> Difference | None:
+    """From the first generation of an arm that has a value to its last; None where that has no interval."""
+    first, last = line.known[0].generation, line.known[-1].generation
+    pairs = [(_at(thread, first), _at(thread, last)) for thread in line.threads]
+    return _difference(pairs, line.known[0], line.known[-1], is_ratio)
+
+
+def between(line: Curve, reference: Curve, generation: int, is_ratio: bool) -> Difference | None:
+    """From a reference arm to another at one generation. Seeds are paired where both arms have the same number of them: arms of one seed share
+    their human data and their random numbers. None where one has no value there, or the difference has no interval."""
+    first, second = reference.at(generation), line.at(generation)
+    if first is None or second is None:
+        return None
+    are_paired = len(line.threads) == len(reference.threads)
+    pairs = (
+        [(_at(a, generation), _at(b, generation)) for a, b in zip(reference.threads, line.threads, strict=True)]
+        if are_paired
+        else []
+    )
+    return _difference(pairs, first, second, is_ratio)
+
+
+def _at(points: Sequence[CurvePoint], generation: int) -> float | None:
+    return next((point.value for point in points if point.generation == generation), None)
+
+
+def _difference(
+    pairs: Sequence[tuple[float | None, float | None]], first: CurvePoint, second: CurvePoint, is_ratio: bool
+) -> Difference | None:
+    """Over pairs where there are two or more; else from the two intervals."""
+    known = [(a, b) for a, b in pairs if a is not None and b is not None and (not is_ratio or (a > 0 and b > 0))]
+    if len(known) >= 2:
+        apart = np.array([math.log(b / a) if is_ratio else b - a for a, b in known])
+        if np.ptp(apart) <= rounding(*apart):
+            return None
+        told = mean(apart, "seeds")
+        return _of(told.value, *told.interval, f"over {len(known)} paired seeds", is_ratio)
+    ends = [(point.value, point.low, point.high) for point in (first, second)]
+    if any(number is None or (is_ratio and number <= 0) for numbers in ends for number in numbers):
+        return None
+    scaled = [[math.log(number) if is_ratio else number for number in numbers if number is not None] for numbers in ends]
+    error = math.hypot(*(error_behind(low, high) for _, low, high in scaled))
+    apart_by = scaled[1][0] - scaled[0][0]
+    half = NORMAL_QUANTILE * error
+    return _of(apart_by, apart_by - half, apart_by + half, INDEPENDENT, is_ratio)
+
+
+def _of(value: float, low: float, high: float, how: str, is_ratio: bool) -> Difference:
+    back = math.exp if is_ratio else float
+    return Difference(back(value), back(low), back(high), how, is_ratio)

@@ -1,0 +1,138 @@
+"""Digits in two colours, of which one goes with the favourable class."""
+
+from __future__ import annotations
+
+import pathlib
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+
+from outcross.data import HUMAN, Human, part_of
+from outcross.data.labelled import LabelledPoints
+from outcross.errors import BadInput
+from outcross.files.names import named
+from outcross.files.numbers import points
+from outcross.files.reading import content_digest, read
+from outcross.files.refusals import suffix
+from outcross.recipe import recipe
+from outcross.sources import Named, Source
+
+CLASSES = ("below 5", "5 or above")
+GROUPS = ("red", "green")
+DIGITS_WHITE = 16.0
+"""The brightest value of scikit-learn's digits."""
+TWO_THIRDS = 2 / 3
+"""Share of scikit-learn's digits that may be learned from."""
+
+
+def _pair(value: object) -> object:
+    return (
+        tuple(float(one) for one in value)
+        if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+        else value
+    )
+
+
+@recipe
+class ColouredDigits(Source):
+    """Red and green digits (ColoredMNIST): the class is whether a digit is 5 or above, the group is its colour, and green goes with the favourable class.
+
+    A record has side × side numbers of red and as many of green, in [0, 1]. The test set has as many red as green ones in each class, and no wrong labels.
+    Of a folder that holds MNIST (`train-images…`, `train-labels…`, `t10k-images…`, `t10k-labels…`) the first is learned from and the second held out. Left out,
+    scikit-learn's digits stand in (1,797 of 8 by 8 pixels), a third of them held out, so that nothing is fetched.
+    """
+
+    libraries = (*Source.libraries, "polars", "pillow", "scikit-learn")
+
+    path: Named | None = None
+    """A folder of MNIST in IDX files; left out: scikit-learn's digits."""
+    rows: Annotated[int, Field(ge=1)] = 1198
+    side: Annotated[int, Field(ge=4, le=256)] | None = None
+    """Pixels of a side; pictures are padded to a multiple of it and averaged. Left out: as they are."""
+    green: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_pair)] = (
+        0.3,
+        0.7,
+    )
+    """P(green) of the digits below 5 and of those of 5 or above, in what is learned from."""
+    flips: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """Share of the labels that are wrong in what is learned from."""
+
+    def content(self):
+        return content_digest(self.path) if self.path is not None else ""
+
+    def inputs(self):
+        return tuple(named(self.path)) if self.path is not None else ()
+
+    def open(self, form, chains, rng):
+        if chains:
+            raise BadInput("chains are independent repeats of a distribution, digits have one; write sweep: {seed: [0, 1]} instead")
+        (pictures, digits), test = self._digits() if self.path is None else self._files(self.path)
+        order = rng.permutation(len(digits))
+        pictures, digits = pictures[order], digits[order]
+        if test is None:
+            cut = int(TWO_THIRDS * len(digits))
+            test = pictures[cut:], digits[cut:]
+            pictures, digits = pictures[:cut], digits[:cut]
+        if len(digits) < self.rows:
+            raise BadInput(
+                f"{self.path or 'scikit-learn'} holds {len(digits):,} digits to learn from, human.rows={self.rows} needs as many; lower human.rows"
+            )
+        right = digits >= 5
+        group = rng.random(len(digits)) < np.where(right, self.green[1], self.green[0])
+        label = right ^ (rng.random(len(digits)) < self.flips)
+        people = self._coloured(pictures, label, group)
+        return Human(
+            training=part_of(HUMAN, people.take(np.arange(self.rows))),
+            reference=part_of(HUMAN, self._coloured(test[0], test[1] >= 5, _balanced(test[1] >= 5, rng))),
+            reserve=part_of(HUMAN, people.take(np.arange(self.rows, len(people)))) if len(people) > self.rows else None,
+        )
+
+    def _coloured(self, pictures: np.ndarray, label: np.ndarray, group: np.ndarray) -> LabelledPoints:
+        """The records of grey pictures (n, height, width)."""
+        small = pictures if self.side is None else _resized(pictures, self.side)
+        colour = np.zeros((len(small), len(GROUPS), *small.shape[1:]), dtype=np.float32)
+        colour[np.arange(len(small)), group.astype(int)] = small
+        return LabelledPoints(colour.reshape(len(small), -1), label.astype(np.int64), group.astype(np.int64), CLASSES, GROUPS)
+
+    def _digits(self):
+        from sklearn.datasets import load_digits
+
+        pictures, digits = load_digits(return_X_y=True)
+        return ((np.asarray(pictures) / DIGITS_WHITE).astype(np.float32).reshape(-1, 8, 8), np.asarray(digits)), None
+
+    def _files(self, path: str):
+        """The pictures and digits to learn from, and those that are held out."""
+        folder = pathlib.Path(path)
+        return tuple(tuple(self._read(folder, f"{part}-{what}") for what in ("images", "labels")) for part in ("train", "t10k"))
+
+    def _read(self, folder: pathlib.Path, name: str) -> np.ndarray:
+        found = [file for file in sorted(folder.glob(f"{name}*")) if suffix(file)[0] == ".idx"] if folder.is_dir() else []
+        if len(found) != 1:
+            raise BadInput(
+                f"{folder} must be a folder with one file {name}-idx…-ubyte(.gz), it has {len(found)}; give a folder of MNIST, or leave human.path out"
+            )
+        source = read(str(found[0]))
+        values = points(replace(source, name=str(found[0])))
+        if name.endswith("labels"):
+            return values[:, 0].astype(np.int64)
+        return (values / 255).astype(np.float32).reshape(-1, *source.record)
+
+
+def _balanced(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A colour for each, such that each class has as many of either, but for one where it is odd."""
+    group = np.zeros(len(label), dtype=bool)
+    for one in (False, True):
+        rows = rng.permutation(np.flatnonzero(label == one))
+        group[rows[: len(rows) // 2]] = True
+    return group
+
+
+def _resized(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Square pictures of this side: padded with black to the next multiple, and averaged over blocks."""
+    largest = max(pictures.shape[1:])
+    factor = -(-largest // side)
+    pads = [((factor * side - have) // 2, -(-(factor * side - have) // 2)) for have in pictures.shape[1:]]
+    padded = np.pad(pictures, ((0, 0), *pads))
+    return padded.reshape(len(pictures), side, factor, side, factor).mean(axis=(2, 4))

@@ -1,0 +1,122 @@
+"""Cells, class by group: how many records of each a reparation keeps.
+
+Counts are arrays (chains…, classes, groups). A class of the last axis but one, a group of the last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def apportioned(shares: np.ndarray, n: int) -> np.ndarray:
+    """n records divided in proportion to shares (…, K), by the largest remainders; ties go to the first. Shares that are all 0 get none.
+
+    >>> apportioned(np.array([0.5, 0.3, 0.2]), 9).tolist()
+    [5, 3, 1]
+    """
+    total = shares.sum(axis=-1, keepdims=True)
+    exact = shares * np.divide(n, total, out=np.zeros_like(total, dtype=float), where=total > 0)
+    whole = np.floor(exact + 1e-9).astype(np.int64)
+    left = np.where(total[..., 0] > 0, n, 0) - whole.sum(axis=-1)
+    rank = np.argsort(np.argsort(-(exact - whole), axis=-1, kind="stable"), axis=-1)
+    return whole + (rank < left[..., None])
+
+
+def some_of(counts: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Counts of `wanted` (chains…) records drawn without replacement from counts (chains…, K), in every chain on its own."""
+    left, wanted = counts.sum(axis=-1), wanted.copy()
+    taken = np.empty_like(counts)
+    for state in range(counts.shape[-1]):
+        here = counts[..., state]
+        taken[..., state] = rng.hypergeometric(here, left - here, wanted)
+        left, wanted = left - here, wanted - taken[..., state]
+    return taken
+
+
+def star_counts(counts: np.ndarray, wanted: int, cells: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """What stratified reparation keeps of counts (chains…, K), and how many of these are fill-ins, (chains…).
+
+    `wanted` records are set aside, as the last ones of a list would be: of the others each cell keeps ⌊wanted/cells⌋ at most, and what is missing
+    is filled up from those set aside, whatever their cell.
+    """
+    everything = counts.sum(axis=-1)
+    offered = some_of(counts, everything - wanted, rng)
+    taken = np.minimum(offered, wanted // cells)
+    filled = wanted - taken.sum(axis=-1)
+    return taken + some_of(counts - offered, filled, rng), filled
+
+
+def star_rows(cell: np.ndarray, wanted: int, cells: int) -> np.ndarray:
+    """How often stratified reparation keeps each candidate, (n,), the last `wanted` of which are set aside for the fill-in."""
+    offered = len(cell) - wanted
+    times = np.zeros(len(cell), dtype=np.int64)
+    times[:offered] = first_of_cells(cell[:offered], wanted // cells)
+    times[offered : offered + wanted - int(times.sum())] = 1
+    return times
+
+
+def first_of_cells(cell: np.ndarray, quota: int) -> np.ndarray:
+    """Whether each record is among the first `quota` of its cell, (n,)."""
+    is_first = np.zeros(len(cell), dtype=bool)
+    for number in np.unique(cell):
+        is_first[np.flatnonzero(cell == number)[:quota]] = True
+    return is_first
+
+
+def independent(counts: np.ndarray) -> np.ndarray:
+    """The shares at which class and group are independent, P(class) P(group) over the cells that hold records; they sum to 1.
+
+    Kamiran and Calders weigh a record by P(class) P(group) / P(class, group): cells weighed so have these shares. An empty cell stays empty.
+    """
+    shares = counts / counts.sum(axis=(-2, -1), keepdims=True)
+    product = shares.sum(axis=-1, keepdims=True) * shares.sum(axis=-2, keepdims=True) * (counts > 0)
+    return product / product.sum(axis=(-2, -1), keepdims=True)
+
+
+def reweighed(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many records as there are, drawn with replacement by the weights that make class and group independent."""
+    *chains, classes, groups = counts.shape
+    n = int(counts.reshape(-1, classes * groups)[0].sum())
+    return rng.multinomial(n, independent(counts).reshape(*chains, -1)).reshape(counts.shape)
+
+
+def equalised(counts: np.ndarray) -> np.ndarray:
+    """Every group at its size, with the classes of all records in each: strong parity. An empty cell stays empty, its records go to the group's others."""
+    overall = counts.sum(axis=-1, keepdims=True) / counts.sum(axis=(-2, -1), keepdims=True)
+    wanted = np.swapaxes(overall * (counts > 0), -1, -2)  # (chains…, groups, classes)
+    sizes = counts.sum(axis=-2)  # (chains…, groups)
+    total = wanted.sum(axis=-1, keepdims=True)
+    exact = np.divide(wanted * sizes[..., None], total, out=np.zeros_like(wanted), where=total > 0)
+    whole = np.floor(exact + 1e-9).astype(np.int64)
+    rank = np.argsort(np.argsort(-(exact - whole), axis=-1, kind="stable"), axis=-1)
+    return np.swapaxes(whole + (rank < (sizes - whole.sum(axis=-1))[..., None]), -1, -2)
+
+
+def oversampled(counts: np.ndarray) -> np.ndarray:
+    """As many records as there are, the same number in every cell that holds any: plain oversampling of the small, undersampling of the large."""
+    *chains, classes, groups = counts.shape
+    flat = counts.reshape(*chains, -1)
+    n = int(flat.reshape(-1, classes * groups)[0].sum())
+    return apportioned((flat > 0).astype(float), n).reshape(counts.shape)
+
+
+def spread_over(cell: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often each record is kept so that the cells have `wanted` (K,) records: (n,). Records of a cell differ by one at most."""
+    times = np.zeros(len(cell), dtype=np.int64)
+    for number, many in enumerate(wanted):
+        rows = np.flatnonzero(cell == number)
+        if len(rows):
+            each, more = divmod(int(many), len(rows))
+            times[rows] = each
+            times[rng.permutation(rows)[:more]] += 1
+    return times
+
+
+def drawn_by_group(shares: np.ndarray, sizes: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Counts (chains…, classes × groups) of n rows, of which each group has its fixed part.
+
+    shares: (chains…, classes, groups); within a group they are proportional to the chances of its classes. sizes: (groups,), sums to 1.
+    """
+    within = shares / shares.sum(axis=-2, keepdims=True)
+    drawn = [rng.multinomial(rows, within[..., group]) for group, rows in enumerate(apportioned(sizes, n))]
+    return np.stack(drawn, axis=-1).reshape(*shares.shape[:-2], -1)

@@ -1,0 +1,104 @@
+"""Rates of groups, and how far apart they are: gaps with intervals that hold at 0, and what a gap is where nothing differs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, share
+
+DRAWS = 4000
+"""Sets of groups by which the null of a gap of several groups is worked out."""
+
+
+def difference(first: tuple[int, int], second: tuple[int, int], pairs: int = 1) -> Estimate:
+    """The rate of one group less that of another, (count, n) each, with Newcombe's interval of two Wilson intervals.
+
+    `pairs`: of how many differences it is one; each end then errs so many times more rarely (Bonferroni).
+
+    Source: Newcombe, Statistics in Medicine 17:873 (1998), method 10.
+
+    >>> estimate = difference((56, 70), (48, 80))
+    >>> print(f"{estimate.value:.4f} {estimate.low:.4f} {estimate.high:.4f}")
+    0.2000 0.0524 0.3339
+    """
+    (a, n), (b, m) = first, second
+    if n == 0 or m == 0:
+        raise NotApplicable("one of the two groups has no record here")
+    z = _quantile(pairs)
+    (p, low_p, high_p), (q, low_q, high_q) = _wilson(a, n, z), _wilson(b, m, z)
+    low = p - q - math.hypot(p - low_p, high_q - q)
+    high = p - q + math.hypot(high_p - p, q - low_q)
+    return Estimate(p - q, max(-1.0, low), min(1.0, high), "Newcombe", n + m)
+
+
+def gap(rates: Sequence[tuple[int, int]], among: int = 1) -> Estimate:
+    """The largest rate less the smallest, of groups (count, n), with an interval that holds at 0.
+
+    The largest of several differences is never negative, so that a percentile bootstrap at 0 never holds it. The interval is that of all signed differences
+    together (Newcombe, Bonferroni): at least what the surest of them says, at most what the widest allows. `among`: of how many gaps this is one.
+
+    >>> estimate = gap([(50, 100), (50, 100)])
+    >>> print(f"{estimate.value} {estimate.low} {estimate.high:.3f}")
+    0.0 0.0 0.136
+    """
+    if len(rates) < 2:
+        raise NotApplicable("a gap needs two groups")
+    pairs = math.comb(len(rates), 2) * among
+    differences = [difference(one, other, pairs) for one, other in itertools.combinations(rates, 2)]
+    low = max(max(0.0, one.low or 0.0, -(one.high or 0.0)) for one in differences)
+    high = max(max(one.high or 0.0, -(one.low or 0.0)) for one in differences)
+    value = max(abs(one.value) for one in differences)
+    return Estimate(value, low, high, "Newcombe over signed differences", sum(n for _, n in rates))
+
+
+def larger(first: Estimate, second: Estimate) -> Estimate:
+    """The larger of two gaps, each made as one `among` 2."""
+    ends = (max(first.low or 0.0, second.low or 0.0), max(first.high or 0.0, second.high or 0.0))
+    return Estimate(max(first.value, second.value), *ends, first.method, first.n + second.n)
+
+
+def gap_null(sizes: Sequence[Sequence[int]], rates: Sequence[float]) -> Null:
+    """What the largest of some gaps is where no group differs: its mean, and what one in twenty sets reaches.
+
+    sizes: the records of each group, a row a gap. rates: the common rate of each gap. Of two groups and one gap the mean is
+    √(2/π) √(p(1 − p)(1/n₁ + 1/n₀)); more are drawn from the normal law of rates, from a fixed stream.
+
+    >>> round(gap_null([[5000, 5000]], [0.5]).typical, 4)
+    0.008
+    """
+    if min(min(row) for row in sizes) == 0:
+        raise NotApplicable("one of the groups has no record here")
+    errors = [np.sqrt(rate * (1 - rate) / np.array(row)) for row, rate in zip(sizes, rates, strict=True)]
+    if len(errors) == 1 and len(errors[0]) == 2:
+        error = float(np.hypot(*errors[0]))
+        return Null(math.sqrt(2 / math.pi) * error, floor=NORMAL_QUANTILE * error, method="mean where groups do not differ")
+    rng = np.random.default_rng(0x6A9)
+    drawn = np.max([np.ptp(rng.standard_normal((DRAWS, len(own))) * own, axis=1) for own in errors], axis=0)
+    return Null(
+        float(drawn.mean()), floor=float(np.quantile(drawn, 0.95)), method=f"mean of {DRAWS} draws where groups do not differ"
+    )
+
+
+def rate(count: int, n: int) -> Estimate:
+    """A rate of one group; NotApplicable where it has no record."""
+    if n == 0:
+        raise NotApplicable("the group has no record here")
+    return share(count, n)
+
+
+def _quantile(pairs: int) -> float:
+    """The normal quantile of a two-sided interval of 1 − .05/pairs."""
+    from scipy.special import ndtri
+
+    return NORMAL_QUANTILE if pairs == 1 else float(ndtri(1 - 0.025 / pairs))
+
+
+def _wilson(count: int, n: int, z: float) -> tuple[float, float, float]:
+    """A share and its Wilson interval."""
+    centre = (count + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(count * (n - count) / n + z * z / 4)
+    return count / n, max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from outcross.recipe import recipe
+from outcross.targets import Target
+
+
+@recipe
+class Csv(Target):
+    """Tables as CSV in UTF-8: of a run its readings, texts, profile and closed forms; of an audit its checks; of a mix its rows. An empty field is a missing value."""
+
+    takes = ("run", "audit", "mix")
+
+    def files(self, handed, place, out) -> Mapping[str, Any]:
+        return {f"{name}.csv": flat(table).write_csv(None, quote_style="non_numeric") for name, table in handed.tables.items()}
+
+
+def flat(table: Any) -> Any:
+    """A table with lists and records as JSON, which CSV has no other place for."""
+    import json
+
+    import polars as pl
+
+    nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
+    written = [
+        pl.Series(
+            name,
+            [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in table[name].to_list()],
+            pl.String,
+        )
+        for name in nested
+    ]
+    return table.with_columns(*written) if written else table

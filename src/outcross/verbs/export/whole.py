@@ -1,0 +1,93 @@
+"""A whole run, audit or mix as targets take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.targets.handed import Handed, Series, metric_name, with_ends
+from outcross.verbs.audit.result import stored
+from outcross.verbs.mix.result import Mix, stored_mix
+from outcross.verbs.run.answer import open as open_run
+from outcross.verbs.run.tracking import points_of
+
+if TYPE_CHECKING:
+    from outcross.verbs.audit.result import Audit, Audits, Check
+    from outcross.verbs.run.result import Run
+
+
+def whole(folder: Path) -> tuple[Handed, str]:
+    """What a folder holds, and what of it has no number. BadInput where it holds no result."""
+    if (audits := stored(folder)) is not None:
+        return _audits(folder, audits)
+    if (mix := stored_mix(folder)) is not None:
+        return _mix(folder, mix), ""
+    return _run(open_run(folder))
+
+
+def _run(run: Run) -> tuple[Handed, str]:
+    tables: dict[str, Any] = {"readings": run.readings}
+    for name, table in (("samples", run.samples), ("profile", run.profile), ("laws", run.laws)):
+        if table is not None and len(table):
+            tables[name] = table
+    absent = run.readings["value"].null_count()
+    note = "; ".join(filter(None, [run.unfinished.rstrip("."), _absent(absent, "reading", "their notes say")]))
+    ended = len(run.tables.ended)
+    described = f"The run {run.name} of the recursive training loop, made with Outcross: {len(run.arms)} arms and seeds, {ended} generations that have ended."
+    return Handed("run", run.name, tables, points_of(run.tables), run.report, described), note
+
+
+def _audits(folder: Path, audits: Audits) -> tuple[Handed, str]:
+    checks = audits.frame()
+    points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
+    for arm, of_arm in audits.by_arm.items():
+        if audits.are_of_generations(arm):  # one run of a tracker, the generations its steps
+            name = arm or folder.resolve().name
+            points[_series(name, of_arm[0])] = [(step, _checks(audit.every)) for step, audit in enumerate(of_arm)]
+        else:
+            points |= {_series(audit.name, audit): [(0, _checks(audit.every))] for audit in of_arm}
+    absent = checks["value"].null_count()
+    described = f"The audit {folder.resolve().name}, made with Outcross: what {len(audits)} sets of data have lost, compared with human data."
+    return Handed("audit", folder.resolve().name, {"checks": checks}, points, audits.report, described), _absent(
+        absent, "check", "why says"
+    )
+
+
+def _series(name: str, audit: Audit) -> Series:
+    """An audited set, with what was compared as its settings."""
+    told = {f"rows.{side}": rows for side, rows in audit.rows.items()} | {
+        f"columns.{column}": kind for column, kind in audit.kinds.items()
+    }
+    return Series(name, name, {"false_discovery_rate": audit.rate, **told})
+
+
+def _checks(checks: Iterable[Check]) -> Mapping[str, float]:
+    """The numbers of checks: the value of each with its interval, and its severity."""
+    found: dict[str, float] = {}
+    for check in checks:
+        if check.value is not None:
+            name = f"{check.aspect}/{metric_name(check.metric, check.column, check.at, check.group)}"
+            found |= with_ends(name, check.value, check.low, check.high)
+            if check.severity is not None:
+                found[f"{name}_severity"] = check.severity
+    return found
+
+
+def _mix(folder: Path, mix: Mix) -> Handed:
+    splits = [
+        name
+        for name, told in mix.manifest.get("splits", {}).items()
+        if name != "train" and isinstance(told, dict) and "shards" in told
+    ]
+    tables = {"train": mix.frame(), **{name: mix.frame(name) for name in splits}}
+    return Handed("mix", folder.resolve().name, tables)
+
+
+def _absent(count: int, what: str, where: str) -> str:
+    """That some numbers could not be had, and where the reason stands."""
+    return (
+        f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number in a tracker; {where} why"
+        if count
+        else ""
+    )

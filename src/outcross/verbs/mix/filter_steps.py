@@ -1,0 +1,151 @@
+"""What each filter keeps, as a step of the ledger: a mix that was stopped does not judge again what was judged.
+
+The key of the step covers the files of the pools, what the filters before it left, the filter with its settings, the files that it reads, and the code of functions of a user's own. A function
+without Python code (an object that is called) is asked again each time, since nobody can know whether it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from outcross.attributes.given import GivenAttribute
+from outcross.files import packed
+from outcross.files.whole import read_text, write_whole
+from outcross.filters import Selection
+from outcross.ledger import External, Ledger, verb
+from outcross.ledger.digests import digest_of
+from outcross.ledger.external import external
+from outcross.recipe import plain, recipe
+from outcross.verbs.mix.asked import MixFilter, MixRecipe
+
+ARRAYS, WORDS = "selection.npz", "selection.json"
+
+
+@recipe
+class FilterAsked:
+    """A filter at its place among those of a mix, without where the files that it reads lie."""
+
+    number: int
+    filter: MixFilter
+
+
+class KeptSelection:
+    """What a filter said of each candidate, on disk."""
+
+    def __init__(self, selection: Selection):
+        self.selection = selection
+
+    def __len__(self) -> int:
+        return len(self.selection.times)
+
+    def save(self, folder: Path) -> None:
+        own = self.selection
+        arrays = {name: getattr(own, name) for name in ("times", "value", "reason", "match", "weights")}
+        packed.save(folder / ARRAYS, **{name: np.asarray(array) for name, array in arrays.items() if array is not None})
+        words = {"reasons": own.reasons, "notes": own.notes, "facts": own.facts}
+        write_whole(folder / WORDS, json.dumps(words, ensure_ascii=False))
+
+    @classmethod
+    def load(cls, folder: Path) -> KeptSelection:
+        words = json.loads(read_text(folder / WORDS))
+        return cls(
+            Selection(
+                **packed.load(folder / ARRAYS),  # pyright: ignore[reportArgumentType]
+                reasons=tuple(words["reasons"]),
+                notes=tuple(words["notes"]),
+                facts=words["facts"],
+            )
+        )
+
+
+@verb(("numpy", "polars"), 0, load=lambda folder, digest, asked, judge: KeptSelection.load(folder))
+def mix_filter(asked: FilterAsked, judge: Callable[[], Selection], *, rng: np.random.Generator) -> KeptSelection:
+    """Ask a filter. Its random stream is named by its place, so that `rng` is not needed."""
+    return KeptSelection(judge())
+
+
+@dataclass(eq=False)
+class FilterSteps:
+    """The steps of the filters of one mix."""
+
+    ledger: Ledger
+    asked: MixRecipe
+    read: str
+    """The digest of what all pools are read from, in their order."""
+    keys: list[str] = field(default_factory=list)
+    """The steps that were done or found."""
+
+    def __call__(self, number: int, one: MixFilter, at: np.ndarray, judge: Callable[[], Selection]) -> Selection:
+        """What a filter says of its candidates: as it said before, where it was asked the same. at: the candidates, (n,)."""
+        codes = [_code_of(function) for function in _functions(one.filter)]
+        if not all(codes):
+            return judge()
+        files = [external(path).digest for path in one.filter.paths]
+        digest = digest_of([self.read, self._pools, hashlib.sha256(at.tobytes()).hexdigest(), files, codes])
+        made = self.ledger.steps(self.asked.seed)(
+            mix_filter,
+            FilterAsked(number=number, filter=replace(one, filter=one.filter.without_paths())),
+            External(digest, lambda: judge, [], {}),
+            part=f"filter {number}",
+        )
+        self.keys.append(made.key)
+        return made.value.selection
+
+    @property
+    def _pools(self) -> Any:
+        """What says how the rows of the pools are seen."""
+        asked = self.asked
+        pools = tuple(replace(pool, path=(), weight=None, max_repeats=None) for pool in asked.pools)
+        return [plain(pools), list(asked.groups), plain(asked.columns), asked.text_column]
+
+
+def _functions(part: Any) -> Iterator[Any]:
+    """The Python functions that a filter calls."""
+    if isinstance(part, GivenAttribute):
+        yield part.function_called
+    elif is_dataclass(part):
+        for name in getattr(part, "functions", ()) if not _holds_given(part) else ():
+            yield _named(name)
+        for one in fields(part):
+            yield from _functions(getattr(part, one.name))
+
+
+def _holds_given(part: Any) -> bool:
+    return any(isinstance(getattr(part, one.name), GivenAttribute) for one in fields(part))
+
+
+def _named(place: str) -> Any:
+    import importlib
+
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _code_of(function: Any) -> str:
+    """The digest of what a function does, of the functions written inside it and of the plain values that it holds on to; empty where it has no Python code."""
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    held = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [*held, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    if not all(isinstance(value, str | int | float | bool | bytes | None | tuple) for value in values):
+        return ""  # what it holds on to may say anything
+    return digest_of([function.__module__, function.__qualname__, [*_of_code(code)], [repr(value) for value in values]])
+
+
+def _of_code(code: CodeType) -> Iterator[str]:
+    yield hashlib.sha256(code.co_code).hexdigest()
+    yield repr([code.co_names, code.co_varnames])
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _of_code(constant)
+        else:
+            yield repr(sorted(constant, key=repr) if isinstance(constant, frozenset) else constant)

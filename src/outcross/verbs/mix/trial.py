@@ -1,0 +1,276 @@
+"""A search under way: which shares are allowed, and what is tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outcross.errors import BadInput
+from outcross.ledger import External, Ledger
+from outcross.ledger.digests import digest_of
+from outcross.ledger.external import external
+from outcross.recipe import nearest, plain
+from outcross.statistics.simplex import ShareRegion
+from outcross.verbs.mix.asked import AtLeast, MixRecipe
+from outcross.verbs.mix.plan import Supply, split_of
+from outcross.verbs.mix.pools import text_column
+from outcross.verbs.mix.search_asked import Searched
+from outcross.verbs.mix.small_mixes import SmallMix, SmallPools, TextPools, counts_of, domain_frame, small_mix
+from outcross.verbs.mix.small_rows import MILLION, RowPlanner
+from outcross.verbs.mix.work import Mixing
+
+SMALLEST = 1e-3
+"""Shares below this are none."""
+
+
+@dataclass(frozen=True, eq=False)
+class TriedMix:
+    """A mix that was tried."""
+
+    role: str
+    """fit, held out, or the name of a rival of the proposal."""
+    shares: np.ndarray
+    """Of what the learner reads: (pools,)."""
+    losses: np.ndarray
+    """(seeds, domains)."""
+
+
+@dataclass(frozen=True, eq=False)
+class MixTrial:
+    """A search under way: what is asked, and what is tried."""
+
+    mixing: Mixing
+    ledger: Ledger
+
+    @property
+    def asked(self) -> MixRecipe:
+        return self.mixing.asked
+
+    @property
+    def search(self) -> Any:
+        assert self.asked.search is not None
+        return self.asked.search
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [pool.name for pool in self.asked.pools]
+
+    @cached_property
+    def pools(self) -> External[SmallPools]:
+        """The pools as small mixes are drawn from them, told apart by what they hold and by what decides the samples."""
+        asked, mixing = self.asked, self.mixing
+        files = [external(path) for _, path in self.search.validation] if self.search.domains else []
+        settings = [plain(replace(asked.identity, search=None, order="even", shards=None, match=None, audit=())), self.has_a_curve]
+        digest = digest_of([mixing.external.digest, [file.digest for file in files], settings])
+        reads = [*mixing.external.reads, *(one for file in files for one in file.reads)]
+        names = dict(mixing.external.names) | {name: value for file in files for name, value in file.names.items()}
+        return External(digest, lambda: self.small, reads, names)
+
+    @cached_property
+    def small(self) -> SmallPools:
+        mixing, search = self.mixing, self.search
+        if not mixing.schema:
+            raise BadInput("search: the pools have no records; give some")
+        if search.column is not None:
+            if search.column not in mixing.schema:
+                raise BadInput(
+                    f"search.column {search.column!r} is no column of the mix{nearest(search.column, mixing.schema)}; it has {', '.join(mixing.schema)[:200]}"
+                )
+            if self.asked.unit != "rows":
+                raise BadInput(f"search.column compares shares of rows, and the budget is in {self.asked.unit}; give rows")
+            text = None
+        else:
+            try:
+                text = text_column(self.asked, mixing.schema)
+            except BadInput as error:
+                raise BadInput(f"search trains on one column of text, or predicts search.column of a table: {error}") from None
+        columns = [text[0]] if text else list(mixing.schema)
+        domains = {
+            name: domain_frame(path, mixing.schema, columns, self.asked.seed)
+            for name, path in (search.validation if search.domains else ())
+        }
+        return SmallPools(mixing, text, domains, self.is_cross_fitted)
+
+    @property
+    def has_a_curve(self) -> bool:
+        """Whether one share is all that there is to search, and one loss all that is measured: that is the share curve of an audit."""
+        validation = self.search.validation
+        domains = (
+            len(validation)
+            if isinstance(validation, tuple)
+            else 1
+            if validation is None
+            else sum(pool.is_human for pool in self.asked.pools)
+        )
+        return len(self.asked.pools) == 2 and not self.asked.targets and domains == 1
+
+    @property
+    def is_cross_fitted(self) -> bool:
+        """Whether a curve is tested on the human records that each fit leaves out: where nothing else says on what, and those are all that people wrote."""
+        asked = self.asked
+        are_human = [pool.is_human for pool in asked.pools]
+        return self.has_a_curve and sum(are_human) == 1 and not (self.search.domains or asked.filters or asked.splits)
+
+    @cached_property
+    def a_unit(self) -> np.ndarray:
+        """How much a learner reads of one row, character or token of each pool: (pools,)."""
+        held = self.small.held
+        return held.a_unit if isinstance(held, TextPools) else np.ones(len(self.names))
+
+    def in_units(self, shares: np.ndarray) -> np.ndarray:
+        """Shares of what a learner reads as shares of the mix's budget. shares: (…, pools)"""
+        amounts = shares / self.a_unit
+        return amounts / amounts.sum(axis=-1, keepdims=True)
+
+    def as_read(self, shares: np.ndarray) -> np.ndarray:
+        """Shares of the mix's budget as shares of what a learner reads. (pools,)"""
+        amounts = shares * self.a_unit
+        return amounts / amounts.sum()
+
+    @cached_property
+    def supplies(self) -> list[Supply]:
+        unit = self.asked.unit
+        scans = self.mixing.training[0]
+        return [Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum())) for scan in scans]
+
+    @cached_property
+    def region(self) -> ShareRegion:
+        """The shares of what a learner reads that keep the human share that is asked for."""
+        share = self.asked.human_share
+        if share is None:
+            return ShareRegion(len(self.names))
+        wanted = share.at_least if isinstance(share, AtLeast) else share
+        is_human = np.array([pool.is_human for pool in self.asked.pools])
+        floor = np.where(is_human, 1 - wanted, -wanted) / self.a_unit
+        return ShareRegion(len(self.names), floor / np.abs(floor).max(), not isinstance(share, AtLeast))
+
+    @cached_property
+    def capped(self) -> ShareRegion:
+        """Those among them that the pools can give, within the bound on repeats."""
+        budget = self.mixing.training_budget
+        if budget is None:
+            return self.region
+        caps = []
+        for place, (supply, pool) in enumerate(zip(self.supplies, self.asked.pools, strict=True)):
+            most = supply.available * self.asked.repeats_of(pool) / budget
+            if most < 1:
+                most = max(0.0, math.floor(most * MILLION - len(self.names) - 1) / MILLION)  # room for rounding
+                caps.append(most / self.a_unit - np.eye(len(self.names))[place] / self.a_unit[place])
+        return ShareRegion(self.region.pools, self.region.floor, self.region.is_exact, np.array(caps) if caps else None)
+
+    @cached_property
+    def natural(self) -> np.ndarray:
+        """The shares of what a learner reads that the mix would have without a search. (pools,)"""
+        if self.mixing.aimed is not None:  # targets move what pools without a weight give
+            plan = self.mixing.aimed.plan
+            return self.as_read(np.array([pool.target / plan.total for pool in plan.pools]))
+        return self.as_read(np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]))
+
+    @property
+    def planner(self) -> RowPlanner | None:
+        """Who chooses the rows of small mixes by targets; None where there are no targets."""
+        return self.small.held.planner
+
+    def reachable(self, shares: np.ndarray) -> np.ndarray:
+        """The shares nearest to these, on the line to those that the mix would have without a search, of which a small mix can meet the targets. (pools,)"""
+        planner, held = self.planner, self.small.held
+        if planner is None:
+            return shares
+
+        def can(shares: np.ndarray) -> bool:
+            units = self.in_units(shares)
+            return planner.can(units, held.budget(units) if isinstance(held, TextPools) else held.size)
+
+        return _nearest(shares, self.natural, can)
+
+    def affordable(self, shares: np.ndarray) -> tuple[int, ...]:
+        """The weights of pools, in millionths of the mix's budget, nearest to these shares that the whole mix can have. (pools,)"""
+        weights = in_millionths(self, shares)
+        if not self.asked.targets:
+            return weights
+
+        def can(shares: np.ndarray) -> bool:
+            try:
+                _ = self.mixing.with_shares(Searched({}, in_millionths(self, shares), ())).plan
+            except BadInput:
+                return False
+            return True
+
+        return in_millionths(self, _nearest(shares, self.natural, can))
+
+    def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[TriedMix, list[str]]:
+        """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
+        counts = counts_of(shares, self.small.held.size)
+        exact = tuple(round(float(share), 9) for share in shares) if self.planner is not None else ()
+        steps = self.ledger.steps(self.asked.seed)
+        made = [
+            steps(
+                small_mix,
+                SmallMix(search=self.search.identity, counts=counts, seed=seed, shares=exact),
+                self.pools,
+                part=f"search {seed} {counts} {exact or ''}".strip(),
+            )
+            for seed in range(first_seed, first_seed + self.search.seeds)
+        ]
+        losses = np.array([list(one.value.by_domain.values()) for one in made])
+        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
+
+    @cached_property
+    def domains(self) -> tuple[str, ...]:
+        held = self.small.held
+        return tuple(held.tests)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How much each domain counts: (domains,), summing to 1."""
+        for name in self.search.weights:
+            if name not in self.domains:
+                raise BadInput(
+                    f"search.weights names the domain {name!r}{nearest(name, self.domains)}; there are {', '.join(self.domains)[:200]}"
+                )
+        found = np.array([self.search.weights.get(name, 1.0 if not self.search.weights else 0.0) for name in self.domains])
+        if not found.sum():
+            raise BadInput("search.weights are all 0; give a domain a weight")
+        return found / found.sum()
+
+    def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
+        """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
+        return np.array([one.losses for one in measured]) @ self.weights
+
+
+def _nearest(shares: np.ndarray, natural: np.ndarray, can: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The last point on the way from shares that can be had to others, as halving finds it. What can be had is convex."""
+    if can(shares):
+        return shares
+    low, high = 0.0, 1.0
+    for _ in range(HALVED):
+        middle = (low + high) / 2
+        low, high = (middle, high) if can(natural + middle * (shares - natural)) else (low, middle)
+    return natural + low * (shares - natural)
+
+
+HALVED = 6
+"""How often the way to shares that cannot be had is halved."""
+
+
+def in_millionths(trial: MixTrial, shares: np.ndarray) -> tuple[int, ...]:
+    """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
+    units = trial.in_units(shares)
+    budget = trial.mixing.training_budget
+    least = max(SMALLEST, 2 / budget) if budget else SMALLEST
+    units = np.where(units < least, 0.0, units)
+    is_human = np.array([pool.is_human for pool in trial.asked.pools])
+    before = trial.in_units(shares)
+    for side in (is_human, ~is_human) if trial.asked.human_share is not None else (np.ones(len(units), bool),):
+        if units[side].sum() > 0:
+            units[side] *= before[side].sum() / units[side].sum()
+    found = np.floor(units / units.sum() * MILLION).astype(np.int64)
+    found[int(np.argmax(np.where(is_human if is_human.any() and units[is_human].sum() else units > 0, units, -1)))] += (
+        MILLION - found.sum()
+    )
+    return tuple(found.tolist())

@@ -1,0 +1,212 @@
+"""Two pools have one share, and the loss over it is the share curve of an audit: the same function, on the rows that the mix may train on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.data.tables import alike, table
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable, rounded
+from outcross.files.whole import read_text, write_whole
+from outcross.ledger import verb
+from outcross.measures import Evidence
+from outcross.measures.share_curve import SHARES, CurveWords, ShareCurve, curve_between, curve_of
+from outcross.recipe import kind, plain, recipe
+from outcross.statistics.share_curves import ShareData
+from outcross.verbs.mix.search_asked import MixSearch, Searched
+from outcross.verbs.mix.small_mixes import HELD, LIBRARIES, RECORDS, SmallPools, TextPools, as_blocks
+from outcross.verbs.mix.trial import MixTrial
+
+CURVE = "curve.json"
+STEPS = 1000
+"""Parts in which the ends of the shares that are allowed are looked for."""
+
+
+@recipe
+class CurveAsked:
+    """A curve of the share that one of two pools has of what is learned from."""
+
+    search: MixSearch
+    base: int
+    """The pool in whose place records of the other are put: the human one, or the first."""
+    shares: tuple[float, ...]
+    """Those of the other pool, in [0, 1]; where rows have weights, of all weight."""
+
+
+@dataclass(frozen=True)
+class MadeCurve:
+    """A share curve as plain data."""
+
+    plain: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.plain["fixed_total"]["points"])
+
+    def save(self, folder: Path) -> None:
+        write_whole(folder / CURVE, json.dumps(self.plain, ensure_ascii=False, allow_nan=False))
+
+    @classmethod
+    def load(cls, folder: Path) -> MadeCurve:
+        return cls(json.loads(read_text(folder / CURVE)))
+
+
+@verb(LIBRARIES, 0, load=lambda folder, digest, asked, pools: MadeCurve.load(folder), learns=True)
+def mix_curve(asked: CurveAsked, pools: SmallPools, *, rng: np.random.Generator) -> MadeCurve:
+    """The share curve of two pools. BadInput where it cannot be had."""
+    try:
+        curve = _of_tables(asked, pools, rng) if pools.text is None else _of_texts(asked, pools.held, rng)
+    except NotApplicable as why:
+        raise BadInput(f"search: {why}") from None
+    return MadeCurve(json.loads(json.dumps(asdict(curve) | {"answer": curve.answer})))
+
+
+def _of_tables(asked: CurveAsked, pools: SmallPools, rng: np.random.Generator) -> ShareCurve:
+    import polars as pl
+
+    records, search, schema = pools.records, asked.search, pools.mixing.schema
+    columns = [name for name in schema if schema[name] != pl.Null]
+    wanted = search.size or RECORDS
+    # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
+    sizes = {asked.base: wanted, 1 - asked.base: HELD * wanted}
+    frames = [records.frame_of(place, records.sample_of(place, size), columns) for place, size in sizes.items()]
+    names = [records.asked.pools[place].name for place in (asked.base, 1 - asked.base)]
+    tests = [*pools.tests.values()]
+    groups = tuple(name for name in records.asked.groups if name != search.column)
+    kinds = dict.fromkeys(groups, "category")
+    given = [*zip(frames, names, strict=True), *((one, "validation") for one in tests)]
+    tables = alike([table(frame, name, kinds=kinds) for frame, name in given]).tables
+    evidence = Evidence(
+        reference=tables[0],
+        drawn=tables[1],
+        holdout=tables[2] if tests else None,
+        groups=tuple(name for name in groups if name in tables[0].kinds),
+        target=search.column,
+    )
+    return curve_of(evidence, asked.shares, rng, learner=search.predictor)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBlocks:
+    """Blocks of tokens that a learner is fitted to and tested on."""
+
+    tokens: np.ndarray
+    """(n, block)."""
+
+    def take(self, rows: np.ndarray) -> TokenBlocks:
+        return TokenBlocks(self.tokens[rows])
+
+    def __add__(self, other: TokenBlocks) -> TokenBlocks:
+        return TokenBlocks(np.concatenate([self.tokens, other.tokens]))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def _of_texts(asked: CurveAsked, held: Any, rng: np.random.Generator) -> ShareCurve:
+    assert isinstance(held, TextPools)
+    # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
+    base, other = TokenBlocks(held.samples[asked.base][: held.size]), TokenBlocks(held.samples[1 - asked.base])
+    tests = [TokenBlocks(tokens) for tokens in held.tests.values()]
+
+    def learner(training: TokenBlocks, classes: int) -> Any:
+        model = held.learner.fit(as_blocks(training.tokens), None, held.start, held.training, rng)
+        return lambda records: -np.asarray(model.log_prob(as_blocks(records.tokens)), dtype=float) / records.tokens.shape[1]
+
+    data = ShareData(base, other, tests[0] if tests else None, {}, 0, losses=lambda nats, records: nats, discrimination=None)
+    words = CurveWords(target="the next token", learner=kind(held.learner), loss="nats a token", discrimination="none")
+    return curve_between(data, asked.shares, learner, rng, words)
+
+
+def of_two_pools(trial: MixTrial) -> Searched:
+    """The share at which the curve at a fixed number of records in all is least, among those that the mix may have."""
+    are_human = [pool.is_human for pool in trial.asked.pools]
+    base = are_human.index(True) if any(are_human) else 0
+    allowed = _allowed(trial, base)
+    weighed = [round(_weighed(trial, base, share), 9) for share in allowed]
+    steps = trial.ledger.steps(trial.asked.seed)
+    asked = CurveAsked(search=trial.search.identity, base=base, shares=tuple(weighed))
+    step = steps(mix_curve, asked, trial.pools, part="search curve")
+    curve = step.value.plain["fixed_total"]
+    losses = {point["share"]: point["loss"] for point in curve["points"]}
+    of_weight = {share: own for share, own in zip(allowed, weighed, strict=True) if own in losses}
+    if not of_weight:
+        raise BadInput(f"search: no share that the mix may have could be tried: {'; '.join(curve['left_out'].values())[:300]}")
+    likely = [share for share, own in of_weight.items() if own in curve["likely"]]
+    best = min(of_weight, key=lambda share: losses[of_weight[share]]["value"])
+    name, answer = trial.names[1 - base], step.value.plain["answer"]
+    told = _told(trial, step.value.plain, of_weight, name)
+    if len(likely) == len(of_weight):
+        note = "no share of those that the mix may have loses more than another beyond the error: none is better, and those that were asked for stay"
+        return Searched(told | {"proposal": None, "note": f"{answer} {note[0].upper()}{note[1:]}."}, None, (step.key,))
+    shares = np.zeros(2)
+    shares[base], shares[1 - base] = 1 - best, best
+    weights = trial.affordable(shares)
+    low, high = (min(likely), max(likely)) if likely else (None, None)
+    of_units = [
+        trial.in_units(np.array([1 - share, share][:: 1 if base == 0 else -1])) for share in (low, high) if share is not None
+    ]
+    ends = [(float(min(one)), float(max(one))) for one in zip(*of_units, strict=True)] if of_units else [(None, None)] * 2
+    proposal = {
+        "by": "share curve",
+        "unit": trial.asked.unit,
+        "shares": {
+            one: {"value": weight / 1_000_000, "low": rounded(low), "high": rounded(high)}
+            for one, weight, (low, high) in zip(trial.names, weights, ends, strict=True)
+        },
+        "method": "shares that cannot be told from the best one"
+        if likely
+        else "no interval: shares that the mix may not have lose less than every share that it may",
+    }
+    note = f"{answer} A share of {best:.3g} of {name} loses least of those that the mix may have, and is proposed."
+    return Searched(told | {"proposal": proposal, "note": note}, weights, (step.key,))
+
+
+def _allowed(trial: MixTrial, base: int) -> list[float]:
+    """The shares of the other pool, of what a learner reads, that keep the human share and that the pools can give. BadInput where that is one alone."""
+    every = np.linspace(0, 1, STEPS + 1)
+    shares = np.stack([1 - every, every][:: 1 if base == 0 else -1], axis=1)
+    can = every[trial.capped.holds(shares)]
+    if not can.size or can[0] == can[-1]:
+        raise BadInput(
+            "search: human_share and what the pools hold leave one share alone, so that there is nothing to search; write human_share: {at_least: …}, or leave search out"
+        )
+    ends = float(can[0]), float(can[-1])
+    return sorted({round(share, 9) for share in (*ends, *(share for share in SHARES if ends[0] <= share <= ends[1]))})
+
+
+def _weighed(trial: MixTrial, base: int, share: float) -> float:
+    """The share of the other pool in all weight, where rows of pools have weights."""
+    records = trial.small.records
+    if not records.has_weights:
+        return share
+    read = np.zeros(2)
+    read[base], read[1 - base] = 1 - share, share
+    held = trial.small.held
+    a_row = held.a_row if isinstance(held, TextPools) else np.ones(2)
+    rows = read / a_row
+    weighed = records.weighed(rows / rows.sum()) * a_row
+    return float(weighed[1 - base] / weighed.sum())
+
+
+def _told(trial: MixTrial, curve: dict[str, Any], of_weight: dict[float, float], name: str) -> dict[str, Any]:
+    """What was tried, as plain data of the manifest."""
+    small = trial.small
+    learner = (
+        plain(small.held.learner)
+        if isinstance(small.held, TextPools)
+        else {"kind": trial.search.predictor, "column": trial.search.column}
+    )
+    return {
+        "measured_on": small.records.held_out,
+        "learner": learner,
+        "loss": curve["loss"],
+        "share_of": name,
+        "shares_of_weight": {f"{share:g}": own for share, own in of_weight.items()} if small.records.has_weights else {},
+        "asked": {one: rounded(float(share)) for one, share in zip(trial.names, trial.in_units(trial.natural), strict=True)},
+        "share_curve": curve,
+    }

@@ -1,0 +1,153 @@
+"""A run in trackers of experiments: as a whole, and generation by generation while it goes on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.errors import BadInput
+from outcross.experiment.arms import Arm
+from outcross.experiment.settings import flat_settings, settings
+from outcross.files import outputs
+from outcross.files.names import kind_at
+from outcross.files.whole import read_text, write_whole
+from outcross.recipe import member, nearest
+from outcross.targets import TARGETS, TRACKERS
+from outcross.targets.handed import Series, metrics
+from outcross.verbs.run.tables import Ended, Tables
+
+if TYPE_CHECKING:
+    from outcross.targets.tracker import Log, Tracker
+
+MARKER = ".outcross-track.json"
+"""The file in the folder of a tracker that says which run it belongs to."""
+
+
+def series_of(arms: Sequence[Arm]) -> dict[tuple[str, int], Series]:
+    """Of every arm with every seed its run in a tracker: its name, its settings, and in which of them the arms differ."""
+    flat = flat_settings(arms)
+    varied = tuple(key for one in settings(flat) for key in (one.key, *one.along))
+    seeds: dict[str, int] = {}
+    for arm in arms:
+        seeds[arm.name] = seeds.get(arm.name, 0) + 1
+    found = {}
+    for arm in arms:
+        seed = arm.experiment.seed
+        name = arm.name if seeds[arm.name] == 1 else f"{arm.name}, seed {seed}"
+        told = {
+            key: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+            for key, value in flat[arm.name].items()
+            if key != "kind"
+        }
+        found[arm.name, seed] = Series(name, arm.name, {"arm": arm.name, **told, "seed": seed}, varied)
+    return found
+
+
+def points_of(tables: Tables) -> dict[Series, list[tuple[int, Mapping[str, float]]]]:
+    """The numbers of the generations that have ended, of every arm and seed."""
+    series = series_of(tables.arms)
+    found: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
+    for entry in tables.ended:
+        found.setdefault(series[entry.arm, entry.seed], []).append((entry.generation, metrics(tables.readings_of(entry))))
+    return found
+
+
+def trackers_of(track: str | Sequence[str]) -> tuple[str, ...]:
+    """The trackers that are named, with commas between them. BadInput for one that is not known."""
+    names = tuple(dict.fromkeys(filter(None, track.split(",") if isinstance(track, str) else track)))
+    for name in names:
+        if name not in TRACKERS:
+            raise BadInput(f"unknown --track {name!r:.80}{nearest(name, TRACKERS)}; known: {', '.join(TRACKERS)}")
+    return names
+
+
+def folder_of(run: Path, tracker: str) -> Path:
+    """The folder of a tracker beside that of a run: runs/mine-mlflow for runs/mine."""
+    return run.with_name(f"{run.name}-{tracker}")
+
+
+class Tracking(AbstractContextManager):
+    """The trackers that follow a run. Called with what happens, it logs each generation as it ends.
+
+    A tracker's folder is written anew each time that the run is begun or resumed, from the generations that the run holds: so nothing is logged twice,
+    and nothing is missing, whenever it was stopped.
+    """
+
+    def __init__(self, arms: Sequence[Arm], run: Path, names: Sequence[str]):
+        self.series = series_of(arms)
+        self.last = {(arm.name, arm.experiment.seed): arm.experiment.generations - 1 for arm in arms}
+        self.run, self.project = run, arms[0].experiment.name
+        self.trackers: dict[str, Tracker] = {name: member(TARGETS, name, "--track")() for name in names}  # type: ignore[misc]
+        self.logs: dict[str, Log] = {}
+        self.begun: set[Series] = set()
+        self.open = ExitStack()
+        for name in names:
+            _check_folder(folder_of(run, name), name, run)
+
+    def __enter__(self) -> Tracking:
+        from outcross.targets.tracker import complaining
+
+        with ExitStack() as stack:
+            for name, tracker in self.trackers.items():
+                folder = folder_of(self.run, name)
+                with complaining(name, folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    write_whole(folder / MARKER, json.dumps({"tracker": name, "run": self.run.name}) + "\n")
+                    tracker.cleared(folder)
+                    self.logs[name] = stack.enter_context(tracker.opened(folder, self.project, folder))
+            self.open = stack.pop_all()
+        return self
+
+    def __call__(self, event: Any) -> None:
+        from outcross.targets.tracker import complaining
+
+        if not isinstance(event, Ended):
+            return
+        series = self.series[event.arm, event.seed]
+        for name, log in self.logs.items():
+            with complaining(name, folder_of(self.run, name)):
+                if series not in self.begun:
+                    log.begin(series)
+                log.add(series, event.generation, metrics(event.readings))
+        self.begun.add(series)
+
+    def report(self, page: Path) -> None:
+        """End every run, its page with it."""
+        from outcross.targets.tracker import complaining
+
+        for name, log in self.logs.items():
+            with complaining(name, folder_of(self.run, name)):
+                for series in sorted(self.begun, key=lambda one: one.name):
+                    log.end(series, page)
+        self.begun.clear()
+
+    def __exit__(self, *error: Any) -> None:
+        from outcross.targets.tracker import complaining
+
+        with complaining("/".join(self.trackers), self.run):
+            self.open.__exit__(*error)
+
+
+def _check_folder(folder: Path, name: str, run: Path) -> None:
+    """BadInput where a tracker's folder holds something else."""
+    match kind_at(folder):
+        case "":
+            outputs.check_name(folder)
+            return
+        case "file":
+            raise BadInput(f"{folder} is a file, and --track {name} needs a folder of that name; move the file")
+    if not any(folder.iterdir()):
+        return
+    try:
+        told = json.loads(read_text(folder / MARKER))
+        is_own = isinstance(told, dict) and told.get("tracker") == name and told.get("run") == run.name
+    except (BadInput, OSError, ValueError, RecursionError):
+        is_own = False
+    if not is_own:
+        raise BadInput(
+            f"{folder} exists and holds no {name} of this run; move it, or give the run another --out ({shlex.quote(str(run))} is this one)"
+        )
