@@ -22,9 +22,9 @@ import polars as pl
 from figures import DATA, RESULTS, write
 
 from outcross.detectors.classifier import ClassifierDetector
+from outcross.detectors.samples import calibration as sample_of
 from outcross.estimate import NotApplicable
 from outcross.ledger import stream
-from outcross.verbs.detect.samples import calibration as sample_of
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
 from outcross.verbs.detect.work import ReadTexts, calibration, read_texts
 

@@ -30,6 +30,7 @@ NEEDED = {
     "decontaminate": {"path": str(Path(__file__).parent / "contracts" / "test_set.txt"), "run": 3},
     "drop_boilerplate": {"texts": 2},
     "watermark": {"tokenizer": "folder"},
+    "blend": {"detectors": ["classifier", "ngram"]},
 }
 """What a member cannot be made without; of filters, settings by which they can judge the candidates of `outcross.testing`."""
 

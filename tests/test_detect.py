@@ -1,6 +1,7 @@
 """The verb detect: shares, thresholds, weights and warnings on texts whose authors are known by construction."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,8 @@ from conftest import outcross as command
 
 import outcross
 from outcross.errors import BadInput
+from outcross.filters import FILTERS
+from outcross.recipe import plain, read
 from outcross.text.normalised import normalised
 
 WORDS = 600
@@ -266,3 +269,113 @@ def test_empty_data_are_refused(samples):
         outcross.detect(pl.DataFrame({"text": []}, {"text": pl.String}), **frames(samples))
     with pytest.raises(BadInput, match="no share can be estimated"):
         outcross.detect(pl.DataFrame({"text": ["", "one"] * 40}), **frames(samples))
+
+
+def declared(texts, **columns):
+    return pl.DataFrame({"text": texts} | columns)
+
+
+def test_declared_origins_are_counted_and_contradicted(samples):
+    """40 of 200 that are declared human are a model's, and 30 of 100 that are declared a model's are human."""
+    rng = np.random.default_rng(11)
+    long = (40, 70)
+    texts = [
+        *written(rng, 160, HUMAN, long),
+        *written(rng, 40, MODEL, long),
+        *written(rng, 70, MODEL, long),
+        *written(rng, 30, HUMAN, long),
+    ]
+    data = declared(texts, _origin=["human"] * 200 + [None] * 100, _model=[None] * 200 + ["m"] * 100)
+    found = outcross.detect(data, **frames(samples), fpr=0.05)
+    assert found.declared["authors"] == {"human": 200, "model": 100, "edited": 0, "translated": 0, "unknown": 0}
+    assert found.declared["models"] == {"m": 100}
+    human, model = found.declared["human_but_flagged"], found.declared["model_but_in_the_human_tail"]
+    assert (human["judged"], human["by_chance"]) == (200, 10.0)
+    assert 25 <= human["texts"] <= 40 + 20
+    assert 15 <= model["texts"] <= 30 + 12
+    assert outcross.detect(pl.DataFrame({"text": texts}), **frames(samples)).declared is None
+
+
+def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_path):
+    texts = ["plain words"] * 6 + ["As an AI language model, I cannot say."] * 2 + ["an old letter"] * 2
+    data = declared(texts, _origin=["human"] * 3 + ["model"] * 2 + [None] * 5, date=["2024-01-01"] * 8 + ["1999-05-01"] * 2)
+    found = outcross.detect(data, detector="declared", out=tmp_path / "out")
+    assert (found.share.value, found.share.low, found.share.high) == (2 / 5, 0.2, 0.7)
+    assert found.declared["unknown_with_a_phrase"] == 2 and found.declared["unknown_and_early"] == 2
+    assert found.declared["assumed_share"]["low"] == 0.4 and found.declared["assumed_share"]["high"] == 0.5
+    assert found.frame()["_p_ai"].to_list() == [0.0] * 3 + [1.0] * 2 + [None] * 5
+    assert outcross.show(tmp_path / "out").plain() == found.plain()
+    assert "What the data declare" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "words"),
+    [
+        ({"text": ["a", "b"]}, {}, "declare no author"),
+        ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
+        ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads what the data declare and no samples"),
+        ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "date": "dat"}}, "no column 'dat'"),
+        ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "before": 1}}, "before"),
+    ],
+)
+def test_declarations_that_say_nothing(data, asked, words):
+    with pytest.raises(BadInput, match=words):
+        outcross.detect(pl.DataFrame(data), **({"detector": "declared"} | asked))
+
+
+def test_another_language_is_named(samples):
+    rng = np.random.default_rng(12)
+    texts = [*written(rng, 200, HUMAN, (40, 70)), *written(rng, 60, HUMAN, (40, 70), first=5000)]
+    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert any(
+        re.match("6[0-9] texts hold hardly any of the words", warning) for warning in found.warnings
+    )  # 1 in 100 of the samples' own too
+    own = outcross.detect(pl.DataFrame({"text": texts[:200]}), **frames(samples))
+    assert not any("hardly any" in warning for warning in own.warnings)
+
+
+class Texts:
+    """Candidates of a filter that have texts, and no origins."""
+
+    def __init__(self, texts):
+        self.texts = texts
+
+    def __len__(self):
+        return len(self.texts)
+
+
+def test_a_mix_weighs_texts_by_a_detector_that_it_calibrates(tmp_path, samples):
+    """Half of the candidates are a model's. Of what is drawn most is human, as the detector's errors allow; a file that is not there is named."""
+    for name, frame in frames(samples).items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    rng = np.random.default_rng(13)
+    texts = [*written(rng, 100, HUMAN, (40, 70)), *written(rng, 100, MODEL, (40, 70)), "too short"]
+    asked = {"human": str(tmp_path / "human.parquet"), "ai": str(tmp_path / "ai.parquet"), "kind": "classifier"}
+    selecting = read(FILTERS, {"kind": "importance", "detector": asked}, "filter")
+    selection = selecting.select(Texts(texts), np.random.default_rng(0))
+    assert selection.times.sum() == round(1.5 * 201)
+    assert selection.times[:100].sum() > 0.85 * selection.times.sum()
+    assert selection.times.max() <= 3
+    assert abs(selection.facts["share"] - 0.5) < 0.12
+    assert selection.facts["undecided"] == 1
+    assert selection.value[-1] == pytest.approx(selection.facts["share"])
+    again = read(FILTERS, plain(selecting), "filter").select(Texts(texts), np.random.default_rng(0))
+    assert again.times.tolist() == selection.times.tolist()
+    assert asked["human"] in selecting.paths and str(tmp_path) not in str(plain(selecting.without_paths()))
+    lacking = read(FILTERS, {"kind": "importance", "detector": asked | {"human": str(tmp_path / "none.parquet")}}, "filter")
+    with pytest.raises(BadInput, match=r"none\.parquet"):
+        lacking.select(Texts(texts), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("orakle", "must be oracle or a mapping"),
+        ({"human": "a.jsonl"}, "ai"),
+        ({"human": "a.jsonl", "ai": "b.jsonl", "kind": "clasifier"}, "did you mean 'classifier'"),
+    ],
+)
+def test_a_detector_of_a_filter_that_is_none(asked, words):
+    with pytest.raises(BadInput, match=words) as refusal:
+        read(FILTERS, {"kind": "importance", "detector": asked}, "filter")
+    assert "\n" not in str(refusal.value)

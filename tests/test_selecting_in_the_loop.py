@@ -160,6 +160,27 @@ def test_importance_chooses_among_what_is_learned_from_and_keeps_origins(words):
     assert 0 < ran(erring)[0][1].training.value.pool.human_share < 1
 
 
+def test_a_detector_of_samples_chooses_in_a_loop_without_seeing_origins(words, tmp_path):
+    """It is calibrated on two files, which are in the key of the step by what they hold; the text of one author has other words than that of the other."""
+    for name, length in (("human", 25), ("ai", 40)):
+        chosen = random.Random(name)
+        texts = [
+            " ".join(
+                chosen.choices(text(1).replace(".", "").split() if name == "human" else ["tall", "ships", "sail", "far"], k=length)
+            )
+            for _ in range(120)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
+    detector = {"human": str(tmp_path / "human.jsonl"), "ai": str(tmp_path / "ai.jsonl"), "kind": "ngram"}
+    told = words | {"block": 40, "policy": "augment", "select": [{"kind": "importance", "detector": detector}]}
+    told.pop("metrics")
+    generations, ledger = ran(told)
+    assert 0 < len(generations[1].training.value) <= 60
+    (entry,) = (entry for entry in ledger.entries.values() if entry.verb == "resample")
+    assert set(entry.recipe["content"]) == {detector["human"], detector["ai"]}
+    assert all(entry.recipe["content"].values())
+
+
 def is_even(record):
     return len(record["text"]) % 2 == 0
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import outcross
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 
@@ -133,3 +134,27 @@ def test_bad_settings_are_one_line(folder, tmp_path):
     (tmp_path / "tokenizer.json").write_bytes(__import__("pathlib").Path(folder, "tokenizer.json").read_bytes())
     with pytest.raises(BadInput, match="vocab_size must be a whole number"):
         WatermarkDetector(tokenizer=str(tmp_path)).p_values(["w1 w2 " * 20])
+
+
+def test_a_key_needs_no_human_sample(folder):
+    """40 of 100 texts carry the mark: the least share is (flagged − rate)/(1 − rate), and p-values stand beside the texts."""
+    import polars as pl
+
+    processor = transformers.WatermarkLogitsProcessor(vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0)
+    plain = texts_of(np.random.default_rng(5).integers(SIZE, size=(60, 60)))
+    data = pl.DataFrame({"text": [*marked(processor, 40, 60), *plain, "w1 w2"]})
+    detected = outcross.detect(data, detector={"kind": "watermark", "tokenizer": folder})
+    assert detected.share.low <= 0.4 <= detected.share.value + 0.06
+    assert detected.share.high == 1.0
+    frame = detected.frame()
+    assert (frame["_p_value"][:40] < 0.01).all()
+    assert frame["_p_value"].to_list()[-1] is None and frame["_why"].to_list()[-1].startswith("cannot_tell")
+    assert frame["_p_ai"].null_count() == 101
+    assert any("fixed key" in warning for warning in detected.warnings)
+
+
+def test_a_key_of_the_wrong_length_is_refused(folder):
+    with pytest.raises(BadInput, match="key must be in"):
+        WatermarkDetector(tokenizer=folder, key=2**64)
+    with pytest.raises(BadInput, match="keys must be in"):
+        WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1, 2**63))

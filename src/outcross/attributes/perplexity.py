@@ -63,24 +63,17 @@ class Perplexity(Attribute):
     def __call__(self, given):
         raise BadInput("perplexity compares with human texts; call perplexity.fit(human)(texts)")
 
-    def _half(self, human: list[str]) -> Half:
+    def _half(self, human: list[str]) -> NgramReading:
         read = np.cumsum([len(text) for text in human])
         human = human[: max(1, int(np.searchsorted(read, self.characters, side="right")))]
-        counted = Counter(piece for text in human for piece in pieces(text))
-        often = sorted(
-            (word for word, times in counted.items() if times > 1 and len(word.encode()) > 1),
-            key=lambda word: (-counted[word], word),
-        )
-        vocabulary = WordVocabulary(often[: self.vocabulary])
-        running, places, _ = _run_on(vocabulary.encode(human))
-        return Half(grow_running(running, places, self.order, vocabulary.size), vocabulary)
+        return ngram_reading(human, self.order, self.vocabulary)
 
 
 @dataclass(frozen=True, eq=False)
 class HumanPerplexity:
     """What reads perplexity, knowing human texts."""
 
-    halves: tuple[Half, Half]
+    halves: tuple[NgramReading, NgramReading]
     sides: dict[bytes, int]
     """The half of each human text, by its digest."""
 
@@ -96,8 +89,8 @@ class HumanPerplexity:
 
 
 @dataclass(frozen=True, eq=False)
-class Half:
-    """What one half of the human texts taught."""
+class NgramReading:
+    """What an n-gram model of words learned from texts."""
 
     tree: Tree
     vocabulary: WordVocabulary
@@ -110,6 +103,18 @@ class Half:
             nodes = self.tree.deepest(contexts_of(running, places, self.tree.reach))
             found.append(np.bincount(rows, -np.log(self.tree.probability(nodes, running)), minlength=len(some)))
         return np.concatenate(found)
+
+
+def ngram_reading(given: Sequence[str], order: int, most: int = 50_000) -> NgramReading:
+    """An interpolated Kneser-Ney model of the words of some texts; words that occur once are spelt in bytes."""
+    counted = Counter(piece for text in given for piece in pieces(text))
+    often = sorted(
+        (word for word, times in counted.items() if times > 1 and len(word.encode()) > 1),
+        key=lambda word: (-counted[word], word),
+    )
+    vocabulary = WordVocabulary(often[:most])
+    running, places, _ = _run_on(vocabulary.encode(given))
+    return NgramReading(grow_running(running, places, order, vocabulary.size), vocabulary)
 
 
 TOGETHER = 2**12

@@ -61,11 +61,34 @@ class Detector:
         return ()
 
 
+class Stacking:
+    """Features of a kind of their own, which know how to be put below others of that kind."""
+
+    def stacked(self, other: Any) -> Any:
+        """These rows and the other's."""
+        raise NotImplementedError
+
+
+def stacked(first: Any, second: Any) -> Any:
+    """Rows of features one below the other: arrays, sparse matrices, or what stacks itself."""
+    if isinstance(first, np.ndarray):
+        return np.concatenate((first, second))
+    if isinstance(first, Stacking):
+        return first.stacked(second)
+    from scipy.sparse import vstack
+
+    return vstack((first, second)).tocsr()
+
+
 DETECTORS: Family = Family(
     {
+        "blend": "outcross.detectors.blend:BlendDetector",
         "classifier": "outcross.detectors.classifier:ClassifierDetector",
+        "declared": "outcross.detectors.declared:DeclaredDetector",
+        "likelihood": "outcross.detectors.likelihood:LikelihoodDetector",
+        "ngram": "outcross.detectors.ngram:NgramDetector",
         "watermark": "outcross.detectors.watermark:WatermarkDetector",
     }
 )
 
-__all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader"]
+__all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader", "Stacking", "stacked"]

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from outcross.detectors import Detector, FittedDetector, Reader
+from outcross.detectors import Detector, FittedDetector, Reader, stacked
 from outcross.detectors.lengths import cut_words, in_pieces, words_of
 from outcross.errors import BadInput
 
@@ -89,7 +88,7 @@ def calibrated(
     fits, scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
     for fold in range(int(folds.max()) + 1):
         human, ai = (np.flatnonzero(own[side] != fold) for side in (0, 1))
-        fits.append(detector.fit(_stacked(features[0][human], features[1][ai]), np.arange(human.size + ai.size) >= human.size, rng))
+        fits.append(detector.fit(stacked(features[0][human], features[1][ai]), np.arange(human.size + ai.size) >= human.size, rng))
         for side, feature in enumerate(features):
             held_out = np.flatnonzero(own[side] == fold)
             if held_out.size:
@@ -164,11 +163,3 @@ def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: 
 def _design(scores: np.ndarray, words: np.ndarray) -> np.ndarray:
     length = np.log(np.maximum(words, 1)) - np.log(100.0)
     return np.stack((np.ones(scores.size), scores, length, scores * length), axis=1)
-
-
-def _stacked(first: Any, second: Any) -> Any:
-    if isinstance(first, np.ndarray):
-        return np.concatenate((first, second))
-    from scipy.sparse import vstack
-
-    return vstack((first, second)).tocsr()

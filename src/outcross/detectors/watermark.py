@@ -52,6 +52,11 @@ class WatermarkDetector(Detector):
 
     @model_validator(mode="after")
     def _knows_its_keys(self):
+        for name, numbers in (("key", () if self.key is None else (self.key,)), ("keys", self.keys)):
+            if wrong := next((number for number in numbers if not 0 <= number < 2**63), None):
+                raise ValueError(
+                    f"{name} must be in [0, 2⁶³), as transformers takes them, got {wrong}; give the key that the model was sampled with"
+                )
         if self.scheme == "synthid" and not self.keys:
             raise ValueError(
                 "keys must be given for synthid: the list that the model was sampled with, as in keys: [654, 400, 836]"
@@ -104,6 +109,13 @@ class WatermarkDetector(Detector):
             hits += bool((self._greenlist(prefix) == run[-1]).any())
         return hits, len(runs)
 
+    def is_green(self, before: Sequence[int], token: int) -> bool:
+        """Whether a token is on the green list that `context` tokens before it seed, or with selfhash it and one fewer. For the scheme green."""
+        import torch
+
+        seed = (*before, token) if self.seeding == "selfhash" else tuple(before)
+        return bool((self._greenlist(torch.tensor(seed[-self.context :])) == token).any())
+
     def _greenlist(self, prefix: Any) -> Any:
         key = tuple(prefix.tolist())
         if key not in self._lists:
@@ -130,6 +142,7 @@ class WatermarkDetector(Detector):
     @cached_property
     def _processor(self) -> Any:
         try:
+            import torch
             from transformers import SynthIDTextWatermarkLogitsProcessor, WatermarkLogitsProcessor
         except ImportError as error:
             raise missing_extra(error.name or "transformers", "lm") from None

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from outcross.detectors.of_samples import Chances, SampledDetector
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.filters.judging import numeric
-from outcross.recipe import recipe
+from outcross.recipe import Nested, exactly, recipe
+
+
+def asked_detector(value: object) -> Any:
+    """`oracle`, samples of a detector as a mapping, or nothing. BadInput for anything else."""
+    if value is None or value == "oracle" or isinstance(value, SampledDetector):
+        return value
+    if isinstance(value, str):
+        raise BadInput(
+            f"detector must be oracle or a mapping of samples, got {value!r:.60}; write detector: {{human: people.jsonl, ai: model.jsonl, kind: classifier}}"
+        )
+    return _read_samples(value)
+
+
+_read_samples = exactly(SampledDetector, "detector").read
 
 
 @recipe
@@ -30,11 +46,12 @@ class ImportanceFilter(Filter):
         "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654",
     )
     chooses = "training"
+    libraries = ("icu4py", "pillow", "polars", "scikit-learn", "scipy")
 
     column: str | None = None
     """The column of q, probabilities in [0, 1]."""
-    detector: Literal["oracle"] | None = None
-    """Where q comes from in the place of a column."""
+    detector: Annotated[Literal["oracle"] | SampledDetector | None, Nested(asked_detector, recipe=SampledDetector)] = None
+    """Where q comes from in the place of a column: `oracle`, or samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}; it reads texts and no origins."""
     hit: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The chance that the oracle takes a model's record for one."""
     false_alarm: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -51,7 +68,9 @@ class ImportanceFilter(Filter):
     @model_validator(mode="after")
     def _knows_one_source(self):
         if (self.column is None) == (self.detector is None):
-            raise ValueError("column or detector is needed, one of them: write column: _p_ai, or detector: oracle")
+            raise ValueError(
+                "column or detector is needed, one of them: write column: _p_ai, or detector: {human: people.jsonl, ai: model.jsonl}, or detector: oracle"
+            )
         if self.draws > self.max_repeats:
             raise ValueError(
                 f"draws must be at most max_repeats, since no record is drawn more than {self.max_repeats} times, got {self.draws:g}"
@@ -73,7 +92,8 @@ class ImportanceFilter(Filter):
         return 0, round(self.draws * candidates)
 
     def select(self, candidates, rng):
-        q = self._probabilities(candidates, rng)
+        said = self.detector.chances(candidates.texts) if isinstance(self.detector, SampledDetector) else None
+        q = self._probabilities(candidates, rng) if said is None else said.model
         if not ((q >= 0) & (q <= 1)).all():
             worst = q[~((q >= 0) & (q <= 1))][0]
             raise BadInput(
@@ -84,9 +104,27 @@ class ImportanceFilter(Filter):
         times = resampled(weights, self, rng)
         if not times.any():
             raise BadInput("every weight (1 − q)^power is 0, so that nothing can be drawn; add human records, or lower sure")
+        drawn = {"draws": int(times.sum()), "unique": int((times > 0).sum())}
         return Selection(
-            times, value=q, reasons=("not drawn",), facts={"draws": int(times.sum()), "unique": int((times > 0).sum())}
+            times,
+            value=q,
+            reasons=("not drawn",),
+            notes=() if said is None else (_sentence(said),),
+            facts=drawn | ({} if said is None else {"share": said.share, "undecided": said.undecided}),
         )
+
+    @property
+    def needs(self):
+        return ("texts",) if isinstance(self.detector, SampledDetector) else ()
+
+    @property
+    def paths(self):
+        return self.detector.paths if isinstance(self.detector, SampledDetector) else ()
+
+    def without_paths(self):
+        if not isinstance(self.detector, SampledDetector):
+            return self
+        return replace(self, detector=self.detector.without_paths())
 
     def _probabilities(self, candidates: Candidates, rng: np.random.Generator) -> np.ndarray:
         if self.column is not None:
@@ -108,3 +146,9 @@ def resampled(log_weights: np.ndarray, asked: ImportanceFilter, rng: np.random.G
     count = min(round(asked.draws * n), int(np.isfinite(log_weights).sum()) * asked.max_repeats)
     chosen = np.argpartition(-keys, count - 1)[:count] if 0 < count < len(copies) else np.arange(len(copies))[: count or 0]
     return np.bincount(copies[chosen], minlength=n)
+
+
+def _sentence(said: Chances) -> str:
+    """What the detector said of all candidates, in words."""
+    rest = f"; it cannot judge {said.undecided:,} texts, which have that chance" if said.undecided else ""
+    return f"The detector takes {100 * said.share:.1f} % of the candidates for a model's{rest}."

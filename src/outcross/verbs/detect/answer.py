@@ -11,6 +11,10 @@ import numpy as np
 
 from outcross.detectors import DETECTORS, Detector
 from outcross.detectors.calibrated import LENGTHS
+from outcross.detectors.declared import DeclaredDetector
+from outcross.detectors.samples import LEAST
+from outcross.detectors.samples import calibration as sample_of
+from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable
 from outcross.files import names
@@ -23,19 +27,20 @@ from outcross.statistics.two_sources import effective_size
 from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.asking import asks
 from outcross.verbs.audit.question import words_of
+from outcross.verbs.detect.declared import contradicted, declared_share
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
-from outcross.verbs.detect.samples import LEAST
-from outcross.verbs.detect.samples import calibration as sample_of
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import least_share
-from outcross.verbs.detect.work import Calibration, ReadTexts, calibration, read_texts
+from outcross.verbs.detect.work import ENOUGH_WORDS, UNUSUAL, Calibration, ReadTexts, calibration, read_texts
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates at which hits are given."""
 STRONG = 0.8
 """An area under the ROC curve of a detector that reads no word, from which on the samples differ in how they were made."""
 BINS = 30
+CHANCE = 1e-4
+"""Texts of another language are named where so many have no greater chance among texts of the samples' kind."""
 
 
 def detected(question: DetectQuestion) -> Detection:
@@ -43,6 +48,8 @@ def detected(question: DetectQuestion) -> Detection:
     _check(question)
     by = words_of(question.by) if question.by else ()
     detector = detector_of(question.detector)
+    if (alone := _without_people(question, detector)) is not None:
+        return alone if question.out is None else _written(alone, question)
     samples = [
         sample_of(author, data, flag, question.text_column, question.seed)
         for author, data, flag in (
@@ -67,10 +74,6 @@ def _check(question: DetectQuestion) -> None:
     checked_rate(question.fpr)
     if isinstance(question.data, str | tuple | list) and not question.data:
         raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
-    if question.human is None:
-        raise BadInput(
-            "--human is missing: texts that people wrote, of the same kind as the data, are what the false-positive rate is held against"
-        )
     if question.edited is not None and question.ai is None:
         raise BadInput("--edited needs --ai: without texts that a model wrote, edited ones cannot be told from them")
     if not 0 < question.power <= 1000:
@@ -81,6 +84,25 @@ def _check(question: DetectQuestion) -> None:
         raise BadInput("--add-columns needs --out: name a folder for records.parquet")
     if question.out is not None:
         results.check_folder(Path(question.out), "detect", list(_inputs(question)))
+
+
+def _without_people(question: DetectQuestion, detector: Detector) -> Detection | None:
+    """What declarations or a watermark's key say where no human sample is given; None where there is one. BadInput for another detector without."""
+    if isinstance(detector, DeclaredDetector):
+        if question.human is not None:
+            raise BadInput(
+                "--detector declared reads what the data declare and no samples; leave --human out, or give another --detector"
+            )
+        return replace(declared_share(question, detector), name=_name(question.data))
+    if question.human is not None:
+        return None
+    if isinstance(detector, WatermarkDetector):
+        from outcross.verbs.detect.keyed import marked_share
+
+        return replace(marked_share(question, detector), name=_name(question.data))
+    raise BadInput(
+        "--human is missing: texts that people wrote, of the same kind as the data, are what the false-positive rate is held against"
+    )
 
 
 def detector_of(given: Any) -> Detector:
@@ -119,6 +141,7 @@ def _answer(
     flags, is_flagged = _flags(question.fpr, calibrated, texts)
     naive, adjusted = counted(calibrated, texts)
     weight = _weights(question, posterior)
+    declared = texts.declared
     human, ai = calibrated.ratios[0][:2]
     human_slices = _human_slices(question.fpr, calibrated, by)
     warnings += [
@@ -154,6 +177,7 @@ def _answer(
         is_flagged=is_flagged,
         histogram=_histogram(calibrated, texts),
         data=question.data,
+        declared=None if declared is None else contradicted(declared, calibrated, texts, is_flagged, question.fpr),
     )  # fmt: skip
 
 
@@ -171,6 +195,8 @@ def _tried(make: Any) -> tuple[Any, str]:
 
 
 def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
+    from scipy.stats import binom
+
     for name in calibrated.telling:
         yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
     for name, area in calibrated.controls.items():
@@ -183,6 +209,12 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
         yield f"{texts.invisible:,} texts hold invisible characters, which were taken out before they were judged."
     if texts.lookalikes:
         yield f"{texts.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
+    able = int((texts.words >= ENOUGH_WORDS).sum())
+    if texts.foreign and binom.sf(texts.foreign - 1, able, 2 * UNUSUAL) < CHANCE:
+        yield (
+            f"{texts.foreign:,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. "
+            "What is said of them is not calibrated; give samples of their language."
+        )
     judged = texts.is_judged
     if not judged.all():
         short = int((texts.words < LEAST).sum())

@@ -9,7 +9,7 @@ from typing import Any
 
 from outcross.files.outputs import write_page
 from outcross.report.templates import environment, resource
-from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.result import Detection, declared_sentences
 
 WIDTH, HEIGHT, FOOT = 640.0, 180.0, 30.0
 """Units of the picture of log-ratios."""
@@ -24,6 +24,7 @@ def page(result: Detection) -> bytes:
     """The page, rendered."""
     text = _template().render(
         result=result,
+        declared=declared_sentences(result),
         picture=_picture(result) if result.histogram else "",
         parts=() if result.shares is None else [
             (name, share) for name, share in (

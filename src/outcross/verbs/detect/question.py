@@ -28,7 +28,7 @@ class DetectQuestion:
     """Texts whose authors are asked for: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob."""
     _: KW_ONLY
     human: Sample = None
-    """Texts that people wrote, of the same kind as the data."""
+    """Texts that people wrote, of the same kind as the data. The detector declared reads none, and a watermark's key can do without."""
     ai: Sample = None
     """Texts that a model wrote, of the same kind. Without it only a lower limit of the share of other texts is given."""
     edited: Sample = None

@@ -102,17 +102,23 @@ class Detection(Result):
     """Shares of texts by bin of the log-ratio: the data, human and model calibration texts; and the edges."""
     folder: Path | None = None
     data: Any = None
+    declared: Mapping[str, Any] | None = None
+    """Texts by the author that the data declare, and how many the detector contradicts; None where nothing is declared."""
+    p_value: np.ndarray | None = None
+    """(n,): P(so many marks or more | no watermark); None without a watermark's key."""
 
     def __len__(self) -> int:
         return self.states.size
 
     def frame(self) -> polars.DataFrame:
-        """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot."""
+        """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot; with a watermark's key also `_p_value`."""
         import polars as pl
 
-        why = np.array(["", "cannot_tell: too short", "cannot_tell: the detector abstained"])[self.states]
+        why = np.array(["", "cannot_tell: too short", "cannot_tell: the detector abstained", "cannot_tell: nothing is declared"])[
+            self.states
+        ]
         told = np.isfinite(self.p_ai)
-        return pl.DataFrame(
+        frame = pl.DataFrame(
             {
                 "_row": np.arange(len(self)),
                 "_p_ai": pl.Series(self.p_ai).fill_nan(None),
@@ -121,6 +127,9 @@ class Detection(Result):
                 "_why": pl.Series(why).replace("", None),
             }
         )
+        if self.p_value is None:
+            return frame
+        return frame.insert_column(1, pl.Series("_p_value", self.p_value).fill_nan(None))
 
     def by(self, column: str) -> dict[str, Estimate]:
         """The share of each value of a column that was asked for with `by`; values without one are left out. BadInput for another column."""
@@ -132,6 +141,14 @@ class Detection(Result):
     @cached_property
     def summary(self) -> str:
         """One sentence of what was found."""
+        if self.detector.get("kind") == "declared" and self.declared is not None:
+            by = {author: count for author, count in self.declared["authors"].items() if count}
+            return (
+                f"Of {len(self):,} texts the data declare " + ", ".join(f"{count:,} {author}" for author, count in by.items()) + "."
+            )
+        if self.p_value is not None:
+            judged, flagged = self.detector["judged"], self.detector["flagged"]
+            return f"At least {_percent(self.share.low or 0.0)} of the texts carry the watermark ({flagged:,} of {judged:,} have p ≤ {self.detector['rate']:g})."
         if self.shares is None:
             reason = (
                 "no texts of models were given" if self.in_distribution is None else "the data are unlike both calibration samples"
@@ -176,8 +193,9 @@ class Detection(Result):
                 "area": None if self.area is None else _plain(self.area), "hits": {str(rate): rounded(hit) for rate, hit in self.hits.items()},
             },
             "weights": dict(self.weights),
+            "declared": None if self.declared is None else dict(self.declared),
             "samples": {author: dict(counts) for author, counts in self.samples.items()},
-            "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum())},
+            "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum()), "nothing declared": int((self.states == 3).sum())},
             "histogram": {name: [rounded(number) for number in numbers] for name, numbers in self.histogram.items()},
             "summary": self.summary,
             "warnings": list(self.warnings),
@@ -219,6 +237,38 @@ def _with_interval(one: Estimate) -> str:
     return f"{_percent(one.value)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def declared_sentences(result: Detection) -> list[str]:
+    """What the data declare of their authors, and how many texts the detector contradicts, a sentence each."""
+    declared = result.declared
+    if declared is None:
+        return []
+    known = ", ".join(f"{count:,} {author}" for author, count in declared["authors"].items() if count)
+    lines = [] if result.detector.get("kind") == "declared" else [f"Declared: {known}."]
+    if declared["models"]:
+        lines.append("Models named: " + ", ".join(f"{name[:60]} ({count:,})" for name, count in declared["models"].items()) + ".")
+    for key, words in (
+        ("human_but_flagged", "declared human are flagged"),
+        ("model_but_in_the_human_tail", "declared a model's look like a person's"),
+    ):
+        if (count := declared.get(key)) and count["judged"]:
+            lines.append(f"{count['texts']:,} of {count['judged']:,} texts {words}; {count['by_chance']:g} are expected by chance.")
+    for key, words in (
+        ("unknown_with_a_phrase", "of unknown authors that hold a phrase of an assistant"),
+        ("unknown_and_early", "of unknown authors that are dated before models wrote"),
+        ("human_with_a_phrase", "declared human that hold a phrase of an assistant"),
+        ("model_and_early", "declared a model's that are dated before models wrote"),
+    ):
+        if count := declared.get(key):
+            lines.append(f"Texts {words}: {count:,}.")
+    if assumed := declared.get("assumed_share"):
+        low, high = result.share.interval
+        lines.append(
+            f"The share that models wrote is between {_percent(low)} and {_percent(high)}, whoever wrote the unknown texts; with the assumptions that the warnings name, between "
+            f"{_percent(assumed['low'])} and {_percent(assumed['high'])}."
+        )
+    return lines
+
+
 def is_detection(folder: Path) -> bool:
     """Whether a folder holds a detection."""
     return (folder / FILE).is_file() and (folder / RECORDS).is_file()
@@ -237,7 +287,7 @@ def stored_detection(folder: Path) -> Detection | None:
         return None
     try:
         told = json.loads(read_text(folder / FILE))
-        frame = pl.read_parquet(folder / RECORDS, columns=["_p_ai", "_weight", "_flagged", "_why"], glob=False)
+        frame = pl.read_parquet(folder / RECORDS, glob=False)
 
         def estimate(one: dict[str, Any] | None) -> Any:
             return None if one is None else Estimate(*(one[name] for name in ("value", "low", "high", "method", "n")))
@@ -269,12 +319,14 @@ def stored_detection(folder: Path) -> Detection | None:
             warnings=tuple(told["warnings"]),
             detector=detector,
             samples=told["samples"],
-            states=np.array([0 if not word else 1 if "short" in word else 2 for word in why], np.int64),
+            states=np.array([0 if not word else 1 if "short" in word else 3 if "declared" in word else 2 for word in why], np.int64),
             p_ai=frame["_p_ai"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             weight=frame["_weight"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),
             histogram=told["histogram"],
             folder=folder,
+            declared=told["declared"],
+            p_value=frame["_p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy() if "_p_value" in frame.columns else None,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise BadInput(f"{folder} holds a damaged detection ({type(error).__name__}); run detect again into a new folder") from None

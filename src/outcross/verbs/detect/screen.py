@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from outcross.escapes import escaped
 from outcross.estimate import Estimate
-from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.result import Detection, declared_sentences
 from outcross.verbs.terminal import wrapped
 
 MOST = 12
@@ -32,6 +32,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
                 width,
             )
     yield from _flag_lines(result, width)
+    yield from _declared_lines(result, width)
     if result.slices:
         yield "by slice, the share that a model wrote:"
         yield from _table(
@@ -73,6 +74,12 @@ def _flag_lines(result: Detection, width: int) -> Iterator[str]:
         f"{known[shortest].n:,} human texts of {shortest} words it comes to {100 * low:.2f} to {100 * high:.2f} %; thresholds reach to {longest} words)",
         width,
     )
+
+
+def _declared_lines(result: Detection, width: int) -> Iterator[str]:
+    """What the data declare, and how many texts the detector contradicts."""
+    for line in declared_sentences(result):
+        yield from wrapped(line, width)
 
 
 def _cells(share: Estimate) -> tuple[str, str]:

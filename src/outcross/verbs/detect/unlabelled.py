@@ -9,11 +9,11 @@ import numpy as np
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, fold_of
 from outcross.detectors.lengths import words_of
+from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, text_column
 from outcross.errors import BadInput
 from outcross.statistics.two_sources import ScoredSample, at_least
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.result import Detection
-from outcross.verbs.detect.samples import LEAST, CalibrationSample, batches, grouped, opened, text_column
 
 if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion

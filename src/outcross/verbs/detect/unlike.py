@@ -49,6 +49,17 @@ def _direction(word: str, known: dict[str, np.ndarray]) -> np.ndarray:
     return known[word]
 
 
+def common_shares(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
+    """The share of each text's words that are frequent ones, (n,).
+
+    >>> common_shares(["the cat and the dog", "der Hund"], ["the", "and"]).tolist()
+    [0.6, 0.0]
+    """
+    known = frozenset(frequent)
+    read = [[piece for piece in pieces(text.lower()) if piece[0].isalpha()] for text in texts]
+    return np.array([sum(word in known for word in words) / max(len(words), 1) for words in read])
+
+
 def lengths_alone(raw: Sequence[str]) -> np.ndarray:
     """What the first control detector reads: the logs of the characters and of the words, (n, 2)."""
     return np.log1p([[len(text), len(text.split())] for text in raw]).reshape(-1, 2)

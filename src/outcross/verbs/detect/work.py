@@ -13,11 +13,12 @@ from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, AuthorTexts, CalibratedDetector, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.lengths import cut_words, words_of
+from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, telling_columns, text_column
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.text.normalised import normalised
-from outcross.verbs.detect.samples import LEAST, CalibrationSample, batches, grouped, opened, telling_columns, text_column
-from outcross.verbs.detect.unlike import control_area, lengths_alone, plain_features, signs_alone
+from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
+from outcross.verbs.detect.unlike import common_shares, control_area, lengths_alone, plain_features, signs_alone
 
 if TYPE_CHECKING:
     import polars
@@ -26,6 +27,10 @@ TOGETHER = 1 << 21
 """Characters of texts that are scored together."""
 MOST_PLAIN = 10_000
 """Texts of the data whose plain features are kept, about, for the test that they are of the calibrated kind; of more those whose digest a power of two divides."""
+ENOUGH_WORDS = 25
+"""Words of a text from which on its language is looked at."""
+UNUSUAL = 0.01
+"""The share of calibration texts that hold as few frequent words as a text that is held to be of another language."""
 MOST_VALUES = 200
 """Different values of a column of --by."""
 
@@ -47,6 +52,8 @@ class Calibration:
     """Areas under the ROC curve of detectors that read no word."""
     telling: tuple[str, ...]
     """Columns that tell the author perfectly."""
+    least_common: float
+    """The share of frequent words below which so few calibration texts are that a text is held to be of another language."""
 
     @property
     def human(self) -> CalibrationSample:
@@ -104,6 +111,10 @@ class ReadTexts:
     """(n,): equal for equal texts."""
     invisible: int
     lookalikes: int
+    declared: Declarations | None = None
+    """What the columns `_origin` and `_model` say; None where the data have neither."""
+    foreign: int = 0
+    """Texts of `ENOUGH_WORDS` words or more with hardly any frequent word of the calibration samples: another language, or another vocabulary."""
 
     def __len__(self) -> int:
         return self.words.size
@@ -148,8 +159,16 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
             "length alone": control_area(lengths_alone(raw), is_model, fold),
             "punctuation and white space alone": control_area(signs_alone(raw), is_model, fold),
         },
-        tuple(telling_columns(own)),
+        tuple(telling_columns(own)), _least_common(own, frequent_words(every)),
     )  # fmt: skip
+
+
+def _least_common(samples: Sequence[CalibrationSample], frequent: Sequence[str]) -> float:
+    """The quantile `UNUSUAL` of the share of frequent words, over calibration texts that are long enough."""
+    long = [
+        text for sample in samples for text, words in zip(sample.texts, sample.words.tolist(), strict=True) if words >= ENOUGH_WORDS
+    ]
+    return float(np.quantile(common_shares(long, frequent), UNUSUAL)) if long else 0.0
 
 
 def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequence[str], rate: float) -> ReadTexts:
@@ -167,7 +186,10 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
     lengths = calibrated.lengths(rate)
     values = {name: _Values(name) for name in by}
     kept = _Kept(calibrated.frequent)
-    for batch in batches(source, column, by):
+    columns, declaring = [name for name in COLUMNS if name in source.columns], Declaring()
+    for batch in batches(source, column, (*by, *columns)):
+        if columns:
+            declaring.add(batch)
         codes = {name: values[name].codes(batch[name]) for name in by}
         for first, end in _slices(batch[column].to_list()):
             raw = batch[column].slice(first, end - first).to_list()
@@ -180,7 +202,7 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
         {name: (np.concatenate([part.codes[name] for part in parts]), values[name].names) for name in by},
         np.array([row for row, _, _ in kept.texts], np.int64), np.array([features for _, _, features in kept.texts]),
         np.concatenate([part.digests for part in parts]),
-        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts),
+        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), declaring.whole if columns else None, sum(part.foreign for part in parts),
     )  # fmt: skip
 
 
@@ -193,6 +215,7 @@ class _Part:
     digests: np.ndarray
     invisible: int
     lookalikes: int
+    foreign: int
 
 
 @dataclass
@@ -267,8 +290,10 @@ def _read(raw: list[str], calibrated: Calibration, lengths: Sequence[int], codes
             if rows.size:
                 cut = calibrated.detectors[0].log_ratios(cut_words([texts[row] for row in rows.tolist()], length))
                 chance[long[rows]] = calibrated.chances(cut, length)
+    able = [text for text, count in zip(texts, words[long].tolist(), strict=True) if count >= ENOUGH_WORDS]
+    foreign = int((common_shares(able, calibrated.frequent) < calibrated.least_common).sum())
     kept.add(texts, long, digests[long], len(raw))
-    return _Part(words, ratios, chance, codes, digests, int(form.has_invisible.sum()), int(form.has_lookalikes.sum()))
+    return _Part(words, ratios, chance, codes, digests, int(form.has_invisible.sum()), int(form.has_lookalikes.sum()), foreign)
 
 
 def _digest(text: str) -> int:

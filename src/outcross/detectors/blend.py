@@ -1,0 +1,118 @@
+"""Several detectors as one: a logistic combination of their scores, which are of texts that they did not see."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import PlainValidator
+
+from outcross.detectors import DETECTORS, Detector, DetectorPage, FittedDetector, Reader, Stacking, stacked
+from outcross.errors import BadInput
+from outcross.recipe import read, recipe
+
+FOLDS = 3
+"""Parts of the training texts, each of which is scored by detectors that are fitted to the others."""
+
+
+def several(value: object) -> tuple[Detector, ...]:
+    """Detectors, from plain data. BadInput for fewer than two."""
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        raise BadInput(f"detectors must be a list of two or more, as in detectors: [classifier, ngram], got {value!r:.60}")
+    return tuple(read(DETECTORS, part, "detectors") for part in value)
+
+
+@recipe
+class BlendDetector(Detector):
+    """Logistic regression on the scores of several detectors. Each is fitted to two thirds of the training texts and scores the third, so that none is weighed by texts that it learned; equal texts are in one third."""
+
+    page = DetectorPage(
+        "blend",
+        "A line in the scores of several detectors, fitted by logistic regression to scores of texts that they did not see; then each is fitted to all.",
+        "It is as good as the samples are like the data: a detector that knows their subject best gets the weight. A detector that abstains counts as undecided.",
+        "Wolpert, Neural Networks 5:241 (1992)",
+    )
+    libraries = ("numpy", "scikit-learn", "scipy")
+
+    detectors: Annotated[tuple[Detector, ...], PlainValidator(several)]
+    """What is combined, two or more."""
+
+    def reader(self, given: Sequence[str]) -> Reader:
+        readers = [detector.reader(given) for detector in self.detectors]
+        return lambda texts: SeveralFeatures(tuple(reader(texts) for reader in readers), _digests(texts))
+
+    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+        if is_model.all() or not is_model.any():
+            raise BadInput("a blend needs texts of people and of models, got one kind")
+        fold = features.digests % FOLDS
+        scores = np.full((is_model.size, len(self.detectors)), np.nan)
+        for number in range(FOLDS):
+            rest, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            if not own.size or is_model[rest].all() or not is_model[rest].any():
+                continue
+            for place, (detector, part) in enumerate(zip(self.detectors, features.parts, strict=True)):
+                scores[own, place] = detector.fit(part[rest], is_model[rest], rng).score(part[own])
+        fits = tuple(detector.fit(part, is_model, rng) for detector, part in zip(self.detectors, features.parts, strict=True))
+        return Blend(fits, *_line(scores, is_model))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(path for detector in self.detectors for path in detector.paths)
+
+
+@dataclass(frozen=True, eq=False)
+class SeveralFeatures(Stacking):
+    """Features of several detectors, a row a text."""
+
+    parts: tuple[Any, ...]
+    digests: np.ndarray
+    """(n,): equal for equal texts."""
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.digests.size,)
+
+    def stacked(self, other: SeveralFeatures) -> SeveralFeatures:
+        parts = tuple(stacked(first, second) for first, second in zip(self.parts, other.parts, strict=True))
+        return SeveralFeatures(parts, np.concatenate((self.digests, other.digests)))
+
+    def __getitem__(self, rows: np.ndarray) -> SeveralFeatures:
+        return SeveralFeatures(tuple(part[rows] for part in self.parts), self.digests[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Fitted detectors and the weight of each."""
+
+    fits: tuple[FittedDetector, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    level: float
+
+    def score(self, features: Any) -> np.ndarray:
+        scores = np.stack([fit.score(part) for fit, part in zip(self.fits, features.parts, strict=True)], axis=1)
+        none = ~np.isfinite(scores).any(axis=1)
+        found = np.nan_to_num((scores - self.centre) / self.scale, nan=0.0) @ self.weights + self.level
+        return np.where(none, np.nan, found)
+
+
+def _line(scores: np.ndarray, is_model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Centre, scale, weight and level of a logistic regression on scores (n, detectors), NaN where a detector abstained."""
+    from sklearn.linear_model import LogisticRegression
+
+    known = np.isfinite(scores)
+    count = np.maximum(known.sum(axis=0), 1)
+    centre = np.where(known, scores, 0.0).sum(axis=0) / count
+    scale = np.sqrt(np.where(known, (scores - centre) ** 2, 0.0).sum(axis=0) / count)
+    scale = np.where(scale > 0, scale, 1.0)
+    design = np.where(known, (scores - centre) / scale, 0.0)
+    model = LogisticRegression(class_weight="balanced", max_iter=500).fit(design, is_model)
+    return centre, scale, np.asarray(model.coef_)[0], float(np.asarray(model.intercept_)[0])
+
+
+def _digests(texts: Sequence[str]) -> np.ndarray:
+    return np.array([zlib.crc32(text.encode()) for text in texts], np.int64)

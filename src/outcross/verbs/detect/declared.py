@@ -1,0 +1,137 @@
+"""Who wrote the texts by what the data declare, and where a detector contradicts that. What is declared is counted and never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outcross.detectors.declared import DeclaredDetector, phrases_of
+from outcross.detectors.samples import batches, opened, text_column
+from outcross.errors import BadInput
+from outcross.estimate import Estimate
+from outcross.recipe import nearest
+from outcross.statistics.two_sources import effective_size
+from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
+from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.work import Calibration, ReadTexts
+
+if TYPE_CHECKING:
+    import polars
+
+    from outcross.verbs.detect.question import DetectQuestion
+
+DATES = ("_date", "date", "year", "created", "published", "timestamp")
+
+
+def contradicted(
+    declared: Declarations, calibrated: Calibration, texts: ReadTexts, is_flagged: np.ndarray, rate: float
+) -> dict[str, Any]:
+    """The counts of declared authors, and of texts that the detector holds to be another's, beside what its own errors explain.
+
+    A text that is declared human is contradicted where it is flagged. One that is declared a model's is contradicted where it looks more like a person's
+    than all but a share `rate` of the models' calibration texts, each fold's by its own detector.
+    """
+    human, model = declared.of("human"), declared.of("model")
+    can = is_flagged >= 0
+    found = declared.plain()
+    found["human_but_flagged"] = {
+        "texts": int((human & (is_flagged == 1)).sum()), "judged": int((human & can).sum()), "by_chance": round(rate * int((human & can).sum()), 2),
+    }  # fmt: skip
+    judged = model & texts.is_judged
+    rows = np.flatnonzero(judged)
+    sample, own = calibrated.samples[1], calibrated.ratios[0][1]
+    fold = calibrated.fold_of(1)
+    ratios = texts.ratios[rows, 0]
+    below = sum(np.searchsorted(np.sort(own[fold == number]), ratios[:, number], side="right") for number in range(ratios.shape[1]))
+    tail = (np.asarray(below) + 1.0) / (len(sample.texts) + 1.0) <= rate
+    found["model_but_in_the_human_tail"] = {
+        "texts": int(tail.sum()) if rows.size else 0, "judged": int(rows.size), "by_chance": round(rate * rows.size, 2),
+    }  # fmt: skip
+    return found
+
+
+def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Detection:
+    """The share of models by what is declared: exact counts, with the texts of unknown authors as the interval. BadInput where nothing declares an author."""
+    source = opened(question.data, "data")
+    if detector.date is not None and detector.date not in source.columns:
+        raise BadInput(
+            f"detector.date: the data have no column {detector.date!r}{nearest(detector.date, source.columns)}; they have {', '.join(source.columns)[:200]}"
+        )
+    date = detector.date or next((name for name in DATES if name in source.columns), None)
+    text = text_column(source, question.text_column, "data")
+    columns = [name for name in (*COLUMNS, date) if name is not None and name in source.columns]
+    declaring, has_phrase, is_early = Declaring(), [np.empty(0, bool)], [np.empty(0, bool)]
+    for batch in batches(source, text, columns):
+        declaring.add(batch)
+        has_phrase.append(phrases_of(batch[text].to_list())[:, 0] > 0)
+        is_early.append(_early(batch, date, detector.before))
+    declared = declaring.whole
+    n = declared.authors.size
+    if not n:
+        raise BadInput("data hold no text; they are empty")
+    phrase, early = np.concatenate(has_phrase), np.concatenate(is_early)
+    unknown, human, model = (declared.of(author) for author in ("unknown", "human", "model"))
+    if unknown.all() and not phrase.any() and not early.any():
+        raise BadInput(
+            f"the data declare no author: no column _origin or _model, no phrase of an assistant, no date before {detector.before}; give --human and another --detector"
+        )
+    as_model, as_human = unknown & phrase & ~early, unknown & early & ~phrase
+    share = bounded(
+        int(model.sum()),
+        int(unknown.sum()),
+        n,
+        "exact counts of what is declared; the interval holds every author of the unknown ones",
+    )
+    assumed = bounded(
+        int((model | as_model).sum()), int((unknown & ~as_model & ~as_human).sum()), n,
+        "the same, with phrases of assistants taken for a model's and earlier dates for a person's",
+    )  # fmt: skip
+    p = np.select([model, human | declared.of("edited") | declared.of("translated")], [1.0, 0.0], np.nan)
+    weight = (1 - p) ** question.power
+    return Detection(
+        name="data", share=share, shares=None, in_distribution=None, checks={}, naive=None, adjusted=None, flags=None, slices=(), human_slices=(), area=None, hits={},
+        weights={"kind": "importance", "power": question.power, "n": int(np.isfinite(p).sum()), "effective_sample_size": _size(weight)}, warnings=_assumed(detector, date, phrase, unknown),
+        detector={"kind": "declared"}, samples={}, states=np.where(unknown, 3, 0), p_ai=p, weight=weight, is_flagged=np.full(n, -1, np.int8), histogram={}, data=question.data,
+        declared=declared.plain() | {
+            "unknown_with_a_phrase": int((unknown & phrase).sum()), "unknown_and_early": int((unknown & early).sum()),
+            "human_with_a_phrase": int((human & phrase).sum()), "model_and_early": int((model & early).sum()),
+            "assumed_share": {"value": assumed.value, "low": assumed.low, "high": assumed.high, "method": assumed.method, "n": assumed.n},
+        },
+    )  # fmt: skip
+
+
+def _size(weight: np.ndarray) -> float | None:
+    known = weight[np.isfinite(weight)]
+    return round(effective_size(known), 2) if known.sum() > 0 else None
+
+
+def bounded(known: int, unknown: int, n: int, method: str) -> Estimate:
+    """A share of n of which some are known to be in and some are not known: from all of these out to all in; the value is the share among the known."""
+    return Estimate(known / max(n - unknown, 1), known / n, (known + unknown) / n, method, n)
+
+
+def _assumed(detector: DeclaredDetector, date: str | None, phrase: np.ndarray, unknown: np.ndarray) -> tuple[str, ...]:
+    """What the numbers assume, in words."""
+    told = [
+        "The share believes what the columns _origin and _model declare. A text without them is unknown, and no share is made up for it."
+    ]
+    if (unknown & phrase).any():
+        told.append(
+            "A phrase of an assistant is taken for a sign of a model in assumed_share alone; people who quote such a phrase are then counted as models."
+        )
+    if date is not None:
+        told.append(
+            f"A text of column {date!r} before {detector.before} is taken for a person's in assumed_share alone; that assumes that the date is when the text was written."
+        )
+    return tuple(told)
+
+
+def _early(batch: polars.DataFrame, date: str | None, before: int) -> np.ndarray:
+    """Whether a year before this one stands in the column of dates, (n,)."""
+    import polars as pl
+
+    if date is None:
+        return np.zeros(batch.height, bool)
+    year = batch[date].cast(pl.String, strict=False).str.extract(r"\b(1[5-9]\d\d|20\d\d)", 1).cast(pl.Int64)
+    return (year < before).fill_null(False).to_numpy()

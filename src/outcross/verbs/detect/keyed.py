@@ -1,0 +1,57 @@
+"""What a watermark says without a human sample: the exact p-value of each text, and the least share that carries the mark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outcross.detectors.samples import batches, opened, text_column
+from outcross.detectors.watermark import WatermarkDetector
+from outcross.errors import BadInput
+from outcross.estimate import Estimate
+from outcross.statistics.verification import clopper_pearson
+from outcross.verbs.detect.result import Detection
+
+if TYPE_CHECKING:
+    from outcross.verbs.detect.question import DetectQuestion
+
+METHOD = "(flagged − rate)/(1 − rate), Clopper-Pearson; no upper limit, since other models leave no such mark"
+CAVEAT = (
+    "Each p-value is exact over keys and not over texts: with one fixed key, runs of tokens that many people write have fixed marks, so that texts full of them are flagged more "
+    "often than the rate says. Give --human, which calibrates that."
+)
+
+
+def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detection:
+    """The p-value of each text as it is given, unnormalised, since the marks are in its tokens; and the least share of marked ones. BadInput where the data cannot be read."""
+    source = opened(question.data, "data")
+    column = text_column(source, question.text_column, "data")
+    parts = [detector.p_values(batch[column].to_list()) for batch in batches(source, column, ())]
+    p = np.concatenate([np.empty(0), *parts])
+    if not p.size:
+        raise BadInput("data hold no text; they are empty")
+    can = np.isfinite(p)
+    if not can.any():
+        raise BadInput("every text is too short for the watermark to be counted; give longer texts")
+    flagged = np.where(can, p <= question.fpr, -1).astype(np.int8)
+    nothing = np.full(p.size, np.nan)
+    return Detection(
+        name="data", share=least_marked(int((flagged == 1).sum()), int(can.sum()), question.fpr), shares=None, in_distribution=None, checks={}, naive=None, adjusted=None,
+        flags=None, slices=(), human_slices=(), area=None, hits={}, weights={"kind": "none", "why": "a p-value is no chance that a model wrote a text; give --human and --ai"},
+        warnings=(CAVEAT,), detector={"kind": "watermark", "scheme": detector.scheme, "rate": question.fpr, "flagged": int((flagged == 1).sum()), "judged": int(can.sum())},
+        samples={}, states=np.where(can, 0, 2), p_ai=nothing, weight=nothing, is_flagged=flagged, histogram={}, data=question.data, p_value=p,
+    )  # fmt: skip
+
+
+def least_marked(flagged: int, judged: int, rate: float) -> Estimate:
+    """The least share of marked texts, where a text without the mark is flagged at this rate at most.
+
+    >>> least = least_marked(505, 1000, 0.01)
+    >>> print(f"{least.value:.3f} {least.low:.3f} {least.high:g}")
+    0.500 0.468 1
+    """
+    counted = clopper_pearson(flagged, judged)
+    assert counted is not None and counted.low is not None
+    value, low = (min(1.0, max(0.0, (share - rate) / (1 - rate))) for share in (flagged / judged, counted.low))
+    return Estimate(value, low, 1.0, METHOD, judged)

@@ -1,0 +1,109 @@
+"""Radioactivity end to end: a writer with a watermark, students that learn from shares of its text, and the test of each."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from outcross.detectors.radioactivity import radioactivity
+from outcross.detectors.watermark import WatermarkDetector
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+SIZE = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("writer")
+    (where / "config.json").write_text(json.dumps({"vocab_size": SIZE}))
+    return str(where)
+
+
+def green_mask(detector):
+    """Whether each token is green after each other one, (before, token)."""
+    return np.array([[detector.is_green((before,), token) for token in range(SIZE)] for before in range(SIZE)])
+
+
+def written(law, rng, texts=30, length=60):
+    """Texts of a bigram law, (texts, length)."""
+    tokens = np.zeros((texts, length), np.int64)
+    tokens[:, 0] = rng.integers(SIZE, size=texts)
+    above = np.cumsum(law, axis=1)
+    for at in range(1, length):
+        tokens[:, at] = np.minimum((rng.random((texts, 1)) > above[tokens[:, at - 1]]).sum(axis=1), SIZE - 1)
+    return tokens
+
+
+def student(texts, rng):
+    """A bigram model by counts; ties, and contexts that it never saw, are predicted at random."""
+    counts = rng.random((SIZE, SIZE)) / 2
+    np.add.at(counts, (texts[:, :-1].ravel(), texts[:, 1:].ravel()), 1)
+    likeliest = counts.argmax(axis=1)
+    return lambda tokens: likeliest[tokens]
+
+
+def world(folder, key, share, rng):
+    """The test of a student that learned a share of marked text."""
+    detector = WatermarkDetector(tokenizer=folder, key=key)
+    law = rng.dirichlet(np.full(SIZE, 0.5), SIZE)
+    marked_law = law * np.where(green_mask(detector), np.exp(2.0), 1.0)
+    marked = written(marked_law / marked_law.sum(axis=1, keepdims=True), rng)
+    learned = written(law, rng)
+    count = round(share * len(learned))
+    if count:
+        learned[:count] = marked[:count]
+    return radioactivity(detector, student(learned, rng), list(marked))
+
+
+def test_a_student_of_unmarked_text_has_a_valid_p(folder):
+    """A fresh key a student: P(p ≤ α) is at most α + 3 standard errors."""
+    n = 30
+    p = np.array([world(folder, 100 + key, 0.0, np.random.default_rng(key)).p for key in range(n)])
+    for level in (0.05, 0.2):
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / n)
+
+
+def test_the_evidence_grows_with_the_share_of_marked_text(folder):
+    z = [
+        np.mean([world(folder, 900 + seed, share, np.random.default_rng(seed)).z for seed in range(4)]) for share in (0.0, 0.3, 1.0)
+    ]
+    assert z[0] < z[1] < z[2]
+    assert world(folder, 5, 1.0, np.random.default_rng(9)).p < 1e-3
+
+
+def test_a_context_and_its_prediction_count_once(folder):
+    detector = WatermarkDetector(tokenizer=folder)
+    text = np.arange(40) % SIZE
+    once = radioactivity(detector, lambda tokens: tokens, [text])
+    assert radioactivity(detector, lambda tokens: tokens, [text, text]) == once
+    assert once.scored == 40
+
+
+def test_what_is_green_is_what_the_writer_marks(folder):
+    """With two tokens of context, and with the token itself in the seed, as transformers' processor has it."""
+    from transformers import WatermarkLogitsProcessor
+
+    for seeding, width in (("lefthash", 1), ("lefthash", 2), ("selfhash", 1)):
+        detector = replace(WatermarkDetector(tokenizer=folder), seeding=seeding, context=width)
+        processor = WatermarkLogitsProcessor(
+            vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0, seeding_scheme=seeding, context_width=width
+        )
+        before = (7, 11)
+        scores = processor(torch.tensor([before]), torch.linspace(1, 0, SIZE)[None])[0] - torch.linspace(1, 0, SIZE)
+        marked = np.flatnonzero(scores.numpy() > 1).tolist()
+        own = [token for token in range(SIZE) if detector.is_green(before, token)]
+        assert set(marked) <= set(own) if seeding == "selfhash" else marked == own  # selfhash marks the likeliest candidates alone
+
+
+def test_bad_questions_are_one_line(folder):
+    detector = WatermarkDetector(tokenizer=folder)
+    with pytest.raises(NotApplicable, match="at least 16"):
+        radioactivity(detector, lambda tokens: tokens, [np.arange(3)])
+    with pytest.raises(BadInput, match="one token after each"):
+        radioactivity(detector, lambda tokens: tokens[:1], [np.arange(30)])
+    with pytest.raises(BadInput, match="scheme"):
+        radioactivity(WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,)), lambda tokens: tokens, [np.arange(30)])
