@@ -43,6 +43,7 @@ ELSEWHERE = {
     "outcross run vae": "it trains networks for minutes; tests/test_vae.py runs a small one",
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
     "outcross run fairness-mnist": "it takes a minute; tests/test_labelling.py runs small ones",
+    "outcross run my.yaml --import": "it needs the file of parts; tests/test_tutorial_own_parts.py runs one",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",
     "outcross audit": "each option of an audit has tests of its own, tests/test_audit*.py",
     "outcross show train --id": "the id is of a row of that mix; tests/test_trace.py traces rows",

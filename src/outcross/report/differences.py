@@ -16,7 +16,7 @@ INDEPENDENT = "as if the two were independent"
 
 
 @dataclass(frozen=True)
-class Difference:
+class CurveDifference:
     """A second value less a first one, or divided by it where values are compared by ratios."""
 
     value: float
@@ -40,7 +40,7 @@ class Difference:
     def words(self) -> str:
         """The value with its interval.
 
-        >>> Difference(1.5, 1.2, 1.9, "", is_ratio=True).words, Difference(-0.25, -0.5, 0.01, "").words
+        >>> CurveDifference(1.5, 1.2, 1.9, "", is_ratio=True).words, CurveDifference(-0.25, -0.5, 0.01, "").words
         ('×1.5 [1.2, 1.9]', '-0.25 [-0.5, 0.01]')
         """
         if self.is_ratio:
@@ -48,25 +48,25 @@ class Difference:
         return f"{number(self.value, 3)} [{number(self.low, 3)}, {number(self.high, 3)}]"
 
 
-def over_time(line: Curve, is_ratio: bool) -> Difference | None:
+def over_time(line: Curve, is_ratio: bool) -> CurveDifference | None:
     """From the first generation of an arm that has a value to its last; None where that has no interval."""
     first, last = line.known[0].generation, line.known[-1].generation
     pairs = [(_at(thread, first), _at(thread, last)) for thread in line.threads]
     return _difference(pairs, line.known[0], line.known[-1], is_ratio)
 
 
-def between(line: Curve, reference: Curve, generation: int, is_ratio: bool) -> Difference | None:
-    """From a reference arm to another at one generation. Seeds are paired where both arms have the same number of them: arms of one seed share
+def between(line: Curve, reference: Curve, generation: int, is_ratio: bool) -> CurveDifference | None:
+    """From a reference arm to another at one generation. The seeds that both arms have are paired: arms of one seed share
     their human data and their random numbers. None where one has no value there, or the difference has no interval."""
     first, second = reference.at(generation), line.at(generation)
     if first is None or second is None:
         return None
-    are_paired = len(line.threads) == len(reference.threads)
-    pairs = (
-        [(_at(a, generation), _at(b, generation)) for a, b in zip(reference.threads, line.threads, strict=True)]
-        if are_paired
-        else []
-    )
+    threads = dict(zip(reference.seeds, reference.threads, strict=False))  # a curve without threads has seeds all the same
+    pairs = [
+        (_at(threads[seed], generation), _at(thread, generation))
+        for seed, thread in zip(line.seeds, line.threads, strict=False)
+        if seed in threads
+    ]
     return _difference(pairs, first, second, is_ratio)
 
 
@@ -76,7 +76,7 @@ def _at(points: Sequence[CurvePoint], generation: int) -> float | None:
 
 def _difference(
     pairs: Sequence[tuple[float | None, float | None]], first: CurvePoint, second: CurvePoint, is_ratio: bool
-) -> Difference | None:
+) -> CurveDifference | None:
     """Over pairs where there are two or more; else from the two intervals."""
     known = [(a, b) for a, b in pairs if a is not None and b is not None and (not is_ratio or (a > 0 and b > 0))]
     if len(known) >= 2:
@@ -95,6 +95,6 @@ def _difference(
     return _of(apart_by, apart_by - half, apart_by + half, INDEPENDENT, is_ratio)
 
 
-def _of(value: float, low: float, high: float, how: str, is_ratio: bool) -> Difference:
+def _of(value: float, low: float, high: float, how: str, is_ratio: bool) -> CurveDifference:
     back = math.exp if is_ratio else float
-    return Difference(back(value), back(low), back(high), how, is_ratio)
+    return CurveDifference(back(value), back(low), back(high), how, is_ratio)

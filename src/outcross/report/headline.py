@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from outcross.measures import BEYOND, leading, standing_for
 from outcross.report.curves import Curve, CurvePoint, Measured
-from outcross.report.differences import Difference, over_time
+from outcross.report.differences import CurveDifference, over_time
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
 
@@ -25,7 +25,7 @@ class Change:
     arm: str
     first: CurvePoint
     last: CurvePoint
-    difference: Difference | None = None
+    difference: CurveDifference | None = None
     """From the first to the last; None where it has no interval."""
 
     @property

@@ -16,7 +16,7 @@ from outcross.files.outputs import write_page
 from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
 from outcross.report.curves import Measured, measured, pooled
-from outcross.report.differences import INDEPENDENT, Difference, between
+from outcross.report.differences import INDEPENDENT, CurveDifference, between
 from outcross.report.figures import CROWDED, Pen, Section, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     Change,
@@ -72,7 +72,7 @@ class ArmPage:
     page: Page | None
     change: Change | None
     tail: Tail | None
-    compared: Difference | None = None
+    compared: CurveDifference | None = None
     """From the arm with which all are compared to this one, at the last generation that both have."""
     as_arm: str = ""
     """The arm above it that trains on the same, which says it; empty where none does."""
@@ -220,7 +220,7 @@ def reference_of(main: Measured) -> str:
     return next((arm for arm in main.curves if is_baseline(arm)), next(iter(main.curves)))
 
 
-def compared_with(main: Measured, page: Page) -> dict[str, Difference]:
+def compared_with(main: Measured, page: Page) -> dict[str, CurveDifference]:
     """Of every other arm how far it is from the reference, at the last generation that both have."""
     reference = main.curves[reference_of(main)]
     found = {}

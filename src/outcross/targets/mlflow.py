@@ -24,10 +24,10 @@ class Mlflow(Tracker):
     """MLflow: a SQLite store with an experiment and a run for every arm and seed, its page as an artefact. `mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db` opens it."""
 
     def opened(self, folder, project, out):
-        return Store(folder, project, out)
+        return MlflowStore(folder, project, out)
 
 
-class Store(Log):
+class MlflowStore(Log):
     """A store of MLflow in one folder: mlflow.db and artifacts."""
 
     def __init__(self, folder: Path, project: str, out: Path):

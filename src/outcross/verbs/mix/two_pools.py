@@ -91,17 +91,17 @@ def _of_tables(asked: CurveAsked, pools: SmallPools, rng: np.random.Generator) -
 
 
 @dataclass(frozen=True, eq=False)
-class TokenBlocks:
+class BlockSample:
     """Blocks of tokens that a learner is fitted to and tested on."""
 
     tokens: np.ndarray
     """(n, block)."""
 
-    def take(self, rows: np.ndarray) -> TokenBlocks:
-        return TokenBlocks(self.tokens[rows])
+    def take(self, rows: np.ndarray) -> BlockSample:
+        return BlockSample(self.tokens[rows])
 
-    def __add__(self, other: TokenBlocks) -> TokenBlocks:
-        return TokenBlocks(np.concatenate([self.tokens, other.tokens]))
+    def __add__(self, other: BlockSample) -> BlockSample:
+        return BlockSample(np.concatenate([self.tokens, other.tokens]))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -110,10 +110,10 @@ class TokenBlocks:
 def _of_texts(asked: CurveAsked, held: Any, rng: np.random.Generator) -> ShareCurve:
     assert isinstance(held, TextPools)
     # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
-    base, other = TokenBlocks(held.samples[asked.base][: held.size]), TokenBlocks(held.samples[1 - asked.base])
-    tests = [TokenBlocks(tokens) for tokens in held.tests.values()]
+    base, other = BlockSample(held.samples[asked.base][: held.size]), BlockSample(held.samples[1 - asked.base])
+    tests = [BlockSample(tokens) for tokens in held.tests.values()]
 
-    def learner(training: TokenBlocks, classes: int) -> Any:
+    def learner(training: BlockSample, classes: int) -> Any:
         model = held.learner.fit(as_blocks(training.tokens), None, held.start, held.training, rng)
         return lambda records: -np.asarray(model.log_prob(as_blocks(records.tokens)), dtype=float) / records.tokens.shape[1]
 
