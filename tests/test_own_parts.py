@@ -263,6 +263,9 @@ RUN_TIME = {
     "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must give a Plan, got 3",
     "def plan(self, inventory):\n        return Plan(()) if inventory.generation / 0 else None": r"One\.plan \(one\.py, line 10\) raised ZeroDivisionError",
     "def plan(self, inventory):\n        raise ValueError('no luck')": r"One\.plan \(one\.py, line 10\) raised ValueError: no luck",
+    "def plan(self, inventory):\n        return Plan((Take(what='models', rows=-10),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got -10",
+    "def plan(self, inventory):\n        return Plan((Take(what='models', rows=2.5),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got 2\.5",
+    "def plan(self, inventory):\n        return Plan((Take(what='model', rows=10),))": r"One\.plan \(one\.py, line 10\): what of a Take must be one of human, fresh, models, all, got 'model'; did you mean 'models'\?",
     "def plan(self):\n        return Plan(())": r"One \(one\.py, line 6\) has One\.plan \(one\.py, line 9\) with the arguments \(self\); it is called with \(self, inventory\)",
     "def plan(self, inventory):\n        return Plan((Take(what='models', rows=9 * inventory.newest, back=1),))": r"one.* 9 × |policy one takes|policy one needs",
 }

@@ -533,7 +533,9 @@ def blame(error: BaseException) -> str:
         if is_called and (file in files or file.resolve() in files):
             found = f"{code.co_qualname} ({shown(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    return f"{found} raised {type(error).__name__}: {first_words(error)}" if found else ""
+    if not found:
+        return ""
+    return f"{found}: {error}" if isinstance(error, BadInput) else f"{found} raised {type(error).__name__}: {first_words(error)}"
 
 
 # Parts in records that nobody imported here

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from difflib import get_close_matches
+from numbers import Integral
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from outcross.data.pools import Pool
 from outcross.errors import BadInput
 
 What = Literal["human", "fresh", "models", "all"]
+Choice = Literal["whole", "redrawn", "fixed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class Take:
     """Records of a chain that are taken."""
     back: int | None = None
     """How many generations back models' records are taken, 1 for the newest alone; None: all."""
-    choice: Literal["whole", "redrawn", "fixed"] = "whole"
+    choice: Choice = "whole"
     """Every record there is; another choice at every generation; or the same choice each time."""
     weight: float | None = None
     """The weight of these records together in the fit; None where the plan does not weigh."""
@@ -71,6 +74,20 @@ class Take:
     """Whether human records take the place of those model records that continue the same text."""
     max_repeats: int = 1
     """How often one record may be taken, at most."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
+            if (word := getattr(self, name)) not in allowed:
+                close = get_close_matches(str(word), allowed, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise BadInput(f"{name} of a Take must be one of {', '.join(allowed)}, got {word!r:.80}{hint}")
+        for name, least in (("rows", 0), ("back", 1), ("max_repeats", 1)):
+            value = getattr(self, name)
+            if value is None and name == "back":
+                continue
+            if not _is_whole(value) or value < least:
+                raise BadInput(f"{name} of a Take must be a whole number from {least}, got {value!r:.80}")
+            object.__setattr__(self, name, int(value))
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,10 @@ class Plan:
     def __str__(self) -> str:
         """The plan in words, as `900 newest model records (redrawn), 100 original human records`."""
         return ", ".join(_phrase(take) for take in self.takes)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _phrase(take: Take) -> str:

@@ -421,7 +421,12 @@ class Experiment:
         """What the generation of this inventory learns from; generation 0 always learns from the original human records."""
         if not inventory.generation:
             return HumanOnly().plan(inventory)
-        plan = self.policy.plan(inventory)
+        try:
+            plan = self.policy.plan(inventory)
+        except BadInput as error:
+            if said := own.blame(error):
+                raise BadInput(said) from None
+            raise
         if not isinstance(plan, Plan):
             raise BadInput(
                 f"policy {own.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"

@@ -89,7 +89,7 @@ def seen_against(promise: Promise, part: Any) -> str:
     except Broken as broken:
         return broken.seen(part)
     except OutcrossError as error:
-        return f"({own.place_of(type(part))} was refused: {error})"
+        return f"({own.blame(error) or f'{own.place_of(type(part))} was refused: {error}'})"
     except Exception as error:
         return f"({own.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
     return ""
