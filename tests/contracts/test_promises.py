@@ -57,6 +57,9 @@ def test_built_in_parts_give_the_same_in_every_process():
 BROKEN = {
     "TellsTheTime": ("It gives the same in another process", "TellsTheTime.plan (", "reads the clock (time.time)"),
     "FlipsACoin": ("It gives the same in another process", "calls random.random, which reads a global seed"),
+    "MixesChains": ("it reads each chain by itself", "MixesChains.__call__ (", "of each alone"),
+    "TakesTheWidestChain": ("it reads each chain by itself", "TakesTheWidestChain.__call__ ("),
+    "NearTheMiddleOfAll": ("it selects in each chain by itself", "NearTheMiddleOfAll.select ("),
     "TakesTooMuch": ("It takes records that are there", "TakesTooMuch.plan ("),
     "CountsUp": ("changes neither the inventory", "CountsUp.plan (", "it changed the inventory"),
     "Breaks": ("Breaks.plan (", "ZeroDivisionError"),
