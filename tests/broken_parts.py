@@ -237,7 +237,9 @@ class MixesChains(Measure):
     pages = {"breadth": page("XB4")}
 
     def __call__(self, evidence, rng):
-        yield Reading("breadth", Estimate(float(np.ptp(evidence.drawn.array)), None, None, "no interval", len(evidence.drawn)), None)
+        yield Reading(
+            "breadth", Estimate(float(np.ptp(evidence.drawn.array)), None, None, "no interval", len(evidence.drawn)), None
+        )
 
 
 @recipe

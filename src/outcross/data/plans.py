@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from outcross.data.pools import Pool
-from outcross.errors import BadInput
+from outcross.errors import BadInput, check_word
 
 What = Literal["human", "fresh", "models", "all"]
 Choice = Literal["whole", "redrawn", "fixed"]
@@ -77,10 +76,7 @@ class Take:
 
     def __post_init__(self) -> None:
         for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
-            if (word := getattr(self, name)) not in allowed:
-                close = get_close_matches(str(word), allowed, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise BadInput(f"{name} of a Take must be one of {', '.join(allowed)}, got {word!r:.80}{hint}")
+            check_word(getattr(self, name), allowed, f"{name} of a Take")
         for name, least in (("rows", 0), ("back", 1), ("max_repeats", 1)):
             value = getattr(self, name)
             if value is None and name == "back":

@@ -14,7 +14,7 @@ from outcross import own
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
 from outcross.experiment.drawing import DRAWING, candidates_of
-from outcross.filters import FILTERS, Filter
+from outcross.filters import FILTERS, Filter, check_needs
 from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
@@ -274,6 +274,8 @@ class Experiment:
             return
         if not {"vectors", "text", "labelled"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
+        if own.is_own(type(one)):
+            check_needs(one.needs, own.place_of(type(one)))
         for need, of in (("points", "vectors"), ("texts", "text")):
             if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(

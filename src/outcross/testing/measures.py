@@ -220,4 +220,12 @@ def outcome(part: Any) -> str:
     return repr(readings_of(part, evidence_for(part)))
 
 
-PROMISES = (has_pages, reads_the_same, readings_are_whole, judged_has_a_null, refuses_in_words, changes_no_evidence, reads_each_chain)
+PROMISES = (
+    has_pages,
+    reads_the_same,
+    readings_are_whole,
+    judged_has_a_null,
+    refuses_in_words,
+    changes_no_evidence,
+    reads_each_chain,
+)
