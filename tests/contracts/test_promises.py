@@ -120,6 +120,13 @@ def test_check_says_every_broken_promise_on_one_line_and_which_ones_are_kept(mon
     assert len(testing.check(made("policies", "replace"))) == len(testing.promises("policies"))
 
 
+def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
+    monkeypatch.setattr(testing, "seen_elsewhere", lambda parts: [""] * len(parts))
+    with pytest.raises(PromiseBroken, match=r"breaks \d promises of policies: It .*, which breaks \d others too\)$") as told:
+        testing.check(broken_parts.Breaks())
+    assert str(told.value).count("ZeroDivisionError") == 1 and len(str(told.value)) < 400
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
