@@ -60,7 +60,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         for author, label in (("human", "human"), ("model", "ai"))
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
-    read = read_texts(test, calibrated, "text", (), 0.01)
+    read = read_texts(test, calibrated, "text", (), 0.01, "group_id")
     is_ai = (test["label"] == "ai").to_numpy()
     judged = read.is_judged
     human, model = np.flatnonzero(judged & ~is_ai), np.flatnonzero(judged & is_ai)
@@ -77,7 +77,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
             {},
             np.arange(TEXTS),
             read.plain[place[rows]],
-            read.digests[rows],
+            read.groups[rows],
             0,
             0,
         )

@@ -174,6 +174,27 @@ def test_near_twins_are_never_on_both_sides(samples):
     assert found.samples["human"]["groups"] <= 420
 
 
+def test_texts_of_one_document_count_as_one(samples):
+    """Each text of the data four times with another frequent word at its end: four times the texts say as much as one of each."""
+    rng = np.random.default_rng(8)
+    texts = [*written(rng, 150, HUMAN), *written(rng, 50, MODEL)]
+    once = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    copied = pl.DataFrame(
+        {"text": [f"{text} {_spelt(word)}" for text in texts for word in (1, 2, 4, 5)], "document": np.repeat(np.arange(200), 4)}
+    )
+    known, unknown = (
+        outcross.detect(
+            copied,
+            **frames(samples) | {"human": frames(samples)["human"].with_columns(document=-1 - pl.arange(0, 400))},
+            group=group,
+        )
+        for group in ("document", None)
+    )
+    widths = [found.share.high - found.share.low for found in (once, known, unknown)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert unknown.in_distribution is False or widths[2] < 0.8 * widths[0]  # too sure, one way or the other
+
+
 def test_a_function_is_a_detector(samples, mixed):
     def share_of_thirds(texts):
         every_third = {_spelt(number) for number in range(0, WORDS, 3)}

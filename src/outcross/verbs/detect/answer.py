@@ -63,7 +63,7 @@ def detected(question: DetectQuestion) -> Detection:
         result = least_share(question, detector, samples[0])
     else:
         calibrated = calibration(detector, samples, question.group, question.seed)
-        texts = read_texts(question.data, calibrated, question.text_column, by, question.fpr)
+        texts = read_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group)
         result = _answer(question, detector, calibrated, texts, by)
     if question.out is None:
         return result

@@ -38,7 +38,7 @@ class DetectQuestion:
     text_column: str | None = None
     """The column that holds text; found by itself where there is one."""
     group: str | None = None
-    """The column of the samples that says which texts belong together, as a document or an author: they are then never on both sides of a calibration."""
+    """The column that says which texts belong together, as a document or an author: in the samples they are then never on both sides of a calibration, and everywhere they count as one where an interval is computed."""
     by: Words = ""
     """Columns by whose values shares and false-positive rates are given too, as in language,source,year."""
     fpr: float = 0.01

@@ -51,7 +51,7 @@ def shares(calibrated: Calibration, texts: ReadTexts, rows: np.ndarray) -> Share
     rows = rows[texts.is_judged[rows]]
     if rows.size < FEWEST:
         raise NotApplicable(f"a share needs at least {FEWEST} texts that can be judged, there are {rows.size}")
-    _, groups = np.unique(texts.digests[rows], return_inverse=True)
+    _, groups = np.unique(texts.groups[rows], return_inverse=True)
     if len(calibrated.detectors) == 1:
         return Shares(rows.size, _of_one(calibrated, texts.ratios[rows, 0].astype(np.float64), groups))
     return _of_several(calibrated, texts.ratios[rows].astype(np.float64), groups)
@@ -151,7 +151,7 @@ def fits(calibrated: Calibration, texts: ReadTexts) -> tuple[float, dict[str, fl
     where = texts.is_judged[texts.plain_rows]
     if rows.size < FEWEST:
         raise NotApplicable("too few texts can be judged")
-    _, groups = np.unique(texts.digests[rows], return_inverse=True)
+    _, groups = np.unique(texts.groups[rows], return_inverse=True)
     of_groups = [groups, *(_numbered(sample.groups) for sample in calibrated.samples)]
     plain = [texts.plain[where], *(plain_features(sample.texts, calibrated.frequent) for sample in calibrated.samples)]
     steps: list[list[np.ndarray]] = [[] for _ in plain]

@@ -107,8 +107,8 @@ class ReadTexts:
     """Rows of the texts whose plain features were read, (m,)."""
     plain: np.ndarray
     """(m, features)"""
-    digests: np.ndarray
-    """(n,): equal for equal texts."""
+    groups: np.ndarray
+    """(n,): equal for texts that are not independent: equal ones, or those of one value of the column of --group."""
     invisible: int
     lookalikes: int
     declared: Declarations | None = None
@@ -171,8 +171,10 @@ def _least_common(samples: Sequence[CalibrationSample], frequent: Sequence[str])
     return float(np.quantile(common_shares(long, frequent), UNUSUAL)) if long else 0.0
 
 
-def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequence[str], rate: float) -> ReadTexts:
-    """Every text of the data, batch by batch. BadInput where the data cannot be read, or lack a column."""
+def read_texts(
+    data: Any, calibrated: Calibration, asked: str | None, by: Sequence[str], rate: float, group: str | None = None
+) -> ReadTexts:
+    """Every text of the data, batch by batch; where they have the column `group`, texts of one value of it are one group. BadInput where the data cannot be read, or lack a column."""
     source = opened(data, "data")
     column = text_column(source, asked, "data")
     for name in by:
@@ -187,13 +189,17 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
     values = {name: _Values(name) for name in by}
     kept = _Kept(calibrated.frequent)
     columns, declaring = [name for name in COLUMNS if name in source.columns], Declaring()
-    for batch in batches(source, column, (*by, *columns)):
+    grouping = [group] if group is not None and group in source.columns else []
+    groups: list[np.ndarray] = []
+    for batch in batches(source, column, (*by, *columns, *grouping)):
         if columns:
             declaring.add(batch)
         codes = {name: values[name].codes(batch[name]) for name in by}
         for first, end in _slices(batch[column].to_list()):
             raw = batch[column].slice(first, end - first).to_list()
             parts.append(_read(raw, calibrated, lengths, {name: own[first:end] for name, own in codes.items()}, kept))
+            named = [batch[name].slice(first, end - first).to_list() for name in grouping]
+            groups.append(_groups_of(named[0], parts[-1].digests) if named else parts[-1].digests)
     if not parts:
         raise BadInput("data hold no text; they are empty")
     return ReadTexts(
@@ -201,7 +207,7 @@ def read_texts(data: Any, calibrated: Calibration, asked: str | None, by: Sequen
         np.concatenate([part.chance for part in parts]),
         {name: (np.concatenate([part.codes[name] for part in parts]), values[name].names) for name in by},
         np.array([row for row, _, _ in kept.texts], np.int64), np.array([features for _, _, features in kept.texts]),
-        np.concatenate([part.digests for part in parts]),
+        np.concatenate(groups),
         sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), declaring.whole if columns else None, sum(part.foreign for part in parts),
     )  # fmt: skip
 
@@ -294,6 +300,14 @@ def _read(raw: list[str], calibrated: Calibration, lengths: Sequence[int], codes
     foreign = int((common_shares(able, calibrated.frequent) < calibrated.least_common).sum())
     kept.add(texts, long, digests[long], len(raw))
     return _Part(words, ratios, chance, codes, digests, int(form.has_invisible.sum()), int(form.has_lookalikes.sum()), foreign)
+
+
+def _groups_of(values: Sequence[Any], digests: np.ndarray) -> np.ndarray:
+    """A number for each value of the column of groups; a text without a value is one by itself."""
+    return np.array(
+        [digest if value is None else -1 - _digest(str(value)) for value, digest in zip(values, digests.tolist(), strict=True)],
+        np.int64,
+    )
 
 
 def _digest(text: str) -> int:
