@@ -146,7 +146,7 @@ def _explained(told: str, file: Path | None) -> Iterator[None]:
         raise
     except OutcrossError as error:
         place = None if file is None or not isinstance(error, BadInput) else _place(error.__traceback__, file.parent)
-        if place is None or file.parent not in Path(place[0]).parents:
+        if place is None or file is None or file.parent not in Path(place[0]).parents:
             raise
         where = "" if f"({shown(place[0])}, line" in str(error) else f" ({shown(place[0])}, line {place[1]})"
         raise BadInput(f"{told} cannot be imported: {error}{where}") from None

@@ -78,10 +78,10 @@ class Take:
         for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
             check_word(getattr(self, name), allowed, f"{name} of a Take")
         for name, least in (("rows", 0), ("back", 1), ("max_repeats", 1)):
-            value = getattr(self, name)
-            if value is None and name == "back":
+            value: Any = getattr(self, name)
+            if name == "back" and value is None:
                 continue
-            if not _is_whole(value) or value < least:
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:  # type: ignore[operator]
                 raise BadInput(f"{name} of a Take must be a whole number from {least}, got {value!r:.80}")
             object.__setattr__(self, name, int(value))
 
@@ -142,10 +142,6 @@ class Plan:
     def __str__(self) -> str:
         """The plan in words, as `900 newest model records (redrawn), 100 original human records`."""
         return ", ".join(_phrase(take) for take in self.takes)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _phrase(take: Take) -> str:

@@ -148,11 +148,11 @@ def selects_in_each_chain(one: Any) -> None:
     except (BadInput, NotApplicable):
         return
     for number, points in enumerate(pair):
-        each = [select(one, replace(alone, array=points), seed).times for seed in (3, 4)]
-        if np.array_equal(*each):  # else it draws, and a chain of several has other draws
+        first, again = (select(one, replace(alone, array=points), seed).times for seed in (3, 4))
+        if np.array_equal(first, again):  # else it draws, and a chain of several has other draws
             require(
-                np.array_equal(of_two[number], each[0]),
-                f"of {int(each[0].sum())} candidates that it keeps of a chain alone, it keeps {int((of_two[number] * (each[0] > 0)).sum())} where "
+                np.array_equal(of_two[number], first),
+                f"of {int(first.sum())} candidates that it keeps of a chain alone, it keeps {int((of_two[number] * (first > 0)).sum())} where "
                 "another chain lies beside it; points are (chains…, n, d): judge along the axes -2 and -1",
                 "select",
             )
