@@ -48,6 +48,14 @@ class TakesTooMuch(Policy):
 
 
 @recipe
+class TakesLessThanNothing(Policy):
+    """It takes fewer records than none."""
+
+    def plan(self, inventory):
+        return Plan((Take(what="models", rows=-10),))
+
+
+@recipe
 class CountsUp(Policy):
     """It writes into the inventory."""
 

@@ -125,6 +125,9 @@ def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
     with pytest.raises(PromiseBroken, match=r"breaks \d promises of policies: It .*, which breaks \d others too\)$") as told:
         testing.check(broken_parts.Breaks())
     assert str(told.value).count("ZeroDivisionError") == 1 and len(str(told.value)) < 400
+    with pytest.raises(PromiseBroken) as told:
+        testing.check(broken_parts.TakesLessThanNothing())
+    assert str(told.value).count("rows of a Take must be a whole number from 0, got -10") == 1
 
 
 @pytest.mark.parametrize(

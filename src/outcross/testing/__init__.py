@@ -61,7 +61,8 @@ def _by_cause(told: Mapping[str, str]) -> Iterator[str]:
     sentences: dict[str, list[str]] = {}
     for sentence, said in told.items():
         cause = said[1:-1] if said.startswith("(") and said.endswith(")") else said
-        sentences.setdefault(cause, []).append(sentence)
+        same = next((one for one in sentences if one in cause), cause)  # as another process says it, with the class before it
+        sentences.setdefault(same, []).append(sentence)
     for cause, (first, *others) in sentences.items():
         more = f", which breaks {len(others)} other{'s' if len(others) > 1 else ''} too" if others else ""
         yield f"{first} ({cause}{more})"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross import own
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Plan, Pool, mix, part_of
 from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
@@ -81,6 +82,8 @@ def takes_what_is_there(policy: Any) -> None:
         try:
             taken = mixed(policy, pool, human)
         except BadInput as error:
+            if own.blame(error):
+                raise
             raise Broken(str(error), "plan") from None
         require(0 < len(taken) == sum(len(part) for part in taken.parts), "it takes no record", "plan")
         require(taken.records.array.shape[: len(chains)] == chains, "it takes other chains than there are", "plan")
