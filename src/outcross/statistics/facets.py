@@ -213,10 +213,10 @@ def _name(facet: Facet) -> str:
 
 def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tuple[str, ...]) -> str:
     name, is_among = _name(facet), kind == "among"
-    if facet.of == "word":
-        return f"{name} {'says' if is_among else 'does not say'} {values[0]}"
     if not values:
         return f"{name} is not missing"
+    if facet.of == "word":
+        return f"{name} {'says' if is_among else 'does not say'} {values[0]}"
     if len(values) == 1:
         return f"{name} {'=' if is_among else '≠'} {values[0]}"
     listed = [*values[:NAMED], f"{len(values) - NAMED} more"] if len(values) > NAMED else values
