@@ -228,6 +228,32 @@ class TakesTheName(Measure):
         yield Reading("log_variance", Estimate(1.0, None, None, "no interval", len(evidence.drawn)), None)
 
 
+@recipe
+class MixesChains(Measure):
+    """It reads all chains as one."""
+
+    aspect = "spread"
+    needs = ("vectors",)
+    pages = {"breadth": page("XB4")}
+
+    def __call__(self, evidence, rng):
+        yield Reading(
+            "breadth", Estimate(float(np.ptp(evidence.drawn.array)), None, None, "no interval", len(evidence.drawn)), None
+        )
+
+
+@recipe
+class TakesTheWidestChain(Measure):
+    """It reads the greatest number of all chains."""
+
+    aspect = "spread"
+    needs = ("vectors",)
+    pages = {"breadth": page("XB5")}
+
+    def __call__(self, evidence, rng):
+        yield Reading("breadth", Estimate(float(evidence.drawn.array.max()), None, None, "no interval", len(evidence.drawn)), None)
+
+
 PAGE = FilterPage("a test", "No definition.", "It harms nobody.", "no paper")
 
 
@@ -274,6 +300,22 @@ class KeepsMore(Filter):
 
     def select(self, candidates, rng):
         return Selection(np.ones(len(candidates), int))
+
+
+@recipe
+class NearTheMiddleOfAll(Filter):
+    """It keeps what is near the middle of all chains together."""
+
+    page = PAGE
+
+    @property
+    def needs(self):
+        return ("points",)
+
+    def select(self, candidates, rng):
+        points = candidates.points
+        far = np.abs(points - points.reshape(-1, points.shape[-1]).mean(axis=0)).max(axis=-1)
+        return Selection((far <= 1.5).astype(int))
 
 
 @recipe

@@ -241,6 +241,22 @@ WRONG = {
     ),
     "broken.py": ("def f(:\n", r"--import broken.py cannot be imported: SyntaxError: invalid syntax \(broken.py, line 1\)"),
     "ends.py": ("import sys\nsys.exit(0)\n", r"--import ends.py cannot be imported: SystemExit: 0 \(ends.py, line 2\)"),
+    "worse.py": (
+        "from outcross.measures import Page\n\npage = Page('A1', 'a', 'b', 'units', '0', '0', 'spread', 'ours', worse='lower')\n",
+        r"worse of the page 'a' must be one of smaller, larger, either, None, got 'lower'.* \(worse.py, line 3\)",
+    ),
+    "role.py": (
+        "from outcross.measures import Page\n\npage = Page('A1', 'a', 'b', 'units', '0', '0', 'spred', 'ours')\n",
+        r"role of the page 'a' must be one of risk, spread, .*, got 'spred'; did you mean 'spread'\? \(role.py, line 3\)",
+    ),
+    "wants.py": (
+        "from outcross.filters import Filter\n\n\nclass Wants(Filter):\n    needs = ('vectors',)\n",
+        r"needs of Wants must be one of points, texts, got 'vectors'.* \(wants.py, line 4\)",
+    ),
+    "bare.py": (
+        "from outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n\n@recipe\nclass Bare(Policy):\n    share = 0.1\n",
+        r"share of Bare \(bare.py, line 6\) has no annotation, so that it would be no setting; write share: float = 0\.1, or SHARE",
+    ),
     "json.py": ("", "another module called json is at .*; rename the file"),
     "a-b.py": ("", "'a-b' is no name of a module; rename the file"),
     "shadows.py": ("import random\n", "random.py, which it imports, has the name of another module, at .*; rename it"),
@@ -263,6 +279,9 @@ RUN_TIME = {
     "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must give a Plan, got 3",
     "def plan(self, inventory):\n        return Plan(()) if inventory.generation / 0 else None": r"One\.plan \(one\.py, line 10\) raised ZeroDivisionError",
     "def plan(self, inventory):\n        raise ValueError('no luck')": r"One\.plan \(one\.py, line 10\) raised ValueError: no luck",
+    "def plan(self, inventory):\n        return Plan((Take(what='models', rows=-10),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got -10",
+    "def plan(self, inventory):\n        return Plan((Take(what='models', rows=2.5),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got 2\.5",
+    "def plan(self, inventory):\n        return Plan((Take(what='model', rows=10),))": r"One\.plan \(one\.py, line 10\): what of a Take must be one of human, fresh, models, all, got 'model'; did you mean 'models'\?",
     "def plan(self):\n        return Plan(())": r"One \(one\.py, line 6\) has One\.plan \(one\.py, line 9\) with the arguments \(self\); it is called with \(self, inventory\)",
     "def plan(self, inventory):\n        return Plan((Take(what='models', rows=9 * inventory.newest, back=1),))": r"one.* 9 × |policy one takes|policy one needs",
 }

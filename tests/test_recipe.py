@@ -6,6 +6,7 @@ import yaml
 
 import outcross
 from outcross.errors import BadInput
+from outcross.policies.human_share import HumanShare
 from outcross.recipe import plain
 
 BASE = {"name": "mine", "human": {"distribution": "normal", "rows": 100}, "learner": "gaussian", "draw": {"prompts": "none"}}
@@ -55,3 +56,8 @@ def test_numpys_numbers_may_be_swept_over():
 def test_numpys_values_of_another_type_are_refused(told):
     with pytest.raises(BadInput, match=next(iter(told))):
         outcross.experiment(BASE | told)
+
+
+def test_settings_by_position_are_refused_with_their_names():
+    with pytest.raises(BadInput, match=r"^HumanShare takes its settings by name: HumanShare\(share=0\.2\)$"):
+        HumanShare(0.2)  # type: ignore[misc]

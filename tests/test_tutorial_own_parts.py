@@ -35,8 +35,9 @@ def test_every_snippet_runs(snippets, place):
         assert ended.returncode == 0, ended.stderr[-2000:]
         return ended.stdout
 
-    checked, run = snippets["python"][1:]
+    checked, run, swept = snippets["python"][1:]
     assert "shape: (3," in python("-c", f"{checked}\n{run}")
+    assert python("-c", swept) == "['old_and_new=0', 'old_and_new=0.5']\n"
     said = [python("-m", *shlex.split(line)) for line in snippets["sh"][0].splitlines()]
     assert "my_parts.py:OldAndNew" in said[1] and "SHA-256" in said[1]
     assert "breadth" in said[2]

@@ -88,7 +88,18 @@ def _command(name: str, command: App) -> Iterator[str]:
 
 def experiment_page() -> str:
     """docs/reference/experiment-file.md: every key of an experiment file."""
-    lines = ["# The experiment file", "", EXPERIMENT_INTRODUCTION, "", "## Keys", "", *_keys(Experiment), "", ARMS, ""]
+    lines = [
+        "# The experiment file",
+        "",
+        EXPERIMENT_INTRODUCTION,
+        "",
+        "## Keys",
+        "",
+        *_keys(Experiment, FROM_THE_FILE),
+        "",
+        ARMS,
+        "",
+    ]
     for key, cls, words in (
         ("draw", Draw, "How a model is sampled."),
         ("training", Schedule, "How a network is trained. Learners that are fitted in closed form have no such key."),
@@ -244,8 +255,12 @@ EXPERIMENTS_INTRODUCTION = (
 )
 
 
-def _keys(cls: type) -> Iterator[str]:
-    """A table of the settings of a recipe: name, values, default, meaning."""
+FROM_THE_FILE = {"name": "the name of the file; needed in Python"}
+"""What an experiment file need not say, because it is read from the file itself."""
+
+
+def _keys(cls: type, instead: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A table of the settings of a recipe: name, values, default, meaning; `instead` says of what comes from elsewhere where that is."""
     yield "| key | values | if left out | meaning |"
     yield "|---|---|---|---|"
     said, hints = _said(cls), _hints(cls)
@@ -255,6 +270,7 @@ def _keys(cls: type) -> Iterator[str]:
             default = _default(field.default)
         elif field.default_factory is not MISSING:
             default = _default(field.default_factory())
+        default = (instead or {}).get(field.name, default)
         yield _row(f"`{field.name}`", _values(hints.get(field.name)), default, said.get(field.name) or OFTEN.get(field.name, ""))
 
 

@@ -1,7 +1,10 @@
 """Every way Outcross refuses, each with the exit code that the command line gives it."""
 
+import difflib
 import errno
 import re
+from collections.abc import Iterable
+from typing import Any
 
 
 class OutcrossError(Exception):
@@ -12,6 +15,16 @@ class OutcrossError(Exception):
 
 class BadInput(OutcrossError, ValueError):
     """Wrong use or bad input: an unknown key, a share of 30, a file that is not text."""
+
+
+def check_word(value: Any, allowed: Iterable[Any], what: str) -> None:
+    """BadInput, with the allowed words and the nearest one, where a value is none of them. None may be one of them."""
+    allowed = tuple(allowed)
+    if any(value is one or (isinstance(value, str) and value == one) for one in allowed):
+        return
+    close = difflib.get_close_matches(str(value), [one for one in allowed if one is not None], n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise BadInput(f"{what} must be one of {', '.join(map(str, allowed))}, got {value!r:.80}{hint}")
 
 
 class GateFailed(OutcrossError):

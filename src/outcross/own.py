@@ -142,8 +142,14 @@ def _explained(told: str, file: Path | None) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (OutcrossError, KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError):
         raise
+    except OutcrossError as error:
+        place = None if file is None or not isinstance(error, BadInput) else _place(error.__traceback__, file.parent)
+        if place is None or file is None or file.parent not in Path(place[0]).parents:
+            raise
+        where = "" if f"({shown(place[0])}, line" in str(error) else f" ({shown(place[0])}, line {place[1]})"
+        raise BadInput(f"{told} cannot be imported: {error}{where}") from None
     except BaseException as error:
         if isinstance(error, SyntaxError) and error.filename is not None:
             where = f"{shown(error.filename)}, line {error.lineno}"
@@ -541,7 +547,9 @@ def blame(error: BaseException) -> str:
         if is_called and (file in files or file.resolve() in files):
             found = f"{code.co_qualname} ({shown(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    return f"{found} raised {type(error).__name__}: {first_words(error)}" if found else ""
+    if not found:
+        return ""
+    return f"{found}: {error}" if isinstance(error, BadInput) else f"{found} raised {type(error).__name__}: {first_words(error)}"
 
 
 # Parts in records that nobody imported here

@@ -142,13 +142,22 @@ def recipe(cls: type) -> Any:
 
     The check is strict: `true` is no number, nor is a number in quotes. NumPy's numbers, words and truths are Python's.
     """
+    _check_annotations(cls)
     made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
     checked = made.__init__
 
     @functools.wraps(checked)
     def __init__(self, *args, **kwargs):
+        if args:
+            names = [field.name for field in fields(cls)]
+            shown = ", ".join([f"{name}={value!r:.40}" for name, value in zip(names, args, strict=False)])
+            raise BadInput(
+                f"{cls.__name__} takes its settings by name: {cls.__name__}({shown})"
+                if names
+                else f"{cls.__name__} has no settings, got {args[0]!r:.40}; write {cls.__name__}()"
+            )
         try:
-            checked(self, *args, **{name: of_python(value) for name, value in kwargs.items()})
+            checked(self, **{name: of_python(value) for name, value in kwargs.items()})
         except ValidationError as error:
             raised = (one.get("ctx", {}).get("error") for one in error.errors(include_url=False))
             blamed = next((said for one in raised if isinstance(one, Exception) and (said := _blame(one, cls))), "")
@@ -156,6 +165,22 @@ def recipe(cls: type) -> Any:
 
     made.__init__ = __init__
     return made
+
+
+def _check_annotations(cls: type) -> None:
+    """BadInput where a plain value in the body of a class looks like a setting and is none, because it has no annotation.
+
+    What a base has, as the learns of a learner, and constants in capitals are no settings.
+    """
+    annotated = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", {})}
+    for name, value in vars(cls).items():
+        if name in annotated or name.startswith("_") or name.isupper() or not isinstance(value, bool | int | float | str):
+            continue
+        if not any(hasattr(base, name) for base in cls.__bases__):
+            raise BadInput(
+                f"{name} of {own.place_of(cls)} has no annotation, so that it would be no setting; "
+                f"write {name}: {type(value).__name__} = {value!r:.40}, or {name.upper()} for a constant"
+            )
 
 
 def _blame(error: Exception, cls: type) -> str:

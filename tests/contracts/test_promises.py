@@ -57,6 +57,9 @@ def test_built_in_parts_give_the_same_in_every_process():
 BROKEN = {
     "TellsTheTime": ("It gives the same in another process", "TellsTheTime.plan (", "reads the clock (time.time)"),
     "FlipsACoin": ("It gives the same in another process", "calls random.random, which reads a global seed"),
+    "MixesChains": ("it reads each chain by itself", "MixesChains.__call__ (", "of each alone"),
+    "TakesTheWidestChain": ("it reads each chain by itself", "TakesTheWidestChain.__call__ ("),
+    "NearTheMiddleOfAll": ("it selects in each chain by itself", "NearTheMiddleOfAll.select ("),
     "TakesTooMuch": ("It takes records that are there", "TakesTooMuch.plan ("),
     "CountsUp": ("changes neither the inventory", "CountsUp.plan (", "it changed the inventory"),
     "Breaks": ("Breaks.plan (", "ZeroDivisionError"),
@@ -115,6 +118,13 @@ def test_check_says_every_broken_promise_on_one_line_and_which_ones_are_kept(mon
         testing.check(broken_parts.TakesTooMuch(), broken_parts.TooFew())
     assert "\n" not in str(told.value) and " || TooFew (" in str(told.value)
     assert len(testing.check(made("policies", "replace"))) == len(testing.promises("policies"))
+
+
+def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
+    monkeypatch.setattr(testing, "seen_elsewhere", lambda parts: [""] * len(parts))
+    with pytest.raises(PromiseBroken, match=r"breaks \d promises of policies: It .*, which breaks \d others too\)$") as told:
+        testing.check(broken_parts.Breaks())
+    assert str(told.value).count("ZeroDivisionError") == 1 and len(str(told.value)) < 400
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from numbers import Integral
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from outcross.data.pools import Pool
-from outcross.errors import BadInput
+from outcross.errors import BadInput, check_word
 
 What = Literal["human", "fresh", "models", "all"]
+Choice = Literal["whole", "redrawn", "fixed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class Take:
     """Records of a chain that are taken."""
     back: int | None = None
     """How many generations back models' records are taken, 1 for the newest alone; None: all."""
-    choice: Literal["whole", "redrawn", "fixed"] = "whole"
+    choice: Choice = "whole"
     """Every record there is; another choice at every generation; or the same choice each time."""
     weight: float | None = None
     """The weight of these records together in the fit; None where the plan does not weigh."""
@@ -71,6 +73,17 @@ class Take:
     """Whether human records take the place of those model records that continue the same text."""
     max_repeats: int = 1
     """How often one record may be taken, at most."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
+            check_word(getattr(self, name), allowed, f"{name} of a Take")
+        for name, least in (("rows", 0), ("back", 1), ("max_repeats", 1)):
+            value: Any = getattr(self, name)
+            if name == "back" and value is None:
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:  # type: ignore[operator]
+                raise BadInput(f"{name} of a Take must be a whole number from {least}, got {value!r:.80}")
+            object.__setattr__(self, name, int(value))
 
 
 @dataclass(frozen=True)

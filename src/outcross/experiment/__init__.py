@@ -14,7 +14,7 @@ from outcross import own
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
 from outcross.experiment.drawing import DRAWING, candidates_of
-from outcross.filters import FILTERS, Filter
+from outcross.filters import FILTERS, Filter, check_needs
 from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
@@ -274,6 +274,8 @@ class Experiment:
             return
         if not {"vectors", "text", "labelled"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
+        if own.is_own(type(one)):
+            check_needs(one.needs, own.place_of(type(one)))
         for need, of in (("points", "vectors"), ("texts", "text")):
             if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
@@ -421,7 +423,12 @@ class Experiment:
         """What the generation of this inventory learns from; generation 0 always learns from the original human records."""
         if not inventory.generation:
             return HumanOnly().plan(inventory)
-        plan = self.policy.plan(inventory)
+        try:
+            plan = self.policy.plan(inventory)
+        except BadInput as error:
+            if said := own.blame(error):
+                raise BadInput(said) from None
+            raise
         if not isinstance(plan, Plan):
             raise BadInput(
                 f"policy {own.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"

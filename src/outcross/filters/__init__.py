@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
-from outcross.errors import BadInput
+from outcross import own
+from outcross.errors import BadInput, check_word
 from outcross.recipe import Family, kind
 
 if TYPE_CHECKING:
     import polars
+
+
+Need = Literal["points", "texts"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,11 @@ class Filter:
     chooses: ClassVar[Literal["drawn", "training"]] = "drawn"
     """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
 
+    def __init_subclass__(cls) -> None:
+        needs = vars(cls).get("needs")
+        if needs is not None and not isinstance(needs, property) and not issubclass(cls, own.Unimported):
+            check_needs(needs, cls.__name__)
+
     @property
     def samples(self) -> Literal["", "rows", "prompts"]:
         """Of what a sample tells which share of all candidates it keeps: of rows, where it judges each by itself or keeps a share of them; of whole prompts, where
@@ -131,7 +140,7 @@ class Filter:
         return ""
 
     @property
-    def needs(self) -> tuple[Literal["points", "texts"], ...]:
+    def needs(self) -> tuple[Need, ...]:
         """What candidates must have for it, so that a loop over other records is refused before it begins."""
         return ()
 
@@ -179,6 +188,14 @@ class Filter:
         raise NotImplementedError
 
 
+def check_needs(needs: Any, of: str) -> None:
+    """BadInput where a filter needs what no candidate can have."""
+    if not isinstance(needs, tuple):
+        raise BadInput(f'needs of {of} must be a tuple, as ("points",), got {needs!r:.80}')
+    for need in needs:
+        check_word(need, get_args(Need), f"needs of {of}")
+
+
 FILTERS: Family = Family({
     "best_of": "outcross.filters.best_of:BestOfFilter",
     "route": "outcross.filters.route:RouteFilter",
@@ -196,4 +213,4 @@ FILTERS: Family = Family({
     "importance": "outcross.filters.importance:ImportanceFilter",
 }, name="filters", protocol=Filter, page=FilterPage)  # fmt: skip
 
-__all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection"]
+__all__ = ["FILTERS", "Candidates", "Filter", "FilterPage", "Selection", "check_needs"]

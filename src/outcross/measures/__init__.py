@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from outcross import own
 from outcross.data import Human, Part, Pool, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Absent, Table
-from outcross.errors import BadInput
+from outcross.errors import BadInput, check_word
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.recipe import Family, member
 from outcross.statistics.floors import Worse
@@ -41,6 +41,9 @@ Role = Literal[
 risk: how much worse the model predicts or estimates; spread: how much varies; tail: what is left of the rare; modes: what is left of
 separate things (groups, modes, states); support: what of the human data is still reached; diversity: how many different things there are;
 invention: what no human data have; decoding: what the way of sampling loses."""
+
+Of = Literal["ratio", "difference"]
+Change = Literal["mass", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
     "spread": "Have the numbers moved or drawn together?",
@@ -78,10 +81,10 @@ class Page:
     margin: float | None = None
     """The tolerance: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
     None where a reading is not judged."""
-    of: Literal["ratio", "difference"] = "ratio"
+    of: Of = "ratio"
     range: tuple[float, float] | None = None
     """The least and the greatest value that it can take; None where its unit says so (`values`)."""
-    change: Literal["mass", "variance", "scale", "association"] = "mass"
+    change: Change = "mass"
     """How a value beyond the tolerance becomes a share of records that would have to change (`measures.severity`)."""
     is_invention: bool = False
     """Whether it finds what human data do not have, rather than what is lost."""
@@ -94,6 +97,16 @@ class Page:
     has worked that out."""
     lead: int | None = None
     """Its place among the readings that a report may open with, 1 first; None where none does."""
+
+    def __post_init__(self) -> None:
+        known = {
+            "role": get_args(Role),
+            "worse": (*get_args(Worse), "either", None),
+            "of": get_args(Of),
+            "change": get_args(Change),
+        }
+        for name, allowed in known.items():
+            check_word(getattr(self, name), allowed, f"{name} of the page {self.title!r:.80}")
 
     def healthy_value(self, null: Null | None) -> float | None:
         """The number that is healthy; None where it depends on the data and no null says it."""
@@ -352,6 +365,10 @@ class Measure:
     stream: ClassVar[str] = ""
     """The name of its random stream in a run, the measure's own where this is empty. A stream's name is for ever, as a page's code is:
     with another one every random number of the measure would change."""
+
+    def __init_subclass__(cls) -> None:
+        if isinstance(aspect := vars(cls).get("aspect"), str) and not issubclass(cls, own.Unimported):
+            check_word(aspect, ASPECTS, f"aspect of {cls.__name__}")
 
     def sketches(self, evidence: Evidence) -> Mapping[str, Sketch]:
         """What to count over every row of both sides; the sketches of all measures are filled in one pass."""

@@ -532,7 +532,7 @@ def _with_room_for_names(curves: Sequence[Curve], axis: Axis, size: Size) -> Siz
 
 def _end_label(curve: Curve, axis: Axis, longest: int) -> str:
     value = _end_value(curve, axis)
-    return f"{shortened(visible(curve.arm), max(4, longest - len(value) - 2))}  {value}"
+    return f"{shortened(visible(curve.arm), max(4, longest - len(value) - 2))}: {value}"
 
 
 def _end_value(curve: Curve, axis: Axis) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from outcross import own
@@ -47,12 +48,23 @@ def check(*parts: Any) -> tuple[str, ...]:
         found[TWICE.sentence] = said
     broken = []
     for part, family, found in zip(parts, families, seen, strict=True):
-        if told := [f"{sentence} {said}" for sentence, said in found.items() if said]:
+        if told := {sentence: said for sentence, said in found.items() if said}:
             count = "one promise" if len(told) == 1 else f"{len(told)} promises"
-            broken.append(f"{own.place_of(type(part))} breaks {count} of {family}: {' | '.join(told)}")
+            broken.append(f"{own.place_of(type(part))} breaks {count} of {family}: {' | '.join(_by_cause(told))}")
     if broken:
         raise PromiseBroken(" || ".join(broken))
     return tuple(dict.fromkeys(sentence for found in seen for sentence in found))
+
+
+def _by_cause(told: Mapping[str, str]) -> Iterator[str]:
+    """Each cause once, after the first promise that it breaks, and how many others it breaks."""
+    sentences: dict[str, list[str]] = {}
+    for sentence, said in told.items():
+        cause = said[1:-1] if said.startswith("(") and said.endswith(")") else said
+        sentences.setdefault(cause, []).append(sentence)
+    for cause, (first, *others) in sentences.items():
+        more = f", which breaks {len(others)} other{'s' if len(others) > 1 else ''} too" if others else ""
+        yield f"{first} ({cause}{more})"
 
 
 def promises(family: str) -> tuple[Promise, ...]:
@@ -89,7 +101,7 @@ def seen_against(promise: Promise, part: Any) -> str:
     except Broken as broken:
         return broken.seen(part)
     except OutcrossError as error:
-        return f"({own.place_of(type(part))} was refused: {error})"
+        return f"({own.blame(error) or f'{own.place_of(type(part))} was refused: {error}'})"
     except Exception as error:
         return f"({own.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
     return ""

@@ -135,6 +135,29 @@ def matches_what_stays(one: Any) -> None:
         )
 
 
+@promise("Of points in several chains it selects in each chain by itself.")
+def selects_in_each_chain(one: Any) -> None:
+    if "points" not in one.needs:
+        return
+    alone = candidates()
+    human = alone.human
+    pair = np.stack([alone.array, alone.array + 50])
+    given = replace(alone, array=pair, people=replace(human, array=np.stack([human.array, human.array])))
+    try:
+        of_two = select(one, given).times
+    except (BadInput, NotApplicable):
+        return
+    for number, points in enumerate(pair):
+        first, again = (select(one, replace(alone, array=points), seed).times for seed in (3, 4))
+        if np.array_equal(first, again):  # else it draws, and a chain of several has other draws
+            require(
+                np.array_equal(of_two[number], first),
+                f"of {int(first.sum())} candidates that it keeps of a chain alone, it keeps {int((of_two[number] * (first > 0)).sum())} where "
+                "another chain lies beside it; points are (chains…, n, d): judge along the axes -2 and -1",
+                "select",
+            )
+
+
 def outcome(one: Any) -> str:
     """What a filter gives, to be compared with what it gives in another process."""
     found = select(one, candidates())
@@ -145,5 +168,5 @@ def outcome(one: Any) -> str:
 
 PROMISES = (
     has_a_page, is_pure, gives_reasons, keeps_within_its_bounds, reads_the_columns_it_says, takes_few_candidates, works_without_people,
-    matches_what_stays,
+    matches_what_stays, selects_in_each_chain,
 )  # fmt: skip

@@ -8,10 +8,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from outcross.data import HUMAN, Human, part_of
+from outcross.data.records import Vectors
 from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.measures import ASPECTS, MEASURES, Evidence, Page, Pointed, Role, askers, measure
 from outcross.statistics.portraits import Reliability
-from outcross.testing.evidence import KINDS, evidence_for
+from outcross.testing.evidence import KINDS, evidence_for, of_kind
 from outcross.testing.promises import Broken, promise, require, unchanged
 
 STREAM = 7
@@ -168,9 +170,62 @@ def changes_no_evidence(part: Any) -> None:
     require(is_same(), "it changes the drawn records", "__call__")
 
 
+APART = 50.0
+"""How far the points of the second chain lie from those of the first, where a chain is about 5 wide."""
+
+
+@promise("Of vectors in several chains it reads each chain by itself: the value of two chains lies between their own.")
+def reads_each_chain(part: Any) -> None:
+    if "vectors" not in part.needs:
+        return
+    truth = of_kind("vectors").human.truth
+    points, people = (np.random.default_rng(seed).standard_normal((60, 2)) for seed in (1, 2))
+    pair = np.stack([points, points + APART])
+    of_two = _numbers(part, _of_vectors(pair, np.stack([people, people]), truth), STREAM)
+    alone = [_numbers(part, _of_vectors(chain, people, truth), seed) for chain in pair for seed in range(STREAM, STREAM + 4)]
+    for place, value in of_two.items():
+        first, second = (np.array([one[place] for one in each if place in one]) for each in (alone[:4], alone[4:]))
+        if not len(first) or not len(second):
+            continue
+        ends = sorted([first.mean(), second.mean()])
+        chance = 4 * (np.ptp(first) + np.ptp(second)) + 1e-6 * (1 + abs(ends[0]) + abs(ends[1]))
+        is_between = ends[0] - chance <= value <= ends[1] + chance
+        is_one_end = ends[1] - ends[0] > 4 * chance and min(value - ends[0], ends[1] - value) <= chance
+        require(
+            is_between and not is_one_end,
+            f"{place[0]} of two chains is {value:.6g}, of each alone {first.mean():.6g} and {second.mean():.6g}; the array is (chains…, n, d): "
+            "read along the axes -2 and -1, and take the mean over chains (outcross.estimate.over_chains)",
+            "__call__",
+        )
+
+
+def _of_vectors(drawn: np.ndarray, people: np.ndarray, truth: Any) -> Evidence:
+    """Evidence of points alone, without a model."""
+    chains = drawn.shape[:-2]
+    training, records = part_of(HUMAN, Vectors(people), "human"), Vectors(drawn)
+    return Evidence(drawn=records, kept=records, human=Human(training=training, truth=truth, chains=chains))
+
+
+def _numbers(part: Any, evidence: Evidence, seed: int) -> dict[tuple[str, str, str, str], float]:
+    """The numbers that a measure reads, by place; none where it needs more than there is."""
+    try:
+        every = [one for one in part(evidence, np.random.default_rng(seed)) if isinstance(one, Reading)]
+    except NotApplicable:
+        return {}
+    return {place: value for place, value in values(every).items() if value is not None}
+
+
 def outcome(part: Any) -> str:
     """What a measure gives, to be compared with what it gives in another process."""
     return repr(readings_of(part, evidence_for(part)))
 
 
-PROMISES = (has_pages, reads_the_same, readings_are_whole, judged_has_a_null, refuses_in_words, changes_no_evidence)
+PROMISES = (
+    has_pages,
+    reads_the_same,
+    readings_are_whole,
+    judged_has_a_null,
+    refuses_in_words,
+    changes_no_evidence,
+    reads_each_chain,
+)
