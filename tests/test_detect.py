@@ -400,3 +400,27 @@ def test_a_detector_of_a_filter_that_is_none(asked, words):
     with pytest.raises(BadInput, match=words) as refusal:
         read(FILTERS, {"kind": "importance", "detector": asked}, "filter")
     assert "\n" not in str(refusal.value)
+
+
+def test_columns_that_link_the_samples_are_named(samples):
+    linked = {name: frame.with_columns(document=pl.arange(0, 400)) for name, frame in frames(samples).items()}
+    data = pl.DataFrame({"text": written(np.random.default_rng(9), 60, HUMAN)})
+    assert any("add --group document" in warning for warning in outcross.detect(data, **linked).warnings)
+    assert not any("--group" in warning for warning in outcross.detect(data, **linked, group="document").warnings)
+
+
+def test_without_texts_of_models_the_page_is_written_too(tmp_path, samples, mixed):
+    found = outcross.detect(mixed, human=frames(samples)["human"])
+    assert "lower" in found.report(tmp_path / "page.html").read_text()
+    assert set(found.frame()["_why"].drop_nulls().to_list()) == {
+        "cannot_tell: too short",
+        "cannot_tell: no texts of models were given",
+    }
+
+
+def test_a_mix_reads_what_could_not_be_judged_as_the_average(detection, mixed):
+    told = mixed.hstack(detection.frame().select("_p_ai")).rename({"_p_ai": "q"})
+    made = outcross.mix(
+        pools=[{"name": "crawl", "data": told, "origin": "unknown"}], filters=[{"importance": {"column": "q"}}], rows=200
+    )
+    assert made.frame().height == 200

@@ -363,7 +363,9 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
     try:
         every = tuple(part.of_run(Evidence(**evidence), rng))
         check_readings(part, every)
-        return tuple(one for one in every if isinstance(one, Reading))
+        return tuple(
+            replace(one, change=None) for one in every if isinstance(one, Reading)
+        )  # a run asks not what would have to change
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 

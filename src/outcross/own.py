@@ -352,10 +352,18 @@ def _path_of(module: str) -> str:
     return module if base is None or not module.endswith(".py") else os.path.normpath(base / module)
 
 
+def _folder_of(spec: str | Path) -> Path | None:
+    """The folder of a file; None where there is no such file, as where its name is too long for one."""
+    try:
+        return Path(spec).parent if Path(spec).is_file() else None
+    except OSError:
+        return None
+
+
 @contextlib.contextmanager
 def beside(spec: object) -> Iterator[None]:
     """Paths of parts are relative to this experiment file meanwhile."""
-    token = _beside.set(Path(spec).parent if isinstance(spec, str | Path) and Path(spec).is_file() else None)
+    token = _beside.set(_folder_of(spec) if isinstance(spec, str | Path) else None)
     try:
         yield
     finally:

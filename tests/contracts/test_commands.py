@@ -58,7 +58,7 @@ NEEDED = {
     "run": {"spec": "x"},
     "mix": {"spec": "x"},
     "show": {"what": "x"},
-    "export": {"run": "x", "to": "transformers", "out": "y"},
+    "export": {"result": "x", "to": "transformers", "out": "y"},
     "card": {"data": "x"},
 }
 """What a question cannot be asked without."""

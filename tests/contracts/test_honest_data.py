@@ -356,6 +356,37 @@ NO_HEALTHY_NUMBER = {
     "breakdown": "as wrong_before",
     "verbatim_training": "what a model learned from need not be what people wrote; verbatim holds copies against fresh human text",
 }
+CELLS = ["heterozygosity", "largest_cell", "rarest_lost", "rarest_share", "rarest_variance", "signed_gap", "squared_gap"]
+FAIRNESS = [
+    "accuracy",
+    "accuracy_difference",
+    "accuracy_gap",
+    "demographic_parity_gap",
+    "equalised_odds_gap",
+    "false_positive_rate",
+    "group_accuracy",
+    "selection_difference",
+    "selection_rate",
+    "true_positive_rate",
+    "worst_group_accuracy",
+]
+OF_LABELS = [
+    "cell_representation",
+    "cell_share",
+    "class_annotator",
+    "class_representation",
+    "classifier_fill_in",
+    "group_annotator",
+    "group_representation",
+    "kept_representation",
+    "taught_accuracy",
+    "taught_accuracy_gap",
+]
+NO_HEALTHY_NUMBER |= dict.fromkeys(CELLS, "a number of the law of cells; tests/laws/test_cells.py holds its closed form")
+NO_HEALTHY_NUMBER |= dict.fromkeys(
+    FAIRNESS, "it reads a classifier on labelled records; tests/test_fairness.py holds its number, interval and null"
+)
+NO_HEALTHY_NUMBER |= dict.fromkeys(OF_LABELS, "it reads labels that a run has given; tests/test_labelling.py holds it")
 """Pages that no honest data can be held against, and why."""
 
 

@@ -167,3 +167,14 @@ def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
         if few and not sides[0] & sides[1]:
             found.append(name)
     return found
+
+
+def linking_column(samples: Sequence[CalibrationSample]) -> str:
+    """A column that seems to say which texts of two samples belong together: most texts of the first have a value of their own, and half of the second's have one of these. Empty where there is none."""
+    first, second = samples[0].table, samples[1].table
+    for name in (name for name in first.columns if name in second.columns and not name.startswith("_")):
+        values, others = (table[name].cast(str, strict=False).drop_nulls() for table in (first, second))
+        own = set(values.to_list())
+        if len(own) > first.height / 2 and sum(value in own for value in others.to_list()) > second.height / 2:
+            return name
+    return ""

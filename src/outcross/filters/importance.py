@@ -49,7 +49,7 @@ class ImportanceFilter(Filter):
     libraries = ("icu4py", "pillow", "polars", "scikit-learn", "scipy")
 
     column: str | None = None
-    """The column of q, probabilities in [0, 1]."""
+    """The column of q, probabilities in [0, 1]; a missing one counts as the mean of the others."""
     detector: Annotated[Literal["oracle"] | SampledDetector | None, Nested(asked_detector, recipe=SampledDetector)] = None
     """Where q comes from in the place of a column: `oracle`, or samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}; it reads texts and no origins."""
     hit: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -128,7 +128,13 @@ class ImportanceFilter(Filter):
 
     def _probabilities(self, candidates: Candidates, rng: np.random.Generator) -> np.ndarray:
         if self.column is not None:
-            return numeric(candidates, self.column)
+            q = numeric(candidates, self.column)
+            known = q[~np.isnan(q)]
+            if not known.size:
+                raise BadInput(f"column {self.column!r} has no probability at all; give one for some candidates at least")
+            return np.where(
+                np.isnan(q), known.mean(), q
+            )  # a text that could not be judged is as likely a model's as the others on average
         authors = np.asarray(candidates.authors)
         if (authors == "unknown").any():
             raise NotApplicable(

@@ -93,7 +93,7 @@ def star_shares(shares: ArrayLike, batch: int, extra: int) -> np.ndarray:
     its fixed point, and a cell of share 0 keeps 0. Source: derived here from arXiv 2403.07857.
 
     >>> np.round(star_shares([0.05, 0.15, 0.30, 0.50], 256, 1024), 3).tolist()
-    [0.239, 0.252, 0.254, 0.256]
+    [0.238, 0.252, 0.254, 0.256]
     """
     from scipy.stats import binom
 

@@ -12,7 +12,7 @@ def apportioned(shares: np.ndarray, n: int) -> np.ndarray:
     """n records divided in proportion to shares (…, K), by the largest remainders; ties go to the first. Shares that are all 0 get none.
 
     >>> apportioned(np.array([0.5, 0.3, 0.2]), 9).tolist()
-    [5, 3, 1]
+    [4, 3, 2]
     """
     total = shares.sum(axis=-1, keepdims=True)
     exact = shares * np.divide(n, total, out=np.zeros_like(total, dtype=float), where=total > 0)

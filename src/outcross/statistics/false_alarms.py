@@ -59,7 +59,7 @@ def realised(rate: float, n: int) -> RealisedRate:
 
     >>> told = realised(0.01, 1000)
     >>> print(f"{told.low:.4f} {told.high:.4f}")
-    0.0048 0.0171
+    0.0048 0.0170
     """
     from scipy.special import betaincinv
 

@@ -164,6 +164,7 @@ FAMILY_WORDS = {
     "measures": "what is measured in a run or in an audit",
     "attributes": "a number for each record, such as its length",
     "filters": "which records are kept",
+    "classifiers": "what labels records in a loop",
     "detectors": "how likely it is that a model wrote a text",
     "sources": "where human data come from",
     "targets": "formats in which a model or a result is written for other tools",

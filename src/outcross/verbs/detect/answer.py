@@ -32,12 +32,26 @@ from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import least_share
-from outcross.verbs.detect.work import ENOUGH_WORDS, UNUSUAL, Calibration, ReadTexts, calibration, read_texts
+from outcross.verbs.detect.work import (
+    ENOUGH_WORDS,
+    LENGTHS_ALONE,
+    SIGNS_ALONE,
+    UNUSUAL,
+    Calibration,
+    ReadTexts,
+    calibration,
+    read_texts,
+)
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates at which hits are given."""
 STRONG = 0.8
 """An area under the ROC curve of a detector that reads no word, from which on the samples differ in how they were made."""
+REMEDIES = {
+    LENGTHS_ALONE: "Detectors see lengths; give samples of equal lengths.",
+    SIGNS_ALONE: "Detectors read normalised texts, from which most of these signs are taken, so that this is a remark on the samples and asks for nothing.",
+}
+"""What to do about each control detector that tells the samples apart."""
 BINS = 30
 CHANCE = 1e-4
 """Texts of another language are named where so many have no greater chance among texts of the samples' kind."""
@@ -199,11 +213,15 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
 
     for name in calibrated.telling:
         yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
+    if calibrated.linking:
+        yield (
+            f"Both samples have values of column {calibrated.linking!r} in common, as texts have that belong together (a text and its rewrite). If they do, add --group "
+            f"{calibrated.linking}: without it a detector has seen the twin of a text that it is calibrated on, and the share is wrong."
+        )
     for name, area in calibrated.controls.items():
         if area >= STRONG:
             yield (
-                f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples differ in how they were made. "
-                "Detectors read normalised texts, from which signs are taken, but not lengths; give samples of equal lengths."
+                f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples differ in how they were made. {REMEDIES[name]}"
             )
     if texts.invisible:
         yield f"{texts.invisible:,} texts hold invisible characters, which were taken out before they were judged."

@@ -114,9 +114,8 @@ class Detection(Result):
         """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot; with a watermark's key also `_p_value`."""
         import polars as pl
 
-        why = np.array(["", "cannot_tell: too short", "cannot_tell: the detector abstained", "cannot_tell: nothing is declared"])[
-            self.states
-        ]
+        abstained = "no texts of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
+        why = np.array(["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared"])[self.states]
         told = np.isfinite(self.p_ai)
         frame = pl.DataFrame(
             {

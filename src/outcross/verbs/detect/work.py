@@ -13,7 +13,16 @@ from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, LENGTHS, AuthorTexts, CalibratedDetector, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.lengths import cut_words, words_of
-from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, telling_columns, text_column
+from outcross.detectors.samples import (
+    LEAST,
+    CalibrationSample,
+    batches,
+    grouped,
+    linking_column,
+    opened,
+    telling_columns,
+    text_column,
+)
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.text.normalised import normalised
@@ -31,6 +40,8 @@ ENOUGH_WORDS = 25
 """Words of a text from which on its language is looked at."""
 UNUSUAL = 0.01
 """The share of calibration texts that hold as few frequent words as a text that is held to be of another language."""
+LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
+"""The names of the control detectors."""
 MOST_VALUES = 200
 """Different values of a column of --by."""
 
@@ -52,6 +63,8 @@ class Calibration:
     """Areas under the ROC curve of detectors that read no word."""
     telling: tuple[str, ...]
     """Columns that tell the author perfectly."""
+    linking: str
+    """A column whose values link texts of both samples, where no column of groups was named; empty where there is none."""
     least_common: float
     """The share of frequent words below which so few calibration texts are that a text is held to be of another language."""
 
@@ -156,10 +169,10 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     return Calibration(
         tuple(own), folds, tuple(detectors), tuple(ratios), frequent_words(every),
         {
-            "length alone": control_area(lengths_alone(raw), is_model, fold),
-            "punctuation and white space alone": control_area(signs_alone(raw), is_model, fold),
+            LENGTHS_ALONE: control_area(lengths_alone(raw), is_model, fold),
+            SIGNS_ALONE: control_area(signs_alone(raw), is_model, fold),
         },
-        tuple(telling_columns(own)), _least_common(own, frequent_words(every)),
+        tuple(telling_columns(own)), "" if group else linking_column(own), _least_common(own, frequent_words(every)),
     )  # fmt: skip
 
 
