@@ -137,9 +137,15 @@ def test_every_command_of_the_readme_is_run_in_a_small_form_or_is_known_not_to_b
     assert set(RUN) <= set(asked), "a command has left the README"
 
 
-def test_the_small_forms_of_the_commands_of_the_readme_run(place, capsys):
-    for line in RUN.values():
-        assert ran(line) == (1 if "--fail-on" in line else 0), line
+@pytest.fixture(scope="module")
+def codes(place):
+    """The exit code of each small form of a command of the README, all of which are run in the place."""
+    return {line: ran(line) for line in RUN.values()}
+
+
+def test_the_small_forms_of_the_commands_of_the_readme_run(place, codes):
+    for line, code in codes.items():
+        assert code == (1 if "--fail-on" in line else 0), line
     assert (place / "train" / "README.md").exists() and (place / "runs" / "compare.html").exists()
 
 
@@ -188,7 +194,7 @@ def test_a_broken_link_a_missing_anchor_and_a_script_of_another_machine_are_comp
 FILES = (ROOT / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 
 
-def test_every_file_of_a_result_is_in_the_reference(place):
+def test_every_file_of_a_result_is_in_the_reference(place, codes):
     for folder in ("runs/first", "audit", "train"):
         for path in (place / folder).iterdir():
             name = "data/" if path.name == "data" else "human-only/" if path.name == "human-only" else path.name
@@ -200,7 +206,7 @@ def test_every_file_of_a_result_is_in_the_reference(place):
             ), name
 
 
-def test_every_field_of_a_table_or_an_object_is_in_the_reference(place):
+def test_every_field_of_a_table_or_an_object_is_in_the_reference(place, codes):
     audit = json.loads((place / "audit" / "audit.json").read_text())
     manifest = json.loads((place / "train" / "manifest.json").read_text())
     readings = polars.read_parquet(place / "runs" / "first" / "readings.parquet")
