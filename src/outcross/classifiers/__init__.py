@@ -102,6 +102,16 @@ class OneClass:
         return cls(int(stored["label"]), int(stored["classes"]))
 
 
+def chances_of(scores: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
+    """The softmax of scores over the classes that occurred, (n, classes); two of them have one score, (n, 1), that of the second."""
+    if len(present) == 2:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances = np.zeros((len(scores), classes))
+    chances[:, present] = scores / scores.sum(axis=1, keepdims=True)
+    return chances
+
+
 CLASSIFIERS: Family = Family(
     {
         "logistic": "outcross.classifiers.logistic:LogisticClassifier",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from outcross.classifiers import Classifier, Examples
+from outcross.classifiers import Classifier, Examples, chances_of
 from outcross.files import packed
 from outcross.recipe import recipe
 
@@ -95,12 +95,7 @@ class FittedBoosting:
                     below = np.where(left, self.children_left[stage, output, node], self.children_right[stage, output, node])
                     node = np.where(inner, below, node)
                 scores[:, output] += self.rate * self.value[stage, output, node]
-        if len(self.present) == 2:
-            scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        probabilities = np.zeros((len(points), self.classes))
-        probabilities[:, self.present] = scores / scores.sum(axis=1, keepdims=True)
-        return probabilities
+        return chances_of(scores, self.present, self.classes)
 
     def save(self, folder: Path) -> None:
         packed.save(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from outcross.classifiers import Classifier, Examples
+from outcross.classifiers import Classifier, Examples, chances_of
 from outcross.files import packed
 from outcross.recipe import recipe
 
@@ -70,12 +70,7 @@ class FittedLogistic:
 
     def predict(self, points: np.ndarray) -> np.ndarray:
         scores = (points - self.centre) / self.scale @ self.coefficients.T + self.intercepts
-        if len(self.present) == 2:
-            scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        probabilities = np.zeros((len(points), self.classes))
-        probabilities[:, self.present] = scores / scores.sum(axis=1, keepdims=True)
-        return probabilities
+        return chances_of(scores, self.present, self.classes)
 
     def save(self, folder: Path) -> None:
         packed.save(
