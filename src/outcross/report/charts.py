@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -462,13 +463,20 @@ def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specifi
 
 
 def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str], axis: Axis, size: Size) -> list[tuple[float, str]]:
-    """Where closed forms end, in pixels below the top, and their names; one name for those that end together."""
+    """Where closed forms end, in pixels below the top, and their names; one name for those that end together, with their arms where a name stands in several places."""
     ends: dict[tuple[str, int], float] = {}
+    arms: dict[tuple[str, int], list[str]] = {}
     for arm, values in laws.items():
         if values:
             end = axis.pixel(axis.hold(values[max(values)]), size.height)
-            ends.setdefault((names.get(arm, "closed form"), round(end / LABEL_HEIGHT)), end)
-    return [(end, f"theory: {name}") for (name, _), end in ends.items()]
+            place = names.get(arm, "closed form"), round(end / LABEL_HEIGHT)
+            ends.setdefault(place, end)
+            arms.setdefault(place, []).append(arm)
+    often = Counter(name for name, _ in ends)
+    return [
+        (end, f"theory: {place[0]}" if often[place[0]] == 1 else f"theory of {', '.join(arms[place])}: {place[0]}")
+        for place, end in ends.items()
+    ]
 
 
 def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size, theory: Sequence[tuple[float, str]] = ()) -> list[Specification]:
