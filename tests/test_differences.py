@@ -107,7 +107,7 @@ def test_a_closed_form_carries_its_name_in_the_chart(tmp_path):
 def test_a_closed_form_of_two_arms_that_end_apart_says_of_which(tmp_path):
     pytest.importorskip("vl_convert")
     laws = tuple(Law(arm, g, "distance", 5.0 + slope * g, name="drift") for arm, slope in (("a", 1), ("b", 40)) for g in range(3))
-    readings = tuple([*seeds("a", [5, 6, 7]), *seeds("b", [5, 45, 85])])
+    readings = (*seeds("a", [5, 6, 7]), *seeds("b", [5, 45, 85]))
     page = write(Study("s", ("a", "b"), readings, laws=laws), tmp_path / "page.html").read_text()
     chart = page.split('<div class="broad">')[1].split("</svg>")[0]
     assert "theory of a: drift" in chart
