@@ -54,7 +54,7 @@ def test_em_and_adjusted_count_are_those_of_a_quantification_library():
 def test_moments_cover_the_share_and_lose_little_to_the_likelihood(share):
     """Over 200 sets of 1,000: 95 % intervals, and inside (0, 1) a standard deviation within a quarter of the maximum likelihood's, which knows both densities."""
     rng = np.random.default_rng(2)
-    covered, values, likeliest = [], [], []
+    covered, values, likeliest, widths = [], [], [], []
     for _ in range(200):
         mixed, human, model = (
             DISTANCE * (rng.normal(size=n) + DISTANCE * is_model) - DISTANCE**2 / 2
@@ -64,8 +64,10 @@ def test_moments_cover_the_share_and_lose_little_to_the_likelihood(share):
         estimate = share_by_moments(*(alone(efficient_moment(own, start)) for own in (mixed, human, model)), "moments")
         covered.append(estimate.low <= share <= estimate.high)
         values.append(estimate.value)
+        widths.append(estimate.high - estimate.low)
         likeliest.append(start)
     assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
+    assert min(widths) > 0.01  # no interval is without length, at the ends neither
     assert abs(np.mean(values) - share) < 0.012  # cut to [0, 1] at the ends
     if 0 < share < 1:
         assert np.std(values) < 1.25 * np.std(likeliest)

@@ -114,7 +114,7 @@ def efficient_moment(log_ratio: np.ndarray, share: float) -> np.ndarray:
 
 
 def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSample, method: str) -> Estimate:
-    """α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source, with Fieller's 95 % interval (1954), cut to [0, 1].
+    """α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source, with Fieller's 95 % interval (1954), inside [0, 1] (`inside_unit`).
 
     It is consistent whatever the moment, since all three means are of the same function; with `efficient_moment` it has the variance of the maximum of the
     likelihood where that function's densities are right. The interval counts the scatter of all three samples, over their groups. NotApplicable where the sources do not
@@ -130,8 +130,25 @@ def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSam
     middle = (top * bottom - q2 * shared) / square
     inside = middle**2 - (top**2 - q2 * var_top) / square
     half = math.sqrt(max(inside, 0.0))
-    value, low, high = (min(1.0, max(0.0, number)) for number in (top / bottom, middle - half, middle + half))
-    return Estimate(value, min(low, value), max(high, value), method, mixed.values.size)
+    return inside_unit(top / bottom, middle - half, middle + half, method, mixed.values.size)
+
+
+def inside_unit(value: float, low: float, high: float, method: str, n: int) -> Estimate:
+    """A share with its interval, cut to [0, 1].
+
+    Where chance puts the estimate beyond an end, the interval is at least half as long as before it was cut: cut alone, it could have no length, as if the share
+    were known without error. That only makes it longer, so that it holds the share at least as often.
+
+    >>> cut = inside_unit(-0.05, -0.09, -0.01, "", 100)
+    >>> print(cut.value, cut.low, f"{cut.high:.2f}")
+    0.0 0.0 0.04
+    """
+    half = min(1.0, (high - low) / 2)
+    inside = min(1.0, max(0.0, value))
+    first, last = min(inside, max(0.0, low)), max(inside, min(1.0, high))
+    if last - first < half:
+        first, last = (first, first + half) if inside <= 0.5 else (last - half, last)
+    return Estimate(inside, max(0.0, first), min(1.0, last), method, n)
 
 
 def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate:

@@ -10,7 +10,14 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
 from outcross.statistics.mixture_fit import mixture_fit
-from outcross.statistics.two_sources import ScoredSample, adjusted_count, efficient_moment, most_likely_share, share_by_moments
+from outcross.statistics.two_sources import (
+    ScoredSample,
+    adjusted_count,
+    efficient_moment,
+    inside_unit,
+    most_likely_share,
+    share_by_moments,
+)
 from outcross.verbs.detect.unlike import plain_features
 from outcross.verbs.detect.work import Calibration, ReadTexts
 
@@ -92,8 +99,7 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
 
     def estimate(value: float, variance: float) -> Estimate:
         half = NORMAL_QUANTILE * math.sqrt(max(variance, 0.0))
-        inside = min(1.0, max(0.0, value))
-        return Estimate(inside, min(inside, max(0.0, value - half)), max(inside, min(1.0, value + half)), SEVERAL, len(ratios))
+        return inside_unit(value, value - half, value + half, SEVERAL, len(ratios))
 
     model, edited = (estimate(float(found[at]), float(covariance[at, at])) for at in (0, 1))
     return Shares(len(ratios), model, edited, estimate(1 - float(found.sum()), float(covariance.sum())))
