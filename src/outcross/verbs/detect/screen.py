@@ -70,8 +70,8 @@ def _flag_lines(result: Detection, width: int) -> Iterator[str]:
     shortest, longest = min(known), max(known)
     low, high = known[shortest].interval
     yield from wrapped(
-        f"flagged: {flags.flagged:,} of {flags.judged:,} texts of {shortest} words or more, at a false-positive rate of {100 * flags.rate:g} % (with "
-        f"{known[shortest].n:,} human texts of {shortest} words it comes to {100 * low:.2f} to {100 * high:.2f} %; thresholds reach to {longest} words)",
+        f"flagged: {flags.flagged:,} of {flags.judged:,} texts with at least {shortest} words, at a false-positive rate of {100 * flags.rate:g} %. The threshold rests on "
+        f"{known[shortest].n:,} independent human texts, so that the real rate may be {100 * low:.2f} to {100 * high:.2f} %. Longer texts have thresholds of their own, up to {longest} words.",
         width,
     )
 
