@@ -441,6 +441,7 @@ MEASURES: Family = Family({
     "fitted_law": "outcross.measures.fitted_law:FittedLaw",
     "support": "outcross.measures.support:Support",
     "cells": "outcross.measures.cells:CellsMeasure",
+    "answers": "outcross.measures.answers:AnswersMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
     "memory": "outcross.measures.memory:Memory",

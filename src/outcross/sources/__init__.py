@@ -83,6 +83,8 @@ SOURCES: Family = Family({
     "labelled_table": "outcross.sources.labelled_table:LabelledTable",
     "blobs": "outcross.sources.blobs:Blobs",
     "regression": "outcross.sources.regression:RegressionSource",
+    "sums": "outcross.sources.tasks:Sums",
+    "halfspace": "outcross.sources.tasks:Halfspace",
     "uniform": "outcross.sources.uniform:Uniform",
     "images": "outcross.sources.images:Images",
 }, name="sources", protocol=Source)  # fmt: skip
