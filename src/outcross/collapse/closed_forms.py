@@ -93,6 +93,12 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     return told | known | policy | selected
 
 
+def learner_of_laws(experiment: Experiment) -> str:
+    """What the laws call the learner: its kind, and of students of points another name than of those of questions from a list."""
+    learner = kind(experiment.learner)
+    return "panel of points" if learner == "panel" and isinstance(experiment.human, Halfspace) else learner
+
+
 def answers_of(experiment: Experiment) -> KnownAnswers | None:
     """What the laws of answers need to know: the task, one teacher, a student that they know, and a verifier or a choice by likelihood; else None.
 

@@ -196,6 +196,12 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("cells", "rarest_lost"): {"replace": "cell_lost"},
     ("cells", "signed_gap"): {"replace": "cell_share"},
     ("cells", "squared_gap"): {"replace": "squared_gap"},
+    ("panel", "taught_wrong"): {"replace": "kept_error"},
+    ("panel", "answer_accuracy"): {"replace": "plurality_accuracy"},
+    ("panel", "student_gain"): {"replace": "plurality_accuracy"},
+    ("panel of points", "taught_wrong"): {"replace": "kept_error"},
+    ("panel of points", "answer_accuracy"): {"replace": "linear_accuracy"},
+    ("panel of points", "student_gain"): {"replace": "linear_accuracy"},
 }
 _NAMES |= {
     ("cells", measure): names
