@@ -22,7 +22,7 @@ class NoisyCheckFilter(Filter):
     Two of them with one φ and one stream keep the same correct records. So ψ = 0 is the control for any other ψ: the same correct examples, and no wrong one.
     """
 
-    libraries = ("polars", "scipy")
+    libraries = ("polars", "jsonschema", "scipy")
     page = FilterPage(
         "a verifier that errs",
         "A record that satisfies `truth` is kept with probability φ, another one with probability ψ, each by itself.",

@@ -77,7 +77,7 @@ class PanelLearner(Learner):
             )
         return PanelModel(self, self._panel(truth, rng), self.student.begin(human, training, rng), None)
 
-    def _panel(self, truth: Any, rng: np.random.Generator) -> Panel:
+    def _panel(self, truth: Any, rng: np.random.Generator) -> TeacherPanel:
         """The teachers of a task: their rates by topic, and which wrong answers they give where these are always the same."""
         is_own = np.arange(truth.topics)[None, :] % self.teachers == np.arange(self.teachers)[:, None]
         others = 1 + self.specialised / max(self.teachers - 1, 1)
@@ -100,7 +100,7 @@ class PanelLearner(Learner):
                     chosen = rng.permutation(own)[: round(errors[teacher, number] * len(own))]
                     blind[teacher, own] = np.isin(own, chosen)
                     errors[teacher, number] = len(chosen) / len(own)
-        return Panel(errors, wrong, blind, truth.answers)
+        return TeacherPanel(errors, wrong, blind, truth.answers)
 
     def fit(self, records, weights, start: Any, training, rng):
         if not start.has_taught:
@@ -110,13 +110,13 @@ class PanelLearner(Learner):
     def load(self, folder):
         told = json.loads((folder / "panel.json").read_text())
         stored = packed.load(folder / "panel.npz")
-        panel = Panel(stored["errors"], stored["wrong"], stored["blind"], told["answers"])
+        panel = TeacherPanel(stored["errors"], stored["wrong"], stored["blind"], told["answers"])
         taught = self.student.load(folder / "taught") if told["taught"] else None
         return PanelModel(self, panel, self.student.load(folder / "blank"), taught, told["has_taught"])
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class TeacherPanel:
     """Teachers of one task."""
 
     errors: np.ndarray
@@ -158,7 +158,7 @@ class PanelModel:
     """The teachers, and the student once he has learned."""
 
     learner: PanelLearner
-    panel: Panel
+    panel: TeacherPanel
     blank: Any
     """The student before he has read anything."""
     taught: Any

@@ -16,7 +16,7 @@ from outcross.recipe import recipe
 from outcross.sources import Source
 
 
-class Task(Source):
+class Questions(Source):
     """Questions that are drawn from a known law, with their right answers."""
 
     libraries = ("numpy", "polars")
@@ -28,7 +28,7 @@ class Task(Source):
 
 
 @recipe
-class Sums(Task):
+class Sums(Questions):
     """Sums of two digits of base K, modulo K: K² questions a + b, each as likely, with K possible answers and an exact check."""
 
     rows: Annotated[int, Field(ge=1)] = 20_000
@@ -74,7 +74,7 @@ class SumsTask:
 
 
 @recipe
-class Halfspace(Task):
+class Halfspace(Questions):
     """Points x ~ N(0, I) with two answers, by the side of a plane through the origin on which a point lies: the task of the theorem on verification."""
 
     rows: Annotated[int, Field(ge=1)] = 100_000
