@@ -43,6 +43,13 @@ def readings(told, generation=1):
     return {one.measure: one.estimate.value for one in found if one.estimate is not None}
 
 
+def at_first(measure, arguments):
+    """What a closed form says of generation 1."""
+    curve = expected(measure=measure, **arguments)
+    assert curve is not None
+    return curve[1]
+
+
 @pytest.fixture(scope="module")
 def labels():
     """100,000 points of the theorem, with a uniform mark for the teacher's error and one for the verifier's."""
@@ -107,10 +114,10 @@ def test_the_loop_obeys_the_closed_forms_over_seeds(more):
     runs = [readings(told | {"seed": seed}) for seed in range(8)]
     arguments = law_arguments(outcross.experiment(told))
     for measure in ("student_gain", "taught_wrong", "taught_correct"):
-        values, law = np.array([run[measure] for run in runs]), expected(measure=measure, **arguments)[1]
+        values, law = np.array([run[measure] for run in runs]), at_first(measure, arguments)
         spread = values.std(ddof=1)
         if measure == "student_gain" and "human" not in more:  # 25 questions, each answered rightly or not
-            accuracy = expected(measure="answer_accuracy", **arguments)[1]
+            accuracy = at_first("answer_accuracy", arguments)
             spread = np.sqrt(accuracy * (1 - accuracy) / 25)
         assert abs(values.mean() - law) <= 6 * spread / np.sqrt(len(runs)), (
             measure,
@@ -175,9 +182,9 @@ def test_a_crossing_has_its_interval_over_seeds_and_says_where_there_is_none():
     found = crossing("same", curves, {"a": 0.5}, [0.2, -0.2])
     assert found.measured is not None and found.measured.value == pytest.approx((0.5 + 0.45) / 2) and found.measured.n == 2
     assert found.closed_form == pytest.approx(0.5) and "threshold p* = 0.5" in found.words and "between 0.4 and 0.6" in found.words
-    never = crossing("control", curves[:1] + [(0.6, line("b", 0.3, 0.1))], {})
+    never = crossing("control", [*curves[:1], (0.6, line("b", 0.3, 0.1))], {})
     assert never.measured is None and "above 0 between 0.4 and 0.6" in never.words
-    some = crossing("some", curves[:1] + [(0.6, line("b", -0.3, 0.1))], {})
+    some = crossing("some", [*curves[:1], (0.6, line("b", -0.3, 0.1))], {})
     assert "1 of 2 seeds cross 0" in some.words
     assert crossed([[found], [never]])[0].startswith(
         "A student beats its best teacher as long as the teachers err less often than 0.475"

@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.data.framed import TableRows
 from outcross.data.labelled import LabelledPoints
-from outcross.data.records import Blocks, Vectors
+from outcross.data.records import Blocks, Vectors, names_its_writer
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.recipe import nearest
@@ -108,6 +108,8 @@ class RecordCandidates:
     def models(self) -> np.ndarray:
         if self.model is not None:
             return self.model
+        if isinstance(self.records, Blocks) and (groups := self.records.column("_group")).size and names_its_writer(groups[0]):
+            return groups
         if isinstance(self.records, TableRows):
             return self.records.frame["_model"].fill_null("").to_numpy()
         return np.full(len(self), "")

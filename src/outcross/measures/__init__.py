@@ -442,6 +442,7 @@ MEASURES: Family = Family({
     "support": "outcross.measures.support:Support",
     "cells": "outcross.measures.cells:CellsMeasure",
     "answers": "outcross.measures.answers:AnswersMeasure",
+    "sculpted": "outcross.measures.sculpted:SculptedMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
     "memory": "outcross.measures.memory:Memory",

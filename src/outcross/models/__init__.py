@@ -127,6 +127,7 @@ LEARNERS: Family = Family({
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
     "vae": "outcross.models.vae:Vae",
+    "apprentice": "outcross.models.apprentice:Apprentice",
     "server": "outcross.models.server:Server",
 }, name="models", protocol=Learner)  # fmt: skip
 

@@ -27,10 +27,13 @@ from outcross.report.figures import (
     page_of,
     place_words,
 )
+from outcross.report.frontier import frontier_sentences
 from outcross.report.headline import chiefs, tail_band
 from outcross.report.numerals import number
 from outcross.report.study import Page, Study
 
+GOAL = "goal"
+"""The reading that data were chosen for."""
 LINES = 6
 """Kinds of arms that one chart can tell apart."""
 LEAST = 3
@@ -77,6 +80,8 @@ class ResponseSection:
     laws: tuple[NamedLaw, ...]
     crossings: tuple[Crossing, ...] = ()
     """Where the reading changes its sign along the setting, kind of arm by kind of arm."""
+    conclusions: tuple[str, ...] = ()
+    """Of students of several sizes: the smallest that equals the largest on random data."""
 
 
 def leads(found: Sequence[Measured]) -> list[Measured]:
@@ -131,7 +136,9 @@ def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple
     for one in responses(study.settings, found, laws):
         groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
     dealt = [(measure, some) for (_, measure, _), group in groups.items() for some in dealt_to_charts(group)]
-    return tuple(_figure(study, some, page_of(study, measure, found), pen, is_alone=len(groups) == 1) for measure, some in dealt)
+    return tuple(
+        _figure(study, some, page_of(study, measure, found), pen, found, is_alone=len(groups) == 1) for measure, some in dealt
+    )
 
 
 def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
@@ -144,7 +151,9 @@ def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
     return [*by_word.values()]
 
 
-def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is_alone: bool) -> ResponseSection:
+def _figure(
+    study: Study, group: Sequence[Response], page: Page, pen: Pen, every: Sequence[Measured], *, is_alone: bool
+) -> ResponseSection:
     styles = looks([one.among for one in group])
     first = group[0].measured
     sizes = (replace(WIDE, labels=0), replace(NARROW, labels=0)) if is_alone else (SMALL,)
@@ -159,6 +168,9 @@ def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is
         bars_of(group),
         _laws_of_kinds(named_laws(study, [replace(first, curves=of)]), group),
         crossings_of(group, study.thresholds),
+        frontier_sentences({one.among: [(answer.setting, answer.arm) for answer in one.answers] for one in group}, every)
+        if first.measure == GOAL
+        else (),
     )
 
 

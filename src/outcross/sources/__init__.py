@@ -71,6 +71,7 @@ Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
 
 SOURCES: Family = Family({
     "stdlib": "outcross.sources.text:Stdlib",
+    "stdlib_sums": "outcross.sources.sums_in_text:StdlibSums",
     "path": "outcross.sources.path:Path",
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
