@@ -22,13 +22,17 @@ class StdlibSums(Stdlib):
     """Share of the characters that are sums, in (0, 1)."""
 
     def documents(self, blank_lines=False):
-        told = super().documents(blank_lines)
-        wanted = sum(len(document.text) for document in told) * self.sums / (1 - self.sums)
-        drills = []
-        while wanted > 0:
-            drills.append(Document(drill(len(drills))))
-            wanted -= len(drills[-1].text)
-        return [*told, *drills]
+        return with_sums(super().documents(blank_lines), self.sums)
+
+
+def with_sums(documents: list[Document], share: float) -> list[Document]:
+    """Documents, and after them as many of sums as make up this share of all characters."""
+    wanted = sum(len(document.text) for document in documents) * share / (1 - share)
+    drills: list[Document] = []
+    while wanted > 0:
+        drills.append(Document(drill(len(drills))))
+        wanted -= len(drills[-1].text)
+    return [*documents, *drills]
 
 
 def drill(number: int) -> str:
