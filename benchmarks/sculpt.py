@@ -60,7 +60,7 @@ def studied(size: str | None, workers: int) -> dict[str, Any]:
 
 
 POOL = DATA / "instructions" / "alpacaeval_outputs.parquet"
-PEOPLE, BLOCK, ORDERS, SEEDS = "human_reference", 64, (1, 2, 3, 4, 5), (0, 1, 2)
+PEOPLE, BLOCK, ORDERS, SEEDS = "human_reference", 64, (1, 2, 3, 4, 5), tuple(range(10))
 
 
 def pooled(seed: int) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def pooled(seed: int) -> list[dict[str, Any]]:
             student, rng = Ngram(order=size, vocabulary=4096), stream(seed, "sculpt pool", "student", name, size)
             start = student.begin(Human(training=part_of(HUMAN, given), vocabulary=vocabulary), None, rng)
             model = student.fit(given, None, start, None, rng)
-            wrote = model.sample(Draw(records=400, prompts="none"), None, rng).texts
+            wrote = model.sample(Draw(records=1000, prompts="none"), None, rng).texts
             loss = -float(model.log_prob(held_out).sum()) / held_out.tokens.size
             rows.append(
                 {
@@ -134,9 +134,7 @@ def pool() -> dict[str, Any]:
         equal = equal_size(sizes.mean(axis=0).tolist(), goals, largest[0])
         each = judged_students(list(map(float, ORDERS)), goals, losses, np.zeros_like(goals), largest)
         verdicts[data] = {
-            "on_the_goal": equal.note or {"value": equal.size.value, "low": equal.size.low, "high": equal.size.high}
-            if equal.size or equal.note
-            else None,
+            "on_the_goal": equal.note if equal.size is None else [equal.size.value, equal.size.low, equal.size.high],
             "by_size": {str(size): list(one.fails) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
             "goal_difference": {
                 str(size): [one.goal.value, one.goal.low, one.goal.high] for size, one in zip(ORDERS, each, strict=True)

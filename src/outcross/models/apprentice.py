@@ -79,8 +79,8 @@ class Apprentice(Learner):
         self.student.check(draw)
 
     def begin(self, human, training, rng):
-        blanks = tuple(one.begin(human, training if one.trains else None, rng) for one in (self.teacher, self.student))
-        return ApprenticeModel(self, blanks, (), None)
+        teacher, student = (one.begin(human, training if one.trains else None, rng) for one in (self.teacher, self.student))
+        return ApprenticeModel(self, (teacher, student), (), None)
 
     def fit(self, records, weights, start: Any, training, rng):
         if not start.taught:

@@ -44,8 +44,8 @@ def equal_size(sizes: Sequence[float], chosen: np.ndarray, largest: np.ndarray) 
         already = sum(place == -np.inf for place in places)
         return EqualSize(None, f"in {already} of {len(places)} seeds the smallest model already reaches it", differences)
     logs = _over_seeds(np.array(places))
-    ends = [None if end is None else float(np.exp(end)) for end in (logs.low, logs.high)]
-    return EqualSize(Estimate(float(np.exp(logs.value)), *ends, logs.method, logs.n), "", differences)
+    low, high = (None if end is None else float(np.exp(end)) for end in (logs.low, logs.high))
+    return EqualSize(Estimate(float(np.exp(logs.value)), low, high, logs.method, logs.n), "", differences)
 
 
 def _over_seeds(values: np.ndarray) -> Estimate:
