@@ -1,5 +1,5 @@
 """Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
-The experiment `surpass` at its full size (five seeds), and `size=theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records. Beside it the time
+The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records. Beside it the time
 that a router takes for a million candidates.
 
     python benchmarks/surpass.py [WORKERS]
@@ -45,11 +45,10 @@ def said(one: Crossing) -> dict[str, Any]:
     }
 
 
-def studied(size: str | None, workers: int) -> list[dict[str, Any]]:
+def studied(name: str, workers: int) -> list[dict[str, Any]]:
     """Every kind of arm over p."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = {} if size is None else {"size": size}
-        run = outcross.run("surpass", out=Path(folder) / "run", workers=workers, settings=settings).finish()
+        run = outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
         told = study(run)
     laws: dict[tuple[str, str], dict[int, float]] = {}
     for law in told.laws:
@@ -103,9 +102,9 @@ def routed() -> dict[str, float]:
 
 def main(workers: str = "1") -> None:
     load, start = os.getloadavg(), time.perf_counter()
-    questions = studied(None, int(workers))
+    questions = studied("surpass", int(workers))
     middle = time.perf_counter()
-    theorem = studied("theorem", int(workers))
+    theorem = studied("surpass-theorem", int(workers))
     seconds = {"surpass": middle - start, "theorem": time.perf_counter() - middle}
     write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem, "seconds": seconds, "routing": routed()})
 

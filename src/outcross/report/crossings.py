@@ -50,8 +50,9 @@ class Crossing:
 
 
 def crossed(charts: Iterable[Sequence[Crossing]]) -> list[str]:
-    """What a page with crossings opens with: up to which error a student beats his best teacher, of the first kind of arm of each chart; else nothing."""
-    firsts = [chart[0] for chart in charts if chart]
+    """What a page with crossings opens with: up to which error a student beats his best teacher, of every kind of arm of one chart, or of the first kind of each of several."""
+    told_of = [chart for chart in charts if chart]
+    firsts = [*told_of[0]] if len(told_of) == 1 else [chart[0] for chart in told_of]
     if not firsts:
         return []
     told = [
