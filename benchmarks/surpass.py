@@ -2,7 +2,9 @@
 The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records. Beside it the time
 that a router takes for a million candidates.
 
-    python benchmarks/surpass.py [WORKERS]
+    python benchmarks/surpass.py [WORKERS] [FOLDERS]
+
+FOLDERS are those of a finished `surpass` and a finished `surpass-theorem`, which are then read and not run.
 """
 
 from __future__ import annotations
@@ -45,10 +47,10 @@ def said(one: Crossing) -> dict[str, Any]:
     }
 
 
-def studied(name: str, workers: int) -> list[dict[str, Any]]:
+def studied(name: str, workers: int, finished: str | None = None) -> list[dict[str, Any]]:
     """Every kind of arm over p."""
     with tempfile.TemporaryDirectory() as folder:
-        run = outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
+        run = outcross.open(finished) if finished else outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
         told = study(run)
     laws: dict[tuple[str, str], dict[int, float]] = {}
     for law in told.laws:
@@ -100,13 +102,15 @@ def routed() -> dict[str, float]:
     return seconds
 
 
-def main(workers: str = "1") -> None:
+def main(workers: str = "1", *finished: str) -> None:
     load, start = os.getloadavg(), time.perf_counter()
-    questions = studied("surpass", int(workers))
+    of_questions, of_theorem = finished or (None, None)
+    questions = studied("surpass", int(workers), of_questions)
     middle = time.perf_counter()
-    theorem = studied("surpass-theorem", int(workers))
+    theorem = studied("surpass-theorem", int(workers), of_theorem)
     seconds = {"surpass": middle - start, "theorem": time.perf_counter() - middle}
-    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem, "seconds": seconds, "routing": routed()})
+    seconds = {} if finished else {"seconds": seconds}
+    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem, "routing": routed()} | seconds)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from outcross.estimate import Estimate, NotApplicable, mean, without_interval
 from outcross.report.curves import Curve
 from outcross.report.numerals import number
 
+ROUNDING = 1e-12
+"""What lies nearer to 0 is 0: differences of shares are known to a few units in the last place."""
 CHANGES = ("student_gain",)
 """Readings whose sign is what is asked of them."""
 
@@ -122,7 +124,7 @@ def _place(settings: Sequence[float], values: Sequence[float]) -> tuple[float, t
     """
     for at in range(1, len(settings)):
         before, after = values[at - 1], values[at]
-        if before >= 0 > after and max(values[:at]) > 0:
+        if before >= 0 and after < -ROUNDING and max(values[:at]) > ROUNDING:
             share = before / (before - after)
             return settings[at - 1] + share * (settings[at] - settings[at - 1]), (settings[at - 1], settings[at])
     return None
