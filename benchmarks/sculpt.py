@@ -135,7 +135,7 @@ def pool() -> dict[str, Any]:
         each = judged_students(list(map(float, ORDERS)), goals, losses, np.zeros_like(goals), largest)
         verdicts[data] = {
             "on_the_goal": equal.note if equal.size is None else [equal.size.value, equal.size.low, equal.size.high],
-            "by_size": {str(size): list(one.fails) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
+            "by_size": {str(size): list(one.not_shown) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
             "goal_difference": {
                 str(size): [one.goal.value, one.goal.low, one.goal.high] for size, one in zip(ORDERS, each, strict=True)
             },
