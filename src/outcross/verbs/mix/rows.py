@@ -27,7 +27,7 @@ from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 if TYPE_CHECKING:
     import polars
 
-ROWS = 1_000_000
+ROWS = 500_000
 """Rows of a shard where nothing is said."""
 MEMORY = 1 << 28
 """Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
