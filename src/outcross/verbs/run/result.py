@@ -27,7 +27,7 @@ from outcross.verbs.run.following import LIVE, Following, LivePage
 from outcross.verbs.run.of_users import said_of
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.tracking import Tracking
-from outcross.verbs.run.work import ArmGeneration, Runner, Stopped, UnderWay, fill, generations
+from outcross.verbs.run.work import ArmGeneration, Runner, ArmStopped, UnderWay, fill, generations
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -70,7 +70,7 @@ class Run(Result):
                     return
                 yield generation
 
-    def finish(self, watch: Callable[[Ended | UnderWay | Stopped], None] = lambda event: None, live: bool = False) -> Run:
+    def finish(self, watch: Callable[[Ended | UnderWay | ArmStopped], None] = lambda event: None, live: bool = False) -> Run:
         """Do what is left of the work, with as many workers as the run was given, and return the run. A folder then holds what the command leaves
         there, report.html included.
 
@@ -187,6 +187,14 @@ class Run(Result):
     def stops(self) -> tuple[Stop, ...]:
         """Why arms stopped before their last generation: for each arm with each seed the first reading that is surely beyond its bound in `stop_when`."""
         return self.tables.stops
+
+    @property
+    def early_warning(self) -> list[dict[str, Any]]:
+        """How long before held-out loss rises an early signal moves: for each arm the answer, the lead in generations with its interval, and the note."""
+        from outcross.collapse.definitions.early_warning import WARNING
+
+        rows = self.profile.filter(self.profile["definition"] == WARNING)
+        return rows.select("arm", "answer", "value", "low", "high", "when", "note").to_dicts()
 
     @property
     def said_of_stops(self) -> tuple[str, ...]:
@@ -337,6 +345,7 @@ class Run(Result):
             "run": None if self.folder is None else str(self.folder),
             "finished": not self.unfinished,
             "stops": [asdict(stop) for stop in self.stops],
+            "early_warning": self.early_warning,
             "experiment": self.experiment,
             "readings": self.readings.to_dicts(),
             "slopes": [one.plain() for one in self.slopes],

@@ -48,7 +48,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class ArmStopped:
     """One arm with one seed has stopped, as its bounds ask."""
 
     stop: Stop
@@ -122,7 +122,7 @@ class Runner:
                     emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
                     fresh.clear()
                     if stop is not None:
-                        emit(Stopped(stop))
+                        emit(ArmStopped(stop))
                     is_last = stop is not None or generation.g + 1 == experiment.generations
                     yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed, is_last=is_last)
                 if stop is not None:
@@ -215,7 +215,7 @@ def fill(
     made: tuple[Arm, ...],
     runner: Runner,
     where: runtime.Where,
-    watch: Callable[[Ended | UnderWay | Stopped], None],
+    watch: Callable[[Ended | UnderWay | ArmStopped], None],
     following: Following,
 ) -> Tables:
     """Run every arm into the folder. Steps that it holds are loaded."""
