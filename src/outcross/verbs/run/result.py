@@ -27,7 +27,7 @@ from outcross.verbs.run.following import LIVE, Following, LivePage
 from outcross.verbs.run.of_users import said_of
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.tracking import Tracking
-from outcross.verbs.run.work import ArmGeneration, Runner, ArmStopped, UnderWay, fill, generations
+from outcross.verbs.run.work import ArmGeneration, ArmStopped, Runner, UnderWay, fill, generations
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
