@@ -77,7 +77,7 @@ def families(text: Path) -> dict[str, dict[str, Any]]:
         "metrics": ["coefficient_error"], **{key: value for key, value in none.items() if key != "draw"},
     }  # fmt: skip
     ngram = {
-        "human": {"path": str(text), "held_out": 0.2, "rows": 150}, "block": 32, "learner": "ngram", "generations": 8, "metrics": ["rare_words", "held_out"],
+        "human": {"path": str(text), "held_out": 0.2, "rows": 100}, "block": 32, "learner": "ngram", "generations": 6, "metrics": ["rare_words", "held_out"],
     }  # fmt: skip
     of_gaussian = {"log_variance": 0.9, "w2": 1.1, "mean_error": 1.1}
     of_categorical = {"entropy": 0.9, "support": 0.9, "excess_risk": 1.1}

@@ -32,10 +32,12 @@ LATE = ([1.0, 0.98, 0.97, 0.96, 0.85, 0.8], [LOSS, 4.1, 4.3, 4.3, 4.3, 4.4])
 def test_one_seed_has_a_lead_and_no_verdict():
     found = seeds(EARLY)
     assert (found.answer, found.value, found.low, found.when) == ("cannot_tell", 2.0, None, 2)
-    assert found.note.startswith("rare things are lost, by a tenth, 2 generations before a rise of held_out_loss by 5 %. ")
-    assert "Chance alone puts either signal first in half of such runs" in found.note
+    assert found.note.startswith(
+        "The early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
+    )
+    assert "which puts either first in half of them" in found.note
     assert (
-        "rare things are lost: detected from generation 2 on; the model fits human data worse: detected from generation"
+        "By their intervals, the early signal had surely moved from generation 2 on, and held_out_loss had surely moved from generation 2 on."
         in found.note
     )
 
@@ -51,21 +53,26 @@ def test_six_seeds_that_agree_are_beyond_what_swapping_the_signals_gives():
 def test_ties_are_told_apart_and_are_no_lead():
     found = seeds(*[EARLY] * 5, TIED)
     assert found.value == pytest.approx(10 / 6) and found.answer == "cannot_tell"
-    assert "the early signal crossed first in 5, both crossed in the same generation in 1 of 6 seeds" in found.note
-    assert seeds(TIED).note.startswith("rare things are lost, by a tenth, in the same generation as a rise")
+    assert "The early signal was first in 5, both came in the same generation in 1 of 6 seeds" in found.note
+    assert "had lost a tenth in the generation in which held_out_loss had risen by 5 %" in seeds(TIED).note
 
 
 def test_a_loss_that_has_not_risen_makes_the_lead_a_lower_bound():
     found = seeds((EARLY[0], [LOSS] * 6))
-    assert found.value == 4.0 and "at least 4 generations before" in found.note
+    assert found.value == 4.0
+    assert "had lost a tenth from generation 2 on, and held_out_loss had not risen by 5 % by the last generation" in found.note
     still = seeds(([1.0] * 6, [LOSS] * 6))
-    assert (still.answer, still.value) == ("no", None) and still.note.startswith("Neither of these was lost")
+    assert (still.answer, still.value) == ("no", None)
+    assert "had not lost a tenth, and held_out_loss had not risen" in still.note
+    late = seeds(([1.0] * 6, LATE[1]))
+    assert (late.value, late.when) == (-4.0, None) and "had not lost a tenth by the last generation" in late.note
 
 
 def test_how_exact_a_reading_is_does_not_change_its_order():
     coarse, exact = seeds(EARLY, half=0.2), seeds(EARLY, half=0.001)
     assert coarse.value == exact.value == 2.0
-    assert "rare things are lost: not detected" in coarse.note or "detected from generation 5 on" in coarse.note
+    assert "the early signal had surely moved from generation 2 on" in exact.note
+    assert "the early signal had surely moved from generation 5 on" in coarse.note
 
 
 def test_without_an_early_signal_there_is_no_warning():

@@ -196,7 +196,8 @@ class Experiment:
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
-        check_bounds(self.stop_when, {name: page for one in self.measured for name, page in one.pages.items()})
+        if self.stop_when:
+            check_bounds(self.stop_when, {name: page for one in self.measured for name, page in one.pages.items()})
         self._prefix_fits()
         if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
             raise ValueError(

@@ -11,6 +11,7 @@ signal, and for the late one a rise of held-out loss by 5 %. The second date doe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +54,13 @@ class Crossings:
         """Of how many seeds which was first, ties apart."""
         leads, neither = self.leads[self.crossed], int((~self.crossed).sum())
         counts = {
-            "the early signal crossed first": int((leads > 0).sum()),
-            "both crossed in the same generation": int((leads == 0).sum()),
-            "the late signal crossed first": int((leads < 0).sum()),
-            "neither crossed": neither,
+            "the early signal was first": int((leads > 0).sum()),
+            "both came in the same generation": int((leads == 0).sum()),
+            "the late signal was first": int((leads < 0).sum()),
+            "neither came": neither,
         }
-        return ", ".join(f"{what} in {count}" for what, count in counts.items() if count)
+        said = ", ".join(f"{what} in {count}" for what, count in counts.items() if count)
+        return f"{said[:1].upper()}{said[1:]}"
 
 
 def early_warning(readings: Readings, limits: Thresholds) -> Answer:
@@ -72,35 +74,40 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
     late, rise = SIGNALS[LATE](readings), _rise(readings)
     first = _crossings(name, early, late, readings)
     leads = first.leads.astype(float)
-    dates = "; ".join(_dated(which, followed, limits) for which, followed in ((name, early), (LATE, late)))
-    counts = f"{first.counted()} of {len(leads)} seed{'s' * (len(leads) != 1)}"
-    rest = f"The early signal is {early.name}. {dates}. By the readings themselves, {counts}."
-    when = int(first.early.min()) if (first.early < first.generations).any() else None
+    dates = f"{_dated('the early signal', early, limits)}, and {_dated(late.name, late, limits)}"
+    detected = f"By their intervals, {dates}."
     if not first.crossed.any():
-        return Answer(WARNING, "no", None, None, None, None, f"Neither of these was lost: {name}, {rise}. {rest}")
+        return Answer(
+            WARNING, "no", None, None, None, None, f"The early signal ({name}) had not lost a tenth, and {rise('not ')}. {detected}"
+        )
+    when = int(first.early.min()) if (first.early < first.generations).any() else None
     apart = leads[first.crossed]
     mean, half = float(apart.mean()), _half(apart)
-    lead = f"{name}, by a tenth, {_lead(mean, is_open=bool((first.late[first.crossed] == first.generations).any()))} {rise}"
+    lead = f"The early signal ({name}) {_order(first, mean, rise)}. {detected}"
     if half is None:
-        note = f"{lead}. {rest} Chance alone puts either signal first in half of such runs: several seeds are needed to tell."
+        note = f"{lead} One of these runs cannot tell this from chance, which puts either first in half of them: several seeds can."
         return Answer(WARNING, "cannot_tell", mean, None, None, when, note)
     chance = sign_flip(leads[:MOST].tolist())
     note = (
-        f"{lead}. {rest} The mean lead is {mean:.3g} [{mean - half:.3g}, {mean + half:.3g}] generations. "
-        f"If each seed's two signals could be swapped, a mean lead as far from 0 would have a chance of {chance:.2g}."
+        f"{lead} {first.counted()} of {len(leads)} seeds. The mean lead is {mean:.3g} [{mean - half:.3g}, {mean + half:.3g}] generations. "
+        f"If the two signals of each seed could be swapped, a mean lead as far from 0 would have a chance of {chance:.2g}."
     )
     answer = "cannot_tell" if chance > 0.05 else "yes" if mean > 0 else "no"
     return Answer(WARNING, answer, mean, mean - half, mean + half, when, note)
 
 
-def _lead(mean: float, *, is_open: bool) -> str:
-    """How long one thing came before another, in words."""
+def _order(first: Crossings, mean: float, rise: Callable[[str], str]) -> str:
+    """Which came first, and by how many generations, in words."""
+    early, late = first.early[first.crossed], first.late[first.crossed]
+    if (late == first.generations).all():
+        return f"had lost a tenth from generation {early.min()} on, and {rise('not ')} by the last generation"
+    if (early == first.generations).all():
+        return f"had not lost a tenth by the last generation, and {rise('')} from generation {late.min()} on"
     if mean == 0:
-        return "in the same generation as"
-    generations = f"{abs(mean):.3g} generation{'s' * (abs(mean) != 1)}"
-    if mean > 0:
-        return f"{'at least ' * is_open}{generations} before"
-    return f"{generations} after"
+        return f"had lost a tenth in the generation in which {rise('')}"
+    is_open = ((late if mean > 0 else early) == first.generations).any()
+    generations = f"{'at least ' * bool(is_open)}{abs(mean):.3g} generation{'s' * (abs(mean) != 1)}"
+    return f"had lost a tenth {generations} {'before' if mean > 0 else 'after'} {rise('')}"
 
 
 def _half(leads: np.ndarray) -> float | None:
@@ -122,8 +129,9 @@ def _named(readings: Readings) -> tuple[str, Followed]:
 
 
 def _dated(name: str, followed: Followed, limits: Thresholds) -> str:
+    """When a signal has surely moved, in words."""
     when = moved(followed, limits).when
-    return f"{name}: detected from generation {when} on" if when is not None else f"{name}: not detected"
+    return f"{name} had surely moved from generation {when} on" if when is not None else f"{name} had not surely moved"
 
 
 def _crossings(name: str, early: Followed, late: Followed, readings: Readings) -> Crossings:
@@ -156,13 +164,15 @@ def _risen(risk: Course, loss: Course | None) -> np.ndarray:
     return risk.values - risk.values[:, :1] >= RISE
 
 
-def _rise(readings: Readings) -> str:
-    """What the early signal is to come before, in words."""
+def _rise(readings: Readings) -> Callable[[str], str]:
+    """What the early signal is to come before, in words, given `not ` or nothing."""
     try:
         readings.course("held_out_loss")
     except NotApplicable:
-        return f"a rise of {SIGNALS[LATE](readings).name} by {RISE:g}"
-    return "a rise of held_out_loss by 5 %"
+        name, by = SIGNALS[LATE](readings).name, f"{RISE:g}"
+    else:
+        name, by = "held_out_loss", "5 %"
+    return lambda negation: f"{name} had {negation}risen by {by}"
 
 
 def _since(holds: np.ndarray) -> np.ndarray:
