@@ -35,7 +35,7 @@ def test_one_seed_has_a_lead_and_no_verdict():
     assert found.note.startswith(
         "The early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
     )
-    assert "which puts either first in half of them" in found.note
+    assert "which puts either signal first in half of such runs" in found.note
     assert (
         "By their intervals, the early signal had surely moved from generation 2 on, and held_out_loss had surely moved from generation 2 on."
         in found.note

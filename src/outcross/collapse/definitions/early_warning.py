@@ -85,7 +85,9 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
     mean, half = float(apart.mean()), _half(apart)
     lead = f"The early signal ({name}) {_order(first, mean, rise)}. {detected}"
     if half is None:
-        note = f"{lead} One of these runs cannot tell this from chance, which puts either first in half of them: several seeds can."
+        note = (
+            f"{lead} One seed cannot tell this from chance, which puts either signal first in half of such runs; several seeds can."
+        )
         return Answer(WARNING, "cannot_tell", mean, None, None, when, note)
     chance = sign_flip(leads[:MOST].tolist())
     note = (
