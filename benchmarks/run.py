@@ -33,6 +33,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "best_of": lambda: sys.executable,
     "students": lambda: sys.executable,
     "equal_k": lambda: sys.executable,
+    "early_warning": lambda: sys.executable,
     "vae": lambda: sys.executable,
     "fairness_mnist": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,

@@ -64,7 +64,7 @@ def study(run: Run) -> Study:
     told = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
-    return replace(told, notes=run.notes, settings=flat_settings(run.arms), slopes=run.slopes, laws=laws)
+    return replace(told, notes=(*run.said_of_stops, *run.notes), settings=flat_settings(run.arms), slopes=run.slopes, laws=laws)
 
 
 def _named(law: Law, arm: Arm) -> Law:
