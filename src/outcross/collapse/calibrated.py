@@ -1,0 +1,20 @@
+"""What forecasts take from other runs: from the development specs of benchmarks/forecast.py alone, of which no held-out run is one."""
+
+PRIORS = {
+    "random walk": 1.0,
+    "random walk with drift": 0.03,
+    "line": 0.01,
+    "level plus drift": 0.03,
+    "pull to a level": 0.001,
+    "saturating exponential": 0.05,
+    "power law": 0.02,
+    "logistic to a floor": 0.01,
+    "closed form": 20.0,
+}
+"""What each law is worth before it is tried, against the random walk."""
+TEMPER = 1.5
+"""How much the logarithm of a back-test's score counts, times the root of how many readings it foretold."""
+RATIOS = (0.2, 0.6, 1.0, 2.0)
+"""Generations ahead over generations observed."""
+STRETCH = {"closed form": (1.0, 1.0, 1.0, 1.0), "growth laws": (1.0, 1.0, 1.0, 1.0)}
+"""By how much a central 95 % interval is widened at these ratios: where a closed form has most of the weight, and elsewhere (split conformal)."""
