@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -47,12 +47,16 @@ class Outlook:
     tests: tuple[BackTest, ...]
     observed: int
     """Generations that were observed."""
+    is_mean: bool = False
+    """Whether it is of the mean over several runs."""
 
     @cached_property
     def stretch(self) -> np.ndarray:
         """By how much intervals are widened: the calibration, at each generation ahead, (ahead,)."""
         ahead = self.parts[0].own.size
         kind = "closed form" if self._is_known else "growth laws"
+        if self.is_mean:
+            kind = f"{kind}, mean"
         return np.interp(np.log(np.arange(1, ahead + 1) / self.observed), np.log(RATIOS), STRETCH[kind])
 
     @property
@@ -61,7 +65,8 @@ class Outlook:
 
     def mean(self) -> Outlook:
         """The same of the mean over the runs."""
-        return Outlook(tuple(part.mean() for part in self.parts), self.weights, self.tests, self.observed)
+        several = len(self.parts[0].location) > 1
+        return replace(self, parts=tuple(part.mean() for part in self.parts), is_mean=several)
 
     def quantile(self, level: float) -> np.ndarray:
         """The quantile of a level at each generation ahead, calibrated, (runs, ahead)."""

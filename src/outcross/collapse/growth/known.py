@@ -9,7 +9,7 @@ from outcross.estimate import NotApplicable
 class KnownCurve(GrowthLaw):
     """The closed form of the experiment, at the distance that the runs keep from it; what a run strays from it fades at a rate that is fitted."""
 
-    paper = "science of the closed forms: outcross list laws"
+    paper = "that of the closed form, which outcross list laws names"
     reads_the_level = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:

@@ -51,6 +51,8 @@ class Line(GrowthLaw):
         centred = observed.values - observed.values.mean(axis=1, keepdims=True)
         slope = float((centred @ times).mean()) / spread
         freedom = runs * (count - 1) - 1
+        if freedom < 1:
+            raise NotApplicable("two readings have no scatter about their line")
         variance = float(np.square(centred - slope * times).sum()) / freedom
         later = (count - 1) / 2 + np.arange(1, generations + 1)
         location = observed.values.mean(axis=1, keepdims=True) + slope * later

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     Runs = Any
-    Budgets = Mapping[str, float] | None
+    Budgets = Mapping[str, float] | Sequence[str]
     Folder = str | Path
 else:  # what the command line gives
     Runs, Budgets, Folder = tuple[str, ...], tuple[str, ...], Path
@@ -30,7 +30,7 @@ class ForecastQuestion:
     _: KW_ONLY
     ahead: int = 20
     """Generations beyond the last one, 1 to 200."""
-    budgets: Budgets = None
+    budgets: Budgets = ()
     """Readings and how far they may go, as ratios to generation 0; the readings that lead a report, by a fifth, if left out."""
     out: Folder | None = None
     """A folder for forecast.json, curves.parquet and report.html."""
