@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from figures import RESULTS
+from figures import RESULTS, write
 
 RUNS = RESULTS / "forecast-runs"
 FROZEN = RESULTS / "forecast_held_out.json"
@@ -149,7 +149,6 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     return told
 
 
-
 def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
     """Each reading of a spec: its name, what was observed of it, and what came after, (runs, ahead), both on the scale of the laws."""
     from outcross.collapse.growth import Observed
@@ -174,9 +173,10 @@ def quantile_score(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
 
 def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
     """A row for each spec and reading: what was inside of the intervals, and the CRPS of the forecast, of the baselines and of the true law, at the last generation."""
+    from scipy.special import stdtrit
+
     from outcross.collapse.forecasting import crps_normal, outlook, turning_point
     from outcross.collapse.growth import growth_law
-    from scipy.special import stdtrit
 
     rows = []
     for spec in specs:
@@ -239,14 +239,21 @@ def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside"
         specs.setdefault(row["spec"], []).extend(hits)
     counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
-    return {"value": round(float(share(counts)), 4), "interval": resampled(counts, share), "n": int(counts[:, 1].sum()), "specs": len(counts)}
+    return {
+        "value": round(float(share(counts)), 4),
+        "interval": resampled(counts, share),
+        "n": int(counts[:, 1].sum()),
+        "specs": len(counts),
+    }
 
 
 def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The CRPS over that of each baseline: each reading's losses are divided by the random walk's of that reading, and readings count alike; intervals by the paired bootstrap over specs."""
     laws = ("forecast", *BASELINES)
     names = sorted({(row["family"], row["reading"]) for row in rows})
-    scale = {name: np.mean([row["losses"]["random walk"] for row in rows if (row["family"], row["reading"]) == name]) for name in names}
+    scale = {
+        name: np.mean([row["losses"]["random walk"] for row in rows if (row["family"], row["reading"]) == name]) for name in names
+    }
     specs: dict[str, list[float]] = {}
     for row in rows:
         own = specs.setdefault(row["spec"], [0.0] * len(laws))
@@ -269,7 +276,12 @@ def calibrate() -> None:
         n = part.shape[1]
         level = min(1.0, np.ceil((n + 1) * 0.95) / n)  # split conformal: Papadopoulos et al. (2002)
         needed = np.quantile(part, level, axis=1)
-        print("closed form" if is_known else "growth laws", key, n, {round(float(at), 2): round(float(by), 3) for at, by in zip(ahead, needed, strict=True)})
+        print(
+            "closed form" if is_known else "growth laws",
+            key,
+            n,
+            {round(float(at), 2): round(float(by), 3) for at, by in zip(ahead, needed, strict=True)},
+        )
     for family in FAMILIES:
         own = [row for row in rows if row["family"] == family]
         print(family, coverage(own), coverage(own, key="mean_inside"), against(own))
@@ -297,5 +309,114 @@ def held_out() -> list[Spec]:
     return listed
 
 
+SHARES = (0.0, 0.1, 0.2, 0.35, 0.5)
+"""Human shares of the runs that are forecast."""
+FINE = tuple(round(0.02 * at, 2) for at in range(26))
+"""Human shares that are tried by brute force."""
+CHAINS, BRUTE_CHAINS = 200, 1000
+OF_SHARES: dict[str, tuple[dict[str, Any], str, tuple[float, ...]]] = {
+    "gaussian of 30 rows": ({"human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "metrics": ["fitted_law"]}, "log_variance", (0.8, 0.85, 0.9)),
+    "gaussian of 60 rows": ({"human": {"distribution": "normal", "rows": 60}, "learner": "gaussian", "metrics": ["fitted_law"]}, "log_variance", (0.9, 0.93, 0.95)),
+    "gaussian of 100 rows, w2": ({"human": {"distribution": "normal", "rows": 100}, "learner": "gaussian", "metrics": ["fitted_law"]}, "w2", (2.5, 3.0, 4.0, 5.0)),
+    "categorical of 50 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 50, "rows": 150}, "learner": "categorical"}, "excess_risk", (2.0, 2.5, 3.0, 4.0)),
+    "categorical of 100 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 100, "rows": 200}, "learner": "categorical"}, "entropy", (0.9, 0.93, 0.95)),
+    "categorical of 80 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 80, "rows": 120}, "learner": "categorical"}, "support", (0.5, 0.6, 0.7)),
+    "kde of 50 rows": ({"human": {"distribution": "normal", "rows": 50}, "learner": {"kind": "kde", "bandwidth": 0.2}, "metrics": ["fitted_law"]}, "mean_error", (2.5, 3.0, 4.0, 5.0)),
+}  # fmt: skip
+"""What is run for the shares: the experiment, the reading, its budgets."""
+
+
+def share_spec(
+    told: dict[str, Any], shares: Sequence[float], chains: int, generations: int, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """A sweep over human shares."""
+    policies = [{"kind": "human_share", "share": share} if share else "replace" for share in shares]
+    return {
+        "name": "shares", "draw": {"prompts": "none"}, "store": "readings", "generations": generations, "chains": chains, **told,
+        "sweep": {"policy": policies, "seed": list(seeds)},
+    }  # fmt: skip
+
+
+def share_pairs() -> list[dict[str, Any]]:
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end."""
+    import outcross
+    from outcross.collapse.course import Readings
+
+    rows = []
+    for name, (told, reading, ratios) in OF_SHARES.items():
+        run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+        brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
+        arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
+        courses = np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])  # (shares, seeds, generations)
+        for ratio in ratios:
+            (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
+            found = brute_share(courses, reading, ratio)
+            rows.append(
+                {
+                    "spec": name, "reading": reading, "budget": ratio,
+                    "forecast": [least.value, least.low, least.high], "brute": found,
+                    "inside": None if None in (least.low, least.high, *found) else bool(least.low <= found[2] and found[1] <= least.high),
+                    "holds": None if None in (least.low, least.high, found[0]) else bool(least.low <= found[0] <= least.high),
+                    "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
+                }
+            )  # fmt: skip
+            print(rows[-1], flush=True)
+    return rows
+
+
+def brute_share(courses: np.ndarray, reading: str, ratio: float) -> list[float | None]:
+    """The least share of FINE from which on the mean over seeds keeps the budget in every generation, with an interval by the bootstrap over seeds; None where none does."""
+    rng = np.random.default_rng(17)
+    seeds = courses.shape[1]
+    found = [_least(courses.mean(axis=1), reading, ratio)]
+    found += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), reading, ratio) for _ in range(400)]
+    if any(one is None for one in found):
+        return [found[0], None, None]
+    return [found[0], *np.quantile(np.array(found[1:], dtype=float), [0.025, 0.975]).round(4).tolist()]
+
+
+def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
+    gone = means - means[:, :1] if reading in ("log_variance",) else np.log(means / means[:, :1])
+    sides = 1.0 if ratio > 1 else -1.0
+    beyond = (sides * (gone - np.log(ratio))).max(axis=1)
+    outside = np.flatnonzero(beyond > 0)
+    if not outside.size:
+        return 0.0
+    last = int(outside[-1])
+    if last + 1 == len(FINE):
+        return None
+    part = beyond[last] / (beyond[last] - beyond[last + 1])
+    return round(FINE[last] + float(part) * (FINE[last + 1] - FINE[last]), 4)
+
+
+def main() -> None:
+    load = os.getloadavg()
+    rows = scored(held_out())
+    known = [row["losses"] for row in rows if "true law" in row["losses"]]
+    told: dict[str, Any] = {
+        "forecasts": [
+            {
+                "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0),
+                "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
+            }
+            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in FAMILIES), ("pooled", rows)]
+        ],
+        "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
+        "frozen": hashlib.sha256(FROZEN.read_bytes()).hexdigest(),
+        "share_pairs": share_pairs(),
+    }  # fmt: skip
+    write("forecast", PAGE, load, told)
+
+
+PAGE = """Do forecasts hold on runs that they were not made for?
+
+Runs are observed for five generations (g0 to g4) and forecast ten generations on; then they are run, and each is one number a reading. Five runs of one experiment are forecast
+together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies); those that are held out were listed with their digests
+(results/forecast_held_out.json) before the first of them was run, and everything that the forecast takes from other runs (what laws are worth beforehand, how wide
+intervals are) comes from another list. Intervals are by the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead over that
+of a baseline which is given the same runs; below 1 the forecast is better.
+"""
+
+
 if __name__ == "__main__":
-    {"calibrate": calibrate, "freeze": freeze}[sys.argv[1]]()
+    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs}[sys.argv[1] if sys.argv[1:] else ""]()

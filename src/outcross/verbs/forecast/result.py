@@ -206,6 +206,8 @@ class Forecast(Result):
         horizon = first.horizon
         assert horizon is not None
         interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
+        if horizon.low == horizon.high and horizon.high is not None and horizon.high + 1 < first.observed:
+            return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.high + 1}, which was observed."
         if horizon.median is None:
             return (
                 f"No budget is expected to be left by generation {horizon.looked_at}, the last that was looked at; the first that may be is {first.name} of {first.arm}, "
