@@ -265,8 +265,9 @@ def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator
 def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> LeastShare:
     """The least share that keeps a budget for all generations that every arm was looked at.
 
-    A draw takes one path of each arm: the level of its fan at which it stays. The ratio that each path reaches by the last generation is made to rise or fall
-    with the share (isotonic regression), and read between the shares along a line, in half of the draws over the root of the share: what lies between two shares is not known better.
+    A draw takes one path of each arm: the level of its fan at which it stays. The ratio that each path reaches by the last generation is made to fall with the share (isotonic
+    regression), and read between two shares as if it were a line over 1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of
+    them where there is none. How soon that begins differs from one reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
     """
     budget = there[0][1].budget
     assert budget is not None
@@ -279,8 +280,8 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     rng = np.random.default_rng(STREAM)
     levels = rng.random((DRAWS, len(shares)))
     drawn = np.stack([np.interp(levels[:, arm], GRID, np.sort(worst[arm])) for arm in range(len(shares))], axis=1)
-    falling = np.stack([_falling(row) for row in drawn])
-    crossed = np.array([_crossing(shares, row, 1.0 if draw % 2 else 0.5) for draw, row in enumerate(falling)])
+    turns = np.exp(rng.uniform(math.log(0.5 / (through + 1)), math.log(0.5), DRAWS))
+    crossed = np.array([_crossing(shares, _falling(row), turn) for row, turn in zip(drawn, turns.tolist(), strict=True)])
     low, value, high = (_share(np.quantile(crossed, level, method="inverted_cdf"), shares) for level in (0.025, 0.5, 0.975))
     places = tuple(
         SharePlace(share, one.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
@@ -339,16 +340,16 @@ def _falling(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.full(int(size), value) for value, size in blocks])
 
 
-def _crossing(shares: np.ndarray, beyond: np.ndarray, power: float) -> float:
-    """The share at which values that fall reach 0, between two shares along a line over share^power; minus infinity where the smallest is there already, infinity where none is."""
+def _crossing(shares: np.ndarray, beyond: np.ndarray, turn: float) -> float:
+    """The share at which values that fall reach 0, between two shares along a line over 1/(share + turn); minus infinity where the smallest is there already, infinity where none is."""
     if beyond[0] <= 0:
         return -math.inf
     if beyond[-1] > 0:
         return math.inf
     after = int(np.argmax(beyond <= 0))
-    low, high = shares[after - 1] ** power, shares[after] ** power
+    first, last = 1 / (shares[after - 1] + turn), 1 / (shares[after] + turn)
     part = beyond[after - 1] / (beyond[after - 1] - beyond[after])
-    return float((low + part * (high - low)) ** (1 / power))
+    return float(1 / (first + part * (last - first)) - turn)
 
 
 def _share(crossed: float, shares: np.ndarray) -> float | None:
