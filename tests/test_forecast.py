@@ -194,7 +194,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def forecast(place):
-    return outcross.forecast(place / "run", ahead=10, budgets={"log_variance": 0.8, "w2": 5.0}, out=place / "forecast")
+    return outcross.forecast(place / "run", ahead=10, budgets={"log_variance": 0.8, "w2": 12.0}, out=place / "forecast")
 
 
 def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_budget(forecast):
@@ -241,7 +241,7 @@ def test_a_forecast_is_a_result_like_any_other(forecast, place):
 
 def test_the_command_prints_what_the_function_gives(forecast, place, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["forecast", str(place / "run"), "ahead=10", "budget.log_variance=0.8", "budget.w2=5", "--json"])
+        main(["forecast", str(place / "run"), "ahead=10", "budget.log_variance=0.8", "budget.w2=12", "--json"])
     assert stopped.value.code == 0 and json.loads(capsys.readouterr().out) == json.loads(json.dumps(forecast.plain()))
 
 

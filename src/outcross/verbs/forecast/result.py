@@ -266,11 +266,9 @@ class Forecast(Result):
         from outcross.verbs.forecast.page import page
 
         out = Path(out)
-        files: dict[str, Any] = {
-            CURVES: self.frame(),
-            "report.html": page(self),
-            FILE: json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
-        }
+        told = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        stored = _of_plain(json.loads(told))  # the page shows the numbers that the file holds, so that it can be written again
+        files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: told}
         write_folder(out, "forecast", files)
         return out
 
@@ -308,21 +306,24 @@ def stored_forecast(folder: Path) -> Forecast | None:
     if not is_forecast(folder):
         return None
     try:
-        told = json.loads(read_text(folder / FILE))
-        return Forecast(
-            names=tuple(told["runs"]),
-            ahead=told["ahead"],
-            budgets=told["budgets"],
-            curves=tuple(_curve(one) for one in told["curves"]),
-            shares=tuple(
-                LeastShare(**one | {"places": tuple(SharePlace(**place) for place in one["places"])}) for one in told["shares"]
-            ),
-            refused=tuple(NotForecast(**one) for one in told["refused"]),
-            notes=tuple(told["notes"]),
-            folder=folder,
-        )
+        return replace(_of_plain(json.loads(read_text(folder / FILE))), folder=folder)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
         raise BadInput(f"{folder / FILE} is damaged ({type(why).__name__}); run outcross forecast again") from None
+
+
+def _of_plain(told: Mapping[str, Any]) -> Forecast:
+    """A forecast from its plain data."""
+    return Forecast(
+        names=tuple(told["runs"]),
+        ahead=told["ahead"],
+        budgets=told["budgets"],
+        curves=tuple(_curve(one) for one in told["curves"]),
+        shares=tuple(
+            LeastShare(**one | {"places": tuple(SharePlace(**place) for place in one["places"])}) for one in told["shares"]
+        ),
+        refused=tuple(NotForecast(**one) for one in told["refused"]),
+        notes=tuple(told["notes"]),
+    )
 
 
 def _curve(told: Mapping[str, Any]) -> ReadingForecast:
