@@ -18,6 +18,7 @@ from outcross.attributes import ATTRIBUTES, LEARNED
 from outcross.classifiers import CLASSIFIERS
 from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
@@ -244,6 +245,19 @@ LAWS_INTRODUCTION = """`outcross.laws.law("variance_replace")` gives the functio
 of their own, and [another page](../explanation/laws.md) names the test that holds each."""
 
 
+def growth_page() -> str:
+    """docs/reference/growth.md: every growth law of a forecast."""
+    lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
+    for name in GROWTH:
+        one = growth_law(name)
+        lines.append(_row(f"`{name}`", _document(type(one)).replace("\n\n", " "), f"{one.least} generations", one.paper))
+    return "\n".join([*lines, ""])
+
+
+GROWTH_INTRODUCTION = """A growth law says how a reading goes on beyond the last generation that was run. [`outcross forecast`](../howto/forecast.md) weighs the laws by how well they would have foretold what is known.
+The first three are also the baselines that forecasts are held against. `outcross list growth` prints this in short."""
+
+
 def definitions_page() -> str:
     """docs/reference/definitions.md: the eight definitions of collapse."""
     lines = ["# The definitions of collapse", "", DEFINITIONS_INTRODUCTION, ""]
@@ -452,6 +466,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     ),
     "readings.md": readings_page,
     "laws.md": laws_page,
+    "growth.md": growth_page,
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
 }  # fmt: skip

@@ -175,6 +175,7 @@ FAMILY_WORDS = {
     "targets": "formats in which a model or a result is written for other tools",
     "definitions": "the eight definitions of collapse",
     "laws": "closed forms that are drawn under a run",
+    "growth": "how a forecast goes on from what was read",
 }
 
 
