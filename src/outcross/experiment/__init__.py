@@ -278,7 +278,7 @@ class Experiment:
                     f"select {kind(one)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
                 )
             return
-        if not {"vectors", "text", "labelled"} & set(learns):
+        if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
         if own.is_own(type(one)):
             check_needs(one.needs, own.place_of(type(one)))
