@@ -52,6 +52,7 @@ ELSEWHERE = {
     "outcross report train-1": "it compares two mixes; tests/test_changes.py compares them",
     "outcross report runs/stdlib --figures": "the figures of a run have tests of their own",
     "outcross detect": "each option of it has tests of its own",
+    "outcross forecast": "it needs a run of five generations; tests/test_forecast.py forecasts one",
     "outcross mix": "each key of a mix has tests of its own, tests/test_mix*.py",
     "uvx": "it asks the package index; the test below runs it where OUTCROSS_UVX is set",
     "make": "it sets up an environment of its own",

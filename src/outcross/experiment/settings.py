@@ -10,7 +10,7 @@ from typing import Any
 from outcross.experiment.arms import Arm
 from outcross.recipe import flatten, plain, short_kind
 
-NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations")
+NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations", "stop_when")
 """Keys that say how long and how often is looked, not what is done."""
 FIRST = ("policy", "learner")
 ROWS = ("human.rows", "rows")

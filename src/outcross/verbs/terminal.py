@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.collapse.definitions.early_warning import WARNING
 from outcross.collapse.definitions.signals import FIRST
 from outcross.collapse.slopes import Slope
 from outcross.escapes import shortened
@@ -150,8 +151,12 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
         "what moved first (a signal has moved from the generation on from which it is surely worse than at generation 0 by more than a twentieth, to the end)",
         width,
     )
+    warnings = profile.filter((profile["definition"] == WARNING) & (profile["answer"] != "not_applicable"))
+    warned = dict(warnings.select("arm", "note").iter_rows())
     for arm, said in rows.select("arm", "note").iter_rows():
         yield from wrapped(f"{arm}: {said}", width, indent=2)
+        if arm in warned:
+            yield from wrapped(f"early warning: {warned[arm].partition('. ')[0]}.", width, indent=4)
 
 
 def _fit(one: Slope) -> str:
@@ -172,6 +177,7 @@ FAMILY_WORDS = {
     "targets": "formats in which a model or a result is written for other tools",
     "definitions": "the eight definitions of collapse",
     "laws": "closed forms that are drawn under a run",
+    "growth": "how a forecast goes on from what was read",
 }
 
 
