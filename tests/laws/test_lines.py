@@ -5,8 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from outcross.collapse.closed_forms import law_arguments
+from outcross.community import run
 from outcross.errors import BadInput
-from outcross.laws import gaussian, lines
+from outcross.experiment import experiment
+from outcross.laws import expected, gaussian, lines
 
 CHAINS = 4000
 
@@ -65,6 +68,43 @@ def test_lines_move_as_a_simulation_without_the_package_says_L1_L2(by):
     law = (lines.lines_by_quotas if by == "quotas" else lines.lines_at_random)(n, fits, lines=many, migrants=migrants)
     error = told.std(axis=-1, ddof=1) / np.sqrt(CHAINS)
     assert (np.abs(told.mean(axis=-1) - np.array(law).T) < 4 * error).all()  # 18 comparisons: one false alarm in 900
+
+
+@pytest.mark.parametrize("reads", ["all", "own", 0.5])
+@pytest.mark.parametrize("learner", ["gaussian", "categorical"])
+def test_teachers_in_the_loop_obey_L1(reads, learner):
+    """The readings of all teachers together, in every generation, against the curve that their page draws."""
+    human = {
+        "gaussian": {"distribution": "normal", "rows": 36},
+        "categorical": {"distribution": "categorical", "states": 4, "rows": 36},
+    }
+    told = {
+        "name": "lines", "human": human[learner], "learner": {"kind": learner} | ({"divisor": "n"} if learner == "gaussian" else {}),
+        "draw": {"prompts": "none"}, "chains": 2000, "generations": 5, "teachers": {name: {"reads": reads} for name in "abc"},
+        "metrics": ["fitted_law" if learner == "gaussian" else "support"],
+    }  # fmt: skip
+    made = experiment(told)
+    measured = ("spread_ratio", "mean_error") if learner == "gaussian" else ("concentration", "excess_risk")
+    laws = {measure: expected(measure=measure, **law_arguments(made)) for measure in measured}
+    for generation in run(made):
+        for reading in generation.measured:
+            if reading.measure in laws and not reading.group:
+                error = (reading.estimate.high - reading.estimate.low) / 3.92
+                assert (
+                    abs(reading.estimate.value - laws[reading.measure][generation.g]) < 4.5 * error
+                )  # 60 comparisons: one false alarm in 2,400
+
+
+def test_no_curve_is_drawn_where_teachers_differ_or_a_quota_is_no_whole_number():
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    for teachers in (
+        {"a": {}, "b": {"reads": "own"}},
+        {"a": {"share": 0.3}, "b": {}},
+        {name: {} for name in "abc"},
+        {"a": {"reads": 0.33}, "b": {"reads": 0.33}},
+    ):
+        assert law_arguments(experiment(told | {"teachers": teachers})) == {}
+    assert law_arguments(experiment(told | {"teachers": {"a": {}, "b": {}}}))["exchange"] == (2, 0.5)
 
 
 def test_migrants_that_are_no_share_are_refused():

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.experiment import identity
 from outcross.experiment.arms import Arm
-from outcross.recipe import flatten, plain, short_kind
+from outcross.recipe import flatten, short_kind
 
 NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations")
 """Keys that say how long and how often is looked, not what is done."""
@@ -65,7 +66,7 @@ class ArmFamily:
 
 def flat_settings(made: Iterable[Arm]) -> dict[str, dict[str, Any]]:
     """Every setting of every arm by its dotted key; seeds of an arm share them."""
-    return {arm.name: flatten(plain(arm.experiment)) for arm in made}
+    return {arm.name: flatten(identity(arm.experiment)) for arm in made}
 
 
 def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:

@@ -74,6 +74,7 @@ def _named(law: Law, arm: Arm) -> Law:
         kind(arm.experiment.learner),
         law.measure,
         is_selected=bool(selection_of(arm.experiment)),
+        is_exchanged=bool(arm.experiment.teachers),
     )
     return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 

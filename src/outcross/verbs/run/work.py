@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from outcross import own, runtime
+from outcross.community import CommunityGeneration
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
@@ -63,6 +64,11 @@ class ArmGeneration(Generation):
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArmCommunityGeneration(CommunityGeneration, ArmGeneration):
+    """What one generation of several teachers of one arm made."""
+
+
 @dataclass
 class Runner:
     """Runs jobs into a folder, or in memory where there is none. A process keeps one, and with it what the ledger has read."""
@@ -85,7 +91,7 @@ class Runner:
 
     def generations(self, job: Job, emit: runtime.Emit) -> Generator[ArmGeneration]:
         """The generations of a job as they end, each recorded; the steps that the ledger holds are loaded."""
-        from outcross.loop import run
+        from outcross import community, loop
 
         name, experiment = job.arm.name, job.arm.experiment
         for part in within(experiment.parts):
@@ -99,7 +105,13 @@ class Runner:
                 emit(UnderWay(name, experiment.seed, step))
 
         try:
-            working = run(experiment, self.ledger.over(watch, experiment.learner.get_ready))
+
+            def get_ready() -> None:
+                for learner in experiment.learners:
+                    learner.get_ready()
+
+            ledger = self.ledger.over(watch, get_ready)
+            working = community.run(experiment, ledger) if experiment.teachers else loop.run(experiment, ledger)
             while True:
                 with own.blaming():
                     generation = next(working, None)
@@ -110,7 +122,8 @@ class Runner:
                 self._end(job.arm, generation)
                 emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
                 fresh.clear()
-                yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed)
+                kind_of_generation = ArmCommunityGeneration if experiment.teachers else ArmGeneration
+                yield kind_of_generation(**vars(generation), arm=name, seed=experiment.seed)
         except BrokenPipeError:  # of who listens to what is emitted
             raise
         except OSError as error:
@@ -121,7 +134,10 @@ class Runner:
     def _end(self, arm: Arm, generation: Any) -> None:
         """Give a generation's steps their names for people, and record that it has ended."""
         experiment = arm.experiment
-        steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
+        if isinstance(generation, CommunityGeneration):
+            steps = generation.steps
+        else:
+            steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
         if generation.selection is not None:
             steps["kept"] = generation.selection.key
         if self.folder is not None and experiment.store == "all":
@@ -316,13 +332,28 @@ def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> 
 
 
 def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str, str]]:
-    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records."""
-    records = generation.drawn.records
+    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records; of several teachers by each in turn."""
     human = generation.human.training.records.texts
+    if isinstance(generation, CommunityGeneration):
+        return _samples_of_teachers(generation, own_prompts, human)
+    records = generation.drawn.records
     own = [] if generation.shown is None else list(zip(own_prompts, generation.shown.value.texts, strict=True))
     prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:SAMPLES]]
     first = list(zip(prompts, records.texts[:SAMPLES], strict=True))
     return [(number, prompt, text) for number, (prompt, text) in enumerate([*own, *first])]
+
+
+def _samples_of_teachers(
+    generation: CommunityGeneration, own_prompts: Sequence[str], human: Sequence[str]
+) -> list[tuple[int, str, str]]:
+    """The samples of every teacher, whose name stands before the prompt."""
+    each, told = max(1, SAMPLES // len(generation.teachers)), []
+    for name, one in generation.teachers.items():
+        records = one.drawn.records
+        prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:each]]
+        own = [] if one.shown is None else list(zip(own_prompts, one.shown.value.texts, strict=True))
+        told += [(f"[{name}] {prompt}".strip(), text) for prompt, text in [*own, *zip(prompts, records.texts[:each], strict=True)]]
+    return [(number, prompt, text) for number, (prompt, text) in enumerate(told)]
 
 
 def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int, str]]:
