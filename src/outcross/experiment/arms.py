@@ -13,6 +13,7 @@ from outcross.data.plans import lines
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
+from outcross.experiment.teachers import told_of
 from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
 
 MOST_ARMS = 10_000
@@ -126,6 +127,9 @@ def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
         else:
             plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
             planned = tuple(lines(plans[1:] or plans))
+            if arm.experiment.teachers:
+                of_all = [f"of all teachers together: {line}" for line in planned]
+                planned = (*(f"teacher {line}" for line in told_of(arm.experiment.teachers)), *of_all)
         names.setdefault(planned, []).append(arm.name)
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 

@@ -143,20 +143,22 @@ def check_known(asked: Mapping[str, str], teachers: Mapping[str, Teacher], where
 
 
 def told_of(teachers: Mapping[str, Teacher]) -> list[str]:
-    """One line a teacher: what it learns with, how much it writes and what it reads."""
-    lines = []
+    """What teachers learn with, write and read, a line for those that are alike."""
+    alike: dict[str, list[str]] = {}
     for name, one in teachers.items():
-        learner = plain(one.learner)
-        settings = ", ".join(
-            f"{key}={value}" for key, value in learner.items() if key != "kind" and isinstance(value, int | float | str)
-        )
-        reads = {"all": "reads what all teachers wrote", "own": "reads its own records alone"}.get(str(one.reads), "")
-        reads = reads or f"takes {one.migrants:g} of its records from the others"
-        first = {"own": "its share of the human records", "all": "all human records"}.get(
-            one.human if isinstance(one.human, str) else "", f"human records of {', '.join(one.human)}"
-        )
-        share = one.share or 0.0
-        lines.append(
-            f"{name}: {learner['kind']}{f' ({settings})' if settings else ''}, writes {share:.3g} of the records, {reads}; learns first from {first}"
-        )
-    return lines
+        alike.setdefault(_told(one, len(teachers)), []).append(name)
+    return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
+
+
+def _told(one: Teacher, many: int) -> str:
+    """One teacher in words."""
+    learner = plain(one.learner)
+    settings = [f"{key} {value}" for key, value in learner.items() if key != "kind" and isinstance(value, int | float | str)]
+    reads = {"all": "reads what all teachers wrote", "own": "reads its own records alone"}.get(str(one.reads), "")
+    reads = reads or f"takes {one.migrants:g} of its records from the others"
+    first = {"own": "its own share of the human records", "all": "all human records"}.get(str(one.human), "")
+    first = first or f"the human records of {', '.join(one.human)}"
+    share = one.share or 0.0
+    words = f"1/{many}" if abs(share * many - 1) < ROUNDING else f"{share:.3g}"
+    kind = " ".join([str(learner["kind"]), *([f"({', '.join(settings)})"] if settings else [])])
+    return f"{kind}, writes {words} of the records, {reads}, and learns first from {first}"
