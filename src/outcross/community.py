@@ -81,7 +81,7 @@ class CommunityGeneration(Generation):
 
 
 @dataclass
-class Line:
+class TeacherLine:
     """Where one teacher stands."""
 
     name: str
@@ -191,7 +191,7 @@ def _gathering(experiment: Experiment) -> Gathering:
     )
 
 
-def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[Line]:
+def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[TeacherLine]:
     """Every teacher as it stands before generation 0, once every plan of its is known to get what it asks for."""
     pools = _human_pools(do, experiment, human)
     totals = {name: np.zeros(experiment.generations + 1, dtype=np.int64) for name in experiment.teachers}
@@ -219,7 +219,7 @@ def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[Line]:
         start = TeacherSteps.of(do, name)(begin, replace(task, content=content), own)
         rows = np.zeros(experiment.generations + 1, dtype=np.int64)
         assert teacher.share is not None
-        lines.append(Line(name, alone, teacher.share, task, own, pools[name], start, start, reaches[name], rows))
+        lines.append(TeacherLine(name, alone, teacher.share, task, own, pools[name], start, start, reaches[name], rows))
     return lines
 
 
@@ -273,7 +273,7 @@ def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool)
     return human if whole else Made(f"{human.digest} of {name} {pool.digest} {shares[place]:.9g}", human.size, own)
 
 
-def _plan(line: Line, inventory: Inventory) -> Plan:
+def _plan(line: TeacherLine, inventory: Inventory) -> Plan:
     plan = line.experiment.plan(inventory)
     try:
         plan.check(inventory, kind(line.experiment.policy))
@@ -282,7 +282,7 @@ def _plan(line: Line, inventory: Inventory) -> Plan:
     return plan
 
 
-def _prompts(experiment: Experiment, line: Line, human: Made[Human], rows: int) -> Pool | None:
+def _prompts(experiment: Experiment, line: TeacherLine, human: Made[Human], rows: int) -> Pool | None:
     """What a teacher continues: its own human records, or all of them where a router compares the answers to one prompt."""
     if experiment.draw.prompts == "none":
         return None
@@ -312,13 +312,13 @@ def _numbered_part(part: Part, human: Made[Human]) -> Part:
     return Part(part.origin, Made(f"{part.source.digest} numbered {part.digest}", part.size, numbered), part.size)
 
 
-def _stamped(records: Made[Any], line: Line, draw: Draw, g: int) -> Part:
+def _stamped(records: Made[Any], line: TeacherLine, draw: Draw, g: int) -> Part:
     """The drawn records of a teacher, stamped with its name and model."""
     decoding = json.dumps(plain(draw), sort_keys=True)
     return Part(Origin("model", f"{line.name}:{line.model.digest}", g, decoding), records, records.size)
 
 
-def _shown(own: TeacherSteps, experiment: Experiment, line: Line, human: Made[Human], draw: Draw) -> Made[Any] | None:
+def _shown(own: TeacherSteps, experiment: Experiment, line: TeacherLine, human: Made[Human], draw: Draw) -> Made[Any] | None:
     """What a teacher writes after the experiment's own prompts."""
     if not experiment.prompts:
         return None
@@ -427,7 +427,7 @@ def pool_up(writers: Writers, drawn: dict[str, Part], *, rng: np.random.Generato
     return Pool(tuple(drawn[name] for name in writers.names)).records
 
 
-def _together(models: Mapping[str, Made[Any]], lines: list[Line]) -> Made[CommunityModel]:
+def _together(models: Mapping[str, Made[Any]], lines: list[TeacherLine]) -> Made[CommunityModel]:
     """The models of all teachers as one."""
     total = sum(line.share for line in lines)
     shares = {line.name: line.share / total for line in lines}
@@ -481,7 +481,7 @@ def measure_teacher(asked: OfTeacher, evidence: dict[str, Any], *, rng: np.rando
 def _of_teachers(
     do: Steps,
     experiment: Experiment,
-    lines: list[Line],
+    lines: list[TeacherLine],
     drawn: Mapping[str, Part],
     kept: Mapping[str, Part],
     written: Mapping[str, Any],

@@ -81,7 +81,7 @@ def _teachers(value: object) -> dict[str, Teacher]:
     return found
 
 
-TEACHERS: Any = Nested(_teachers)
+TEACHERS: Any = Nested(_teachers, recipe=Teacher)
 """The pydantic annotation of a field that holds teachers by name."""
 
 
