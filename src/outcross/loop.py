@@ -153,7 +153,7 @@ def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
     return task.learner.begin(human, task.training, rng)
 
 
-@verb(OF_RECORDS, 2, load=lambda folder, digest, plan, pool, human: Training.load(folder, sources_of(pool, human)))
+@verb(OF_RECORDS, 2, load=lambda folder, digest, plan, pool, human: Training.load(folder, _sources(pool, human)))
 def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
     """The next training set. Refuses an empty one."""
     training = data.mix(plan, pool, human, rng)
@@ -321,7 +321,7 @@ def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, 
 @verb(
     OF_RECORDS,
     2,
-    load=lambda folder, digest, choice, training, human: Training.load(folder, sources_of(training.value.pool, human)),
+    load=lambda folder, digest, choice, training, human: Training.load(folder, _sources(training.value.pool, human)),
     given=lambda choice: choice.content,
 )
 def resample(choice: Choice, training: Training, human: Human, *, rng: np.random.Generator) -> Training:
@@ -445,5 +445,5 @@ def written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
     return Part(Origin("model", model.digest, g, decoding), records, records.size)
 
 
-def sources_of(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
+def _sources(pool: Pool, human: Made[Human]) -> dict[str, Made[Any]]:
     return human.value.sources | {leaf.source.digest: leaf.source for part in pool.parts for leaf in part.leaves}
