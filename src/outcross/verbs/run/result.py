@@ -160,7 +160,7 @@ class Run(Result):
         """What a reader must know before the numbers: as the experiment says it, and of the networks that learn pictures."""
         said = [note for arm in self.arms for note in arm.experiment.notes]
         said += [said_of(name, facts) for name, facts in (self.ledger.run.own if self.ledger.run is not None else {}).items()]
-        return tuple(dict.fromkeys([*said, *self.of_teachers, *self.of_networks]))
+        return tuple(dict.fromkeys([*said, *self.of_networks]))
 
     @property
     def of_teachers(self) -> tuple[str, ...]:
