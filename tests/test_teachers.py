@@ -124,6 +124,11 @@ def test_each_teacher_learns_from_its_quota_and_origins_name_the_teacher(tmp_pat
     assert len(last.drawn) == 80 and {one.group for one in last.measured} == {"", "teacher a", "teacher b", "teacher c"}
     run = outcross.open(tmp_path / "run")
     assert len(run.drawn("replace", 0, 2)) == 80
+    assert len(run.training("replace", 0, 2, teacher="b")) == 20
+    with pytest.raises(BadInput, match="has the teachers a, b, c; name one of them"):
+        run.training("replace", 0, 2)
+    with pytest.raises(BadInput, match="no single model"):
+        outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "out")
     lineage = run.ledger.lineage(run.steps_of("replace", 0, 2)["drawn-a"])
     assert {"a", "b", "c"} <= {step.part for step in lineage if step.generation == 1}  # a learned from all three
 
@@ -136,6 +141,24 @@ def test_isolated_teachers_never_read_each_other_and_a_policy_holds_for_each():
         assert by_author["model"].startswith(f"{name}:") and one.training.value.human_share == 0.2
     human = [{*one.training.value.pool.human.records.array[:, 0].tolist()} for one in last.teachers.values()]
     assert not human[0] & human[1]  # each has its own half of the human records
+
+
+def test_what_teachers_do_is_told_in_words_and_is_one_setting_where_arms_have_other_teachers():
+    arms = [
+        {"name": "one", "teachers": {}},
+        {"name": "two"},
+        {"name": "three", "teachers": {name: {"reads": 0.2} for name in "abc"}},
+    ]
+    run = outcross.run(told(arms=arms, generations=1)).finish()
+    words = dict(run.readings.select("arm", "teachers").unique().rows())
+    assert words["one"] == "none" and words["two"].startswith(
+        "a, b: gaussian (divisor n), writes 1/2 of the records, reads what all"
+    )
+    assert "a, b, c: gaussian (divisor n), writes 1/3 of the records, takes 0.2 of its records from the others" in words["three"]
+    swept = outcross.run(told(sweep={"teachers.a.reads": [0.1, 0.4]}, generations=1)).finish()
+    assert swept.readings["teachers.a.reads"].unique().sort().to_list() == [0.1, 0.4]
+    again = outcross.run(run.experiment)  # every default written out is read back
+    assert [arm.experiment.teachers for arm in again.arms] == [arm.experiment.teachers for arm in run.arms]
 
 
 def test_networks_are_trained_for_their_share_of_the_steps(texts):
