@@ -9,6 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from outcross.estimate import NotApplicable
+
+
+class NoneInCommon(NotApplicable, AttributeError):
+    """What is asked of a model, and several models together have not."""
+
 
 @dataclass(frozen=True, eq=False)
 class CommunityModel:
@@ -44,7 +50,7 @@ class CommunityModel:
     def __getattr__(self, name: str) -> Any:
         if name in ("mean", "covariance", "probabilities") and all(hasattr(model, name) for model in self.models.values()):
             return getattr(self, f"_{name}")()
-        raise AttributeError(f"a community of teachers has no {name}")
+        raise NoneInCommon(f"needs a model's {name}, several teachers together have none; read that of each teacher")
 
     def _weighted(self, name: str) -> np.ndarray:
         return np.sum([self.shares[teacher] * getattr(model, name) for teacher, model in self.models.items()], axis=0)
