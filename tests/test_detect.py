@@ -360,6 +360,7 @@ class Texts:
 
     def __init__(self, texts):
         self.texts = texts
+        self.detectors = {}
 
     def __len__(self):
         return len(self.texts)

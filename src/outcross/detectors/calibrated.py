@@ -65,7 +65,7 @@ class CalibratedDetector:
 
     def log_ratios(self, texts: Sequence[str]) -> np.ndarray:
         """By every fold's detector, (n, folds); NaN where it abstains."""
-        return _by_all(self.reader, self.fits, self.line, texts)
+        return log_ratios_by_all(self.reader, self.fits, self.line, texts)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
@@ -120,8 +120,8 @@ def _cut(
     return found, rows
 
 
-def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
-    """Log-ratios of texts by every detector, (n, folds). A long text is read in pieces."""
+def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
+    """Log-ratios of texts by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
     counts = words_of(texts)
     pieces, owner = list(texts), np.arange(len(texts))
     if long := np.flatnonzero(counts > LONGEST).tolist():
