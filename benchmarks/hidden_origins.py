@@ -61,7 +61,6 @@ READ = {
     ("selected_human", ""): "human share learned",
     ("selected_spread", "training"): "spread",
     ("selected_tail", "training"): "tail",
-    ("distinct_2", ""): "distinct_2",
 }
 
 
@@ -72,7 +71,7 @@ def settings(learner: str, seed: int, text: str) -> dict[str, Any]:
         "human": {"path": text, "rows": told.pop("human.rows"), "held_out": 0.1},
         "block": 64,
         "draw": {"prompts": "human"},
-        "metrics": ["held_out", "selection", {"kind": "lexical_diversity", "most": 0}],
+        "metrics": ["held_out", {"kind": "selection", "choices": 19}],
         "seed": seed,
     } | told
 
@@ -165,13 +164,9 @@ def _row(whole: list[dict[str, Any]], rows: str, share: float, way: str) -> dict
             told[when]["share of the oracle's gain"] = {"not defined": str(why)}
     every = slice(1, None)
     told["selection"] = {
-        name: {
-            word: _interval(over(f"{base} {way} {name}", word, every))
-            for word in ("human share learned", "spread", "tail", "distinct_2")
-        }
+        name: {word: _interval(over(f"{base} {way} {name}", word, every)) for word in ("human share learned", "spread", "tail")}
         for name in CHOOSERS
     }
-    told["selection"]["none"] = {"distinct_2": _interval(over(f"{base} none", "distinct_2", every))}
     return told
 
 
