@@ -204,6 +204,10 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
+        if self.draw.watermark is not None and not self.learner.marks:
+            raise ValueError(
+                f"draw.watermark is left by the language models ngram and transformer, {kind(self.learner)} leaves none; leave it out"
+            )
         self.learner.check(self.draw)
         if self.learner.is_remote and self.store == "readings":
             raise ValueError(

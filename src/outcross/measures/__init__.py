@@ -455,6 +455,7 @@ MEASURES: Family = Family({
     "cells": "outcross.measures.cells:CellsMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
+    "radioactivity": "outcross.measures.radioactivity:RadioactivityMeasure",
     "memory": "outcross.measures.memory:Memory",
     "held_out": "outcross.measures.held_out:HeldOut",
     "next_tokens": "outcross.measures.next_tokens:NextTokens",
