@@ -47,7 +47,7 @@ _WHERE = {
     "mix": "verbs.mix.answer",
     "profile": "collapse.profile",
     "Run": "verbs.run.result",
-    "open": "verbs.run.answer",
+    "open": "verbs.show",
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
@@ -80,10 +80,10 @@ if TYPE_CHECKING:
     from outcross.verbs.mix.answer import mix
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.report import report
-    from outcross.verbs.run.answer import open, run
+    from outcross.verbs.run.answer import run
     from outcross.verbs.run.result import Run
     from outcross.verbs.share_curve import ShareCurve, share_curve
-    from outcross.verbs.show import show
+    from outcross.verbs.show import open, show
 
 
 def __getattr__(name: str) -> Any:

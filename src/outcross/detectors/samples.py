@@ -91,11 +91,13 @@ def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterato
         )
 
 
-def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int) -> CalibrationSample:
-    """A sample of one author's texts, in their order; of more than 50,000 a random sample of them."""
+def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int, *, is_of_data: bool = False) -> CalibrationSample:
+    """A sample of one author's texts, in their order; of more than 50,000 a random sample of them. is_of_data: the column that was asked for is that of other
+    data, so that a sample without it is searched for its own."""
     import polars as pl
 
     source = opened(data, flag)
+    asked = None if is_of_data and asked not in source.columns else asked
     column = text_column(source, asked, flag)
     whole = pl.concat(list(source.batches(None)) or [pl.DataFrame({column: []}, {column: pl.String})], how="diagonal_relaxed")
     beyond = max(0, whole.height - MOST)

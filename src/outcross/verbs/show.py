@@ -129,6 +129,22 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Compositio
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
 
 
+def open(folder: str | Path) -> Any:
+    """What a folder of outcross holds: a Run, Audits, a Mix or a Detection. BadInput where it holds none of them, or is damaged.
+
+    A run that is under way, or that was killed, shows what it has recorded so far.
+    """
+    from outcross.verbs.audit.result import stored
+    from outcross.verbs.detect.result import stored_detection
+    from outcross.verbs.mix.result import stored_mix
+    from outcross.verbs.run.answer import open as open_run
+
+    for read in (stored, stored_mix, stored_detection):
+        if (result := read(Path(folder))) is not None:
+            return result
+    return open_run(folder)
+
+
 def _traced(what: What, beginning: str) -> Trace:
     """Where a row of a mix comes from. BadInput where the folder holds no mix."""
     from outcross.verbs.mix.result import is_stored

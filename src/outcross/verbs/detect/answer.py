@@ -66,7 +66,7 @@ def detected(question: DetectQuestion) -> Detection:
     if (alone := _without_people(question, detector)) is not None:
         return alone if question.out is None else _written(alone, question)
     samples = [
-        sample_of(author, data, flag, question.text_column, question.seed)
+        sample_of(author, data, flag, question.text_column, question.seed, is_of_data=True)
         for author, data, flag in (
             ("human", question.human, "--human"),
             ("model", question.ai, "--ai"),
@@ -156,7 +156,9 @@ def _answer(
         )
         share = _from_the_human_sample(calibrated, texts)
         if by:
-            warnings.append(f"Values of {', '.join(by)} have no share of their own, because the data are unlike both calibration samples.")
+            warnings.append(
+                f"Values of {', '.join(by)} have no share of their own, because the data are unlike both calibration samples."
+            )
     flags, is_flagged = _flags(question.fpr, calibrated, texts)
     naive, adjusted = counted(calibrated, texts)
     weight = _weights(question, posterior)
@@ -259,7 +261,9 @@ def _without(texts: ReadTexts, rows: np.ndarray) -> ReadTexts:
     if not rows.any():
         return texts
     return replace(
-        texts, ratios=np.where(rows[:, None, None], np.nan, texts.ratios).astype(np.float32), chance=np.where(rows, np.nan, texts.chance)
+        texts,
+        ratios=np.where(rows[:, None, None], np.nan, texts.ratios).astype(np.float32),
+        chance=np.where(rows, np.nan, texts.chance),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from outcross.report.charts import SCHEMA, STYLE
+from outcross.report.charts import STYLE
 from outcross.report.figure import Figure, table
 
 if TYPE_CHECKING:
@@ -37,10 +37,15 @@ def _histogram(result: Detection) -> Figure:
         for low, high, part in zip(edges[:-1], edges[1:], result.histogram[name], strict=True)
     ]
     data = table(rows, {"texts": str, "from": float, "to": float, "share": float})
-    x = {"field": "from", "type": "quantitative", "title": "log-ratio: more like people's … more like a model's", "bin": {"binned": True}}
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "title": "log-ratio: more like people's … more like a model's",
+        "bin": {"binned": True},
+    }
     y = {"field": "share", "type": "quantitative", "title": "share of the texts", "stack": None}
     spec = {
-        "$schema": SCHEMA,
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": WIDTH,
         "height": HEIGHT,
         "config": STYLE,
@@ -51,7 +56,13 @@ def _histogram(result: Detection) -> Figure:
         ],
     }  # fmt: skip
     at = " at their estimated shares" if share is not None else ""
-    return Figure("log-ratios", "How the texts look to the detector", spec, data, f"Bars: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it.")
+    return Figure(
+        "log-ratios",
+        "How the texts look to the detector",
+        spec,
+        data,
+        f"Bars: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it.",
+    )
 
 
 def _colour() -> dict:
@@ -60,13 +71,25 @@ def _colour() -> dict:
 
 def _shares(result: Detection) -> Figure:
     assert result.shares is not None
-    told = [("all texts", name, one) for name, one in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people)) if one is not None]
+    told = [
+        ("all texts", name, one)
+        for name, one in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
+        if one is not None
+    ]
     told += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
-    data = table([(of, author, one.value, one.low, one.high, one.n) for of, author, one in told], {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int})
+    data = table(
+        [(of, author, one.value, one.low, one.high, one.n) for of, author, one in told],
+        {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
+    )
     y = {"field": "of", "type": "nominal", "sort": None, "title": None}
-    colour = {"field": "author", "type": "nominal", "title": "written by", "scale": {"domain": ["model", "edited", "people"], "range": ["#d55e00", "#cc79a7", "#0072b2"]}}
+    colour = {
+        "field": "author",
+        "type": "nominal",
+        "title": "written by",
+        "scale": {"domain": ["model", "edited", "people"], "range": ["#d55e00", "#cc79a7", "#0072b2"]},
+    }
     spec = {
-        "$schema": SCHEMA,
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": WIDTH,
         "height": {"step": 24},
         "config": STYLE,
@@ -76,4 +99,6 @@ def _shares(result: Detection) -> Figure:
             {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": {"y": y, "x": {"field": "share", "type": "quantitative"}, "color": colour}},
         ],
     }  # fmt: skip
-    return Figure("shares", "Who wrote the texts", spec, data, "Points: estimated shares; lines: their 95 % intervals, each for itself.")
+    return Figure(
+        "shares", "Who wrote the texts", spec, data, "Points: estimated shares; lines: their 95 % intervals, each for itself."
+    )

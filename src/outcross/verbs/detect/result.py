@@ -119,7 +119,9 @@ class Detection(Result):
         import polars as pl
 
         abstained = "no texts of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
-        why = np.array(["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE])[self.states]
+        why = np.array(
+            ["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE]
+        )[self.states]
         told = np.isfinite(self.p_ai)
         frame = pl.DataFrame(
             {

@@ -35,7 +35,8 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from _declared_lines(result, width)
     if result.slices:
         yield from wrapped(
-            "by slice, the share that a model wrote (intervals are of one slice each; unlike the others: at 5 % for all slices of a column, Holm):", width
+            "by slice, the share that a model wrote (intervals are of one slice each; unlike the others: at 5 % for all slices of a column, Holm):",
+            width,
         )
         yield from _table(
             [
