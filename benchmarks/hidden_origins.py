@@ -39,7 +39,7 @@ from outcross.statistics.ratios import ratio_of_paired_means
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "hidden_origins.json"
 TEXTS = [DATA / "text" / "wikitext2" / name for name in ("test.txt.gz", "valid.txt.gz")]
-SHARES, ROWS = (0.1, 0.25, 0.5), ("fixed", "fresh")
+SHARES, ROWS = (0.5, 0.25, 0.1), ("fixed", "fresh")
 LEARNERS: dict[str, dict[str, Any]] = {
     "ngram": {"learner": {"kind": "ngram", "tokens": "words"}, "generations": 10, "human.rows": 800},
     "transformer": {
@@ -96,13 +96,13 @@ def arms(learner: str) -> dict[str, dict[str, Any]]:
 def measure(learner: str, seeds: list[int]) -> None:
     text = Path(tempfile.gettempdir()) / "outcross-wikitext2.txt"
     write_whole(text, b"".join(gzip.decompress(path.read_bytes()) for path in TEXTS))
-    for seed in seeds:
-        ledger = Ledger(None)
-        for name, policy in arms(learner).items():
+    ledgers = {seed: Ledger(None) for seed in seeds}
+    for name, policy in arms(learner).items():
+        for seed in seeds:
             if name in stored().get(learner, {}).get(str(seed), {}):
                 continue
             curves: dict[str, list[float | None]] = {}
-            for generation in run(experiment(settings(learner, seed, str(text)) | {"policy": policy}), ledger):
+            for generation in run(experiment(settings(learner, seed, str(text)) | {"policy": policy}), ledgers[seed]):
                 read = {(one.measure, one.at): one.estimate for one in generation.measured if not one.column}
                 for place, word in READ.items():
                     estimate = read.get(place)
@@ -123,22 +123,24 @@ def _keep(told: dict[str, Any]) -> None:
 
 def summary() -> None:
     told = stored()
-    told["summary"] = {learner: summarised(told[learner], learner) for learner in LEARNERS if learner in told}
+    told["summary"] = {learner: summarised(told[learner]) for learner in LEARNERS if learner in told}
     _keep(told)
     for learner, rows in told["summary"].items():
         print(f"\n{learner}\n\n{table(rows)}")
 
 
-def summarised(seeds: dict[str, Any], learner: str) -> list[dict[str, Any]]:
+def summarised(seeds: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for every kind of human text, share and way: the losses at the end, the gains, and the share of the oracle's gain."""
-    whole = [done for done in seeds.values() if set(arms(learner)) <= set(done)]
     found = []
     for rows in ROWS:
-        for share in SHARES:
+        for share in SHARES[::-1]:
             for way in WAYS:
-                if not all(f"{rows} {share} {way} detector" in done for done in whole):
-                    continue
-                found.append(_row(whole, rows, share, way))
+                needed = {f"{rows} {share} {way} {chooser}" for chooser in CHOOSERS} | {
+                    f"{rows} {share} {name}" for name in ("none", "human part")
+                }
+                whole = [done for done in seeds.values() if {*needed, "human_only"} <= set(done)]
+                if whole:
+                    found.append(_row(whole, rows, share, way))
     return found
 
 

@@ -36,6 +36,7 @@ class RadioactivityMeasure(Measure):
     aspect = "copying"
     needs = ("text",)
     by_default = False
+    libraries = (*Measure.libraries, "polars", "tokenizers", "torch", "transformers")
     pages = {
         "radioactivity": Page(
             "CP8", "green predictions", "Share of green tokens among the different pairs of a token and what the model holds the likeliest after it, along held-out human text. P is the exact binomial tail.",
