@@ -34,6 +34,8 @@ from outcross.experiment import experiment
 from outcross.files.whole import write_whole
 from outcross.ledger import Ledger
 from outcross.loop import run
+from outcross.report.charts import STYLE
+from outcross.report.figure import Figure, table
 from outcross.statistics.ratios import ratio_of_paired_means
 
 HERE = Path(__file__).parent
@@ -56,6 +58,7 @@ CHOOSERS: dict[str, dict[str, Any]] = {
     "detector": {"detector": "classifier"},
     "oracle": {"detector": "oracle"},
 }
+COLOURS = {"no selection": "#888888", "random": "#e69f00", "detector": "#d55e00", "oracle": "#0072b2", "human part": "#009e73"}
 READ = {
     ("held_out_loss", ""): "loss",
     ("selected_human", ""): "human share learned",
@@ -125,8 +128,10 @@ def summary() -> None:
     told = stored()
     told["summary"] = {learner: summarised(told[learner]) for learner in LEARNERS if learner in told}
     _keep(told)
+    curves(told["ngram"], "once").save(RESULTS.with_name("hidden_origins-once.svg"))
+    curves(told["ngram"], "repeated").save(RESULTS.with_name("hidden_origins-repeated.svg"))
     for learner, rows in told["summary"].items():
-        print(f"\n{learner}\n\n{table(rows)}")
+        print(f"\n{learner}\n\n{markdown(rows)}")
 
 
 def summarised(seeds: dict[str, Any]) -> list[dict[str, Any]]:
@@ -174,6 +179,38 @@ def _row(whole: list[dict[str, Any]], rows: str, share: float, way: str) -> dict
     return told
 
 
+def curves(seeds: dict[str, Any], way: str) -> Figure:
+    """The held-out loss by generation, a panel for every kind of human text and share: the mean over seeds with its 95 % interval."""
+    rows = []
+    for text in ROWS:
+        for share in SHARES[::-1]:
+            base = f"{text} {share}"
+            arms_of = {name: f"{base} {way} {name}" for name in CHOOSERS} | {
+                "no selection": f"{base} none",
+                "human part": f"{base} human part",
+            }
+            for arm, name in arms_of.items():
+                losses = np.array([done[name]["loss"] for done in seeds.values() if name in done])
+                for generation, values in enumerate(losses.T if len(losses) else []):
+                    told = _interval(values)
+                    rows.append((text, share, arm, generation, told["value"], told.get("low"), told.get("high")))
+    data = table(
+        rows, {"human text": str, "share": float, "arm": str, "generation": int, "loss": float, "low": float, "high": float}
+    )
+    x = {"field": "generation", "type": "quantitative", "title": "generation"}
+    y = {"type": "quantitative", "scale": {"zero": False}, "title": "held-out loss, nats a token"}
+    colour = {"field": "arm", "type": "nominal", "title": None, "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}}
+    layers = [
+        {"mark": {"type": "area", "opacity": 0.2}, "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour}},
+        {"mark": {"type": "line"}, "encoding": {"x": x, "y": y | {"field": "loss"}, "color": colour}},
+    ]  # fmt: skip
+    facet = {"column": {"field": "share", "title": "human share"}, "row": {"field": "human text", "title": "human text"}}
+    spec = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "config": STYLE, "data": {"values": data.to_dicts()}, "facet": facet, "spec": {"width": 220, "height": 160, "layer": layers}}  # fmt: skip
+    return Figure(
+        f"hidden_origins-{way}", "Held-out loss where nobody says who wrote what", spec, data, "Bands: 95 % intervals over seeds."
+    )
+
+
 def _interval(values: np.ndarray) -> dict[str, float]:
     try:
         estimate = mean(values, "seeds")
@@ -183,7 +220,7 @@ def _interval(values: np.ndarray) -> dict[str, float]:
     return {"value": round(estimate.value, 5), "low": round(estimate.low, 5), "high": round(estimate.high, 5)}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def markdown(rows: list[dict[str, Any]]) -> str:
     """The summary as Markdown."""
     heads = [
         "human text",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from outcross.verbs.detect.result import Detection
 
 WIDTH, HEIGHT = 520, 240
+AUTHORS = {"model": "#d55e00", "edited": "#cc79a7", "people": "#0072b2"}
 COLOURS = {"data": "#888888", "human": "#0072b2", "model": "#d55e00"}
 
 
@@ -36,6 +37,7 @@ def _histogram(result: Detection) -> Figure:
         for name in COLOURS
         for low, high, part in zip(edges[:-1], edges[1:], result.histogram[name], strict=True)
     ]
+    rows += [(name, edges[-1], edges[-1], scale[name] * result.histogram[name][-1]) for name in COLOURS if name != "data"]
     data = table(rows, {"texts": str, "from": float, "to": float, "share": float})
     x = {
         "field": "from",
@@ -81,12 +83,13 @@ def _shares(result: Detection) -> Figure:
         [(of, author, one.value, one.low, one.high, one.n) for of, author, one in told],
         {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
     )
+    there = [author for author in AUTHORS if any(author == own for _, own, _ in told)]
     y = {"field": "of", "type": "nominal", "sort": None, "title": None}
     colour = {
         "field": "author",
         "type": "nominal",
         "title": "written by",
-        "scale": {"domain": ["model", "edited", "people"], "range": ["#d55e00", "#cc79a7", "#0072b2"]},
+        "scale": {"domain": there, "range": [AUTHORS[author] for author in there]},
     }
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
