@@ -164,7 +164,7 @@ def selection_of(experiment: Experiment) -> dict[str, Any] | None:
 
     Laws know the cut by the distance of points from their mean.
     """
-    cuts = [one for one in experiment.select if not isinstance(one, RandomFilter)]
+    cuts = [one for one in experiment.selecting if not isinstance(one, RandomFilter)]
     if not cuts:
         return {}
     first = cuts[0]

@@ -221,6 +221,10 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
+        if self.draw.watermark is not None and not self.learner.marks:
+            raise ValueError(
+                f"draw.watermark is left by the language models ngram and transformer, {kind(self.learner)} leaves none; leave it out"
+            )
         self.learner.check(self.draw)
         if self.learner.is_remote and self.store == "readings":
             raise ValueError(
@@ -401,7 +405,7 @@ class Experiment:
                 f"draw.candidates {self.candidates} has the model write {drawn:,} records a generation for {self.records(0):,}, and {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
-        if not self.select:
+        if not self.selecting:
             return
         if self.human.records == "moments":
             raise ValueError("select looks at records one by one, and human.records is moments; write human.records: points")
@@ -409,7 +413,7 @@ class Experiment:
             raise ValueError(
                 "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
             )
-        for one in self.select:
+        for one in self.selecting:
             self._filter_fits(one)
         if self.selected(drawn)[1] == 0:
             raise ValueError(f"select keeps none of the {drawn:,} records of a generation; raise its share, or the rows")
@@ -445,7 +449,12 @@ class Experiment:
 
     def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
         """The filters that choose among what a model has written, or among what the next one is about to learn from."""
-        return tuple(one for one in self.select if one.chooses == among)
+        return tuple(one for one in self.selecting if one.chooses == among)
+
+    @property
+    def selecting(self) -> tuple[Filter, ...]:
+        """The filters of the policy and those of `select`."""
+        return (*getattr(self.policy, "selects", ()), *self.select)
 
     def _is_a_table(self, metric: str, aspect: str) -> None:
         """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
@@ -559,7 +568,7 @@ class Experiment:
 
     def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
-        there |= {"selection"} if self.select else set()
+        there |= {"selection"} if self.selecting else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))
 
