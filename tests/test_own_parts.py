@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import outcross
-from outcross import own
+from outcross import own_parts
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.policies import POLICIES
@@ -108,7 +108,7 @@ def place(tmp_path, monkeypatch):
     here = [
         name for name in set(sys.modules) - before if (getattr(sys.modules[name], "__file__", "") or "").startswith(str(tmp_path))
     ]
-    own.forget(here)
+    own_parts.forget(here)
     sys.path[:] = path
 
 
@@ -146,7 +146,7 @@ def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, 
 def test_run_imports_what_the_command_line_names_and_nothing_imports_it_afterwards(place, capsys):
     code, *_ = command("run", "my.yaml", "--import", "parts_of_mine.py", "--out", "r", "--workers", 1, "--quiet", capsys=capsys)
     assert code == 0 and has_run(place)
-    own.forget(["parts_of_mine", "near_by"])
+    own_parts.forget(["parts_of_mine", "near_by"])
     page = (place / "r/report.html").read_bytes()
     for words in (["show", "r"], ["report", "r"], ["show", "r", "--json"], ["list", "measures", "--import", "parts_of_mine.py"]):
         code, said, _ = command(*words, capsys=capsys)
@@ -169,7 +169,7 @@ def test_workers_give_the_bytes_of_one_process(place):
 
 def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
     def keys():
-        own.forget(["parts_of_mine", "near_by"])
+        own_parts.forget(["parts_of_mine", "near_by"])
         run = outcross.run("my.yaml", {"sweep": None, "seed": 0}, imports=["parts_of_mine.py"]).finish()
         return {(step.verb, step.part): key for key, step in run.ledger.entries.items()}
 
@@ -183,7 +183,7 @@ def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
 
 def test_an_instance_is_a_part_and_a_file_that_changed_is_imported_anew(place):
     told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    own.load(["parts_of_mine.py"])
+    own_parts.load(["parts_of_mine.py"])
     first = sys.modules["parts_of_mine"]
     run = outcross.run(
         told, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
@@ -201,7 +201,7 @@ def test_an_instance_is_a_part_and_a_file_that_changed_is_imported_anew(place):
 
 
 def test_a_class_without_a_file_may_not_fill_a_folder(place):
-    own.load(["parts_of_mine.py"])
+    own_parts.load(["parts_of_mine.py"])
     cls = sys.modules["parts_of_mine"].OldAndNew
     exec("class Typed(base):\n    'Typed into a notebook.'", space := {"base": cls, "__name__": "notebook"})
     typed = recipe(space["Typed"])
@@ -353,7 +353,7 @@ def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports
     assert type(outcross.run(told, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
     with pytest.raises(BadInput, match=r"the entry point other of theirs 1\.0 names OldAndNew, which is called old_and_new"):
         outcross.run(told, policy="other")
-    own.forget(["parts_of_mine", "near_by"])
+    own_parts.forget(["parts_of_mine", "near_by"])
     (place / "ran").unlink(missing_ok=True)
     opened = outcross.open("r")
     assert opened.experiment["policy"]["kind"] == "old_and_new" and not has_run(place)

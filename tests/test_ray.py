@@ -6,7 +6,7 @@ import os
 import pytest
 
 import outcross
-from outcross import own
+from outcross import own_parts
 
 PARTS = '''
 from beside_ray import half
@@ -61,6 +61,6 @@ def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypat
         for out, where in (("here", {}), ("there", {"ray": "local"})):
             outcross.run(told, imports=[tmp_path / "ray_parts.py"], out=tmp_path / out, **where).finish()
     finally:
-        own.forget(["ray_parts", "beside_ray"])
+        own_parts.forget(["ray_parts", "beside_ray"])
         monkeypatch.setattr("sys.path", [path for path in __import__("sys").path if path != str(tmp_path)])
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.errors import BadInput, first_words
 
 
@@ -60,7 +60,7 @@ class GivenAttribute:
                 f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
             )
         place = f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
-        own.allow(place)
+        own_parts.allow(place)
         return place
 
     def _checked(self, given: Any, n: int) -> np.ndarray:

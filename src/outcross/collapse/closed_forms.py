@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
@@ -27,7 +27,7 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own.Unimported) else {}
+        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own_parts.Unimported) else {}
         told = law_arguments(arm.experiment, recorded.get(arm.name))
         measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
         for measure in measures:
@@ -50,7 +50,7 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
     """
     others = (experiment.human, experiment.learner, *experiment.select)
-    if any(own.is_own(type(one)) or isinstance(one, own.Unimported) for one in others):
+    if any(own_parts.is_own(type(one)) or isinstance(one, own_parts.Unimported) for one in others):
         return {}
     human, learner = experiment.human, plain(experiment.learner)
     known, policy = (
@@ -79,7 +79,7 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:
     """The policy of `laws.expected` that the plans of an experiment amount to; None where no law is known, or its policy was not imported."""
-    if isinstance(experiment.policy, own.Unimported):
+    if isinstance(experiment.policy, own_parts.Unimported):
         return None
     return policy_of(plan for inventory, plan in experiment.plans() if inventory.generation)
 

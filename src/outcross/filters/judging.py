@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import PlainValidator
 
-from outcross import own
+from outcross import own_source
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.attributes.given import GivenAttribute
 from outcross.errors import BadInput, first_words
@@ -150,7 +150,7 @@ def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
     found = np.asarray(read(candidates.texts), dtype=np.float64)
     if found.shape != (len(candidates),):
         raise BadInput(
-            f"{own.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {found.shape}"
+            f"{own_source.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {found.shape}"
         )
     return found
 

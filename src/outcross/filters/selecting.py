@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_source
 from outcross.data.records import Counts
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
@@ -83,7 +83,7 @@ def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) 
 
 def check_selection(one: Filter, selection: Any, shape: tuple[int, ...]) -> None:
     """BadInput where a filter does not say of every candidate how often it is kept."""
-    place = own.place_of(type(one), "select")
+    place = own_source.place_of(type(one), "select")
     if not isinstance(selection, Selection):
         raise BadInput(f"{place} must give a Selection, got {selection!r:.80}; write return Selection(times)")
     times = np.asarray(selection.times)

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
-from outcross import own, runtime
+from outcross import own_parts, runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
@@ -440,7 +440,7 @@ class Steps:
         except OutcrossError:
             raise
         except Exception as error:
-            if not isinstance(error, OSError) and (said := own.blame(error)):
+            if not isinstance(error, OSError) and (said := own_parts.blame(error)):
                 raise BadInput(said) from None
             raise MachineGaveOut(
                 f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again"
@@ -488,7 +488,7 @@ def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
             raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
         if isinstance(error, OutcrossError):
             raise
-        if said := own.blame(error):
+        if said := own_parts.blame(error):
             raise BadInput(said) from None
         raise BadInput(
             f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"

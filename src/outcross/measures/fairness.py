@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross.classifiers import most_likely_class
 from outcross.data.labelled import LabelledPoints
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Measure, Page, read_with_null, unread
@@ -91,7 +92,7 @@ class FairnessMeasure(Measure):
 
     def __call__(self, evidence, rng):
         people: LabelledPoints = evidence.reference
-        said = np.argmax(evidence.model.classifier.predict(people.array), axis=1)
+        said = most_likely_class(evidence.model.classifier, people.array, len(people.classes))
         yield from of_groups(said, people)
 
 

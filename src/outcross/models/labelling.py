@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier
+from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier, most_likely_class
 from outcross.classifiers.logistic import LogisticClassifier
 from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Vectors
@@ -210,13 +210,13 @@ class LabellingModel:
         if self.learner.groups == "generator":
             groups = np.clip(own[:, -1], 0, len(self.like.groups) - 1)
         else:
-            groups = np.argmax(self.of_groups.predict(points), axis=1)
+            groups = most_likely_class(self.of_groups, points, len(self.like.groups))
         return LabelledPoints(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
 
     def labelled(self, points: np.ndarray) -> np.ndarray:
         """The class that the next generation believes of each point, (n,)."""
         source = self.of_classes if self.learner.setting == "SeqGenNonSeqClass" else self.classifier
-        return np.argmax(source.predict(points), axis=1)
+        return most_likely_class(source, points, len(self.like.classes))
 
     def sample(self, draw, prompts, rng) -> LabelledPoints:
         """Records of the generator, labelled as the next generation would."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError, missing_extra
 
 Item = TypeVar("Item")
@@ -193,7 +193,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         from ray.exceptions import RayError
     except ImportError:
         raise missing_extra("ray", "ray") from None
-    shipped = own.shipped()
+    shipped = own_parts.shipped()
     _check_answers(address)
     is_ours = not ray.is_initialized()
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
@@ -243,7 +243,7 @@ def _check_answers(address: str) -> None:
 
 
 def _turn(
-    shipped: own.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
+    shipped: own_source.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
 ) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
     """What one turn of an item emits, the rest of the item, and how it failed.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Plan, Pool, mix, part_of
 from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
@@ -82,7 +82,7 @@ def takes_what_is_there(policy: Any) -> None:
         try:
             taken = mixed(policy, pool, human)
         except BadInput as error:
-            if own.blame(error):
+            if own_parts.blame(error):
                 raise
             raise Broken(str(error), "plan") from None
         require(0 < len(taken) == sum(len(part) for part in taken.parts), "it takes no record", "plan")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_source
 from outcross.errors import BadInput
 from outcross.recipe import Family, plain, read
 
@@ -24,7 +24,7 @@ class Broken(Exception):
 
     def seen(self, part: Any) -> str:
         """In words, with the class, the file and the line."""
-        return f"({own.place_of(type(part), self.method)}: {self.what})"
+        return f"({own_source.place_of(type(part), self.method)}: {self.what})"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
@@ -43,7 +43,7 @@ def begun(question: RunQuestion) -> Run:
     made = arms_of(question)
     for one in (one for arm in made for one in arm.experiment.select):
         for function in one.functions:
-            own.check_function(function)
+            own_parts.check_function(function)
     _check_sources(made, question)
     if question.out is None:
         if track:
@@ -95,7 +95,7 @@ def _check_sources(made: tuple[Arm, ...], question: RunQuestion) -> None:
     if question.out is None:
         return
     for part in (part for arm in made for part in arm.experiment.parts):
-        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+        if own_parts.is_own(type(part)) and own_source.file_of(type(part)) is None:
             raise BadInput(
                 f"{type(part).__name__} is defined in no file, so that a folder could not tell when it changes; write it into a file and import it, or leave out="
             )
@@ -113,11 +113,11 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
 
 def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
     """Every arm and seed of an experiment in any of its forms, with the settings changed."""
-    own.load(question.imports)
+    own_parts.load(question.imports)
     spec, settings = question.spec, question.settings
     if isinstance(settings, str | Path):
         raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write out= for the folder")
-    with own.beside(spec), own.blaming():
+    with own_parts.beside(spec), own_parts.blaming():
         if isinstance(spec, Experiment):
             if not settings:
                 return (arm_of(spec),)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.attributes import ATTRIBUTES
+from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.closed_forms import law_policy
+from outcross.detectors import DETECTORS
 from outcross.experiment.arms import Arm
 from outcross.filters import FILTERS
 from outcross.measures import MEASURES
@@ -17,7 +19,7 @@ from outcross.policies import POLICIES
 from outcross.recipe import class_facts, first_line, name_in_records
 from outcross.sources import SOURCES
 
-OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES)
+OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES, DETECTORS, CLASSIFIERS)
 
 
 def of_users(made: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
@@ -25,7 +27,7 @@ def of_users(made: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
     told: dict[str, dict[str, Any]] = {}
     for arm in made:
         for part in within(arm.experiment.parts):
-            if not own.is_own(type(part)):
+            if not own_parts.is_own(type(part)):
                 continue
             facts = told.setdefault(name_in_records(part), _facts(type(part)))
             if part is arm.experiment.policy and (law := law_policy(arm.experiment)) is not None:
@@ -53,7 +55,7 @@ def of_users_in(told: Any) -> list[str]:
 def _facts(cls: type) -> dict[str, Any]:
     protocol = next((family.protocol for family in OPEN if family.protocol is not None and issubclass(cls, family.protocol)), None)
     said = {} if protocol is None else class_facts(cls, protocol)
-    return {"files": own.digests(cls), "what": first_line(cls), "class": said}
+    return {"files": own_source.digests(cls), "what": first_line(cls), "class": said}
 
 
 def said_of(name: str, facts: Mapping[str, Any]) -> str:

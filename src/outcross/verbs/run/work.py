@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outcross import own, runtime
+from outcross import own_parts, runtime
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
@@ -89,8 +89,8 @@ class Runner:
 
         name, experiment = job.arm.name, job.arm.experiment
         for part in within(experiment.parts):
-            if own.is_own(type(part)):
-                own.know(type(part))  # in a process that work was given to, they are not known yet
+            if own_parts.is_own(type(part)):
+                own_parts.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
 
         def watch(step: Step) -> None:
@@ -101,7 +101,7 @@ class Runner:
         try:
             working = run(experiment, self.ledger.over(watch, experiment.learner.get_ready))
             while True:
-                with own.blaming():
+                with own_parts.blaming():
                     generation = next(working, None)
                 if generation is None:
                     return
@@ -362,7 +362,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     contents = _contents(made)
-    with own.unimported(ledger.run.own):
+    with own_parts.unimported(ledger.run.own):
         held = arms(ledger.run.experiment)
     for arm in held:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
