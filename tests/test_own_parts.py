@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import outcross
@@ -378,3 +379,42 @@ def test_two_parts_of_one_name_are_refused(place, package):
         BadInput, match=r"Breadths \(spread\.py, line \d+\) calls a reading log_variance, as fitted_law does; rename it"
     ):
         outcross.run("my.yaml", policy="replace", metrics=["+spread.py:Breadths"], imports=["spread.py"])
+
+
+WRONG_DETECTORS = {
+    "def reader(self, given):\n        return lambda texts: np.zeros((3, 1))": r"what One\.reader \(one\.py, line 11\) gives must make features of \d+ rows out of \d+ texts, got shape \(3, 1\)",
+    "def fit(self, features, is_model, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must give a fitted detector, which has score\(features\), got 3",
+    "def fit(self, features, is_model, rng):\n        return features + 'a'": r"One\.fit \(one\.py, line 12\) raised .*Error",
+    "def fit(self, features):\n        return features": r"One \(one\.py, line 8\) has One\.fit \(one\.py, line 11\) with the arguments \(self, features\)",
+}
+
+
+@pytest.mark.parametrize("method", WRONG_DETECTORS)
+def test_a_wrong_detector_is_one_line_with_its_class_file_and_line(method, place):
+    given = (
+        "" if "def reader" in method else "\n\n    def reader(self, given):\n        return lambda texts: np.ones((len(texts), 1))"
+    )
+    fit = "" if "def fit" in method else "\n\n    def fit(self, features, is_model, rng):\n        return self"
+    (place / "one.py").write_text(
+        "import numpy as np\n\nfrom outcross.detectors import Detector, DetectorPage\nfrom outcross.recipe import recipe\n\n\n"
+        f"@recipe\nclass One(Detector):\n    '''One.'''\n    page = DetectorPage('one', 'One.', 'All.', 'ours')\n    {method}{given}{fit}\n"
+    )
+    rng = np.random.default_rng(0)
+    people, model = ({"text": [" ".join(f"w{word}" for word in rng.integers(900, size=20)) for _ in range(60)]} for _ in range(2))
+    with pytest.raises(BadInput) as told:
+        outcross.detect(model, human=people, ai=model, detector="one.py:One", imports=["one.py"])
+    assert re.search(WRONG_DETECTORS[method], str(told.value)) and "\n" not in str(told.value)
+
+
+def test_a_detector_and_a_classifier_are_listed_and_not_run(place, capsys):
+    (place / "judges.py").write_text(
+        "from outcross.classifiers import Classifier\nfrom outcross.detectors import Detector\n1 / 0\n\nclass Mine(Detector):\n    '''It detects.'''\n\n"
+        "class Other(Classifier):\n    '''It classifies.'''\n    paper = 'ours'\n"
+    )
+    for family, name in (("detectors", "judges.py:Mine"), ("classifiers", "judges.py:Other")):
+        code, said, _ = command("list", family, "--import", "judges.py", capsys=capsys)
+        assert code == 0 and name in said
+    code, _, error = command(
+        "detect", "judges.py", "--human", "judges.py", "--detector", "judges.py:Mine", "--import", "judges.py", capsys=capsys
+    )
+    assert code == 2 and "--import judges.py cannot be imported: ZeroDivisionError: division by zero (judges.py, line 3)" in error

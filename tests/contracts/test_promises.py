@@ -86,7 +86,7 @@ BROKEN = {
     "TooShort": ("array of", "TooShort.__call__ ("),
     "Fewer": ("as many human training records as its rows", "Fewer.open (", "rows is 100, it gives 99"),
     "Shifted": ("draws from the law that it names", "the mean is not that of its law"),
-    "UpsideDown": ("have higher scores than people's", "UpsideDown.fit (", "scores must be higher for a model's texts"),
+    "UpsideDown": ("have no lower scores than people's", "UpsideDown.fit (", "scores must be higher for a model's texts"),
     "OneScore": ("OneScoreForAll.score (", "for each of", "got an array of shape ()"),
     "ComparesNeighbours": ("does not depend on the texts beside it", "ComparesNeighbours.reader (", "beside others and"),
     "LosesTexts": ("a row for every text", "LosesTexts.reader (", "texts, got shape"),
