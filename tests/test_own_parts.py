@@ -183,22 +183,22 @@ def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
 
 
 def test_an_instance_is_a_part_and_a_file_that_changed_is_imported_anew(place):
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     own_parts.load(["parts_of_mine.py"])
     first = sys.modules["parts_of_mine"]
     run = outcross.run(
-        told, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
+        settings, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
     ).finish()
     assert run.experiment["policy"] == {"kind": "parts_of_mine.py:OldAndNew", "share": 0.5}
     assert "breadth" in run.readings["measure"].to_list() and "tail_mass" not in run.readings["measure"].to_list()
-    assert outcross.Experiment(**told, policy=first.OldAndNew()).policy == first.OldAndNew(share=0.5)
+    assert outcross.Experiment(**settings, policy=first.OldAndNew()).policy == first.OldAndNew(share=0.5)
     (place / "parts_of_mine.py").write_text(PARTS.replace("share: float = 0.5", "share: float = 0.125"))
-    again = outcross.run(told, policy="parts_of_mine.py:OldAndNew", imports=["parts_of_mine.py"])
+    again = outcross.run(settings, policy="parts_of_mine.py:OldAndNew", imports=["parts_of_mine.py"])
     assert again.experiment["policy"]["share"] == 0.125
     with pytest.raises(BadInput, match=r"must be an instance, got the class OldAndNew; write OldAndNew\(…\)"):
-        outcross.run(told, policy=sys.modules["parts_of_mine"].OldAndNew)
+        outcross.run(settings, policy=sys.modules["parts_of_mine"].OldAndNew)
     with pytest.raises(BadInput, match=r"there is no option 'polcy'; did you mean 'policy'"):
-        outcross.run(told, polcy="replace")
+        outcross.run(settings, polcy="replace")
 
 
 def test_a_class_without_a_file_may_not_fill_a_folder(place):
@@ -206,10 +206,10 @@ def test_a_class_without_a_file_may_not_fill_a_folder(place):
     cls = sys.modules["parts_of_mine"].OldAndNew
     exec("class Typed(base):\n    'Typed into a notebook.'", space := {"base": cls, "__name__": "notebook"})
     typed = recipe(space["Typed"])
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    assert list(outcross.run(told, policy=typed(), generations=1))
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    assert list(outcross.run(settings, policy=typed(), generations=1))
     with pytest.raises(BadInput, match="is defined in no file, so that a folder could not tell when it changes"):
-        outcross.run(told, policy=typed(), out="r")
+        outcross.run(settings, policy=typed(), out="r")
 
 
 def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
@@ -226,8 +226,8 @@ def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
     code, _, error = command("mix", "mix.yaml", "--out", "m", "--import", "parts_of_mine.py", "--json", capsys=capsys)
     assert code == 0, error
     assert has_run(place)
-    told = json.loads((place / "m/manifest.json").read_text())
-    assert [one["filter"] for one in told["filters"]] and "short" in json.dumps(told["filters"])
+    stored = json.loads((place / "m/manifest.json").read_text())
+    assert [one["filter"] for one in stored["filters"]] and "short" in json.dumps(stored["filters"])
 
 
 WRONG = {
@@ -271,9 +271,9 @@ def test_what_cannot_be_imported_is_said_in_one_line_with_file_and_line(file, pl
         (place / file).write_text(text)
     if file == "shadows.py":
         (place / "random.py").write_text("")
-    with pytest.raises(BadInput, match=said) as told:
+    with pytest.raises(BadInput, match=said) as refused:
         outcross.run("my.yaml", imports=[file])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
 
 
 RUN_TIME = {
@@ -294,9 +294,9 @@ def test_a_wrong_policy_is_one_line_with_its_class_file_and_line(method, place):
         "from outcross.data import Plan, Take\nfrom outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n"
         f"@recipe\nclass One(Policy):\n    '''One.'''\n\n    {method}\n"
     )
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as refused:
         list(outcross.run("my.yaml", policy="one.py:One", sweep=None, metrics=["w1"], imports=["one.py"]))
-    assert re.search(RUN_TIME[method], str(told.value)) and "\n" not in str(told.value)
+    assert re.search(RUN_TIME[method], str(refused.value)) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -347,13 +347,13 @@ def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports
     assert code == 0 and not has_run(place)
     assert "old_and_new A share of human records, and the newest for the rest. From theirs 1.0." in plain
     assert "Hidden by the built-in part of this name." in plain
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     assert not POLICIES.keys() & {"old_and_new"}
-    run = outcross.run(told, policy={"kind": "old_and_new", "share": 0.1}, generations=2, out="r").finish()
+    run = outcross.run(settings, policy={"kind": "old_and_new", "share": 0.1}, generations=2, out="r").finish()
     assert has_run(place) and run.experiment["policy"] == {"kind": "old_and_new", "share": 0.1}
-    assert type(outcross.run(told, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
+    assert type(outcross.run(settings, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
     with pytest.raises(BadInput, match=r"the entry point other of theirs 1\.0 names OldAndNew, which is called old_and_new"):
-        outcross.run(told, policy="other")
+        outcross.run(settings, policy="other")
     own_parts.forget(["parts_of_mine", "near_by"])
     (place / "ran").unlink(missing_ok=True)
     opened = outcross.open("r")
@@ -363,11 +363,11 @@ def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports
 def test_two_parts_of_one_name_are_refused(place, package):
     package("theirs", "old_and_new = parts_of_mine:OldAndNew\n")
     package("others", "old_and_new = other_parts:OldAndNew\n")
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     with pytest.raises(
         BadInput, match=r"two parts are called 'old_and_new', of others 1\.0 and theirs 1\.0; uninstall one, or name the class"
     ):
-        outcross.run(told, policy="old_and_new")
+        outcross.run(settings, policy="old_and_new")
     (place / "deeper").mkdir()
     (place / "deeper/parts_of_mine.py").write_text(PARTS)
     with pytest.raises(BadInput, match=r"another module called parts_of_mine is at .*; rename the file"):
@@ -401,9 +401,9 @@ def test_a_wrong_detector_is_one_line_with_its_class_file_and_line(method, place
     )
     rng = np.random.default_rng(0)
     people, model = ({"text": [" ".join(f"w{word}" for word in rng.integers(900, size=20)) for _ in range(60)]} for _ in range(2))
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as refused:
         outcross.detect(model, human=people, ai=model, detector="one.py:One", imports=["one.py"])
-    assert re.search(WRONG_DETECTORS[method], str(told.value)) and "\n" not in str(told.value)
+    assert re.search(WRONG_DETECTORS[method], str(refused.value)) and "\n" not in str(refused.value)
 
 
 def test_a_detector_and_a_classifier_are_listed_and_not_run(place, capsys):

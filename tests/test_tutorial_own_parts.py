@@ -17,10 +17,10 @@ PAGE = Path(__file__).parents[1] / "docs/tutorial/own-parts.md"
 
 @pytest.fixture(scope="module")
 def snippets():
-    found: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
     for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        found.setdefault(language, []).append(text)
-    return found
+        settings.setdefault(language, []).append(text)
+    return settings
 
 
 @pytest.fixture(scope="module")

@@ -169,10 +169,10 @@ def student_quantile(degrees: float) -> float:
     return float(stdtrit(degrees, 0.975))
 
 
-def student_quantile_over(n: int, of: str) -> float:
-    """`student_quantile` for the variance between n things, which `of` names; NotApplicable where there are fewer than two."""
+def student_quantile_over(n: int, unit: str) -> float:
+    """`student_quantile` for the variance between n things, which `unit` names; NotApplicable where there are fewer than two."""
     if n < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {n}")
+        raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {n}")
     return student_quantile(n - 1)
 
 

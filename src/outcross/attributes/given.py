@@ -42,15 +42,15 @@ class GivenAttribute:
             raise
         except Exception:
             pass
-        found, complaint = np.full(len(texts), np.nan), ""
+        values, complaint = np.full(len(texts), np.nan), ""
         for place, text in enumerate(texts):
             try:
-                found[place] = self._checked(call([text]), 1)[0]
+                values[place] = self._checked(call([text]), 1)[0]
             except BadInput:
                 raise
             except Exception as error:
                 complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
-        return found, complaint
+        return values, complaint
 
     @property
     def place(self) -> str:
@@ -65,9 +65,9 @@ class GivenAttribute:
 
     def _checked(self, given: Any, n: int) -> np.ndarray:
         try:
-            found = np.asarray(given, dtype=np.float64)
+            values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             raise BadInput(f"{self.name} must give numbers, a number a text, got {given!r:.80}") from None
-        if found.shape != (n,):
-            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {found.shape}")
-        return found
+        if values.shape != (n,):
+            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {values.shape}")
+        return values

@@ -114,8 +114,8 @@ class LabelledPoints:
 
     @classmethod
     def load(cls, folder: Path) -> LabelledPoints:
-        told = json.loads((folder / "labelled.json").read_text())
+        description = json.loads((folder / "labelled.json").read_text())
         with np.load(folder / FILE, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("array", "label", "group")}
-        names = {name: tuple(value) for name, value in told.items()}
+        names = {name: tuple(value) for name, value in description.items()}
         return cls(arrays["array"], arrays["label"], arrays["group"], names["classes"], names["groups"], names["columns"])

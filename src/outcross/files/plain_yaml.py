@@ -55,9 +55,9 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
     )
 
 
-def dump(told: Any, width: int = 110) -> str:
+def dump(value: Any, width: int = 110) -> str:
     """Plain data as YAML, in lines of about so many characters."""
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=width)
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=width)
 
 
 class _TooDeep(Exception):

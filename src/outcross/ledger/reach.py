@@ -134,8 +134,8 @@ def reached(roots: Iterable[Root]) -> Reached:
             digests[place] = links.digest
             waiting |= links.places
             libraries |= links.libraries
-    told = sorted([_called(module), name, digest] for (module, name), digest in digests.items())
-    return Reached(frozenset(digests), frozenset(libraries), digest_of(told))
+    lines = sorted([_called(module), name, digest] for (module, name), digest in digests.items())
+    return Reached(frozenset(digests), frozenset(libraries), digest_of(lines))
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,8 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     groups = [people.group == number for number in range(len(people.groups))]
     right, chosen, ought = said == people.label, said == len(people.classes) - 1, people.label == len(people.classes) - 1
 
-    def rates(of: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
-        return [(int((of & among & group).sum()), int((among & group).sum())) for group in groups]
+    def rates(hits: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
+        return [(int((hits & among & group).sum()), int((among & group).sum())) for group in groups]
 
     everyone = np.ones(len(people), dtype=bool)
     accuracy, selection = rates(right, everyone), rates(chosen, everyone)

@@ -69,9 +69,9 @@ class Representation(Measure):
     def __call__(self, evidence, rng):
         model, drawn, human = evidence.model, evidence.drawn, evidence.human.training.records
         seen, people = (_annotated(model, one) for one in (drawn, human))
-        for name, of in (("cell", seen.cells), ("group", seen.groups), ("class", seen.classes)):
+        for name, members in (("cell", seen.cells), ("group", seen.groups), ("class", seen.classes)):
             own, theirs = (_numbers(one, name) for one in (seen, people))
-            for number, place in enumerate(of):
+            for number, place in enumerate(members):
                 yield read_with_null(
                     f"{name}_representation",
                     lambda own=own, theirs=theirs, number=number: (

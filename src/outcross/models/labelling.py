@@ -145,11 +145,11 @@ class Labelling(Learner):
         return written.take(np.repeat(np.arange(wanted), times)), None, {}
 
     def load(self, folder):
-        told = json.loads((folder / "labelling.json").read_text())
-        generator = self.generator.load(folder / "generator") if told["generates"] else None
+        description = json.loads((folder / "labelling.json").read_text())
+        generator = self.generator.load(folder / "generator") if description["generates"] else None
         of_classes, of_groups = (self.annotator.load(folder / name) for name in ("of_classes", "of_groups"))
-        classifier = self.classifier.load(folder / "classifier") if told["classifies"] else of_classes
-        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), told["facts"])
+        classifier = self.classifier.load(folder / "classifier") if description["classifies"] else of_classes
+        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), description["facts"])
 
 
 def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
@@ -234,5 +234,5 @@ class LabellingModel:
                 (folder / name).mkdir()
                 part.save(folder / name)
         self.like.save(folder)
-        told = {"generates": self.generator is not None, "classifies": classifies, "facts": self.facts}
-        (folder / "labelling.json").write_text(json.dumps(told, sort_keys=True))
+        description = {"generates": self.generator is not None, "classifies": classifies, "facts": self.facts}
+        (folder / "labelling.json").write_text(json.dumps(description, sort_keys=True))

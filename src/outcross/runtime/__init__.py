@@ -56,9 +56,9 @@ def free_memory() -> int | None:
     """Bytes that this process can still take: what the machine has free, within the limits that it was given; None where nothing says so."""
     free = [_said_in(Path("/proc/meminfo"), "MemAvailable:", 1024)]
     group = Path("/sys/fs/cgroup")
-    most, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
-    if most is not None and used is not None:
-        free.append(max(0, most - used))
+    limit, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
+    if limit is not None and used is not None:
+        free.append(max(0, limit - used))
     return min((size for size in free if size is not None), default=None)
 
 

@@ -111,7 +111,9 @@ def draws_what_it_plans(policy: Any) -> None:
 def reads_no_further_back(policy: Any) -> None:
     pool, human = pool_of(vectors, ())
     plan = planned(policy, pool, human)
-    whole, near = (mix(plan, of, human, np.random.default_rng(3)).records.array for of in (pool, pool.newest_only(plan.reach)))
+    whole, near = (
+        mix(plan, pool_read, human, np.random.default_rng(3)).records.array for pool_read in (pool, pool.newest_only(plan.reach))
+    )
     require(np.array_equal(near, whole), "older generations than the plan reads change what is drawn", "plan")
 
 

@@ -97,9 +97,9 @@ def _in_a_process(asked: str, number: int) -> list[dict[str, Any]]:
 def _difference(first: dict[str, Any], second: dict[str, Any]) -> str:
     if reads := first["reads"] or second["reads"]:
         return reads
-    for told in (first, second):
-        if told["error"]:
-            return told["error"]
+    for outcome in (first, second):
+        if outcome["error"]:
+            return outcome["error"]
     if first["outcome"] != second["outcome"]:
         return "it gives something else there; it may walk through a set, read the environment or a file that changes, or draw without the rng that it is given"
     return ""
@@ -113,43 +113,43 @@ def main() -> None:
     reads = Reads()
     _shift_clocks(number, reads)
     _forbid_global_randomness(number, reads)
-    told = []
+    outcomes = []
     for one in asked:
         reads.seen = ""
         try:
-            made = _made(one)
-            reads.files = {str(path) for path in own_source.sources(type(made)).values()} if one["is_own"] else set()
-            outcome = importlib.import_module(f"outcross.testing.{one['family']}").outcome(made)
-            told.append({"outcome": outcome, "error": "", "reads": reads.seen})
+            part = _made(one)
+            reads.files = {str(path) for path in own_source.sources(type(part)).values()} if one["is_own"] else set()
+            outcome = importlib.import_module(f"outcross.testing.{one['family']}").outcome(part)
+            outcomes.append({"outcome": outcome, "error": "", "reads": reads.seen})
         except Exception as error:
             said = own_parts.blame(error) or f"{type(error).__name__}: {error}"
-            said = error.seen(made) if isinstance(error, Broken) else said
-            told.append({"outcome": "", "error": said, "reads": reads.seen})
-    out.write(json.dumps(told) + "\n")
+            said = error.seen(part) if isinstance(error, Broken) else said
+            outcomes.append({"outcome": "", "error": said, "reads": reads.seen})
+    out.write(json.dumps(outcomes) + "\n")
 
 
-def _made(one: dict[str, Any]) -> Any:
+def _made(described: dict[str, Any]) -> Any:
     from outcross.testing import table
 
-    if not one["is_own"]:
-        return read(table(one["family"]), {"kind": _kind(one), **one["settings"]}, "part")
-    if one["import"].endswith(".py"):
-        own_parts.load([one["import"]])
-        module = sys.modules[Path(one["import"]).stem]
+    if not described["is_own"]:
+        return read(table(described["family"]), {"kind": _kind(described), **described["settings"]}, "part")
+    if described["import"].endswith(".py"):
+        own_parts.load([described["import"]])
+        module = sys.modules[Path(described["import"]).stem]
     else:
-        module = importlib.import_module(one["import"])
+        module = importlib.import_module(described["import"])
     cls: Any = module
-    for name in one["class"].split("."):
+    for name in described["class"].split("."):
         cls = getattr(cls, name)
-    table(one["family"]).admitted(cls, one["family"])
-    return cls(**one["settings"])
+    table(described["family"]).admitted(cls, described["family"])
+    return cls(**described["settings"])
 
 
-def _kind(one: dict[str, Any]) -> str:
+def _kind(described: dict[str, Any]) -> str:
     from outcross.testing import table
 
-    members = table(one["family"])
-    ends = f":{one['class']}"
+    members = table(described["family"])
+    ends = f":{described['class']}"
     return next(name for name, there in members.items() if isinstance(there, str) and there.endswith(ends))
 
 

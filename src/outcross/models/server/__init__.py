@@ -237,8 +237,8 @@ class ServerModel:
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder / "vocabulary.json")
-        told = {"learner": plain(self.learner), "block": self.block}
-        (folder / "server.json").write_text(json.dumps(told, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+        description = {"learner": plain(self.learner), "block": self.block}
+        (folder / "server.json").write_text(json.dumps(description, sort_keys=True, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
