@@ -83,7 +83,7 @@ class Null:
     """The lower end of the 95 % interval of `typical`; None, as `high`, where it has none."""
     high: float | None = None
     floor: float | None = None
-    """The value that one in twenty real sets of this size reaches or passes; None where that is not known."""
+    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss; None where that is not known."""
     p: float | None = None
     """P(real against real is at least as bad), one-sided, in (0, 1]; None where that is not known."""
     method: str = ""

@@ -71,11 +71,11 @@ class Slope:
     """Whether both are logarithms, so that the slope is the exponent of a power law."""
     slope: Estimate | None = None
     bend: Estimate | None = None
-    """How much the slope changes from one unit of the setting (an e-fold, of a logarithm) to the next: 0 for a straight line."""
+    """The curvature: how much the slope changes from one unit of the setting to the next, of the logarithm where the scale is logarithmic. It is 0 for a straight line."""
     closed_form: float | None = None
     """The slope of the same fit through the values of a closed form; None where not all of these arms have one."""
     note: str = ""
-    """Why there is none or why it is no exponent, and what was left out."""
+    """Why there is no slope, or why the slope is not the exponent of a power law, and which points were left out."""
     points: tuple[Point, ...] = ()
 
     def plain(self) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Page:
         return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
-        """The value at which a loss becomes worth naming; None where what is healthy is not known."""
+        """The tolerance as a value: beyond it a check reports a loss; None where what is healthy is not known."""
         healthy = self.healthy_value(null)
         if healthy is None:
             return None

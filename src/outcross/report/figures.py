@@ -349,7 +349,7 @@ def _remarks(curve: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[
         return ()
     return (
         "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
-        f"within: {', '.join(counted)}. Where the closed form holds about 95 % do; neighbouring generations err together.",
+        f"within: {', '.join(counted)}. If the closed form holds, about 95 % of the values do; errors of neighbouring generations are correlated.",
     )
 
 

@@ -180,7 +180,7 @@ def _can_tell(both: np.ndarray, chance: float) -> np.ndarray:
 
 
 def _floor(counts: ComparedCounts, place: int, members: int, *, fewer: bool) -> float:
-    """The ratio of the category at `place` that one in twenty honest sets reaches or passes, in it or as clearly in another."""
+    """The ratio of the category at `place` that 5 % of honest samples reach or exceed, in this category or as clearly in another one."""
     from scipy.stats import binom
 
     (m, n), both = counts.rows, int(counts.both[place])

@@ -245,7 +245,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
-    """The ratio that one in twenty honest pairs reaches in any of the regions."""
+    """The ratio that 5 % of pairs of honest samples reach in at least one of the regions."""
     from scipy.stats import binom
 
     few = int(binom.ppf(level, x + y, m / (n + m)))

@@ -74,7 +74,7 @@ LATE = "the model fits human data worse"
 def moved(followed: Followed, limits: Thresholds) -> Answer:
     """Whether a signal has moved to the worse since generation 0, and from which generation on it has to the end of the run.
 
-    It has moved where it is surely worse by more than the smallest change worth naming, so that a reading with a narrow interval does not come first
+    It has moved where it is surely worse by more than the tolerance, so that a reading with a narrow interval does not come first
     by its interval alone. That change is the same for all: 0.05 is a twentieth of what is healthy, of the vocabulary, or of the
     perplexity (0.05 nats a token).
     """

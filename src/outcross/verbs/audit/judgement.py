@@ -26,7 +26,7 @@ class Judged:
     reading: Reading
     page: Page
     limit: float | None
-    """The value at which a loss becomes worth naming."""
+    """The tolerance as a value: beyond it the check reports a loss."""
     verdict: Verdict
     severity: float | None
     """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; None where it has no interval."""

@@ -60,11 +60,11 @@ class Check:
     n: Count | None
     method: str
     floor: float | None
-    """The value that one in twenty real sets of this size reaches or passes."""
+    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss."""
     real_vs_real: float | None
     """What real data of this size show, in the middle."""
     margin: float | None
-    """The value at which a loss becomes worth naming."""
+    """The tolerance as a value: beyond it the check reports a loss."""
     p: float | None
     """P(real against real is at least as bad), one-sided."""
     about: float
