@@ -235,9 +235,10 @@ def test_a_heading_fits_the_whole_of_a_line_whatever_it_holds():
 
 
 def test_an_article_is_one_document_however_long():
-    assert [
-        len(gather_document.text) for document in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)
-    ] == [90_006, 5]
+    assert [len(gather_document.text) for document in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [
+        90_006,
+        5,
+    ]
 
 
 def test_a_small_group_has_several_documents_and_a_text_without_groups_is_cut_as_before():

@@ -340,7 +340,9 @@ def test_the_sentence_says_what_the_readings_hold(text_study):
 
 def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
     told = [warning.replace("\xa0", " ") for warning in warnings(measured(text_study))]
-    assert len(told) == 1 and told[0].startswith("accumulate: perplexity says well (61 to 95, ×1.6), the tails say no")
+    assert len(told) == 1 and told[0].startswith(
+        "accumulate has a loss that perplexity does not show (61 to 95, ×1.6): of the words"
+    )
     assert told[0].endswith("it writes 25 % as many as fresh human text of the same size.")
 
 

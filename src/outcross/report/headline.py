@@ -146,7 +146,7 @@ def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
 
 
 def warnings(curves: Sequence[Measured]) -> list[str]:
-    """That the perplexity of arms says well while their tails say no: one sentence for one arm, and one for all of several."""
+    """Arms whose perplexity hardly changed although their tails are lost: a sentence for one arm, or one for all of several."""
     perplexity = next((one for one in curves if one.measure == "held_out_perplexity" and not one.at), None)
     if perplexity is None:
         return []
@@ -177,8 +177,8 @@ def _warning(change: Change, tail: Tail) -> str:
     start, end = change.ends
     assert change.last_over_first is not None
     return (
-        f"{change.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}), the tails say no: "
-        f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size{tail.aside}."
+        f"{change.arm} has a loss that perplexity does not show ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}): of the "
+        f"{words_of(tail.band)} in human text it writes only {percent(tail.kept)} as many as fresh human text of the same size{tail.aside}."
     )
 
 
@@ -187,8 +187,8 @@ def _warning_of_several(hidden: Sequence[tuple[Change, Tail]]) -> str:
     tail = hidden[0][1]
     arms = [f"{one.arm} ({number(one.ends[0], 3)} to {number(one.ends[1], 3)}; {percent(own.kept)})" for one, own in hidden]
     return (
-        f"Of {', '.join(arms[:-1])} and {arms[-1]} perplexity says well and the tails say no. The numbers: perplexity at first and at last; and of the "
-        f"{words_of(tail.band)} in human text, how many the last generation writes, as a share of how many fresh human text of the same size holds{tail.aside}."
+        f"{', '.join(arms[:-1])} and {arms[-1]} have a loss that perplexity does not show: rare words are gone. In brackets: perplexity at the first and at the last "
+        f"generation, and how many of the {words_of(tail.band)} in human text the last generation writes, as a share of what fresh human text of the same size holds{tail.aside}."
     )
 
 
@@ -215,7 +215,7 @@ def _moved(change: Change, title: str, page: Page) -> str:
         assert change.difference is not None
         what = "ratio of the two" if change.difference.is_ratio else "difference"
         nothing = "1, no change" if change.difference.is_ratio else "0"
-        return f"ended with {title} at {_value(end, page)}, after {_value(start, page)} at first: the {what} is {change.difference.words}, which includes {nothing}"
+        return f"moved {title} from {_value(start, page)} to {_value(end, page)}: the {what} is {change.difference.words}, which includes {nothing}"
     verb = "raised" if end > start else "lowered"
     return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
 
