@@ -256,7 +256,7 @@ def test_thelikeliest_exponent_of_counts_is_the_likeliest_and_that_of_powerlaw()
 def test_the_slope_of_words_is_read_off_their_counts():
     texts = zipfian(200, 5)
     counts = np.array(list(counted(texts).values()))
-    found = zipf_slope(sample(texts), least=5)
+    found = zipf_slope(sample(texts), smallest=5)
     assert found.value == pytest.approx(1 / (likeliest_exponent(np.log(counts[counts >= 5]).mean(), 5) - 1))
 
 

@@ -235,7 +235,7 @@ def test_a_heading_fits_the_whole_of_a_line_whatever_it_holds():
 
 
 def test_an_article_is_one_document_however_long():
-    assert [len(gather_document.text) for document in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [
+    assert [len(document.text) for document in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [
         90_006,
         5,
     ]

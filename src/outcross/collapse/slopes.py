@@ -159,7 +159,7 @@ def slopes(
 
 def chief(slopes: Iterable[Slope]) -> tuple[Slope, ...]:
     """The slopes that say how fast arms collapse: those of the start, the speed and the narrowing."""
-    return tuple(one for one in slopes if one.quantity != CHANGE)
+    return tuple(slope for slope in slopes if slope.quantity != CHANGE)
 
 
 Key = tuple[str, str]

@@ -377,7 +377,7 @@ class Blocks:
     def concat(cls, many: Sequence[Blocks]) -> Blocks:
         import polars
 
-        return many[0] if len(many) == 1 else Blocks(polars.concat([one.frame for one in many]))
+        return many[0] if len(many) == 1 else Blocks(polars.concat([part.frame for part in many]))
 
     @classmethod
     def pieced(cls, pieces: Sequence[Blocks]) -> Blocks:

@@ -129,7 +129,7 @@ class Store:
     @classmethod
     def concat(cls, many: Sequence[Any]) -> Any:
         """The records of stores, and of others of their kind, in memory, one after the other."""
-        records = [one.take(None) for one in many]
+        records = [part.take(None) for part in many]
         return type(records[0]).concat(records)
 
     def save(self, folder: Path) -> None:

@@ -257,7 +257,7 @@ def alike(tables: Sequence[Table]) -> Alike:
     for other, frame in zip(others, typed, strict=True):
         notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept, other.forms)]
         tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept))))
-    known = {one.column for one in absent}
+    known = {absent_column.column for absent_column in absent}
     return Alike(tables_alike, notes, absent, {column: why for column, why in left_out.items() if column not in known})
 
 

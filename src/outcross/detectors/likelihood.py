@@ -73,7 +73,7 @@ class LikelihoodDetector(Detector):
         limit = min(self.tokens, longest - 1)
         ids = [tokens[:limit] for tokens in vocabulary.encode(list(texts))]
         read = token_statistics(network, ids, start=vocabulary.start, reference=other)
-        return np.array([statistic_of(one, self.statistic) for one in read]).reshape(-1, 1)
+        return np.array([statistic_of(text, self.statistic) for text in read]).reshape(-1, 1)
 
 
 def statistic_of(read: TokenStatistics, statistic: Statistic) -> float:

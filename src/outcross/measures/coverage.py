@@ -234,7 +234,7 @@ def described(inside: Table, whole: Table, columns: int = 2) -> str:
     """
     differences = [_apart(inside, whole, column) for column in whole.of_kind("category", "number")]
     # The order of columns settles ties, so that the order of rows moves nothing.
-    ordered = sorted((one for one in differences if one is not None), key=lambda one: -one[0])
+    ordered = sorted((difference for difference in differences if difference is not None), key=lambda one: -one[0])
     return ", ".join(words for _, words in ordered[:columns])
 
 

@@ -112,7 +112,7 @@ def _refuse(why: str) -> Estimate:
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
     """The means over chains of graphs with n points of each kind, those of shares with Wilson's interval."""
     sizes = np.full(len(many), float(n))
-    values = {name: np.array([one[name] for one in many]) for name in NUMBERS}
+    values = {name: np.array([graph[name] for graph in many]) for name in NUMBERS}
     shares = {name: share(own * n, sizes, "points", "chains") for name, own in values.items() if name != "density"}
     return shares | {"density": over_chains(values["density"])}
 

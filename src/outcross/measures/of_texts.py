@@ -167,12 +167,13 @@ def read_beyond_prompts(
             yield from (unread(page, str(why), column=column) for page in pages)
         return
     if _is_unprompted(prompted.drawn):
-        for one in plain:
-            if (name := one.measure + BEYOND) in pages:
-                yield replace(one, measure=name, note="; ".join(filter(None, ("written after no prompt", one.note))))
+        for reading in plain:
+            if (name := reading.measure + BEYOND) in pages:
+                yield replace(reading, measure=name, note="; ".join(filter(None, ("written after no prompt", reading.note))))
         return
-    for one in read(prompted):
-        yield replace(one, note="; ".join(filter(None, (one.note, f"beside {prompted.human_side}")))) if one.estimate else one
+    for reading in read(prompted):
+        note = "; ".join(filter(None, (reading.note, f"beside {prompted.human_side}")))
+        yield replace(reading, note=note) if reading.estimate else reading
 
 
 def _is_unprompted(table: Table) -> bool:

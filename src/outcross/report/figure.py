@@ -132,7 +132,7 @@ def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
     if isinstance(value, Mapping):
         return {name: one if name == "data" else _recoloured(one, colours, name) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_recoloured(one, colours, key) for one in value]
+        return [_recoloured(item, colours, key) for item in value]
     return colours.get(value, value) if isinstance(value, str) and key.lower().endswith(COLOURED) else value
 
 

@@ -164,7 +164,7 @@ def page_of(study: Study, measure: str, curves: Iterable[Measured]) -> Page:
     if measure in study.pages:
         return study.pages[measure]
     values = [
-        point.value or 0.0 for one in curves if one.measure == measure for line in one.curves.values() for point in line.known
+        point.value or 0.0 for curve in curves if curve.measure == measure for line in curve.curves.values() for point in line.known
     ]
     spans_decades = bool(values) and min(values) > 0 and max(values) / min(values) > 20
     title = measure.replace("_", " ").capitalize()
@@ -206,7 +206,7 @@ def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
     drawn = places[:PANELS]
-    laws = [laws_of(study, one) for one in drawn]
+    laws = [laws_of(study, curve) for curve in drawn]
     axes, is_apart = axes_of(drawn, page, laws)
     size = TINY if len(drawn) > 1 else SMALL
     panels = tuple(
@@ -225,14 +225,14 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
 
 def axes_of(drawn: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
     """The axis of each chart, and whether each has its own: shares of very different sizes do, all else is on one axis."""
-    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
+    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([curve]) for curve in drawn)
     if is_apart:
         return [axis_of([one], page, of) for one, of in zip(drawn, laws, strict=True)], True
     return [axis_of(drawn, page, *laws)] * len(drawn), False
 
 
 def _largest(several: Sequence[Measured]) -> float:
-    return max(point.value or 0.0 for one in several for line in one.curves.values() for point in line.known)
+    return max(point.value or 0.0 for curve in several for line in curve.curves.values() for point in line.known)
 
 
 def laws_of(study: Study, curve: Measured) -> dict[str, dict[int, float]]:
@@ -247,7 +247,7 @@ def laws_of(study: Study, curve: Measured) -> dict[str, dict[int, float]]:
 def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...]:
     """The closed forms that are drawn in these charts, each once, with the arms that it belongs to."""
     arms: dict[tuple[str, str], dict[str, None]] = {}
-    whole = {one.measure: one for one in several if not one.at}
+    whole = {curve.measure: curve for curve in several if not curve.at}
     for law in study.laws:
         if law.measure in whole and law.arm in whole[law.measure].curves:
             arms.setdefault((law.name or "closed form", law.citation), {})[law.arm] = None
@@ -265,7 +265,7 @@ def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
         (point for one in several for line in one.curves.values() for point in line.known), _is_held_out(several)
     )
     sentence = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
-    floors = [line for one in several for line in (one.floor, *one.floors.values()) if line]
+    floors = [line for curve in several for line in (curve.floor, *curve.floors.values()) if line]
     if floors:
         has_interval = any(point.low is not None for line in floors for point in line.known)
         sentence += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
@@ -275,7 +275,7 @@ def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
 
 
 def _is_held_out(several: Sequence[Measured]) -> bool:
-    return all(one.measure.startswith("held_out") for one in several)
+    return all(curve.measure.startswith("held_out") for curve in several)
 
 
 def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> str:

@@ -75,13 +75,13 @@ class Tail:
 
 def tail_measure(curves: Sequence[Measured]) -> str:
     """The reading that stands for the tails of text: the preferred one of those that there are."""
-    names, there = standing_for("tail"), {one.measure for one in curves}
+    names, there = standing_for("tail"), {curve.measure for curve in curves}
     return next((name for name in names if name in there), names[0])
 
 
 def chief(curves: Sequence[Measured]) -> Measured | None:
     """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is."""
-    whole = {one.measure: one for one in curves if not one.at}
+    whole = {curve.measure: curve for curve in curves if not curve.at}
     named = next((whole[measure] for measure in leading() if measure in whole), None)
     return named or next(iter(whole.values()), None) or next(iter(curves), None)
 
@@ -90,7 +90,7 @@ def chiefs(curves: Sequence[Measured]) -> list[Measured]:
     """The chief measure, and for arms that do not have it (joined runs of another kind) theirs."""
     leads: list[Measured] = []
     covered: set[str] = set()
-    while (main := chief([one for one in curves if not covered & set(one.curves)])) is not None:
+    while (main := chief([curve for curve in curves if not covered & set(curve.curves)])) is not None:
         leads.append(main)
         covered |= set(main.curves)
     return leads
@@ -115,7 +115,7 @@ def change(curve: Curve, page: Page | None = None) -> Change:
 
 def tail_band(curves: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.at: one for one in curves if one.measure == tail_measure(curves)}
+    bands = {curve.at: curve for curve in curves if curve.measure == tail_measure(curves)}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 

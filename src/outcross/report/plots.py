@@ -107,7 +107,7 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
         )
     flat = {arm: study.settings[arm] for arm in places[0].curves if arm in study.settings}
     every = families(flat)
-    known = list(dict.fromkeys(one.setting for one in every))
+    known = list(dict.fromkeys(curve.setting for curve in every))
     keys = [key for key in known if key == setting or key.endswith(f".{setting}")] or _dosed(setting, flat, known)
     page = page_of(study, places[0].measure, places)
     found = (
@@ -129,7 +129,7 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
 def figures(study: Study) -> Iterator[Figure]:
     """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
     every = measured(study)
-    laws = {(one.measure, arm): of for one in leads(every) for arm, of in laws_of(study, one).items()}
+    laws = {(curve.measure, arm): of for curve in leads(every) for arm, of in laws_of(study, curve).items()}
     groups: dict[tuple[str, str, str], list[Any]] = {}
     for response in responses(study.settings, every, laws):
         groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
@@ -165,7 +165,7 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
     if not known:
         raise BadInput(f"{study.name} holds no reading that has a value")
     measure = measure or chiefs(every)[0].measure
-    places = [one for one in every if one.measure == measure]
+    places = [curve for curve in every if curve.measure == measure]
     if not places:
         notes = [reading.note for reading in study.readings if reading.measure == measure]
         if notes:
@@ -173,7 +173,7 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
         raise BadInput(f"{study.name} holds no reading {measure!r:.80}{nearest(measure, known)}; it holds {', '.join(known)[:600]}")
     if not at:
         return [one for one in places if not one.at] or places
-    there = [one.at for one in places]
+    there = [place.at for place in places]
     if at not in there:
         raise BadInput(
             f"{measure} has no place {at!r:.80}{nearest(at, there)}; it has {', '.join(filter(None, there))[:300] or 'none'}"
@@ -338,7 +338,7 @@ def _caption(study: Study, drawn: Sequence[Measured], split: ArmLines, *, left_o
     sentences = [bands_of(drawn)]
     if not split.key:
         sentences += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]
-    elif any(one.measure == law.measure for one in drawn for law in study.laws):
+    elif any(curve.measure == law.measure for curve in drawn for law in study.laws):
         sentences.append("Dotted: the closed form.")
     if split.left_out:
         sentences.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")

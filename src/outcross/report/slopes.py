@@ -94,7 +94,7 @@ def slope_figure(drawn: Sequence[Slope], styles: Mapping[str, Look], size: Size,
     """The points, the fitted lines and the closed forms of one quantity; `title` of the vertical axis where nothing above the chart says it."""
     first = drawn[0]
     caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(one.slope.method for one in drawn if one.slope)])
-    spec = chart(drawn, [styles[one.among] for one in drawn], size, title)
+    spec = chart(drawn, [styles[curve.among] for curve in drawn], size, title)
     name = f"{first.quantity}-{first.measure}-against-{first.setting}"
     return Figure(name, f"{first.quantity} of {first.measure} against {first.setting}", spec, _data(drawn), caption)
 
@@ -116,9 +116,9 @@ def _data(drawn: Sequence[Slope]) -> Any:
     rows = [
         (
             *(
-                one.quantity,
-                one.measure,
-                one.among,
+                curve.quantity,
+                curve.measure,
+                curve.among,
                 point.arm,
                 point.setting,
                 point.value,
@@ -126,10 +126,10 @@ def _data(drawn: Sequence[Slope]) -> Any:
                 point.high,
                 point.closed_form,
             ),
-            *((one.slope.value, one.slope.low, one.slope.high) if one.slope else (None,) * 3),
+            *((curve.slope.value, curve.slope.low, curve.slope.high) if curve.slope else (None,) * 3),
         )
-        for one in drawn
-        for point in one.points
+        for curve in drawn
+        for point in curve.points
     ]
     return table(rows, DATA_COLUMNS).rename({"setting": drawn[0].setting})
 

@@ -29,7 +29,7 @@ TWO_THIRDS = 2 / 3
 
 def _pair(value: object) -> object:
     return (
-        tuple(float(one) for one in value)
+        tuple(float(item) for item in value)
         if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
         else value
     )

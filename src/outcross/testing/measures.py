@@ -140,12 +140,12 @@ def judged_has_a_null(part: Any) -> None:
         return
     judged = [first_reading for first_reading in first_readings(part) if first_reading.estimate is not None]
     require(judged, "it has a margin and no number", "__call__")
-    for one in judged:
-        require(one.null is not None and one.null.method, f"{one.measure} has a margin and no null", "__call__")
-        assert one.null is not None
+    for reading in judged:
+        require(reading.null is not None and reading.null.method, f"{reading.measure} has a margin and no null", "__call__")
+        assert reading.null is not None
         require(
-            one.null.p is not None and 0 < one.null.p <= 1 and one.null.floor is not None,
-            f"the null of {one.measure} has no chance in (0, 1], or no floor",
+            reading.null.p is not None and 0 < reading.null.p <= 1 and reading.null.floor is not None,
+            f"the null of {reading.measure} has no chance in (0, 1], or no floor",
             "__call__",
         )
 

@@ -114,12 +114,12 @@ def main() -> None:
     _shift_clocks(number, reads)
     _forbid_global_randomness(number, reads)
     outcomes = []
-    for one in asked:
+    for described in asked:
         reads.seen = ""
         try:
-            part = _made(one)
-            reads.files = {str(path) for path in own_source.sources(type(part)).values()} if one["is_own"] else set()
-            outcome = importlib.import_module(f"outcross.testing.{one['family']}").outcome(part)
+            part = _made(described)
+            reads.files = {str(path) for path in own_source.sources(type(part)).values()} if described["is_own"] else set()
+            outcome = importlib.import_module(f"outcross.testing.{described['family']}").outcome(part)
             outcomes.append({"outcome": outcome, "error": "", "reads": reads.seen})
         except Exception as error:
             said = own_parts.blame(error) or f"{type(error).__name__}: {error}"

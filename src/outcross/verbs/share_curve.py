@@ -253,7 +253,7 @@ def _masks(tests: Table, columns: tuple[str, ...]) -> Iterator[tuple[str, np.nda
             names = tuple(map(str, group))
             inside = [is_group(tests, column, name) for column, name in zip(subset, names, strict=True)]
             masks.append((named(subset, names), np.logical_and.reduce(inside)))
-    yield from sorted(masks, key=lambda one: -one[1].sum())[:GROUPS]
+    yield from sorted(masks, key=lambda mask: -mask[1].sum())[:GROUPS]
 
 
 def _rounded(design: ShareDesign) -> ShareDesign:

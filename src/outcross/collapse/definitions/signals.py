@@ -104,7 +104,7 @@ def signals(readings: Readings, limits: Thresholds) -> tuple[Answer, ...]:
 
 def _order(dated: Sequence[Answer]) -> Answer:
     """Which signal moved first and how many generations the others came later, ties included."""
-    when = {one.definition: one.when for one in dated if one.when is not None}
+    when = {signal.definition: signal.when for signal in dated if signal.when is not None}
     if not when:
         answers = {one.answer for one in dated} - {"not_applicable"}
         if not answers:

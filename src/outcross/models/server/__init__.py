@@ -252,7 +252,7 @@ class Answered:
 
 def _summary(answered: Sequence[Answered], size: int) -> dict[str, Any]:
     """How many requests and records there were, and how much of the text that came was dropped."""
-    came, answers = sum(len(one.tokens) for one in answered), [answer for one in answered for answer in one.answers]
+    came, answers = sum(len(one.tokens) for one in answered), [answer for record in answered for answer in record.answers]
     dropped = came - size * len(answered)
     return {
         "records": len(answered),

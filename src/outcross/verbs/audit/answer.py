@@ -57,7 +57,7 @@ def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda se
     check_clean(question)
     sets, resolved = sets_of(question), resolve(question)
     kept = nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question))
-    with kept as ledger, watching(sum(len(one.synthetic) for one in sets)) as watch:
+    with kept as ledger, watching(sum(len(set_of_arm.synthetic) for set_of_arm in sets)) as watch:
         result = Audits(audited(question, sets, resolved, question.workers or 1, ledger, watch), question.generations)
         if ledger is not None:
             result.write(ledger)

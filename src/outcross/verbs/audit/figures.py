@@ -110,8 +110,8 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
         yield matrix_figure(
             "associations", "Changes of associations", rows, "Orange: weaker than in human data.", "change", is_signed=True
         )
-    for one in audit.calibration:
-        yield calibration_figure(one)
+    for reliability in audit.calibration:
+        yield calibration_figure(reliability)
     for design in () if audit.share_curve is None else audit.share_curve.designs:
         yield share_curve_figure(design, audit.share_curve.loss)  # type: ignore[union-attr]
 

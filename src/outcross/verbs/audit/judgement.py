@@ -73,7 +73,7 @@ def _families(readings: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[tuple
     for aspect, of_aspect in readings.items():
         pages = pages_of_aspect(aspect)
         for is_invention in (False, True):
-            yield (aspect, is_invention), [one for one in of_aspect if pages[one.measure].is_invention == is_invention]
+            yield (aspect, is_invention), [reading for reading in of_aspect if pages[reading.measure].is_invention == is_invention]
 
 
 def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: float) -> dict[tuple[str, bool], float]:

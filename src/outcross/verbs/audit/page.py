@@ -159,7 +159,7 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 def fragment(audit: Audit) -> str:
     """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
     worst = _apart(audit.of("lost", "invented"))[:WORST]
-    aspects = [_aspect(audit, one, 1.0, False) for one in scorecard(audit)]
+    aspects = [_aspect(audit, standing, 1.0, False) for standing in scorecard(audit)]
     findings = [_finding(audit, check) for check in worst]
     return _template("fragment.html").render(audit=audit, aspects=aspects, findings=findings, marks=MARKS, colours=COLOURS)
 
@@ -229,7 +229,7 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         summary=audit.summary,
         rows=dict(audit.rows),
         rate=audit.rate,
-        aspects=[_aspect(audit, one, share, is_alone) for one in scorecard(audit)],
+        aspects=[_aspect(audit, standing, share, is_alone) for standing in scorecard(audit)],
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
@@ -288,7 +288,11 @@ def _pictures(audit: Audit, check: Check) -> list[str]:
             )
         ]
     if check.metric in PREDICTED:
-        return [calibration(one) for one in audit.calibration if one.learner == check.at and one.target == check.column]
+        return [
+            calibration(reliability)
+            for reliability in audit.calibration
+            if reliability.learner == check.at and reliability.target == check.column
+        ]
     one = audit.portraits.get(check.column)
     if one is None or (check.group and check.metric in INSIDE):
         return []

@@ -125,7 +125,7 @@ def _of_file(path: Path) -> dict[str, Any]:
     from outcross.files.whole import read_text
     from outcross.recipe import nearest
 
-    settings = read(read_text(path, most=MOST_BYTES), str(path))
+    settings = read(read_text(path, limit=MOST_BYTES), str(path))
     if not isinstance(settings, dict):
         raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
     for key, value in settings.items():

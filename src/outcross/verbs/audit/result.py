@@ -234,7 +234,7 @@ class Audit(Result):
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
-            "calibration": [vars(one) for one in self.calibration],
+            "calibration": [vars(reliability) for reliability in self.calibration],
             **({} if self.share_curve is None else {"share_curve": self.share_curve.plain()}),
         }
 

@@ -132,9 +132,9 @@ def sentence_of(compared: Comparison) -> str:
     clean = [name for name in synthetic if not lost[name]]
     opening = f"{len(synthetic) - len(clean)} of {len(synthetic)} sets have lost or invented something"
     leads: dict[tuple[str, ...], list[str]] = {}
-    for one in compared.best:
-        if one.names:
-            leads.setdefault(one.names, []).append(one.aspect.replace("_", " "))
+    for best_of_aspect in compared.best:
+        if best_of_aspect.names:
+            leads.setdefault(best_of_aspect.names, []).append(best_of_aspect.aspect.replace("_", " "))
     parts = [
         f"best for {_listed(aspects)}: {_listed(names)}" for names, aspects in sorted(leads.items(), key=lambda lead: -len(lead[1]))
     ]

@@ -63,7 +63,7 @@ class Auditor:
     def _audit(self, turn: Turn) -> Audit:
         if self.held is None or self.held[0].arm != turn.arm:
             self.held = None
-            data = next((one for one in self.read if one.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
+            data = next((sets for sets in self.read if sets.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
             asked = replace(self.resolved, text_column=self.resolved.text_column or data.text_column)
             self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
@@ -76,7 +76,7 @@ class Auditor:
 
 def turns(data: Sequence[Sets]) -> list[Turn]:
     """The sets to audit, arm by arm."""
-    named = [(one.arm, name) for one in data for name in one.synthetic]
+    named = [(sets_of_arm.arm, name) for sets_of_arm in data for name in sets_of_arm.synthetic]
     return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
 
 
@@ -111,7 +111,7 @@ def audited(
     with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
         folder = None if ledger is None else ledger.folder
         runtime.map(Auditor(given, resolved, folder, data), every, handle, Where(workers))
-    by_arm: dict[str, list[Any]] = {one.arm: [] for one in data}
+    by_arm: dict[str, list[Any]] = {sets_of_arm.arm: [] for sets_of_arm in data}
     for turn in every:
         by_arm[turn.arm].append(ended[turn.place])
     return {arm: tuple(audits) for arm, audits in by_arm.items()}

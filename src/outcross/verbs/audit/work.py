@@ -219,7 +219,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     holdout = more[0] if more else None
     evidence = Evidence(
         drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target,
-        absent=tuple(one for one in comparable.absent if one.column not in asked.allow_missing),
+        absent=tuple(absent_column for absent_column in comparable.absent if absent_column.column not in asked.allow_missing),
         over_cap=Evidence(drawn=over_cap[1], reference=over_cap[0]) if over_cap else None,
     )  # fmt: skip
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())

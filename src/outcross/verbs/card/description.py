@@ -144,7 +144,7 @@ class DataDescription:
         for count, what in (
             (unnamed, "Which model wrote"),
             (composition.generations.get(UNNAMED, 0), "The generation of"),
-            (synthetic - sum(one.with_decoding for one in composition.synthetic), "How the model was sampled for"),
+            (synthetic - sum(written.with_decoding for written in composition.synthetic), "How the model was sampled for"),
             (synthetic - sum(one.with_prompt for one in composition.synthetic), "The prompt of"),
             (synthetic - sum(one.with_parents for one in composition.synthetic), "The records that were the source of"),
         ):

@@ -65,7 +65,7 @@ def items(described: DataDescription) -> Iterator[Item]:
         "What the columns hold that are neither text nor numbers." if odd else "",
         described.modalities,
     )
-    named = [one for one in composition.synthetic if one.model]
+    named = [written for written in composition.synthetic if written.model]
     models = [{"model": one.model, "origin": one.origin, "generation": one.generation, "rows": one.rows} for one in named[:MOST]]
     teachers = {model: count for model, count in composition.teachers.items() if model != UNNAMED}
     said = (
@@ -119,13 +119,13 @@ def _lines(described: DataDescription) -> Iterator[str]:
             ("model", "origin", "generation", "rows", "share"),
             (
                 (
-                    in_markdown(shortened(one.model, 120)) if one.model else UNNAMED,
-                    WORDS[one.origin],
-                    UNNAMED if one.generation is None else str(one.generation),
-                    f"{one.rows:,}",
-                    f"{composition.share(one.rows):.6g}",
+                    in_markdown(shortened(written.model, 120)) if written.model else UNNAMED,
+                    WORDS[written.origin],
+                    UNNAMED if written.generation is None else str(written.generation),
+                    f"{written.rows:,}",
+                    f"{composition.share(written.rows):.6g}",
                 )
-                for one in composition.synthetic[:MOST]
+                for written in composition.synthetic[:MOST]
             ),
         )
     yield ""

@@ -28,7 +28,7 @@ def mixed(question: MixQuestion) -> Mix:
     own_parts.load(question.imports)
     with own_parts.beside(question.spec), own_parts.blaming():
         asked, data = read_asked(question.spec)
-    for function in (getattr(one.filter, "function", None) for one in asked.filters):
+    for function in (getattr(mix_filter.filter, "function", None) for mix_filter in asked.filters):
         if function is not None:
             own_parts.check_function(function)
     if question.plan and question.out is not None and asked.search is None:

@@ -97,7 +97,7 @@ class Composition(Result):
 
     @property
     def synthetic_rows(self) -> int:
-        return sum(one.rows for one in self.synthetic)
+        return sum(written.rows for written in self.synthetic)
 
     @property
     def unknown_rows(self) -> int:

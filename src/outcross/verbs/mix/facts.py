@@ -26,7 +26,7 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
     facts += [_of_numbers(aimed, number, drawn) for number in judged.numbers]
     facts += [_of_likeness(aimed, likeness, drawn, starts) for likeness in judged.likenesses]
     facts += [*_of_needs(aimed, drawn)]
-    learned = {one["target"]: one for one in judged.facts()}
+    learned = {fact["target"]: fact for fact in judged.facts()}
     return [
         one
         | (

@@ -58,7 +58,7 @@ def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> Fi
     note = "" if len(estimable) == len(asked.filters) else _why(asked.filters[len(estimable)])
     if not estimable:
         return FilterEstimate((None,) * len(asked.filters), None, 0, note)
-    by_prompt = any(one.filter.samples == "prompts" for one in estimable)
+    by_prompt = any(mix_filter.filter.samples == "prompts" for mix_filter in estimable)
     share = min(1.0, SAMPLED / max(1, max(pool.rows for pool in pools)))
     frames = [_of_prompts(pool, share, asked.seed) if by_prompt else _of_runs(pool, asked.seed) for pool in pools]
     samples = [OpenPool(pool.recipe, (read(frame),), pool.schema) for pool, (frame, _) in zip(pools, frames, strict=True)]
@@ -97,10 +97,10 @@ def _estimable(asked: MixRecipe, pools: Sequence[OpenPool]) -> list[MixFilter]:
     """The first filters, as far as a sample says what they leave."""
     places = []
     have_prompts = all({"_prompt", pool.recipe.prompt_column} & {*pool.schema} for pool in pools)
-    for one in asked.filters:
-        if not one.filter.samples or (one.filter.samples == "prompts" and not have_prompts):
+    for mix_filter in asked.filters:
+        if not mix_filter.filter.samples or (mix_filter.filter.samples == "prompts" and not have_prompts):
             break
-        places.append(one)
+        places.append(mix_filter)
     return places
 
 

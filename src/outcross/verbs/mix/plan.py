@@ -173,7 +173,7 @@ class MixPlan:
             "feasible": {"human_share": float(self.human), "unknown_share": float(self.unknown)},
             "pools": [pool.plain() for pool in self.pools],
             "teachers": self.teachers,
-            "filters": [plain_filter(one) for one in self.filters],
+            "filters": [plain_filter(mix_filter) for mix_filter in self.filters],
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
             "read_as_numbers": dict(self.read_as_numbers),

@@ -56,12 +56,19 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
     yield from target_lines(plan.targets, plan.unit, width)
     if plan.splits is not None:
         yield from split_lines(plan.splits, width)
-    for one in plan.filters:
-        left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
-        if one.estimate is not None:
-            low, high = one.estimate.interval
-            left += f" (about {one.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {one.estimate.n:,} rows)"
-        yield from wrapped(f"filter {one.step}: sees {'at most ' if one.low != one.high else ''}{one.seen:,} rows, {left}", width)
+    for mix_filter in plan.filters:
+        left = (
+            f"leaves {mix_filter.high:,}"
+            if mix_filter.low == mix_filter.high
+            else f"leaves {mix_filter.low:,} to {mix_filter.high:,}"
+        )
+        if mix_filter.estimate is not None:
+            low, high = mix_filter.estimate.interval
+            left += f" (about {mix_filter.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {mix_filter.estimate.n:,} rows)"
+        yield from wrapped(
+            f"filter {mix_filter.step}: sees {'at most ' if mix_filter.low != mix_filter.high else ''}{mix_filter.seen:,} rows, {left}",
+            width,
+        )
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
     for pool, columns in plan.read_as_numbers.items():
@@ -109,9 +116,11 @@ def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
 
 def target_lines(targets: Any, unit: str, width: int) -> Iterator[str]:
     """What each target asked and what it has. It may have been written by others."""
-    for one in targets if isinstance(targets, list | tuple) else ():
-        if isinstance(one, dict):
-            yield from wrapped(f"{escaped(str(one.get('target')))}: {escaped('; '.join(_of_target(one, unit)))}", width, hang=4)
+    for target in targets if isinstance(targets, list | tuple) else ():
+        if isinstance(target, dict):
+            yield from wrapped(
+                f"{escaped(str(target.get('target')))}: {escaped('; '.join(_of_target(target, unit)))}", width, hang=4
+            )
 
 
 def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
@@ -157,15 +166,18 @@ def filter_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
     filters, steps = manifest.get("filters"), manifest.get("funnel")
     if not isinstance(filters, list) or not filters or not isinstance(steps, list):
         return
-    for one in filters:
-        if not isinstance(one, dict):
+    for mix_filter in filters:
+        if not isinstance(mix_filter, dict):
             continue
         yield from wrapped(
-            f"filter {escaped(str(one.get('filter')))}: kept {_number(one.get('kept'))} of {_number(one.get('seen'))}", width
+            f"filter {escaped(str(mix_filter.get('filter')))}: kept {_number(mix_filter.get('kept'))} of {_number(mix_filter.get('seen'))}",
+            width,
         )
-        for note in one.get("notes") or ():
+        for note in mix_filter.get("notes") or ():
             yield from wrapped(f"  {escaped(str(note))}", width, hang=4)
-        lines = [line for line in one.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)]
+        lines = [
+            line for line in mix_filter.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)
+        ]
         dear = losses(lines)
         for line in dear[:MOST_COSTS]:
             low, high = (line.get("random") or [None, None])[:2]

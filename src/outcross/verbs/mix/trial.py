@@ -217,7 +217,7 @@ class MixTrial:
             )
             for seed in range(first_seed, first_seed + self.search.seeds)
         ]
-        losses = np.array([list(one.value.by_domain.values()) for one in measurements])
+        losses = np.array([list(measurement.value.by_domain.values()) for measurement in measurements])
         return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in measurements]
 
     @cached_property
@@ -240,7 +240,7 @@ class MixTrial:
 
     def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
         """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
-        return np.array([one.losses for one in measured]) @ self.weights
+        return np.array([reading.losses for reading in measured]) @ self.weights
 
 
 def _nearest(shares: np.ndarray, natural: np.ndarray, can: Callable[[np.ndarray], bool]) -> np.ndarray:

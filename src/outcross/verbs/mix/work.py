@@ -388,9 +388,12 @@ class Mixing:
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
         given = [
-            one for data in self.data for one in (data if isinstance(data, list | tuple) else [data]) if isinstance(one, str | Path)
+            path
+            for data in self.data
+            for path in (data if isinstance(data, list | tuple) else [data])
+            if isinstance(path, str | Path)
         ]
-        read = [path for one in self.asked.filters for path in one.filter.paths]
+        read = [path for mix_filter in self.asked.filters for path in mix_filter.filter.paths]
         read += [path for target in self.asked.targets for path in paths_of(target)]
         for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else []), *read]:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
@@ -419,8 +422,8 @@ class Mixing:
             # What filters kept is in the key as they kept it, so that it does not matter by what they judged.
             digests |= {
                 name: digest
-                for one in self.asked.filters
-                for path in one.filter.paths
+                for mix_filter in self.asked.filters
+                for path in mix_filter.filter.paths
                 for name, digest in external(path).names.items()
             }
             digests[KEPT] = self.filtered.digest
@@ -429,8 +432,8 @@ class Mixing:
         if self.judged.functions:
             digests["numbers of your functions"] = self.judged.digest()
         others = [digests.get(str(self.asked.tokenizer), ""), digests.get(KEPT, ""), *of_targets, self.judged.digest()]
-        digest = digest_of([*(one.digest for one in of_pools), *others])
-        return External(digest, lambda: self, [path for external in of_pools for path in external.reads], digests)
+        digest = digest_of([*(pool.digest for pool in of_pools), *others])
+        return External(digest, lambda: self, [path for pool in of_pools for path in pool.reads], digests)
 
 
 def _is_of_files(data: Any) -> bool:

@@ -52,7 +52,13 @@ def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) 
     names = list(dict.fromkeys(one.name for one in run.arms))
     if arm is not None and arm not in names:
         raise BadInput(f"{run.name} has no arm {arm!r:.80}{nearest(arm, names)}; it has {', '.join(names)[:300]}")
-    chosen = [one for one in ended if arm in (None, one.arm) and seed in (None, one.seed) and generation in (None, one.generation)]
+    chosen = [
+        generation_step
+        for generation_step in ended
+        if arm in (None, generation_step.arm)
+        and seed in (None, generation_step.seed)
+        and generation in (None, generation_step.generation)
+    ]
     if not chosen:
         if not ended:
             raise BadInput(f"{run.folder or run.name} holds no texts: no generation has ended yet")
