@@ -11,14 +11,14 @@ from figures import HERE, RESULTS
 
 HEAD = """# Benchmarks
 
-`make bench` measures every question again (an hour, a good part of it the study at the end, which goes on where it was stopped) and rewrites
+`make bench` measures every question again (about an hour; the study at the end takes much of it and resumes if it was stopped) and rewrites
 this page from `results/*.json`; `make bench QUESTIONS="start chains"` measures those named, `QUESTIONS=--page` only rewrites the page.
 `python benchmarks/stdlib_seeds.py --alone` also times one seed in a fresh folder, as `make run` does.
 
 **How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
-as fast we are, unit of work for unit of work: the median over pairs, with the smallest and the largest pair in brackets and the number of pairs
-behind. Above 1 we are faster. Times go up and down with whatever else runs beside them (the load before is given: processes that want to
-run, to be held against the cores); ratios do less, and least by processor time (`by cpu`). Memory is the peak of a process of its own, in MB of 10^6 bytes.
+as fast Outcross does the same amount of work: the median over pairs, with the smallest and the largest pair in brackets and then the number of
+pairs. Above 1 Outcross is faster. Times depend on what else runs on the machine; the load before the run is given, which is the number of processes
+that want to run, to be compared with the number of cores. Ratios depend on it less, and ratios of processor time (`by cpu`) least. Memory is the peak of a separate process, in MB of 10^6 bytes.
 """
 
 
