@@ -189,7 +189,7 @@ def _location(finding: Found) -> str:
         return f"the median of {finding.column} {finding.moved} from {finding.before} to {finding.after}"
     higher = finding.value > 0.5
     share = percent(finding.value if higher else 1 - finding.value)
-    return f"values of {finding.column} lie {'higher' if higher else 'lower'}: {share} of comparisons with a human value go that way, where 50 % is even"
+    return f"values of {finding.column} are {'higher' if higher else 'lower'}: in {share} of comparisons with a human value, where 50 % means no difference"
 
 
 def _rare(finding: Found) -> str:
@@ -252,7 +252,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     # tails
     "mass": _end,
     "tail_index": _tail,
-    "rare_categories": lambda f: f"of the rare categories of {f.column} {percent(f.value)} occur, and {percent(f.real)} do among as many fresh human records",
+    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} occur; among as many fresh human records {percent(f.real)} would",
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
@@ -269,11 +269,11 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "density": lambda f: f"records lie where human ones are sparse: {f.of_human} the human density",
     "coverage": lambda f: f"human records with no synthetic one near by {f.rest_from_to}",
     "clusters": _cluster,
-    "pair_support": lambda f: f"pairs of values that people have and no synthetic record has {f.rest_from_to}",
+    "pair_support": lambda f: f"the share of human pairs of values that no synthetic record has {f.rest_from_to}",
     "region": _region,
     # copying
     "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
-    "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, 50 % do where nothing is copied",
+    "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, where 50 % means that nothing is copied",
     "closest": lambda f: f"of the closest records {percent(abs(f.value))} more lie nearer to the reference than to the holdout",
     "verbatim": lambda f: f"texts taken over word for word {f.from_to}",
     "longest_run": lambda f: f"texts with a long run of words taken over {f.from_to}",
@@ -285,12 +285,12 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "effective_categories": _categories,
     "distinct_values": lambda f: f"distinct values of {f.column} {f.moved} to {percent(f.value)} of the human number",
     "copied_values": lambda f: f"values of {f.column} taken over digit by digit {f.from_to}",
-    "repeated_texts": lambda f: f"texts said again to the letter {f.from_to}",
-    "alike_texts": lambda f: f"texts nearly said again {f.from_to}",
+    "repeated_texts": lambda f: f"texts that repeat another text exactly {f.from_to}",
+    "alike_texts": lambda f: f"texts that nearly repeat another text {f.from_to}",
     "vocabulary_ratio": lambda f: f"the vocabulary{f.of_column} {f.moved} to {percent(f.value)} of the human one",
     "distinct_n": lambda f: f"distinct runs of {f.at}{f.of_column and f' in {f.column}'} {f.moved} to {percent(f.value)} of the human number",
     "word_entropy": lambda f: f"the words{f.of_column} are as varied as {percent(f.value)} of the human number of words",
-    "compression": lambda f: f"texts{f.of_column} repeat each other: packed they are {percent(f.value)} as long as human ones",
+    "compression": lambda f: f"texts{f.of_column} repeat each other: compressed, they are {percent(f.value)} as long as human ones",
     "self_bleu": lambda f: f"texts{f.of_column} are {f.of_human} as like each other as human ones",
     # structure
     "correlation": _link,

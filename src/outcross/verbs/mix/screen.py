@@ -93,8 +93,8 @@ def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
         cells.append((pool["name"], str(pool.get("origin")), _number(share), *map(_number, facts_of_pool)))
     yield from table_lines(cells)
     yield from wrapped(
-        f"order {order.get('kind')}: no beginning is more than {_number(order.get('largest_in_a_beginning'))} rows from the shares, no shard more than "
-        f"{_number(order.get('largest_in_a_shard'))}",
+        f"order {order.get('kind')}: the shares of every beginning are right to within {_number(order.get('largest_in_a_beginning'))} rows, those of every "
+        f"shard to within {_number(order.get('largest_in_a_shard'))}",
         width,
     )
     for name in ("origins", "teachers", "generations"):
