@@ -1,0 +1,148 @@
+"""The function `reproduce`: from a question to a Reproduction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from outcross.errors import BadInput, MachineGaveOut, check_word
+from outcross.files.names import kind_at
+from outcross.files.outputs import write_page
+from outcross.files.whole import write_whole
+from outcross.verbs.asking import asks
+from outcross.verbs.reproduce.claim import SIZES, Claim, claims, named_claims
+from outcross.verbs.reproduce.question import ReproduceQuestion
+from outcross.verbs.reproduce.result import (
+    RESULTS,
+    VERDICTS,
+    ReproducedClaim,
+    Reproduction,
+    is_reproduction,
+    result_file,
+    stored_result,
+)
+from outcross.verbs.reproduce.work import RUNS, check_memory, lacking, looked_at
+
+PAGE = "report.html"
+Watch = Callable[[Claim], Callable[[Any], None]]
+"""From the claim that is looked at now to what is told of its steps."""
+
+
+def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda event: None) -> Reproduction:
+    """The claims of a question, run and compared; with no claim, all of them as they stand.
+
+    `claims` are ids, `every` takes all that this machine can run, `out` keeps the runs and the results, so that what was stopped goes on. BadInput where there
+    is no such claim, where one has changed since its result, or where this machine cannot hold it.
+    """
+    check_word(question.size, SIZES, "--size")
+    names = (question.claims,) if isinstance(question.claims, str) else tuple(question.claims)
+    chosen = named_claims(tuple(name for name in names if name))
+    if chosen and question.every:
+        raise BadInput(f"--all takes every claim, so that {chosen[0].id} need not be named; leave one of them out")
+    if question.minutes is not None and not question.every:
+        raise BadInput("--minutes is a limit for --all; leave it out, or add --all")
+    folder = None if question.out is None else _checked(Path(question.out))
+    data = None if question.data is None else Path(question.data)
+    if data is not None and kind_at(data) != "folder":
+        raise BadInput(f"--data {data} is no folder; give the folder that holds the data of the claims")
+    if not chosen and not question.every:
+        return _listed(folder)
+    for claim in chosen:
+        check_memory(claim, question.size)
+        _check_fresh(claim, question, folder)
+    entries: list[ReproducedClaim] = []
+    for claim in chosen or list(claims().values()):
+        entries.append(_entry(claim, question, folder, data, watch))
+        _write(Reproduction(tuple(entries), folder), chosen)
+    return Reproduction(tuple(entries), folder)
+
+
+def in_folder(question: ReproduceQuestion) -> ReproduceQuestion:
+    """The question with the folder that the command line leaves out."""
+    return replace(question, out=question.out or Path("runs") / "reproduce")
+
+
+def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data: Path | None, watch: Watch) -> ReproducedClaim:
+    """A claim that was run, or the reason why it was not."""
+    why = lacking(claim, question.size, data)
+    cost = claim.of_size(question.size)
+    if not why and question.every:
+        try:
+            check_memory(claim, question.size)
+        except BadInput as error:
+            why = str(error)
+    if not why and question.minutes is not None and cost is not None and cost.minutes > question.minutes:
+        there = None if folder is None else stored_result(folder, claim)
+        if there is not None:
+            return ReproducedClaim(claim, there)
+        why = f"it takes about {cost.minutes:g} minutes, more than --minutes {question.minutes:g}; run it by its name"
+    if why:
+        there = None if folder is None else stored_result(folder, claim)
+        return ReproducedClaim(claim, there, why if there is None else "")
+    if question.every and not question.anew and folder is not None:
+        there = stored_result(folder, claim, question.size)
+        if there is not None and there.digest != claim.digest:
+            return ReproducedClaim(claim, there)  # stale, and shown as such
+    return ReproducedClaim(claim, looked_at(claim, question.size, folder, data, watch(claim)))
+
+
+def _check_fresh(claim: Claim, question: ReproduceQuestion, folder: Path | None) -> None:
+    """BadInput where a claim has changed since the result that the folder holds."""
+    if folder is None or question.anew:
+        return
+    there = stored_result(folder, claim, question.size)
+    if there is not None and there.digest != claim.digest:
+        raise BadInput(
+            f"{claim.id} has changed since its result of {there.date} in {result_file(folder, claim, question.size)}; add --anew to run it again, or choose another --out"
+        )
+
+
+def _listed(folder: Path | None) -> Reproduction:
+    """Every claim, with the results that a folder holds."""
+    found = []
+    for claim in claims().values():
+        found.append(ReproducedClaim(claim, None if folder is None else stored_result(folder, claim)))
+    return Reproduction(tuple(found), folder)
+
+
+def _checked(folder: Path) -> Path:
+    """The folder, where a reproduction may be written. BadInput where it is a file or holds something else."""
+    if kind_at(folder) not in ("", None, "folder"):
+        raise BadInput(f"--out {folder} is a file; name a folder")
+    if kind_at(folder) == "folder" and not is_reproduction(folder):
+        ours = {RESULTS, RUNS, VERDICTS, PAGE}
+        if other := next((path.name for path in sorted(folder.iterdir()) if path.name not in ours), None):
+            raise BadInput(f"--out {folder} holds {other}, which is no reproduction; choose another folder")
+    return folder
+
+
+def _write(result: Reproduction, chosen: list[Claim]) -> None:
+    """Write the verdicts and the page of all that the folder holds."""
+    if result.folder is None:
+        return
+    known = {entry.claim.id: entry for entry in _listed(result.folder).entries}
+    whole = Reproduction(
+        tuple({**known, **{entry.claim.id: entry for entry in result.entries}}[name] for name in known), result.folder
+    )
+    try:
+        result.folder.mkdir(parents=True, exist_ok=True)
+        (result.folder / RESULTS).mkdir(exist_ok=True)
+        write_whole(result.folder / VERDICTS, json.dumps(whole.plain(), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise MachineGaveOut(f"{result.folder} could not be written: {error.strerror or error}; free space and run again") from None
+
+
+def with_page(result: Reproduction) -> Path | None:
+    """Write the page of all that the folder of a reproduction holds; None where nothing is kept."""
+    from outcross.verbs.reproduce.page import html
+    from outcross.verbs.reproduce.result import stored_reproduction
+
+    if result.folder is None or (whole := stored_reproduction(result.folder)) is None:
+        return None
+    return write_page(result.folder / PAGE, html(whole))
+
+
+reproduce = asks(ReproduceQuestion, reproduced)

@@ -1,0 +1,218 @@
+"""The pages of a reproduction: one for docs/reproduction.md, and one of HTML with a figure a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.files.outputs import write_page
+from outcross.report.charts import BASELINE, COLOURS, canvas, draw
+from outcross.report.figure import Figure, table, together
+from outcross.report.numerals import number
+from outcross.report.templates import environment, resource
+from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS
+from outcross.verbs.reproduce.screen import compared
+from outcross.verbs.reproduce.verdicts import MEANINGS
+
+if TYPE_CHECKING:
+    from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
+    from outcross.verbs.reproduce.rules import Comparison
+
+TITLE = "Do published results hold?"
+INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
+verdicts are fixed (`outcross reproduce`, docs/howto/reproduce.md); no tolerance was changed after a result was seen. Holm's correction is over all claims that were compared."""
+WIDTH, HEIGHT = 420, 26
+"""Pixels of one comparison of a figure."""
+
+
+def claim_figure(entry: ReproducedClaim) -> Figure:
+    """The comparisons of a claim below each other, each on its own axis: the published number, ours with its 95 % interval, and where no effect would be."""
+    assert entry.result is not None
+    several = [
+        (f"{part.what}: {one.what}" if len(compared_of) > 1 else part.what, _comparison_figure(one))
+        for part, compared_of in zip(entry.claim.parts, entry.result.comparisons, strict=True)
+        for one in compared_of
+    ]
+    caption = "A dot is our number with its 95 % interval, a diamond the published one with three of its standard errors, and the grey line is where no effect would be."
+    return together(entry.claim.id, entry.claim.sentence, several, caption, columns=1)
+
+
+def _comparison_figure(one: Comparison) -> Figure:
+    rows: list[tuple[Any, ...]] = [("ours", one.ours.value, one.ours.low, one.ours.high)]
+    if one.published is not None:
+        low, high = (one.published + sign * 3 * one.error for sign in (-1, 1))
+        rows.append(("published", one.published, low, high))
+    data = table([(*row, one.none) for row in rows], {"whose": str, "value": float, "low": float, "high": float, "none": float})
+    values = [{"whose": whose, "value": value, "low": low, "high": high} for whose, value, low, high in rows]
+    scale = {"zero": False, "nice": True}
+    across = {"field": "value", "type": "quantitative", "scale": scale, "title": None}
+    colours = {"domain": ["ours", "published"], "range": [COLOURS[1], COLOURS[0]]}
+    colour = {"field": "whose", "type": "nominal", "scale": colours, "legend": None}
+    down = {
+        "field": "whose",
+        "type": "nominal",
+        "title": None,
+        "sort": ["published", "ours"],
+        "axis": {"domain": False, "ticks": False},
+    }
+    layers = [
+        {"data": {"values": [{"none": one.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {"field": "none", "type": "quantitative", "scale": scale, "title": None}}},
+        {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"x": {**across, "field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}, "transform": [{"filter": "datum.low != null"}]},
+        {"mark": {"type": "point", "filled": True, "size": 55, "opacity": 1}, "encoding": {"x": across, "y": down, "color": colour, "shape": {"field": "whose", "type": "nominal", "scale": {"domain": ["ours", "published"], "range": ["circle", "diamond"]}, "legend": None}}},
+    ]  # fmt: skip
+    spec = {**canvas(WIDTH, HEIGHT * len(rows), right=12), "data": {"values": values}, "layer": layers}
+    return Figure("comparison", "", spec, data)
+
+
+def markdown(result: Reproduction) -> str:
+    """The page of a reproduction as Markdown."""
+    lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}.", "", "| verdict | meaning |", "|---|---|"]
+    lines += [f"| {said} | {meaning} |" for said, meaning in MEANINGS.items()]
+    lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
+    lines += [_row(result, entry) for entry in result.entries]
+    for entry in result.entries:
+        lines += ["", f"## {entry.claim.id}", "", *_about(result, entry)]
+    return "\n".join([*lines, ""])
+
+
+def _row(result: Reproduction, entry: ReproducedClaim) -> str:
+    claim = entry.claim
+    first = next(iter(entry.verdicts(result.factors.get(claim.id, 1))), None)
+    published = "" if first is None or first[1].published is None else number(first[1].published)
+    ours = "" if first is None else _with_interval(first[1])
+    more = sum(1 for _ in entry.verdicts(1)) - 1
+    ours += f" (and {more} more)" if more > 0 else ""
+    cost = "" if claim.small is None else f"{number(claim.small.minutes, 2)} min"
+    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+    return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol} | {published} | {_cell(ours)} | {cost} |"
+
+
+def _with_interval(one: Comparison) -> str:
+    ours = one.ours
+    return number(ours.value) if ours.low is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
+
+
+def _about(result: Reproduction, entry: ReproducedClaim) -> Iterator[str]:
+    claim = entry.claim
+    source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
+    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+    yield f"*{claim.sentence}* {source}. **{(result.verdicts[claim.id] or 'not run yet').capitalize()}** ({protocol})."
+    if why := result.reason(entry):
+        yield from ("", f"Not compared because {why}.".replace("..", "."))
+    rows = list(entry.verdicts(result.factors.get(claim.id, 1)))
+    if rows:
+        yield from ("", "| what | known | compared | verdict |", "|---|---|---|---|")
+        for place, one, said in rows:
+            part = claim.parts[place]
+            known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
+            yield f"| {_cell(part.what)} | {_cell(known)} | {_cell(compared(one))} | {said} |"
+    if entry.result is not None:
+        yield from ("", _facts(entry))
+    if claim.at_most_same_direction:
+        yield from ("", f"At most *same direction*: {claim.at_most_same_direction}")
+    if claim.discussion:
+        yield from ("", claim.discussion)
+
+
+def _facts(entry: ReproducedClaim) -> str:
+    result = entry.result
+    assert result is not None
+    seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) != 1)}"
+    chains = f", {result.chains:,} chains" if result.chains > 1 else ""
+    seconds = "" if result.seconds is None else f", {number(result.seconds, 2)} s by the clock"
+    return f"Size {result.size}: {result.arms} arm{'s' * (result.arms != 1)}, {seeds}{chains}, {result.generations:,} generation{'s' * (result.generations != 1)}; {result.date}, {result.machine}{seconds}."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def html(result: Reproduction) -> bytes:
+    """The page of a reproduction as one HTML file."""
+    figures = {figure.name: figure for figure in result.figures()}
+    claims = [
+        {
+            "id": entry.claim.id,
+            "verdict": result.verdicts[entry.claim.id] or "not run yet",
+            "protocol": PROTOCOLS[entry.claim.protocol if entry.result is None else entry.result.protocol],
+            "sentence": entry.claim.sentence,
+            "source": ", ".join(filter(None, [entry.claim.source.paper, entry.claim.source.place])),
+            "why": result.reason(entry),
+            "facts": "" if entry.result is None else _facts(entry),
+            "discussion": " ".join(filter(None, [entry.claim.at_most_same_direction, entry.claim.discussion])),
+            "rows": [
+                (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(one), said)
+                for place, one, said in entry.verdicts(result.factors.get(entry.claim.id, 1))
+            ],
+            "svg": _svg(figures.get(entry.claim.id)),
+            "caption": figures[entry.claim.id].caption if entry.claim.id in figures else "",
+        }
+        for entry in result.entries
+    ]
+    text = (
+        environment()
+        .from_string(resource("reproduction.html"))
+        .render(
+            title=TITLE, introduction=INTRODUCTION, short=result.short, meanings=MEANINGS, claims=claims, style=resource("page.css")
+        )
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _svg(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    try:
+        return draw(figure.spec, figure.name)
+    except ModuleNotFoundError:
+        return ""
+
+
+def write_reproduction(result: Reproduction, path: Path) -> Path:
+    """Write the page of a reproduction. Returns the path."""
+    return write_page(path, html(result))
+
+
+def claims_page(result: Reproduction) -> str:
+    """docs/reference/claims.md: every claim with its source, its rules and its costs."""
+    lines = [
+        "# The claims",
+        "",
+        CLAIMS_INTRODUCTION,
+        "",
+        "| claim | what it says | source | protocol | small, minutes | full, minutes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in result.entries:
+        claim = entry.claim
+        source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
+        costs = [
+            "" if one is None else number(one.minutes, 2) + ("" if one.is_measured else " (estimated)")
+            for one in (claim.small, claim.full)
+        ]
+        protocol = PROTOCOLS[claim.protocol] if not claim.not_run else f"not run here: {claim.not_run}"
+        lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, source, protocol, *costs))) + " |")
+    lines += ["", "## What is compared", "", "| claim | part | rule | published | known |", "|---|---|---|---|---|"]
+    for entry in result.entries:
+        for part in entry.claim.parts:
+            rule = part.rule
+            published = getattr(rule, "published", getattr(rule, "bound", getattr(rule, "threshold", None)))
+            error = f" ± {number(of)}" if (of := getattr(rule, "error", 0.0)) else ""
+            known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
+            cells = (f"`{entry.claim.id}`", part.what, kind_of(rule), "" if published is None else number(published) + error, known)
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join([*lines, ""])
+
+
+def kind_of(rule: Any) -> str:
+    """The name of a rule."""
+    from outcross.recipe import kind
+
+    return kind(rule)
+
+
+CLAIMS_INTRODUCTION = """What `outcross reproduce` can run ([how](../howto/reproduce.md)). A claim is a file of data in `outcross/claims`, and its rule was chosen before it was run. Costs of the small size
+were measured on two cores of a shared machine unless they say that they are estimated."""
+
+__all__ = ["claim_figure", "claims_page", "html", "markdown", "write_reproduction"]

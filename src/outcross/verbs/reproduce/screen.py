@@ -1,0 +1,54 @@
+"""What a terminal shows of claims and their verdicts."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from outcross.report.numerals import number
+from outcross.verbs.reproduce.claim import PROTOCOLS, ClaimSize
+
+if TYPE_CHECKING:
+    from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
+    from outcross.verbs.reproduce.rules import Comparison
+
+
+def reproduction_lines(result: Reproduction, width: int) -> Iterator[str]:
+    """A block a claim: its verdict, what it says and where, and every comparison."""
+    for entry in result.entries:
+        yield from entry_lines(result, entry, width)
+    yield result.short
+
+
+def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Iterator[str]:
+    """The block of one claim."""
+    claim, said = entry.claim, result.verdicts[entry.claim.id]
+    cost = f"{_cost(claim.small)} small, {_cost(claim.full)} full" if said in (None, "not run here") else ""
+    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+    yield f"{claim.id}: {said or 'not run yet'} ({', '.join(filter(None, [protocol, cost]))})"
+    source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
+    yield from textwrap.wrap(f"{claim.sentence} {source}.", width, initial_indent="  ", subsequent_indent="  ")
+    if why := result.reason(entry):
+        yield from textwrap.wrap(f"because {why}", width, initial_indent="  ", subsequent_indent="  ")
+    for place, one, of_it in entry.verdicts(result.factors.get(claim.id, 1)):
+        yield from textwrap.wrap(
+            f"{claim.parts[place].what}: {compared(one)}: {of_it}", width, initial_indent="  - ", subsequent_indent="    "
+        )
+
+
+def compared(one: Comparison) -> str:
+    """A comparison in words: our number with its interval, beside the published one."""
+    ours = one.ours
+    interval = f" (no interval: {ours.method})" if ours.low is None else f" [{number(ours.low)}, {number(ours.high)}]"
+    if one.published is None:
+        return f"{one.what} {number(ours.value)}{interval}, should be above {number(one.none)}"
+    error = f" ± {number(one.error)}" if one.error else ""
+    return f"{number(ours.value)}{interval}, published {number(one.published)}{error}"
+
+
+def _cost(size: ClaimSize | None) -> str:
+    if size is None:
+        return "no"
+    about = "" if size.is_measured else "about "
+    return f"{about}{number(60 * size.minutes, 2)} s" if size.minutes < 1 else f"{about}{number(size.minutes, 2)} min"
