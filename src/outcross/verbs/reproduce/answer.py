@@ -14,6 +14,7 @@ from outcross.files.outputs import write_page
 from outcross.files.whole import write_whole
 from outcross.verbs.asking import asks
 from outcross.verbs.reproduce.claim import SIZES, Claim, claims, named_claims
+from outcross.verbs.reproduce.page import FIGURES
 from outcross.verbs.reproduce.question import ReproduceQuestion
 from outcross.verbs.reproduce.result import (
     RESULTS,
@@ -26,7 +27,7 @@ from outcross.verbs.reproduce.result import (
 )
 from outcross.verbs.reproduce.work import RUNS, check_memory, lacking, looked_at
 
-PAGE = "report.html"
+PAGE, MARKDOWN = "report.html", "reproduction.md"
 Watch = Callable[[Claim], Callable[[Any], None]]
 """From the claim that is looked at now to what is told of its steps."""
 
@@ -54,7 +55,8 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
         check_memory(claim, question.size)
         _check_fresh(claim, question, folder)
     entries: list[ReproducedClaim] = []
-    for claim in chosen or list(claims().values()):
+    cheapest_first = sorted(claims().values(), key=lambda claim: claim.minutes(question.size))
+    for claim in chosen or cheapest_first:
         entries.append(_entry(claim, question, folder, data, watch))
         _write(Reproduction(tuple(entries), folder), chosen)
     return Reproduction(tuple(entries), folder)
@@ -113,7 +115,7 @@ def _checked(folder: Path) -> Path:
     if kind_at(folder) not in ("", None, "folder"):
         raise BadInput(f"--out {folder} is a file; name a folder")
     if kind_at(folder) == "folder" and not is_reproduction(folder):
-        ours = {RESULTS, RUNS, VERDICTS, PAGE}
+        ours = {RESULTS, RUNS, VERDICTS, PAGE, MARKDOWN, FIGURES}
         if other := next((path.name for path in sorted(folder.iterdir()) if path.name not in ours), None):
             raise BadInput(f"--out {folder} holds {other}, which is no reproduction; choose another folder")
     return folder
@@ -136,12 +138,17 @@ def _write(result: Reproduction, chosen: list[Claim]) -> None:
 
 
 def with_page(result: Reproduction) -> Path | None:
-    """Write the page of all that the folder of a reproduction holds; None where nothing is kept."""
-    from outcross.verbs.reproduce.page import html
+    """Write the pages of all that the folder of a reproduction holds: report.html, and reproduction.md with its figures; None where nothing is kept."""
+    from outcross.verbs.reproduce.page import html, markdown, svg_of
     from outcross.verbs.reproduce.result import stored_reproduction
 
     if result.folder is None or (whole := stored_reproduction(result.folder)) is None:
         return None
+    drawn = {figure.name: svg for figure in whole.figures() if (svg := svg_of(figure))}
+    (result.folder / FIGURES).mkdir(exist_ok=True)
+    for name, svg in drawn.items():
+        write_whole(result.folder / FIGURES / f"{name}.svg", svg)
+    write_whole(result.folder / MARKDOWN, markdown(whole, drawn))
     return write_page(result.folder / PAGE, html(whole))
 
 

@@ -123,6 +123,10 @@ class Claim:
         """The experiment at a size; None where there is none."""
         return self.small if size == "small" else self.full
 
+    def minutes(self, size: str) -> float:
+        """What it costs at a size; nothing where it is not run."""
+        return 0.0 if (experiment := self.of_size(size)) is None else experiment.minutes
+
     @property
     def tag(self) -> str:
         """The least certain tag among its parts."""
@@ -130,12 +134,9 @@ class Claim:
 
 
 def claim_files() -> dict[str, Path]:
-    """The files of the claims that are built in, by their ids."""
-    return {
-        Path(str(one)).stem: Path(str(one))
-        for one in sorted(files("outcross.claims").iterdir(), key=str)
-        if str(one).endswith(".yaml")
-    }
+    """The files of the claims that are built in, by their ids, in the order of these."""
+    there = (Path(str(one)) for one in files("outcross.claims").iterdir())
+    return {path.stem: path for path in sorted(there, key=lambda path: path.stem) if path.suffix == ".yaml"}
 
 
 def read_claim(path: Path) -> Claim:

@@ -154,7 +154,9 @@ def _rows(lookup: Lookup, frame: DataFrame, arm: str) -> dict[int, dict[int, dic
         generations = found.setdefault(row["seed"], {})
         if row["generation"] in generations:
             raise BadInput(f"{lookup.measure} has several numbers a generation; name one by at, column or group in the claim")
-        if row["value"] is not None or (lookup.generation in ("last", row["generation"]) and lookup.transform in ("value", "log10")):
+        if row["value"] is not None or (
+            lookup.generation in ("last", row["generation"]) and lookup.transform in ("value", "log10")
+        ):
             generations[row["generation"]] = row
     if empty := next((seed for seed, generations in found.items() if not generations), None):
         raise NotApplicable(f"{lookup.measure} has no number in seed {empty}")

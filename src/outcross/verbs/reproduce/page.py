@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.files.outputs import write_page
+from outcross.recipe import kind
 from outcross.report.charts import BASELINE, COLOURS, canvas, draw
 from outcross.report.figure import Figure, table, together
 from outcross.report.numerals import number
 from outcross.report.templates import environment, resource
-from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS
+from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, claims
 from outcross.verbs.reproduce.screen import compared
 from outcross.verbs.reproduce.verdicts import MEANINGS
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 TITLE = "Do published results hold?"
 INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
-verdicts are fixed (`outcross reproduce`, docs/howto/reproduce.md); no tolerance was changed after a result was seen. Holm's correction is over all claims that were compared."""
+verdicts are fixed ([how](howto/reproduce.md)); no tolerance was changed after a result was seen. Holm's correction is over all claims that were compared."""
+FIGURES = "reproduction"
+"""The folder of the figures, beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26
 """Pixels of one comparison of a figure."""
 
@@ -65,14 +68,14 @@ def _comparison_figure(one: Comparison) -> Figure:
     return Figure("comparison", "", spec, data)
 
 
-def markdown(result: Reproduction) -> str:
-    """The page of a reproduction as Markdown."""
+def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
+    """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
     lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}.", "", "| verdict | meaning |", "|---|---|"]
     lines += [f"| {said} | {meaning} |" for said, meaning in MEANINGS.items()]
     lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
     lines += [_row(result, entry) for entry in result.entries]
     for entry in result.entries:
-        lines += ["", f"## {entry.claim.id}", "", *_about(result, entry)]
+        lines += ["", f"## {entry.claim.id}", "", *_about(result, entry, entry.claim.id in drawn)]
     return "\n".join([*lines, ""])
 
 
@@ -93,7 +96,7 @@ def _with_interval(one: Comparison) -> str:
     return number(ours.value) if ours.low is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
 
 
-def _about(result: Reproduction, entry: ReproducedClaim) -> Iterator[str]:
+def _about(result: Reproduction, entry: ReproducedClaim, is_drawn: bool) -> Iterator[str]:
     claim = entry.claim
     source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
     protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
@@ -107,6 +110,8 @@ def _about(result: Reproduction, entry: ReproducedClaim) -> Iterator[str]:
             part = claim.parts[place]
             known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
             yield f"| {_cell(part.what)} | {_cell(known)} | {_cell(compared(one))} | {said} |"
+    if rows and is_drawn:
+        yield from ("", f"![{_cell(claim.id)}: published numbers and ours]({FIGURES}/{claim.id}.svg)")
     if entry.result is not None:
         yield from ("", _facts(entry))
     if claim.at_most_same_direction:
@@ -145,7 +150,7 @@ def html(result: Reproduction) -> bytes:
                 (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(one), said)
                 for place, one, said in entry.verdicts(result.factors.get(entry.claim.id, 1))
             ],
-            "svg": _svg(figures.get(entry.claim.id)),
+            "svg": svg_of(figures.get(entry.claim.id)),
             "caption": figures[entry.claim.id].caption if entry.claim.id in figures else "",
         }
         for entry in result.entries
@@ -154,13 +159,19 @@ def html(result: Reproduction) -> bytes:
         environment()
         .from_string(resource("reproduction.html"))
         .render(
-            title=TITLE, introduction=INTRODUCTION, short=result.short, meanings=MEANINGS, claims=claims, style=resource("page.css")
+            title=TITLE,
+            introduction=INTRODUCTION.replace("[how](howto/reproduce.md)", "docs/howto/reproduce.md"),
+            short=result.short,
+            meanings=MEANINGS,
+            claims=claims,
+            style=resource("page.css"),
         )
     )
     return text.encode("utf-8", "replace")
 
 
-def _svg(figure: Figure | None) -> str:
+def svg_of(figure: Figure | None) -> str:
+    """A figure as SVG; empty where there is none, or where the extra `report` is not installed."""
     if figure is None:
         return ""
     try:
@@ -174,8 +185,9 @@ def write_reproduction(result: Reproduction, path: Path) -> Path:
     return write_page(path, html(result))
 
 
-def claims_page(result: Reproduction) -> str:
+def claims_page() -> str:
     """docs/reference/claims.md: every claim with its source, its rules and its costs."""
+    every = list(claims().values())
     lines = [
         "# The claims",
         "",
@@ -184,8 +196,7 @@ def claims_page(result: Reproduction) -> str:
         "| claim | what it says | source | protocol | small, minutes | full, minutes |",
         "|---|---|---|---|---|---|",
     ]
-    for entry in result.entries:
-        claim = entry.claim
+    for claim in every:
         source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
         costs = [
             "" if one is None else number(one.minutes, 2) + ("" if one.is_measured else " (estimated)")
@@ -194,22 +205,15 @@ def claims_page(result: Reproduction) -> str:
         protocol = PROTOCOLS[claim.protocol] if not claim.not_run else f"not run here: {claim.not_run}"
         lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, source, protocol, *costs))) + " |")
     lines += ["", "## What is compared", "", "| claim | part | rule | published | known |", "|---|---|---|---|---|"]
-    for entry in result.entries:
-        for part in entry.claim.parts:
+    for claim in every:
+        for part in claim.parts:
             rule = part.rule
             published = getattr(rule, "published", getattr(rule, "bound", getattr(rule, "threshold", None)))
             error = f" ± {number(of)}" if (of := getattr(rule, "error", 0.0)) else ""
             known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
-            cells = (f"`{entry.claim.id}`", part.what, kind_of(rule), "" if published is None else number(published) + error, known)
+            cells = (f"`{claim.id}`", part.what, kind(rule), "" if published is None else number(published) + error, known)
             lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join([*lines, ""])
-
-
-def kind_of(rule: Any) -> str:
-    """The name of a rule."""
-    from outcross.recipe import kind
-
-    return kind(rule)
 
 
 CLAIMS_INTRODUCTION = """What `outcross reproduce` can run ([how](../howto/reproduce.md)). A claim is a file of data in `outcross/claims`, and its rule was chosen before it was run. Costs of the small size

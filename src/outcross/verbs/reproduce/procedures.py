@@ -73,7 +73,12 @@ class LabelShiftProcedure(Procedure):
             for n in self.sizes:
                 for share in self.shares:
                     rng = stream("label-shift", seed, n, str(share))
-                    yield f"{share:g}-{n}", seed, "excess_error", float(np.mean([self._error(rng, n, share) for _ in range(self.repeats)]))
+                    yield (
+                        f"{share:g}-{n}",
+                        seed,
+                        "excess_error",
+                        float(np.mean([self._error(rng, n, share) for _ in range(self.repeats)])),
+                    )
 
     def _error(self, rng: np.random.Generator, n: int, share: float) -> float:
         x = rng.standard_normal((n, self.dimensions))
@@ -105,7 +110,12 @@ class VerifiedLabelsProcedure(Procedure):
                 breakdown = verifier_breakdown(keeps_correct, keeps_wrong)
                 for side, wrong in (("before", breakdown - self.away), ("after", breakdown + self.away)):
                     rng = stream("verified-labels", seed, str(keeps_correct), str(keeps_wrong), side)
-                    yield f"{keeps_correct:g}-{keeps_wrong:g}-{side}", seed, "accuracy", self._accuracy(rng, wrong, keeps_correct, keeps_wrong)
+                    yield (
+                        f"{keeps_correct:g}-{keeps_wrong:g}-{side}",
+                        seed,
+                        "accuracy",
+                        self._accuracy(rng, wrong, keeps_correct, keeps_wrong),
+                    )
 
     def _accuracy(self, rng: np.random.Generator, wrong: float, keeps_correct: float, keeps_wrong: float) -> float:
         x = rng.standard_normal((self.records, self.dimensions))
@@ -192,7 +202,12 @@ class BestOfProcedure(Procedure):
             half = prompts.gather(np.sort(stream("halves", seed).permutation(len(prompts))[: len(prompts) // 2]))
             some = outputs.filter(pl.col("prompt_id").is_in(half.implode()))
             pools = [
-                {"name": model, "data": some.filter(pl.col("model") == model), "origin": {"model": model}, "prompt_column": "prompt_id"}
+                {
+                    "name": model,
+                    "data": some.filter(pl.col("model") == model),
+                    "origin": {"model": model},
+                    "prompt_column": "prompt_id",
+                }
                 for model in some["model"].unique().sort()
             ]
             by_source = some.group_by("model").agg(pl.col("number").mean())["number"]
@@ -225,7 +240,10 @@ class ShareProcedure(Procedure):
             human, model = (samples.filter(pl.col("label") == label) for label in ("human", "ai"))
             for share in self.shares:
                 many = round(share * self.texts)
-                parts = [test.filter(pl.col("label") == label).sample(n, with_replacement=True, seed=int(rng.integers(2**31))) for label, n in (("ai", many), ("human", self.texts - many))]
+                parts = [
+                    test.filter(pl.col("label") == label).sample(n, with_replacement=True, seed=int(rng.integers(2**31)))
+                    for label, n in (("ai", many), ("human", self.texts - many))
+                ]
                 result = detect(pl.concat(parts), human=human, ai=model, text_column="text", group="group_id", seed=seed)
                 if result.share is not None:
                     yield f"share-{share:g}", seed, "error", abs(result.share.value - share)

@@ -111,7 +111,11 @@ def _frame(
 
 def _placed(value: Any, data: Path | None) -> Any:
     """A setting; where it names a file of the data folder (`data: text/x.txt`), the path of that file."""
-    return str(data / value.removeprefix(OF_DATA)) if isinstance(value, str) and value.startswith(OF_DATA) and data is not None else value
+    return (
+        str(data / value.removeprefix(OF_DATA))
+        if isinstance(value, str) and value.startswith(OF_DATA) and data is not None
+        else value
+    )
 
 
 def _facts(frame: DataFrame) -> dict[str, Any]:
