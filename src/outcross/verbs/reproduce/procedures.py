@@ -247,7 +247,8 @@ class ShareProcedure(Procedure):
                 result = detect(pl.concat(parts), human=human, ai=model, text_column="text", group="group_id", seed=seed)
                 if result.share is not None:
                     yield f"share-{share:g}", seed, "error", abs(result.share.value - share)
-                    yield f"share-{share:g}", seed, "error_of_counting", abs(result.naive / self.texts - share)
+                    if result.naive is not None:
+                        yield f"share-{share:g}", seed, "error_of_counting", abs(result.naive / self.texts - share)
 
 
 PROCEDURES: Family = Family(
