@@ -16,7 +16,7 @@ from outcross.recipe import read
 from outcross.verbs.reproduce.claim import Claim, claim_files, claims, read_claim
 from outcross.verbs.reproduce.lookup import Lookup, combined
 from outcross.verbs.reproduce.result import ClaimResult, ReproducedClaim, Reproduction, result_file, stored_reproduction
-from outcross.verbs.reproduce.rules import RULES, Comparison
+from outcross.verbs.reproduce.rules import RULES, ClaimComparison
 from outcross.verbs.reproduce.verdicts import holm_factors, verdict
 
 
@@ -120,7 +120,7 @@ def test_wide_scatter_cannot_tell(kind):
 
 
 def compare(value, half, published=1.0, error=0.0, none=0.0):
-    return Comparison("x", Estimate(value, value - half, value + half, "seeds", 100), none, published, error)
+    return ClaimComparison("x", Estimate(value, value - half, value + half, "seeds", 100), none, published, error)
 
 
 def test_agreement_is_close_and_precise_and_beyond_no_effect():
@@ -133,7 +133,7 @@ def test_agreement_is_close_and_precise_and_beyond_no_effect():
     assert verdict(part, compare(1.1, 0.3), one, "exact") == "cannot tell"  # close, but more than a quarter of the effect wide
     assert verdict(part, compare(0.1, 0.3), one, "exact") == "cannot tell"  # holds no effect
     assert verdict(part, compare(-0.5, 0.1), one, "exact") == "differs"
-    lonely = Comparison("x", without_interval(1.0, "one seed"), 0.0, 1.0)
+    lonely = ClaimComparison("x", without_interval(1.0, "one seed"), 0.0, 1.0)
     assert verdict(part, lonely, one, "exact") == "cannot tell"
 
 
@@ -270,7 +270,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     assert end.value.code == 2 and said.count("\n") == 1
     assert "there is no claim 'sedik-replace'; did you mean 'seddik-replace'?" in said
     for settings, words in (
-        ({"claims": "seddik-replace", "every": True}, "--all takes every claim"),
+        ({"claims": "seddik-replace", "all": True}, "--all takes every claim"),
         ({"claims": "seddik-replace", "size": "smal"}, "--size must be one of small, full, got 'smal'; did you mean 'small'"),
         ({"claims": "seddik-replace", "minutes": 1.0}, "--minutes is a limit for --all"),
         ({"claims": "seddik-replace", "data": tmp_path / "none"}, "is no folder"),

@@ -121,7 +121,7 @@ def reproduce(question: ReproduceQuestion = ReproduceQuestion(), *, quiet: Quiet
 
     question = in_folder(question)
     result = reproduced(question, watcher(as_json or quiet))
-    page = with_page(result) if question.claims or question.every else None
+    page = with_page(result) if question.claims or question.all else None
     if as_json:
         _print_json(result.plain())
     elif not quiet:

@@ -28,6 +28,7 @@ from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.trace import Trace
 from outcross.verbs.report import Report, ReportQuestion
+from outcross.verbs.reproduce.question import ReproduceQuestion
 from outcross.verbs.results import Result
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import Described, ShowQuestion
@@ -42,6 +43,7 @@ COMMANDS = {
     "card": (CardQuestion, outcross.card),
     "detect": (DetectQuestion, outcross.detect),
     "list": (ListQuestion, outcross.parts),
+    "reproduce": (ReproduceQuestion, outcross.reproduce),
 }
 RESULTS = {
     "run": outcross.Run,
@@ -52,6 +54,7 @@ RESULTS = {
     "card": Card,
     "detect": outcross.Detection,
     "list": Parts,
+    "reproduce": outcross.Reproduction,
 }
 """What the function of a command returns; `show` returns what it finds."""
 NEEDED = {

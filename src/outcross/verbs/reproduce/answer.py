@@ -35,21 +35,21 @@ Watch = Callable[[Claim], Callable[[Any], None]]
 def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda event: None) -> Reproduction:
     """The claims of a question, run and compared; with no claim, all of them as they stand.
 
-    `claims` are ids, `every` takes all that this machine can run, `out` keeps the runs and the results, so that what was stopped goes on. BadInput where there
+    `claims` are ids, `all` takes every one that this machine can run, `out` keeps the runs and the results, so that what was stopped goes on. BadInput where there
     is no such claim, where one has changed since its result, or where this machine cannot hold it.
     """
     check_word(question.size, SIZES, "--size")
     names = (question.claims,) if isinstance(question.claims, str) else tuple(question.claims)
     chosen = named_claims(tuple(name for name in names if name))
-    if chosen and question.every:
+    if chosen and question.all:
         raise BadInput(f"--all takes every claim, so that {chosen[0].id} need not be named; leave one of them out")
-    if question.minutes is not None and not question.every:
+    if question.minutes is not None and not question.all:
         raise BadInput("--minutes is a limit for --all; leave it out, or add --all")
     folder = None if question.out is None else _checked(Path(question.out))
     data = None if question.data is None else Path(question.data)
     if data is not None and kind_at(data) != "folder":
         raise BadInput(f"--data {data} is no folder; give the folder that holds the data of the claims")
-    if not chosen and not question.every:
+    if not chosen and not question.all:
         return _listed(folder)
     for claim in chosen:
         check_memory(claim, question.size)
@@ -71,7 +71,7 @@ def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data:
     """A claim that was run, or the reason why it was not."""
     why = lacking(claim, question.size, data)
     cost = claim.of_size(question.size)
-    if not why and question.every:
+    if not why and question.all:
         try:
             check_memory(claim, question.size)
         except BadInput as error:
@@ -84,7 +84,7 @@ def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data:
     if why:
         there = None if folder is None else stored_result(folder, claim)
         return ReproducedClaim(claim, there, why if there is None else "")
-    if question.every and not question.anew and folder is not None:
+    if question.all and not question.anew and folder is not None:
         there = stored_result(folder, claim, question.size)
         if there is not None and there.digest != claim.digest:
             return ReproducedClaim(claim, there)  # stale, and shown as such

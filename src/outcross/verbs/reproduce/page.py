@@ -18,11 +18,11 @@ from outcross.verbs.reproduce.verdicts import MEANINGS
 
 if TYPE_CHECKING:
     from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
-    from outcross.verbs.reproduce.rules import Comparison
+    from outcross.verbs.reproduce.rules import ClaimComparison
 
 TITLE = "Do published results hold?"
 INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
-verdicts are fixed ([how](howto/reproduce.md)); no tolerance was changed after a result was seen. Holm's correction is over all claims that were compared."""
+verdicts are fixed ([how](howto/reproduce.md)); no tolerance was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared."""
 FIGURES = "reproduction"
 """The folder of the figures, beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26
@@ -41,7 +41,7 @@ def claim_figure(entry: ReproducedClaim) -> Figure:
     return together(entry.claim.id, entry.claim.sentence, several, caption, columns=1)
 
 
-def _comparison_figure(one: Comparison) -> Figure:
+def _comparison_figure(one: ClaimComparison) -> Figure:
     rows: list[tuple[Any, ...]] = [("ours", one.ours.value, one.ours.low, one.ours.high)]
     if one.published is not None:
         low, high = (one.published + sign * 3 * one.error for sign in (-1, 1))
@@ -91,7 +91,7 @@ def _row(result: Reproduction, entry: ReproducedClaim) -> str:
     return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol} | {published} | {_cell(ours)} | {cost} |"
 
 
-def _with_interval(one: Comparison) -> str:
+def _with_interval(one: ClaimComparison) -> str:
     ours = one.ours
     return number(ours.value) if ours.low is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
 

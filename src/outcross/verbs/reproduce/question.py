@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
@@ -30,7 +30,7 @@ class ReproduceQuestion:
     _: KW_ONLY
     size: str = "small"
     """small (minutes on two cores) or full (as published, where that can be)."""
-    every: Annotated[bool, Parameter(name="--all")] = False
+    all: bool = False
     """Run every claim that this machine can run; the others say why they are not run."""
     minutes: float | None = None
     """With --all, leave out what costs more than so many minutes each."""

@@ -13,7 +13,7 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate, rounded
 from outcross.files.whole import read_text
 from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, Claim, Protocol, claim_files, read_claim
-from outcross.verbs.reproduce.rules import Comparison
+from outcross.verbs.reproduce.rules import ClaimComparison
 from outcross.verbs.reproduce.verdicts import ClaimVerdict, holm_factors, verdict, worst
 from outcross.verbs.results import WIDTH, Result
 
@@ -34,7 +34,7 @@ class ClaimResult:
     digest: str
     """Of the claim when it was run."""
     protocol: Protocol
-    comparisons: tuple[tuple[Comparison, ...], ...] = ()
+    comparisons: tuple[tuple[ClaimComparison, ...], ...] = ()
     """Of each part of the claim."""
     reason: str = ""
     """Why nothing was compared: a number that cannot be had."""
@@ -86,7 +86,7 @@ class ReproducedClaim:
             return None
         return max(one.p for part in self.result.comparisons for one in part)
 
-    def verdicts(self, tests: int) -> Iterator[tuple[int, Comparison, ClaimVerdict]]:
+    def verdicts(self, tests: int) -> Iterator[tuple[int, ClaimComparison, ClaimVerdict]]:
         """Every comparison with the number of its part and its verdict."""
         if self.result is None or self.is_stale:
             return
@@ -254,7 +254,7 @@ class Reproduction(Result):
         return opened(run_folder(self.folder, entry.claim, "small" if entry.result is None else entry.result.size))
 
 
-def _plain(comparison: Comparison) -> dict[str, Any]:
+def _plain(comparison: ClaimComparison) -> dict[str, Any]:
     ours = comparison.ours
     return {
         "what": comparison.what,
@@ -275,7 +275,7 @@ def read_result(path: Path) -> ClaimResult:
         told = json.loads(read_text(path))
         comparisons = tuple(
             tuple(
-                Comparison(
+                ClaimComparison(
                     one["what"],
                     Estimate(one["value"], one["low"], one["high"], one["method"], one["n"]),
                     one["no_effect"],

@@ -31,7 +31,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ClaimComparison:
     """One number of ours beside what was published of it."""
 
     what: str
@@ -80,7 +80,7 @@ class Comparison:
 class Rule:
     """How agreement is decided."""
 
-    def compare(self, frame: DataFrame) -> Iterator[Comparison]:
+    def compare(self, frame: DataFrame) -> Iterator[ClaimComparison]:
         """What is compared, of the readings of a run (`Run.frame()`)."""
         raise NotImplementedError
 
@@ -96,7 +96,9 @@ class EqualRule(Rule):
     no_effect: float = 0.0
 
     def compare(self, frame):
-        yield Comparison(self.reading.words, combined([1.0], [self.reading], frame), self.no_effect, self.published, self.error)
+        yield ClaimComparison(
+            self.reading.words, combined([1.0], [self.reading], frame), self.no_effect, self.published, self.error
+        )
 
 
 @recipe
@@ -108,7 +110,7 @@ class BelowRule(Rule):
 
     def compare(self, frame):
         ours = combined([-1.0], [self.reading], frame)
-        yield Comparison(f"{self.bound:g} less {self.reading.words}", _moved(ours, self.bound))
+        yield ClaimComparison(f"{self.bound:g} less {self.reading.words}", _moved(ours, self.bound))
 
 
 @recipe
@@ -125,7 +127,9 @@ class OrderRule(Rule):
 
     def compare(self, frame):
         for lower, higher in pairwise(self.readings):
-            yield Comparison(f"{_told(higher, lower)} less {_told(lower, higher)}", combined([-1.0, 1.0], [lower, higher], frame))
+            yield ClaimComparison(
+                f"{_told(higher, lower)} less {_told(lower, higher)}", combined([-1.0, 1.0], [lower, higher], frame)
+            )
 
 
 @recipe
@@ -138,10 +142,10 @@ class SignRule(Rule):
 
     def compare(self, frame):
         if self.direction == "up":
-            yield Comparison(self.reading.words, combined([1.0], [self.reading], frame), self.no_effect)
+            yield ClaimComparison(self.reading.words, combined([1.0], [self.reading], frame), self.no_effect)
         else:
             ours = _moved(combined([-1.0], [self.reading], frame), self.no_effect)
-            yield Comparison(f"{self.no_effect:g} less {self.reading.words}", ours)
+            yield ClaimComparison(f"{self.no_effect:g} less {self.reading.words}", ours)
 
 
 @recipe
@@ -166,7 +170,7 @@ class SlopeRule(Rule):
         x = np.array([one.x for one in self.readings], dtype=float)
         x = np.log10(x) if self.log_x else x
         weights = (x - x.mean()) / np.square(x - x.mean()).sum()
-        yield Comparison(
+        yield ClaimComparison(
             f"slope of {self.readings[0].measure}",
             combined([*map(float, weights)], self.readings, frame),
             self.no_effect,
@@ -190,7 +194,7 @@ class ConvexRule(Rule):
         for first, second, third in zip(self.readings, self.readings[1:], self.readings[2:], strict=False):
             a, b, c = (float(one.x) for one in (first, second, third))  # type: ignore[arg-type]
             weights = [1 / (b - a), -1 / (b - a) - 1 / (c - b), 1 / (c - b)]
-            yield Comparison(f"bend of {first.measure} at {b:g}", combined(weights, [first, second, third], frame))
+            yield ClaimComparison(f"bend of {first.measure} at {b:g}", combined(weights, [first, second, third], frame))
 
 
 @recipe
@@ -215,7 +219,7 @@ class FlipRule(Rule):
             is_before = reading.x < self.threshold  # type: ignore[operator]
             sign = 1.0 if is_before == (self.first == "above") else -1.0
             ours = _moved(combined([sign], [reading], frame), -sign * self.no_effect)
-            yield Comparison(f"{reading.words}, {'from' if sign > 0 else 'up to'} {self.no_effect:g}", ours)
+            yield ClaimComparison(f"{reading.words}, {'from' if sign > 0 else 'up to'} {self.no_effect:g}", ours)
 
 
 RULES: Family = Family(

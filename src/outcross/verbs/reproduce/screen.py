@@ -11,7 +11,7 @@ from outcross.verbs.reproduce.claim import PROTOCOLS, ClaimSize
 
 if TYPE_CHECKING:
     from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
-    from outcross.verbs.reproduce.rules import Comparison
+    from outcross.verbs.reproduce.rules import ClaimComparison
 
 
 def reproduction_lines(result: Reproduction, width: int) -> Iterator[str]:
@@ -37,7 +37,7 @@ def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Ite
         )
 
 
-def compared(one: Comparison) -> str:
+def compared(one: ClaimComparison) -> str:
     """A comparison in words: our number with its interval, beside the published one."""
     ours = one.ours
     interval = f" (no interval: {ours.method})" if ours.low is None else f" [{number(ours.low)}, {number(ours.high)}]"

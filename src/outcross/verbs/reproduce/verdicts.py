@@ -7,7 +7,7 @@ from typing import Literal
 
 from outcross.statistics.sign_flip import holm
 from outcross.verbs.reproduce.claim import UNVERIFIED, Claim, ClaimPart, Protocol
-from outcross.verbs.reproduce.rules import LEVEL, Comparison
+from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison
 
 ClaimVerdict = Literal["agrees", "same direction", "cannot tell", "differs", "not run here", "stale"]
 ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", "differs")
@@ -22,7 +22,7 @@ MEANINGS: Mapping[ClaimVerdict, str] = {
 }
 
 
-def verdict(part: ClaimPart, comparison: Comparison, claim: Claim, protocol: Protocol, tests: int = 1) -> ClaimVerdict:
+def verdict(part: ClaimPart, comparison: ClaimComparison, claim: Claim, protocol: Protocol, tests: int = 1) -> ClaimVerdict:
     """Of one comparison. `tests` is Holm's factor: by how much its p-value is multiplied."""
     may_agree = part.tag not in UNVERIFIED and not claim.at_most_same_direction and protocol != "stand_in"
     is_beyond = comparison.excludes_none and comparison.p * tests <= LEVEL
