@@ -58,8 +58,10 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
     cheapest_first = sorted(claims().values(), key=lambda claim: claim.minutes(question.size))
     for claim in chosen or cheapest_first:
         entries.append(_entry(claim, question, folder, data, watch))
-        _write(Reproduction(tuple(entries), folder), chosen)
-    return Reproduction(tuple(entries), folder)
+        _write(Reproduction(tuple(entries), folder))
+    named = {entry.claim.id for entry in entries}
+    beside = () if folder is None else tuple(entry for entry in _listed(folder).entries if entry.claim.id not in named)
+    return Reproduction(tuple(entries), folder, beside)
 
 
 def in_folder(question: ReproduceQuestion) -> ReproduceQuestion:
@@ -121,7 +123,7 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def _write(result: Reproduction, chosen: list[Claim]) -> None:
+def _write(result: Reproduction) -> None:
     """Write the verdicts and the page of all that the folder holds."""
     if result.folder is None:
         return

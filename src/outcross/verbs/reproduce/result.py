@@ -102,11 +102,13 @@ class Reproduction(Result):
     entries: tuple[ReproducedClaim, ...]
     folder: Path | None = None
     """Where the results and the runs are; None where nothing is kept."""
+    beside: tuple[ReproducedClaim, ...] = ()
+    """Other claims that the folder holds results of: Holm's correction is over these too, so that a claim has one verdict however it is asked for."""
 
     @cached_property
     def factors(self) -> Mapping[str, int]:
         """Holm's factor of every claim that was compared, by its id."""
-        return holm_factors({one.claim.id: one.p for one in self.entries if one.p is not None})
+        return holm_factors({one.claim.id: one.p for one in (*self.entries, *self.beside) if one.p is not None})
 
     @cached_property
     def verdicts(self) -> Mapping[str, ClaimVerdict | None]:
