@@ -18,6 +18,7 @@ from outcross.verbs.reproduce.lookup import Lookup, combined
 from outcross.verbs.reproduce.result import ClaimResult, ReproducedClaim, Reproduction, result_file, stored_reproduction
 from outcross.verbs.reproduce.rules import RULES, ClaimComparison
 from outcross.verbs.reproduce.verdicts import holm_factors, verdict
+from outcross.verbs.reproduce.work import run_folder
 
 
 def made_up(curves: dict[str, list[list[float]]], scatter: float = 0.0) -> polars.DataFrame:
@@ -312,3 +313,15 @@ def test_a_trackio_logbook_has_a_run_for_every_claim_that_was_compared(reproduce
     pytest.importorskip("trackio", reason="the extra trackio is not installed")
     outcross.export(reproduced.folder, to="trackio", out=tmp_path / "logbook")
     assert any(path.suffix == ".db" for path in (tmp_path / "logbook").iterdir())
+
+
+def test_a_claim_that_was_stopped_goes_on_and_ends_as_one_that_was_not(tmp_path):
+    claim = read_claim(claim_files()["mad-sampling-bias"])
+    assert claim.small is not None and isinstance(claim.small.run, dict)
+    stopped = outcross.run(claim.small.run, out=run_folder(tmp_path / "stopped", claim, "small"))
+    done = [generation.g for _, generation in zip(range(7), stopped, strict=False)]
+    assert done == [*range(7)]
+    before = (run_folder(tmp_path / "stopped", claim, "small") / "ledger.jsonl").read_text().count("\n")
+    assert before > 7
+    (resumed, whole) = (outcross.reproduce(claim.id, out=tmp_path / name) for name in ("stopped", "whole"))
+    assert resumed.frame().equals(whole.frame())
