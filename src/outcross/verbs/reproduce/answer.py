@@ -79,17 +79,17 @@ def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data:
         except BadInput as error:
             why = str(error)
     if not why and question.minutes is not None and cost is not None and cost.minutes > question.minutes:
-        there = None if folder is None else stored_result(folder, claim)
-        if there is not None:
-            return ReproducedClaim(claim, there)
+        stored = None if folder is None else stored_result(folder, claim)
+        if stored is not None:
+            return ReproducedClaim(claim, stored)
         why = f"it takes about {cost.minutes:g} minutes, more than --minutes {question.minutes:g}; run it by its name"
     if why:
-        there = None if folder is None else stored_result(folder, claim)
-        return ReproducedClaim(claim, there, why if there is None else "")
+        stored = None if folder is None else stored_result(folder, claim)
+        return ReproducedClaim(claim, stored, why if stored is None else "")
     if question.all and not question.anew and folder is not None:
-        there = stored_result(folder, claim, question.size)
-        if there is not None and there.digest != claim.digest:
-            return ReproducedClaim(claim, there)  # stale, and shown as such
+        stored = stored_result(folder, claim, question.size)
+        if stored is not None and stored.digest != claim.digest:
+            return ReproducedClaim(claim, stored)  # stale, and shown as such
     return ReproducedClaim(claim, looked_at(claim, question.size, folder, data, watch(claim)))
 
 
@@ -97,19 +97,19 @@ def _check_fresh(claim: Claim, question: ReproduceQuestion, folder: Path | None)
     """BadInput where a claim has changed since the result that the folder holds."""
     if folder is None or question.anew:
         return
-    there = stored_result(folder, claim, question.size)
-    if there is not None and there.digest != claim.digest:
+    stored = stored_result(folder, claim, question.size)
+    if stored is not None and stored.digest != claim.digest:
         raise BadInput(
-            f"{claim.id} has changed since its result of {there.date} in {result_file(folder, claim, question.size)}; add --anew to run it again, or choose another --out"
+            f"{claim.id} has changed since its result of {stored.date} in {result_file(folder, claim, question.size)}; add --anew to run it again, or choose another --out"
         )
 
 
 def _listed(folder: Path | None) -> Reproduction:
     """Every claim, with the results that a folder holds."""
-    found = []
+    entries = []
     for claim in claims().values():
-        found.append(ReproducedClaim(claim, None if folder is None else stored_result(folder, claim)))
-    return Reproduction(tuple(found), folder)
+        entries.append(ReproducedClaim(claim, None if folder is None else stored_result(folder, claim)))
+    return Reproduction(tuple(entries), folder)
 
 
 def _checked(folder: Path) -> Path:

@@ -113,11 +113,13 @@ class Claim:
     @property
     def digest(self) -> str:
         """Of all that decides its result: not of its costs, nor of what is said about it."""
-        told = {key: value for key, value in plain(self).items() if key not in ("discussion", "sentence", "not_run")}
+        content = {key: value for key, value in plain(self).items() if key not in ("discussion", "sentence", "not_run")}
         for size in SIZES:
-            if told[size] is not None:
-                told[size] = {key: value for key, value in told[size].items() if key not in ("minutes", "is_measured", "memory")}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+            if content[size] is not None:
+                content[size] = {
+                    key: value for key, value in content[size].items() if key not in ("minutes", "is_measured", "memory")
+                }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def of_size(self, size: str) -> ClaimSize | None:
         """The experiment at a size; None where there is none."""
@@ -135,19 +137,19 @@ class Claim:
 
 def claim_files() -> dict[str, Path]:
     """The files of the claims that are built in, by their ids, in the order of these."""
-    there = (Path(str(one)) for one in files("outcross.claims").iterdir())
-    return {path.stem: path for path in sorted(there, key=lambda path: path.stem) if path.suffix == ".yaml"}
+    paths = (Path(str(entry)) for entry in files("outcross.claims").iterdir())
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem) if path.suffix == ".yaml"}
 
 
 def read_claim(path: Path) -> Claim:
     """The claim of a file. BadInput names the file, the key and the rule."""
-    told = plain_yaml.read(read_text(path, "give a claim file, which is a page of YAML", 1_000_000), str(path))
-    if not isinstance(told, dict):
+    content = plain_yaml.read(read_text(path, "give a claim file, which is a page of YAML", 1_000_000), str(path))
+    if not isinstance(content, dict):
         raise BadInput(f"{path} holds no claim; it must be a YAML mapping with sentence, source, protocol, parts, small")
-    if "id" in told:
+    if "id" in content:
         raise BadInput(f"{path}: the id of a claim is the name of its file; leave id out")
     try:
-        return Claim(id=path.stem, **{str(key): value for key, value in told.items()})
+        return Claim(id=path.stem, **{str(key): value for key, value in content.items()})
     except BadInput as why:
         raise BadInput(f"{path.name}: {why}") from None
 

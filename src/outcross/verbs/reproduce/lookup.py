@@ -62,18 +62,18 @@ def combined(weights: Sequence[float], lookups: Sequence[Lookup], frame: DataFra
     independent, and each has the interval that its own chains give. NotApplicable where a number cannot be had.
     """
     by_seed = [_by_seed(lookup, frame) for lookup in lookups]
-    common = [seed for seed in by_seed[0] if all(seed in one for one in by_seed)]
+    common = [seed for seed in by_seed[0] if all(seed in part for part in by_seed)]
     if len(common) >= 2:
-        sums = np.array([sum(weight * one[seed] for weight, one in zip(weights, by_seed, strict=True)) for seed in common])
+        sums = np.array([sum(weight * part[seed] for weight, part in zip(weights, by_seed, strict=True)) for seed in common])
         return mean(sums, SEEDS)
     several = [_alone(lookup, values, frame) for lookup, values in zip(lookups, by_seed, strict=True)]
-    value = math.fsum(weight * one.value for weight, one in zip(weights, several, strict=True))
-    n = min(one.n for one in several)
-    if missing := next((one for one in several if one.low is None), None):
+    value = math.fsum(weight * part.value for weight, part in zip(weights, several, strict=True))
+    n = min(part.n for part in several)
+    if missing := next((part for part in several if part.low is None), None):
         return without_interval(value, missing.method, n)
     if len(several) == 1 and weights[0] == 1:
         return several[0]
-    error = math.sqrt(math.fsum((weight * one.standard_error) ** 2 for weight, one in zip(weights, several, strict=True)))
+    error = math.sqrt(math.fsum((weight * part.standard_error) ** 2 for weight, part in zip(weights, several, strict=True)))
     if error == 0:
         return exact(value, n)
     return around(value, error, "independent arms", n)
@@ -149,18 +149,18 @@ def _rows(lookup: Lookup, frame: DataFrame, arm: str) -> dict[int, dict[int, dic
         raise BadInput(
             f"the run has no reading {lookup.measure} at {lookup.at!r}, column {lookup.column!r}, group {lookup.group!r}"
         )
-    found: dict[int, dict[int, dict[str, Any]]] = {}
+    curves: dict[int, dict[int, dict[str, Any]]] = {}
     for row in chosen.iter_rows(named=True):
-        generations = found.setdefault(row["seed"], {})
+        generations = curves.setdefault(row["seed"], {})
         if row["generation"] in generations:
             raise BadInput(f"{lookup.measure} has several numbers a generation; name one by at, column or group in the claim")
         if row["value"] is not None or (
             lookup.generation in ("last", row["generation"]) and lookup.transform in ("value", "log10")
         ):
             generations[row["generation"]] = row
-    if empty := next((seed for seed, generations in found.items() if not generations), None):
+    if empty := next((seed for seed, generations in curves.items() if not generations), None):
         raise NotApplicable(f"{lookup.measure} has no number in seed {empty}")
-    return found
+    return curves
 
 
 def _last(lookup: Lookup, curve: Mapping[int, dict[str, Any]]) -> int:

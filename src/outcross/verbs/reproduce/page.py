@@ -33,20 +33,22 @@ def claim_figure(entry: ReproducedClaim) -> Figure:
     """The comparisons of a claim below each other, each on its own axis: the published number, ours with its 95 % interval, and where no effect would be."""
     assert entry.result is not None
     several = [
-        (f"{part.what}: {one.what}" if len(compared_of) > 1 else part.what, _comparison_figure(one))
+        (f"{part.what}: {comparison.what}" if len(compared_of) > 1 else part.what, _comparison_figure(comparison))
         for part, compared_of in zip(entry.claim.parts, entry.result.comparisons, strict=True)
-        for one in compared_of
+        for comparison in compared_of
     ]
     caption = "A dot is our number with its 95 % interval, a diamond the published one with three of its standard errors, and the grey line is where no effect would be."
     return together(entry.claim.id, entry.claim.sentence, several, caption, columns=1)
 
 
-def _comparison_figure(one: ClaimComparison) -> Figure:
-    rows: list[tuple[Any, ...]] = [("ours", one.ours.value, one.ours.low, one.ours.high)]
-    if one.published is not None:
-        low, high = (one.published + sign * 3 * one.error for sign in (-1, 1))
-        rows.append(("published", one.published, low, high))
-    data = table([(*row, one.none) for row in rows], {"whose": str, "value": float, "low": float, "high": float, "none": float})
+def _comparison_figure(comparison: ClaimComparison) -> Figure:
+    rows: list[tuple[Any, ...]] = [("ours", comparison.ours.value, comparison.ours.low, comparison.ours.high)]
+    if comparison.published is not None:
+        low, high = (comparison.published + sign * 3 * comparison.error for sign in (-1, 1))
+        rows.append(("published", comparison.published, low, high))
+    data = table(
+        [(*row, comparison.none) for row in rows], {"whose": str, "value": float, "low": float, "high": float, "none": float}
+    )
     values = [{"whose": whose, "value": value, "low": low, "high": high} for whose, value, low, high in rows]
     scale = {"zero": False, "nice": True}
     across = {"field": "value", "type": "quantitative", "scale": scale, "title": None}
@@ -60,7 +62,7 @@ def _comparison_figure(one: ClaimComparison) -> Figure:
         "axis": {"domain": False, "ticks": False},
     }
     layers = [
-        {"data": {"values": [{"none": one.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {"field": "none", "type": "quantitative", "scale": scale, "title": None}}},
+        {"data": {"values": [{"none": comparison.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {"field": "none", "type": "quantitative", "scale": scale, "title": None}}},
         {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"x": {**across, "field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}, "transform": [{"filter": "datum.low != null"}]},
         {"mark": {"type": "point", "filled": True, "size": 55, "opacity": 1}, "encoding": {"x": across, "y": down, "color": colour, "shape": {"field": "whose", "type": "nominal", "scale": {"domain": ["ours", "published"], "range": ["circle", "diamond"]}, "legend": None}}},
     ]  # fmt: skip
@@ -71,7 +73,7 @@ def _comparison_figure(one: ClaimComparison) -> Figure:
 def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
     """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
     lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}.", "", "| verdict | meaning |", "|---|---|"]
-    lines += [f"| {said} | {meaning} |" for said, meaning in MEANINGS.items()]
+    lines += [f"| {word} | {meaning} |" for word, meaning in MEANINGS.items()]
     lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
     lines += [_row(result, entry) for entry in result.entries]
     for entry in result.entries:
@@ -91,8 +93,8 @@ def _row(result: Reproduction, entry: ReproducedClaim) -> str:
     return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol} | {published} | {_cell(ours)} | {cost} |"
 
 
-def _with_interval(one: ClaimComparison) -> str:
-    ours = one.ours
+def _with_interval(comparison: ClaimComparison) -> str:
+    ours = comparison.ours
     return number(ours.value) if ours.low is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
 
 
@@ -106,10 +108,10 @@ def _about(result: Reproduction, entry: ReproducedClaim, is_drawn: bool) -> Iter
     rows = list(entry.verdicts(result.factors.get(claim.id, 1)))
     if rows:
         yield from ("", "| what | known | compared | verdict |", "|---|---|---|---|")
-        for place, one, said in rows:
+        for place, comparison, word in rows:
             part = claim.parts[place]
             known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
-            yield f"| {_cell(part.what)} | {_cell(known)} | {_cell(compared(one))} | {said} |"
+            yield f"| {_cell(part.what)} | {_cell(known)} | {_cell(compared(comparison))} | {word} |"
     if rows and is_drawn:
         yield from ("", f"![{_cell(claim.id)}: published numbers and ours]({FIGURES}/{claim.id}.svg)")
     if entry.result is not None:
@@ -147,8 +149,8 @@ def html(result: Reproduction) -> bytes:
             "facts": "" if entry.result is None else _facts(entry),
             "discussion": " ".join(filter(None, [entry.claim.at_most_same_direction, entry.claim.discussion])),
             "rows": [
-                (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(one), said)
-                for place, one, said in entry.verdicts(result.factors.get(entry.claim.id, 1))
+                (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(comparison), word)
+                for place, comparison, word in entry.verdicts(result.factors.get(entry.claim.id, 1))
             ],
             "svg": svg_of(figures.get(entry.claim.id)),
             "caption": figures[entry.claim.id].caption if entry.claim.id in figures else "",
@@ -199,8 +201,8 @@ def claims_page() -> str:
     for claim in every:
         source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
         costs = [
-            "" if one is None else number(one.minutes, 2) + ("" if one.is_measured else " (estimated)")
-            for one in (claim.small, claim.full)
+            "" if size is None else number(size.minutes, 2) + ("" if size.is_measured else " (estimated)")
+            for size in (claim.small, claim.full)
         ]
         protocol = PROTOCOLS[claim.protocol] if not claim.not_run else f"not run here: {claim.not_run}"
         lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, source, protocol, *costs))) + " |")

@@ -40,7 +40,7 @@ def readings(rows: Iterable[Row]) -> Any:
     """Numbers as the readings of a run: one generation, without an interval of their own."""
     import polars
 
-    told = [
+    records = [
         (arm, seed, 0, measure, "", "", "", float(value), None, None, "one seed: no interval", 1, "")
         for arm, seed, measure, value in rows
     ]
@@ -48,7 +48,7 @@ def readings(rows: Iterable[Row]) -> Any:
         "arm": str, "seed": int, "generation": int, "measure": str, "at": str, "column": str, "group": str,
         "value": float, "low": float, "high": float, "method": str, "n": int, "note": str,
     }  # fmt: skip
-    return polars.DataFrame(told, schema=schema, orient="row")
+    return polars.DataFrame(records, schema=schema, orient="row")
 
 
 Seeds = Annotated[int, Field(ge=2)]

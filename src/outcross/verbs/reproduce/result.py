@@ -91,8 +91,8 @@ class ReproducedClaim:
         if self.result is None or self.is_stale:
             return
         for place, (part, compared) in enumerate(zip(self.claim.parts, self.result.comparisons, strict=True)):
-            for one in compared:
-                yield place, one, verdict(part, one, self.claim, self.result.protocol, tests)
+            for comparison in compared:
+                yield place, comparison, verdict(part, comparison, self.claim, self.result.protocol, tests)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +120,7 @@ class Reproduction(Result):
             return "stale"
         if entry.result is None:
             return "not run here" if entry.not_run or entry.claim.not_run else None
-        several: list[ClaimVerdict] = [said for _, _, said in entry.verdicts(self.factors.get(entry.claim.id, 1))]
+        several: list[ClaimVerdict] = [word for _, _, word in entry.verdicts(self.factors.get(entry.claim.id, 1))]
         return worst(several) if several else "cannot tell"
 
     def __getitem__(self, name: str) -> ReproducedClaim:
@@ -150,18 +150,18 @@ class Reproduction(Result):
         return polars.DataFrame(rows, schema=schema, orient="row")
 
     def _rows(self, entry: ReproducedClaim) -> Iterator[tuple[Any, ...]]:
-        claim, said = entry.claim, self.verdicts[entry.claim.id] or "not run yet"
+        claim, of_claim = entry.claim, self.verdicts[entry.claim.id] or "not run yet"
         size = "" if entry.result is None else entry.result.size
         protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
         factor = self.factors.get(claim.id, 1)
         rows = [
             (
-                claim.id, said, protocol, size, claim.parts[place].what, TAGS[claim.parts[place].tag], one.what, one.published, None if one.published is None else one.error,
-                one.none, rounded(one.ours.value), rounded(one.ours.low), rounded(one.ours.high), one.ours.method, one.ours.n, rounded(one.p), of_it, "",
+                claim.id, of_claim, protocol, size, claim.parts[place].what, TAGS[claim.parts[place].tag], comparison.what, comparison.published, None if comparison.published is None else comparison.error,
+                comparison.none, rounded(comparison.ours.value), rounded(comparison.ours.low), rounded(comparison.ours.high), comparison.ours.method, comparison.ours.n, rounded(comparison.p), word, "",
             )
-            for place, one, of_it in entry.verdicts(factor)
+            for place, comparison, word in entry.verdicts(factor)
         ]  # fmt: skip
-        yield from rows or [(claim.id, said, protocol, size, *[None] * 13, self.reason(entry))]
+        yield from rows or [(claim.id, of_claim, protocol, size, *[None] * 13, self.reason(entry))]
 
     def plain(self) -> dict[str, Any]:
         """The verdicts as plain data, as --json prints them."""
@@ -174,7 +174,7 @@ class Reproduction(Result):
 
     def _plain(self, entry: ReproducedClaim) -> dict[str, Any]:
         claim, result = entry.claim, entry.result
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "id": claim.id,
             "claim": claim.sentence,
             "source": {"paper": claim.source.paper, "place": claim.source.place},
@@ -185,33 +185,33 @@ class Reproduction(Result):
             "digest": claim.digest,
         }
         if result is None or entry.is_stale:
-            return told
+            return content
         factor = self.factors.get(claim.id, 1)
         compared = [
             {
                 "part": claim.parts[place].what,
                 "tag": TAGS[claim.parts[place].tag],
-                **_plain(one),
-                "p": rounded(one.p),
-                "verdict": said,
+                **_plain(comparison),
+                "p": rounded(comparison.p),
+                "verdict": word,
             }
-            for place, one, said in entry.verdicts(factor)
+            for place, comparison, word in entry.verdicts(factor)
         ]
-        held = ("size", "seeds", "generations", "chains", "arms", "date", "machine", "seconds")
-        return told | {name: value for name, value in result.plain().items() if name in held} | {"comparisons": compared}
+        kept = ("size", "seeds", "generations", "chains", "arms", "date", "machine", "seconds")
+        return content | {name: value for name, value in result.plain().items() if name in kept} | {"comparisons": compared}
 
     @property
     def counts(self) -> dict[str, int]:
         """How many claims have each verdict."""
-        found: dict[str, int] = {}
-        for said in self.verdicts.values():
-            found[said or "not run yet"] = found.get(said or "not run yet", 0) + 1
-        return dict(sorted(found.items()))
+        counts: dict[str, int] = {}
+        for word in self.verdicts.values():
+            counts[word or "not run yet"] = counts.get(word or "not run yet", 0) + 1
+        return dict(sorted(counts.items()))
 
     @property
     def short(self) -> str:
         """How many claims have which verdict."""
-        counts = ", ".join(f"{count} {said}" for said, count in self.counts.items())
+        counts = ", ".join(f"{count} {word}" for word, count in self.counts.items())
         return f"Reproduction of {len(self.entries)} claim{'s' * (len(self.entries) != 1)}: {counts or 'none'}"
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
@@ -274,7 +274,7 @@ def _plain(comparison: ClaimComparison) -> dict[str, Any]:
 def read_result(path: Path) -> ClaimResult:
     """What a result file holds. BadInput where it is damaged."""
     try:
-        told = json.loads(read_text(path))
+        content = json.loads(read_text(path))
         comparisons = tuple(
             tuple(
                 ClaimComparison(
@@ -286,12 +286,12 @@ def read_result(path: Path) -> ClaimResult:
                 )
                 for one in part
             )
-            for part in told["comparisons"]
+            for part in content["comparisons"]
         )
         return ClaimResult(
-            size=told["size"], digest=told["digest"], protocol=told["protocol"], comparisons=comparisons, reason=told["reason"],
-            seeds=tuple(told["seeds"]), generations=told["generations"], chains=told["chains"], arms=told["arms"],
-            date=told["date"], machine=told["machine"], seconds=told["seconds"],
+            size=content["size"], digest=content["digest"], protocol=content["protocol"], comparisons=comparisons, reason=content["reason"],
+            seeds=tuple(content["seeds"]), generations=content["generations"], chains=content["chains"], arms=content["arms"],
+            date=content["date"], machine=content["machine"], seconds=content["seconds"],
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"{path} is damaged ({type(error).__name__}); remove it, and run the claim again") from None

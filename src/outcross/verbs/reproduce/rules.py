@@ -128,7 +128,7 @@ class OrderRule(Rule):
     def compare(self, frame):
         for lower, higher in pairwise(self.readings):
             yield ClaimComparison(
-                f"{_told(higher, lower)} less {_told(lower, higher)}", combined([-1.0, 1.0], [lower, higher], frame)
+                f"{_distinction(higher, lower)} less {_distinction(lower, higher)}", combined([-1.0, 1.0], [lower, higher], frame)
             )
 
 
@@ -162,12 +162,12 @@ class SlopeRule(Rule):
     @model_validator(mode="after")
     def _has_places(self):
         _check_places(self.readings, 2)
-        if self.log_x and any(one.x is None or one.x <= 0 for one in self.readings):
+        if self.log_x and any(reading.x is None or reading.x <= 0 for reading in self.readings):
             raise ValueError("log_x needs places x above 0")
         return self
 
     def compare(self, frame):
-        x = np.array([one.x for one in self.readings], dtype=float)
+        x = np.array([reading.x for reading in self.readings], dtype=float)
         x = np.log10(x) if self.log_x else x
         weights = (x - x.mean()) / np.square(x - x.mean()).sum()
         yield ClaimComparison(
@@ -192,7 +192,7 @@ class ConvexRule(Rule):
 
     def compare(self, frame):
         for first, second, third in zip(self.readings, self.readings[1:], self.readings[2:], strict=False):
-            a, b, c = (float(one.x) for one in (first, second, third))  # type: ignore[arg-type]
+            a, b, c = (float(reading.x) for reading in (first, second, third))  # type: ignore[arg-type]
             weights = [1 / (b - a), -1 / (b - a) - 1 / (c - b), 1 / (c - b)]
             yield ClaimComparison(f"bend of {first.measure} at {b:g}", combined(weights, [first, second, third], frame))
 
@@ -210,7 +210,8 @@ class FlipRule(Rule):
     @model_validator(mode="after")
     def _has_both_sides(self):
         _check_places(self.readings, 2)
-        if not any(one.x < self.threshold for one in self.readings) or not any(one.x > self.threshold for one in self.readings):  # type: ignore[operator]
+        places = [reading.x for reading in self.readings if reading.x is not None]
+        if not min(places) < self.threshold < max(places):
             raise ValueError(f"a flip needs readings on both sides of the threshold {self.threshold:g}")
         return self
 
@@ -235,11 +236,11 @@ RULES: Family = Family(
 )
 
 
-def _told(one: Lookup, other: Lookup) -> str:
+def _distinction(reading: Lookup, other: Lookup) -> str:
     """What tells a reading from the one that it is compared with: its arm, unless they share it."""
-    if one.arm != other.arm:
-        return one.words
-    return one.measure if one.measure != other.measure else f"{one.measure} at generation {one.generation}"
+    if reading.arm != other.arm:
+        return reading.words
+    return reading.measure if reading.measure != other.measure else f"{reading.measure} at generation {reading.generation}"
 
 
 def _moved(estimate: Estimate, by: float) -> Estimate:
@@ -248,6 +249,6 @@ def _moved(estimate: Estimate, by: float) -> Estimate:
 
 
 def _check_places(readings: tuple[Lookup, ...], least: int) -> None:
-    places: list[Any] = [one.x for one in readings]
+    places: list[Any] = [reading.x for reading in readings]
     if len(readings) < least or None in places or any(b <= a for a, b in pairwise(places)):
         raise ValueError(f"it needs {least} readings or more with rising places x, got {places}")

@@ -23,28 +23,31 @@ def reproduction_lines(result: Reproduction, width: int) -> Iterator[str]:
 
 def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Iterator[str]:
     """The block of one claim."""
-    claim, said = entry.claim, result.verdicts[entry.claim.id]
-    cost = f"{_cost(claim.small)} small, {_cost(claim.full)} full" if said in (None, "not run here") else ""
+    claim, verdict_of_claim = entry.claim, result.verdicts[entry.claim.id]
+    cost = f"{_cost(claim.small)} small, {_cost(claim.full)} full" if verdict_of_claim in (None, "not run here") else ""
     protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
-    yield f"{claim.id}: {said or 'not run yet'} ({', '.join(filter(None, [protocol, cost]))})"
+    yield f"{claim.id}: {verdict_of_claim or 'not run yet'} ({', '.join(filter(None, [protocol, cost]))})"
     source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
     yield from textwrap.wrap(f"{claim.sentence} {source}.", width, initial_indent="  ", subsequent_indent="  ")
     if why := result.reason(entry):
         yield from textwrap.wrap(f"because {why}", width, initial_indent="  ", subsequent_indent="  ")
-    for place, one, of_it in entry.verdicts(result.factors.get(claim.id, 1)):
+    for place, comparison, verdict in entry.verdicts(result.factors.get(claim.id, 1)):
         yield from textwrap.wrap(
-            f"{claim.parts[place].what}: {compared(one)}: {of_it}", width, initial_indent="  - ", subsequent_indent="    "
+            f"{claim.parts[place].what}: {compared(comparison)}: {verdict}",
+            width,
+            initial_indent="  - ",
+            subsequent_indent="    ",
         )
 
 
-def compared(one: ClaimComparison) -> str:
+def compared(comparison: ClaimComparison) -> str:
     """A comparison in words: our number with its interval, beside the published one."""
-    ours = one.ours
+    ours = comparison.ours
     interval = f" (no interval: {ours.method})" if ours.low is None else f" [{number(ours.low)}, {number(ours.high)}]"
-    if one.published is None:
-        return f"{one.what} {number(ours.value)}{interval}, should be above {number(one.none)}"
-    error = f" ± {number(one.error)}" if one.error else ""
-    return f"{number(ours.value)}{interval}, published {number(one.published)}{error}"
+    if comparison.published is None:
+        return f"{comparison.what} {number(ours.value)}{interval}, should be above {number(comparison.none)}"
+    error = f" ± {number(comparison.error)}" if comparison.error else ""
+    return f"{number(ours.value)}{interval}, published {number(comparison.published)}{error}"
 
 
 def _cost(size: ClaimSize | None) -> str:

@@ -67,10 +67,10 @@ def looked_at(claim: Claim, size: str, folder: Path | None, data: Path | None, w
 def _kept(result: ClaimResult, path: Path) -> ClaimResult:
     """The result with the date, machine and seconds of the same one that is there; written where there is none."""
     if path.is_file():
-        there = read_result(path)
-        same = replace(result, date=there.date, machine=there.machine, seconds=there.seconds)
-        if json.dumps(same.plain()) == json.dumps(there.plain()):
-            return there
+        stored = read_result(path)
+        same = replace(result, date=stored.date, machine=stored.machine, seconds=stored.seconds)
+        if json.dumps(same.plain()) == json.dumps(stored.plain()):
+            return stored
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result.plain(), ensure_ascii=False, indent=1) + "\n")
     return read_result(path)  # as a replay reads it, to the digit
@@ -80,8 +80,8 @@ def run_folder(folder: Path, claim: Claim, size: str) -> Path:
     """The folder of the run of a claim. A claim whose experiment was changed has another one, and the former is kept."""
     experiment = claim.of_size(size)
     assert experiment is not None
-    told = json.dumps([plain(experiment.run), plain(experiment.settings)], sort_keys=True)
-    return folder / RUNS / f"{claim.id}-{size}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    content = json.dumps([plain(experiment.run), plain(experiment.settings)], sort_keys=True)
+    return folder / RUNS / f"{claim.id}-{size}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def _frame(
@@ -143,14 +143,16 @@ def lacking(claim: Claim, size: str, data: Path | None) -> str:
 
 def check_memory(claim: Claim, size: str) -> None:
     """BadInput where this machine has not the memory that a claim needs at a size."""
-    experiment, there = claim.of_size(size), memory()
-    if experiment is not None and there is not None and experiment.memory > there:
+    experiment, available = claim.of_size(size), memory()
+    if experiment is not None and available is not None and experiment.memory > available:
         small = claim.small
         instead = (
-            f"; --size small needs {small.memory:g} GB" if size == "full" and small is not None and small.memory <= there else ""
+            f"; --size small needs {small.memory:g} GB"
+            if size == "full" and small is not None and small.memory <= available
+            else ""
         )
         raise BadInput(
-            f"{claim.id} at size {size} needs {experiment.memory:g} GB of memory, and this machine has {there:.1f} GB{instead or '; run it on a larger machine'}"
+            f"{claim.id} at size {size} needs {experiment.memory:g} GB of memory, and this machine has {available:.1f} GB{instead or '; run it on a larger machine'}"
         )
 
 
@@ -171,7 +173,7 @@ def _has_gpu() -> bool:
 
 
 def _machine(experiment: ClaimSize) -> str:
-    told = environment()
+    machine = environment()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     device = ", a GPU" if "gpu" in experiment.needs else ""
-    return f"{told['processor'] or told['platform']}, {cores} core{'s' * (cores != 1)}{device}"
+    return f"{machine['processor'] or machine['platform']}, {cores} core{'s' * (cores != 1)}{device}"
