@@ -21,6 +21,7 @@ from outcross.verbs.card.result import Card
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
+from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.list import ListQuestion, Parts
 from outcross.verbs.mix.changes import Changes
 from outcross.verbs.mix.composition import Composition
@@ -42,6 +43,7 @@ COMMANDS = {
     "export": (ExportQuestion, outcross.export),
     "card": (CardQuestion, outcross.card),
     "detect": (DetectQuestion, outcross.detect),
+    "forecast": (ForecastQuestion, outcross.forecast),
     "list": (ListQuestion, outcross.parts),
     "reproduce": (ReproduceQuestion, outcross.reproduce),
 }
@@ -53,6 +55,7 @@ RESULTS = {
     "export": Export,
     "card": Card,
     "detect": outcross.Detection,
+    "forecast": outcross.Forecast,
     "list": Parts,
     "reproduce": outcross.Reproduction,
 }
