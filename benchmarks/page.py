@@ -51,7 +51,9 @@ def _section(told: dict[str, Any]) -> str:
     elif "sculpted" in told:
         body = [_sculpted(told["sculpted"]), _verdicts(told["verdicts"])]
     elif "surpass" in told:
-        body = [_surpassed([*told["surpass"], *told["theorem"]]), _routing(told["routing"])]
+        body = [_surpassed([*told["surpass"], *told["theorem"]])]
+    elif "routing" in told:
+        body = [_routing(told["routing"])]
     elif "students" in told:
         body = [_students(told["students"])]
     elif "equal_k" in told:

@@ -35,6 +35,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "forecast": lambda: sys.executable,
     "equal_k": lambda: sys.executable,
     "surpass": lambda: sys.executable,
+    "routing": lambda: sys.executable,
     "sculpt": lambda: sys.executable,
     "sculpt_alpacaeval": lambda: sys.executable,
     "early_warning": lambda: sys.executable,
