@@ -86,7 +86,8 @@ def crossing(
     places = [_place(settings, values) for values in seeds]
     found = [one for one in places if one is not None]
     if not seeds or not found:
-        signs = "above 0" if seeds and all(values[-1] > 0 for values in seeds) else "never above 0 and then below it"
+        is_above = any(value > ROUNDING for values in seeds for value in values)
+        signs = "not below 0 again" if is_above else "never above 0"
         return Crossing(
             among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
         )
@@ -124,7 +125,7 @@ def _place(settings: Sequence[float], values: Sequence[float]) -> tuple[float, t
     """
     for at in range(1, len(settings)):
         before, after = values[at - 1], values[at]
-        if before >= 0 and after < -ROUNDING and max(values[:at]) > ROUNDING:
+        if before >= -ROUNDING and after < -ROUNDING and max(values[:at]) > ROUNDING:
             share = before / (before - after)
             return settings[at - 1] + share * (settings[at] - settings[at - 1]), (settings[at - 1], settings[at])
     return None
