@@ -186,7 +186,7 @@ def test_a_crossing_has_its_interval_over_seeds_and_says_where_there_is_none():
     assert found.measured is not None and found.measured.value == pytest.approx((0.5 + 0.45) / 2) and found.measured.n == 2
     assert found.closed_form == pytest.approx(0.5) and "threshold p* = 0.5" in found.words and "between 0.4 and 0.6" in found.words
     never = crossing("control", [*curves[:1], (0.6, line("b", 0.3, 0.1))], {})
-    assert never.measured is None and "not below 0 again between 0.4 and 0.6" in never.words
+    assert never.measured is None and "never below 0 after it was above between 0.4 and 0.6" in never.words
     some = crossing("some", [*curves[:1], (0.6, line("b", -0.3, 0.1))], {})
     assert "1 of 2 seeds cross 0" in some.words
     assert crossed([[found], [never]])[0].startswith(

@@ -87,7 +87,7 @@ def crossing(
     found = [one for one in places if one is not None]
     if not seeds or not found:
         is_above = any(value > ROUNDING for values in seeds for value in values)
-        signs = "not below 0 again" if is_above else "never above 0"
+        signs = "never below 0 after it was above" if is_above else "never above 0"
         return Crossing(
             among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
         )
