@@ -32,6 +32,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "mix": lambda: sys.executable,
     "best_of": lambda: sys.executable,
     "students": lambda: sys.executable,
+    "forecast": lambda: sys.executable,
     "equal_k": lambda: sys.executable,
     "early_warning": lambda: sys.executable,
     "vae": lambda: sys.executable,

@@ -18,9 +18,11 @@ from outcross.attributes import ATTRIBUTES, LEARNED
 from outcross.classifiers import CLASSIFIERS
 from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
+from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, Page, askers, measure
@@ -104,6 +106,11 @@ def experiment_page() -> str:
         ("draw", Draw, "How a model is sampled."),
         ("training", Schedule, "How a network is trained. Learners that are fitted in closed form have no such key."),
         ("rows", Growth, "`rows: {grow: 1.5}` in place of a number."),
+        (
+            "a teacher",
+            Teacher,
+            "`teachers: {a: {reads: own}, b: {reads: 0.1}}` maps names to these ([several teachers](../howto/communities.md)).",
+        ),
     ):
         lines += [f"## Keys of {key}", "", words, "", *_keys(cls), ""]
     return "\n".join([*lines, STOP_WHEN, ""])
@@ -242,6 +249,19 @@ def laws_page() -> str:
 
 LAWS_INTRODUCTION = """`outcross.laws.law("variance_replace")` gives the function. T counts fits: T = g + 1 for generation g. The [formulas](../explanation/formulas.md) are written out on a page
 of their own, and [another page](../explanation/laws.md) names the test that holds each."""
+
+
+def growth_page() -> str:
+    """docs/reference/growth.md: every growth law of a forecast."""
+    lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
+    for name in GROWTH:
+        one = growth_law(name)
+        lines.append(_row(f"`{name}`", _document(type(one)).replace("\n\n", " "), f"{one.least} generations", one.paper))
+    return "\n".join([*lines, ""])
+
+
+GROWTH_INTRODUCTION = """A growth law says how a reading goes on beyond the last generation that was run. [`outcross forecast`](../howto/forecast.md) weighs the laws by how well they would have foretold what is known.
+The first three are also the baselines that forecasts are held against. `outcross list growth` prints this in short."""
 
 
 def definitions_page() -> str:
@@ -452,6 +472,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     ),
     "readings.md": readings_page,
     "laws.md": laws_page,
+    "growth.md": growth_page,
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
 }  # fmt: skip

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from outcross import own
 from outcross.data import Plan, Take
+from outcross.data.shares import exact
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
+from outcross.filters.best_of import BestOfFilter
 from outcross.filters.cuts import CentralFilter, OutlyingFilter, RandomFilter
+from outcross.filters.judging import ColumnNumber
+from outcross.filters.noisy_check import NoisyCheckFilter
 from outcross.laws.cells import KnownCells
+from outcross.laws.expectations import Exchanged
 from outcross.laws.selection import variance_kept
+from outcross.laws.verifier import KnownAnswers
+from outcross.models.panel import PanelLearner
 from outcross.recipe import kind, plain
 from outcross.sources.normal import Normal
+from outcross.sources.tasks import Halfspace, Sums
 
 
 def curves(made: tuple[Arm, ...], readings: Any) -> Any:
@@ -49,12 +59,12 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
 
     Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
     """
-    others = (experiment.human, experiment.learner, *experiment.select)
+    others = (experiment.human, *experiment.learners, *experiment.select)
     if any(own.is_own(type(one)) or isinstance(one, own.Unimported) for one in others):
         return {}
-    human, learner = experiment.human, plain(experiment.learner)
+    human, learner = experiment.human, plain(experiment.learners[0])
     known, policy = (
-        _known_to_laws(human, learner),
+        {} if learner["kind"] == "panel" else _known_to_laws(human, learner),
         law_policy(experiment) if policy is None else policy,
     )
     if (
@@ -65,6 +75,15 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         or experiment.training is not None
     ):
         return {}
+    if learner["kind"] == "panel":
+        answers = answers_of(experiment)
+        return (
+            {}
+            if answers is None
+            else {"learner_kind": "panel", "n": human.rows, "generations": experiment.generations}
+            | policy
+            | {"known_answers": answers}
+        )
     if (selected := selection_of(experiment)) is None:
         return {}
     sizes = [human.rows, *(experiment.kept(g) for g in range(experiment.generations - 1))]
@@ -74,7 +93,63 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         "generations": experiment.generations,
         "temperature": experiment.draw.temperature,
     }
-    return told | known | policy | selected
+    if not experiment.teachers:
+        return told | known | policy | selected
+    exchange = exchange_of(experiment)
+    return told | known | policy | {"exchange": exchange} if exchange is not None else {}
+
+
+def exchange_of(experiment: Experiment) -> Exchanged | None:
+    """How alike teachers learn from each other; None where they differ in what they learn, write or read, or where a quota is no whole number."""
+    first, *others = experiment.teachers.values()
+    if experiment.select or first.human != "own" or any(other != first for other in others):
+        return None
+    many, rows = len(others) + 1, experiment.human.rows
+    if isinstance(first.reads, float):
+        migrants = exact(first.reads)
+    else:
+        migrants = {"own": Fraction(0), "all": 1 - Fraction(1, many)}.get(
+            str(first.reads), Fraction(first.reads if isinstance(first.reads, int) else 0)
+        )
+    if rows % many or (migrants * rows / many / (many - 1)).denominator > 1:
+        return None
+    return Exchanged(many, float(migrants))
+
+
+def learner_of_laws(experiment: Experiment) -> str:
+    """What the laws call the learner: its kind, and of students of points another name than of those of questions from a list."""
+    learner = kind(experiment.learner)
+    return "panel of points" if learner == "panel" and isinstance(experiment.human, Halfspace) else learner
+
+
+def answers_of(experiment: Experiment) -> KnownAnswers | None:
+    """What the laws of answers need to know: the task, one teacher, a student that they know, and a verifier or a choice by likelihood; else None.
+
+    Of a teacher who errs on the same questions again and again no law is known, nor of several who know different things.
+    """
+    human, learner = experiment.human, experiment.learner
+    if not isinstance(learner, PanelLearner) or not isinstance(human, Sums | Halfspace):
+        return None
+    if learner.mistakes == "same_questions" or (learner.teachers > 1 and learner.specialised) or not learner.student_has_a_law:
+        return None
+    if any(isinstance(one, own.Unimported) for one in experiment.select) or len(experiment.select) > 1:
+        return None
+    is_listed = isinstance(human, Sums)
+    known = KnownAnswers(
+        questions=human.truth.questions,
+        answers=human.truth.answers,
+        dimensions=0 if is_listed else human.dimensions,
+        error=learner.error,
+        mistakes=learner.mistakes if human.truth.answers > 2 else "same_answer",
+    )
+    match experiment.select, experiment.candidates:
+        case (), 1:
+            return known
+        case (NoisyCheckFilter() as check,), 1:
+            return replace(known, keeps_correct=check.keeps_correct, keeps_wrong=check.keeps_wrong)
+        case (BestOfFilter(by=ColumnNumber(column="log_prob"), keep="most", k=None),), candidates if learner.teachers == 1:
+            return replace(known, candidates=candidates)
+    return None
 
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:
@@ -89,7 +164,7 @@ def selection_of(experiment: Experiment) -> dict[str, Any] | None:
 
     Laws know the cut by the distance of points from their mean.
     """
-    cuts = [one for one in experiment.select if not isinstance(one, RandomFilter)]
+    cuts = [one for one in experiment.selecting if not isinstance(one, RandomFilter)]
     if not cuts:
         return {}
     first = cuts[0]

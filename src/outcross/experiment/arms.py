@@ -11,9 +11,10 @@ from typing import Any
 
 from outcross.data.plans import lines
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, experiment, names_a_source
+from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
-from outcross.recipe import flatten, kind, name_in_records, plain, short_kind, unflatten
+from outcross.experiment.teachers import told_of
+from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -41,7 +42,7 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     if many > MOST_ARMS:
         raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
-    settings = [dict(one) | crossing for one in listed or [{}] for crossing in crossed]
+    settings = [_crossed(one, crossing) for one in listed or [{}] for crossing in crossed]
     given = [setting.pop("name", None) for setting in settings]
     experiments = [experiment(override(common, setting)) for setting in settings]
     names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments, settings), strict=True)]
@@ -54,6 +55,15 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
     _check_seeds(made)
     return made
+
+
+def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a listed arm at one point of a sweep; a name that it was given says the point, too (`verified,error=0.3`)."""
+    crossed = dict(listed) | crossing
+    if listed.get("name") is not None:
+        point = [f"{key.rpartition('.')[2]}={value}" for key, value in crossing.items() if key != "seed"]
+        crossed["name"] = ",".join([str(listed["name"]), *point])
+    return crossed
 
 
 def _check_seeds(made: tuple[Arm, ...]) -> None:
@@ -76,7 +86,7 @@ def arm_of(experiment: Experiment) -> Arm:
 
 def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
     """An experiment file with every default written out: the common settings, and what differs under `arms:`."""
-    flat = [flatten(plain(arm.experiment)) for arm in made]
+    flat = [flatten(identity(arm.experiment)) for arm in made]
     common = {key: value for key, value in flat[0].items() if all(one.get(key, _ABSENT) == value for one in flat)}
     differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
     told = unflatten({key: value for key, value in common.items() if key != "kind"})
@@ -126,13 +136,16 @@ def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
         else:
             plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
             planned = tuple(lines(plans[1:] or plans))
+            if arm.experiment.teachers:
+                of_all = [f"of all teachers together: {line}" for line in planned]
+                planned = (*(f"teacher {line}" for line in told_of(arm.experiment.teachers)), *of_all)
         names.setdefault(planned, []).append(arm.name)
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
-    flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
+    flat = [flatten(identity(replace(one, seed=0))) for one in experiments]
     differing = _differing(flat)
     by_policy = {
         name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}
