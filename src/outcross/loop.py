@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import data, own
+from outcross import data, own_parts, own_source
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import Counts, blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
@@ -82,26 +82,26 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
             tokenizer=content,
         ),
     )  # fmt: skip
-    reach = _reach(experiment, _named(human))
+    reach = _reach(experiment, named(human))
     task = Task(learner=experiment.learner, training=experiment.training)
     start = model = first = do(begin, replace(task, content=content), human)
-    pool, spent = Pool((_named(human).training,)), 0
+    pool, spent = Pool((named(human).training,)), 0
     teachers: tuple[Made[Any], ...] = ()
     detectors: dict[str, Made[ReadyDetector]] = {}
-    written = np.zeros(experiment.generations + 1, dtype=np.int64)
+    written_rows = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        plan = experiment.plan(Inventory(g, len(pool.human), written))
+        plan = experiment.plan(Inventory(g, len(pool.human), written_rows))
         if experiment.select:
-            plan.check(Inventory(g, len(pool.human), written, _left(human, spent)), kind(experiment.policy))
-        mixed = do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent))
+            plan.check(Inventory(g, len(pool.human), written_rows, left(human, spent)), kind(experiment.policy))
+        mixed = do(mix, plan, pool.newest_only(plan.reach), unspent(human, spent))
         training = _resampled(do, experiment, mixed, human, detectors)
-        start = _start(do, task, start, model, human)
+        start = start_of(do, task, start, model, human)
         model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
         draw = step_draw(experiment.draw, experiment.records(g))
         prompts = _prompts(draw, pool, experiment.records(g))
-        drawn = _written(_generated(do, experiment.learner, draw, model, prompts), model, draw, g)
+        drawn = written(generated(do, experiment.learner, draw, model, prompts), model, draw, g)
         detectors = _detectors(do, experiment, human, draw, model, prompts) if g == 0 else detectors
         asked = OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
@@ -111,13 +111,13 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         if draw.prompts == "newest":
             evidence["prompts"] = prompts
         if selection is not None:
-            evidence["rejected"] = _rejected(drawn, selection)
+            evidence["rejected"] = rejected(drawn, selection)
         if training is not mixed:
             evidence["mixed"] = mixed
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
-        pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
+        pool, written_rows[g + 1] = (pool + kept).newest_only(reach), written_rows[g] + len(kept)
         teachers = _last((*teachers, model), reach)
-        yield Generation(g, _named(human), mixed, training, model, drawn, kept, selection, shown, readings)
+        yield Generation(g, named(human), mixed, training, model, drawn, kept, selection, shown, readings)
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
@@ -135,10 +135,10 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     human = gathering.open(rng)
     source = gathering.source
     if not isinstance(human, Human):
-        raise BadInput(f"{own.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
-    if own.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
+        raise BadInput(f"{own_source.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
+    if own_parts.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
         raise BadInput(
-            f"{own.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
+            f"{own_source.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
         )
     if len(human.training) == 0:
         raise BadInput("the human data hold no records; give more data or a smaller block")
@@ -188,7 +188,9 @@ def train(
         model = task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
         for method in ("sample", "log_prob", "save"):
             if not callable(getattr(model, method, None)):
-                raise BadInput(f"{own.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}")
+                raise BadInput(
+                    f"{own_source.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}"
+                )
         return model
     except np.linalg.LinAlgError as error:
         raise BadInput(
@@ -217,7 +219,7 @@ def _validation(human: Human, what: str) -> Any:
     return human.validation.records
 
 
-def _generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None, part: str = "") -> Made[Any]:
+def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None, part: str = "") -> Made[Any]:
     """What the model writes in one step, or in several that are put together where the learner writes slowly. part: names another draw of the same model."""
     inputs = (model, prompts, do.afresh(model, learner.load)) if learner.rescores else (model, prompts)
     shard = learner.shard or draw.records
@@ -256,11 +258,11 @@ def _check_written(records: Any, model: Any, draw: Draw) -> None:
     """BadInput where a model writes no records, or not as many as it was asked for."""
     if not (hasattr(records, "save") and hasattr(records, "__len__")):
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
+            f"{own_source.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
         )
     if len(records) != draw.records:
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
+            f"{own_source.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
         )
 
 
@@ -299,7 +301,7 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
     return replace(records, decoded=None, rescored=found)
 
 
-def _choice(filters: tuple[Filter, ...], slots: int) -> Choice:
+def choice_of(filters: tuple[Filter, ...], slots: int) -> Choice:
     """What filters are asked, with the digest of every file and function of a user's own that they use."""
     paths = {path: content_digest(path) for one in filters for path in one.paths}
     functions = {name: _source_of(name) for one in filters for name in one.functions}
@@ -387,16 +389,16 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
         return tuple(unread(name, str(why)) for name in part.pages)
 
 
-def _named(human: Made[Human]) -> Human:
+def named(human: Made[Human]) -> Human:
     return human.value.named(human.digest)
 
 
-def _unspent(human: Made[Human], spent: int) -> Made[Human]:
+def unspent(human: Made[Human], spent: int) -> Made[Human]:
     """The human data, their parts named, without the fresh records that earlier generations have used."""
-    return Made(f"{human.digest} without {spent}", human.size, lambda: replace(_named(human), spent=spent))
+    return Made(f"{human.digest} without {spent}", human.size, lambda: replace(named(human), spent=spent))
 
 
-def _left(human: Made[Human], spent: int) -> int | None:
+def left(human: Made[Human], spent: int) -> int | None:
     """Fresh human records that are left; None where there is no end of them."""
     unspent = human.value.unspent
     return None if unspent is None else unspent - spent
@@ -412,8 +414,8 @@ def _detectors(
         if isinstance(asked, SampledDetector):
             fitted[name] = do(fit_detector, fit_of(asked), samples_of(asked), part=f"detector {name}")
         else:
-            written = _generated(do, experiment.learner, draw, model, prompts, "for a detector")
-            fitted[name] = do(fit_detector, fit_of(asked), human, written, part=f"detector {name}")
+            written_text = generated(do, experiment.learner, draw, model, prompts, "for a detector")
+            fitted[name] = do(fit_detector, fit_of(asked), human, written_text, part=f"detector {name}")
     return fitted
 
 
@@ -428,7 +430,7 @@ def _resampled(
     filters = experiment.choosing("training")
     if not filters or not do.generation:
         return training
-    return do(resample, _choice(filters, training.size), training, human, *([detectors] if detectors else []))
+    return do(resample, choice_of(filters, training.size), training, human, *([detectors] if detectors else []))
 
 
 def _selected(
@@ -438,16 +440,16 @@ def _selected(
     filters = experiment.choosing("drawn")
     if not filters:
         return drawn, None
-    selection = do(select, _choice(filters, experiment.records(g)), drawn.source, human, prompts)
+    selection = do(select, choice_of(filters, experiment.records(g)), drawn.source, human, prompts)
     kept = Made(selection.digest, selection.size, lambda: selection.value.records, selection.key)
     return replace(drawn, source=kept, size=selection.size), selection
 
 
-def _rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
+def rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
     return Made(f"{selection.digest}/rejected", 0, lambda: Rejected.of(drawn.records, selection.value.judged))
 
 
-def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
+def start_of(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
     """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
     if task.learner.continues:
         return model
@@ -479,7 +481,7 @@ def _prompts(draw: Draw, pool: Pool, records: int) -> Pool | None:
     return prompts.take(np.arange(records)) if records < min(draw.records, len(prompts)) else prompts
 
 
-def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
+def written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
     """The drawn records, stamped with who wrote them."""
     decoding = json.dumps(plain(draw), sort_keys=True)
     return Part(Origin("model", model.digest, g, decoding), records, records.size)
