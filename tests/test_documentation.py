@@ -42,7 +42,7 @@ ELSEWHERE = {
     "outcross run nature-lm": "it trains a language model; tests/test_causal_lm.py trains a small one",
     "outcross run vae": "it trains networks for minutes; tests/test_vae.py runs a small one",
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
-    "outcross run community": "it takes a minute; tests/test_teachers.py and tests/laws/test_lines.py run small ones",
+    "outcross run community": "it takes half a minute; tests/test_teachers.py and tests/laws/test_lines.py run small ones",
     "outcross run fairness-mnist": "it takes a minute; tests/test_labelling.py runs small ones",
     "outcross run my.yaml --import": "it needs the file of parts; tests/test_tutorial_own_parts.py runs one",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",
