@@ -18,6 +18,7 @@ from outcross.attributes import ATTRIBUTES, LEARNED
 from outcross.classifiers import CLASSIFIERS
 from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
@@ -112,7 +113,7 @@ def experiment_page() -> str:
         ),
     ):
         lines += [f"## Keys of {key}", "", words, "", *_keys(cls), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, STOP_WHEN, ""])
 
 
 EXPERIMENT_INTRODUCTION = """An experiment is one YAML file. `outcross run my.yaml` runs it, and `outcross show my.yaml` prints every key with its value, the default values too.
@@ -124,6 +125,20 @@ A key that holds a part (`human`, `learner`, `policy`, `select`, `metrics`) is a
 
 `human` names its source by one of the keys `text`, `distribution`, `path`, `hub` and `array`: `human: {text: stdlib}`, `human: {distribution: normal, rows: 100}`,
 `human: {path: corpus.jsonl, text_column: text}`."""
+
+STOP_WHEN = """## Keys of stop_when
+
+Each key is a reading of the experiment, and its value says how far that reading may go: the ratio of the reading to its value at generation 0. It is above 1 for a reading that
+rises as data collapse (`held_out_perplexity: 1.2` allows a fifth more), and below 1 for one that falls (`tail_survival: 0.8` allows a fifth less).
+
+- `tail_survival` is the mean over the frequency bands of `rare_words_beyond_prompt`, or of `rare_words` if the other cannot be had.
+- `log_variance`, `excess_loss`, `group_loss_gap` and `next_token_entropy_change` are logarithms. The bound is on the ratio of what they are the logarithm of:
+  `log_variance: 0.8` allows the variance to fall by a fifth.
+- A reading of several places is looked at in each of them, and where it has a reading of the whole, in that alone.
+- A reading that may rise or fall as data collapse, that is 0 where nothing is lost, or that has no interval (a single chain) is refused.
+
+An arm stops after the generation at which a reading is surely beyond its bound; the command then ends with exit code 1. How the rule decides, and how often it errs:
+[stop a run in time](../howto/early-warning.md)."""
 
 ARMS = """## Keys of the file alone
 
@@ -234,6 +249,19 @@ def laws_page() -> str:
 
 LAWS_INTRODUCTION = """`outcross.laws.law("variance_replace")` gives the function. T counts fits: T = g + 1 for generation g. The [formulas](../explanation/formulas.md) are written out on a page
 of their own, and [another page](../explanation/laws.md) names the test that holds each."""
+
+
+def growth_page() -> str:
+    """docs/reference/growth.md: every growth law of a forecast."""
+    lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
+    for name in GROWTH:
+        one = growth_law(name)
+        lines.append(_row(f"`{name}`", _document(type(one)).replace("\n\n", " "), f"{one.least} generations", one.paper))
+    return "\n".join([*lines, ""])
+
+
+GROWTH_INTRODUCTION = """A growth law says how a reading goes on beyond the last generation that was run. [`outcross forecast`](../howto/forecast.md) weighs the laws by how well they would have foretold what is known.
+The first three are also the baselines that forecasts are held against. `outcross list growth` prints this in short."""
 
 
 def definitions_page() -> str:
@@ -444,6 +472,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     ),
     "readings.md": readings_page,
     "laws.md": laws_page,
+    "growth.md": growth_page,
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
 }  # fmt: skip

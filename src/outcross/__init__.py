@@ -28,6 +28,7 @@ _WHERE = {
     "Estimate": "estimate",
     "Evidence": "measures",
     "Experiment": "experiment",
+    "Forecast": "verbs.forecast.result",
     "Generation": "loop",
     "Human": "data",
     "Ledger": "ledger",
@@ -43,11 +44,12 @@ _WHERE = {
     "Export": "verbs.export.result",
     "Figure": "report.figure",
     "experiment": "experiment",
+    "forecast": "verbs.forecast.answer",
     "export": "verbs.export.answer",
     "mix": "verbs.mix.answer",
     "profile": "collapse.profile",
     "Run": "verbs.run.result",
-    "open": "verbs.run.answer",
+    "open": "verbs.opening",
     "parts": "verbs.list",
     "report": "verbs.report",
     "run": "verbs.run.answer",
@@ -76,11 +78,14 @@ if TYPE_CHECKING:
     from outcross.verbs.detect.result import Detection
     from outcross.verbs.export.answer import export
     from outcross.verbs.export.result import Export
+    from outcross.verbs.forecast.answer import forecast
+    from outcross.verbs.forecast.result import Forecast
     from outcross.verbs.list import parts
     from outcross.verbs.mix.answer import mix
     from outcross.verbs.mix.result import Mix
+    from outcross.verbs.opening import open
     from outcross.verbs.report import report
-    from outcross.verbs.run.answer import open, run
+    from outcross.verbs.run.answer import run
     from outcross.verbs.run.result import Run
     from outcross.verbs.share_curve import ShareCurve, share_curve
     from outcross.verbs.show import show
@@ -108,7 +113,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "mix", "open", "parts", "profile", "report",
+    "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Forecast", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
+    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "forecast", "mix", "open", "parts", "profile", "report",
     "run", "share_curve", "show",
 ]  # fmt: skip

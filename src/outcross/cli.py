@@ -19,6 +19,7 @@ from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
+from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.report import ReportQuestion
@@ -56,6 +57,7 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
         _print_json(result.plain())
     elif not quiet:
         print(*end_lines(result, width()), f"report: {escaped(str(result.page))}", sep="\n")
+    result.check_stops()
 
 
 @app.command(help=AuditQuestion.__doc__)
@@ -101,15 +103,32 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 
 @app.command(help=DetectQuestion.__doc__)
 def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from contextlib import nullcontext
+
     from outcross.verbs.detect.answer import detected
+    from outcross.verbs.detect.progress import told
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.terminal import width
 
-    result = detected(question)
+    with nullcontext() if as_json or quiet else told():
+        result = detected(question)
     if as_json:
         _print_json(result.plain())
     elif not quiet:
         print("\n".join(detection_lines(result, width())))
+
+
+@app.command(help=ForecastQuestion.__doc__)
+def forecast(question: ForecastQuestion = ForecastQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.forecast.answer import forecasted
+    from outcross.verbs.forecast.screen import forecast_lines
+    from outcross.verbs.terminal import width
+
+    result = forecasted(question)
+    if as_json:
+        _print_json(result.plain())
+    elif not quiet:
+        print("\n".join(forecast_lines(result, width())))
 
 
 @app.command(help=ReportQuestion.__doc__)

@@ -161,6 +161,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
         yield CommunityGeneration(
             g=g,
             human=named(human),
+            mixed=together["training"],
             training=together["training"],
             model=model,
             drawn=Pool(tuple(drawn.values()), g),  # type: ignore[arg-type]

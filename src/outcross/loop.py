@@ -13,6 +13,8 @@ from outcross import data, own
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import Counts, blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
+from outcross.detecting import fit_detector, fit_of, samples_of
+from outcross.detectors.of_samples import ReadyDetector, SampledDetector
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
@@ -43,6 +45,8 @@ class Generation:
     g: int
     """0 is the model fitted on human data; the papers' T fits are g + 1."""
     human: Human
+    mixed: Made[Training]
+    """What the policy took; `training` where no filter chooses among it."""
     training: Made[Training]
     model: Made[Any]
     drawn: Part
@@ -83,19 +87,22 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
     start = model = first = do(begin, replace(task, content=content), human)
     pool, spent = Pool((named(human).training,)), 0
     teachers: tuple[Made[Any], ...] = ()
+    detectors: dict[str, Made[ReadyDetector]] = {}
     written_rows = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
         plan = experiment.plan(Inventory(g, len(pool.human), written_rows))
         if experiment.select:
             plan.check(Inventory(g, len(pool.human), written_rows, left(human, spent)), kind(experiment.policy))
-        training = _resampled(do, experiment, do(mix, plan, pool.newest_only(plan.reach), unspent(human, spent)), human)
+        mixed = do(mix, plan, pool.newest_only(plan.reach), unspent(human, spent))
+        training = _resampled(do, experiment, mixed, human, detectors)
         start = start_of(do, task, start, model, human)
         model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
         draw = step_draw(experiment.draw, experiment.records(g))
         prompts = _prompts(draw, pool, experiment.records(g))
         drawn = written(generated(do, experiment.learner, draw, model, prompts), model, draw, g)
+        detectors = _detectors(do, experiment, human, draw, model, prompts) if g == 0 else detectors
         asked = OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
         kept, selection = _selected(do, experiment, drawn, human, prompts, g)
@@ -105,10 +112,12 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
             evidence["prompts"] = prompts
         if selection is not None:
             evidence["rejected"] = rejected(drawn, selection)
+        if training is not mixed:
+            evidence["mixed"] = mixed
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
         pool, written_rows[g + 1] = (pool + kept).newest_only(reach), written_rows[g] + len(kept)
         teachers = _last((*teachers, model), reach)
-        yield Generation(g, named(human), training, model, drawn, kept, selection, shown, readings)
+        yield Generation(g, named(human), mixed, training, model, drawn, kept, selection, shown, readings)
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
@@ -208,17 +217,19 @@ def _validation(human: Human, what: str) -> Any:
     return human.validation.records
 
 
-def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None) -> Made[Any]:
-    """What the model writes in one step, or in several that are put together where the learner writes slowly."""
+def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None, part: str = "") -> Made[Any]:
+    """What the model writes in one step, or in several that are put together where the learner writes slowly. part: names another draw of the same model."""
     inputs = (model, prompts, do.afresh(model, learner.load)) if learner.rescores else (model, prompts)
     shard = learner.shard or draw.records
     if draw.records <= shard:
-        return do(generate, draw, *inputs)
+        return do(generate, draw, *inputs, part=part)
     shards = [
         RecordRange(draw=replace(draw, records=min(shard, draw.records - first)), first=first, total=draw.records)
         for first in range(0, draw.records, shard)
     ]
-    return do(join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"from {one.first:08d}") for one in shards})
+    return do(
+        join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"{part}from {one.first:08d}") for one in shards}, part=part
+    )
 
 
 @recipe
@@ -321,16 +332,22 @@ def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, 
 @verb(
     OF_RECORDS,
     2,
-    load=lambda folder, digest, choice, training, human: Training.load(folder, _sources(training.value.pool, human)),
+    load=lambda folder, digest, choice, training, human, detectors=None: Training.load(
+        folder, _sources(training.value.pool, human)
+    ),
     given=lambda choice: choice.content,
 )
-def resample(choice: Choice, training: Training, human: Human, *, rng: np.random.Generator) -> Training:
-    """The records of a training set that the filters keep, each as often as they say."""
+def resample(
+    choice: Choice, training: Training, human: Human, detectors: dict[str, Any] | None = None, *, rng: np.random.Generator
+) -> Training:
+    """The records of a training set that the filters keep, each as often as they say. detectors: fitted, by the place of the filter that asks and of the detector in it."""
+    asked = [one for part in choice.filters for one in part.detectors]
+    fitted = {one: (detectors or {})[f"{place:04d}"] for place, one in enumerate(asked)}
     parts = training.pool.parts
     authors, models = (
         np.concatenate([np.full(len(part), getattr(part.origin, name) or "") for part in parts]) for name in ("author", "model")
     )
-    candidates = RecordCandidates(training.records, people=human.training.records, author=authors, model=models)
+    candidates = RecordCandidates(training.records, people=human.training.records, author=authors, model=models, detectors=fitted)
     return Training(training.pool.take(chosen(judged(choice.filters, candidates, rng).times)))
 
 
@@ -385,10 +402,33 @@ def left(human: Made[Human], spent: int) -> int | None:
     return None if unspent is None else unspent - spent
 
 
-def _resampled(do: Steps, experiment: Experiment, training: Made[Training], human: Made[Human]) -> Made[Training]:
+def _detectors(
+    do: Steps, experiment: Experiment, human: Made[Human], draw: Draw, model: Made[Any], prompts: Pool | None
+) -> dict[str, Made[ReadyDetector]]:
+    """Every detector that filters of the training set ask, fitted; one without samples to what the model of generation 0 writes for it, from which no model learns."""
+    fitted: dict[str, Made[ReadyDetector]] = {}
+    for place, asked in enumerate(asked for one in experiment.choosing("training") for asked in one.detectors):
+        name = f"{place:04d}"
+        if isinstance(asked, SampledDetector):
+            fitted[name] = do(fit_detector, fit_of(asked), samples_of(asked), part=f"detector {name}")
+        else:
+            written_text = generated(do, experiment.learner, draw, model, prompts, "for a detector")
+            fitted[name] = do(fit_detector, fit_of(asked), human, written_text, part=f"detector {name}")
+    return fitted
+
+
+def _resampled(
+    do: Steps,
+    experiment: Experiment,
+    training: Made[Training],
+    human: Made[Human],
+    detectors: dict[str, Made[ReadyDetector]],
+) -> Made[Training]:
     """The training set once the filters that choose among it have; generation 0 learns from the original human records as they are."""
     filters = experiment.choosing("training")
-    return do(resample, choice_of(filters, training.size), training, human) if filters and do.generation else training
+    if not filters or not do.generation:
+        return training
+    return do(resample, choice_of(filters, training.size), training, human, *([detectors] if detectors else []))
 
 
 def _selected(

@@ -21,6 +21,7 @@ from outcross.verbs.card.result import Card
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
+from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.list import ListQuestion, Parts
 from outcross.verbs.mix.changes import Changes
 from outcross.verbs.mix.composition import Composition
@@ -41,6 +42,7 @@ COMMANDS = {
     "export": (ExportQuestion, outcross.export),
     "card": (CardQuestion, outcross.card),
     "detect": (DetectQuestion, outcross.detect),
+    "forecast": (ForecastQuestion, outcross.forecast),
     "list": (ListQuestion, outcross.parts),
 }
 RESULTS = {
@@ -51,6 +53,7 @@ RESULTS = {
     "export": Export,
     "card": Card,
     "detect": outcross.Detection,
+    "forecast": outcross.Forecast,
     "list": Parts,
 }
 """What the function of a command returns; `show` returns what it finds."""

@@ -345,6 +345,8 @@ NO_HEALTHY_NUMBER = {
     "latent_mean": "as latent_spread",
     "acceptance": "what a selection keeps is what was asked of it; tests/test_selecting_in_the_loop.py holds its values",
     "rejection": "as acceptance",
+    "radioactivity": "what is healthy depends on the mark; tests/test_radioactivity.py holds its p-value to chance",
+    "selected_human": "as acceptance; what a detector leaves depends on how well it tells authors apart",
     "selected_spread": "a selection that prefers is no honest draw; tests/test_selecting_in_the_loop.py holds a random one and the central cut",
     "selected_tail": "as selected_spread",
     "selected_group": "as selected_spread",
@@ -385,6 +387,14 @@ OF_LABELS = [
 NO_HEALTHY_NUMBER |= dict.fromkeys(CELLS, "a number of the law of cells; tests/laws/test_cells.py holds its closed form")
 NO_HEALTHY_NUMBER |= dict.fromkeys(
     FAIRNESS, "it reads a classifier on labelled records; tests/test_fairness.py holds its number, interval and null"
+)
+NO_HEALTHY_NUMBER |= dict.fromkeys(
+    ("answer_accuracy", "student_gain", "taught_correct", "taught_wrong"),
+    "it reads answers of teachers and students; tests/laws/test_surpass.py holds it against closed forms",
+)
+NO_HEALTHY_NUMBER |= dict.fromkeys(
+    ("goal", "parameters", "sums_right"),
+    "what is healthy depends on what data are chosen for; tests/test_sculpt.py holds its values",
 )
 NO_HEALTHY_NUMBER |= dict.fromkeys(OF_LABELS, "it reads labels that a run has given; tests/test_labelling.py holds it")
 """Pages that no honest data can be held against, and why."""

@@ -215,3 +215,14 @@ def test_a_run_draws_the_law_that_is_its_own_and_none_that_is_not():
     for unknown in ({"kind": "regression", "ridge": 1.0}, {"kind": "regression", "noise": 2.0}):
         assert laws(unknown, pairs) == {}
     assert laws("gaussian", {"distribution": "blobs"}) == {} and laws("spike", {"distribution": "uniform"}) == {}
+
+
+@pytest.mark.parametrize(
+    "fresh, synthetic, golden, limit", [(10, 30, 1.290411, 1.36), (30, 90, 1.336150, 1.36), (10, 90, 1.809045, 1.90)]
+)
+def test_a_fresh_share_ends_below_the_limit_of_many_rows_at_finite_n(fresh, synthetic, golden, limit):
+    """science/oracles.md E6: bandwidth 0.3; the limit is 1 + h²/α, α the fresh share."""
+    end = kde_mixed(fresh, synthetic, 3000, first=fresh, bandwidth=0.3, human_rows="fresh").variance[-1]
+    assert end == pytest.approx(golden, abs=1e-6) and end < limit == pytest.approx(1 + 0.09 * (fresh + synthetic) / fresh)
+    many = kde_mixed(fresh * 10**6, synthetic * 10**6, 3000, first=fresh, bandwidth=0.3, human_rows="fresh").variance[-1]
+    assert many == pytest.approx(limit, abs=1e-4)

@@ -16,6 +16,7 @@ from outcross.data import Inventory, Plan
 from outcross.data.dealing import Fractions, quotas
 from outcross.data.shares import largest_remainder
 from outcross.errors import BadInput
+from outcross.experiment.bounds import Bounds, check_bounds, read_bounds
 from outcross.experiment.drawing import DRAWING, candidates_of
 from outcross.experiment.teachers import TEACHERS, Teacher, check_known, completed, exact_shares, fractions
 from outcross.filters import FILTERS, Filter, check_needs
@@ -175,6 +176,9 @@ class Experiment:
     out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
     """The seed of every random stream."""
+    stop_when: Annotated[Bounds, PlainValidator(read_bounds)] = field(default_factory=Bounds)
+    """Bounds on readings, each the ratio to generation 0: `{tail_survival: 0.8, held_out_perplexity: 1.2}`. An arm stops after the generation at which a
+    reading is surely beyond its bound; the same command without the bound goes on. It changes no reading."""
     teachers: Annotated[dict[str, Teacher], TEACHERS] = field(default_factory=dict)
     """Several teachers by name: each is a line of models that writes its share of every generation, and learns from what all of them wrote or from its
     own records. What they wrote is one pool of a part a teacher; `select` chooses among all of it, and there `route` picks whose answer goes on."""
@@ -203,6 +207,8 @@ class Experiment:
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
+        if self.stop_when:
+            check_bounds(self.stop_when, {name: page for one in self.measured for name, page in one.pages.items()})
         self._prefix_fits()
         if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
             raise ValueError(
@@ -214,6 +220,10 @@ class Experiment:
             raise ValueError(
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
+            )
+        if self.draw.watermark is not None and not self.learner.marks:
+            raise ValueError(
+                f"draw.watermark is left by the language models ngram and transformer, {kind(self.learner)} leaves none; leave it out"
             )
         self.learner.check(self.draw)
         if self.learner.is_remote and self.store == "readings":
@@ -395,7 +405,7 @@ class Experiment:
                 f"draw.candidates {self.candidates} has the model write {drawn:,} records a generation for {self.records(0):,}, and {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
-        if not self.select:
+        if not self.selecting:
             return
         if self.human.records == "moments":
             raise ValueError("select looks at records one by one, and human.records is moments; write human.records: points")
@@ -403,7 +413,7 @@ class Experiment:
             raise ValueError(
                 "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
             )
-        for one in self.select:
+        for one in self.selecting:
             self._filter_fits(one)
         if self.selected(drawn)[1] == 0:
             raise ValueError(f"select keeps none of the {drawn:,} records of a generation; raise its share, or the rows")
@@ -416,7 +426,7 @@ class Experiment:
                     f"select {kind(one)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
                 )
             return
-        if not {"vectors", "text", "labelled"} & set(learns):
+        if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
         if own.is_own(type(one)):
             check_needs(one.needs, own.place_of(type(one)))
@@ -439,7 +449,12 @@ class Experiment:
 
     def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
         """The filters that choose among what a model has written, or among what the next one is about to learn from."""
-        return tuple(one for one in self.select if one.chooses == among)
+        return tuple(one for one in self.selecting if one.chooses == among)
+
+    @property
+    def selecting(self) -> tuple[Filter, ...]:
+        """The filters of the policy and those of `select`."""
+        return (*getattr(self.policy, "selects", ()), *self.select)
 
     def _is_a_table(self, metric: str, aspect: str) -> None:
         """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
@@ -553,7 +568,7 @@ class Experiment:
 
     def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
-        there |= {"selection"} if self.select else set()
+        there |= {"selection"} if self.selecting else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))
 

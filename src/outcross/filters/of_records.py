@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.framed import TableRows
 from outcross.data.labelled import LabelledPoints
-from outcross.data.records import Blocks, Vectors
+from outcross.data.records import Blocks, Vectors, names_its_writer
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.recipe import nearest
@@ -34,6 +35,8 @@ class RecordCandidates:
     """The records that the model continued, the first candidate the first of them, starting over; None where it continued none."""
     number: np.ndarray | None = None
     """Which of the candidates that the model wrote each is, (n,); None: all of them in their order, or chains that differ."""
+    detectors: Mapping[Any, Any] = field(default_factory=dict)
+    """Detectors that are fitted already, by what filters ask for."""
     slots: int | None = None
     """Records that are to be kept: candidate i competes for slot i modulo this number where it has no prompt of its own."""
 
@@ -94,7 +97,9 @@ class RecordCandidates:
     def prompt_texts(self) -> Sequence[str]:
         if self.asked is None:
             raise NotApplicable("needs prompts, the model wrote without")
-        texts = self.asked.texts
+        texts = getattr(self.asked, "texts", None)
+        if texts is None:
+            raise NotApplicable(f"needs prompts of text, these are {self.asked.kind}")
         return [texts[i % len(texts)] for i in self._numbers]
 
     @property
@@ -103,7 +108,13 @@ class RecordCandidates:
 
     @property
     def models(self) -> np.ndarray:
-        return np.full(len(self), "") if self.model is None else self.model
+        if self.model is not None:
+            return self.model
+        if isinstance(self.records, Blocks) and (groups := self.records.column("_group")).size and names_its_writer(groups[0]):
+            return groups
+        if isinstance(self.records, TableRows):
+            return self.records.frame["_model"].fill_null("").to_numpy()
+        return np.full(len(self), "")
 
     @property
     def human(self) -> RecordCandidates:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, cells, gaussian, hutter, kde, lines, regression, selection
+from outcross.laws import categorical, cells, gaussian, hutter, kde, lines, regression, selection, verifier
 from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
@@ -36,6 +36,7 @@ def expected(
     design: Literal["same", "fresh"] = "same",
     kept_variance: float | None = None,
     known_cells: cells.KnownCells | None = None,
+    known_answers: verifier.KnownAnswers | None = None,
     exchange: Exchanged | None = None,
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
@@ -67,6 +68,7 @@ def expected(
     Learner `cells` on `known_cells`, under replace: the readings of `measures.cells` (laws.cells), and where the groups have no fixed sizes those of
     `categorical` on the shares of all cells.
 
+    Learner `panel` on `known_answers`, under replace: the readings of `measures.answers` at generation 1 (laws.verifier).
     `exchange`: several lines of a gaussian or of states that share the n records and learn from each other under replace (laws.lines); the readings are
     of all of them together: `spread_ratio` and `mean_error`, `concentration` and `excess_risk`.
 
@@ -78,6 +80,9 @@ def expected(
     >>> expected("accumulate", "gaussian", "log_variance", n=10, generations=3) is None
     True
     """
+    if known_answers is not None:
+        is_replaced = policy_kind == "replace" and temperature == 1.0 and np.ndim(n) == 0
+        return verifier.expected_of_answers(measure, int(n), generations, known_answers) if is_replaced else None  # type: ignore[arg-type]
     if exchange is not None:
         return _of_lines(
             policy_kind, learner_kind, measure, n, generations, exchange, divisor, temperature, probabilities, dimensions
@@ -236,6 +241,12 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("cells", "rarest_lost"): {"replace": "cell_lost"},
     ("cells", "signed_gap"): {"replace": "cell_share"},
     ("cells", "squared_gap"): {"replace": "squared_gap"},
+    ("panel", "taught_wrong"): {"replace": "kept_error"},
+    ("panel", "answer_accuracy"): {"replace": "plurality_accuracy"},
+    ("panel", "student_gain"): {"replace": "plurality_accuracy"},
+    ("panel of points", "taught_wrong"): {"replace": "kept_error"},
+    ("panel of points", "answer_accuracy"): {"replace": "linear_accuracy"},
+    ("panel of points", "student_gain"): {"replace": "linear_accuracy"},
 }
 _NAMES |= {
     ("cells", measure): names

@@ -55,6 +55,8 @@ class Learner:
     trains: ClassVar[bool] = False
     searches: ClassVar[bool] = False
     """Whether its models write by beams and with a repetition penalty."""
+    marks: ClassVar[bool] = False
+    """Whether its models can leave a watermark in what they write."""
     reads_online: ClassVar[bool] = False
     """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
 
@@ -119,11 +121,15 @@ LEARNERS: Family = Family({
     "labelling": "outcross.models.labelling:Labelling",
     "regression": "outcross.models.regression:Regression",
     "spike": "outcross.models.spike:Spike",
+    "panel": "outcross.models.panel:PanelLearner",
+    "plurality": "outcross.models.plurality:PluralityLearner",
+    "linear_answers": "outcross.models.linear_answers:LinearAnswers",
     "hutter": "outcross.models.hutter:Hutter",
     "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
     "vae": "outcross.models.vae:Vae",
+    "apprentice": "outcross.models.apprentice:Apprentice",
     "server": "outcross.models.server:Server",
 }, name="models", protocol=Learner)  # fmt: skip
 

@@ -27,7 +27,7 @@ class ListQuestion:
     """
 
     family: str = ""
-    """experiments, policies, models, measures, attributes, filters, classifiers, detectors, sources, targets, definitions or laws; all if left out."""
+    """experiments, policies, models, measures, attributes, filters, classifiers, detectors, sources, targets, definitions, laws or growth; all if left out."""
     _: KW_ONLY
     imports: Annotated[Imports, Parameter(name="--import")] = ()
     """A Python file, or an installed module, whose parts are listed too; it is read and not run. May be repeated."""

@@ -13,6 +13,7 @@ from outcross import own
 from outcross.attributes import ATTRIBUTES
 from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.definitions import DEFINITIONS, definition
+from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.errors import BadInput
 from outcross.experiment.file import builtin
@@ -47,7 +48,7 @@ def parts(family: str = "", imports: Sequence[str] = ()) -> dict[str, list[dict[
     told = {"experiments": _experiments} | {
         name: partial(lambda one: [*_members(one), *_offered(one), *_of_files(one, files)], FAMILIES[name]) for name in FAMILIES
     }
-    told |= {"definitions": _definitions, "laws": _laws}
+    told |= {"definitions": _definitions, "laws": _laws, "growth": _growth}
     if family and family not in told:
         raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
     return {name: tell() for name, tell in told.items() if family in ("", name)}
@@ -125,6 +126,12 @@ def _definitions() -> list[dict[str, Any]]:
 def _laws() -> list[dict[str, Any]]:
     """The closed forms, each with its id in science/collapse.md section 13."""
     return [{"name": name, "what": first_line(law(name)), "papers": [LAWS[name].citation], "id": LAWS[name].id} for name in LAWS]
+
+
+def _growth() -> list[dict[str, Any]]:
+    """The laws by which a forecast goes on."""
+    laws = {name: growth_law(name) for name in GROWTH}
+    return [{"name": name, "what": first_line(type(law)), "papers": [law.paper]} for name, law in laws.items()]
 
 
 def checks_page() -> str:

@@ -1,4 +1,4 @@
-"""The verb `show`: what a run or an audit found, what is in a mix and where a row of it comes from, or what an experiment says."""
+"""The verb `show`: what a run, an audit or a forecast found, what is in a mix and where a row of it comes from, or what an experiment says."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from outcross.verbs.results import WIDTH, Result
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.detect.result import Detection
+    from outcross.verbs.forecast.result import Forecast
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.trace import Trace
@@ -33,12 +34,12 @@ else:  # what the command line gives
 class ShowQuestion:
     """Print a result or an experiment in the terminal.
 
-    Of a run: the last generation of every arm, with its seeds pooled. Of an audit: its findings. Of a mix, or of other data whose rows name their
+    Of a run: the last generation of every arm, with its seeds pooled. Of an audit or a forecast: its findings. Of a mix, or of other data whose rows name their
     origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
     """
 
     what: What
-    """A folder of a run, an audit, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
+    """A folder of a run, an audit, a forecast, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
     settings: Settings = ()
     """Changes to an experiment, as `run` takes them."""
     _: KW_ONLY
@@ -97,7 +98,7 @@ class Described(Result):
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Composition | Trace | Described:
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast | Composition | Trace | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
     from outcross import own
     from outcross.experiment.arms import described, planned
@@ -106,6 +107,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Compositio
     from outcross.verbs.audit.generations import is_run
     from outcross.verbs.audit.result import stored
     from outcross.verbs.detect.result import stored_detection
+    from outcross.verbs.forecast.result import stored_forecast
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.run.answer import open as open_run
@@ -123,7 +125,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Compositio
         return Described(experiment, plans, missing, tuple(said))
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what))):
+    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what)), stored_forecast(Path(what))):
         if result is not None:
             return result
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
@@ -142,12 +144,16 @@ def _traced(what: What, beginning: str) -> Trace:
 show = asks(ShowQuestion, shown)
 
 
-def print_shown(result: Run | Audits | Mix | Detection | Composition | Trace | Described, every_seed: bool = False) -> None:
+def print_shown(
+    result: Run | Audits | Mix | Detection | Forecast | Composition | Trace | Described, every_seed: bool = False
+) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
     from outcross.verbs.detect.result import Detection
     from outcross.verbs.detect.screen import detection_lines
+    from outcross.verbs.forecast.result import Forecast
+    from outcross.verbs.forecast.screen import forecast_lines
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
@@ -161,6 +167,8 @@ def print_shown(result: Run | Audits | Mix | Detection | Composition | Trace | D
         print("\n".join(mix_lines(result, width())))
     elif isinstance(result, Detection):
         print("\n".join(detection_lines(result, width())))
+    elif isinstance(result, Forecast):
+        print("\n".join(forecast_lines(result, width())))
     elif isinstance(result, Composition):
         print("\n".join(composition_lines(result, width())))
     elif isinstance(result, Trace):

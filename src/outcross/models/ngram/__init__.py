@@ -37,8 +37,9 @@ class Ngram(Learner):
     """
 
     paper = "Kneser & Ney, ICASSP 1995; Chen & Goodman, Computer Speech and Language 13:359 (1999); Heafield et al., ACL 2013"
-    libraries = ("numpy", "tokenizers")
+    libraries = ("numpy", "tokenizers", "torch", "transformers")
     learns = ("text",)
+    marks = True
     takes_weights = False
 
     order: Annotated[int, Field(ge=1, le=5)] = 3
@@ -112,6 +113,11 @@ class NgramModel:
         windows = np.lib.stride_tricks.sliding_window_view(padded, max(1, reach), axis=1)[:, : tokens.shape[1]]
         nodes = self.tree.deepest(windows.reshape(tokens.size, -1))
         return np.log(self.tree.probability(nodes, tokens.ravel())).reshape(tokens.shape).sum(axis=1)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that it has learned: the counts of its n-grams."""
+        return self.tree.counts.size
 
     def save(self, folder: Path) -> None:
         arrays = {name: getattr(self.tree, name) for name in ARRAYS}

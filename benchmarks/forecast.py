@@ -1,0 +1,422 @@
+"""Do forecasts hold? Runs of five generations are forecast ten generations ahead, and then run.
+
+python benchmarks/forecast.py freeze      # list the held-out specs with their digests; refused where runs of them are there already
+python benchmarks/forecast.py develop     # run the development specs (resumes)
+python benchmarks/forecast.py calibrate   # from the development runs alone: coverage, and the stretch of the intervals
+python benchmarks/forecast.py hold-out    # run the held-out specs (resumes) and write results/forecast.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from figures import RESULTS, write
+
+RUNS = RESULTS / "forecast-runs"
+FROZEN = RESULTS / "forecast_held_out.json"
+FAMILIES = ("gaussian", "categorical", "kde", "mixture", "regression")
+BASELINES = ("random walk", "random walk with drift", "line")
+LOGARITHMS = ("log_variance", "entropy")
+"""Readings in nats, which laws follow as they are; of the others they follow the logarithm where all values are above 0."""
+LEVELS = (np.arange(40) + 0.5) / 40
+OBSERVED, AHEAD, RUNS_A_SPEC = 5, 10, 5
+GENERATIONS = OBSERVED + AHEAD
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An experiment of one arm, whose chains are the runs that are forecast."""
+
+    family: str
+    told: dict
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+POLICIES = (
+    {"kind": "replace"}, {"kind": "accumulate"}, {"kind": "accumulate_subsample"}, {"kind": "human_share", "share": 0.1},
+    {"kind": "human_share", "share": 0.3}, {"kind": "human_share", "share": 0.2, "rows": "fixed"}, {"kind": "fresh", "human": 20}, {"kind": "augment"},
+)  # fmt: skip
+
+
+def specs(which: str, count: int = 40) -> Iterator[Spec]:
+    """Specs of every family, drawn from one distribution by two streams: those to develop on, and those that are held out."""
+    rng = np.random.default_rng([2026, {"develop": 1, "held out": 2}[which]])
+    for family in FAMILIES:
+        for at in range(count):
+            rows = int(np.exp(rng.uniform(np.log(20), np.log(200))))
+            policy = dict(POLICIES[rng.integers(len(POLICIES))])
+            human, learner, more = _parts(family, rows, rng)
+            if policy["kind"] == "fresh":
+                policy["human"] = max(1, rows // 5)
+            told = {
+                "name": f"{family}-{at}", "human": human, "learner": learner, "policy": policy, "generations": GENERATIONS,
+                "chains": RUNS_A_SPEC, "seed": int(rng.integers(1 << 30)), "store": "readings", **more,
+            }  # fmt: skip
+            yield Spec(family, told)
+
+
+def _parts(family: str, rows: int, rng: np.random.Generator) -> tuple[dict, dict, dict]:
+    draws = {"draw": {"prompts": "none"}}
+    if family in ("gaussian", "kde"):
+        human = {"distribution": "normal", "dimensions": int(rng.integers(1, 3)), "rows": rows}
+        if family == "gaussian":
+            return human, {"kind": "gaussian", "divisor": str(rng.choice(["n-1", "n"]))}, draws
+        bandwidth = str(rng.choice(["scott", "silverman"])) if rng.random() < 0.3 else round(float(rng.uniform(0.05, 0.4)), 3)
+        return human, {"kind": "kde", "bandwidth": bandwidth}, draws
+    if family == "categorical":
+        return (
+            {"distribution": "categorical", "law": "zipf", "states": int(rng.integers(10, 200)), "rows": rows},
+            {"kind": "categorical"},
+            draws,
+        )
+    if family == "mixture":
+        human = {
+            "distribution": "blobs",
+            "grid": 2,
+            "spacing": 1.0,
+            "deviation": round(float(rng.uniform(0.08, 0.3)), 3),
+            "rows": 2 * rows,
+        }
+        learner = {"kind": "gaussian_mixture", "components": 4, "tolerance": 0.001}
+        return human, learner, {**draws, "metrics": ["mixture_distance", "fitted_law"]}
+    dimensions = int(rng.integers(2, 6))
+    return (
+        {"distribution": "regression", "dimensions": dimensions, "rows": rows, "noise": 1.0},
+        {"kind": "regression", "noise": 1.0},
+        {},
+    )
+
+
+def readings(generation, family: str) -> dict[str, np.ndarray]:
+    """The readings of each chain by itself, (chains,); a run gives the mean of its chains."""
+    from outcross.laws.mixture import l2_squared
+    from outcross.measures.fitted_law import FittedLaw  # noqa: F401  (the definitions that these follow)
+
+    model, truth = generation.model.value, generation.human.truth
+    if family == "categorical":
+        p = model.probabilities
+        with np.errstate(divide="ignore", invalid="ignore"):
+            entropy = -np.where(p > 0, p * np.log(p), 0.0).sum(axis=-1)
+        return {
+            "entropy": entropy,
+            "support": (p > 0).sum(axis=-1).astype(float),
+            "excess_risk": np.square(p - truth.probabilities).sum(axis=-1),
+        }
+    if family == "regression":
+        return {"coefficient_error": np.square(model.coefficients - truth.coefficients).sum(axis=-1)}
+    if family == "mixture":
+        drawn = generation.drawn.records.moments
+        covariance = drawn.scatter / (len(drawn) - 1)
+        return {"l2_squared": np.maximum(l2_squared(model, truth), 0.0), "log_variance": _log_variance(covariance, truth)}
+    mean_error = np.square(model.mean - truth.mean).sum(axis=-1)
+    return {"log_variance": _log_variance(model.covariance, truth), "mean_error": mean_error}
+
+
+def _log_variance(covariance: np.ndarray, truth) -> np.ndarray:
+    return np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(truth.covariance)[1]
+
+
+def run(spec: Spec) -> dict[str, np.ndarray]:
+    """Every reading of every run of a spec, (runs, generations), loaded where it was run before; `law NAME` is its closed form, (generations,)."""
+    import outcross
+    from outcross.collapse.closed_forms import law_arguments
+    from outcross.laws import expected
+
+    path = RUNS / f"{spec.digest}.npz"
+    if path.is_file():
+        with np.load(path) as stored:
+            return dict(stored)
+    rows: dict[str, list[np.ndarray]] = {}
+    for generation in outcross.run(spec.told):
+        for name, values in readings(generation, spec.family).items():
+            rows.setdefault(name, []).append(values)
+    told = {name: np.array(values).T for name, values in rows.items()}
+    arguments = law_arguments(outcross.experiment(spec.told))
+    curves = {name: expected(measure=name, **arguments) if arguments else None for name in told}
+    told |= {f"law {name}": curve for name, curve in curves.items() if curve is not None}
+    RUNS.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **told)
+    return told
+
+
+def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
+    """Each reading of a spec: its name, what was observed of it, and what came after, (runs, ahead), both on the scale of the laws."""
+    from outcross.collapse.growth import Observed
+
+    told = run(spec)
+    for name, values in told.items():
+        if name.startswith("law "):
+            continue
+        law, values = told.get(f"law {name}"), values.astype(float)
+        is_log = name not in LOGARITHMS and bool((values[:, :OBSERVED] > 0).all()) and (law is None or bool((law > 0).all()))
+        with np.errstate(divide="ignore"):
+            scaled = np.maximum(np.log(values), -700.0) if is_log else values
+            curve = None if law is None else np.log(law) if is_log else law
+        yield name, Observed(scaled[:, :OBSERVED], np.zeros((len(scaled), OBSERVED)), curve), scaled[:, OBSERVED:]
+
+
+def quantile_score(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """The CRPS of forecasts that are given by their quantiles at LEVELS, (levels, runs), (runs,)."""
+    apart = values - quantiles
+    return 2 * np.where(apart >= 0, LEVELS[:, None] * apart, (LEVELS[:, None] - 1) * apart).mean(axis=0)
+
+
+def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
+    """A row for each spec and reading: what was inside of the intervals, and the CRPS of the forecast, of the baselines and of the true law, at the last generation."""
+    from scipy.special import stdtrit
+
+    from outcross.collapse.forecasting import crps_normal, outlook, turning_point
+    from outcross.collapse.growth import growth_law
+
+    rows = []
+    for spec in specs:
+        for name, seen, after in observed(spec):
+            told = outlook(seen, AHEAD)
+            quantiles = told.quantiles([*LEVELS, 0.025, 0.975])
+            low, high = quantiles[-2:]
+            middle = told.quantile(0.5)
+            half = np.where(after > middle, high - middle, middle - low)
+            mean, at = told.mean().quantiles([0.025, 0.975])[:, 0], told.mean().quantile(0.5)[0]
+            slack = 1e-9 * (1 + np.abs(after))
+            losses = {"forecast": quantile_score(after[:, -1], quantiles[:-2, :, -1])}
+            for baseline in BASELINES:
+                ahead = growth_law(baseline).ahead(seen, AHEAD)
+                spread = stdtrit(ahead.freedom, LEVELS)[:, None] * ahead.deviation[-1]
+                losses[baseline] = quantile_score(after[:, -1], ahead.location[:, -1] + spread)
+            if spec.family == "gaussian" and name == "log_variance" and spec.told["policy"]["kind"] == "replace":
+                move, variance = walk_of_log_variance(spec)
+                losses["true law"] = crps_normal(after[:, -1], seen.last + move, np.full(len(after), variance**0.5))
+            average = after.mean(axis=0)
+            mean_half = np.where(average > at, mean[1] - at, at - mean[0])
+            rows.append(
+                {
+                    "family": spec.family, "spec": spec.told["name"], "policy": spec.told["policy"]["kind"], "reading": name,
+                    "inside": ((after >= low - slack) & (after <= high + slack)).T.astype(int).tolist(),
+                    "mean_inside": ((average >= mean[0] - 1e-9) & (average <= mean[1] + 1e-9)).astype(int).tolist(),
+                    "of_half": (np.maximum(np.abs(after - middle) - slack, 0.0) / np.maximum(half, 1e-12)).T.round(4).tolist(),
+                    "mean_of_half": (np.maximum(np.abs(average - at) - 1e-9, 0.0) / np.maximum(mean_half, 1e-12)).round(4)[:, None].tolist(),
+                    "is_known": max(told.tests, key=lambda test: test.weight).law == "closed form",
+                    "turns": turning_point(seen) is not None,
+                    "losses": {law: float(loss.mean()) for law, loss in losses.items()},
+                }
+            )  # fmt: skip
+    return rows
+
+
+def walk_of_log_variance(spec: Spec) -> tuple[float, float]:
+    """How far the log-variance of one chain moves in AHEAD generations under replace, in the mean, and its variance: exact (science/oracles.md E1)."""
+    from scipy.special import digamma, polygamma
+
+    n, dimensions = spec.told["human"]["rows"], spec.told["human"]["dimensions"]
+    divisor = n - 1 if spec.told["learner"]["divisor"] == "n-1" else n
+    halves = (n - 1 - np.arange(dimensions)) / 2
+    return AHEAD * float((digamma(halves) - np.log(divisor / 2)).sum()), AHEAD * float(polygamma(1, halves).sum())
+
+
+def resampled(values: np.ndarray, of: Any, draws: int = 2000) -> list[float]:
+    """The 95 % interval of a statistic of specs, by the bootstrap over specs."""
+    rng = np.random.default_rng(16)
+    drawn = [of(values[rng.integers(0, len(values), len(values))]) for _ in range(draws)]
+    return [round(float(end), 4) for end in np.quantile(drawn, [0.025, 0.975])]
+
+
+def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are."""
+    specs: dict[str, list[int]] = {}
+    for row in rows:
+        inside = row[key][step]
+        hits = inside if isinstance(inside, list) else [inside]
+        specs.setdefault(row["spec"], []).extend(hits)
+    counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
+    share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
+    return {
+        "value": round(float(share(counts)), 4),
+        "interval": resampled(counts, share),
+        "n": int(counts[:, 1].sum()),
+        "specs": len(counts),
+    }
+
+
+def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The CRPS over that of each baseline: each reading's losses are divided by the random walk's of that reading, and readings count alike; intervals by the paired bootstrap over specs."""
+    laws = ("forecast", *BASELINES)
+    names = sorted({(row["family"], row["reading"]) for row in rows})
+    scale = {
+        name: np.mean([row["losses"]["random walk"] for row in rows if (row["family"], row["reading"]) == name]) for name in names
+    }
+    specs: dict[str, list[float]] = {}
+    for row in rows:
+        own = specs.setdefault(row["spec"], [0.0] * len(laws))
+        for at, law in enumerate(laws):
+            own[at] += min(row["losses"][law] / scale[row["family"], row["reading"]], 1e6)
+    totals = np.array(list(specs.values()))
+    found = {}
+    for at, law in enumerate(laws[1:], 1):
+        ratio = lambda some, at=at: some[:, 0].sum() / some[:, at].sum()  # noqa: E731
+        found[law] = {"value": round(float(ratio(totals)), 4), "interval": resampled(totals, ratio)}
+    return found
+
+
+def calibrate() -> None:
+    """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
+    rows = scored(list(specs("develop")))
+    ahead = np.arange(1, AHEAD + 1) / OBSERVED
+    for is_known, key in ((known, key) for known in (True, False) for key in ("of_half", "mean_of_half")):
+        part = np.concatenate([np.array(row[key]) for row in rows if row["is_known"] == is_known], axis=1)  # (ahead, runs)
+        n = part.shape[1]
+        level = min(1.0, np.ceil((n + 1) * 0.95) / n)  # split conformal: Papadopoulos et al. (2002)
+        needed = np.quantile(part, level, axis=1)
+        print(
+            "closed form" if is_known else "growth laws",
+            key,
+            n,
+            {round(float(at), 2): round(float(by), 3) for at, by in zip(ahead, needed, strict=True)},
+        )
+    for family in FAMILIES:
+        own = [row for row in rows if row["family"] == family]
+        print(family, coverage(own), coverage(own, key="mean_inside"), against(own))
+    print("pooled", coverage(rows), coverage(rows, key="mean_inside"), against(rows))
+    law = [row["losses"] for row in rows if "true law" in row["losses"]]
+    print("true law", sum(one["forecast"] for one in law) / sum(one["true law"] for one in law), len(law))
+    print("turning points", sum(row["turns"] for row in rows), "of", len(rows))
+
+
+def freeze() -> None:
+    """Write the list of held-out specs with their digests; refused where one of them was run before."""
+    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in specs("held out")]
+    if any((RUNS / f"{one['digest']}.npz").is_file() for one in listed):
+        raise SystemExit("a held-out spec was run already, so that the list can no longer be frozen")
+    FROZEN.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(listed)} specs, sha256 {hashlib.sha256(FROZEN.read_bytes()).hexdigest()}")
+
+
+def held_out() -> list[Spec]:
+    """The frozen list. Stops where the list of today is another."""
+    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
+    listed = list(specs("held out"))
+    if [one["digest"] for one in frozen] != [spec.digest for spec in listed]:
+        raise SystemExit("the held-out specs are not those that were frozen")
+    return listed
+
+
+SHARES = (0.0, 0.1, 0.2, 0.35, 0.5)
+"""Human shares of the runs that are forecast."""
+FINE = tuple(round(0.02 * at, 2) for at in range(26))
+"""Human shares that are tried by brute force."""
+CHAINS, BRUTE_CHAINS = 200, 1000
+OF_SHARES: dict[str, tuple[dict[str, Any], str, tuple[float, ...]]] = {
+    "gaussian of 30 rows": ({"human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "metrics": ["fitted_law"]}, "log_variance", (0.8, 0.85, 0.9)),
+    "gaussian of 60 rows": ({"human": {"distribution": "normal", "rows": 60}, "learner": "gaussian", "metrics": ["fitted_law"]}, "log_variance", (0.9, 0.93, 0.95)),
+    "gaussian of 100 rows, w2": ({"human": {"distribution": "normal", "rows": 100}, "learner": "gaussian", "metrics": ["fitted_law"]}, "w2", (2.5, 3.0, 4.0, 5.0)),
+    "categorical of 50 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 50, "rows": 150}, "learner": "categorical"}, "excess_risk", (2.0, 2.5, 3.0, 4.0)),
+    "categorical of 100 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 100, "rows": 200}, "learner": "categorical"}, "entropy", (0.9, 0.93, 0.95)),
+    "categorical of 80 states": ({"human": {"distribution": "categorical", "law": "zipf", "states": 80, "rows": 120}, "learner": "categorical"}, "support", (0.5, 0.6, 0.7)),
+    "kde of 50 rows": ({"human": {"distribution": "normal", "rows": 50}, "learner": {"kind": "kde", "bandwidth": 0.2}, "metrics": ["fitted_law"]}, "mean_error", (2.5, 3.0, 4.0, 5.0)),
+}  # fmt: skip
+"""What is run for the shares: the experiment, the reading, its budgets."""
+
+
+def share_spec(
+    told: dict[str, Any], shares: Sequence[float], chains: int, generations: int, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """A sweep over human shares."""
+    policies = [{"kind": "human_share", "share": share} if share else "replace" for share in shares]
+    return {
+        "name": "shares", "draw": {"prompts": "none"}, "store": "readings", "generations": generations, "chains": chains, **told,
+        "sweep": {"policy": policies, "seed": list(seeds)},
+    }  # fmt: skip
+
+
+def share_pairs() -> list[dict[str, Any]]:
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end."""
+    import outcross
+    from outcross.collapse.course import Readings
+
+    rows = []
+    for name, (told, reading, ratios) in OF_SHARES.items():
+        run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+        brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
+        arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
+        courses = np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])  # (shares, seeds, generations)
+        for ratio in ratios:
+            (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
+            found = brute_share(courses, reading, ratio)
+            rows.append(
+                {
+                    "spec": name, "reading": reading, "budget": ratio,
+                    "forecast": [least.value, least.low, least.high], "brute": found,
+                    "inside": None if None in (least.low, least.high, *found) else bool(least.low <= found[2] and found[1] <= least.high),
+                    "holds": None if None in (least.low, least.high, found[0]) else bool(least.low <= found[0] <= least.high),
+                    "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
+                }
+            )  # fmt: skip
+            print(rows[-1], flush=True)
+    return rows
+
+
+def brute_share(courses: np.ndarray, reading: str, ratio: float) -> list[float | None]:
+    """The least share of FINE from which on the mean over seeds keeps the budget in every generation, with an interval by the bootstrap over seeds; None where none does."""
+    rng = np.random.default_rng(17)
+    seeds = courses.shape[1]
+    found = [_least(courses.mean(axis=1), reading, ratio)]
+    found += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), reading, ratio) for _ in range(400)]
+    if any(one is None for one in found):
+        return [found[0], None, None]
+    return [found[0], *np.quantile(np.array(found[1:], dtype=float), [0.025, 0.975]).round(4).tolist()]
+
+
+def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
+    gone = means - means[:, :1] if reading in ("log_variance",) else np.log(means / means[:, :1])
+    sides = 1.0 if ratio > 1 else -1.0
+    beyond = (sides * (gone - np.log(ratio))).max(axis=1)
+    outside = np.flatnonzero(beyond > 0)
+    if not outside.size:
+        return 0.0
+    last = int(outside[-1])
+    if last + 1 == len(FINE):
+        return None
+    part = beyond[last] / (beyond[last] - beyond[last + 1])
+    return round(FINE[last] + float(part) * (FINE[last + 1] - FINE[last]), 4)
+
+
+def main() -> None:
+    load = os.getloadavg()
+    rows = scored(held_out())
+    known = [row["losses"] for row in rows if "true law" in row["losses"]]
+    told: dict[str, Any] = {
+        "forecasts": [
+            {
+                "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0),
+                "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
+            }
+            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in FAMILIES), ("pooled", rows)]
+        ],
+        "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
+        "frozen": hashlib.sha256(FROZEN.read_bytes()).hexdigest(),
+        "share_pairs": share_pairs(),
+    }  # fmt: skip
+    write("forecast", PAGE, load, told)
+
+
+PAGE = """Do forecasts hold on runs that they were not made for?
+
+Runs are observed for five generations (g0 to g4) and forecast ten generations on; then they are run, and each is one number a reading. Five runs of one experiment are forecast
+together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies); those that are held out were listed with their digests
+(results/forecast_held_out.json) before the first of them was run, and everything that the forecast takes from other runs (what laws are worth beforehand, how wide
+intervals are) comes from another list. Intervals are by the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead over that
+of a baseline which is given the same runs; below 1 the forecast is better.
+"""
+
+
+if __name__ == "__main__":
+    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs}[sys.argv[1] if sys.argv[1:] else ""]()

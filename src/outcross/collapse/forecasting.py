@@ -1,0 +1,201 @@
+"""A reading some generations ahead: growth laws weighed by how well they would have foretold what is known, and intervals that were calibrated on other runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from outcross.collapse.calibrated import PRIORS, RATIOS, STRETCH, TEMPER
+from outcross.collapse.growth import GROWTH, Ahead, Observed, growth_law
+from outcross.estimate import NotApplicable
+
+LEAST = 5
+"""Generations that a forecast needs: three to fit a law, two more to see how well it foretells."""
+NEGLIGIBLE = 1e-4
+"""A law of a smaller weight moves no quantile that is asked for."""
+HALVINGS = 26
+"""Of the width that the laws' own quantiles span: to a hundred-millionth of it."""
+LEAST_SCORE = 0.02
+"""A score below this one counts as this one."""
+FIRST_ORIGIN = 3
+"""Generations that a law is given first when it is tried on what is known."""
+
+
+@dataclass(frozen=True)
+class BackTest:
+    """How well a law would have foretold the generations that are known."""
+
+    law: str
+    crps: float
+    """The mean continuous ranked probability score over runs, origins and generations ahead, over that of the random walk; smaller is better."""
+    n: int
+    """How many readings it foretold."""
+    weight: float
+    """Its weight in the forecast, in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """A reading ahead on the scale of the laws: a weighted mixture of what the laws say, each a Student distribution."""
+
+    parts: tuple[Ahead, ...]
+    weights: np.ndarray  # (laws,)
+    tests: tuple[BackTest, ...]
+    observed: int
+    """Generations that were observed."""
+    is_mean: bool = False
+    """Whether it is of the mean over several runs."""
+
+    @cached_property
+    def stretch(self) -> np.ndarray:
+        """By how much intervals are widened: the calibration, at each generation ahead, (ahead,)."""
+        ahead = self.parts[0].own.size
+        kind = "closed form" if self._is_known else "growth laws"
+        if self.is_mean:
+            kind = f"{kind}, mean"
+        return np.interp(np.log(np.arange(1, ahead + 1) / self.observed), np.log(RATIOS), STRETCH[kind])
+
+    @property
+    def _is_known(self) -> bool:
+        return any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests)
+
+    def mean(self) -> Outlook:
+        """The same of the mean over the runs."""
+        several = len(self.parts[0].location) > 1
+        return replace(self, parts=tuple(part.mean() for part in self.parts), is_mean=several)
+
+    def quantile(self, level: float) -> np.ndarray:
+        """The quantile of a level at each generation ahead, calibrated, (runs, ahead)."""
+        return self.quantiles([level])[0]
+
+    def quantiles(self, levels: Sequence[float]) -> np.ndarray:
+        """The quantiles of these levels, calibrated, (levels, runs, ahead)."""
+        found = self._of_the_mixture(np.array([0.5, *levels]))
+        return found[0] + self.stretch * (found[1:] - found[0])
+
+    def _of_the_mixture(self, levels: np.ndarray) -> np.ndarray:
+        """The quantiles of the mixture, by bisection, (levels, runs, ahead)."""
+        from scipy.special import stdtr, stdtrit
+
+        kept = [(weight, part) for weight, part in zip(self.weights, self.parts, strict=True) if weight > NEGLIGIBLE]
+        at = levels[:, None, None]
+        widths = [np.maximum(part.deviation, 1e-12 * (1 + np.abs(part.location))) for _, part in kept]
+        ends = np.stack([part.location + stdtrit(part.freedom, at) * width for (_, part), width in zip(kept, widths, strict=True)])
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        total = sum(weight for weight, _ in kept)
+        for _ in range(HALVINGS if len(kept) > 1 else 0):
+            middle = (low + high) / 2
+            below = sum(
+                weight / total * stdtr(part.freedom, (middle - part.location) / width)
+                for (weight, part), width in zip(kept, widths, strict=True)
+            )
+            low, high = np.where(below < at, middle, low), np.where(below < at, high, middle)
+        return (low + high) / 2
+
+
+def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: Sequence[Tried] = ()) -> Outlook:
+    """So many generations ahead of the runs of an arm. `tried` is how laws did on these runs (`tried_on`), worked out where it is not given; `others` how they
+    did on the same reading of arms that go on alike.
+
+    NotApplicable with the reason where there are too few generations.
+    """
+    if observed.generations < LEAST:
+        raise NotApplicable(too_few(observed.generations))
+    found: dict[str, Ahead] = {}
+    for name in GROWTH:
+        try:
+            found[name] = growth_law(name).ahead(observed, ahead)
+        except NotApplicable:
+            continue
+    own = tried_on(observed) if tried is None else tried
+    scores = {name: _score(name, (own, *others)) for name in found}
+    weights = _weights({name: scores[name] for name in found})
+    tests = tuple(BackTest(name, *scores[name], weights[name]) for name in found)
+    return Outlook(tuple(found.values()), np.array([weights[name] for name in found]), tests, observed.generations)
+
+
+def too_few(generations: int) -> str:
+    """Why so few generations cannot be forecast, and how many more would do."""
+    count = f"there {'is' if generations == 1 else 'are'} {generations}"
+    return f"a forecast needs {LEAST} generations, {count}; {LEAST - generations} more would do"
+
+
+Tried = Mapping[str, Mapping[int, np.ndarray]]
+"""By law and by how many generations it was given: the CRPS of what it foretold of the others, (runs, generations)."""
+
+
+def tried_on(observed: Observed) -> Tried:
+    """Every law, tried on what is known: it is given the first three generations or more, and foretells the rest of them."""
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for name in GROWTH:
+        law = growth_law(name)
+        for origin in range(max(FIRST_ORIGIN, law.least), observed.generations):
+            try:
+                told = law.ahead(observed.until(origin), observed.generations - origin)
+            except NotApplicable:
+                continue
+            found.setdefault(name, {})[origin] = crps_normal(observed.values[:, origin:], told.location, told.deviation)
+    return found
+
+
+def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
+    """The CRPS of a law over that of the random walk, where both foretold, and how many readings that is of."""
+    loss = walk = 0.0
+    count = 0
+    for one in tried:
+        for origin in one.get(name, {}).keys() & one.get("random walk", {}).keys():
+            loss, walk = loss + float(one[name][origin].sum()), walk + float(one["random walk"][origin].sum())
+            count += one[name][origin].size
+    return (loss / walk if walk > 0 else 1.0), count
+
+
+def _weights(scores: Mapping[str, tuple[float, int]]) -> dict[str, float]:
+    """Weights that add up to 1: what a law is worth beforehand, times how much better than others it foretold what is known."""
+    logs = {
+        name: math.log(PRIORS[name]) - TEMPER * math.sqrt(count) * math.log(min(max(score, LEAST_SCORE), 1 / LEAST_SCORE))
+        for name, (score, count) in scores.items()
+    }
+    largest = max(logs.values())
+    raw = {name: math.exp(value - largest) for name, value in logs.items()}
+    total = sum(raw.values())
+    return {name: value / total for name, value in raw.items()}
+
+
+def crps_normal(values: np.ndarray, location: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """The continuous ranked probability score of a normal forecast (Gneiting and Raftery, JASA 102:359, 2007); the distance where it has no width.
+
+    >>> round(float(crps_normal(np.array([0.0]), np.array([0.0]), np.array([1.0]))[0]), 4)
+    0.2337
+    """
+    from scipy.special import ndtr
+
+    width = np.maximum(deviation, 1e-300)
+    z = (values - location) / width
+    score = width * (z * (2 * ndtr(z) - 1) + 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
+    return np.where(deviation > 0, score, np.abs(values - location))
+
+
+def turning_point(observed: Observed) -> int | None:
+    """The generation at which readings turn from a sure rise to a sure fall, or the other way; None where they do not turn for sure.
+
+    Both the way there and the way back are tested over the runs with Student's t, at 5 % for all generations together (Bonferroni). One run cannot tell.
+    """
+    from scipy.special import stdtrit
+
+    runs, count = observed.values.shape
+    places = count - 2
+    if runs < 2 or places < 1:
+        return None
+    limit = float(stdtrit(runs - 1, 1 - 0.025 / places))
+    sure: list[tuple[float, int]] = []
+    for turn in range(1, count - 1):
+        ways = [observed.values[:, turn] - observed.values[:, 0], observed.last - observed.values[:, turn]]
+        means = [float(way.mean()) for way in ways]
+        errors = [float(way.std(ddof=1)) / math.sqrt(runs) for way in ways]
+        if means[0] * means[1] < 0 and all(abs(mean) > limit * error for mean, error in zip(means, errors, strict=True)):
+            sure.append((min(map(abs, means)), turn))
+    return max(sure)[1] if sure else None

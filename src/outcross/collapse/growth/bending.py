@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from outcross.collapse.growth import Ahead, GrowthLaw, Observed, fading, step_noise
+from outcross.estimate import NotApplicable
+
+RATES = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""Of a step, so much is the next, in a saturating exponential."""
+POWERS = (0.5, 1.0, 1.5, 2.0)
+MOST_PERSISTENT = 0.97
+"""Of a step that levels off, at most so much is left at the next generation; beyond that it is a line."""
+
+
+class PullToALevel(GrowthLaw):
+    """Runs are pulled to one level, and every generation leaves the same share of their distance: x′ = a + r x, the errors too."""
+
+    paper = "a first-order autoregression; Hamilton, Time Series Analysis (1994), section 3.4"
+    least = 4
+
+    def ahead(self, observed: Observed, generations: int) -> Ahead:
+        before, after = observed.values[:, :-1].ravel(), observed.values[:, 1:].ravel()
+        spread = float(np.square(before - before.mean()).sum())
+        if before.size < 4 or not spread > 0:
+            raise NotApplicable("too few different readings for a limit and a rate")
+        rate = float((before - before.mean()) @ after) / spread
+        # Least squares finds too small a rate in short runs (Kendall 1954): by (1 + 3 r)/n.
+        rate = float(np.clip(rate + (1 + 3 * rate) / before.size, 0.0, MOST_PERSISTENT))
+        shift = float(after.mean() - rate * before.mean())
+        noise = step_noise(observed.values[:, 1:] - shift - rate * observed.values[:, :-1], spent=2)
+        location, slope = np.empty((observed.runs, generations)), np.empty((observed.runs, generations))
+        at, moved = observed.last, np.zeros(observed.runs)
+        for step in range(generations):
+            moved = at - before.mean() + rate * moved  # how a location answers to the rate, at a fixed mean of the readings
+            at = shift + rate * at
+            location[:, step], slope[:, step] = at, moved
+        level = np.cumsum(rate ** np.arange(generations))
+        shared = noise.variance * (level**2 / before.size + np.square(slope).mean(axis=0) / spread)
+        return Ahead(location, noise.added(observed.generations, generations, rate), shared, noise.freedom)
+
+
+class ShrinkingSteps(GrowthLaw):
+    """Mean steps follow a shape that is known but for its size and one number; shapes are averaged by how likely they make the steps.
+
+    What a run strays stays with it: only the mean step shrinks.
+    """
+
+    @abstractmethod
+    def shapes(self, first: int, count: int) -> list[np.ndarray]:
+        """The shapes, so many steps of each from the step after the fit T = `first` on; the same shapes in the same order whatever is asked."""
+
+    def ahead(self, observed: Observed, generations: int) -> Ahead:
+        steps = observed.steps
+        if steps.size < 3 or not np.square(steps).sum() > 0:
+            raise NotApplicable("too few different steps for a law of how they shrink")
+        known = self.shapes(1, steps.shape[1])
+        to_come = [np.cumsum(shape) for shape in self.shapes(observed.generations, generations)]
+        sizes = [float((steps.mean(axis=0) @ shape) / (shape @ shape)) for shape in known]
+        left = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
+        squares = np.array([float(np.square(one).sum()) for one in left])
+        likely = np.exp(-0.5 * steps.size * (np.log(np.maximum(squares, 1e-300)) - np.log(max(squares.min(), 1e-300))))
+        likely /= likely.sum()
+        noise = step_noise(left[int(np.argmin(squares))], spent=2)
+        moves = np.stack([size * shape for size, shape in zip(sizes, to_come, strict=True)])
+        move = likely @ moves
+        variance = float(squares.min()) / noise.freedom
+        of_size = [variance * far**2 / (observed.runs * (shape @ shape)) for far, shape in zip(to_come, known, strict=True)]
+        shared = likely @ (np.stack(of_size) + np.square(moves - move))
+        own = noise.added(observed.generations, generations)
+        return Ahead(observed.last[:, None] + move, own, np.maximum.accumulate(shared), noise.freedom)
+
+
+class SaturatingExponential(ShrinkingSteps):
+    """The mean reading nears a limit: every step is the same share of the one before."""
+
+    paper = "Gardner and McKenzie, Management Science 31:1237 (1985), the damped trend"
+
+    def shapes(self, first: int, count: int) -> list[np.ndarray]:
+        return [rate ** np.arange(first - 1, first - 1 + count) for rate in RATES]
+
+
+class PowerLaw(ShrinkingSteps):
+    """Mean steps shrink as a power of the fits, T = g + 1: as where all data are kept and each generation is one part of T."""
+
+    paper = "Gerstgrasser et al., arXiv 2404.01413 (errors that add up as 1/T²); Hutter, arXiv 2102.04074"
+
+    def shapes(self, first: int, count: int) -> list[np.ndarray]:
+        return [fading(count, power, first) for power in POWERS]
+
+
+class LogisticToFloor(GrowthLaw):
+    """The reading falls from a ceiling to a floor, slowly at both ends: its logit drifts."""
+
+    paper = "Verhulst (1838)"
+    reads_the_level = True
+
+    def ahead(self, observed: Observed, generations: int) -> Ahead:
+        floor, ceiling = observed.floor, observed.ceiling
+        if floor is None or ceiling is None or not np.isfinite([floor, ceiling]).all():
+            raise NotApplicable("the reading has no floor and ceiling")
+        if observed.values.min() <= floor or observed.values.max() >= ceiling:
+            raise NotApplicable("the reading has reached its floor or its ceiling")
+        logits = np.log((observed.values - floor) / (ceiling - observed.values))
+        steps = np.diff(logits, axis=1)
+        drift = float(steps.mean())
+        noise = step_noise(steps - drift, spent=1)
+        far = np.arange(1, generations + 1)
+        share = 1 / (1 + np.exp(-(logits[:, -1:] + drift * far)))
+        steep = np.square((ceiling - floor) * share * (1 - share)).mean(axis=0)
+        shared = far**2 * noise.variance / steps.size
+        own = noise.added(observed.generations, generations)
+        return Ahead(floor + (ceiling - floor) * share, own * steep, shared * steep, noise.freedom)

@@ -1,0 +1,241 @@
+"""A reading that is foretold, as a picture: what was observed, the fan ahead, the budget, and the generations that stay within it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from outcross.report.characters import visible
+from outcross.report.charts import COLOURS, FAINT, INK, Axis, Size, Specification, axis, canvas, vertical
+from outcross.report.curves import CurvePoint
+from outcross.report.figure import Figure, table, together
+from outcross.report.shapes import file_word
+
+PANEL = Size(300, 190)
+COLUMNS = 3
+MOST_PANELS = 12
+FAN, SAFE, LIMIT = COLOURS[1], COLOURS[2], COLOURS[0]
+
+
+@dataclass(frozen=True)
+class Fan:
+    """One arm of a reading."""
+
+    arm: str
+    observed: Sequence[CurvePoint]
+    ahead: Sequence[CurvePoint]
+    """With the 95 % interval."""
+    inner: Sequence[tuple[float, float]]
+    """The 80 % interval of each generation ahead."""
+    limit: float | None
+    safe: tuple[int | None, int | None, int | None] | None
+    """Low, median and upper number of generations within the budget; None is beyond the chart."""
+
+
+def fan_figure(name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool) -> Figure:
+    """A panel an arm, with one vertical axis for all of them."""
+    drawn = fans[:MOST_PANELS]
+    reached = [point for fan in drawn for point in (*fan.observed, *fan.ahead)]
+    limits = [CurvePoint(0, fan.limit) for fan in drawn if fan.limit is not None]
+    upright = axis([*reached, *limits], is_log=is_log, is_fraction=is_fraction)
+    size = PANEL if len(drawn) > 1 else replace(PANEL, width=460, height=240)
+    panels = [(fan.arm, Figure(name, title, _spec(fan, upright, size), _data(fan))) for fan in drawn]
+    caption = (
+        "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals. "
+        "Orange line: the budget. Green bar: the generations within it, from the lower to the upper end of the 95 % interval, and a tick at the median."
+        if limits
+        else "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals."
+    )
+    if len(fans) > len(drawn):
+        caption += f" {len(fans) - len(drawn)} more arms are in the data alone."
+    return together(name, title, panels, caption, COLUMNS)
+
+
+DATA = {"arm": str, "generation": int, "is_ahead": bool, "value": float, "low": float, "high": float, "limit": float}
+
+
+def _data(fan: Fan) -> Any:
+    """Every number that is drawn (polars)."""
+    rows = [
+        (fan.arm, point.generation, is_ahead, point.value, point.low, point.high, fan.limit)
+        for points, is_ahead in ((fan.observed, False), (fan.ahead, True))
+        for point in points
+    ]
+    return table(rows, DATA)
+
+
+def _spec(fan: Fan, upright: Axis, size: Size) -> Specification:
+    last = fan.observed[-1]
+    joined = [CurvePoint(last.generation, last.value, last.value, last.value), *fan.ahead]
+    inner = [(last.value, last.value), *fan.inner]
+    first, end = fan.observed[0].generation, fan.ahead[-1].generation
+    outer_rows = [_band(point.generation, point.low, point.high, upright) for point in joined]
+    inner_rows = [_band(point.generation, low, high, upright) for point, (low, high) in zip(joined, inner, strict=True)]
+    layers = [
+        _area(outer_rows, 0.16, upright),
+        _area(inner_rows, 0.22, upright),
+        _line([(point.generation, point.value) for point in joined], FAN, 1.8, upright),
+        _line([(point.generation, point.value) for point in fan.observed], INK, 2.2, upright),
+        *_safe_layers(fan, upright, first, end),
+    ]
+    across = {"type": "quantitative", "scale": {"domain": [first, end], "nice": False, "zero": False}, "title": "generation"}
+    return {
+        **canvas(size.width, size.height, right=8),
+        "layer": layers,
+        "encoding": {"x": {"field": "generation", **across, "axis": {"format": "d", "tickMinStep": 1, "grid": False}}},
+    }
+
+
+def _band(generation: int, low: float | None, high: float | None, upright: Axis) -> dict[str, Any]:
+    return {"generation": generation, "low": upright.hold(low or 0.0), "high": upright.hold(high or 0.0)}
+
+
+def _area(rows: Sequence[dict[str, Any]], opacity: float, upright: Axis) -> Specification:
+    return {
+        "data": {"values": list(rows)},
+        "mark": {"type": "area", "color": FAN, "opacity": opacity, "aria": False},
+        "encoding": {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}},
+    }
+
+
+def _line(places: Sequence[tuple[int, float | None]], colour: str, width: float, upright: Axis) -> Specification:
+    rows = [{"generation": g, "value": upright.hold(value)} for g, value in places if value is not None]
+    return {
+        "data": {"values": rows},
+        "mark": {
+            "type": "line",
+            "color": colour,
+            "strokeWidth": width,
+            "point": {"color": colour, "size": 14} if len(rows) <= 12 else False,
+        },
+        "encoding": {"y": {"field": "value", **vertical(upright)}},
+    }
+
+
+def _safe_layers(fan: Fan, upright: Axis, first: int, end: int) -> list[Specification]:
+    """The line of the budget, and on the foot of the chart the generations within it."""
+    if fan.limit is None or fan.safe is None:
+        return []
+    level = {"y": {"field": "value", **vertical(upright)}}
+    limit = [{"generation": g, "value": upright.hold(fan.limit)} for g in (first, end)]
+    low, median, high = (end if one is None else max(first, one) for one in fan.safe)
+    foot = upright.low
+    bar = [{"generation": low, "until": high, "value": foot}]
+    mark = [{"generation": median, "value": foot}]
+    return [
+        {
+            "data": {"values": limit},
+            "mark": {"type": "line", "color": LIMIT, "strokeWidth": 1.3, "strokeDash": [5, 3]},
+            "encoding": level,
+        },
+        {
+            "data": {"values": [{"generation": first, "until": low, "value": foot}]},
+            "mark": {"type": "rule", "color": SAFE, "strokeWidth": 5, "opacity": 0.9},
+            "encoding": {"x2": {"field": "until"}, **level},
+        },
+        {
+            "data": {"values": bar},
+            "mark": {"type": "rule", "color": SAFE, "strokeWidth": 5, "opacity": 0.4},
+            "encoding": {"x2": {"field": "until"}, **level},
+        },
+        {
+            "data": {"values": mark},
+            "mark": {"type": "tick", "color": SAFE, "thickness": 3, "size": 16, "orient": "vertical"},
+            "encoding": level,
+        },
+    ]
+
+
+@dataclass(frozen=True)
+class ShareOfHuman:
+    """One arm of a share curve: the human share, and how far the reading goes, as a ratio to generation 0, with its 95 % interval."""
+
+    share: float
+    arm: str
+    value: float
+    low: float
+    high: float
+
+
+def share_figure(
+    name: str, title: str, places: Sequence[ShareOfHuman], budget: float, least: tuple[float | None, float | None, float | None]
+) -> Figure:
+    """How far a reading goes over the human share, the budget, and the interval of the least share that keeps it."""
+    is_log = min(place.low for place in places) > 0
+    upright = axis([CurvePoint(0, one.value, one.low, one.high) for one in places] + [CurvePoint(0, budget)], is_log=is_log)
+    upright = replace(upright, title="ratio to generation 0")
+    rows = [
+        {"share": 100 * one.share, "value": upright.hold(one.value), "low": upright.hold(one.low), "high": upright.hold(one.high)}
+        for one in places
+    ]
+    most = max(row["share"] for row in rows)
+    first = min(row["share"] for row in rows)
+    low, value, high = (most if one is None else 100 * one for one in least)
+    level = {"y": {"field": "value", **vertical(upright)}}
+    layers = [
+        {
+            "data": {"values": [{"share": low, "until": high, "low": upright.low, "high": upright.high}]},
+            "mark": {"type": "rect", "color": SAFE, "opacity": 0.18},
+            "encoding": {"x2": {"field": "until"}, "y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}},
+        },
+        {
+            "data": {"values": [{"share": value}]},
+            "mark": {"type": "rule", "color": SAFE, "strokeWidth": 2},
+            "encoding": {},
+        },
+        {
+            "data": {"values": [{"share": share, "value": upright.hold(budget)} for share in (first, most)]},
+            "mark": {"type": "line", "color": LIMIT, "strokeWidth": 1.3, "strokeDash": [5, 3]},
+            "encoding": level,
+        },
+        {
+            "data": {"values": rows},
+            "mark": {"type": "rule", "color": FAN, "strokeWidth": 1.5},
+            "encoding": {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}},
+        },
+        {
+            "data": {"values": rows},
+            "mark": {"type": "line", "color": FAN, "strokeWidth": 1.8, "point": {"color": FAN, "size": 30}},
+            "encoding": level,
+        },
+    ]
+    reach = 0.04 * (most - first)
+    scale = {"domain": [max(0.0, first - reach) if first else -reach, most + reach], "nice": False, "zero": False}
+    ticks = {
+        "grid": False,
+        "format": ".3~g",
+        "values": sorted({row["share"] for row in rows}),
+        "labelOverlap": True,
+        "gridColor": FAINT,
+    }
+    spec = {
+        **canvas(PANEL.width, PANEL.height, right=8),
+        "layer": layers,
+        "encoding": {
+            "x": {
+                "field": "share",
+                "type": "quantitative",
+                "title": "human share of the training records, %",
+                "scale": scale,
+                "axis": ticks,
+            }
+        },
+    }
+    data = table(
+        [(one.share, one.arm, one.value, one.low, one.high, budget) for one in places],
+        {"share": float, "arm": str, "value": float, "low": float, "high": float, "budget": float},
+    )
+    caption = (
+        "How far the reading goes by the last generation that was looked at, an arm a dot, with its 95 % interval. Orange line: the budget. Green: the least share that keeps it, "
+        "with its 95 % interval."
+    )
+    return Figure(name, title, spec, data, caption)
+
+
+def named(*words: str) -> str:
+    """The name of a figure's file."""
+    return "-".join(file_word(visible(word)) for word in words if word)
+
+
+__all__ = ["Fan", "ShareOfHuman", "fan_figure", "named", "share_figure"]

@@ -1,0 +1,130 @@
+"""The arms of several runs together: which runs belong together, and what people gave each generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from outcross.errors import BadInput
+from outcross.experiment import Experiment
+from outcross.experiment.settings import NO_SETTINGS
+from outcross.recipe import flatten, plain
+
+if TYPE_CHECKING:
+    from outcross.verbs.run.result import Run
+
+FREE = ("policy", "stop_when", *NO_SETTINGS)
+"""Keys in which runs that belong together may differ: what people give each generation, and how long and how often was looked."""
+WHOSE = {"fixed": "fixed rows", "redrawn": "redrawn rows", "fresh": "fresh rows"}
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastArm:
+    """One arm with its seeds, of one run or of several."""
+
+    name: str
+    experiment: Experiment
+    readings: Any
+    """Its rows of readings.parquet (polars), of all seeds, under one name."""
+
+
+@dataclass(frozen=True)
+class HumanDose:
+    """What people give each generation after the first: the share of its training records, and which records those are."""
+
+    share: float
+    whose: str
+    """A value of WHOSE; empty where the share is 0 or 1, so that it is the same whichever they are."""
+
+
+def together(runs: Sequence[Run]) -> tuple[ForecastArm, ...]:
+    """The arms of runs that belong together; an arm that several runs have, with other seeds, is one. BadInput names the field in which they differ."""
+    import polars
+
+    _check_alike(runs)
+    found: dict[str, list[tuple[str, Experiment, Any]]] = {}
+    for run in runs:
+        frame = run.readings
+        for name, experiment in {arm.name: arm.experiment for arm in run.arms}.items():
+            rows = frame.filter(frame["arm"] == name)
+            if len(rows):
+                found.setdefault(repr(sorted(_settings(experiment).items())), []).append((name, experiment, rows))
+    arms: list[ForecastArm] = []
+    for several in found.values():
+        name, experiment, _ = several[0]
+        if name in {arm.name for arm in arms}:
+            name = f"{name} ({len(arms) + 1})"
+        seeds = [seed for _, _, rows in several for seed in rows["seed"].unique().to_list()]
+        if len(set(seeds)) < len(seeds):
+            twice = next(seed for seed in seeds if seeds.count(seed) > 1)
+            raise BadInput(f"arm {name} with seed {twice} is in two of the runs; give each run once, and runs of different seeds")
+        columns = [rows.select(polars.lit("").alias("run"), polars.lit(name).alias("arm"), *KEPT) for _, _, rows in several]
+        arms.append(ForecastArm(name, experiment, polars.concat(columns)))
+    return tuple(arms)
+
+
+KEPT = ("seed", "generation", "measure", "at", "column", "group", "value", "low", "high", "method", "n", "note")
+
+
+def _settings(experiment: Experiment) -> dict[str, Any]:
+    """What an arm does, without how long and how often."""
+    told = flatten(plain(experiment))
+    return {key: value for key, value in told.items() if key.split(".")[0] not in ("stop_when", *NO_SETTINGS)}
+
+
+def _check_alike(runs: Sequence[Run]) -> None:
+    """BadInput where an arm of a run has no like in the first one but for what people give each generation; the differing field is named."""
+    first = [_but_policy(arm.experiment) for arm in runs[0].arms]
+    for run in runs[1:]:
+        for arm in run.arms:
+            own = _but_policy(arm.experiment)
+            gaps = [sorted(key for key in own.keys() | one.keys() if own.get(key) != one.get(key)) for one in first]
+            fewest = min(gaps, key=len)
+            if fewest:
+                one, key = first[gaps.index(fewest)], fewest[0]
+                raise BadInput(
+                    f"{_place(runs[0])} and {_place(run)} do not belong together: {key} is {one.get(key)!r:.60} in one and {own.get(key)!r:.60} in the other; "
+                    "forecast them apart"
+                )
+
+
+def _but_policy(experiment: Experiment) -> dict[str, Any]:
+    return {key: value for key, value in _settings(experiment).items() if key.split(".")[0] not in FREE}
+
+
+def _place(run: Run) -> str:
+    return run.name if run.folder is None else str(run.folder)
+
+
+def dose_of(experiment: Experiment) -> HumanDose | None:
+    """What people give each generation after the first; None where that is another share at another generation, as where data accumulate."""
+    doses: set[HumanDose] = set()
+    plans = [(inventory, plan) for inventory, plan in experiment.plans() if inventory.generation]
+    for _, plan in plans[:1] + plans[-1:]:
+        if not len(plan) or any(take.what == "all" or take.weight is not None for take in plan.takes):
+            return None
+        share = (plan.human_rows + plan.fresh_rows) / len(plan)
+        choices = {take.choice for take in plan.takes if take.what == "human"}
+        whose = "" if share in (0.0, 1.0) else WHOSE["fresh" if plan.fresh_rows else "redrawn" if "redrawn" in choices else "fixed"]
+        doses.add(HumanDose(round(share, 9), whose))
+    return doses.pop() if len(doses) == 1 else None
+
+
+def by_policy(arms: Iterable[ForecastArm]) -> dict[tuple[str, str], list[tuple[float, ForecastArm]]]:
+    """Arms that differ in the human share alone, smallest first, by whose rows those are and by what else tells them from others."""
+    dosed = [(dose, arm) for arm in arms if (dose := dose_of(arm.experiment)) is not None]
+    groups: dict[str, list[tuple[HumanDose, ForecastArm]]] = {}
+    for dose, arm in dosed:
+        groups.setdefault(repr(sorted(_but_policy(arm.experiment).items())), []).append((dose, arm))
+    found: dict[tuple[str, str], list[tuple[float, ForecastArm]]] = {}
+    for at, group in enumerate(groups.values()):
+        among = "" if len(groups) == 1 else f"group {at + 1}: {group[0][1].name}"
+        for whose in sorted({dose.whose for dose, _ in group} - {""}):
+            own = sorted(((dose.share, arm) for dose, arm in group if dose.whose in ("", whose)), key=lambda one: one[0])
+            if len({share for share, _ in own}) > 1:
+                found[whose, among] = own
+    return found
+
+
+__all__ = ["ForecastArm", "by_policy", "dose_of", "together"]

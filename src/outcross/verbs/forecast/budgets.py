@@ -1,0 +1,94 @@
+"""A budget on a reading, and the limit that it sets on the reading's own scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from outcross.errors import BadInput
+from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL, can_be_bounded, check_bounds, read_bounds, side_of
+from outcross.measures import Page, leading, pages_of_runs, standing_for
+
+FIFTH = {"larger": 1.2, "smaller": 0.8}
+"""The budgets of the readings that lead a report where none is given."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far a reading may go, as a ratio to generation 0."""
+
+    reading: str
+    ratio: float
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether the reading must stay below its limit."""
+        return self.ratio > 1
+
+    def limit(self, first: float) -> float:
+        """The value that the reading may reach, given that of generation 0.
+
+        >>> round(Budget("log_variance", 0.8).limit(0.0), 3), Budget("held_out_perplexity", 1.2).limit(100.0)
+        (-0.223, 120.0)
+        """
+        return first + math.log(self.ratio) if self.reading in LOGARITHMS else first * self.ratio
+
+    def is_within(self, value: float, first: float) -> bool:
+        """Whether a value is within the budget."""
+        return value <= self.limit(first) if self.is_upper else value >= self.limit(first)
+
+
+def budgets_of(given: Mapping[str, float] | None, there: Iterable[str]) -> tuple[Budget, ...]:
+    """The budgets that were given, or else of the readings that lead a report, a fifth each. BadInput where one is on a reading that no run has."""
+    pages = {name: page for name, page in pages_of_runs().items() if name in set(there)}
+    if given:
+        bounds = read_bounds(given, "budget")
+        check_bounds(bounds, pages, "budget")
+        return tuple(Budget(name, ratio) for name, ratio in bounds.items())
+    return tuple(
+        Budget(name, FIFTH[side])
+        for name, page in _leads(pages).items()
+        if can_be_bounded(name, page) and (side := side_of(name, page)) is not None
+    )
+
+
+def _leads(pages: Mapping[str, Page]) -> dict[str, Page]:
+    """The readings that lead a report, that of the tails among them."""
+    found = {name: pages[name] for name in leading() if name in pages}
+    tail = next((name for name in standing_for("tail") if name in pages), None)
+    return found if tail is None else {**found, TAIL_SURVIVAL: pages[tail]}
+
+
+def numbers_of(words: Iterable[str]) -> tuple[dict[str, float], dict[str, int], list[str]]:
+    """From words of the command line: budgets, settings such as ahead, and what is left, the folders. BadInput for another setting."""
+    budgets: dict[str, float] = {}
+    settings: dict[str, int] = {}
+    folders: list[str] = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or "/" in key or key.startswith("."):
+            folders.append(word)
+        elif key.startswith("budget.") and len(key) > len("budget."):
+            name = key.removeprefix("budget.")
+            if name in budgets:
+                raise BadInput(f"budget.{name} is given twice; give it once")
+            try:
+                budgets[name] = float(value)
+            except ValueError:
+                raise BadInput(
+                    f"budget.{name} must be a number, got {value!r:.80}; it is a ratio to generation 0: write budget.{name}=1.2"
+                ) from None
+        elif key == "ahead":
+            try:
+                settings[key] = int(value)
+            except ValueError:
+                raise BadInput(f"ahead must be a whole number of generations, got {value!r:.80}; write ahead=20") from None
+        else:
+            raise BadInput(
+                f"forecast has no setting {key!r:.80}; it takes ahead=20 and budget.READING=1.2, and folders of runs without = in their names"
+            )
+    return budgets, settings, folders
+
+
+__all__ = ["Budget", "budgets_of", "numbers_of"]

@@ -1,0 +1,337 @@
+"""Forecast: where each reading goes, how long it stays within its budget, and with what human share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.collapse.forecasting import BackTest
+from outcross.errors import BadInput
+from outcross.estimate import rounded
+from outcross.recipe import nearest
+from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    import polars
+
+    from outcross.report.figure import Figure
+
+FILE, CURVES = "forecast.json", "curves.parquet"
+BEYOND = "beyond what was looked at"
+"""What is said of a number of generations that no end was found of."""
+
+
+@dataclass(frozen=True)
+class FanPoint:
+    """A reading at one generation: observed, or ahead with its 95 % and its 80 % interval."""
+
+    generation: int
+    value: float
+    """The mean over the runs; ahead the median of the forecast."""
+    low: float | None = None
+    high: float | None = None
+    inner_low: float | None = None
+    """The ends of the 80 % interval; None of what was observed."""
+    inner_high: float | None = None
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is foretold."""
+        return self.inner_low is not None
+
+
+@dataclass(frozen=True)
+class SafeHorizon:
+    """For how many generations a reading stays within its budget: the lower end of the 95 % interval, the median, the upper end. None is beyond what was looked at."""
+
+    low: int | None
+    median: int | None
+    high: int | None
+    looked_at: int
+    """The last generation that was looked at."""
+
+    def __str__(self) -> str:
+        said = [BEYOND if one is None else str(one) for one in (self.median, self.low, self.high)]
+        if self.low is None:
+            return f"{BEYOND} ({self.looked_at} generations)"
+        return f"{said[0]} [{said[1]}, {said[2]}]"
+
+
+@dataclass(frozen=True)
+class ReadingForecast:
+    """One reading of one arm: what was observed, what is ahead, and how well laws would have foretold what is known."""
+
+    measure: str
+    at: str
+    arm: str
+    runs: int
+    """Runs (seeds) that it is the mean of."""
+    observed: int
+    """Generations observed."""
+    points: tuple[FanPoint, ...]
+    tests: tuple[BackTest, ...]
+    budget: float | None = None
+    """The ratio to generation 0 that it may reach; None where it has no budget."""
+    limit: float | None = None
+    """The value that the budget allows, on the scale of the reading."""
+    horizon: SafeHorizon | None = None
+
+    @property
+    def name(self) -> str:
+        """The reading and its place."""
+        return f"{self.measure}, {self.at}" if self.at else self.measure
+
+    @property
+    def ahead(self) -> tuple[FanPoint, ...]:
+        """The generations ahead."""
+        return tuple(point for point in self.points if point.is_ahead)
+
+    @property
+    def best_test(self) -> BackTest:
+        """The law with the largest weight."""
+        return max(self.tests, key=lambda one: one.weight)
+
+
+@dataclass(frozen=True)
+class NotForecast:
+    """A reading of an arm that is not forecast, and why."""
+
+    measure: str
+    at: str
+    arm: str
+    why: str
+
+
+@dataclass(frozen=True)
+class SharePlace:
+    """One arm of a share curve: how far the reading goes by the last generation looked at, as a ratio to generation 0, with its 95 % interval."""
+
+    share: float
+    arm: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LeastShare:
+    """The least human share that keeps a reading within its budget, for one policy.
+
+    `low`, `value` and `high` are shares in [0, 1]; None means beyond the largest share that was run. `is_at_most`: the smallest share that was run keeps the budget already, so
+    that the least one may be lower still.
+    """
+
+    measure: str
+    at: str
+    policy: str
+    """Which human records those are: the same ones each time (fixed rows), another choice each time (redrawn rows), or new ones (fresh rows)."""
+    among: str
+    """What else tells these arms from others; empty where nothing does."""
+    budget: float
+    generations: int
+    """For how many generations the budget holds."""
+    low: float | None
+    value: float | None
+    high: float | None
+    is_at_most: bool
+    places: tuple[SharePlace, ...]
+
+    @property
+    def name(self) -> str:
+        """The reading and its place."""
+        return f"{self.measure}, {self.at}" if self.at else self.measure
+
+    @property
+    def largest(self) -> float:
+        """The largest share that was run."""
+        return max(place.share for place in self.places)
+
+    def __str__(self) -> str:
+        value, low, high = (
+            f"more than {100 * self.largest:.3g} %" if one is None else f"{100 * one:.3g} %"
+            for one in (self.value, self.low, self.high)
+        )
+        return f"{'at most ' * self.is_at_most}{value} [{low}, {high}]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Result):
+    """Where readings go over the generations that have not been run, with intervals.
+
+    `curves` has a forecast for each reading and arm, `shares` the least human share for each reading and policy, `refused` what is not forecast and why. `horizon(reading)` gives
+    the number of generations within the budget, an arm each.
+    """
+
+    names: tuple[str, ...]
+    """Of the runs."""
+    ahead: int
+    budgets: Mapping[str, float]
+    curves: tuple[ReadingForecast, ...]
+    shares: tuple[LeastShare, ...]
+    refused: tuple[NotForecast, ...]
+    notes: tuple[str, ...]
+    folder: Path | None = None
+
+    def horizon(self, reading: str = "", arm: str = "") -> dict[str, SafeHorizon]:
+        """For how many generations a reading stays within its budget, by arm (and place, where it has several); the first reading with a budget if none is named."""
+        known = list(dict.fromkeys(one.measure for one in self.curves if one.horizon is not None))
+        if not known:
+            raise BadInput("no reading was given a budget; write budgets={'held_out_perplexity': 1.2}")
+        reading = reading or known[0]
+        if reading not in known:
+            raise BadInput(f"no budget on {reading!r:.80}{nearest(reading, known)}; there are budgets on {', '.join(known)}")
+        arms = list(dict.fromkeys(one.arm for one in self.curves))
+        if arm and arm not in arms:
+            raise BadInput(f"no arm {arm!r:.80}{nearest(arm, arms)}; there are {', '.join(arms)[:300]}")
+        several = len({one.at for one in self.curves if one.measure == reading}) > 1
+        return {
+            f"{one.arm}, {one.at}" if several else one.arm: one.horizon
+            for one in self.curves
+            if one.measure == reading and one.horizon is not None and arm in ("", one.arm)
+        }
+
+    @property
+    def summary(self) -> str:
+        """One or two sentences: which reading leaves its budget first, and after how many generations."""
+        safe = [one for one in self.curves if one.horizon is not None]
+        if not safe:
+            return f"{len(self.curves)} readings are forecast {self.ahead} generations ahead; none has a budget."
+        ended = [one for one in safe if one.horizon is not None and one.horizon.low is not None]
+        if not ended:
+            last = max(one.horizon.looked_at for one in safe if one.horizon is not None)
+            return f"Every budget is kept up to generation {last}, the last that was looked at, by the whole 95 % interval."
+        first = min(ended, key=lambda one: (_order(one.horizon, "median"), _order(one.horizon, "low")))
+        horizon = first.horizon
+        assert horizon is not None
+        interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
+        if horizon.low == horizon.high and horizon.high is not None and horizon.high + 1 < first.observed:
+            return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.high + 1}, which was observed."
+        if horizon.median is None:
+            return (
+                f"No budget is expected to be left by generation {horizon.looked_at}, the last that was looked at; the first that may be is {first.name} of {first.arm}, "
+                f"after {horizon.low} generations at the earliest."
+            )
+        return f"{first.name} of {first.arm} leaves its budget of {first.budget:g} first: it stays within it for {horizon.median} generations ({interval})."
+
+    @property
+    def short(self) -> str:
+        """Of what it is, and its summary."""
+        return (
+            f"Forecast of {', '.join(self.names)[:200]}: {len(self.curves)} curves, {self.ahead} generations ahead\n{self.summary}"
+        )
+
+    def frame(self) -> polars.DataFrame:
+        """A row a reading, arm and generation (polars): value with its 95 % interval, and whether it is foretold."""
+        import polars as pl
+
+        rows = [
+            (one.measure, one.at, one.arm, point.generation, point.is_ahead, point.value, point.low, point.high, point.inner_low, point.inner_high, one.limit)
+            for one in self.curves
+            for point in one.points
+        ]  # fmt: skip
+        schema = {
+            "measure": pl.String, "at": pl.String, "arm": pl.String, "generation": pl.Int64, "is_ahead": pl.Boolean, "value": pl.Float64, "low": pl.Float64,
+            "high": pl.Float64, "inner_low": pl.Float64, "inner_high": pl.Float64, "limit": pl.Float64,
+        }  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def plain(self) -> dict[str, Any]:
+        """The forecast as plain data."""
+        told = {
+            "schema": 1, "runs": list(self.names), "ahead": self.ahead, "budgets": dict(self.budgets), "summary": self.summary,
+            "curves": [asdict(one) for one in self.curves], "shares": [asdict(one) for one in self.shares],
+            "refused": [asdict(one) for one in self.refused], "notes": list(self.notes),
+        }  # fmt: skip
+        return _rounded(told)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """A figure of fans for each reading, an arm a panel, and one of the share curve for each reading and policy."""
+        from outcross.verbs.forecast.page import figures
+
+        return figures(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page of it."""
+        from outcross.verbs.forecast.page import write_page_of
+
+        return write_page_of(self, Path(path))
+
+    def write(self, out: str | Path) -> Path:
+        """Write forecast.json, curves.parquet and report.html into a folder. BadInput where it holds something else."""
+        import json
+
+        from outcross.ledger.results import write_folder
+        from outcross.verbs.forecast.page import page
+
+        out = Path(out)
+        told = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        stored = _of_plain(json.loads(told))  # the page shows the numbers that the file holds, so that it can be written again
+        files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: told}
+        write_folder(out, "forecast", files)
+        return out
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """What a terminal shows."""
+        from outcross.verbs.forecast.screen import forecast_lines
+
+        return list(forecast_lines(self, width))
+
+
+def _order(horizon: SafeHorizon | None, end: str) -> float:
+    number = getattr(horizon, end)
+    return float("inf") if number is None else number
+
+
+def _rounded(told: Any) -> Any:
+    if isinstance(told, Mapping):
+        return {key: _rounded(value) for key, value in told.items()}
+    if isinstance(told, Sequence) and not isinstance(told, str):
+        return [_rounded(value) for value in told]
+    return rounded(told) if isinstance(told, float) else told
+
+
+def is_forecast(folder: Path) -> bool:
+    """Whether a folder holds a forecast."""
+    return (folder / FILE).is_file()
+
+
+def stored_forecast(folder: Path) -> Forecast | None:
+    """The forecast that a folder holds; None where it holds none. BadInput where its file is damaged."""
+    import json
+
+    from outcross.files.whole import read_text
+
+    if not is_forecast(folder):
+        return None
+    try:
+        return replace(_of_plain(json.loads(read_text(folder / FILE))), folder=folder)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
+        raise BadInput(f"{folder / FILE} is damaged ({type(why).__name__}); run outcross forecast again") from None
+
+
+def _of_plain(told: Mapping[str, Any]) -> Forecast:
+    """A forecast from its plain data."""
+    return Forecast(
+        names=tuple(told["runs"]),
+        ahead=told["ahead"],
+        budgets=told["budgets"],
+        curves=tuple(_curve(one) for one in told["curves"]),
+        shares=tuple(
+            LeastShare(**one | {"places": tuple(SharePlace(**place) for place in one["places"])}) for one in told["shares"]
+        ),
+        refused=tuple(NotForecast(**one) for one in told["refused"]),
+        notes=tuple(told["notes"]),
+    )
+
+
+def _curve(told: Mapping[str, Any]) -> ReadingForecast:
+    horizon = told["horizon"]
+    one = ReadingForecast(**told)
+    return replace(
+        one,
+        points=tuple(FanPoint(**point) for point in told["points"]),
+        tests=tuple(BackTest(**test) for test in told["tests"]),
+        horizon=None if horizon is None else SafeHorizon(**horizon),
+    )

@@ -1,0 +1,65 @@
+"""What a person sees of a forecast in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outcross.escapes import escaped
+from outcross.report.characters import visible
+from outcross.report.numerals import number
+from outcross.verbs.forecast.page import end_words, share_words
+from outcross.verbs.forecast.result import Forecast, ReadingForecast
+from outcross.verbs.terminal import wrapped
+
+NAME = 34
+"""Characters of an arm's name."""
+
+
+def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
+    """The sentence, the generations within each budget, the least shares, the last generation of every other reading, and what is not forecast."""
+    yield from wrapped(result.summary, width)
+    bounded = [one for one in result.curves if one.horizon is not None]
+    for name in dict.fromkeys(one.name for one in bounded):
+        own = [one for one in bounded if one.name == name]
+        budget = f"{own[0].budget:g} times generation 0"
+        yield from wrapped(f"{name}: generations within {budget}, median and 95 % interval", width)
+        for one in own:
+            yield from _indented(one.arm, _horizon_words(one), width)
+    if result.shares:
+        yield from wrapped(
+            f"least human share that keeps the budget for {result.shares[0].generations} generations, with its 95 % interval", width
+        )
+        for one in result.shares:
+            at_most = "at most " * one.is_at_most
+            said = f"{at_most}{share_words(one, one.value)} [{share_words(one, one.low)}, {share_words(one, one.high)}]"
+            yield from _indented(", ".join(filter(None, (one.name, one.policy, one.among))), said, width)
+    others = [one for one in result.curves if one.horizon is None]
+    for name in dict.fromkeys(one.name for one in others):
+        own = [one for one in others if one.name == name]
+        yield from wrapped(f"{name}: at generation {own[0].points[-1].generation}, median and 95 % interval", width)
+        for one in own:
+            end = one.points[-1]
+            yield from _indented(one.arm, f"{number(end.value)} [{number(end.low)}, {number(end.high)}]", width)
+    for one in result.refused:
+        yield from wrapped(f"not forecast: {', '.join(filter(None, (one.measure, one.at)))} of {one.arm}: {one.why}", width)
+    for note in result.notes:
+        yield from wrapped(note, width)
+    if result.folder is not None:
+        yield f"written: {escaped(str(result.folder))}"
+
+
+def _horizon_words(one: ReadingForecast) -> str:
+    horizon = one.horizon
+    assert horizon is not None
+    if horizon.low is None:
+        return f"{end_words(None)} ({horizon.looked_at})"
+    return f"{end_words(horizon.median)} [{horizon.low}, {end_words(horizon.high)}]"
+
+
+def _indented(name: str, words: str, width: int) -> Iterator[str]:
+    shown = visible(name)
+    if len(shown) <= NAME and 2 + NAME + 1 + len(words) <= width:
+        yield f"  {shown:{NAME}} {words}"
+    else:
+        yield from wrapped(shown, width, indent=2)
+        yield from wrapped(words, width, indent=6)

@@ -1,0 +1,362 @@
+"""How a forecast is made: courses of readings, what is ahead of each, the generations within a budget, and the least human share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from outcross.collapse.closed_forms import law_arguments
+from outcross.collapse.course import Course, Readings
+from outcross.collapse.forecasting import LEAST, Outlook, Tried, outlook, too_few, tried_on, turning_point
+from outcross.collapse.growth import Observed
+from outcross.estimate import NotApplicable
+from outcross.experiment import Experiment
+from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL
+from outcross.laws import expected
+from outcross.measures import leading, pages_of_runs, standing_for
+from outcross.recipe import kind
+from outcross.verbs.forecast.arms import ForecastArm, by_policy
+from outcross.verbs.forecast.budgets import Budget
+from outcross.verbs.forecast.result import FanPoint, LeastShare, NotForecast, ReadingForecast, SafeHorizon, SharePlace
+
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+DRAWS = 4000
+"""Of the forecasts of all arms of a share curve, for the interval of the least share."""
+GRID = np.linspace(0.005, 0.995, 67)
+"""Levels at which the paths of an arm are followed for that."""
+STREAM = 16
+"""Names the random stream of these draws."""
+MOST_PLACES = 12
+"""Places of one reading that are forecast."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """One reading of one arm: what was observed on its own scale and on that of the laws."""
+
+    measure: str
+    at: str
+    arm: ForecastArm
+    course: Course
+    observed: Observed
+    is_log: bool
+    values: tuple[float, float]
+    """The least and the greatest value that the reading can take."""
+
+    def back(self, scaled: np.ndarray) -> np.ndarray:
+        """From the scale of the laws to that of the reading."""
+        with np.errstate(over="ignore"):
+            return np.clip(np.exp(scaled) if self.is_log else scaled, *self.values)
+
+    @property
+    def first(self) -> float:
+        """The mean reading at generation 0."""
+        return float(self.course.values[:, 0].mean())
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean over the runs at every generation observed, on the scale of the reading."""
+        return self.back(self.observed.values.mean(axis=0)) if self.is_log else self.course.values.mean(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A path and what is ahead of it."""
+
+    path: Path
+    outlook: Outlook
+    budget: Budget | None
+
+
+def forecasts(
+    arms: Sequence[ForecastArm], ahead: int, budgets: Sequence[Budget]
+) -> tuple[tuple[ReadingForecast, ...], tuple[LeastShare, ...], tuple[NotForecast, ...]]:
+    """Every reading of every arm ahead, the least shares, and what is not forecast with the reason."""
+    curves: list[ReadingForecast] = []
+    shares: list[LeastShare] = []
+    refused: list[NotForecast] = []
+    there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
+    bounded = {budget.reading: budget for budget in budgets}
+    for measure in wanted(there, bounded):
+        paths, without = _paths(measure, arms, ahead)
+        refused += without
+        tried = [tried_on(path.observed) for path in paths]
+        seen = [
+            Seen(path, outlook(path.observed, ahead, tried[at], _alike(at, paths, tried)), bounded.get(measure))
+            for at, path in enumerate(paths)
+        ]
+        curves += [curve_of(one, ahead) for one in seen]
+        if measure in bounded:
+            shares += _least_shares(seen, arms)
+    return tuple(curves), tuple(shares), tuple(refused)
+
+
+def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
+    """The readings that are forecast: those with a budget, then those that lead a report or stand for a role."""
+    standing = [name for name, page in pages_of_runs().items() if page.preference is not None] if len(bounded) == 0 else []
+    tails = [TAIL_SURVIVAL] if any(name in there for name in standing_for("tail")) else []
+    known = [name for name in (*leading(), *standing) if name in there]
+    return list(dict.fromkeys([*bounded, *known, *tails]))
+
+
+def _alike(at: int, paths: Sequence[Path], tried: Sequence[Tried]) -> list[Tried]:
+    """How laws did on the other arms of the same policy, at the same place."""
+    own = paths[at]
+    policy = kind(own.arm.experiment.policy)
+    return [
+        tried[other]
+        for other, path in enumerate(paths)
+        if other != at and path.at == own.at and kind(path.arm.experiment.policy) == policy
+    ]
+
+
+def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[Path], list[NotForecast]]:
+    """A path for each arm and place of a reading that can be forecast, and the reasons of the others."""
+    paths: list[Path] = []
+    refused: list[NotForecast] = []
+    for arm in arms:
+        readings = Readings(arm.readings, arm.name)
+        for at in _places(readings, measure):
+            try:
+                paths.append(_path(measure, at, arm, readings, ahead))
+            except NotApplicable as why:
+                refused.append(NotForecast(measure, at, arm.name, str(why)))
+    return paths, refused
+
+
+def _places(readings: Readings, measure: str) -> list[str]:
+    if measure == TAIL_SURVIVAL:
+        return [""]
+    places = readings.places(measure)
+    return [""] if "" in places else places[:MOST_PLACES]
+
+
+def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: int) -> Path:
+    course = _tail_survival(readings) if measure == TAIL_SURVIVAL else readings.course(measure, at)
+    if course.generations < LEAST:
+        raise NotApplicable(too_few(course.generations))
+    page = pages_of_runs().get(measure)
+    unit = "ratio" if page is None else page.unit
+    values = (0.0, math.inf) if page is None else page.values
+    is_log = not unit.startswith(("nats", "bits")) and measure not in LOGARITHMS and bool((course.values > 0).all())
+    closed_form = _closed_form(arm.experiment, measure, at, course.generations + ahead, is_log)
+    scaled = course.logged() if is_log else course
+    errors = _own_errors(readings, measure, scaled)
+    floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
+    ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
+    observed = Observed(scaled.values, errors, closed_form, *ends)
+    if (turn := turning_point(observed)) is not None:
+        way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
+        back = "falls" if way == "rises" else "rises"
+        raise NotApplicable(
+            f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {len(scaled.values)} runs): no law of growth here goes both ways"
+        )
+    return Path(measure, at, arm, course, observed, is_log, values)
+
+
+def _tail_survival(readings: Readings) -> Course:
+    """The mean over the frequency bands of the reading of the tails, as `stop_when` reads it. The bands share their text, so their errors are taken as fully correlated."""
+    for tail in standing_for("tail"):
+        courses = []
+        for band in readings.places(tail):
+            with suppress(NotApplicable):
+                courses.append(readings.course(tail, band))
+        if courses:
+            last = min(course.generations for course in courses)
+            cut = [course.until(last) for course in courses]
+            values, errors = (np.mean([getattr(course, name) for course in cut], axis=0) for name in ("values", "errors"))
+            return Course(values, errors, cut[0].why)
+    raise NotApplicable("no reading of the tails")
+
+
+def _own_errors(readings: Readings, measure: str, course: Course) -> np.ndarray:
+    """The errors that readings have anew at every generation; none where these are the scatter of chains, which go on."""
+    names = standing_for("tail") if measure == TAIL_SURVIVAL else (measure,)
+    rows = readings.rows.filter(readings.rows["measure"].is_in(list(names)))
+    methods = set(rows["method"].drop_nulls().unique().to_list())
+    if any("chain" in method for method in methods):
+        return np.zeros(course.values.shape)
+    return np.nan_to_num(course.errors, nan=0.0)
+
+
+def _closed_form(experiment: Experiment, measure: str, at: str, generations: int, is_log: bool) -> np.ndarray | None:
+    """The closed form of a reading on the scale of the laws; None where none is known."""
+    if at:
+        return None
+    try:
+        longer = replace(experiment, generations=generations)
+        told = law_arguments(longer)
+        curve = expected(measure=measure, **told) if told else None
+    except ValueError:  # a longer run that cannot be had, as where its sizes grow beyond any machine
+        return None
+    if curve is None or not np.isfinite(curve).all() or (is_log and curve.min() <= 0):
+        return None
+    return np.log(curve) if is_log else np.asarray(curve, dtype=float)
+
+
+def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
+    """The forecast of one reading of one arm."""
+    path, mean = seen.path, seen.outlook.mean()
+    low, inner_low, middle, inner_high, high = (path.back(row[0]) for row in mean.quantiles(LEVELS))
+    observed = path.course
+    points = [FanPoint(g, float(value), *_ends(observed, g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
+    points += [
+        FanPoint(observed.generations + step, *(float(of[step]) for of in (middle, low, high, inner_low, inner_high)))
+        for step in range(ahead)
+    ]
+    budget, horizon, limit = seen.budget, None, None
+    if budget is not None:
+        limit = budget.limit(path.first)
+        horizon = horizon_of(points, budget, path.first)
+    return ReadingForecast(
+        measure=path.measure,
+        at=path.at,
+        arm=path.arm.name,
+        runs=path.observed.runs,
+        observed=observed.generations,
+        points=tuple(points),
+        tests=tuple(sorted(seen.outlook.tests, key=lambda test: -test.weight)),
+        budget=None if budget is None else budget.ratio,
+        limit=limit,
+        horizon=horizon,
+    )
+
+
+def _ends(course: Course, generation: int) -> tuple[float | None, float | None]:
+    interval = course.at(generation)
+    return (interval.low, interval.high) if interval.is_known else (None, None)
+
+
+def horizon_of(points: Sequence[FanPoint], budget: Budget, first: float) -> SafeHorizon:
+    """For how many generations a curve stays within a budget. What was observed is taken as it is; ahead the interval's ends count."""
+
+    def within(value) -> int | None:
+        """The last generation before the first one outside."""
+        for point in points:
+            if not budget.is_within(value(point), first):
+                return point.generation - 1
+        return None
+
+    def worse(point: FanPoint) -> float:
+        return point.value if not point.is_ahead else point.high if budget.is_upper else point.low  # type: ignore[return-value]
+
+    def better(point: FanPoint) -> float:
+        return point.value if not point.is_ahead else point.low if budget.is_upper else point.high  # type: ignore[return-value]
+
+    return SafeHorizon(
+        low=within(worse), median=within(lambda point: point.value), high=within(better), looked_at=points[-1].generation
+    )
+
+
+def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator[LeastShare]:
+    """The least share for each place of a reading with a budget, and each policy."""
+    by_arm = {(one.path.arm.name, one.path.at): one for one in seen}
+    for (whose, among), group in by_policy(arms).items():
+        for at in dict.fromkeys(one.path.at for one in seen):
+            there = [(share, by_arm[arm.name, at]) for share, arm in group if (arm.name, at) in by_arm]
+            if len({share for share, _ in there}) > 1:
+                yield least_share(there, whose, among)
+
+
+def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> LeastShare:
+    """The least share that keeps a budget for all generations that every arm was looked at.
+
+    A draw takes one path of each arm: the level of its fan at which it stays. The ratio that each path reaches by the last generation is made to fall with the share (isotonic
+    regression), and read between two shares as if it were a line over 1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of
+    them where there is none. How soon that begins differs from one reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
+    """
+    budget = there[0][1].budget
+    assert budget is not None
+    through = min(one.path.course.generations + one.outlook.parts[0].own.size for _, one in there) - 1
+    sides = 1.0 if budget.is_upper else -1.0
+    worst = np.array(
+        [_worst(one, budget, through) for _, one in there]
+    )  # (arms, levels): how far beyond the budget, in nats or in its own units
+    shares = np.array([share for share, _ in there])
+    rng = np.random.default_rng(STREAM)
+    levels = rng.random((DRAWS, len(shares)))
+    drawn = np.stack([np.interp(levels[:, arm], GRID, np.sort(worst[arm])) for arm in range(len(shares))], axis=1)
+    turns = np.exp(rng.uniform(math.log(0.5 / (through + 1)), math.log(0.5), DRAWS))
+    crossed = np.array([_crossing(shares, _falling(row), turn) for row, turn in zip(drawn, turns.tolist(), strict=True)])
+    low, value, high = (_share(np.quantile(crossed, level, method="inverted_cdf"), shares) for level in (0.025, 0.5, 0.975))
+    places = tuple(
+        SharePlace(share, one.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
+        for (share, one), row in zip(there, worst, strict=True)
+    )
+    path = there[0][1].path
+    return LeastShare(
+        measure=path.measure,
+        at=path.at,
+        policy=whose,
+        among=among,
+        budget=budget.ratio,
+        generations=through,
+        low=low,
+        value=value,
+        high=high,
+        is_at_most=bool(np.quantile(crossed, 0.5, method="inverted_cdf") == -math.inf),
+        places=places,
+    )
+
+
+def _three(row: np.ndarray, sides: float) -> tuple[float, float, float]:
+    """The median and the 95 % interval of how far an arm goes, the lower ratio first."""
+    low, value, high = np.interp((0.025, 0.5, 0.975), GRID, np.sort(row)).tolist()
+    return (value, low, high) if sides > 0 else (value, high, low)
+
+
+def _as_ratio(beyond: float, budget: Budget) -> float:
+    """The ratio to generation 0 that is so many nats above or below the budget."""
+    return budget.ratio * math.exp(min(beyond, 700.0))
+
+
+def _worst(one: Seen, budget: Budget, through: int) -> np.ndarray:
+    """How far beyond its budget each level of an arm's fan goes by generation `through`, in nats of the ratio to generation 0, (levels,)."""
+    path = one.path
+    ahead = path.back(one.outlook.mean().quantiles(GRID.tolist())[:, 0, :])  # (levels, ahead)
+    observed = np.repeat(path.means[None, :], len(GRID), axis=0)
+    whole = np.concatenate([observed, ahead], axis=1)[:, : through + 1]
+    if budget.reading in LOGARITHMS:
+        ratio = whole - path.first
+    else:
+        ratio = np.log(np.maximum(whole / path.first, 1e-12))
+    sides = 1.0 if budget.is_upper else -1.0
+    return (sides * (ratio - math.log(budget.ratio))).max(axis=1)
+
+
+def _falling(values: np.ndarray) -> np.ndarray:
+    """The nearest values that do not rise (isotonic regression, pool adjacent violators)."""
+    blocks: list[list[float]] = []
+    for value in values.tolist():
+        blocks.append([value, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] < blocks[-1][0]:
+            last, size = blocks.pop()
+            before, count = blocks[-1]
+            blocks[-1] = [(before * count + last * size) / (count + size), count + size]
+    return np.concatenate([np.full(int(size), value) for value, size in blocks])
+
+
+def _crossing(shares: np.ndarray, beyond: np.ndarray, turn: float) -> float:
+    """The share at which values that fall reach 0, between two shares along a line over 1/(share + turn); minus infinity where the smallest is there already, infinity where none is."""
+    if beyond[0] <= 0:
+        return -math.inf
+    if beyond[-1] > 0:
+        return math.inf
+    after = int(np.argmax(beyond <= 0))
+    first, last = 1 / (shares[after - 1] + turn), 1 / (shares[after] + turn)
+    part = beyond[after - 1] / (beyond[after - 1] - beyond[after])
+    return float(1 / (first + part * (last - first)) - turn)
+
+
+def _share(crossed: float, shares: np.ndarray) -> float | None:
+    """A share as it is told: the smallest that was run where that is enough, None beyond the largest."""
+    if crossed == math.inf:
+        return None
+    return float(shares[0]) if crossed == -math.inf else crossed
+
+
+__all__ = ["curve_of", "forecasts", "horizon_of", "least_share", "wanted"]

@@ -1,0 +1,285 @@
+"""Growth laws against what they say of exact curves and walks, and the verb forecast from runs to the number of safe generations."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import outcross
+from outcross.cli import main
+from outcross.collapse.forecasting import LEAST, crps_normal, outlook, tried_on, turning_point
+from outcross.collapse.growth import GROWTH, Observed, fading, growth_law
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.laws.gaussian import log_variance_replace
+from outcross.verbs.forecast.budgets import Budget
+from outcross.verbs.forecast.result import FanPoint, Forecast
+from outcross.verbs.forecast.work import horizon_of
+
+FALSE_ALARM = 1e-4
+
+
+def seen(values, closed_form=None, errors=0.0):
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    return Observed(values, np.full(values.shape, errors), closed_form, floor=-50.0, ceiling=50.0)
+
+
+def walks(seed, runs=6, generations=6, drift=0.1):
+    rng = np.random.default_rng([2026, seed])
+    return np.cumsum(drift + 0.2 * rng.standard_normal((runs, generations)), axis=1)
+
+
+CURVE = np.linspace(0.0, 1.5, 40)
+
+
+@pytest.mark.parametrize("name", GROWTH)
+def test_a_law_gives_the_same_twice_moves_with_the_readings_and_is_never_surer_farther_off(name):
+    law, values = growth_law(name), walks(1)
+    ahead = law.ahead(seen(values, CURVE, errors=0.1), 12)
+    again = law.ahead(seen(values, CURVE, errors=0.1), 12)
+    assert (ahead.location == again.location).all() and (ahead.own == again.own).all()
+    assert ahead.location.shape == (6, 12) and ahead.own.shape == ahead.shared.shape == (12,) and ahead.freedom >= 1
+    assert (np.diff(ahead.own) >= -1e-12).all() or name == "logistic to a floor"
+    assert (np.diff(ahead.shared) >= -1e-12).all() or name in ("logistic to a floor", "pull to a level")
+    assert min(ahead.own.min(), ahead.shared.min()) >= 0 and np.isfinite(ahead.location).all()
+    if not law.reads_the_level:
+        moved = law.ahead(seen(values + 7.0, CURVE, errors=0.1), 12)
+        assert moved.location == pytest.approx(ahead.location + 7.0) and moved.own == pytest.approx(ahead.own)
+
+
+@pytest.mark.parametrize("name", GROWTH)
+def test_a_law_refuses_one_step_of_one_run_in_words_or_stays_finite(name):
+    try:
+        ahead = growth_law(name).ahead(seen([[1.0, 1.1]]), 3)
+    except NotApplicable as why:
+        assert str(why)
+    else:
+        assert np.isfinite(ahead.location).all() and np.isfinite(ahead.own + ahead.shared).all()
+
+
+def test_walks_have_the_textbook_intervals():
+    values = np.array([[0.0, 1.0, 3.0, 4.0], [0.0, 2.0, 2.0, 4.0]])
+    steps = np.diff(values)
+    walk = growth_law("random walk").ahead(seen(values), 5)
+    assert walk.location.tolist() == [[4.0] * 5] * 2
+    assert walk.own == pytest.approx((steps**2).mean() * np.arange(1, 6))
+    drift = growth_law("random walk with drift").ahead(seen(values), 5)
+    variance = steps.var(ddof=1)
+    assert drift.location[0] == pytest.approx(4.0 + steps.mean() * np.arange(1, 6))
+    assert drift.own + drift.shared == pytest.approx(variance * (np.arange(1, 6) + np.arange(1, 6) ** 2 / steps.size))
+
+
+def test_a_line_has_the_prediction_interval_of_least_squares():
+    x, y = np.arange(6.0), np.array([0.1, 0.9, 2.2, 2.8, 4.1, 5.2])
+    line = growth_law("line").ahead(seen(y), 4)
+    fit = stats.linregress(x, y)
+    left = y - fit.intercept - fit.slope * x
+    later = np.arange(6.0, 10.0)
+    variance = (left @ left) / 4 * (1 + 1 / 6 + (later - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    assert line.location[0] == pytest.approx(fit.intercept + fit.slope * later)
+    assert line.own + line.shared == pytest.approx(variance) and line.freedom == 4
+
+
+@pytest.mark.parametrize(
+    "name, steps",
+    [("saturating exponential", 0.7 ** np.arange(30)), ("power law", fading(30, 1.0)), ("power law", fading(30, 0.5))],
+)
+def test_a_law_of_shrinking_steps_finds_its_own_curve(name, steps):
+    curve = np.concatenate([[0.0], np.cumsum(steps)])
+    rng = np.random.default_rng(3)
+    values = curve[:8] + 1e-4 * rng.standard_normal((3, 8))
+    ahead = growth_law(name).ahead(seen(values), 20)
+    assert ahead.location[0] == pytest.approx(curve[8:28], abs=0.05)
+
+
+def test_a_pull_to_a_level_finds_the_level_and_the_rate():
+    rng = np.random.default_rng(5)
+    values = np.zeros((400, 10))
+    for g in range(1, 10):
+        values[:, g] = 0.6 + 0.7 * values[:, g - 1] + 0.1 * rng.standard_normal(400)
+    ahead = growth_law("pull to a level").ahead(seen(values), 40)
+    assert ahead.location[:, -1] == pytest.approx(2.0, abs=0.05)
+    assert ahead.own[-1] == pytest.approx(0.01 / (1 - 0.49), rel=0.15)
+
+
+def test_the_closed_form_is_followed_at_the_distance_that_runs_keep():
+    curve = log_variance_replace(20, 20)
+    values = curve[:6] + np.array([[0.3], [-0.2]])
+    ahead = growth_law("closed form").ahead(seen(values, curve), 14)
+    assert ahead.location - curve[6:] == pytest.approx(np.repeat([[0.3], [-0.2]], 14, axis=1))
+    with pytest.raises(NotApplicable, match="no closed form"):
+        growth_law("closed form").ahead(seen(values), 14)
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.3, 2.5])
+def test_the_score_of_a_normal_forecast_is_the_integral_that_defines_it(value):
+    area, _ = integrate.quad(lambda x: (stats.norm.cdf(x, 0.5, 0.8) - (x >= value)) ** 2, -8, 8, points=[value], limit=200)
+    assert crps_normal(np.array(value), np.array(0.5), np.array(0.8)) == pytest.approx(area, abs=1e-6)
+
+
+def test_ninety_five_of_a_hundred_walks_end_in_their_interval():
+    inside, n = 0, 0
+    for seed in range(120):
+        values = walks(seed, runs=5, generations=15, drift=0.0)
+        told = outlook(seen(values[:, :5]), 10)
+        low, high = told.quantiles([0.025, 0.975])[:, :, -1]
+        inside, n = inside + int(((values[:, -1] >= low) & (values[:, -1] <= high)).sum()), n + 5
+    # Runs of one spec share the law's numbers: as if a third of them were independent.
+    assert stats.binom.cdf(inside // 3, n // 3, 0.95) > FALSE_ALARM
+    assert inside / n < 0.995
+
+
+def test_a_steady_rise_is_foretold_as_one_and_its_weights_add_up_to_one():
+    rng = np.random.default_rng(8)
+    values = 0.3 * np.arange(6) + 0.01 * rng.standard_normal((3, 6))
+    told = outlook(seen(values), 5)
+    assert sum(test.weight for test in told.tests) == pytest.approx(1.0)
+    assert {test.law: test.crps for test in told.tests}["random walk with drift"] < 0.3
+    assert told.mean().quantile(0.5)[0, -1] > values[:, -1].mean() + 0.7
+
+
+def test_other_arms_of_the_same_policy_count_in_the_back_test():
+    told = outlook(seen(walks(1)), 5)
+    more = outlook(seen(walks(1)), 5, others=[tried_on(seen(walks(2)))])
+    assert more.tests[0].n == 2 * told.tests[0].n
+
+
+def test_too_few_generations_are_refused_with_how_many_more_would_do():
+    with pytest.raises(NotApplicable, match=f"needs {LEAST} generations, there are 3; 2 more would do"):
+        outlook(seen(walks(1)[:, :3]), 5)
+
+
+def test_a_rise_and_a_fall_are_recognised_and_noise_is_not():
+    rng = np.random.default_rng(9)
+    hill = np.array([0.0, 1.0, 2.0, 1.2, 0.3])
+    assert turning_point(seen(hill + 0.05 * rng.standard_normal((4, 5)))) == 2
+    assert turning_point(seen(hill[None])) is None  # one run cannot tell
+    alarms = sum(turning_point(seen(rng.standard_normal((5, 6)))) is not None for _ in range(300))
+    assert stats.binom.sf(alarms - 1, 300, 0.05) > FALSE_ALARM
+
+
+def points(values, ahead):
+    observed = [FanPoint(g, value) for g, value in enumerate(values)]
+    return observed + [
+        FanPoint(len(values) + at, value, value - width, value + width, value, value) for at, (value, width) in enumerate(ahead)
+    ]
+
+
+def test_the_generations_within_a_budget_are_those_before_the_first_outside():
+    fan = points([100.0, 105.0], [(110.0, 5.0), (116.0, 6.0), (123.0, 9.0), (130.0, 12.0)])
+    horizon = horizon_of(fan, Budget("held_out_perplexity", 1.2), 100.0)
+    assert (horizon.low, horizon.median, horizon.high) == (2, 3, None)  # at its upper end the last reading is 118
+    assert str(horizon) == "3 [2, beyond what was looked at]"
+    assert "beyond what was looked at" in str(horizon_of(fan, Budget("held_out_perplexity", 2.0), 100.0))
+    falling = points([1.0, 0.9], [(0.7, 0.05)])
+    assert horizon_of(falling, Budget("tail_survival", 0.8), 1.0).median == 1
+
+
+SPEC = {
+    "name": "shares", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 6, "chains": 200,
+    "store": "readings", "metrics": ["fitted_law"],
+    "sweep": {"policy": ["replace", {"kind": "human_share", "share": 0.2}, {"kind": "human_share", "share": 0.5}, "accumulate"], "seed": [0, 1]},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("forecast")
+    outcross.run(SPEC, out=folder / "run").finish()
+    outcross.run({**SPEC, "generations": 3}, out=folder / "short").finish()
+    outcross.run({**SPEC, "human": {"distribution": "normal", "rows": 50}}, out=folder / "larger").finish()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forecast(place):
+    return outcross.forecast(place / "run", ahead=10, budgets={"log_variance": 0.8, "w2": 12.0}, out=place / "forecast")
+
+
+def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_budget(forecast):
+    curve = log_variance_replace(40, 16, divisor="n-1")
+    outside = int(np.argmax(curve - curve[0] < np.log(0.8)))
+    horizon = forecast.horizon("log_variance")["replace"]
+    assert horizon.low <= outside - 1 <= horizon.high and horizon.high - horizon.low <= 6
+    assert forecast.horizon("log_variance")["accumulate"].low is None
+    assert "replace leaves its budget" in forecast.summary
+
+
+def test_the_curve_ahead_holds_the_closed_form(forecast):
+    curve = log_variance_replace(40, 16, divisor="n-1")
+    own = next(one for one in forecast.curves if one.measure == "log_variance" and one.arm == "replace")
+    assert [point.generation for point in own.points] == list(range(16)) and own.runs == 2
+    assert all(point.low <= curve[point.generation] <= point.high for point in own.ahead)
+    assert own.best_test.law == "closed form"
+
+
+def test_the_least_share_is_told_for_each_reading_and_policy_with_an_interval(forecast):
+    (least,) = [one for one in forecast.shares if one.measure == "log_variance"]
+    assert least.policy == "redrawn rows" and [place.share for place in least.places] == [0.0, 0.2, 0.5]
+    assert 0 < least.low <= least.value <= least.high <= 0.5 and not least.is_at_most
+    assert least.generations == 15
+
+
+def test_a_forecast_is_a_result_like_any_other(forecast, place):
+    assert forecast.frame().height == sum(len(one.points) for one in forecast.curves)
+    assert repr(forecast).startswith("Forecast of ") and repr(forecast).count("\n") < 3
+    assert "<pre>" in forecast._repr_html_() and forecast.lines(40)
+    assert max(map(len, forecast.lines(60))) <= 60
+    names = [figure.name for figure in forecast.figures()]
+    assert "forecast-log_variance" in names and any(name.startswith("share-log_variance") for name in names)
+    assert forecast.plot("log_variance").data.height > 0
+    again = outcross.open(place / "forecast")
+    assert isinstance(again, Forecast) and again.plain() == forecast.plain() == outcross.show(place / "forecast").plain()
+    assert {path.name for path in (place / "forecast").iterdir()} >= {"forecast.json", "curves.parquet", "report.html"}
+    page = (place / "forecast" / "report.html").read_text()
+    assert "The back-test" in page and "least human share" in page and "<script" not in page
+    before = (place / "forecast" / "report.html").read_bytes()
+    outcross.report(place / "forecast")
+    assert (place / "forecast" / "report.html").read_bytes() == before
+
+
+def test_the_command_prints_what_the_function_gives(forecast, place, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["forecast", str(place / "run"), "ahead=10", "budget.log_variance=0.8", "budget.w2=12", "--json"])
+    assert stopped.value.code == 0 and json.loads(capsys.readouterr().out) == json.loads(json.dumps(forecast.plain()))
+
+
+def test_seeds_of_two_runs_are_one_arm(place, tmp_path):
+    told = {**SPEC, "sweep": {**SPEC["sweep"], "seed": [7, 8]}}
+    outcross.run(told, out=tmp_path / "more").finish()
+    both = outcross.forecast([place / "run", tmp_path / "more"], ahead=5, budgets={"log_variance": 0.8})
+    assert {one.runs for one in both.curves} == {4}
+
+
+BAD = {
+    "short ahead=5": "needs 5 generations, there are 3; 2 more would do: outcross run",
+    "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them apart",
+    "run run": "is given twice",
+    "run budget.log_varience=0.8": "budget.log_varience is no reading of this experiment; did you mean 'log_variance'?",
+    "run budget.log_variance=many": "budget.log_variance must be a number, got 'many'",
+    "run budget.log_variance=1": "budget.log_variance must be a positive number other than 1",
+    "run budget.log_variance=1.2": "budget.log_variance must be below 1, got 1.2",
+    "run budget.log_variance=0.8 budget.log_variance=0.9": "given twice",
+    "run ahead=0": "ahead must be a whole number from 1 to 200, got 0",
+    "run ahead=many": "ahead must be a whole number of generations",
+    "run budgets.w2=5": "forecast has no setting 'budgets.w2'",
+    "nothing": "is no folder of a run",
+    "": "forecast needs the folder of a run",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_input_is_one_line(words, place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    with pytest.raises(SystemExit) as stopped:
+        main(["forecast", *words.split()])
+    told = capsys.readouterr()
+    assert stopped.value.code == 2 and told.out == "" and told.err.count("\n") == 1
+    assert BAD[words] in told.err
+
+
+def test_a_damaged_forecast_is_refused(forecast, place, tmp_path):
+    (tmp_path / "forecast.json").write_text("{}")
+    with pytest.raises(BadInput, match="is damaged"):
+        outcross.open(tmp_path)
