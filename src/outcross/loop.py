@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import data, own
+from outcross import data, own_parts, own_source
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import Counts, blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
@@ -135,10 +135,10 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     human = gathering.open(rng)
     source = gathering.source
     if not isinstance(human, Human):
-        raise BadInput(f"{own.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
-    if own.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
+        raise BadInput(f"{own_source.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
+    if own_parts.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
         raise BadInput(
-            f"{own.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
+            f"{own_source.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
         )
     if len(human.training) == 0:
         raise BadInput("the human data hold no records; give more data or a smaller block")
@@ -188,7 +188,9 @@ def train(
         model = task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
         for method in ("sample", "log_prob", "save"):
             if not callable(getattr(model, method, None)):
-                raise BadInput(f"{own.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}")
+                raise BadInput(
+                    f"{own_source.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}"
+                )
         return model
     except np.linalg.LinAlgError as error:
         raise BadInput(
@@ -256,11 +258,11 @@ def _check_written(records: Any, model: Any, draw: Draw) -> None:
     """BadInput where a model writes no records, or not as many as it was asked for."""
     if not (hasattr(records, "save") and hasattr(records, "__len__")):
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
+            f"{own_source.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
         )
     if len(records) != draw.records:
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
+            f"{own_source.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
         )
 
 

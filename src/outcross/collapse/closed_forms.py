@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.data import Plan, Take
 from outcross.data.shares import exact
 from outcross.experiment import Experiment
@@ -37,7 +37,7 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own.Unimported) else {}
+        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own_parts.Unimported) else {}
         told = law_arguments(arm.experiment, recorded.get(arm.name))
         measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
         for measure in measures:
@@ -60,7 +60,7 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
     """
     others = (experiment.human, *experiment.learners, *experiment.select)
-    if any(own.is_own(type(one)) or isinstance(one, own.Unimported) for one in others):
+    if any(own_parts.is_own(type(one)) or isinstance(one, own_parts.Unimported) for one in others):
         return {}
     human, learner = experiment.human, plain(experiment.learners[0])
     known, policy = (
@@ -132,7 +132,7 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
         return None
     if learner.mistakes == "same_questions" or (learner.teachers > 1 and learner.specialised) or not learner.student_has_a_law:
         return None
-    if any(isinstance(one, own.Unimported) for one in experiment.select) or len(experiment.select) > 1:
+    if any(isinstance(one, own_parts.Unimported) for one in experiment.select) or len(experiment.select) > 1:
         return None
     is_listed = isinstance(human, Sums)
     known = KnownAnswers(
@@ -154,7 +154,7 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:
     """The policy of `laws.expected` that the plans of an experiment amount to; None where no law is known, or its policy was not imported."""
-    if isinstance(experiment.policy, own.Unimported):
+    if isinstance(experiment.policy, own_parts.Unimported):
         return None
     return policy_of(plan for inventory, plan in experiment.plans() if inventory.generation)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.data import Inventory, Plan
 from outcross.data.dealing import Fractions, quotas
 from outcross.data.shares import largest_remainder
@@ -382,19 +382,21 @@ class Experiment:
     @property
     def unimported(self) -> tuple[Any, ...]:
         """Parts of the user's own of which the code was not imported, so that nothing can be asked of them."""
-        return tuple(one for one in self.parts if isinstance(one, own.Unimported))
+        return tuple(one for one in self.parts if isinstance(one, own_parts.Unimported))
 
     def _readings_have_one_name(self) -> None:
         """Refuse a measure of the user's own that gives a reading the name of another."""
         for one in self.metrics:
-            if own.is_own(type(one)):
+            if own_parts.is_own(type(one)):
                 for name in one.pages:
                     given = next((kind(other) for other in self.metrics if other is not one and name in other.pages), "")
                     given = given or next(
                         (other for other in MEASURES if name in measure(other).pages and measure(other) is not type(one)), ""
                     )
                     if given:
-                        raise ValueError(f"the metric {own.place_of(type(one))} calls a reading {name}, as {given} does; rename it")
+                        raise ValueError(
+                            f"the metric {own_source.place_of(type(one))} calls a reading {name}, as {given} does; rename it"
+                        )
 
     def _selection_fits(self) -> None:
         """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
@@ -428,8 +430,8 @@ class Experiment:
             return
         if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
-        if own.is_own(type(one)):
-            check_needs(one.needs, own.place_of(type(one)))
+        if own_parts.is_own(type(one)):
+            check_needs(one.needs, own_source.place_of(type(one)))
         for need, of in (("points", "vectors"), ("texts", "text")):
             if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
@@ -585,12 +587,12 @@ class Experiment:
         try:
             plan = self.policy.plan(inventory)
         except BadInput as error:
-            if said := own.blame(error):
+            if said := own_parts.blame(error):
                 raise BadInput(said) from None
             raise
         if not isinstance(plan, Plan):
             raise BadInput(
-                f"policy {own.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
+                f"policy {own_source.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
             )
         return plan
 

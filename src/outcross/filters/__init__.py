@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.errors import BadInput, check_word
 from outcross.recipe import Family, kind
 
@@ -135,7 +135,7 @@ class Filter:
 
     def __init_subclass__(cls) -> None:
         needs = vars(cls).get("needs")
-        if needs is not None and not isinstance(needs, property) and not issubclass(cls, own.Unimported):
+        if needs is not None and not isinstance(needs, property) and not issubclass(cls, own_parts.Unimported):
             check_needs(needs, cls.__name__)
 
     @property

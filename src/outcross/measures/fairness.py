@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross.classifiers import most_likely_class
 from outcross.data.labelled import LabelledPoints
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Measure, Page, read_with_null, unread
@@ -91,7 +92,7 @@ class FairnessMeasure(Measure):
 
     def __call__(self, evidence, rng):
         people: LabelledPoints = evidence.reference
-        said = np.argmax(evidence.model.classifier.predict(people.array), axis=1)
+        said = most_likely_class(evidence.model.classifier, people.array, len(people.classes))
         yield from of_groups(said, people)
 
 
@@ -100,8 +101,8 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     groups = [people.group == number for number in range(len(people.groups))]
     right, chosen, ought = said == people.label, said == len(people.classes) - 1, people.label == len(people.classes) - 1
 
-    def rates(of: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
-        return [(int((of & among & group).sum()), int((among & group).sum())) for group in groups]
+    def rates(hits: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
+        return [(int((hits & among & group).sum()), int((among & group).sum())) for group in groups]
 
     everyone = np.ones(len(people), dtype=bool)
     accuracy, selection = rates(right, everyone), rates(chosen, everyone)

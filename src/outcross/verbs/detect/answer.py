@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from outcross import own_parts, own_source
 from outcross.detectors import DETECTORS, Detector
 from outcross.detectors.calibrated import LENGTHS
 from outcross.detectors.declared import DeclaredDetector
+from outcross.detectors.given import GivenDetector
 from outcross.detectors.samples import LEAST
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
@@ -20,7 +22,7 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.files import names
 from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
-from outcross.recipe import kind, plain, read
+from outcross.recipe import kind, name_in_records, plain, read
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.statistics.two_sources import effective_size
@@ -42,6 +44,7 @@ from outcross.verbs.detect.work import (
     calibration,
     read_texts,
 )
+from outcross.verbs.run.of_users import said_of, within
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates at which hits are given."""
@@ -61,8 +64,14 @@ CHANCE = 1e-4
 def detected(question: DetectQuestion) -> Detection:
     """Calibrate on the samples, read the data, and say who wrote how much. BadInput where something cannot be read, or is too small."""
     _check(question)
-    by = words_of(question.by) if question.by else ()
+    own_parts.load(question.imports)
     detector = detector_of(question.detector)
+    with own_parts.blaming():
+        return _detected(question, detector)
+
+
+def _detected(question: DetectQuestion, detector: Detector) -> Detection:
+    by = words_of(question.by) if question.by else ()
     if (alone := _without_people(question, detector)) is not None:
         return alone if question.out is None else _written(alone, question)
     samples = [
@@ -124,11 +133,8 @@ def detector_of(given: Any) -> Detector:
     """A detector by its name, as a mapping with settings (in YAML on the command line), as a function of a list of texts, or as it is."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
         given = read_yaml(given, "--detector")
-    if isinstance(given, Detector):
-        return given
-    if callable(given):
-        from outcross.detectors.given import GivenDetector
-
+    is_part = isinstance(given, Detector) or (isinstance(given, type) and issubclass(given, Detector))
+    if callable(given) and not is_part:
         return GivenDetector(given)
     return read(DETECTORS, given, "detector")
 
@@ -136,7 +142,7 @@ def detector_of(given: Any) -> Detector:
 def _answer(
     question: DetectQuestion, detector: Detector, calibrated: Calibration, texts: ReadTexts, by: Sequence[str]
 ) -> Detection:
-    warnings = [*_warnings(calibrated, texts)]
+    warnings = [*_warnings(calibrated, texts), *_of_users(detector)]
     is_foreign = _other_language(texts)
     texts = _without(texts, is_foreign)
     found, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
@@ -203,9 +209,18 @@ def _answer(
 
 
 def _told(detector: Detector) -> dict[str, Any]:
-    """A detector as plain data; a function by its name."""
-    name = getattr(detector, "name", None)
-    return {"kind": kind(detector)} | ({"recipe": plain(detector)} if name is None else {"function": name})
+    """A detector as plain data; a function by its name, a part of the user's own with the digests of its source."""
+    if isinstance(detector, GivenDetector):
+        return {"kind": kind(detector), "function": detector.name}
+    files = {"files": own_source.digests(type(detector))} if own_parts.is_own(type(detector)) else {}
+    return {"kind": name_in_records(detector), "recipe": plain(detector)} | files
+
+
+def _of_users(detector: Detector) -> Iterator[str]:
+    """A sentence on every detector of the user's own: its name and the digest of its source."""
+    for part in within([detector]):
+        if own_parts.is_own(type(part)):
+            yield said_of(name_in_records(part), {"files": own_source.digests(type(part))})
 
 
 def _tried(make: Any) -> tuple[Any, str]:

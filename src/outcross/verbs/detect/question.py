@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     Words = str | Sequence[str]
     Means = str | Mapping[str, Any] | Callable[[Sequence[str]], Any] | Any
     Folder = str | Path
+    Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Data, Sample, Words, Means, Folder = tuple[str, ...], str | None, str, str, Path
+    Data, Sample, Words, Means, Folder, Imports = tuple[str, ...], str | None, str, str, Path, tuple[str, ...]
 
 
 @Parameter(name="*")
@@ -55,3 +56,5 @@ class DetectQuestion:
     """Of the random streams: how calibration texts are dealt to folds."""
     out: Folder | None = None
     """A folder for detection.json, report.html and records.parquet."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, with a detector of your own; may be repeated. Nothing else imports code."""

@@ -227,8 +227,14 @@ class Detection(Result):
         return list(detection_lines(self, width))
 
 
-def _plain(one: Estimate) -> dict[str, Any]:
-    return {"value": rounded(one.value), "low": rounded(one.low), "high": rounded(one.high), "method": one.method, "n": one.n}
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "value": rounded(estimate.value),
+        "low": rounded(estimate.low),
+        "high": rounded(estimate.high),
+        "method": estimate.method,
+        "n": estimate.n,
+    }
 
 
 def _percent(share: float) -> str:
@@ -240,9 +246,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _with_interval(one: Estimate) -> str:
-    low, high = one.interval
-    return f"{_percent(one.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+def _with_interval(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{_percent(estimate.value)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 AUTHORS = {
@@ -314,8 +320,8 @@ def stored_detection(folder: Path) -> Detection | None:
         told = json.loads(read_text(folder / FILE))
         frame = pl.read_parquet(folder / RECORDS, glob=False)
 
-        def estimate(one: dict[str, Any] | None) -> Any:
-            return None if one is None else Estimate(*(one[name] for name in ("value", "low", "high", "method", "n")))
+        def estimate(stored: dict[str, Any] | None) -> Any:
+            return None if stored is None else Estimate(*(stored[name] for name in ("value", "low", "high", "method", "n")))
 
         shares, share, flags, detector = told["shares"], told["share"], told["fpr"], dict(told["detector"])
         area, hits = detector.pop("area", None), detector.pop("hits", {})

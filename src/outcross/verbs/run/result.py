@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outcross import own
+from outcross import own_parts
 from outcross.collapse.slopes import Slope
 from outcross.collapse.stopping import GUARANTEE, Stop
 from outcross.data import HUMAN_PARTS, Made, Training
@@ -406,6 +406,6 @@ def opened(folder: str | Path) -> Run:
         raise BadInput(
             f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
-    with own.unimported(ledger.run.own):
+    with own_parts.unimported(ledger.run.own):
         made = arms(ledger.run.experiment)
     return Run(made, folder, Tables(made, ledger))

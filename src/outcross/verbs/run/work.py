@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outcross import own, runtime
+from outcross import own_parts, runtime
 from outcross.collapse.stopping import Stop, Watch
 from outcross.community import CommunityGeneration
 from outcross.errors import BadInput, MachineGaveOut
@@ -105,8 +105,8 @@ class Runner:
 
         name, experiment = job.arm.name, job.arm.experiment
         for part in within(experiment.parts):
-            if own.is_own(type(part)):
-                own.know(type(part))  # in a process that work was given to, they are not known yet
+            if own_parts.is_own(type(part)):
+                own_parts.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
         is_over = Watch(experiment.stop_when, name, experiment.seed)
 
@@ -124,7 +124,7 @@ class Runner:
             ledger = self.ledger.over(watch, get_ready)
             working = community.run(experiment, ledger) if experiment.teachers else loop.run(experiment, ledger)
             while True:
-                with own.blaming():
+                with own_parts.blaming():
                     generation = next(working, None)
                 if generation is None:
                     return
@@ -411,7 +411,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     contents = _contents(made)
-    with own.unimported(ledger.run.own):
+    with own_parts.unimported(ledger.run.own):
         held = arms(ledger.run.experiment)
     for arm in held:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
