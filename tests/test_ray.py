@@ -64,3 +64,11 @@ def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypat
         own_parts.forget(["ray_parts", "beside_ray"])
         monkeypatch.setattr("sys.path", [path for path in __import__("sys").path if path != str(tmp_path)])
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()
+
+
+def test_teachers_on_a_cluster_give_the_bytes_of_one_process(tmp_path, cluster):
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    told |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
+    for out, where in (("here", {}), ("there", {"ray": "local"})):
+        outcross.run(told, out=tmp_path / out, **where).finish()
+    assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()

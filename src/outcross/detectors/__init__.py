@@ -10,7 +10,8 @@ A detector that learns from no labels (a likelihood, a watermark) has `needs_ai`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -58,6 +59,14 @@ class Detector:
         """What scores texts, after these. is_model: (n,) of truth values."""
         raise NotImplementedError
 
+    def arrays(self, reader: Reader, fitted: FittedDetector) -> dict[str, np.ndarray]:
+        """What a fit has learned, for the disk; nothing where it learns nothing. `restored` reads it back."""
+        return {}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
+        """The reader and the fit that `arrays` told of."""
+        return self.reader(()), self.fit(np.zeros((0, 1)), np.zeros(0, bool), np.random.default_rng(0))
+
     @property
     def paths(self) -> tuple[str, ...]:
         """The files that it reads."""
@@ -70,6 +79,16 @@ class Stacking:
     def stacked(self, other: Any) -> Any:
         """These rows and the other's."""
         raise NotImplementedError
+
+
+def as_bytes(value: Any) -> np.ndarray:
+    """Plain data as the bytes of their JSON, (bytes,), so that they are kept beside arrays."""
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
+def of_bytes(array: np.ndarray) -> Any:
+    """The plain data of which these are the bytes."""
+    return json.loads(array.tobytes())
 
 
 def stacked(first: Any, second: Any) -> Any:
@@ -135,8 +154,10 @@ __all__ = [
     "FittedDetector",
     "Reader",
     "Stacking",
+    "as_bytes",
     "features_of",
     "fitted",
+    "of_bytes",
     "scores",
     "stacked",
 ]

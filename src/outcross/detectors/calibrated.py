@@ -15,6 +15,7 @@ import numpy as np
 from outcross.detectors import Detector, FittedDetector, Reader, features_of, fitted, scores, stacked
 from outcross.detectors.lengths import cut_words, in_pieces, words_of
 from outcross.errors import BadInput
+from outcross.runtime import telling
 
 FOLDS = 5
 LENGTHS = (10, 25, 50, 100, 200, 400)
@@ -65,7 +66,7 @@ class CalibratedDetector:
 
     def log_ratios(self, texts: Sequence[str]) -> np.ndarray:
         """By every fold's detector, (n, folds); NaN where it abstains."""
-        return _by_all(self.reader, self.fits, self.line, texts)
+        return log_ratios_by_all(self.reader, self.fits, self.line, texts)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
@@ -86,7 +87,9 @@ def calibrated(
     fold_of_text = [folds[sample.groups] for sample in samples]
     words = [words_of(sample.texts) for sample in samples]
     fits, unseen_scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
-    for fold in range(int(folds.max()) + 1):
+    many = int(folds.max()) + 1
+    for fold in range(many):
+        telling.get()(fold / many)
         human, ai = (np.flatnonzero(fold_of_text[side] != fold) for side in (0, 1))
         is_ai = np.arange(human.size + ai.size) >= human.size
         fits.append(fitted(detector, stacked(features[0][human], features[1][ai]), is_ai, rng))
@@ -96,6 +99,7 @@ def calibrated(
                 unseen_scores[side][held_out] = scores(fits[-1], feature[held_out])
     line = _line(unseen_scores[0], unseen_scores[1], words[0], words[1])
     ratios = [line(score, count) for score, count in zip(unseen_scores, words, strict=True)]
+    telling.get()(1.0)
     excerpts = {length: _cut(samples[0], fold_of_text[0], words[0], length, reader, fits, line) for length in LENGTHS}
     return CalibratedDetector(detector, reader, tuple(fits), line, ratios[0], ratios[1], excerpts), ratios
 
@@ -121,8 +125,8 @@ def _cut(
     return ratios, rows
 
 
-def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
-    """Log-ratios of texts by every detector, (n, folds). A long text is read in pieces."""
+def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
+    """Log-ratios of texts by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
     counts = words_of(texts)
     pieces, owner = list(texts), np.arange(len(texts))
     if long := np.flatnonzero(counts > LONGEST).tolist():

@@ -199,6 +199,17 @@ class Evidence:
         return self._records("training")
 
     @property
+    def mixed(self) -> Any:
+        """What the policy took before filters chose among it."""
+        return self._records("mixed")
+
+    @property
+    def human_shares(self) -> tuple[float, float]:
+        """The human share of what the policy took, and of what the filters left of it to learn from. NotApplicable where an origin is unknown."""
+        before, after = (self._known(name).pool.human_share for name in ("mixed", "training"))
+        return before, after
+
+    @property
     def human(self) -> Human:
         """The human data of a run, with what is known of the true distribution."""
         return self._known("human")
@@ -316,6 +327,7 @@ class _Counted(dict):
 _WHAT = {
     "drawn": "records that a model wrote",
     "kept": "records that a filter kept",
+    "mixed": "a training set among which a filter chose",
     "rejected": "records that a filter rejected",
     "training": "what the model learned from",
     "human": "the human data of a run",
@@ -445,6 +457,7 @@ MEASURES: Family = Family({
     "sculpted": "outcross.measures.sculpted:SculptedMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
+    "radioactivity": "outcross.measures.radioactivity:RadioactivityMeasure",
     "memory": "outcross.measures.memory:Memory",
     "held_out": "outcross.measures.held_out:HeldOut",
     "next_tokens": "outcross.measures.next_tokens:NextTokens",

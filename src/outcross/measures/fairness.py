@@ -36,7 +36,7 @@ class FairnessMeasure(Measure):
         "accuracy": Page(
             "FA1", "accuracy", "Share of held-out human records whose class the classifier says.",
             unit="share of records", healthy="that of generation 0", collapsed="that of a guess",
-            worse="smaller", role="use", lead=11, paper=WYLLIE, range=(0.0, 1.0),
+            worse="smaller", role="use", lead=12, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "group_accuracy": Page(
             "FA2", "accuracy of each group", "Share of a group's held-out human records whose class the classifier says.",
@@ -56,7 +56,7 @@ class FairnessMeasure(Measure):
         "demographic_parity_gap": Page(
             "FA5", "demographic parity difference", "The largest rate of selection of a group less the smallest.",
             unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
-            worse="larger", role="groups", lead=12, paper=FAIRLEARN, range=(0.0, 1.0),
+            worse="larger", role="groups", lead=11, paper=FAIRLEARN, range=(0.0, 1.0),
         ),
         "equalised_odds_gap": Page(
             "FA6", "equalised odds difference", "The larger of the gaps of the true positive rate and of the false positive rate.",

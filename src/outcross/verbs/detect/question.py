@@ -37,7 +37,7 @@ class DetectQuestion:
     detector: Means = "classifier"
     """How texts are told apart; outcross list detectors names them."""
     text_column: str | None = None
-    """The column that holds text; found by itself where there is one."""
+    """The column that holds text, of the data and of the samples; found by itself where there is one. A sample that has no such column is searched by itself."""
     group: str | None = None
     """The column that says which texts belong together, as a document or an author: in the samples they are then never on both sides of a calibration, and everywhere they count as one where an interval is computed."""
     by: Words = ""

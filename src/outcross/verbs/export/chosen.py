@@ -84,6 +84,11 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     if wanted not in of_seed:
         raise BadInput(f"no generation {wanted} of {name} with seed {seed} has ended in {run.folder}; 0 to {newest} have")
     experiment = experiments[name, seed]
+    if experiment.teachers:
+        raise BadInput(
+            f"arm {name} has {len(experiment.teachers)} teachers, and no single model that could be handed out; choose an arm of one model, "
+            "or run a teacher by itself"
+        )
     notes = []
     if question.seed is None and len({one.seed for one in ended}) > 1:
         notes.append(f"of {len({one.seed for one in ended})} seeds this is the first, {seed}")
