@@ -150,7 +150,7 @@ def keeps_what_it_learned(detector: Any) -> None:
     require(
         np.array_equal(before, bench.scores(given), equal_nan=True),
         "what is read back gives other scores; write arrays(self, reader, fitted) and restored(self, arrays), which a loop needs",
-        "restored",
+        "fit",
     )
 
 
