@@ -38,6 +38,7 @@ from outcross.verbs.mix.asked import MixFilter, MixOrigin, MixPool, MixRecipe
 from outcross.verbs.mix.search_asked import MixSearch
 from outcross.verbs.mix.wanted import Lineage, Splits, SplitShare
 from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
+from outcross.verbs.reproduce.page import claims_page
 
 PAGES_OF_FAMILIES: Mapping[int, str] = {
     id(family): name
@@ -475,5 +476,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "growth.md": growth_page,
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
+    "claims.md": claims_page,
 }  # fmt: skip
 """The pages by their file."""

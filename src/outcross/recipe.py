@@ -421,6 +421,22 @@ def exactly(cls: type, what: str, or_none: bool = False) -> Any:
     return Nested(validate, recipe=cls)
 
 
+def several(cls: type, what: str) -> Any:
+    """The pydantic annotation of a field that holds a tuple of one kind of recipe, given as a list of mappings."""
+
+    def validate(values: object) -> tuple[Any, ...]:
+        if not isinstance(values, list | tuple):
+            raise BadInput(f"{what} must be a list, got {values!r:.80}")
+        for place, value in enumerate(values):
+            if not isinstance(value, cls | Mapping):
+                raise BadInput(f"{what}[{place}] must be a mapping of settings, got {value!r:.80}")
+        return tuple(
+            value if isinstance(value, cls) else _make(cls, dict(value), f"{what}[{place}]") for place, value in enumerate(values)
+        )
+
+    return PlainValidator(validate)
+
+
 def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any], type | None] | None:
     """The settings that the value of the field `name` of the recipe `cls` has, as a mapping that one more can be put into, and their recipe.
 

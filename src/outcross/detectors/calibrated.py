@@ -87,9 +87,9 @@ def calibrated(
     fold_of_text = [folds[sample.groups] for sample in samples]
     words = [words_of(sample.texts) for sample in samples]
     fits, unseen_scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
-    many = int(folds.max()) + 1
-    for fold in range(many):
-        telling.get()(fold / many)
+    fold_count = int(folds.max()) + 1
+    for fold in range(fold_count):
+        telling.get()(fold / fold_count)
         human, ai = (np.flatnonzero(fold_of_text[side] != fold) for side in (0, 1))
         is_ai = np.arange(human.size + ai.size) >= human.size
         fits.append(fitted(detector, stacked(features[0][human], features[1][ai]), is_ai, rng))

@@ -138,12 +138,17 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     from outcross.verbs.detect.result import is_detection
     from outcross.verbs.forecast.result import is_forecast
     from outcross.verbs.mix.result import is_stored
+    from outcross.verbs.reproduce.result import stored_reproduction
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import study, write_runs
 
     audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _of_mixes(folders, mixes, page, question)
+    if (reproduction := stored_reproduction(folders[0])) is not None:
+        if len(folders) != 1:
+            raise BadInput(f"{folders[0]} holds a reproduction, whose page is its own; give it alone")
+        return Report(reproduction.report(page)), reproduction.figures() if question.figures is not None else ()
     if detections := [folder for folder in folders if is_detection(folder)]:
         return _of_detection(folders, detections, page, question)
     if forecasts := [folder for folder in folders if is_forecast(folder)]:
