@@ -451,6 +451,22 @@ class LosesTexts(WordsDetector):
         return lambda texts: different_words([text for text in texts if text.strip()])
 
 
+class Learned:
+    def __init__(self, sign):
+        self.sign = sign
+
+    def score(self, features):
+        return self.sign * features[:, 0]
+
+
+@recipe
+class ForgetsItsFit(WordsDetector):
+    """It learns the direction from the texts and keeps nothing of it."""
+
+    def fit(self, features, is_model, rng):
+        return Learned(1.0 if features[is_model].sum() >= features[~is_model].sum() else -1.0)
+
+
 @recipe
 class FitsNothing(WordsDetector):
     """Its fit gives no scores."""

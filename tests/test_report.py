@@ -343,7 +343,7 @@ def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
     assert len(told) == 1 and told[0].startswith(
         "accumulate has a loss that perplexity does not show (61 to 95, ×1.6): of the words"
     )
-    assert told[0].endswith("it writes 25 % as many as fresh human text of the same size.")
+    assert told[0].endswith("it writes only 25 % as many as fresh human text of the same size.")
 
 
 def test_a_difference_whose_interval_includes_0_is_not_called_a_change():

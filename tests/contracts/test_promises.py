@@ -90,6 +90,7 @@ BROKEN = {
     "OneScore": ("OneScoreForAll.score (", "for each of", "got an array of shape ()"),
     "ComparesNeighbours": ("does not depend on the texts beside it", "ComparesNeighbours.reader (", "beside others and"),
     "LosesTexts": ("a row for every text", "LosesTexts.reader (", "texts, got shape"),
+    "ForgetsItsFit": ("is kept as plain arrays", "ForgetsItsFit.fit (", "which a loop needs"),
     "FitsNothing": ("FitsNothing.fit (", "must give a fitted detector, which has score(features), got None"),
     "GivesVotes": ("GivesVotes.learn (", "gives no probabilities", "one sums to 2"),
     "IgnoresWeights": ("A record of weight 0 counts as none", "IgnoresWeights.learn ("),

@@ -138,6 +138,22 @@ def looks_the_right_way(detector: Any) -> None:
     )
 
 
+@promise("What a fit has learned is kept as plain arrays, and what is read back from them gives the same scores.")
+def keeps_what_it_learned(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    given = [*bench.human, *bench.model]
+    before = bench.scores(given)
+    arrays = detector.arrays(bench.reader, bench.fit)
+    bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray) or array.dtype.hasobject]
+    require(not bad, f"arrays must give arrays of numbers or words, {', '.join(bad)} is none", "arrays")
+    bench.reader, bench.fit = detector.restored(arrays)
+    require(
+        np.array_equal(before, bench.scores(given), equal_nan=True),
+        "what is read back gives other scores; write arrays(self, reader, fitted) and restored(self, arrays), which a loop needs",
+        "fit",
+    )
+
+
 @promise("It names the files that it reads.")
 def names_its_files(detector: Any) -> None:
     paths = detector.paths
@@ -161,5 +177,6 @@ PROMISES = (
     scores_plain_texts,
     is_pure,
     looks_the_right_way,
+    keeps_what_it_learned,
     names_its_files,
 )
