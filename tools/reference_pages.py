@@ -22,6 +22,7 @@ from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
+from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, Page, askers, measure
@@ -106,6 +107,11 @@ def experiment_page() -> str:
         ("draw", Draw, "How a model is sampled."),
         ("training", Schedule, "How a network is trained. Learners that are fitted in closed form have no such key."),
         ("rows", Growth, "`rows: {grow: 1.5}` in place of a number."),
+        (
+            "a teacher",
+            Teacher,
+            "`teachers: {a: {reads: own}, b: {reads: 0.1}}` maps names to these ([several teachers](../howto/communities.md)).",
+        ),
     ):
         lines += [f"## Keys of {key}", "", words, "", *_keys(cls), ""]
     return "\n".join([*lines, STOP_WHEN, ""])

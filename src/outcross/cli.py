@@ -104,11 +104,15 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 
 @app.command(help=DetectQuestion.__doc__)
 def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from contextlib import nullcontext
+
     from outcross.verbs.detect.answer import detected
+    from outcross.verbs.detect.progress import told
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.terminal import width
 
-    result = detected(question)
+    with nullcontext() if as_json or quiet else told():
+        result = detected(question)
     if as_json:
         _print_json(result.plain())
     elif not quiet:

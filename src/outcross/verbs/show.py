@@ -101,7 +101,7 @@ class Described(Result):
 
 def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast | Composition | Trace | Reproduction | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
-    from outcross import own
+    from outcross import own_parts
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
@@ -120,10 +120,10 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
         return _traced(what, question.id)
     if kind_at(what) != "folder":
         loaded = load(str(what), settings)
-        with own.beside(what), own.unimported({}):
+        with own_parts.beside(what), own_parts.unimported({}):
             experiment, missing = described(loaded)
             plans = planned(loaded)
-            said = [said_of(name, own.facts_beside(name)) for name in of_users_in(experiment)]
+            said = [said_of(name, own_parts.facts_beside(name)) for name in of_users_in(experiment)]
         return Described(experiment, plans, missing, tuple(said))
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
