@@ -35,7 +35,7 @@ MOST_PLACES = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class ReadingPath:
     """One reading of one arm: what was observed on its own scale and on that of the laws."""
 
     measure: str
@@ -103,7 +103,7 @@ def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
     return list(dict.fromkeys([*bounded, *known, *tails]))
 
 
-def _alike(at: int, paths: Sequence[Path], tried: Sequence[Tried]) -> list[Tried]:
+def _alike(at: int, paths: Sequence[ReadingPath], tried: Sequence[Tried]) -> list[Tried]:
     """How laws did on the other arms of the same policy, at the same place."""
     own = paths[at]
     policy = kind(own.arm.experiment.policy)
@@ -114,9 +114,9 @@ def _alike(at: int, paths: Sequence[Path], tried: Sequence[Tried]) -> list[Tried
     ]
 
 
-def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[Path], list[NotForecast]]:
+def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[ReadingPath], list[NotForecast]]:
     """A path for each arm and place of a reading that can be forecast, and the reasons of the others."""
-    paths: list[Path] = []
+    paths: list[ReadingPath] = []
     refused: list[NotForecast] = []
     for arm in arms:
         readings = Readings(arm.readings, arm.name)
@@ -155,7 +155,7 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
         raise NotApplicable(
             f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {len(scaled.values)} runs): no law of growth here goes both ways"
         )
-    return Path(measure, at, arm, course, observed, is_log, values)
+    return ReadingPath(measure, at, arm, course, observed, is_log, values)
 
 
 def _tail_survival(readings: Readings) -> Course:
