@@ -67,7 +67,7 @@ class ReadingPath:
 class Seen:
     """A path and what is ahead of it."""
 
-    path: Path
+    path: ReadingPath
     outlook: Outlook
     budget: Budget | None
 
@@ -135,7 +135,7 @@ def _places(readings: Readings, measure: str) -> list[str]:
     return [""] if "" in places else places[:MOST_PLACES]
 
 
-def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: int) -> Path:
+def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: int) -> ReadingPath:
     course = _tail_survival(readings) if measure == TAIL_SURVIVAL else readings.course(measure, at)
     if course.generations < LEAST:
         raise NotApplicable(too_few(course.generations))
