@@ -54,6 +54,8 @@ def _section(told: dict[str, Any]) -> str:
         body = [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])]
     elif "sizes" in told:
         body = [_sizes(told)]
+    elif "alarms" in told:
+        body = [_alarms(told["alarms"]), _leads(told["leads"])]
     elif "forecasts" in told:
         body = [_forecasts(told), _share_pairs(told["share_pairs"])]
     elif "costs" in told:
@@ -63,6 +65,53 @@ def _section(told: dict[str, Any]) -> str:
     return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
 
 
+def _alarms(rows: list[dict[str, Any]]) -> str:
+    """A row a family: the rate of runs that were stopped although nothing was lost."""
+
+    def rate(count: int, of: int, told: list[float]) -> str:
+        return f"**{count} of {of}** [{told[1]:.4f}, {told[2]:.4f}]"
+
+    told = [
+        [
+            row["family"],
+            ", ".join(f"{name} {bound:g}" for name, bound in row["bounds"].items()),
+            str(row["generations"]),
+            rate(row["stopped"], row["runs"], row["rate"]),
+            rate(row["stopped at the edge"], row["runs"], row["rate at the edge"]),
+        ]
+        for row in rows
+    ]
+    return _table(
+        ["family, policy", "bounds", "generations", "stopped [95 %]", "stopped where each bound is a thousandth from 1 [95 %]"],
+        told,
+    )
+
+
+def _leads(rows: list[dict[str, Any]]) -> str:
+    """A row a family: how long before the loss has risen by 5 % the early signal was lost, and the alarm came."""
+
+    def quantiles(told: dict[str, Any] | None) -> str:
+        return "none" if told is None else ", ".join(f"{number:g}" for number in told["quantiles 5, 25, 50, 75, 95 %"])
+
+    told = []
+    for row in rows:
+        crossed, alarmed = row["crossed"], row["alarmed"]
+        left_out = ", ".join(f"{what} {count}" for what, count in row["left out"].items())
+        apart = "–" if crossed is None else f"{crossed['first']} / {crossed['tied']} / {crossed['last']}"
+        alarms = (
+            "none"
+            if alarmed is None
+            else f"{quantiles(alarmed)} ({alarmed['first']} before, {alarmed['tied']} in, {alarmed['last']} after; none in {row['no alarm']})"
+        )
+        told.append(
+            [
+                f"{row['family']}, {row['runs']} runs", f"{row['early']} before {row['loss']}", f"{row['kept']} ({left_out})", apart, quantiles(crossed),
+                "–" if row["p"] is None else f"{row['p']:.4f}", alarms,
+            ]
+        )  # fmt: skip
+    head = ["family, policy", "signals", "runs kept (left out)", "early first / same generation / late first", "lead in generations: 5, 25, 50, 75, 95 % of runs",
+            "p, swapped signals", "alarm before the rise, in generations"]  # fmt: skip
+    return _table(head, told)
 def _forecasts(told: dict[str, Any]) -> str:
     """A row a family: coverage of nominal 95 % intervals, and the CRPS over that of each baseline."""
     of_baselines = list(told["forecasts"][0]["against"])

@@ -34,6 +34,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "students": lambda: sys.executable,
     "forecast": lambda: sys.executable,
     "equal_k": lambda: sys.executable,
+    "early_warning": lambda: sys.executable,
     "vae": lambda: sys.executable,
     "fairness_mnist": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,

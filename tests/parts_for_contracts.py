@@ -23,6 +23,7 @@ NEEDED = {
         "truth": "right",
         "answers": 2,
     },
+    "noisy_check": {"truth": "label = 'a'", "keeps_correct": 0.9, "keeps_wrong": 0.3},
     "star": {"columns": ["label", "group"]},
     "importance": {"column": "q"},
     "best_of": {"by": {"column": "score"}},

@@ -42,6 +42,8 @@ ELSEWHERE = {
     "outcross run nature-lm": "it trains a language model; tests/test_causal_lm.py trains a small one",
     "outcross run vae": "it trains networks for minutes; tests/test_vae.py runs a small one",
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
+    "outcross run surpass": "it takes minutes; tests/laws/test_surpass.py runs small ones",
+    "outcross run sculpt": "it takes minutes; tests/test_sculpt.py runs small ones",
     "outcross run fairness-mnist": "it takes a minute; tests/test_labelling.py runs small ones",
     "outcross run my.yaml --import": "it needs the file of parts; tests/test_tutorial_own_parts.py runs one",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",

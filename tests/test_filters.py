@@ -163,6 +163,29 @@ def test_a_reward_that_is_all_noise_routes_as_chance_does():
     assert abs(chosen.mean() - MU.mean()) < ERRORS * good.std() / np.sqrt(PROMPTS)
 
 
+def test_routing_by_reward_decays_to_random_as_the_noise_of_the_reward_grows():
+    normal = np.random.default_rng(1).standard_normal((400_000, 2, 3))
+    rows = MU[np.arange(400_000) % 3]
+    means, floors = [], []
+    for noise in (0.0, 1.0, 3.0, 10.0, 100.0):
+        candidates, good = answers(MU, noise=1.0, judged=noise)
+        chosen = good[kept(RULES["reward"], candidates)]
+        answered = rows + normal[:, 0]
+        law = answered[np.arange(400_000), (answered + noise * normal[:, 1]).argmax(axis=1)].mean()
+        assert abs(chosen.mean() - law) < ERRORS * good.std() / np.sqrt(PROMPTS)
+        means.append(law)
+        floors.append(chosen.mean())
+    assert means == sorted(means, reverse=True) and abs(means[-1] - MU.mean()) < 0.02
+    assert floors[0] - floors[-1] > 1
+
+
+def test_a_learned_router_comes_to_the_entropy_floor_of_its_rewards_where_prompts_tell_all():
+    """Shares of rewards that are one number for each topic: what is left of the loss in nats is their entropy alone, and the divergence is 0."""
+    rule = RouteFilter(rule="learned", reward=REWARD, columns=["language"], temperature=0.7, ridge=0.01)
+    found = rule.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts
+    assert found["kl"] < 0.005 < 0.05 < found["kl_without_prompts"]
+
+
 def test_a_learned_router_finds_the_best_teacher_of_each_kind_of_prompt_from_the_prompt_alone():
     candidates, good = answers(MU, noise=0.3)
     learned = RouteFilter(rule="learned", reward=REWARD)

@@ -259,7 +259,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "path": {"human": {"path": "inputs/text.txt", "rows": 8}, "learner": {"kind": "ngram", "tokens": "words", "vocabulary": 300}, "block": 6},
     "array": {"human": {"array": "inputs/points.npy", "rows": 8}, "learner": "gaussian"},
 }  # fmt: skip
-LEARNS = {"gaussian": "normal", "categorical": "categorical", "kde": "uniform", "gaussian_mixture": "blobs", "regression": "regression", "spike": "uniform", "hutter": "categorical", "ngram": "path", "transformer": "normal", "causal_lm": "normal", "vae": "categorical", "server": "normal", "cells": "categorical", "principal": "normal", "trees": "normal", "labelling": "normal"}  # fmt: skip
+LEARNS = {"gaussian": "normal", "categorical": "categorical", "kde": "uniform", "gaussian_mixture": "blobs", "regression": "regression", "spike": "uniform", "hutter": "categorical", "ngram": "path", "transformer": "normal", "causal_lm": "normal", "vae": "categorical", "server": "normal", "cells": "categorical", "principal": "normal", "trees": "normal", "labelling": "normal", "panel": "normal", "plurality": "normal", "linear_answers": "normal", "apprentice": "normal"}  # fmt: skip
 """Which experiment tries a learner; networks are given numbers, which they refuse before they need torch or a model's files."""
 READS = {
     "vectors": "normal",
@@ -272,6 +272,7 @@ READS = {
     "selection": "normal",
     "labelled": "normal",
     "cells": "categorical",
+    "answers": "normal",
 }
 TEXT = "\n\n".join(f"The {a} {b} of the {c} sleeps under a {b} tree, and paragraph {i} says so again and again." for i, (a, b, c) in enumerate(itertools.product(("old", "red", "wet", "shy", "raw"), ("fox", "oak", "sea", "elk"), ("hill", "town", "shore", "field"))))  # fmt: skip
 

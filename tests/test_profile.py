@@ -11,6 +11,7 @@ from reading_frames import beside, frame
 
 import outcross
 from outcross.collapse.definitions import definition
+from outcross.collapse.definitions.early_warning import WARNING
 from outcross.collapse.definitions.signals import FIRST, SIGNALS
 from outcross.collapse.profile import DEFINITIONS, Thresholds, profile, time_to_absorption
 from outcross.errors import BadInput
@@ -364,7 +365,7 @@ def test_a_reading_counts_up_to_the_first_generation_that_lacks_it():
 def test_a_frame_has_one_row_an_answer():
     frame = profile(TEXTS, arm="replace").frame()
     assert frame.columns == ["arm", "seed", "definition", "answer", "value", "low", "high", "when", "note"]
-    assert frame["definition"].to_list() == [*DEFINITIONS, EARLY, LATE, *SIGNALS, FIRST]
+    assert frame["definition"].to_list() == [*DEFINITIONS, EARLY, LATE, *SIGNALS, FIRST, WARNING]
     assert frame["when"].dtype == pl.Int64 and frame["seed"].null_count() == frame.height
     assert frame.schema == profile(loss([61, 62]), arm="replace", seed=0).frame().schema
 

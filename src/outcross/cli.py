@@ -57,6 +57,7 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
         _print_json(result.plain())
     elif not quiet:
         print(*end_lines(result, width()), f"report: {escaped(str(result.page))}", sep="\n")
+    result.check_stops()
 
 
 @app.command(help=AuditQuestion.__doc__)

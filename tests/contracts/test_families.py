@@ -71,10 +71,12 @@ LEARNABLE = {"spike": interval}
 
 
 NUMERIC = [
-    name for name in LEARNERS if not ({"text", "labelled"} & {*(cls := member(LEARNERS, name, "learner")).learns} or cls.trains)
+    name
+    for name in LEARNERS
+    if not ({"text", "labelled", "answers"} & {*(cls := member(LEARNERS, name, "learner")).learns} or cls.trains)
 ]
-"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py and tests/test_labelling.py make the same promises of
-others."""
+"""Learners of numbers that are fitted in closed form, many chains at once; tests/test_vae.py, tests/test_labelling.py and tests/laws/test_surpass.py make the
+same promises of others."""
 
 
 @pytest.mark.parametrize("make", [vectors, counts])
@@ -132,6 +134,7 @@ def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the
         "counts": "normal",
         "text": "normal",
         "labelled": "normal",
+        "rows": "normal",
     }
     source = read(SOURCES, told[learns[0]], "human")
     experiment = {

@@ -14,7 +14,7 @@ from outcross.ledger.reach import NOT_DECIDING, reached
 from outcross.recipe import member, read
 from outcross.testing.candidates import N, candidates
 
-IN_ORDER = {"random", "importance", "star", "reweigh", "equalise", "oversample"}
+IN_ORDER = {"random", "noisy_check", "importance", "star", "reweigh", "equalise", "oversample"}
 """Members whose choice depends on the order of the candidates through what they draw, or because the first are served first."""
 
 

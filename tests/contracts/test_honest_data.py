@@ -386,6 +386,14 @@ NO_HEALTHY_NUMBER |= dict.fromkeys(CELLS, "a number of the law of cells; tests/l
 NO_HEALTHY_NUMBER |= dict.fromkeys(
     FAIRNESS, "it reads a classifier on labelled records; tests/test_fairness.py holds its number, interval and null"
 )
+NO_HEALTHY_NUMBER |= dict.fromkeys(
+    ("answer_accuracy", "student_gain", "taught_correct", "taught_wrong"),
+    "it reads answers of teachers and students; tests/laws/test_surpass.py holds it against closed forms",
+)
+NO_HEALTHY_NUMBER |= dict.fromkeys(
+    ("goal", "parameters", "sums_right"),
+    "what is healthy depends on what data are chosen for; tests/test_sculpt.py holds its values",
+)
 NO_HEALTHY_NUMBER |= dict.fromkeys(OF_LABELS, "it reads labels that a run has given; tests/test_labelling.py holds it")
 """Pages that no honest data can be held against, and why."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,17 @@ from outcross import own
 from outcross.data import Plan, Take
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
+from outcross.filters.best_of import BestOfFilter
 from outcross.filters.cuts import CentralFilter, OutlyingFilter, RandomFilter
+from outcross.filters.judging import ColumnNumber
+from outcross.filters.noisy_check import NoisyCheckFilter
 from outcross.laws.cells import KnownCells
 from outcross.laws.selection import variance_kept
+from outcross.laws.verifier import KnownAnswers
+from outcross.models.panel import PanelLearner
 from outcross.recipe import kind, plain
 from outcross.sources.normal import Normal
+from outcross.sources.tasks import Halfspace, Sums
 
 
 def curves(made: tuple[Arm, ...], readings: Any) -> Any:
@@ -54,7 +61,7 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         return {}
     human, learner = experiment.human, plain(experiment.learner)
     known, policy = (
-        _known_to_laws(human, learner),
+        {} if learner["kind"] == "panel" else _known_to_laws(human, learner),
         law_policy(experiment) if policy is None else policy,
     )
     if (
@@ -65,6 +72,15 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         or experiment.training is not None
     ):
         return {}
+    if learner["kind"] == "panel":
+        answers = answers_of(experiment)
+        return (
+            {}
+            if answers is None
+            else {"learner_kind": "panel", "n": human.rows, "generations": experiment.generations}
+            | policy
+            | {"known_answers": answers}
+        )
     if (selected := selection_of(experiment)) is None:
         return {}
     sizes = [human.rows, *(experiment.kept(g) for g in range(experiment.generations - 1))]
@@ -75,6 +91,42 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         "temperature": experiment.draw.temperature,
     }
     return told | known | policy | selected
+
+
+def learner_of_laws(experiment: Experiment) -> str:
+    """What the laws call the learner: its kind, and of students of points another name than of those of questions from a list."""
+    learner = kind(experiment.learner)
+    return "panel of points" if learner == "panel" and isinstance(experiment.human, Halfspace) else learner
+
+
+def answers_of(experiment: Experiment) -> KnownAnswers | None:
+    """What the laws of answers need to know: the task, one teacher, a student that they know, and a verifier or a choice by likelihood; else None.
+
+    Of a teacher who errs on the same questions again and again no law is known, nor of several who know different things.
+    """
+    human, learner = experiment.human, experiment.learner
+    if not isinstance(learner, PanelLearner) or not isinstance(human, Sums | Halfspace):
+        return None
+    if learner.mistakes == "same_questions" or (learner.teachers > 1 and learner.specialised) or not learner.student_has_a_law:
+        return None
+    if any(isinstance(one, own.Unimported) for one in experiment.select) or len(experiment.select) > 1:
+        return None
+    is_listed = isinstance(human, Sums)
+    known = KnownAnswers(
+        questions=human.truth.questions,
+        answers=human.truth.answers,
+        dimensions=0 if is_listed else human.dimensions,
+        error=learner.error,
+        mistakes=learner.mistakes if human.truth.answers > 2 else "same_answer",
+    )
+    match experiment.select, experiment.candidates:
+        case (), 1:
+            return known
+        case (NoisyCheckFilter() as check,), 1:
+            return replace(known, keeps_correct=check.keeps_correct, keeps_wrong=check.keeps_wrong)
+        case (BestOfFilter(by=ColumnNumber(column="log_prob"), keep="most", k=None),), candidates if learner.teachers == 1:
+            return replace(known, candidates=candidates)
+    return None
 
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from outcross.collapse.absorption import time_to_absorption
 from outcross.collapse.course import Readings
 from outcross.collapse.definitions import DEFINITIONS, Answer, Definition, Thresholds, definition
+from outcross.collapse.definitions.early_warning import WARNING, early_warning
 from outcross.collapse.definitions.signals import signals
 from outcross.collapse.definitions.stages import early, late
 from outcross.estimate import NotApplicable
@@ -37,11 +38,13 @@ class Profile:
     late: Answer
     signals: tuple[Answer, ...]
     """When each signal moved (`collapse.definitions.signals`), and last in what order."""
+    warning: Answer
+    """How long before held-out loss rises the early signal that was named beforehand moves."""
 
     @property
     def every(self) -> tuple[Answer, ...]:
-        """All answers: the eight definitions, early and late, then the signals."""
-        return (*self.answers, self.early, self.late, *self.signals)
+        """All answers: the eight definitions, early and late, the signals, then the early warning."""
+        return (*self.answers, self.early, self.late, *self.signals, self.warning)
 
     def __getitem__(self, definition: str) -> Answer:
         """The answer to a definition by its name, to `early collapse` or `late collapse`, or of a signal."""
@@ -51,7 +54,7 @@ class Profile:
         raise KeyError(f"{definition!r} is no definition; known: {', '.join(one.definition for one in self.every)}")
 
     def frame(self) -> pl.DataFrame:
-        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come after the eight definitions, then the signals."""
+        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come after the eight definitions, then the signals and the early warning."""
         import polars as pl
 
         rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in self.every]
@@ -101,4 +104,4 @@ def profile(
 
     answers = tuple(asked(name, definition(name)) for name in DEFINITIONS)
     stages = {"early": asked("early collapse", early), "late": asked("late collapse", late)}
-    return Profile(arm, seed, answers, **stages, signals=signals(chosen, limits))
+    return Profile(arm, seed, answers, **stages, signals=signals(chosen, limits), warning=asked(WARNING, early_warning))

@@ -410,6 +410,15 @@ class Blocks:
         return cls(frame)
 
 
+WRITTEN_BY = "written by "
+"""How the group of a block begins that names which of several models wrote it."""
+
+
+def names_its_writer(group: str) -> bool:
+    """Whether the group of a block names the model that wrote it."""
+    return group.startswith(WRITTEN_BY)
+
+
 def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **columns: np.ndarray) -> Blocks:
     """Blocks from token ids (n, block), their text and their length in bytes; other columns by keyword."""
     import polars

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from outcross import own
 from outcross.data import Inventory, Plan
 from outcross.errors import BadInput
+from outcross.experiment.bounds import Bounds, check_bounds, read_bounds
 from outcross.experiment.drawing import DRAWING, candidates_of
 from outcross.filters import FILTERS, Filter, check_needs
 from outcross.measures import MEASURES, Measure, measure
@@ -170,6 +171,9 @@ class Experiment:
     out again about as fast as they are read. A run that was stopped goes on with either."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
     """The seed of every random stream."""
+    stop_when: Annotated[Bounds, PlainValidator(read_bounds)] = field(default_factory=Bounds)
+    """Bounds on readings, each the ratio to generation 0: `{tail_survival: 0.8, held_out_perplexity: 1.2}`. An arm stops after the generation at which a
+    reading is surely beyond its bound; the same command without the bound goes on. It changes no reading."""
     notes: Annotated[tuple[str, ...], FROM_LIST] = ()
     """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
 
@@ -192,6 +196,8 @@ class Experiment:
                 )
         if len({kind(one) for one in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
+        if self.stop_when:
+            check_bounds(self.stop_when, {name: page for one in self.measured for name, page in one.pages.items()})
         self._prefix_fits()
         if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
             raise ValueError(
@@ -272,7 +278,7 @@ class Experiment:
                     f"select {kind(one)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
                 )
             return
-        if not {"vectors", "text", "labelled"} & set(learns):
+        if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
         if own.is_own(type(one)):
             check_needs(one.needs, own.place_of(type(one)))

@@ -41,7 +41,7 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
     if many > MOST_ARMS:
         raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
-    settings = [dict(one) | crossing for one in listed or [{}] for crossing in crossed]
+    settings = [_crossed(one, crossing) for one in listed or [{}] for crossing in crossed]
     given = [setting.pop("name", None) for setting in settings]
     experiments = [experiment(override(common, setting)) for setting in settings]
     names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments, settings), strict=True)]
@@ -54,6 +54,15 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
     _check_seeds(made)
     return made
+
+
+def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a listed arm at one point of a sweep; a name that it was given says the point, too (`verified,error=0.3`)."""
+    crossed = dict(listed) | crossing
+    if listed.get("name") is not None:
+        point = [f"{key.rpartition('.')[2]}={value}" for key, value in crossing.items() if key != "seed"]
+        crossed["name"] = ",".join([str(listed["name"]), *point])
+    return crossed
 
 
 def _check_seeds(made: tuple[Arm, ...]) -> None:

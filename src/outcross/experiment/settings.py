@@ -10,7 +10,7 @@ from typing import Any
 from outcross.experiment.arms import Arm
 from outcross.recipe import flatten, plain, short_kind
 
-NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations")
+NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations", "stop_when")
 """Keys that say how long and how often is looked, not what is done."""
 FIRST = ("policy", "learner")
 ROWS = ("human.rows", "rows")
@@ -128,6 +128,9 @@ def _otherwise_alike(one: Setting, several: Iterable[Setting]) -> list[tuple[tup
 def _told_apart(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What tells these arms apart beside one key, in words."""
     arms = list(arms)
+    names = [arm.rpartition(f",{key.rpartition('.')[2]}=")[0] for arm in arms]
+    if len(arms) > 1 and all(names) and len(set(names)) == len(names):  # a sweep over arms that people named
+        return names
     differing = settings({arm: {name: value for name, value in flat[arm].items() if name != key} for arm in arms})
     return [", ".join(one.told(one.levels[arm]) for one in differing) for arm in arms]
 

@@ -206,6 +206,7 @@ FILTERS: Family = Family({
     "outlying": "outcross.filters.cuts:OutlyingFilter",
     "random": "outcross.filters.cuts:RandomFilter",
     "verify": "outcross.filters.verify:VerifyFilter",
+    "noisy_check": "outcross.filters.noisy_check:NoisyCheckFilter",
     "star": "outcross.filters.star:StarFilter",
     "reweigh": "outcross.filters.parity:ReweighFilter",
     "equalise": "outcross.filters.parity:EqualiseFilter",

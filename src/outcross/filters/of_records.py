@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.framed import TableRows
 from outcross.data.labelled import LabelledPoints
-from outcross.data.records import Blocks, Vectors
+from outcross.data.records import Blocks, Vectors, names_its_writer
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.recipe import nearest
@@ -94,7 +95,9 @@ class RecordCandidates:
     def prompt_texts(self) -> Sequence[str]:
         if self.asked is None:
             raise NotApplicable("needs prompts, the model wrote without")
-        texts = self.asked.texts
+        texts = getattr(self.asked, "texts", None)
+        if texts is None:
+            raise NotApplicable(f"needs prompts of text, these are {self.asked.kind}")
         return [texts[i % len(texts)] for i in self._numbers]
 
     @property
@@ -103,7 +106,13 @@ class RecordCandidates:
 
     @property
     def models(self) -> np.ndarray:
-        return np.full(len(self), "") if self.model is None else self.model
+        if self.model is not None:
+            return self.model
+        if isinstance(self.records, Blocks) and (groups := self.records.column("_group")).size and names_its_writer(groups[0]):
+            return groups
+        if isinstance(self.records, TableRows):
+            return self.records.frame["_model"].fill_null("").to_numpy()
+        return np.full(len(self), "")
 
     @property
     def human(self) -> RecordCandidates:

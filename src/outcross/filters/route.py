@@ -136,6 +136,12 @@ class RouteFilter(Filter):
             draws = np.where(asked.has, rng.random(asked.has.shape), -1)
             return draws.argmax(axis=1), [], {}
         if self.rule == "table":
+            if len(asked.names) == 1:
+                return (
+                    np.zeros(asked.prompts, np.int64),
+                    [f"{asked.names[0]} wrote every candidate, so that there is nothing to route"],
+                    {},
+                )
             return self._by_table(asked, candidates), [], {}
         assert rewards is not None
         means = asked.means(rewards)

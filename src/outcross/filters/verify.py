@@ -193,10 +193,10 @@ class VerifyFilter(Filter):
             told = verified(truth.fill_null(False).to_numpy()[labelled], kept[labelled])
         except NotApplicable as why:
             return (f"The verifier is not judged: {why}.",), {}
-        return _said(told, self.answers)
+        return verifier_facts(told, self.answers)
 
 
-def _said(told: Verified, answers: int | None) -> tuple[tuple[str, ...], dict[str, Any]]:
+def verifier_facts(told: Verified, answers: int | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     named = {
         "wrong": (told.wrong, "of the labelled records are wrong (p)"),
         "keeps_correct": (told.keeps_correct, "of the correct ones are kept (φ)"),

@@ -99,6 +99,11 @@ LAWS: dict[str, ClosedForm] = {
         "outcross.laws.verifier:plurality_breakdown", "V2", "derived here; cf. Feng et al. (2024), arXiv 2406.07515"
     ),
     "kept_error": ClosedForm("outcross.laws.verifier:kept_error", "V3", "Feng et al. (2024), arXiv 2406.07515"),
+    "linear_accuracy": ClosedForm(
+        "outcross.laws.verifier:linear_accuracy", "V4", "derived here; setting Feng et al. (2024), arXiv 2406.07515"
+    ),
+    "plurality_accuracy": ClosedForm("outcross.laws.verifier:plurality_accuracy", "V5", "derived here"),
+    "self_selected_error": ClosedForm("outcross.laws.verifier:self_selected_error", "V6", "derived here"),
     "variance_kept": ClosedForm("outcross.laws.selection:variance_kept", "B1", "derived here; the effect: Qiao et al."),
     "variance_replace_selected": ClosedForm(
         "outcross.laws.selection:variance_replace_selected", "B1", "derived here; the effect: Qiao et al."

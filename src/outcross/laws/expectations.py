@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, cells, gaussian, hutter, kde, regression, selection
+from outcross.laws import categorical, cells, gaussian, hutter, kde, regression, selection, verifier
 from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
@@ -36,6 +36,7 @@ def expected(
     design: Literal["same", "fresh"] = "same",
     kept_variance: float | None = None,
     known_cells: cells.KnownCells | None = None,
+    known_answers: verifier.KnownAnswers | None = None,
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
 
@@ -66,6 +67,8 @@ def expected(
     Learner `cells` on `known_cells`, under replace: the readings of `measures.cells` (laws.cells), and where the groups have no fixed sizes those of
     `categorical` on the shares of all cells.
 
+    Learner `panel` on `known_answers`, under replace: the readings of `measures.answers` at generation 1 (laws.verifier).
+
     `kept_variance`: what a selection keeps of the variance of a generation's records (`variance_kept`), the sizes being those that are kept. Then
     `spread_ratio` of a gaussian under replace and accumulate is the limit of many records. All other values are exact expectations over chains.
 
@@ -74,6 +77,9 @@ def expected(
     >>> expected("accumulate", "gaussian", "log_variance", n=10, generations=3) is None
     True
     """
+    if known_answers is not None:
+        is_replaced = policy_kind == "replace" and temperature == 1.0 and np.ndim(n) == 0
+        return verifier.expected_of_answers(measure, int(n), generations, known_answers) if is_replaced else None  # type: ignore[arg-type]
     if kept_variance is not None and policy_kind != "human_only":
         return _selected(policy_kind, learner_kind, measure, n, generations, kept_variance, temperature)
     if policy_kind == "human_only":  # the same rows every time, so the same fit
@@ -190,6 +196,12 @@ _NAMES: dict[tuple[str, str], dict[str, str]] = {
     ("cells", "rarest_lost"): {"replace": "cell_lost"},
     ("cells", "signed_gap"): {"replace": "cell_share"},
     ("cells", "squared_gap"): {"replace": "squared_gap"},
+    ("panel", "taught_wrong"): {"replace": "kept_error"},
+    ("panel", "answer_accuracy"): {"replace": "plurality_accuracy"},
+    ("panel", "student_gain"): {"replace": "plurality_accuracy"},
+    ("panel of points", "taught_wrong"): {"replace": "kept_error"},
+    ("panel of points", "answer_accuracy"): {"replace": "linear_accuracy"},
+    ("panel of points", "student_gain"): {"replace": "linear_accuracy"},
 }
 _NAMES |= {
     ("cells", measure): names

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
 from outcross.errors import BadInput
 
 
@@ -57,3 +62,142 @@ def kept_error(wrong: float, keeps_correct: float, keeps_wrong: float) -> float:
             "the verifier keeps nothing, every record is wrong and it keeps no wrong one; there is no share of what is kept"
         )
     return wrong * keeps_wrong / passed
+
+
+class LinearAccuracy(NamedTuple):
+    """Accuracy of the theorem's classifier over training sets."""
+
+    mean: float
+    spread: float
+    """Standard deviation of one classifier."""
+
+
+def linear_accuracy(n: int, dimensions: int, wrong: float, keeps_correct: float, keeps_wrong: float) -> LinearAccuracy:
+    """Accuracy of the mean of ±x as a classifier, learned from what a verifier keeps of n labels (V4).
+
+    x ~ N(0, I), the label is the side of a plane through the origin and wrong with probability p. With N = n[(1 − p)φ + pψ] kept labels and
+    s = [(1 − p)φ − pψ]/[(1 − p)φ + pψ] the part along the true direction is normal with mean s√(2/π) and variance (1 − 2s²/π)/N, what lies across it has
+    length χ_{d−1}/√N, and the accuracy is 1 − angle/π. Exact but for N, which is put at its mean. The sign of s, and with it the side of 1/2 on which the
+    accuracy lies, changes at `verifier_breakdown`.
+
+    Source: derived here; the setting is Theorem 4.2 of Feng et al. 2406.07515.
+
+    >>> [round(linear_accuracy(100_000, 50, p, 1.0, 1.0).mean, 3) for p in (0.48, 0.5, 0.52)]
+    [0.807, 0.5, 0.193]
+    """
+    from scipy.stats import chi, norm
+
+    if not 0 <= wrong <= 1:
+        raise BadInput(f"wrong must be in [0, 1], got {wrong}; write 0.2 for twenty percent")
+    if dimensions < 2 or n < 1:
+        raise BadInput(f"a plane needs two dimensions and one label at least, got {dimensions} and {n}")
+    verifier_breakdown(keeps_correct, keeps_wrong)  # which checks the rates
+    correct, passed = (1 - wrong) * keeps_correct, wrong * keeps_wrong
+    if correct + passed == 0:
+        raise BadInput("the verifier keeps nothing, every label is wrong and it keeps no wrong one; there is nothing to learn from")
+    kept, sign = n * (correct + passed), (correct - passed) / (correct + passed)
+    middles = (np.arange(400) + 0.5) / 400
+    along = sign * np.sqrt(2 / np.pi) + np.sqrt((1 - 2 * sign**2 / np.pi) / kept) * norm.ppf(middles)
+    across = chi(dimensions - 1).ppf(middles) / np.sqrt(kept)
+    accuracy = 1 - np.arctan2(across[None, :], along[:, None]) / np.pi
+    return LinearAccuracy(float(accuracy.mean()), float(accuracy.std()))
+
+
+def plurality_accuracy(right: float, wrong: float, rivals: int, silent: int = 0) -> float:
+    """Probability that the right answer to a question is the most frequent one among the answers that were kept (V5).
+
+    `right` is the expected number of right answers to the question, `wrong` that of each of `rivals` wrong ones; `silent` further answers never occur.
+    Counts are Poisson, which is the law of many questions, and equals are drawn: Σ_j f(j; right) [F(j)^{R+1} − F(j − 1)^{R+1}] / [(R + 1) f(j)] with f, F of
+    a rival. As counts grow it becomes a step at `plurality_breakdown`.
+
+    Source: derived here.
+
+    >>> [round(plurality_accuracy(*counts, 9), 9) for counts in ((0.0, 0.0), (1000.0, 0.0), (5.0, 5.0))]
+    [0.1, 1.0, 0.1]
+    """
+    from scipy.stats import poisson
+
+    if not (0 <= right < np.inf and 0 <= wrong < np.inf and rivals >= 1 and silent >= 0):
+        raise BadInput(f"expected counts must be 0 or more and rivals 1 at least; got {right}, {wrong}, {rivals} and {silent}")
+    counts = np.arange(1, int(max(right, wrong) + 12 * np.sqrt(max(right, wrong)) + 40))
+    own, below, at = poisson.pmf(counts, right), poisson.cdf(counts - 1, wrong), poisson.pmf(counts, wrong)
+    upto = below + at
+    with np.errstate(divide="ignore", invalid="ignore"):
+        split = (upto ** (rivals + 1) - below ** (rivals + 1)) / ((rivals + 1) * at)
+    wins = np.where(at > 1e-12, split, below**rivals)
+    nothing = np.exp(-right - rivals * wrong) / (1 + rivals + silent)
+    return float(min(1.0, own @ wins + nothing))
+
+
+def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
+    """Share of wrong answers among those that a teacher holds likeliest of so many of his own (V6).
+
+    He errs with probability p = `wrong`, in `ways` ways that share it alike, and knows his own law. While the right answer is his likeliest one,
+    1 − p > p/ways, it is kept where one of k is right: p^k. Beyond that it is kept only where all are: 1 − (1 − p)^k. So a vote over answers and a choice by
+    likelihood fail at one p, and errors that he believes in are never found out.
+
+    Source: derived here.
+
+    >>> round(self_selected_error(0.3, 9, 4), 4), round(self_selected_error(0.6, 1, 4), 4)
+    (0.0081, 0.9744)
+    """
+    if not (0 <= wrong <= 1 and ways >= 1 and candidates >= 1):
+        raise BadInput(f"wrong must be in [0, 1], ways and candidates 1 at least; got {wrong}, {ways} and {candidates}")
+    each = wrong / ways
+    if each == 1 - wrong:
+        return wrong
+    return wrong**candidates if each < 1 - wrong else 1 - (1 - wrong) ** candidates
+
+
+@dataclass(frozen=True)
+class KnownAnswers:
+    """What a law must know of questions that teachers answer: the task, how the teachers err, and what is kept."""
+
+    questions: int | None
+    """How many there are, each as likely; None for points of which the side of a plane is asked."""
+    answers: int
+    dimensions: int
+    error: float
+    mistakes: Literal["random", "same_answer"]
+    keeps_correct: float = 1.0
+    keeps_wrong: float = 1.0
+    candidates: int = 1
+    """Answers of a teacher to a question, of which the one that he holds likeliest is kept."""
+
+    @property
+    def ways(self) -> int:
+        """Wrong answers that share the probability of an error."""
+        return 1 if self.mistakes == "same_answer" else self.answers - 1
+
+    @property
+    def threshold(self) -> float:
+        """The share of wrong answers of a teacher from which on what is kept teaches a wrong one, in the limit of many records."""
+        return plurality_breakdown(self.keeps_correct, self.keeps_wrong, self.ways + 1)
+
+
+def expected_of_answers(measure: str, n: int, generations: int, known: KnownAnswers) -> np.ndarray | None:
+    """The curve of a reading of `measures.answers` where teachers answer n questions at generation 0; None where no law is known.
+
+    What becomes of students of students is not known, so that the curve ends at generation 1.
+    """
+    error = self_selected_error(known.error, known.ways, known.candidates)
+    correct, passed = (1 - error) * known.keeps_correct, error * known.keeps_wrong
+    if generations < 2 or correct + passed == 0:
+        return None
+    curve = np.full(generations, np.nan)
+    if measure in ("answer_accuracy", "student_gain"):
+        if known.questions is None:
+            accuracy = linear_accuracy(n, known.dimensions, error, known.keeps_correct, known.keeps_wrong).mean
+        else:
+            each = n / known.questions
+            accuracy = plurality_accuracy(
+                each * correct, each * passed / known.ways, known.ways, silent=known.answers - 1 - known.ways
+            )
+        curve[1] = accuracy - (1 - known.error if measure == "student_gain" else 0)
+        if measure == "answer_accuracy":
+            curve[0] = 1 - known.error
+        return curve
+    if measure in ("taught_wrong", "taught_correct"):
+        curve[:2] = (0.0, passed / (correct + passed)) if measure == "taught_wrong" else (n, n * correct)
+        return curve
+    return None

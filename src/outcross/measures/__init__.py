@@ -441,6 +441,8 @@ MEASURES: Family = Family({
     "fitted_law": "outcross.measures.fitted_law:FittedLaw",
     "support": "outcross.measures.support:Support",
     "cells": "outcross.measures.cells:CellsMeasure",
+    "answers": "outcross.measures.answers:AnswersMeasure",
+    "sculpted": "outcross.measures.sculpted:SculptedMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
     "memory": "outcross.measures.memory:Memory",

@@ -119,11 +119,15 @@ LEARNERS: Family = Family({
     "labelling": "outcross.models.labelling:Labelling",
     "regression": "outcross.models.regression:Regression",
     "spike": "outcross.models.spike:Spike",
+    "panel": "outcross.models.panel:PanelLearner",
+    "plurality": "outcross.models.plurality:PluralityLearner",
+    "linear_answers": "outcross.models.linear_answers:LinearAnswers",
     "hutter": "outcross.models.hutter:Hutter",
     "ngram": "outcross.models.ngram:Ngram",
     "transformer": "outcross.models.transformer:Transformer",
     "causal_lm": "outcross.models.causal_lm:CausalLM",
     "vae": "outcross.models.vae:Vae",
+    "apprentice": "outcross.models.apprentice:Apprentice",
     "server": "outcross.models.server:Server",
 }, name="models", protocol=Learner)  # fmt: skip
 

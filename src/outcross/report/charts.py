@@ -300,12 +300,12 @@ def vertical(axis: Axis) -> Specification:
     return {"type": "quantitative", "title": visible(axis.title) or None, "scale": scale, "axis": {**ticks, **labels}}
 
 
-def across(settings: Sequence[float], title: str) -> Specification:
-    """The encoding of a horizontal channel over the values of a setting, its field `setting`; logarithmic where all are above 0.
+def across(settings: Sequence[float], title: str, *, is_even: bool = False) -> Specification:
+    """The encoding of a horizontal channel over the values of a setting, its field `setting`; logarithmic where all are above 0, unless `is_even`.
 
     `settings` are at least two different numbers, smallest first.
     """
-    is_log = settings[0] > 0
+    is_log = settings[0] > 0 and not is_even
     low, high = (math.log(end) if is_log else end for end in (settings[0], settings[-1]))
     reach = (low - REACH * (high - low), high + REACH * (high - low))
     scale = {

@@ -15,6 +15,7 @@ from typing import Any
 from outcross.files.outputs import write_page
 from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
+from outcross.report.crossings import crossed
 from outcross.report.curves import Measured, measured, pooled
 from outcross.report.differences import INDEPENDENT, CurveDifference, between
 from outcross.report.figures import CROWDED, Pen, Section, every_seed, figure, main_figure, page_of
@@ -107,12 +108,13 @@ def render(study: Study, allowance: Allowance) -> bytes:
     pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
     answers = response_figures(study, seeded, pen)
-    leads = [(one, page_of(study, one.measure, found)) for one in chiefs(found)]
+    compared = [one for one in chiefs(seeded) if not answers or _has_a_course(one)]
+    leads = [(pooled(one), page_of(study, one.measure, found)) for one in compared]
     mains = [main_figure(study, one, page, pen, every) for one, page in leads]
     grids = [grid for one in leading_of(found) for grid in multiples(study, one, page_of(study, one.measure, found), pen)]
     rest = _rest(study, found, [one for one, _ in leads], pen, every)
     slopes = slopes_of(study, [one.measure for one, _ in leads], pen)
-    seeds = [every_seed(one, page_of(study, one.measure, found), pen) for one in chiefs(seeded)]
+    seeds = [every_seed(one, page_of(study, one.measure, found), pen) for one in compared]
     told, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
     tables = [*(one.table for one in (*mains, *rest, *answers, *slopes)), *(grid.figure.table for grid in grids)]
@@ -120,7 +122,9 @@ def render(study: Study, allowance: Allowance) -> bytes:
     script = resource("page.js")
     text = _template().render(
         study=study,
-        sentences=[sentence(one, found, page) for one, page in leads] or [silence(study)],
+        sentences=crossed(one.crossings for one in answers)
+        or [sentence(one, found, page) for one, page in leads]
+        or [silence(study)],
         warnings=warnings(found),
         mains=mains,
         grids=grids,
@@ -170,6 +174,11 @@ def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
 @cache
 def _template() -> Any:
     return environment().from_string(resource("page.html"))
+
+
+def _has_a_course(one: Measured) -> bool:
+    """Whether a reading has several generations of some arm, so that there is a curve to draw."""
+    return any(len(line.known) > 1 for line in one.curves.values())
 
 
 def _every(study: Study, rows: int) -> int:

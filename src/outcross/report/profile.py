@@ -12,10 +12,11 @@ from outcross.report.study import ShownAnswer, Study
 PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 DATED = ("early collapse", "late collapse")
 ORDER = "what moved first"
+WARNING = "early warning"
 SIGNALS = (
-    "rare things are lost", "less variety is written", "next-token distributions narrow", "groups drift apart", "the model fits human data worse", ORDER,
+    "rare things are lost", "less variety is written", "next-token distributions narrow", "groups drift apart", "the model fits human data worse", ORDER, WARNING,
 )  # fmt: skip
-"""The signals of early and of late collapse, as a profile names them, and the order in which they moved."""
+"""The signals of early and of late collapse, as a profile names them, the order in which they moved, and how long the warning is."""
 MOVED = {
     "yes": ("●", "moved"),
     "no": ("○", "still"),
@@ -49,7 +50,7 @@ class ProfileTable:
     signals: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
     """When each signal moved, those that no arm has left out."""
     orders: tuple[tuple[str, tuple[str, ...]], ...]
-    """Of every arm, which signal moved first and how much later the others: a sentence a seed that says another. Arms of which the same is said stand together."""
+    """Of every arm, which signal moved first and how much later the others, and how long the warning is: a sentence a seed that says another. Arms of which the same is said stand together."""
 
 
 def profile_of(study: Study) -> ProfileTable | None:
@@ -60,10 +61,10 @@ def profile_of(study: Study) -> ProfileTable | None:
     rows = {definition: _row(study, definition, arms) for definition in dict.fromkeys(one.definition for one in study.profile)}
     definitions = tuple((name, row) for name, row in rows.items() if name not in (*DATED, *SIGNALS))
     dates = tuple((name, rows[name]) for name in DATED if name in rows)
-    there = [name for name in SIGNALS if name != ORDER and name in rows and any(_is_read(cell) for cell in rows[name])]
-    orders = [
-        (arm, tuple(dict.fromkeys(one.note for one in study.profile if one.definition == ORDER and one.arm == arm))) for arm in arms
+    there = [
+        name for name in SIGNALS if name not in (ORDER, WARNING) and name in rows and any(_is_read(cell) for cell in rows[name])
     ]
+    orders = [(arm, tuple(dict.fromkeys(_said(one) for one in study.profile if one.arm == arm and _is_order(one)))) for arm in arms]
     alike: dict[tuple[str, ...], list[str]] = {}
     for arm, told in orders:
         alike.setdefault(told, []).append(arm)
@@ -78,6 +79,16 @@ def said_by(arms: Sequence[str], row: Sequence[Verdict | None]) -> list[tuple[st
         for note in () if verdict is None else verdict.notes:
             alike.setdefault(note, []).append(arm)
     return [(", ".join(names), note) for note, names in alike.items()]
+
+
+def _is_order(answer: ShownAnswer) -> bool:
+    """Whether an answer says what moved first, or how long the warning is."""
+    return answer.definition == ORDER or (answer.definition == WARNING and answer.answer != "not_applicable")
+
+
+def _said(answer: ShownAnswer) -> str:
+    """The order of the signals, or how long the warning is, in words."""
+    return answer.note if answer.definition == ORDER else f"Early warning: {answer.note}"
 
 
 def _is_read(verdict: Verdict | None) -> bool:

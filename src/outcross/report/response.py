@@ -9,6 +9,7 @@ from typing import Any
 from outcross.experiment.settings import ArmFamily, families, word
 from outcross.report.characters import visible
 from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
+from outcross.report.crossings import CHANGES, Crossing, crossing
 from outcross.report.curves import CurvePoint, Measured
 from outcross.report.figure import Figure, table
 from outcross.report.figures import (
@@ -26,10 +27,15 @@ from outcross.report.figures import (
     page_of,
     place_words,
 )
+from outcross.report.frontier import frontier_sentences
 from outcross.report.headline import chiefs, tail_band
 from outcross.report.numerals import number
 from outcross.report.study import Page, Study
 
+GOAL = "goal"
+"""The reading that data were chosen for."""
+LINES = 6
+"""Kinds of arms that one chart can tell apart."""
 LEAST = 3
 """Values of a number that make a sweep where other arms stand beside it; two are enough where every arm belongs to it."""
 SMALL = Size(330, 210)
@@ -72,6 +78,10 @@ class ResponseSection:
     table: FigureTable
     bars: str
     laws: tuple[NamedLaw, ...]
+    crossings: tuple[Crossing, ...] = ()
+    """Where the reading changes its sign along the setting, kind of arm by kind of arm."""
+    conclusions: tuple[str, ...] = ()
+    """Of students of several sizes: the smallest that equals the largest on random data."""
 
 
 def leads(found: Sequence[Measured]) -> list[Measured]:
@@ -125,26 +135,71 @@ def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple
     groups: dict[tuple[str, str, str], list[Response]] = {}
     for one in responses(study.settings, found, laws):
         groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
+    dealt = [(measure, some) for (_, measure, _), group in groups.items() for some in dealt_to_charts(group)]
     return tuple(
-        _figure(study, group, page_of(study, measure, found), pen, is_alone=len(groups) == 1)
-        for (_, measure, _), group in groups.items()
+        _figure(study, some, page_of(study, measure, found), pen, found, is_alone=len(groups) == 1) for measure, some in dealt
     )
 
 
-def _figure(study: Study, group: Sequence[Response], page: Page, pen: Pen, *, is_alone: bool) -> ResponseSection:
+def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
+    """The kinds of arms that stand in one chart: all where they are few, else those whose names begin with one word (`random-verified`)."""
+    if len(group) <= LINES:
+        return [[*group]]
+    by_word: dict[str, list[Response]] = {}
+    for one in group:
+        by_word.setdefault(one.among.partition("-")[0], []).append(one)
+    return [*by_word.values()]
+
+
+def _figure(
+    study: Study, group: Sequence[Response], page: Page, pen: Pen, every: Sequence[Measured], *, is_alone: bool
+) -> ResponseSection:
     styles = looks([one.among for one in group])
     first = group[0].measured
     sizes = (replace(WIDE, labels=0), replace(NARROW, labels=0)) if is_alone else (SMALL,)
-    drawn = [pen.draw(response_figure(group, page, styles, size)) for size in sizes]
+    drawn = [pen.draw(response_figure(group, page, styles, size, thresholds=study.thresholds)) for size in sizes]
     of = {answer.arm: first.curves[answer.arm] for one in group for answer in one.answers}
     return ResponseSection(
-        title_of(group, page),
+        title_of(group, page) + (f": {shared}" if (shared := _shared_word(group)) else ""),
         page,
         Panel("", drawn[0], drawn[1] if is_alone else ""),
         tuple((one.among or "all", styles[one.among]) for one in group) if len(group) > 1 else (),
         _table(group),
         bars_of(group),
-        named_laws(study, [replace(first, curves=of)]),
+        _laws_of_kinds(named_laws(study, [replace(first, curves=of)]), group),
+        crossings_of(group, study.thresholds),
+        frontier_sentences({one.among: [(answer.setting, answer.arm) for answer in one.answers] for one in group}, every)
+        if first.measure == GOAL
+        else (),
+    )
+
+
+def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple[NamedLaw, ...]:
+    """Laws with the kinds of arms that they are drawn for in the place of every arm, where the kinds have names."""
+    kind_of = {answer.arm: one.among for one in group for answer in one.answers}
+    return tuple(
+        replace(law, arms=tuple(dict.fromkeys(kind_of.get(arm) or arm for arm in law.arms))) if len(group) > 1 else law
+        for law in laws
+    )
+
+
+def _shared_word(group: Sequence[Response]) -> str:
+    """The word with which the names of several kinds of arms begin; empty where they share none."""
+    words = {one.among.partition("-")[0] for one in group}
+    return words.pop() if len(words) == 1 and len(group) > 1 else ""
+
+
+def crossings_of(group: Sequence[Response], thresholds: Mapping[str, float]) -> tuple[Crossing, ...]:
+    """Where readings whose sign matters change it, a kind of arm after the other; nothing of other readings."""
+    return tuple(
+        crossing(
+            one.among,
+            [(answer.setting, one.measured.curves[answer.arm]) for answer in one.answers],
+            thresholds,
+            [answer.closed_form for answer in one.answers],
+        )
+        for one in group
+        if one.measured.measure in CHANGES and len(one.answers) > 1
     )
 
 
@@ -154,11 +209,30 @@ def title_of(group: Sequence[Response], page: Page) -> str:
     return f"{page.title}{f' ({place_words(first)})' if first.at else ''} against {group[0].setting}"
 
 
-def response_figure(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
+def response_figure(
+    group: Sequence[Response],
+    page: Page,
+    styles: Mapping[str, Look],
+    size: Size,
+    title: str = "",
+    *,
+    thresholds: Mapping[str, float] | None = None,
+) -> Figure:
     """The responses of one reading to one setting; `title` of the vertical axis where nothing above the chart says it."""
     first = group[0]
     name = "-".join(filter(None, (first.measured.measure, first.measured.at, "against", first.setting)))
-    return Figure(name, title_of(group, page), chart(group, page, styles, size, title), _data(group), bars_of(group))
+    drawn = chart(group, page, styles, size, title, _limits(group, thresholds or {}))
+    return Figure(name, title_of(group, page), drawn, _data(group), bars_of(group))
+
+
+def _limits(group: Sequence[Response], thresholds: Mapping[str, float]) -> list[Specification]:
+    """A row for the threshold of each kind of arm, where the sign of the reading matters."""
+    return [
+        {"among": visible(one.among), "setting": value}
+        for one in group
+        if one.measured.measure in CHANGES
+        and (value := next((thresholds[answer.arm] for answer in one.answers if answer.arm in thresholds), None)) is not None
+    ]
 
 
 DATA_COLUMNS = {
@@ -220,8 +294,18 @@ def _cells(one: ArmResponse) -> tuple[str, ...]:
     )
 
 
-def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], size: Size, title: str = "") -> Specification:
-    """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms."""
+def chart(
+    group: Sequence[Response],
+    page: Page,
+    styles: Mapping[str, Look],
+    size: Size,
+    title: str = "",
+    limits: Sequence[Specification] = (),
+) -> Specification:
+    """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms.
+
+    Where the sign of the reading matters, 0 is a line, and a dashed upright one stands at the threshold of each kind of arm (`limits`).
+    """
     answers = [answer for one in group for answer in one.answers if answer.point.value is not None]
     known = [answer.point for answer in answers]
     forms = [CurvePoint(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
@@ -231,12 +315,26 @@ def chart(group: Sequence[Response], page: Page, styles: Mapping[str, Look], siz
     dashes = {"domain": names, "range": [list(styles[one.among].dashes) for one in group]}
     return {
         **canvas(size.width, size.height, right=8),
-        "layer": [*_closed_forms(group, upright), *_values(group, upright, dashes)],
+        "layer": [*_signs(group, limits, upright), *_closed_forms(group, upright), *_values(group, upright, dashes)],
         "encoding": {
-            "x": across(sorted({answer.setting for answer in answers}), group[0].setting),
+            "x": across(
+                sorted({answer.setting for answer in answers}), group[0].setting, is_even=group[0].measured.measure in CHANGES
+            ),
             "color": {"field": "among", "type": "nominal", "scale": colour, "legend": None},
         },
     }
+
+
+def _signs(group: Sequence[Response], limits: Sequence[Specification], upright: Axis) -> list[Specification]:
+    """The line of 0, and upright lines at thresholds; nothing where the sign of the reading does not matter."""
+    if group[0].measured.measure not in CHANGES:
+        return []
+    zero = {"mark": {"type": "rule", "strokeWidth": 1, "color": "#888"}, "data": {"values": [{"zero": 0.0}]}}
+    layers = [zero | {"encoding": {"x": None, "color": None, "y": {"field": "zero", **vertical(upright)}}}]
+    if limits:
+        mark = {"type": "rule", "strokeWidth": 1.4, "strokeDash": [6, 4], "opacity": 0.8}
+        layers.append({"mark": mark, "data": {"values": [*limits]}})
+    return layers
 
 
 def _values(group: Sequence[Response], upright: Axis, dashes: Specification) -> list[Specification]:

@@ -128,6 +128,8 @@ class Study:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each arm was told, by dotted key."""
     pictures: tuple[ShownPictures, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Where theory puts the value of the swept error beyond which an arm's reading is below 0, by arm."""
     slopes: tuple[Slope, ...] = ()
     """How fast arms collapse, against the numbers in which they differ."""
 
@@ -160,6 +162,7 @@ def join(studies: Sequence[Study]) -> Study:
         notes=tuple(dict.fromkeys(note for study in named for note in study.notes)),
         runs=tuple(run for study in named for run in study.runs),
         settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
+        thresholds={arm: value for study in named for arm, value in study.thresholds.items()},
         slopes=tuple(one for study in named for one in study.slopes),
     )
 
@@ -192,6 +195,7 @@ def _prefixed(study: Study, name: str) -> Study:
         profile=rename(study.profile),
         policies={under(arm): page for arm, page in study.policies.items()},
         settings={under(arm): told for arm, told in study.settings.items()},
+        thresholds={under(arm): value for arm, value in study.thresholds.items()},
         slopes=tuple(_slope_under(one, name, under) for one in study.slopes),
     )
 

@@ -71,6 +71,7 @@ Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
 
 SOURCES: Family = Family({
     "stdlib": "outcross.sources.text:Stdlib",
+    "stdlib_sums": "outcross.sources.sums_in_text:StdlibSums",
     "path": "outcross.sources.path:Path",
     "hub": "outcross.sources.hub:Hub",
     "array": "outcross.sources.array:Array",
@@ -83,6 +84,8 @@ SOURCES: Family = Family({
     "labelled_table": "outcross.sources.labelled_table:LabelledTable",
     "blobs": "outcross.sources.blobs:Blobs",
     "regression": "outcross.sources.regression:RegressionSource",
+    "sums": "outcross.sources.tasks:Sums",
+    "halfspace": "outcross.sources.tasks:Halfspace",
     "uniform": "outcross.sources.uniform:Uniform",
     "images": "outcross.sources.images:Images",
 }, name="sources", protocol=Source)  # fmt: skip

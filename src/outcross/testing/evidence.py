@@ -35,6 +35,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "human": {"kind": "coloured_digits", "rows": 120},
         "learner": {"kind": "labelling", "generator": {"kind": "principal", "components": 4, "learner": "gaussian"}},
     },
+    "answers": {"human": {"kind": "sums", "answers": 3, "rows": 60}, "learner": "panel", "draw": {"prompts": "human"}},
     "blobs": {"human": {"distribution": "blobs", "rows": 80}, "learner": {"kind": "gaussian_mixture", "iterations": 5}},
     "selection": {
         "human": {"distribution": "normal", "rows": 60, "dimensions": 2},

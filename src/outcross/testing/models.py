@@ -23,6 +23,7 @@ HUMAN = {
     "pairs": ({"kind": "regression", "rows": 30},),
     "images": ({"kind": "images", "rows": 40},),
     "labelled": ({"kind": "coloured_digits", "rows": 150},),
+    "answers": ({"kind": "sums", "rows": 60}, {"kind": "halfspace", "rows": 60, "dimensions": 3}),
 }
 """Human data for a learner, by what it learns; the first that it can be fitted to are taken."""
 WORDS = [
@@ -96,7 +97,7 @@ class Bench:
     def sample(self, model: Any, n: int = 11, seed: int = 5, temperature: float = 1.0) -> Any:
         """What a model writes after human prompts."""
         draw = Draw(records=n, temperature=temperature, prompts="human" if "text" in self.learner.learns else "none")
-        prompts = self.records if "text" in self.learner.learns or "pairs" in self.learner.learns else None
+        prompts = self.records if {"text", "pairs", "answers"} & set(self.learner.learns) else None
         return model.sample(draw, prompts, np.random.default_rng(seed))
 
     def stored(self) -> Any:

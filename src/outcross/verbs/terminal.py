@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.collapse.definitions.early_warning import WARNING
 from outcross.collapse.definitions.signals import FIRST
 from outcross.collapse.slopes import Slope
 from outcross.escapes import shortened
@@ -15,7 +16,7 @@ from outcross.experiment.settings import word
 from outcross.report.characters import visible
 from outcross.report.curves import Curve, CurvePoint, curve
 from outcross.report.numerals import decimal, estimated
-from outcross.report.response import Response
+from outcross.report.response import Response, crossings_of
 from outcross.report.study import ShownReading, Study
 
 NARROWEST, WIDEST = 40, 120
@@ -46,6 +47,8 @@ def response_lines(found: Sequence[Response], width: int) -> Iterator[str]:
         yield from wrapped(f"{response.measured.measure}{where} against {response.setting}{among}", width)
         rows = [(word(one.setting), response.measured.curves[one.arm]) for one in response.answers]
         yield from _block([_row(f"{setting:>{max(len(word) for word, _ in rows)}}", line) for setting, line in rows], width)
+        for crossing in crossings_of([response], {}):
+            yield from wrapped(crossing.words, width)
 
 
 def summary_lines(study: Study, width: int, *, every_seed: bool = False) -> Iterator[str]:
@@ -148,8 +151,12 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
         "what moved first (a signal has moved from the generation on from which it is surely worse than at generation 0 by more than a twentieth, to the end)",
         width,
     )
+    warnings = profile.filter((profile["definition"] == WARNING) & (profile["answer"] != "not_applicable"))
+    warned = dict(warnings.select("arm", "note").iter_rows())
     for arm, said in rows.select("arm", "note").iter_rows():
         yield from wrapped(f"{arm}: {said}", width, indent=2)
+        if arm in warned:
+            yield from wrapped(f"early warning: {warned[arm].partition('. ')[0]}.", width, indent=4)
 
 
 def _fit(one: Slope) -> str:

@@ -113,6 +113,11 @@ class NgramModel:
         nodes = self.tree.deepest(windows.reshape(tokens.size, -1))
         return np.log(self.tree.probability(nodes, tokens.ravel())).reshape(tokens.shape).sum(axis=1)
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that it has learned: the counts of its n-grams."""
+        return self.tree.counts.size
+
     def save(self, folder: Path) -> None:
         arrays = {name: getattr(self.tree, name) for name in ARRAYS}
         packed.save(folder / "ngram.npz", tokens=np.array(self.tree.tokens), block=np.array(self.block), **arrays)

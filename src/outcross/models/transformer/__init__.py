@@ -190,6 +190,11 @@ class TextModel:
 
         return scoring.next_log_prob(self.network, records.tokens)
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that it has learned: the weights of its network."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
     def save(self, folder: Path) -> None:
         from outcross.models.transformer import network
 

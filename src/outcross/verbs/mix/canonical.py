@@ -100,6 +100,21 @@ def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
     return found.scatter(again, told)
 
 
+def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
+    """The order of records by their first number, then their second, then their occurrence: (n,). The later ones are looked at only where the first occurs again.
+
+    >>> order_of_digests(np.array([2, 1, 1, 2]), np.array([0, 9, 3, 0]), np.array([1, 0, 0, 0])).tolist()
+    [2, 1, 3, 0]
+    """
+    order = np.argsort(first)
+    in_order = first[order]
+    is_equal_to_next = in_order[1:] == in_order[:-1]
+    tied = np.flatnonzero(np.append(is_equal_to_next, False) | np.append(False, is_equal_to_next))
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((occurrences[rows], second[rows], first[rows]))]
+    return order
+
+
 def update(content: Any, frame: polars.DataFrame) -> None:
     """Add rows, in their order, to the SHA-256 of a whole set: a line of canonical text each."""
     for part in frame.iter_slices(LINES):

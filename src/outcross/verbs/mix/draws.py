@@ -14,7 +14,7 @@ from outcross.data.shares import largest_remainder
 from outcross.errors import BadInput
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe, Unit
-from outcross.verbs.mix.canonical import scrambled
+from outcross.verbs.mix.canonical import order_of_digests, scrambled
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.pools import ScannedPool
 
@@ -171,9 +171,7 @@ def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
     keys = scrambled(scan.of_rows[:, 0] ^ np.uint64(salt))
     again = np.flatnonzero(scan.occurrences)
     keys[again] = scrambled(keys[again] + scrambled(scan.occurrences[again].astype(np.uint64)))
-    order = np.argsort(keys, kind="stable")
-    if (keys[order][1:] == keys[order][:-1]).any():  # one chance in 10⁵ for ten million rows
-        order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], keys))
+    order = order_of_digests(keys, scan.of_rows[:, 1], scan.occurrences)
     if len(scan.labels) < 2:
         return order
     by_stratum = order[np.argsort(scan.strata[order], kind="stable")]

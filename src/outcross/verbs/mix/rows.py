@@ -18,7 +18,7 @@ from outcross.files.names import read_parquet
 from outcross.files.whole import write_whole
 from outcross.runtime import Where
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.canonical import id_column, update
+from outcross.verbs.mix.canonical import id_column, order_of_digests, update
 from outcross.verbs.mix.draws import Draws
 from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
@@ -27,7 +27,7 @@ from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
 if TYPE_CHECKING:
     import polars
 
-ROWS = 1_000_000
+ROWS = 500_000
 """Rows of a shard where nothing is said."""
 MEMORY = 1 << 28
 """Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
@@ -215,7 +215,7 @@ def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = No
     frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32} | is_cut)]
     for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
         counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
-        order = np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0]))
+        order = order_of_digests(scan.of_rows[:, 0], scan.of_rows[:, 1], scan.occurrences)
         for start in range(0, len(order), IDS):
             part = order[start : start + IDS]
             names = id_column(scan.of_rows[part], scan.occurrences[part])

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outcross.collapse.closed_forms import selection_of
+from outcross.collapse.closed_forms import answers_of, learner_of_laws, selection_of
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
 from outcross.laws import LAWS
@@ -64,14 +64,15 @@ def study(run: Run) -> Study:
     told = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
-    return replace(told, notes=run.notes, settings=flat_settings(run.arms), slopes=run.slopes, laws=laws)
+    thresholds = {arm.name: known.threshold for arm in by_name.values() if (known := answers_of(arm.experiment)) is not None}
+    return replace(told, notes=(*run.said_of_stops, *run.notes), settings=flat_settings(run.arms), slopes=run.slopes, laws=laws, thresholds=thresholds)
 
 
 def _named(law: Law, arm: Arm) -> Law:
     """A value of a closed form with the law's name and its source."""
     name = name_of(
         kind(arm.experiment.policy),
-        kind(arm.experiment.learner),
+        learner_of_laws(arm.experiment),
         law.measure,
         is_selected=bool(selection_of(arm.experiment)),
     )

@@ -14,7 +14,7 @@ from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
 from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.verbs.run.tables import Ended
-from outcross.verbs.run.work import UnderWay
+from outcross.verbs.run.work import ArmStopped, UnderWay
 
 HEADLINES = {
     "perplexity": ("held_out_perplexity", ""),
@@ -52,6 +52,8 @@ class Lines(AbstractContextManager):
         self.started = time.monotonic()
 
     def __call__(self, event: Any) -> None:
+        if isinstance(event, ArmStopped):
+            self.write(str(event.stop))
         if not isinstance(event, Ended) or (self.quick and event.generation != self.last):
             return
         readings = {(one.measure, one.at): one.estimate for one in event.readings}

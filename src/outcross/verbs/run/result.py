@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross import own
 from outcross.collapse.slopes import Slope
+from outcross.collapse.stopping import GUARANTEE, Stop
 from outcross.data import HUMAN_PARTS, Made, Training
 from outcross.data.records import load_records
 from outcross.data.selected import JudgedCandidates
-from outcross.errors import BadInput
+from outcross.errors import BadInput, GateFailed
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_page
 from outcross.ledger import Ledger
@@ -26,7 +27,7 @@ from outcross.verbs.run.following import LIVE, Following, LivePage
 from outcross.verbs.run.of_users import said_of
 from outcross.verbs.run.tables import Ended, Tables, again, pooled_over_seeds
 from outcross.verbs.run.tracking import Tracking
-from outcross.verbs.run.work import ArmGeneration, Runner, UnderWay, fill, generations
+from outcross.verbs.run.work import ArmGeneration, ArmStopped, Runner, UnderWay, fill, generations
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -69,7 +70,7 @@ class Run(Result):
                     return
                 yield generation
 
-    def finish(self, watch: Callable[[Ended | UnderWay], None] = lambda event: None, live: bool = False) -> Run:
+    def finish(self, watch: Callable[[Ended | UnderWay | ArmStopped], None] = lambda event: None, live: bool = False) -> Run:
         """Do what is left of the work, with as many workers as the run was given, and return the run. A folder then holds what the command leaves
         there, report.html included.
 
@@ -181,6 +182,32 @@ class Run(Result):
     def unfinished(self) -> str:
         """How far a run is that has not ended; empty where it has."""
         return self.tables.unfinished
+
+    @property
+    def stops(self) -> tuple[Stop, ...]:
+        """Why arms stopped before their last generation: for each arm with each seed the first reading that is surely beyond its bound in `stop_when`."""
+        return self.tables.stops
+
+    @property
+    def early_warning(self) -> list[dict[str, Any]]:
+        """How long before held-out loss rises an early signal moves: for each arm the answer, the lead in generations with its interval, and the note."""
+        from outcross.collapse.definitions.early_warning import WARNING
+
+        rows = self.profile.filter(self.profile["definition"] == WARNING)
+        return rows.select("arm", "answer", "value", "low", "high", "when", "note").to_dicts()
+
+    @property
+    def said_of_stops(self) -> tuple[str, ...]:
+        """What stopped each arm, in sentences, and what the rule promises; nothing where no bound was given."""
+        if not any(arm.experiment.stop_when for arm in self.arms):
+            return ()
+        return (*(map(str, self.stops) if self.stops else ["No reading was surely beyond its bound."]), GUARANTEE)
+
+    def check_stops(self) -> None:
+        """Raise GateFailed, with exit code 1, where an arm has stopped because a reading is beyond its bound."""
+        if stops := [str(stop) for stop in self.stops]:
+            more = f" {len(stops) - 1} more have stopped." if len(stops) > 1 else ""
+            raise GateFailed(f"{stops[0]}{more} {self.unfinished}".strip())
 
     def drawn(self, arm: str, seed: int, generation: int) -> Any:
         """The records that the model of a generation wrote. BadInput where the run stored none."""
@@ -317,6 +344,8 @@ class Run(Result):
             "schema": 1,
             "run": None if self.folder is None else str(self.folder),
             "finished": not self.unfinished,
+            "stops": [asdict(stop) for stop in self.stops],
+            "early_warning": self.early_warning,
             "experiment": self.experiment,
             "readings": self.readings.to_dicts(),
             "slopes": [one.plain() for one in self.slopes],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str]:
     """The response to what is swept, the last generation of every arm (of every seed on request), what moved first, and the slopes that the arms give."""
     yield from wrapped(run.unfinished, width)
+    yield from stop_lines(run, width)
     yield from note_lines(run, width)
     found = _responses(run)
     yield from response_lines(found, width)
@@ -41,8 +42,15 @@ def note_lines(run: Run, width: int) -> Iterator[str]:
         yield from wrapped(f"note: {note}", width)
 
 
+def stop_lines(run: Run, width: int) -> Iterator[str]:
+    """Which reading stopped each arm, when and by how much, and what the rule promises."""
+    for said in run.said_of_stops:
+        yield from wrapped(said, width)
+
+
 def end_lines(run: Run, width: int) -> Iterator[str]:
-    """What is said at the end of a run: the response to what is swept, what moved first, and the slopes of the speed of collapse."""
+    """What is said at the end of a run: what stopped it, the response to what is swept, what moved first, and the slopes of the speed of collapse."""
+    yield from stop_lines(run, width)
     yield from response_lines(_responses(run), width)
     for said in run.of_networks:
         yield from wrapped(f"note: {said}", width)

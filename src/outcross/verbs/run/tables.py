@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import Any
 from outcross.collapse.closed_forms import curves
 from outcross.collapse.profile import profile
 from outcross.collapse.slopes import Slope, slopes
+from outcross.collapse.stopping import Stop, Watch
 from outcross.errors import BadInput
 from outcross.estimate import Reading
 from outcross.experiment.arms import Arm
@@ -82,7 +84,37 @@ class Tables:
         asked = sum(arm.experiment.generations for arm in self.arms)
         if len(self.ended) == asked:
             return ""
-        return f"The run has not ended: {len(self.ended)} of {asked} generations are here; {self._go_on}."
+        here = f"{len(self.ended)} of {asked} generations are here"
+        stopped = {(stop.arm, stop.seed) for stop in self.stops}
+        ended = Counter((one.arm, one.seed) for one in self.ended)
+        for arm in self.arms:
+            name = (arm.name, arm.experiment.seed)
+            if name not in stopped and ended[name] < arm.experiment.generations:
+                return f"The run has not ended: {here}; {self._go_on}."
+        if self.ledger.folder is None:
+            return f"The run was stopped by stop_when: {here}; a run with a wider bound, or with none, goes further."
+        return (
+            f"The run was stopped by stop_when: {here}; run the same command with stop_when=null, or with a wider bound, to go on."
+        )
+
+    @cached_property
+    def stops(self) -> tuple[Stop, ...]:
+        """Why arms have stopped: for each arm with each seed the first reading that is surely beyond its bound."""
+        watches = {
+            (arm.name, arm.experiment.seed): Watch(arm.experiment.stop_when, arm.name, arm.experiment.seed)
+            for arm in self.arms
+            if arm.experiment.stop_when
+        }
+        found: dict[tuple[str, int], Stop] = {}
+        following: Counter[tuple[str, int]] = Counter()
+        for ended in self.ended:
+            name = (ended.arm, ended.seed)
+            if name in watches and name not in found and ended.generation == following[name]:
+                following[name] += 1
+                stop = watches[name](ended.generation, self.readings_of(ended))
+                if stop is not None:
+                    found[name] = stop
+        return tuple(found.values())
 
     @property
     def _go_on(self) -> str:

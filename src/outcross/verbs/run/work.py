@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from outcross import own, runtime
+from outcross.collapse.stopping import Stop, Watch
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
@@ -47,6 +48,13 @@ class UnderWay:
 
 
 @dataclass(frozen=True)
+class ArmStopped:
+    """One arm with one seed has stopped, as its bounds ask."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True)
 class Job:
     """One arm with one seed, to be run."""
 
@@ -61,6 +69,8 @@ class ArmGeneration(Generation):
 
     arm: str
     seed: int
+    is_last: bool
+    """Whether the arm ends with it: with all of its generations, or because a reading is beyond its bound."""
 
 
 @dataclass
@@ -79,7 +89,7 @@ class Runner:
     def __call__(self, job: Job, emit: runtime.Emit) -> Job | None:
         """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
         for generation in self.generations(job, emit):
-            if self.in_turns and generation.g + 1 < job.arm.experiment.generations:
+            if self.in_turns and not generation.is_last:
                 return replace(job, ended=generation.g + 1)
         return None
 
@@ -92,6 +102,7 @@ class Runner:
             if own.is_own(type(part)):
                 own.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
+        is_over = Watch(experiment.stop_when, name, experiment.seed)
 
         def watch(step: Step) -> None:
             if step.generation >= job.ended or not job.ended:
@@ -105,12 +116,17 @@ class Runner:
                     generation = next(working, None)
                 if generation is None:
                     return
-                if generation.g < job.ended:
-                    continue
-                self._end(job.arm, generation)
-                emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
-                fresh.clear()
-                yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed)
+                stop = is_over(generation.g, generation.measured) if experiment.stop_when else None
+                if generation.g >= job.ended:
+                    self._end(job.arm, generation)
+                    emit(Ended(name, experiment.seed, generation.g, generation.measured, is_new=any(fresh)))
+                    fresh.clear()
+                    if stop is not None:
+                        emit(ArmStopped(stop))
+                    is_last = stop is not None or generation.g + 1 == experiment.generations
+                    yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed, is_last=is_last)
+                if stop is not None:
+                    return
         except BrokenPipeError:  # of who listens to what is emitted
             raise
         except OSError as error:
@@ -199,7 +215,7 @@ def fill(
     made: tuple[Arm, ...],
     runner: Runner,
     where: runtime.Where,
-    watch: Callable[[Ended | UnderWay], None],
+    watch: Callable[[Ended | UnderWay | ArmStopped], None],
     following: Following,
 ) -> Tables:
     """Run every arm into the folder. Steps that it holds are loaded."""
@@ -259,18 +275,20 @@ def _into(folder: Path, made: tuple[Arm, ...]) -> Iterator[Filling]:
             _leave(folder, made)
             raise
         ledger = Ledger(folder)
-        _check_there(ledger, run, made)
         filling.tables = Tables(made, ledger)
+        _check_there(filling.tables, run)
         write_tables(folder, filling.tables)
         ledger.record(replace(run, lines=len(ledger.lines) - 1))
         ledger.close()
 
 
-def _check_there(ledger: Ledger, run: RunEntry, made: tuple[Arm, ...]) -> None:
+def _check_there(tables: Tables, run: RunEntry) -> None:
     """Refuse a run whose folder has lost, while it went on, what it had recorded there."""
+    ledger = tables.ledger
     lost = "its ledger" if ledger.run != run else ""
-    for arm in made:
-        for g in range(arm.experiment.generations):
+    last = {(stop.arm, stop.seed): stop.generation for stop in ([] if lost else tables.stops)}
+    for arm in tables.arms:
+        for g in range(1 + last.get((arm.name, arm.experiment.seed), arm.experiment.generations - 1)):
             ended = ledger.generations.get((arm.name, arm.experiment.seed, g))
             if ended is None or not ledger.has((*ended.steps.values(), *ended.measured)):
                 lost = lost or f"generation {g} of {arm.name} with seed {arm.experiment.seed}"
@@ -370,7 +388,13 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
         if was.generations > now[key].generations:
             return f"generations was {was.generations}, now {now[key].generations}; a run only grows"
-        grown = replace(was, generations=now[key].generations, metrics=now[key].metrics, notes=now[key].notes)
+        grown = replace(
+            was,
+            generations=now[key].generations,
+            metrics=now[key].metrics,
+            notes=now[key].notes,
+            stop_when=now[key].stop_when,
+        )
         old, new = flatten(plain(grown)), flatten(plain(now[key]))
         for field in sorted(old.keys() | new.keys()):
             if old.get(field) != new.get(field):

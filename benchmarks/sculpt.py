@@ -1,0 +1,161 @@
+"""How small can a student be whose data were chosen for a goal? The built-in experiment `sculpt`.
+Students that are n-gram models of orders 1 to 5, five seeds, on as many tokens in every arm. Of every arm: parameters, goal attribute (type-token ratio of what the student writes), held-out loss and sums that are right, with t-intervals over seeds; and for each way to choose data the smallest student that equals the largest one on random data: on
+the goal alone, and on goal, held-out loss (at most 2 % worse) and sums together.
+
+Beside it the AlpacaEval pool of published teachers, where ../shared/data has it: on half of the prompts the answer of a random model, of the single model with the highest mean MTLD, or of the model with the highest MTLD for each prompt; half of the last beside human answers. Students are n-gram models of orders 1 to 5 on equally many
+blocks of 64 tokens; the goal is the MTLD of what they write, the loss that of human answers to the other half of the prompts. This pool has no question with an exact check, so that two readings judge.
+
+    python benchmarks/sculpt.py [WORKERS] [transformer | alpacaeval]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from equal_k import as_blocks
+from figures import DATA, write
+from students import over_seeds
+
+import outcross
+from outcross.attributes import ATTRIBUTES
+from outcross.data import HUMAN, Human, part_of
+from outcross.ledger import stream
+from outcross.models.draw import Draw
+from outcross.models.ngram import Ngram
+from outcross.recipe import read
+from outcross.report.curves import measured
+from outcross.report.frontier import JUDGED, frontier_sentences
+from outcross.report.response import responses
+from outcross.statistics.frontier import equal_size, judged_students
+from outcross.verbs.run.page import study
+
+
+def studied(size: str | None, workers: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {} if size is None else {"size": size}
+        run = outcross.run("sculpt", out=Path(folder) / "run", workers=workers, settings=settings).finish()
+        told = study(run)
+    found = measured(told)
+    every = {one.measure: one for one in found if not one.at}
+    rows, kinds = [], {}
+    for response in responses(told.settings, [every["goal"]], {}):
+        kinds[response.among] = [(answer.setting, answer.arm) for answer in response.answers]
+        for answer in response.answers:
+            row: dict[str, Any] = {"data": response.among, "size": answer.setting}
+            for measure in ("parameters", *JUDGED):
+                end = every[measure].curves[answer.arm].end
+                row[measure] = {"value": end.value, "low": end.low, "high": end.high, "n": end.n}
+            rows.append(row)
+            print(row, flush=True)
+    sentences = frontier_sentences(kinds, found)
+    print(*sentences, sep="\n", flush=True)
+    return {"students": rows, "verdicts": list(sentences)}
+
+
+POOL = DATA / "instructions" / "alpacaeval_outputs.parquet"
+PEOPLE, BLOCK, ORDERS, SEEDS = "human_reference", 64, (1, 2, 3, 4, 5), tuple(range(10))
+
+
+def pooled(seed: int) -> list[dict[str, Any]]:
+    """One seed of the AlpacaEval pool."""
+    frame = pl.read_parquet(POOL).filter(pl.col("output").str.strip_chars().str.len_chars() > 0)
+    counts = frame.group_by("model").len().filter(pl.col("len") == pl.col("len").max())["model"].to_list()
+    names = sorted(name for name in counts if name != PEOPLE)
+    wide = frame.filter(pl.col("model").is_in([*names, PEOPLE])).pivot(on="model", index="prompt_id", values="output").drop_nulls()
+    order = stream(seed, "sculpt pool", "prompts").permutation(wide.height)
+    learned, held = wide[order[: wide.height // 2]], wide[order[wide.height // 2 :]]
+    learner = Ngram(order=1, vocabulary=4096)
+    vocabulary = learner.form(BLOCK).learn_vocabulary([text for name in (*names, PEOPLE) for text in learned[name].to_list()])
+
+    def cut(texts: list[str]) -> np.ndarray:
+        joined = np.concatenate(vocabulary.encode([f"{text}\n" for text in texts]))
+        return joined[: len(joined) // BLOCK * BLOCK].reshape(-1, BLOCK)
+
+    goal = read(ATTRIBUTES, "mtld", "goal")
+    answers = np.array([learned[name].to_list() for name in names], dtype=object)
+    values = np.array([goal(row.tolist()) for row in answers])
+    prompts = np.arange(answers.shape[1])
+    chance = stream(seed, "sculpt pool", "choice").integers(len(names), size=len(prompts))
+    single, best = int(np.nanmean(values, axis=1).argmax()), np.nan_to_num(values, nan=-np.inf).argmax(axis=0)
+    sets = {name: cut(answers[at, prompts].tolist()) for name, at in (("random", chance), ("single", single), ("best", best))}
+    people = cut(learned[PEOPLE].to_list())
+    least = min(*map(len, sets.values()), 2 * len(people))
+    mixing = stream(seed, "sculpt pool", "blocks")
+    some = {name: blocks[mixing.permutation(len(blocks))[:least]] for name, blocks in sets.items()}
+    some["mixed"] = np.concatenate([some["best"][: least // 2], people[mixing.permutation(len(people))[: least - least // 2]]])
+    held_out, rows = as_blocks(cut(held[PEOPLE].to_list())), []
+    for name, tokens in some.items():
+        for size in ORDERS:
+            given = as_blocks(tokens)
+            student, rng = Ngram(order=size, vocabulary=4096), stream(seed, "sculpt pool", "student", name, size)
+            start = student.begin(Human(training=part_of(HUMAN, given), vocabulary=vocabulary), None, rng)
+            model = student.fit(given, None, start, None, rng)
+            wrote = model.sample(Draw(records=1000, prompts="none"), None, rng).texts
+            loss = -float(model.log_prob(held_out).sum()) / held_out.tokens.size
+            rows.append(
+                {
+                    "data": name,
+                    "size": size,
+                    "parameters": model.parameters,
+                    "goal": float(np.nanmean(goal(wrote))),
+                    "loss": loss,
+                    "blocks": least,
+                }
+            )
+    print(seed, names, rows[0], rows[-1], flush=True)
+    return rows
+
+
+def pool() -> dict[str, Any]:
+    """The AlpacaEval pool over seeds; the reason why not where it is absent."""
+    if not POOL.exists():
+        return {"why_not": f"{POOL} is not there; it needs the columns prompt_id, model and output, with people as {PEOPLE}"}
+    seeds = [pooled(seed) for seed in SEEDS]
+    students = []
+    for same in zip(*seeds, strict=True):
+        told = {key: same[0][key] for key in ("data", "size")}
+        students.append(told | {key: over_seeds([one[key] for one in same]) for key in ("parameters", "goal", "loss")})
+    at = {(row["data"], row["size"]): number for number, row in enumerate(students)}
+
+    def table(data: str, key: str) -> np.ndarray:
+        return np.array([[rows[at[data, size]][key] for size in ORDERS] for rows in seeds])
+
+    largest = table("random", "goal")[:, -1], table("random", "loss")[:, -1], np.zeros(len(SEEDS))
+    verdicts = {}
+    for data in ("single", "best", "mixed"):
+        sizes, goals, losses = (table(data, key) for key in ("parameters", "goal", "loss"))
+        equal = equal_size(sizes.mean(axis=0).tolist(), goals, largest[0])
+        each = judged_students(list(map(float, ORDERS)), goals, losses, np.zeros_like(goals), largest)
+        verdicts[data] = {
+            "on_the_goal": equal.note if equal.size is None else [equal.size.value, equal.size.low, equal.size.high],
+            "by_size": {str(size): list(one.fails) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
+            "goal_difference": {
+                str(size): [one.goal.value, one.goal.low, one.goal.high] for size, one in zip(ORDERS, each, strict=True)
+            },
+            "loss_ratio": {
+                str(size): [one.loss.value, one.loss.low, one.loss.high] for size, one in zip(ORDERS, each, strict=True)
+            },
+        }
+        print(data, verdicts[data], flush=True)
+    return {"students": students, "verdicts": verdicts}
+
+
+def main(workers: str = "1", size: str | None = None) -> None:
+    load, start = os.getloadavg(), time.perf_counter()
+    if size == "alpacaeval":
+        write("sculpt_alpacaeval", __doc__ or "", load, pool() | {"seconds": time.perf_counter() - start})
+        return
+    result = studied(size, int(workers))
+    name = "sculpt" if size is None else f"sculpt_{size}"
+    write(name, __doc__ or "", load, result | {"seconds": time.perf_counter() - start})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

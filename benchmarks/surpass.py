@@ -1,0 +1,113 @@
+"""Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
+The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records. Beside it the time
+that a router takes for a million candidates.
+
+    python benchmarks/surpass.py [WORKERS]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from figures import write
+
+import outcross
+from outcross.estimate import Estimate
+from outcross.filters.route import RouteFilter
+from outcross.report.crossings import Crossing
+from outcross.report.curves import measured
+from outcross.report.response import crossings_of, responses
+from outcross.testing.candidates import GivenCandidates
+from outcross.verbs.run.page import study
+
+PROMPTS, TEACHERS = 250_000, 4
+
+
+def plain(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+
+
+def said(one: Crossing) -> dict[str, Any]:
+    between = None if one.bracket is None else list(one.bracket)
+    return {
+        "crossing": plain(one.measured),
+        "between": between,
+        "closed_form": one.closed_form,
+        "threshold": one.threshold,
+        "note": one.note,
+    }
+
+
+def studied(name: str, workers: int) -> list[dict[str, Any]]:
+    """Every kind of arm over p."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
+        told = study(run)
+    laws: dict[tuple[str, str], dict[int, float]] = {}
+    for law in told.laws:
+        laws.setdefault((law.measure, law.arm), {})[law.generation] = law.value
+    every = {one.measure: one for one in measured(told)}
+    rows = []
+    for response in responses(told.settings, [every["student_gain"]], laws):
+        (crossing,) = crossings_of([response], told.thresholds)
+        points = []
+        for answer in response.answers:
+            accuracy, wrong = (every[name].curves[answer.arm].end for name in ("answer_accuracy", "taught_wrong"))
+            points.append(
+                {"p": answer.setting, "gain": answer.point.value, "low": answer.point.low, "high": answer.point.high, "n": answer.point.n,
+                 "closed_form": answer.closed_form, "accuracy": accuracy.value, "taught_wrong": wrong.value}
+            )  # fmt: skip
+        rows.append({"arm": response.among or "all", "points": points} | said(crossing))
+        print(crossing.words, flush=True)
+    return rows
+
+
+def routed() -> dict[str, float]:
+    """Seconds in which each rule chooses among a million candidates."""
+    rng = np.random.default_rng(0)
+    n, teacher = PROMPTS * TEACHERS, np.tile(np.arange(TEACHERS), PROMPTS)
+    prompt = np.repeat(np.arange(PROMPTS), TEACHERS)
+    frame = pl.DataFrame(
+        {
+            "reward": rng.standard_normal(n) + 0.5 * (teacher == prompt % TEACHERS),
+            "topic": [f"topic {number}" for number in (prompt % TEACHERS).tolist()],
+            "_model": [f"teacher {number}" for number in teacher.tolist()],
+            "_author": ["model"] * n,
+        }
+    )
+    candidates = GivenCandidates(frame, np.zeros((n, 1)), of_prompt=prompt)
+    reward = {"column": "reward"}
+    rules = {
+        "random": RouteFilter(rule="random"),
+        "single": RouteFilter(rule="single", reward=reward),
+        "table": RouteFilter(rule="table", by="topic", table={f"topic {one}": f"teacher {one}" for one in range(TEACHERS)}),
+        "reward": RouteFilter(rule="reward", reward=reward),
+        "learned": RouteFilter(rule="learned", reward=reward, columns=("topic",)),
+    }
+    seconds = {}
+    for name, rule in rules.items():
+        start = time.perf_counter()
+        rule.select(candidates, np.random.default_rng(1))
+        seconds[name] = time.perf_counter() - start
+        print(name, f"{seconds[name]:.2f} s", flush=True)
+    return seconds
+
+
+def main(workers: str = "1") -> None:
+    load, start = os.getloadavg(), time.perf_counter()
+    questions = studied("surpass", int(workers))
+    middle = time.perf_counter()
+    theorem = studied("surpass-theorem", int(workers))
+    seconds = {"surpass": middle - start, "theorem": time.perf_counter() - middle}
+    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem, "seconds": seconds, "routing": routed()})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

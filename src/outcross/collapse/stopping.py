@@ -1,0 +1,294 @@
+"""When a run is to stop: one sequential test over all bounded readings and all generations.
+
+After each generation every bounded reading is compared with generation 0. An arm stops at the first generation at which the one-sided confidence
+limit of a ratio lies beyond its bound. The limits share a chance of error of 5 %: generation g may spend 1 / (g (g + 1)) of it, and the readings
+of a generation divide that equally. These shares add up to 1 over endlessly many generations. So, by the union bound, an arm with one seed whose
+readings all stay within their bounds is stopped with a chance of at most 5 %, whatever the readings have to do with each other and
+however many generations are run. It holds as far as the 95 % intervals of the readings do: their halves are stretched to the level of the look as
+Student's t with n - 1 degrees of freedom is.
+
+A limit of a ratio is made of the intervals of its two readings by MOVER (Donner and Zou, Stat. Methods Med. Res. 21:347, 2012), which keeps their
+asymmetry and takes them as independent. That is cautious where they share held-out data. Held-out perplexity and held-out loss use the loss above
+that of generation 0 instead, which is paired by document and has a narrower interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, NotApplicable, Reading
+from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL
+from outcross.measures import standing_for
+
+ERROR = 0.05
+"""Chance that an arm with one seed is stopped although all of its readings stay within their bounds, at most."""
+
+PAIRED: Mapping[str, str] = {"held_out_perplexity": "excess_loss", "held_out_loss": "excess_loss", "held_out_elbo": "excess_elbo"}
+"""The reading that is the change of another since generation 0, with the interval of that change."""
+
+
+def spent(generation: int) -> float:
+    """The chance of error that a generation may spend, in [0, ERROR]; over generations 1, 2, 3 … the sum is ERROR.
+
+    >>> round(spent(1), 4), round(sum(map(spent, range(1, 100_000))), 4)
+    (0.025, 0.05)
+    """
+    return ERROR / (generation * (generation + 1))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A value with its 95 % interval, and the number of things that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Ends:
+        """Those of an estimate; NotApplicable with the reason where it has no interval."""
+        return cls(estimate.value, *estimate.interval, estimate.n)
+
+    def below(self, level: float) -> float:
+        """How far the one-sided lower limit at this level lies below the value."""
+        return (self.value - self.low) * _stretch(level, self.n)
+
+    def above(self, level: float) -> float:
+        """How far the one-sided upper limit at this level lies above the value."""
+        return (self.high - self.value) * _stretch(level, self.n)
+
+
+@lru_cache(4096)
+def _stretch(level: float, n: int) -> float:
+    """The one-sided quantile of an error probability over that of half a 95 % interval: of Student's t where n things say the error."""
+    from scipy.special import ndtri, stdtrit
+
+    if n < 2:
+        return float(ndtri(1 - level) / ndtri(0.975))
+    return float(stdtrit(n - 1, 1 - level) / stdtrit(n - 1, 0.975))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A reading against generation 0: `offset` + `now` / `first`, or exp(`now` - `first`) where the readings are logarithms."""
+
+    now: Ends
+    first: Ends
+    is_logarithm: bool = False
+    offset: Literal[0, 1] = 0
+    """1 where `now` is a change since generation 0."""
+
+    @property
+    def value(self) -> float:
+        if self.is_logarithm:
+            return _exp(self.now.value - self.first.value)
+        return self.offset + self.now.value / self.first.value
+
+    def limit(self, side: Literal["lower", "upper"], level: float) -> float:
+        """The one-sided confidence limit at an error probability; minus or plus infinity where generation 0 is not known well enough."""
+        now, first = self.now, self.first
+        if self.is_logarithm:
+            difference = now.value - first.value
+            if side == "lower":
+                return _exp(difference - math.hypot(now.below(level), first.above(level)))
+            return _exp(difference + math.hypot(now.above(level), first.below(level)))
+        outwards, inwards = (first.above, first.below) if now.value >= 0 else (first.below, first.above)
+        if side == "lower":
+            return self.offset + _lower(now.value, now.below(level), first.value, outwards(level))
+        return self.offset - _lower(-now.value, now.above(level), first.value, inwards(level))
+
+
+def _lower(now: float, now_half: float, first: float, first_half: float) -> float:
+    """The lower limit of now / first by MOVER: the smaller solution r of (now - r first)² = now_half² + r² first_half².
+
+    `first_half` is how far `first` reaches away from 0 where the ratio is positive, towards 0 where it is negative. Minus infinity where that is all of it.
+    """
+    square = first**2 - first_half**2
+    if square <= 0:
+        return -math.inf
+    product = now * first
+    return (product - math.sqrt(max(0.0, product**2 - square * (now**2 - now_half**2)))) / square
+
+
+def _exp(number: float) -> float:
+    return math.exp(number) if number < 700 else math.inf
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why an arm with one seed stopped: the first reading that is surely beyond its bound. Ratios are to generation 0."""
+
+    arm: str
+    seed: int
+    generation: int
+    """The last generation that was done."""
+    reading: str
+    at: str
+    """Where within the reading (a column, a place, a group); empty for the whole."""
+    bound: float
+    ratio: float
+    low: float | None
+    """The lower end of the 95 % interval of the ratio; None where generation 0 is not known well enough for one."""
+    high: float | None
+    limit: float
+    """The one-sided limit of the ratio at `level`, which lies beyond the bound."""
+    level: float
+    """The chance of error that this look at this reading was given."""
+
+    def __str__(self) -> str:
+        reading = f"exp({self.reading})" if self.reading in LOGARITHMS else self.reading
+        name = f"{reading} ({self.at})" if self.at else reading
+        side = "above" if self.bound > 1 else "below"
+        ends = "" if self.low is None or self.high is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        return (
+            f"{self.arm} with seed {self.seed} stopped after generation {self.generation}: {name} was {self.ratio:.3g}{ends} of generation 0, {side} the "
+            f"bound of {self.bound:g} (confidence limit {self.limit:.3g} at an error of {100 * self.level:.2g} %)."
+        )
+
+
+GUARANTEE = (
+    "An arm with one seed whose readings all stay within their bounds is stopped with a chance of at most 5 %, over all readings and generations together, "
+    "as far as the 95 % intervals of the readings hold."
+)
+"""What the rule promises, in a sentence."""
+
+Place = tuple[str, str]
+
+
+class Watch:
+    """Follows one arm with one seed, generation by generation from 0 on, and says when it is to stop.
+
+    BadInput at generation 0 where a bounded reading could not be had, has no interval, or is not above 0.
+    """
+
+    def __init__(self, bounds: Mapping[str, float], arm: str, seed: int):
+        self.bounds, self.arm, self.seed = bounds, arm, seed
+        self.ratios: dict[Place, Callable[[Sequence[Reading]], Ratio]] = {}
+        """How the ratio of each bounded reading and place is read off the readings of a generation."""
+
+    def __call__(self, generation: int, readings: Sequence[Reading]) -> Stop | None:
+        """The reason to stop after this generation; None where there is none. A reading that cannot be had at a generation is not looked at there."""
+        if not self.bounds:
+            return None
+        if generation == 0:
+            self.ratios = {place: of for name in self.bounds for place, of in _ratios(name, readings).items()}
+            return None
+        level = spent(generation) / len(self.ratios)
+        for (name, at), ratio_of in self.ratios.items():
+            try:
+                ratio = ratio_of(readings)
+            except NotApplicable:
+                continue
+            bound = self.bounds[name]
+            limit = ratio.limit("lower" if bound > 1 else "upper", level)
+            if limit > bound > 1 or limit < bound < 1:
+                low, high = (_finite(ratio.limit(side, 0.025)) for side in ("lower", "upper"))
+                return Stop(self.arm, self.seed, generation, name, at, bound, ratio.value, low, high, limit, level)
+        return None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequence[Reading]], Ratio]]:
+    """How the ratios of a bounded reading are read, by its places, given the readings of generation 0."""
+    if name == TAIL_SURVIVAL:
+        return {(name, ""): _tail_survival(first)}
+    paired = PAIRED.get(name)
+    if paired is not None and _has_interval(first, paired):
+        whole = _found(first, name, "")
+        if name == "held_out_perplexity":
+            return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), _found(first, paired, ""), is_logarithm=True)}
+        _check_positive(name, whole)
+        return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), whole, offset=1)}
+    places = [_place(one) for one in first if one.measure == name]
+    if "" in places:
+        places = [""]
+    known: dict[str, Ends] = {}
+    reasons: list[str] = []
+    for at in places:
+        try:
+            known[at] = _found(first, name, at)
+        except NotApplicable as why:
+            reasons.append(str(why))
+    if not known:
+        raise _refused(name, reasons)
+    is_logarithm = name in LOGARITHMS
+    for ends in () if is_logarithm else known.values():
+        _check_positive(name, ends)
+    return {
+        (name, at): lambda readings, at=at, ends=ends: Ratio(_found(readings, name, at), ends, is_logarithm)
+        for at, ends in known.items()
+    }
+
+
+def _tail_survival(first: Sequence[Reading]) -> Callable[[Sequence[Reading]], Ratio]:
+    """How the mean over the bands of the reading of the tails is read."""
+    reasons: list[str] = []
+    for tail in standing_for("tail"):
+        bands = []
+        for one in first:
+            if one.measure == tail:
+                try:
+                    _found(first, tail, _place(one))
+                    bands.append(_place(one))
+                except NotApplicable as why:
+                    reasons.append(str(why))
+        if bands:
+            start = _mean(_found(first, tail, band) for band in bands)
+            _check_positive(TAIL_SURVIVAL, start)
+            return lambda readings: Ratio(_mean(_found(readings, tail, band) for band in bands), start)
+    raise _refused(TAIL_SURVIVAL, reasons)
+
+
+def _mean(several: Iterable[Ends]) -> Ends:
+    """The mean of bands, which share their text: as if their errors were fully correlated."""
+    every = tuple(several)
+    value, low, high = (
+        math.fsum(ends) / len(every) for ends in zip(*((one.value, one.low, one.high) for one in every), strict=True)
+    )
+    return Ends(value, low, high, min(one.n for one in every))
+
+
+def _place(reading: Reading) -> str:
+    return ", ".join(filter(None, (reading.column, reading.at, reading.group)))
+
+
+def _found(readings: Sequence[Reading], name: str, at: str) -> Ends:
+    """A reading at a place; NotApplicable with the reason where it has no number or no interval."""
+    for one in readings:
+        if one.measure == name and _place(one) == at:
+            if one.estimate is None:
+                raise NotApplicable(one.note)
+            return Ends.of(one.estimate)
+    raise NotApplicable(f"it was not read{f' at {at}' if at else ''}")
+
+
+def _has_interval(readings: Sequence[Reading], name: str) -> bool:
+    try:
+        return bool(_found(readings, name, ""))
+    except NotApplicable:
+        return False
+
+
+def _check_positive(name: str, first: Ends) -> None:
+    if first.value <= 0:
+        raise BadInput(
+            f"stop_when.{name} is a ratio to generation 0, where the reading is {first.value:.3g}; bound a reading that is above 0 there"
+        )
+
+
+def _refused(name: str, reasons: Sequence[str]) -> BadInput:
+    why = reasons[0] if reasons else "it was not read at generation 0"
+    more = "; write more chains, or bound another reading" if "one chain" in why else "; bound another reading"
+    return BadInput(f"stop_when.{name} has no interval at generation 0 ({why}), so that chance could not be told from a loss{more}")
+
+
+__all__ = ["ERROR", "GUARANTEE", "PAIRED", "Ends", "Ratio", "Stop", "Watch", "spent"]

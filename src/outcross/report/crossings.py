@@ -1,0 +1,128 @@
+"""Where a reading changes its sign along a setting, beside the place where theory says it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable, mean, without_interval
+from outcross.report.curves import Curve
+from outcross.report.numerals import number
+
+CHANGES = ("student_gain",)
+"""Readings whose sign is what is asked of them."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The value of a setting beyond which a reading that was above 0 is below it."""
+
+    among: str
+    measured: Estimate | None
+    """Over seeds, each on straight lines between neighbouring values of the setting; None where there is none."""
+    bracket: tuple[float, float] | None
+    """The neighbouring values of the setting between which it lies in all seeds."""
+    note: str
+    """Why there is none."""
+    threshold: float | None
+    """Where a closed form puts it in the limit of many records; None where none is known."""
+    closed_form: float | None = None
+    """Where the closed form changes its sign on the same straight lines."""
+
+    @property
+    def words(self) -> str:
+        """In one sentence."""
+        name = self.among or "all arms"
+        if self.measured is None:
+            told = self.note
+        elif self.measured.low is None or self.measured.high is None:
+            told = f"measured crossing {number(self.measured.value)} ({self.measured.method})"
+        else:
+            told = f"measured crossing {number(self.measured.value)} [{number(self.measured.low)}, {number(self.measured.high)}], {self.measured.n} seeds"
+        if self.bracket is not None:
+            told += f", on straight lines between {self.bracket[0]:g} and {self.bracket[1]:g}"
+        if self.closed_form is not None:
+            told += f"; the closed form crosses at {number(self.closed_form)} on the same lines"
+        limit = "" if self.threshold is None else f"; threshold p* = {number(self.threshold)} in the limit of many records"
+        return f"{name}: {told}{limit}."
+
+
+def crossed(charts: Iterable[Sequence[Crossing]]) -> list[str]:
+    """What a page with crossings opens with: up to which error a student beats his best teacher, of every kind of arm of one chart, or of the first kind of each of several."""
+    told_of = [chart for chart in charts if chart]
+    firsts = [*told_of[0]] if len(told_of) == 1 else [chart[0] for chart in told_of]
+    if not firsts:
+        return []
+    told = [
+        f"{number(one.measured.value)}{_interval(one.measured)} ({one.among or 'all arms'})"
+        for one in firsts
+        if one.measured is not None
+    ]
+    never = [one.among or "all arms" for one in firsts if one.measured is None]
+    sentences = [f"A student beats its best teacher as long as the teachers err less often than {', '.join(told)}."] if told else []
+    return sentences + ([f"No such crossing was measured for {', '.join(never)}."] if never else [])
+
+
+def _interval(estimate: Estimate) -> str:
+    return "" if estimate.low is None or estimate.high is None else f" [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def crossing(
+    among: str, curves: Sequence[tuple[float, Curve]], thresholds: Mapping[str, float], closed_form: Sequence[float | None] = ()
+) -> Crossing:
+    """The crossing of one kind of arm: a curve for each value of the setting, the smallest first, at the last generation that every seed has.
+
+    `closed_form` gives its value at each of them.
+    """
+    settings = [setting for setting, _ in curves]
+    known = [value for value in closed_form if value is not None]
+    of_law = _place(settings, known) if len(known) == len(settings) else None
+    seeds = _seeds([curve for _, curve in curves])
+    threshold = next((thresholds[curve.arm] for _, curve in curves if curve.arm in thresholds), None)
+    places = [_place(settings, values) for values in seeds]
+    found = [one for one in places if one is not None]
+    if not seeds or not found:
+        signs = "above 0" if seeds and all(values[-1] > 0 for values in seeds) else "never above 0 and then below it"
+        return Crossing(
+            among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
+        )
+    if len(found) < len(places):
+        return Crossing(
+            among, None, None, f"{len(found)} of {len(places)} seeds cross 0, so that no crossing of all is given", threshold
+        )
+    values = np.array([value for value, _ in found])
+    bracket = min(low for _, (low, _) in found), max(high for _, (_, high) in found)
+    try:
+        estimate = mean(values, "seeds")
+    except NotApplicable as why:
+        estimate = without_interval(float(values.mean()), str(why), len(values))
+    return Crossing(among, estimate, bracket, "", threshold, None if of_law is None else of_law[0])
+
+
+def _seeds(curves: Sequence[Curve]) -> list[list[float]]:
+    """The values of each seed along the setting; nothing where a seed lacks one."""
+    columns = []
+    for curve in curves:
+        end = curve.end.generation
+        threads = curve.threads or (curve.points,)
+        columns.append([next((point.value for point in thread if point.generation == end), None) for thread in threads])
+    if len({len(column) for column in columns}) != 1:
+        return []
+    seeds = [list(values) for values in zip(*columns, strict=True)]
+    return [[value for value in values if value is not None] for values in seeds if None not in values]
+
+
+def _place(settings: Sequence[float], values: Sequence[float]) -> tuple[float, tuple[float, float]] | None:
+    """Where one seed's values first fall from 0 or above to below it, and the values of the setting around it; None where they do not.
+
+    >>> _place([0.4, 0.6], [0.1, -0.3])
+    (0.45, (0.4, 0.6))
+    """
+    for at in range(1, len(settings)):
+        before, after = values[at - 1], values[at]
+        if before >= 0 > after and max(values[:at]) > 0:
+            share = before / (before - after)
+            return settings[at - 1] + share * (settings[at] - settings[at - 1]), (settings[at - 1], settings[at])
+    return None

@@ -1,0 +1,75 @@
+"""What a study of students of several sizes says: the smallest that equals the largest on random data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from outcross.estimate import Estimate, NotApplicable
+from outcross.report.curves import Curve, Measured
+from outcross.report.numerals import number
+from outcross.statistics.frontier import JudgedStudent, equal_size, judged_students
+
+RANDOM = "random"
+"""What the arms are called whose data were chosen at random."""
+JUDGED = ("goal", "held_out_loss", "sums_right")
+Kinds = Mapping[str, Sequence[tuple[float, str]]]
+"""The arms of each kind by the setting, the smallest first."""
+
+
+def frontier_sentences(kinds: Kinds, found: Sequence[Measured]) -> tuple[str, ...]:
+    """A sentence a way to choose data; nothing where no arms are random, or where a reading is missing."""
+    by_measure = {one.measure: one for one in found if not one.at}
+    if RANDOM not in kinds or not {*JUDGED, "parameters"} <= by_measure.keys():
+        return ()
+    try:
+        return tuple(_sentence(name, kinds[name], kinds[RANDOM][-1][1], by_measure) for name in kinds if name != RANDOM)
+    except NotApplicable:
+        return ()
+
+
+def _sentence(name: str, arms: Sequence[tuple[float, str]], largest: str, found: Mapping[str, Measured]) -> str:
+    goal, loss, skill, sizes = (
+        np.stack([_seeds(found[measure].curves[arm]) for _, arm in arms], axis=1) for measure in (*JUDGED, "parameters")
+    )
+    reference = tuple(_seeds(found[measure].curves[largest]) for measure in JUDGED)
+    parameters = sizes.mean(axis=0)
+    same = equal_size(parameters, goal, reference[0])
+    reaches = same.note if same.size is None else f"a student of {_interval(same.size)} parameters reaches it"
+    students = judged_students(parameters, goal, loss, skill, reference)  # type: ignore[arg-type]
+    smallest = next((one for one in students if not one.fails), None)
+    holds = "no size holds goal, held-out loss (at most 2 % worse) and sums together" if smallest is None else _held(smallest)
+    each = "; ".join(f"{_size(value)}: {_failing(one)}" for (value, _), one in zip(arms, students, strict=True))
+    return f"{name}, against the largest student on random data: on the goal alone, {reaches}. By all three, {holds} ({each})."
+
+
+def _held(one: JudgedStudent) -> str:
+    return (
+        f"the smallest is that of {one.size:,.0f} parameters (goal {_interval(one.goal)}, loss {_interval(one.loss, 100)} %, "
+        f"sums {_interval(one.skill)} against the largest)"
+    )
+
+
+def _failing(one: JudgedStudent) -> str:
+    return f"fails {' and '.join(one.fails)}" if one.fails else "holds all"
+
+
+def _size(value: float) -> str:
+    return f"{value:g}"
+
+
+def _interval(one: Estimate, times: float = 1) -> str:
+    if one.low is None or one.high is None:
+        return f"{number(one.value * times)} ({one.method})"
+    return f"{number(one.value * times)} [{number(one.low * times)}, {number(one.high * times)}]"
+
+
+def _seeds(curve: Curve) -> np.ndarray:
+    """The value of every seed at the last generation that all have, (seeds,). NotApplicable where one has none."""
+    end = curve.end.generation
+    threads = curve.threads or (curve.points,)
+    values = [next((point.value for point in thread if point.generation == end), None) for thread in threads]
+    if None in values:
+        raise NotApplicable("a seed has no value")
+    return np.array(values, dtype=float)
