@@ -42,6 +42,29 @@ class Spec:
         return hashlib.sha256(json.dumps(self.told, sort_keys=True).encode()).hexdigest()[:16]
 
 
+TEXT = "n-gram"
+TEXT_READINGS = ("held_out_perplexity", "vocabulary_ratio", "distinct_n")
+FROZEN_TEXT = RESULTS / "forecast_held_out_text.json"
+
+
+def text_specs(which: str, count: int = 6) -> Iterator[Spec]:
+    """Specs of n-gram models on the standard library's text, five seeds each, drawn from one distribution by two streams."""
+    rng = np.random.default_rng([2026, {"develop": 3, "held out": 4}[which]])
+    for at in range(count):
+        policies = (
+            {"kind": "replace"},
+            {"kind": "human_share", "share": round(float(rng.uniform(0.05, 0.4)), 3)},
+            {"kind": "accumulate"},
+        )
+        told = {
+            "name": f"{TEXT}-{at}", "human": {"text": "stdlib", "held_out": 0.1, "rows": int(rng.integers(100, 300))}, "block": 32,
+            "learner": {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}, "draw": {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)},
+            "policy": policies[at % 3], "generations": GENERATIONS, "store": "readings", "metrics": ["held_out", "lexical_diversity"],
+            "sweep": {"seed": list(range(RUNS_A_SPEC))},
+        }  # fmt: skip
+        yield Spec(TEXT, told)
+
+
 POLICIES = (
     {"kind": "replace"}, {"kind": "accumulate"}, {"kind": "accumulate_subsample"}, {"kind": "human_share", "share": 0.1},
     {"kind": "human_share", "share": 0.3}, {"kind": "human_share", "share": 0.2, "rows": "fixed"}, {"kind": "fresh", "human": 20}, {"kind": "augment"},
@@ -136,6 +159,8 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     if path.is_file():
         with np.load(path) as stored:
             return dict(stored)
+    if spec.family == TEXT:
+        return _stored(path, text_readings(spec))
     rows: dict[str, list[np.ndarray]] = {}
     for generation in outcross.run(spec.told):
         for name, values in readings(generation, spec.family).items():
@@ -144,6 +169,26 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     arguments = law_arguments(outcross.experiment(spec.told))
     curves = {name: expected(measure=name, **arguments) if arguments else None for name in told}
     told |= {f"law {name}": curve for name, curve in curves.items() if curve is not None}
+    return _stored(path, told)
+
+
+def text_readings(spec: Spec) -> dict[str, np.ndarray]:
+    """The readings of a spec of n-gram models, (seeds, generations), and `error NAME`, how far each is uncertain by itself."""
+    import outcross
+    from outcross.collapse.course import Readings
+
+    done = outcross.run(spec.told).finish()
+    frame = done.readings
+    readings = Readings(frame, frame["arm"][0])
+    courses = {
+        name: readings.course(name, "" if "" in readings.places(name) else readings.places(name)[0]) for name in TEXT_READINGS
+    }
+    return {name: of.values for name, of in courses.items()} | {
+        f"error {name}": np.nan_to_num(of.errors) for name, of in courses.items()
+    }
+
+
+def _stored(path: Path, told: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     RUNS.mkdir(parents=True, exist_ok=True)
     np.savez(path, **told)
     return told
@@ -155,14 +200,15 @@ def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
 
     told = run(spec)
     for name, values in told.items():
-        if name.startswith("law "):
+        if name.startswith(("law ", "error ")):
             continue
         law, values = told.get(f"law {name}"), values.astype(float)
         is_log = name not in LOGARITHMS and bool((values[:, :OBSERVED] > 0).all()) and (law is None or bool((law > 0).all()))
         with np.errstate(divide="ignore"):
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
-        yield name, Observed(scaled[:, :OBSERVED], np.zeros((len(scaled), OBSERVED)), curve), scaled[:, OBSERVED:]
+        errors = told.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
+        yield name, Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve), scaled[:, OBSERVED:]
 
 
 def quantile_score(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
@@ -267,6 +313,14 @@ def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def text() -> None:
+    """Run the specs of n-gram models to develop on and print how they do: a look, from which nothing is tuned; then run the held-out ones."""
+    for which in ("develop", "held out"):
+        rows = scored(list(text_specs(which, count=3 if which == "develop" else 6)))
+        if which == "develop":
+            print(coverage(rows), coverage(rows, step=0), against(rows), flush=True)
+
+
 def calibrate() -> None:
     """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
     rows = scored(list(specs("develop")))
@@ -292,18 +346,24 @@ def calibrate() -> None:
 
 
 def freeze() -> None:
-    """Write the list of held-out specs with their digests; refused where one of them was run before."""
-    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in specs("held out")]
+    """Write the lists of held-out specs with their digests; refused where one of them was run before. A list that is there stays."""
+    for path, listed in ((FROZEN, specs("held out")), (FROZEN_TEXT, text_specs("held out"))):
+        if not path.is_file():
+            _freeze(path, list(listed))
+
+
+def _freeze(path: Path, several: Sequence[Spec]) -> None:
+    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in several]
     if any((RUNS / f"{one['digest']}.npz").is_file() for one in listed):
         raise SystemExit("a held-out spec was run already, so that the list can no longer be frozen")
-    FROZEN.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(listed)} specs, sha256 {hashlib.sha256(FROZEN.read_bytes()).hexdigest()}")
+    path.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(listed)} specs, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 def held_out() -> list[Spec]:
     """The frozen list. Stops where the list of today is another."""
-    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
-    listed = list(specs("held out"))
+    frozen = [one for path in (FROZEN, FROZEN_TEXT) for one in json.loads(path.read_text(encoding="utf-8"))]
+    listed = [*specs("held out"), *text_specs("held out")]
     if [one["digest"] for one in frozen] != [spec.digest for spec in listed]:
         raise SystemExit("the held-out specs are not those that were frozen")
     return listed
@@ -399,10 +459,10 @@ def main() -> None:
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0),
                 "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
-            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in FAMILIES), ("pooled", rows)]
+            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)), ("pooled", rows)]
         ],
         "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
-        "frozen": hashlib.sha256(FROZEN.read_bytes()).hexdigest(),
+        "frozen": hashlib.sha256(FROZEN.read_bytes() + FROZEN_TEXT.read_bytes()).hexdigest(),
         "share_pairs": share_pairs(),
     }  # fmt: skip
     write("forecast", PAGE, load, told)
@@ -419,4 +479,4 @@ of a baseline which is given the same runs; below 1 the forecast is better.
 
 
 if __name__ == "__main__":
-    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs}[sys.argv[1] if sys.argv[1:] else ""]()
+    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs, "text": text}[sys.argv[1] if sys.argv[1:] else ""]()
