@@ -362,10 +362,11 @@ def _freeze(path: Path, several: Sequence[Spec]) -> None:
 
 
 def held_out() -> list[Spec]:
-    """The frozen list. Stops where the list of today is another."""
+    """The frozen list, but for the texts. Stops where the list of today is another."""
     frozen = [one for path in (FROZEN, FROZEN_TEXT) for one in json.loads(path.read_text(encoding="utf-8"))]
-    listed = [*specs("held out"), *text_specs("held out")]
-    if [one["digest"] for one in frozen] != [spec.digest for spec in listed]:
+    listed = list(specs("held out"))
+    digests = [spec.digest for spec in (*listed, *text_specs("held out"))]
+    if [one["digest"] for one in frozen] != digests:
         raise SystemExit("the held-out specs are not those that were frozen")
     return listed
 
@@ -399,30 +400,47 @@ def share_spec(
 
 
 def share_pairs() -> list[dict[str, Any]]:
-    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end."""
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end.
+
+    What was worked out for a spec is kept beside its runs.
+    """
+    rows = []
+    for name, asked in OF_SHARES.items():
+        path = RUNS / f"shares-{hashlib.sha256(json.dumps([name, asked], sort_keys=True).encode()).hexdigest()[:16]}.npz"
+        if not path.is_file():
+            _stored(path, {"courses": _brute(*asked[:2])})
+        with np.load(path) as stored:
+            rows += _pairs(name, stored["courses"], *asked)
+    return rows
+
+
+def _brute(told: dict[str, Any], reading: str) -> np.ndarray:
+    """A reading of every share of FINE to the end, (shares, seeds, generations)."""
     import outcross
     from outcross.collapse.course import Readings
 
-    rows = []
-    for name, (told, reading, ratios) in OF_SHARES.items():
-        run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
-        brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
-        arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
-        courses = np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])  # (shares, seeds, generations)
-        for ratio in ratios:
-            (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
-            found = brute_share(courses, reading, ratio)
-            rows.append(
-                {
-                    "spec": name, "reading": reading, "budget": ratio,
-                    "forecast": [least.value, least.low, least.high], "brute": found,
-                    "inside": None if None in (least.low, least.high, *found) else bool(least.low <= found[2] and found[1] <= least.high),
-                    "holds": None if None in (least.low, least.high, found[0]) else bool(least.low <= found[0] <= least.high),
-                    "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
-                }
-            )  # fmt: skip
-            print(rows[-1], flush=True)
-    return rows
+    brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
+    arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
+    return np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])
+
+
+def _pairs(name: str, courses: np.ndarray, told: dict[str, Any], reading: str, ratios: Sequence[float]) -> Iterator[dict[str, Any]]:
+    import outcross
+
+    run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+    for ratio in ratios:
+        (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
+        found = brute_share(courses, reading, ratio)
+        is_known = None not in (least.low, least.high, found[0])
+        yield {
+            "spec": name,
+            "reading": reading,
+            "budget": ratio,
+            "forecast": [least.value, least.low, least.high],
+            "brute": found,
+            "holds": bool(least.low <= found[0] <= least.high) if is_known else None,
+            "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
+        }
 
 
 def brute_share(courses: np.ndarray, reading: str, ratio: float) -> list[float | None]:
@@ -451,22 +469,34 @@ def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
 
 
 def main() -> None:
+    """The families in which a run takes seconds, then the shares, then texts; what is there is written after each."""
     load = os.getloadavg()
-    rows = scored(held_out())
+    numbers = scored(held_out())
+    _write(load, numbers, [])
+    pairs = share_pairs()
+    _write(load, numbers, pairs)
+    _write(load, [*numbers, *scored(list(text_specs("held out")))], pairs)
+
+
+def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> None:
     known = [row["losses"] for row in rows if "true law" in row["losses"]]
+    families = [(family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)]
     told: dict[str, Any] = {
         "forecasts": [
             {
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0),
                 "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
-            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)), ("pooled", rows)]
+            for family, own in [*families, ("pooled", rows)]
+            if own
         ],
         "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
         "frozen": hashlib.sha256(FROZEN.read_bytes() + FROZEN_TEXT.read_bytes()).hexdigest(),
-        "share_pairs": share_pairs(),
+        "share_pairs": list(pairs),
     }  # fmt: skip
     write("forecast", PAGE, load, told)
+    for row in told["forecasts"]:
+        print(row["family"], row["coverage"], row["of_means"], row["against"], flush=True)
 
 
 PAGE = """Do forecasts hold on runs that they were not made for?

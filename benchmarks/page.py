@@ -112,6 +112,8 @@ def _leads(rows: list[dict[str, Any]]) -> str:
     head = ["family, policy", "signals", "runs kept (left out)", "early first / same generation / late first", "lead in generations: 5, 25, 50, 75, 95 % of runs",
             "p, swapped signals", "alarm before the rise, in generations"]  # fmt: skip
     return _table(head, told)
+
+
 def _forecasts(told: dict[str, Any]) -> str:
     """A row a family: coverage of nominal 95 % intervals, and the CRPS over that of each baseline."""
     of_baselines = list(told["forecasts"][0]["against"])
