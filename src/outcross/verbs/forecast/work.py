@@ -82,7 +82,7 @@ def forecasts(
     there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
     bounded = {budget.reading: budget for budget in budgets}
     for measure in wanted(there, bounded):
-        paths, without = _paths(measure, arms, ahead)
+        paths, without = _paths(measure, arms, ahead, is_bounded=measure in bounded)
         refused += without
         tried = [tried_on(path.observed) for path in paths]
         seen = [
@@ -114,7 +114,9 @@ def _alike(at: int, paths: Sequence[ReadingPath], tried: Sequence[Tried]) -> lis
     ]
 
 
-def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[ReadingPath], list[NotForecast]]:
+def _paths(
+    measure: str, arms: Sequence[ForecastArm], ahead: int, *, is_bounded: bool
+) -> tuple[list[ReadingPath], list[NotForecast]]:
     """A path for each arm and place of a reading that can be forecast, and the reasons of the others."""
     paths: list[ReadingPath] = []
     refused: list[NotForecast] = []
@@ -122,7 +124,10 @@ def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[
         readings = Readings(arm.readings, arm.name)
         for at in _places(readings, measure):
             try:
-                paths.append(_path(measure, at, arm, readings, ahead))
+                path = _path(measure, at, arm, readings, ahead)
+                if is_bounded and measure not in LOGARITHMS and path.first <= 0:
+                    raise NotApplicable(f"a budget is a ratio to generation 0, where the reading is {path.first:.3g}")
+                paths.append(path)
             except NotApplicable as why:
                 refused.append(NotForecast(measure, at, arm.name, str(why)))
     return paths, refused
@@ -149,7 +154,7 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
     floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
     ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
     observed = Observed(scaled.values, errors, closed_form, *ends)
-    if (turn := turning_point(observed)) is not None:
+    if closed_form is None and (turn := turning_point(observed)) is not None:
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
         raise NotApplicable(

@@ -65,7 +65,14 @@ def study(run: Run) -> Study:
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
     thresholds = {arm.name: known.threshold for arm in by_name.values() if (known := answers_of(arm.experiment)) is not None}
-    return replace(told, notes=(*run.said_of_stops, *run.notes), settings=flat_settings(run.arms), slopes=run.slopes, laws=laws, thresholds=thresholds)
+    return replace(
+        told,
+        notes=(*run.said_of_stops, *run.notes),
+        settings=flat_settings(run.arms),
+        slopes=run.slopes,
+        laws=laws,
+        thresholds=thresholds,
+    )
 
 
 def _named(law: Law, arm: Arm) -> Law:
